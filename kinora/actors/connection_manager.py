@@ -1,0 +1,166 @@
+"""Who is connected, and the way of a message to all of them."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import attrs
+import trio
+
+from kinora.actors.filters import Filters, Subject
+from kinora.actors.messages import (
+    FrameImage,
+    MetadataPayload,
+    PluginStatusPayload,
+    ProgressPayload,
+    RealtimeMessage,
+)
+from kinora.runtime.broadcast import Broadcast, BroadcastStatistics, Offer, Subscription
+
+MAX_CONNECTIONS = 10_000
+
+
+class CloseCode(enum.IntEnum):
+    """Why a connection is closed, as WebSocket says it."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    NOT_ALLOWED = 1008
+    TOO_BIG = 1009
+    TOO_SLOW = 1013
+    BAD_SESSION_ID = 4000
+    SERVER_FULL = 4001
+    TAKEN_OVER = 4002
+
+
+class Session(Protocol):
+    """A connected client, as the manager sees it."""
+
+    def stop(self, code: CloseCode, reason: str) -> None:
+        """End it, as soon as its task comes to it; the first call counts."""
+
+
+class ServerFull(Exception):
+    """As many clients are connected as may be."""
+
+
+@attrs.frozen
+class ConnectionStatistics:
+    """How many are connected, and what is sent to them."""
+
+    connections: int
+    max_connections: int
+    broadcast: BroadcastStatistics
+
+
+def _nothing() -> Iterable[MetadataPayload]:
+    return ()
+
+
+def _no_state() -> Iterable[ProgressPayload | PluginStatusPayload]:
+    return ()
+
+
+class ConnectionManager:
+    """Tracks the sessions and gives each message its id. Messages reach sessions while ``run`` runs.
+
+    Who publishes never waits, for however many clients, however slow.
+    """
+
+    def __init__(self, *, max_connections: int = MAX_CONNECTIONS, feed: Broadcast | None = None) -> None:
+        self.max_connections = max_connections
+        self.feed = Broadcast() if feed is None else feed
+        """What sessions subscribe to; the source of each of its events is a Subject."""
+        self.active_connections: dict[str, Session] = {}
+        """By session id."""
+        self.plugins: Callable[[], Iterable[MetadataPayload]] = _nothing
+        """What each plugin says of itself: the first thing a client is told."""
+        self.active: Callable[[], Iterable[ProgressPayload | PluginStatusPayload]] = _no_state
+        """How the jobs stand that have not ended."""
+        self._picture_filters: Counter[Filters] = Counter()
+        """Of those who are sent pictures."""
+
+    @property
+    def last_id(self) -> str:
+        """The id of the newest message; who connects with it misses nothing from here on."""
+        return self.feed.last_id
+
+    def add_connection(self, session_id: str, session: Session) -> None:
+        """Count a session in; an older one of the same id is told to end.
+
+        Raises:
+            ServerFull: it is not in.
+        """
+        older = self.active_connections.get(session_id)
+        if older is None and len(self.active_connections) >= self.max_connections:
+            raise ServerFull(f"This server serves {self.max_connections} connections at once: try again later.")
+        self.active_connections[session_id] = session
+        if older is not None:
+            older.stop(CloseCode.TAKEN_OVER, "Another connection took over this session_id.")
+
+    def remove_connection(self, session_id: str) -> None:
+        """Count a session out, and end it if it has not ended yet; does nothing if there is none."""
+        if (session := self.active_connections.pop(session_id, None)) is not None:
+            session.stop(CloseCode.NORMAL, "")
+
+    def is_connected(self, session_id: str) -> bool:
+        """Whether there is a session with this id."""
+        return session_id in self.active_connections
+
+    def broadcast(self, message: RealtimeMessage) -> str:
+        """Send a message to all who want it, and keep it for those who come back; gives its id."""
+        event = self.feed.publish(
+            message.encode,
+            overflow=message.overflow,
+            key=message.replaces,
+            topic=message.job_id,
+            source=Subject.of(message),
+        )
+        return self.feed.log.id_of(event.seq)
+
+    def subscribe(self, offer: Offer, filters: Filters) -> Subscription:
+        """Offer to a session what its filters accept; see :meth:`Broadcast.subscribe`."""
+        if filters.wants_pictures:
+            self._picture_filters[filters] += 1
+        return self.feed.subscribe(offer, filters)
+
+    def unsubscribe(self, subscription: Subscription, filters: Filters) -> None:
+        """End what ``subscribe`` began, once."""
+        if filters.wants_pictures:
+            self._picture_filters[filters] -= 1
+            self._picture_filters += Counter()  # forgets what has come to nought
+        self.feed.unsubscribe(subscription)
+
+    def picture_fps(self, job_id: str) -> float:
+        """How many pictures a second of this job are wanted at most: ``inf`` for all of them, 0 for none."""
+        wanted = [filters.max_fps or math.inf for filters in self._picture_filters if filters.wants_job(job_id)]
+        return max(wanted, default=0.0)
+
+    def show(self, image: FrameImage) -> None:
+        """Send a picture to those who want pictures; it is not kept."""
+        subject = Subject.of_picture(image)
+        key = (image.job_id, subject.type, None)
+        self.feed.show(image.encode(), key=key, topic=image.job_id, source=subject)
+
+    def forget(self, job_id: str) -> None:
+        """Replay no message of this job any more."""
+        self.feed.forget(job_id)
+
+    def close_all(self, code: CloseCode = CloseCode.GOING_AWAY, reason: str = "The server is going away.") -> None:
+        """Tell all sessions to end."""
+        for session in tuple(self.active_connections.values()):
+            session.stop(code, reason)
+
+    async def run(  # noqa: ASYNC128 - the feed says when it has started
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Hand messages on to the sessions until cancelled. Sessions, and what they missed, outlast it."""
+        await self.feed.run(task_status=task_status)
+
+    def statistics(self) -> ConnectionStatistics:
+        """Figures of this moment."""
+        return ConnectionStatistics(len(self.active_connections), self.max_connections, self.feed.statistics())

@@ -1,0 +1,346 @@
+"""Jobs and their frames in SQLite: the statements and queries, all of them blocking and plain.
+
+A connection is used by one thread at a time; who sees to that is :mod:`kinora.actors.store`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import attrs
+import msgspec
+
+from kinora.actors.errors import FieldError, InvalidRequest
+
+MEMORY = ":memory:"
+BUSY_TIMEOUT_S = 5.0
+"""Somebody may look at the file with another program; a lock is waited for that long."""
+LARGEST = 2**63 - 1
+"""The largest integer that SQLite takes."""
+ALL = -1
+"""As a LIMIT."""
+
+_JOBS_AND_FRAMES = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id TEXT NOT NULL UNIQUE,
+    created_at TEXT NOT NULL,
+    status TEXT NOT NULL,
+    request BLOB NOT NULL,
+    state BLOB NOT NULL,
+    idempotency_key TEXT UNIQUE,
+    request_hash TEXT NOT NULL,
+    upload TEXT
+);
+CREATE INDEX jobs_newest ON jobs (created_at, number);
+CREATE INDEX jobs_by_status ON jobs (status, created_at, number);
+CREATE TABLE frames (
+    job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    frame_index INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (job, frame_index)
+);
+"""
+_LOGS_AND_DELETED = """
+CREATE TABLE logs (
+    job INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
+CREATE TABLE deleted (
+    job INTEGER PRIMARY KEY
+);
+CREATE TRIGGER job_deleted AFTER DELETE ON jobs BEGIN
+    DELETE FROM logs WHERE job = OLD.number;
+    INSERT INTO deleted VALUES (OLD.number);
+END;
+"""
+_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED)
+"""From each version to the next; never changed once released."""
+SCHEMA_VERSION = len(_MIGRATIONS)
+SWEEP_FRAMES = 500
+"""Frames of deleted jobs that are removed in one transaction: some milliseconds, whatever the job's length."""
+_JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload"
+
+
+class DatabaseUnusable(Exception):
+    """The file is no database of ours, or one that this version cannot read."""
+
+
+@attrs.frozen(kw_only=True)
+class JobRecord:
+    """A job as it is stored."""
+
+    job_id: str
+    created_at: str
+    """ISO 8601 in UTC, so that text order is time order."""
+    status: str
+    request: bytes
+    """The JobRequest as JSON."""
+    state: bytes
+    """The JobState as JSON."""
+    idempotency_key: str | None = None
+    request_hash: str = ""
+    """Of the body that came with the key."""
+    upload: str | None = None
+    """The uploaded file under the data folder."""
+
+
+@attrs.frozen
+class Statement:
+    """One change, to be written in a transaction together with others."""
+
+    sql: str
+    parameters: tuple[object, ...] = ()
+
+
+TOUCH = Statement(f"PRAGMA user_version = {SCHEMA_VERSION}")
+"""Changes nothing, but has to reach the disk."""
+
+
+def add_job(record: JobRecord) -> Statement:
+    """Fails alone (IntegrityError) if the job or its idempotency key is there already."""
+    return Statement(
+        "INSERT INTO jobs (job_id, created_at, status, request, state, idempotency_key, request_hash, upload)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        attrs.astuple(record),
+    )
+
+
+def save_job(record: JobRecord) -> Statement:
+    """What can change of a job; one that was deleted stays so."""
+    return Statement(
+        "UPDATE jobs SET status = ?, state = ?, upload = ? WHERE job_id = ?",
+        (record.status, record.state, record.upload, record.job_id),
+    )
+
+
+def delete_job(job_id: str) -> Statement:
+    """The job and its log; its frames cannot be found any more, and :func:`sweep` removes them."""
+    return Statement("DELETE FROM jobs WHERE job_id = ?", (job_id,))
+
+
+def save_log(job_id: str, data: bytes) -> Statement:
+    """What a job's plugins have printed; without its job it is nothing."""
+    return Statement("INSERT OR REPLACE INTO logs SELECT number, ? FROM jobs WHERE job_id = ?", (data, job_id))
+
+
+def put_frame(job_id: str, index: int, data: bytes) -> Statement:
+    """Each frame exists once, the first one stays; without its job it is nothing."""
+    return Statement(
+        "INSERT INTO frames SELECT number, ?, ? FROM jobs WHERE job_id = ? ON CONFLICT DO NOTHING",
+        (index, data, job_id),
+    )
+
+
+def open_writer(path: str) -> sqlite3.Connection:
+    """The connection that changes things; makes the file and its tables where there are none.
+
+    Raises:
+        DatabaseUnusable: with a sentence.
+    """
+    try:
+        connection = _connect(path)
+    except sqlite3.Error as error:
+        raise DatabaseUnusable(f"{path} cannot be opened ({error}): give a data folder that can be written") from error
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # in WAL mode NORMAL may lose what was acknowledged
+        connection.execute("PRAGMA foreign_keys = OFF")  # deleting a job must not take its many frames along at once
+        _migrate(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise DatabaseUnusable(f"{path} cannot be used ({error}): move it away or give another folder") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: str) -> sqlite3.Connection:
+    """A second connection to the file, which sees what the writer has committed and changes nothing."""
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    # No thread of its own: Trio's worker threads come and go, and the store lets in one at a time.
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise DatabaseUnusable(f"{path} was made by a newer Kinora: update this one or give another data folder")
+    for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+
+
+def close_writer(connection: sqlite3.Connection) -> None:
+    """Leave one file behind: the write-ahead log goes into the database."""
+    with contextlib.suppress(sqlite3.Error):  # what is committed is safe in the log as well
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def write(connection: sqlite3.Connection, statements: Iterable[Statement]) -> list[Exception | None]:
+    """Write all in one transaction, on disk when this returns.
+
+    A statement that is itself at fault is left out, and its error stands in its place in the answer.
+
+    Raises:
+        sqlite3.Error: nothing at all was written.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        faults = [_attempt(connection, statement) for statement in statements]
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite ends the transaction by itself when the disk is full
+            connection.execute("ROLLBACK")
+        raise
+    return faults
+
+
+def _attempt(connection: sqlite3.Connection, statement: Statement) -> Exception | None:
+    try:
+        connection.execute(statement.sql, statement.parameters)
+    except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError) as error:
+        return error
+    return None
+
+
+def has_deleted(connection: sqlite3.Connection) -> bool:
+    """Whether there may be frames of deleted jobs."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM deleted)").fetchone()[0])
+
+
+def sweep(connection: sqlite3.Connection) -> bool:
+    """Remove some frames of deleted jobs, in a transaction; returns whether there may be more.
+
+    Raises:
+        sqlite3.Error: nothing was removed.
+    """
+    frames = "SELECT rowid FROM frames WHERE job = (SELECT min(job) FROM deleted) LIMIT ?"
+    statements = (
+        Statement(f"DELETE FROM frames WHERE rowid IN ({frames})", (SWEEP_FRAMES,)),  # noqa: S608 - a constant
+        Statement("DELETE FROM deleted WHERE NOT EXISTS (SELECT 1 FROM frames WHERE frames.job = deleted.job)"),
+    )
+    write(connection, statements)
+    return has_deleted(connection)
+
+
+def log(connection: sqlite3.Connection, job_id: str) -> bytes | None:
+    """What was saved of what the job's plugins have printed."""
+    row = connection.execute(
+        "SELECT data FROM logs WHERE job = (SELECT number FROM jobs WHERE job_id = ?)", (_text(job_id),)
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def job(connection: sqlite3.Connection, job_id: str) -> JobRecord | None:
+    """The job of this id."""
+    return _one(connection, f"SELECT {_JOB} FROM jobs WHERE job_id = ?", job_id)  # noqa: S608 - a constant
+
+
+def job_by_key(connection: sqlite3.Connection, key: str) -> JobRecord | None:
+    """The job that was first asked for with this idempotency key."""
+    return _one(connection, f"SELECT {_JOB} FROM jobs WHERE idempotency_key = ?", key)  # noqa: S608 - a constant
+
+
+def jobs(
+    connection: sqlite3.Connection, status: str | None, limit: int | None, cursor: str | None
+) -> tuple[list[JobRecord], str | None]:
+    """A page of jobs, newest first, and the cursor of the next one.
+
+    Raises:
+        InvalidRequest: the cursor is none of ours.
+    """
+    conditions, parameters = ["TRUE"], list[object]()
+    if status is not None:
+        conditions.append("status = ?")
+        parameters.append(_text(status))
+    if cursor is not None:
+        conditions.append("(created_at, number) < (?, ?)")
+        parameters += _read_cursor(cursor)
+    rows = connection.execute(
+        f"SELECT number, {_JOB} FROM jobs WHERE {' AND '.join(conditions)}"  # noqa: S608 - constants
+        " ORDER BY created_at DESC, number DESC LIMIT ?",
+        (*parameters, ALL if limit is None else _limit(limit) + 1),
+    ).fetchall()
+    page = rows if limit is None else rows[: _limit(limit)]
+    records = [_record(row[1:]) for row in page]
+    if not records or len(rows) == len(page):
+        return records, None
+    return records, _cursor(records[-1].created_at, page[-1][0])
+
+
+def frames(connection: sqlite3.Connection, job_id: str, after: int | None, limit: int | None) -> dict[int, bytes]:
+    """Index → frame, in order; ``after`` is exclusive."""
+    rows = connection.execute(
+        "SELECT frame_index, data FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?)"
+        " AND frame_index > ? ORDER BY frame_index LIMIT ?",
+        (_text(job_id), -1 if after is None else _integer(after), ALL if limit is None else _limit(limit)),
+    )
+    return dict(rows.fetchall())
+
+
+def frame_count(connection: sqlite3.Connection, job_id: str, before: int) -> int:
+    """How many frames there are with an index below ``before``."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND frame_index < ?",
+        (_text(job_id), before),
+    ).fetchone()
+    return int(count)
+
+
+def last_index(connection: sqlite3.Connection, job_id: str) -> int | None:
+    """The highest index among the frames."""
+    (index,) = connection.execute(
+        "SELECT max(frame_index) FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?)",
+        (_text(job_id),),
+    ).fetchone()
+    return None if index is None else int(index)
+
+
+def _one(connection: sqlite3.Connection, sql: str, parameter: str) -> JobRecord | None:
+    row = connection.execute(sql, (_text(parameter),)).fetchone()
+    return _record(row) if row else None
+
+
+def _record(row: Sequence[Any]) -> JobRecord:
+    names = (field.name for field in attrs.fields(JobRecord))
+    return JobRecord(**dict(zip(names, row, strict=True)))
+
+
+def _text(value: str) -> str:
+    """What a URL gave may hold half surrogate pairs, which SQLite refuses and no stored text contains."""
+    return value.encode("utf-8", "replace").decode()
+
+
+def _integer(value: int) -> int:
+    """What a URL gave may be beyond the 64 bits that SQLite takes."""
+    return max(-LARGEST, min(value, LARGEST))
+
+
+def _limit(value: int) -> int:
+    return max(0, min(value, LARGEST - 1))
+
+
+def _cursor(created_at: str, number: int) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((created_at, number))).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[str, int]:
+    try:
+        decoded = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        created_at, number = msgspec.json.decode(decoded, type=tuple[str, int])
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        fault = FieldError("cursor", "is none that this server gave: take next_cursor of the page before")
+        raise InvalidRequest("The page cannot be found", [fault]) from error
+    return created_at, _integer(number)

@@ -1,0 +1,305 @@
+"""What a realtime client wants to see, how fast, and what it says: decisions only, nothing here sends."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import msgspec
+
+from kinora.actors.errors import FieldError, InvalidRequest
+from kinora.actors.messages import (
+    FRAME_IMAGE,
+    TYPES,
+    ErrorPayload,
+    FrameImage,
+    FramePayload,
+    ProgressPayload,
+    RealtimeMessage,
+)
+from kinora.runtime.outbox import Event
+
+ALWAYS_SHOWN = frozenset({"gap", "ping", "pong", "metadata", "error"})
+IMAGES = ("url", "binary", "none")
+FILTER_KEYS = ("job_id", "types", "max_fps", "images")
+MAX_JOB_IDS = 100
+MAX_ID_LENGTH = 200
+REMEMBERED_FRAMES = 1_000
+"""Chosen frames of a job that its slower plugins may still come to; more are in no pipeline."""
+
+
+@attrs.frozen
+class Subject:
+    """What a message is about, as far as filters ask: kept with it in the log, unlike the message itself."""
+
+    type: str
+    job_id: str | None
+    plugin: str | None = None
+    index: int | None = None
+    """Of a frame or its picture."""
+    pictured: bool = False
+    """Whether there is a picture of that frame."""
+    stage: str | None = None
+    """Of a progress."""
+    running: bool = False
+    """Whether it says no more than that a plugin goes on."""
+    final: bool = False
+    """Whether the job ends with it, or is at 100 %."""
+
+    @staticmethod
+    def of(message: RealtimeMessage) -> Subject:
+        """The subject of a message."""
+        payload = message.payload
+        return Subject(
+            type=message.type,
+            job_id=message.job_id,
+            plugin=getattr(payload, "plugin", None),
+            index=payload.index if isinstance(payload, FramePayload) else None,
+            pictured=isinstance(payload, FramePayload) and payload.pictured,
+            stage=payload.stage if isinstance(payload, ProgressPayload) else None,
+            running=getattr(payload, "status", None) == "running",
+            final=message.type == "complete" or getattr(payload, "progress", None) == 100,  # noqa: PLR2004 - per cent
+        )
+
+    @staticmethod
+    def of_picture(image: FrameImage) -> Subject:
+        """The subject of a picture."""
+        return Subject(type=FRAME_IMAGE, job_id=image.job_id, index=image.index, pictured=True)
+
+
+@attrs.frozen(kw_only=True)
+class Filters:
+    """What one client wants to see; clients with equal filters share the work."""
+
+    job_ids: frozenset[str] = frozenset()
+    """Empty: all jobs."""
+    types: frozenset[str] = frozenset()
+    """Empty: all types."""
+    max_fps: float | None = None
+    images: str = "url"
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether pictures are to be sent, not only their addresses."""
+        return self.images == "binary"
+
+    def accepts(self, event: Event) -> bool:
+        """Whether this event, whose source is a Subject, is wanted; the pace is another matter."""
+        subject = event.source
+        return isinstance(subject, Subject) and self.wants(subject)
+
+    def wants(self, subject: Subject) -> bool:
+        """Whether messages of this subject are wanted."""
+        return self.wants_job(subject.job_id) and (
+            self.wants_pictures
+            if subject.type == FRAME_IMAGE
+            else not self.types or subject.type in self.types or subject.type in ALWAYS_SHOWN
+        )
+
+    def wants_job(self, job_id: object) -> bool:
+        """Whether something about this job, or about none (None), is wanted."""
+        return not self.job_ids or job_id is None or job_id in self.job_ids
+
+
+def parse_filters(query: Mapping[str, Sequence[str]]) -> Filters:
+    """The filters in ``query``: ``job_id`` and ``types`` may be repeated, ``types`` also be joined by commas.
+
+    Other keys are not looked at.
+
+    Raises:
+        InvalidRequest: with a sentence for everything that is wrong.
+    """
+    errors: list[FieldError] = []
+    filters = Filters(
+        job_ids=_job_ids(query.get("job_id", ()), errors),
+        types=_types(query.get("types", ()), errors),
+        max_fps=_max_fps(query.get("max_fps", ()), errors),
+        images=_images(query.get("images", ()), errors),
+    )
+    if errors:
+        raise InvalidRequest("This is not how messages can be chosen.", errors)
+    return filters
+
+
+def _job_ids(given: Sequence[str], errors: list[FieldError]) -> frozenset[str]:
+    if len(given) > MAX_JOB_IDS:
+        errors.append(FieldError("job_id", f"Name at most {MAX_JOB_IDS} jobs, or none to see all."))
+    elif not all(0 < len(job_id) <= MAX_ID_LENGTH for job_id in given):
+        errors.append(FieldError("job_id", "Give the id that POST /v1/jobs answered with."))
+    return frozenset(given)
+
+
+def _types(given: Sequence[str], errors: list[FieldError]) -> frozenset[str]:
+    wanted = frozenset(name.strip() for names in given for name in names.split(",") if name.strip())
+    if unknown := wanted - set(TYPES.values()):
+        known = ", ".join(sorted(TYPES.values()))
+        errors.append(FieldError("types", f"There is no {', '.join(sorted(unknown))!r}; there are {known}."))
+    return wanted
+
+
+def _max_fps(given: Sequence[str], errors: list[FieldError]) -> float | None:
+    if not given:
+        return None
+    try:
+        value = float(given[-1])
+    except ValueError:
+        value = math.nan
+    if not (value > 0 and math.isfinite(value)):
+        errors.append(FieldError("max_fps", "Give frames per second as a number above 0, or leave it out."))
+    return value
+
+
+def _images(given: Sequence[str], errors: list[FieldError]) -> str:
+    images = given[-1] if given else "url"
+    if images not in IMAGES:
+        errors.append(FieldError("images", f"Choose one of {', '.join(IMAGES)}."))
+    return images
+
+
+def next_due(due: float | None, interval_s: float, now: float) -> float:
+    """When the next one may come after one at ``now`` that might have come at ``due``: a late one is made up for."""
+    on_time = (now if due is None else due) + interval_s
+    return on_time if on_time > now else now + interval_s
+
+
+class Pace:
+    """Thins out the messages of each job to ``max_fps`` pictures a second, by the time they were published.
+
+    Frames are chosen by index, so all plugins show the same ones. Progress and running status come at the same pace
+    per job and plugin, but for a change of stage and the last progress. Nothing else is held back.
+
+    With ``pictured`` a frame of which there is a picture is chosen up to half an interval early, any other only when it
+    is a whole interval late: so what is shown are the frames with a picture, as long as there are any.
+    """
+
+    def __init__(self, max_fps: float, *, pictured: bool = False) -> None:
+        self._interval_s = 1 / max_fps
+        self._pictured = pictured
+        self._due: dict[tuple[str | None, str, str | None], float] = {}
+        """When the next one may come, per job, type and plugin."""
+        self._chosen: dict[str | None, deque[int]] = {}
+        """Per job the indices of the frames that are shown, growing."""
+        self._newest: dict[str | None, int] = {}
+        """Per job the highest index so far: whether that frame is shown has been decided."""
+        self._stages: dict[str | None, str | None] = {}
+
+    def admits(self, event: Event) -> bool:
+        """Whether this event, whose source is a Subject, comes now; asked once for each, in order."""
+        subject = event.source
+        if not isinstance(subject, Subject):
+            return True
+        if subject.type == "complete":
+            self._forget(subject.job_id)
+        elif subject.index is not None:
+            return self._shows_frame(subject, subject.index, event.time)
+        elif subject.type == "progress":
+            changed = self._stages.get(subject.job_id) != subject.stage
+            self._stages[subject.job_id] = subject.stage
+            return self._is_due((subject.job_id, subject.type, None), event.time) or changed or subject.final
+        elif subject.running:
+            return self._is_due((subject.job_id, subject.type, subject.plugin), event.time)
+        return True
+
+    def _shows_frame(self, subject: Subject, index: int, now: float) -> bool:
+        chosen = self._chosen.setdefault(subject.job_id, deque(maxlen=REMEMBERED_FRAMES))
+        if index <= self._newest.get(subject.job_id, -1):
+            return index in chosen
+        self._newest[subject.job_id] = index
+        late_s = 0.0
+        if self._pictured:
+            late_s = -self._interval_s / 2 if subject.pictured else self._interval_s
+        if not self._is_due((subject.job_id, "frame", None), now, late_s):
+            return False
+        chosen.append(index)
+        return True
+
+    def _is_due(self, what: tuple[str | None, str, str | None], now: float, late_s: float = 0.0) -> bool:
+        due = self._due.get(what)
+        if due is not None and now < due + late_s:
+            return False
+        self._due[what] = next_due(due, self._interval_s, now)
+        return True
+
+    def _forget(self, job_id: str | None) -> None:
+        self._chosen.pop(job_id, None)
+        self._newest.pop(job_id, None)
+        self._stages.pop(job_id, None)
+        self._due = {what: due for what, due in self._due.items() if what[0] != job_id}
+
+
+@attrs.frozen
+class Subscribe:
+    """A client wants to see something else from now on."""
+
+    filters: Filters
+
+
+@attrs.frozen
+class Ping:
+    """A client wants a pong."""
+
+    timestamp: str | None
+
+
+@attrs.frozen
+class Pong:
+    """A client is alive."""
+
+
+def read_client_message(text: str | bytes) -> Subscribe | Ping | Pong | ErrorPayload:
+    """What a client says; if that cannot be understood, the answer that tells it why. Never raises."""
+    try:
+        message = msgspec.json.decode(text)
+    except (ValueError, RecursionError):  # a ValueError is also what text that is no Unicode gives
+        return refusal("MSG_INVALID_JSON", "Send one JSON object as text.")
+    if not isinstance(message, dict):
+        return refusal("MSG_INVALID_JSON", 'Send one JSON object, as in {"type": "ping"}.')
+    payload = message.get("payload")
+    match message.get("type"):
+        case "pong":
+            return Pong()
+        case "ping":
+            stamp = payload.get("timestamp") if isinstance(payload, dict) else message.get("timestamp")
+            return Ping(stamp if isinstance(stamp, str) else None)
+        case "subscribe":
+            return _read_subscription(payload)
+        case str(other):
+            return refusal("MSG_UNKNOWN_TYPE", f"There is no {other[:MAX_ID_LENGTH]!r}: send subscribe, ping or pong.")
+        case _:
+            return refusal("MSG_MISSING_FIELD", 'Say what it is in a field "type": subscribe, ping or pong.')
+
+
+def _read_subscription(payload: object) -> Subscribe | ErrorPayload:
+    if not isinstance(payload, dict):
+        return refusal("MSG_MISSING_FIELD", 'Say what you want to see in "payload": job_id, types, max_fps, images.')
+    try:
+        return Subscribe(parse_filters({key: _texts(key, payload.get(key)) for key in FILTER_KEYS}))
+    except InvalidRequest as error:
+        return refusal("MSG_MISSING_FIELD", str(error))
+
+
+def _texts(key: str, value: object) -> list[str]:
+    """A JSON value as a query would give it."""
+    match value:
+        case None:
+            return []
+        case str():
+            return [value]
+        case bool():
+            pass
+        case int() | float():
+            return [str(value)]
+        case list() if all(isinstance(item, str) for item in value):
+            return value
+    raise InvalidRequest(
+        "This is not how messages can be chosen.", [FieldError(key, "Give a text, a number or a list.")]
+    )
+
+
+def refusal(code: str, message: str) -> ErrorPayload:
+    """The error message that answers what a client said."""
+    details: dict[str, Any] = {"error_code": code, "message": message, "fallback": None}
+    return ErrorPayload(job_id=None, error=message, plugin=None, details=details)

@@ -1,0 +1,173 @@
+"""The plugin inspector: what a job's plugins say of themselves, how long they take, and whether that is too long."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from kinora.actors.errors import NotFound
+from kinora.actors.messages import Health
+from kinora.actors.models import TimingSummary
+from kinora.plugins.api import PluginMetadata
+from kinora.runtime.actor import Actor
+
+RECENT = 1000
+"""Frames over which percentiles are taken."""
+MAILBOX_SIZE = 16
+"""Jobs being opened at once; overflow: opening a job waits."""
+
+
+class Timings:
+    """Milliseconds, one after the other, and what sums them up."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._count = 0
+        self._total = 0.0
+        self._longest = 0.0
+
+    def add(self, ms: float) -> None:
+        """Count one more."""
+        self._recent.append(ms)
+        self._count += 1
+        self._total += ms
+        self._longest = max(self._longest, ms)
+
+    def summary(self) -> TimingSummary | None:
+        """Of all so far, with one decimal; None if there are none."""
+        if not self._count:
+            return None
+        ordered = sorted(self._recent)
+        return TimingSummary(
+            last=round(self._recent[-1], 1),
+            mean=round(self._total / self._count, 1),
+            p50=round(_percentile(ordered, 0.50), 1),
+            p95=round(_percentile(ordered, 0.95), 1),
+            max=round(self._longest, 1),
+        )
+
+
+def _percentile(ordered: list[float], share: float) -> float:
+    """The smallest value that at least this share of all does not exceed."""
+    return ordered[math.ceil(share * len(ordered)) - 1]
+
+
+@attrs.define(eq=False)
+class _Inspected:
+    metadata: PluginMetadata
+    run: Timings = attrs.field(factory=Timings)
+    queue: Timings = attrs.field(factory=Timings)
+    total_ms: float = 0.0
+    started: float | None = None
+    health: Health = "ok"
+
+
+class PluginInspector:
+    """Watches the plugins of one job. Every method raises NotFound for a plugin that is not one of them."""
+
+    def __init__(
+        self, job_id: str, plugins: Mapping[str, PluginMetadata], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.job_id = job_id
+        self._plugins = {name: _Inspected(metadata) for name, metadata in plugins.items()}
+        self._clock = clock
+        """Seconds, monotonic."""
+
+    def inspect(self, plugin_name: str) -> PluginMetadata:
+        """What the plugin says of itself."""
+        return self._of(plugin_name).metadata
+
+    def start_timing(self, plugin_name: str) -> None:
+        """The plugin begins its work now; a start that was never stopped is forgotten."""
+        self._of(plugin_name).started = self._clock()
+
+    def stop_timing(self, plugin_name: str, run_ms: float | None = None, *, frame: bool = True) -> float:
+        """The plugin has done its work; returns the milliseconds that this took.
+
+        ``run_ms`` is the worker's own figure, which leaves out the way there and back and so is taken where it is
+        given. ``frame=False`` is for ``prepare`` and ``finalize``, which count in the total only.
+
+        Raises:
+            RuntimeError: there is neither a figure nor a start.
+        """
+        plugin = self._of(plugin_name)
+        started, plugin.started = plugin.started, None
+        if run_ms is None:
+            if started is None:
+                raise RuntimeError(f"start_timing({plugin_name!r}) must come before stop_timing")
+            run_ms = (self._clock() - started) * 1000
+        plugin.total_ms += run_ms
+        if frame:
+            plugin.run.add(run_ms)
+        return run_ms
+
+    def collect_timings(self) -> dict[str, float]:
+        """Plugin → total milliseconds inside it, with one decimal, in the order of the pipeline."""
+        return {name: round(plugin.total_ms, 1) for name, plugin in self._plugins.items()}
+
+    def add_queue(self, plugin_name: str, ms: float) -> None:
+        """A frame waited that long before the plugin took it."""
+        self._of(plugin_name).queue.add(ms)
+
+    def run_ms(self, plugin_name: str) -> TimingSummary | None:
+        """Time inside the plugin per frame, None before its first frame."""
+        return self._of(plugin_name).run.summary()
+
+    def queue_ms(self, plugin_name: str) -> TimingSummary | None:
+        """Time that frames waited for the plugin, None before its first frame."""
+        return self._of(plugin_name).queue.summary()
+
+    def over_budget(self, plugin_name: str, ms: float) -> bool:
+        """Whether this frame is the first that took longer than the plugin's budget, which makes it ``degraded``."""
+        plugin = self._of(plugin_name)
+        budget = plugin.metadata.latency_budget_ms
+        if budget is None or ms <= budget or plugin.health == "degraded":
+            return False
+        plugin.health = "degraded"
+        return True
+
+    def health(self, plugin_name: str) -> Health:
+        """``ok``, or ``degraded`` once it was over its budget."""
+        return self._of(plugin_name).health
+
+    def _of(self, plugin_name: str) -> _Inspected:
+        try:
+            return self._plugins[plugin_name]
+        except KeyError:
+            known = ", ".join(self._plugins)
+            raise NotFound(f"{plugin_name} is no plugin of this job; its plugins are: {known}") from None
+
+
+@attrs.frozen
+class _OpenJob:
+    job_id: str
+    plugins: Mapping[str, PluginMetadata]
+
+
+class InspectorService(Actor):
+    """Gives each job its inspector. While it is down, jobs run without: their timings are null."""
+
+    def __init__(self) -> None:
+        super().__init__("inspector", MAILBOX_SIZE)
+
+    @property
+    def available(self) -> bool:
+        """Whether a job that starts now would be given an inspector."""
+        return self.statistics().running
+
+    async def open_job(self, job_id: str, plugins: Mapping[str, PluginMetadata]) -> PluginInspector:
+        """The inspector of a new job with these plugins, in the order of its pipeline.
+
+        Raises:
+            ActorGone: the service is down.
+        """
+        inspector: PluginInspector = await self.ask(_OpenJob(job_id, plugins))
+        return inspector
+
+    async def handle(self, message: _OpenJob) -> PluginInspector:
+        """Make one."""
+        return PluginInspector(message.job_id, message.plugins)

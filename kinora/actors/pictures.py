@@ -1,0 +1,62 @@
+"""Single frames as JPEG, decoded on demand in a process of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from kinora.actors.errors import NotFound
+from kinora.plugins.source_types import SourceLimits
+from kinora.runtime.channel import ProtocolError
+from kinora.runtime.workers import ForkServer, WorkerGone
+
+TARGET = "kinora.plugins.pictures:main"
+AT_ONCE = 2
+"""Pictures being made at the same time; further requests wait."""
+TIMEOUT_S = 30.0
+QUALITY = 85
+
+
+class Pictures:
+    """Makes pictures of single frames."""
+
+    def __init__(self, fork_server: ForkServer, max_pixels: int) -> None:
+        self._fork_server = fork_server
+        self._limits = SourceLimits(max_pixels=max_pixels)
+        self._places = trio.CapacityLimiter(AT_ONCE)
+
+    async def picture(self, location: Path, index: int, frame: bytes | None) -> bytes:
+        """The frame of this index as JPEG; with the results in ``frame``, a FrameData as JSON, drawn on it if given.
+
+        Raises:
+            NotFound: the source is gone or does not give this frame.
+        """
+        request = {
+            "op": "picture",
+            "location": str(location),
+            "index": index,
+            "limits": {"max_pixels": self._limits.max_pixels},
+            "results": msgspec.json.decode(frame)["results"] if frame is not None else None,
+            "quality": QUALITY,
+        }
+        async with self._places:
+            with trio.move_on_after(TIMEOUT_S):
+                return await self._ask(msgspec.msgpack.encode(request))
+        raise NotFound(f"Frame {index} could not be decoded within {TIMEOUT_S:.0f} s.")
+
+    async def _ask(self, request: bytes) -> bytes:
+        worker = await self._fork_server.fork(TARGET, "picture")
+        try:
+            await worker.send(request)
+            answer = msgspec.msgpack.decode(await worker.receive(), type=dict[str, Any])
+        except (WorkerGone, ProtocolError, msgspec.DecodeError) as error:
+            raise NotFound(f"The frame could not be decoded: {error}") from error
+        finally:
+            with trio.CancelScope(shield=True):  # Worker.kill bounds itself
+                await worker.kill()
+        if answer["op"] != "picture":
+            raise NotFound(f"The frame could not be decoded: {answer.get('message')}")
+        return bytes(answer["jpeg"])

@@ -1,0 +1,52 @@
+"""What one plugin has left behind in one job: its output, and the last thing that went wrong."""
+
+from __future__ import annotations
+
+from kinora.actors.messages import Code, utc_now
+from kinora.actors.models import StageError
+from kinora.actors.plugin_records import PluginRecord
+from kinora.runtime.tail import Tail
+from kinora.runtime.workers import LOG_BYTES, Worker
+
+TRACEBACK_CHARACTERS = 8_000
+
+
+class StageLog:
+    """Joins what the plugin's processes wrote one after the other, and keeps the last ``LOG_BYTES`` of it."""
+
+    def __init__(self, job_id: str, record: PluginRecord) -> None:
+        self.last_error: StageError | None = None
+        self._job_id = job_id
+        self._record = record
+        self._output = Tail(LOG_BYTES)
+        self._last_words = ""
+
+    def text(self, worker: Worker | None) -> str:
+        """The output so far, that of the process at work included."""
+        if worker is None:
+            return self._output.text()
+        both = Tail(LOG_BYTES)
+        both.add(self._output.data())
+        both.add(worker.log.data())
+        return both.text()
+
+    def take(self, worker: Worker) -> None:
+        """Keep the output of a process that has ended."""
+        self._last_words = worker.log.text()
+        self._output.add(worker.log.data())
+
+    def note_failure(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
+        """It raised."""
+        error = StageError(message=message, code=code, traceback=traceback or None, frame_id=frame_id, at=utc_now())
+        self.last_error = error
+        self._record.failures += 1
+        self._record.last_error, self._record.last_job = error, self._job_id
+
+    def note_death(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
+        """Its process ended or was killed; where there is no traceback, what it wrote last may say why."""
+        self.note_failure(code, message, traceback or self._last_words[-TRACEBACK_CHARACTERS:], frame_id)
+        self._output.add(f"[{message}]\n".encode())
+
+    def note_restart(self) -> None:
+        """A new process is started for one that died."""
+        self._record.restarts += 1

@@ -1,0 +1,418 @@
+"""The store: jobs and frames on disk. All SQLite work happens in threads, never on the event loop.
+
+One writer task makes the transactions. Changes of jobs go first in line and are on disk when the call returns; frames
+are written in batches behind them. Reads go on while the disk is full or slow.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+import attrs
+import trio
+
+from kinora.actors import database
+from kinora.actors.database import DatabaseUnusable, JobRecord, Statement
+from kinora.actors.errors import Conflict, Unavailable
+from kinora.runtime.actor import ActorGone
+
+BATCH_FRAMES = 256
+"""Frames in one transaction, so that a change of a job never waits long for one that is under way."""
+BATCH_BYTES = 1024 * 1024
+"""And their size: beyond it the transaction takes the next frame no more."""
+BATCH_WINDOW_S = 0.05
+"""How long a frame waits for company; a kill -9 loses at most the frames of this time."""
+MAX_WAITING_FRAMES = 1024
+"""Overflow: putting frames waits, which holds up the job that makes them."""
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""The same, for large frames; the one that crosses it is still taken."""
+RETRY_S = 1.0
+"""Between attempts while writing fails."""
+CLOSE_GRACE_S = 5.0
+"""For writing what waits when the store ends."""
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+
+class StoreFailing(Unavailable):
+    """The disk refused; what was to be written is not. Unlike ActorGone the store is up, and reads work."""
+
+
+@attrs.frozen(kw_only=True)
+class StoreStatistics:
+    """Figures for health pages."""
+
+    running: bool
+    waiting: int
+    """Frames not yet on disk."""
+    peak_waiting: int
+    capacity: int
+    frames: int
+    """Written since the start."""
+    transactions: int
+    failing: str | None
+
+
+@attrs.frozen(eq=False)
+class _Frame:
+    job_id: str
+    index: int
+    data: bytes
+
+
+@attrs.define(eq=False)
+class _Change:
+    """A change of a job, and what became of it."""
+
+    statement: Statement
+    settled: trio.Event = attrs.field(factory=trio.Event)
+    in_line: bool = True
+    """Until a transaction takes it; as long as that it can be withdrawn."""
+    fault: Exception | None = None
+
+    def settle(self, fault: Exception | None) -> None:
+        self.fault = fault
+        self.settled.set()
+
+
+class Store:
+    """Keeps jobs and their frames in the SQLite file ``path``, or in memory for ``":memory:"``.
+
+    Every method raises ActorGone while :meth:`run` does not run. While the disk refuses, changes of jobs raise
+    StoreFailing; frames are taken as long as there is room for them and then wait, and are written once it gives in.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.name = "store"
+        self.failing: str | None = None
+        """Why the last write did not work; None when it did."""
+        self._path = str(path)
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._write_limiter = trio.CapacityLimiter(1)
+        self._read_limiter = self._write_limiter if self._in_memory else trio.CapacityLimiter(1)
+        self._changes: deque[_Change] = deque()
+        """Bounded by the callers, each of which waits for its own."""
+        self._frames: deque[_Frame] = deque()
+        """Stays there until it is on disk, so that reads can add it to what they find."""
+        self._frame_bytes = 0
+        self._running = self._stopping = self._flushing = False
+        self._garbage = False
+        """Whether there may be frames of deleted jobs."""
+        self._work = trio.lowlevel.ParkingLot()
+        self._progress = trio.lowlevel.ParkingLot()
+        """Whoever waits for room or for a flush; woken after each transaction."""
+        self._health = trio.lowlevel.ParkingLot()
+        """Whoever waits for it to fail, or to work again."""
+        self._put = self._written = self._transactions = self._peak_waiting = 0
+
+    @property
+    def _in_memory(self) -> bool:
+        return self._path == database.MEMORY
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the database, report ready, and write until stopped or cancelled; what waits then is still written.
+
+        Raises:
+            DatabaseUnusable: it cannot be opened; the text says what to do.
+        """
+        self._stopping = False
+        try:
+            await self._open()
+            self._running = True
+            self._health.unpark_all()
+            task_status.started()
+            while not self._stopping:
+                await self._wait_for_work()
+                await self._commit()
+                await self._sweep()
+        finally:
+            self._running = False  # from here on nothing new comes in
+            with trio.move_on_after(CLOSE_GRACE_S, shield=True):
+                await self._close()
+            self._abandon()
+
+    def stop(self) -> None:
+        """Take nothing new, write what waits, and let :meth:`run` return."""
+        self._stopping = True
+        self._running = False
+        self._work.unpark_all()
+
+    def statistics(self) -> StoreStatistics:
+        """The figures of this moment."""
+        return StoreStatistics(
+            running=self._running,
+            waiting=len(self._frames),
+            peak_waiting=self._peak_waiting,
+            capacity=MAX_WAITING_FRAMES,
+            frames=self._written,
+            transactions=self._transactions,
+            failing=self.failing,
+        )
+
+    async def add_job(self, record: JobRecord) -> None:
+        """Store a new job; it is on disk when this returns. If cancelled it is stored or not, never in part.
+
+        Raises:
+            Conflict: its id or its idempotency key is taken.
+        """
+        try:
+            await self._change(database.add_job(record))
+        except sqlite3.IntegrityError as error:
+            raise Conflict("There is a job with this Idempotency-Key already: ask for it, or use a new key") from error
+
+    async def save_job(self, record: JobRecord) -> None:
+        """Store a job's status, state and upload; on disk when this returns. A deleted job stays deleted.
+
+        It may overtake frames that wait: where their order matters, :meth:`flush` first.
+        """
+        await self._change(database.save_job(record))
+
+    async def delete_job(self, job_id: str) -> None:
+        """Forget a job and its frames; nothing happens if there is none."""
+        await self._change(database.delete_job(job_id))
+        self._garbage = True
+        self._work.unpark_all()
+
+    async def save_log(self, job_id: str, data: bytes) -> None:
+        """Keep what a job's plugins have printed, in place of what was kept before; on disk when this returns."""
+        await self._change(database.save_log(job_id, data))
+
+    async def log(self, job_id: str) -> bytes | None:
+        """What was kept of what the job's plugins have printed."""
+        return await self._read(database.log, job_id)
+
+    async def put_frame(self, job_id: str, index: int, data: bytes) -> None:
+        """Take a frame for the next batch, waiting for room; if cancelled, it was not taken.
+
+        It does not fail with the disk, but then there is room for a while only.
+        A job's frames come in index order. A second frame of the same index is ignored, as is one without a job.
+        """
+        await trio.lowlevel.checkpoint()
+        self._require_running()
+        while not self._has_room():
+            await self._progress.park()
+            self._require_running()
+        self._frames.append(_Frame(job_id, index, data))
+        self._frame_bytes += len(data)
+        self._put += 1
+        self._peak_waiting = max(self._peak_waiting, len(self._frames))
+        self._work.unpark_all()
+
+    async def flush(self) -> None:
+        """Wait until every frame that was put before is on disk, however long the disk refuses."""
+        await trio.lowlevel.checkpoint()
+        self._require_running()
+        target = self._put
+        while self._written < target:
+            self._flushing = True
+            self._work.unpark_all()
+            await self._progress.park()
+            if self._writer is None:
+                raise ActorGone("the store ended before the frames were written")
+
+    async def wait_failing(self) -> str:
+        """Wait until writing fails, and say why."""
+        while not self.failing:
+            await self._health.park()
+        return self.failing
+
+    async def wait_writable(self) -> None:
+        """Wait until writing works, as far as is known."""
+        while self.failing or not self._running:
+            await self._health.park()
+
+    async def job(self, job_id: str) -> JobRecord | None:
+        """The job of this id."""
+        return await self._read(database.job, job_id)
+
+    async def job_by_key(self, key: str) -> JobRecord | None:
+        """The job that was first asked for with this idempotency key."""
+        return await self._read(database.job_by_key, key)
+
+    async def jobs(
+        self, *, status: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> tuple[list[JobRecord], str | None]:
+        """A page of jobs, newest first, and the cursor of the next one.
+
+        Raises:
+            InvalidRequest: the cursor is none of ours.
+        """
+        return await self._read(database.jobs, status, limit, cursor)
+
+    async def frames(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> list[bytes]:
+        """A job's frames in index order, those with an index above ``after``, all that were put before this call."""
+        found = await self._found(job_id, after, limit)
+        return [found[index] for index in sorted(found)][: None if limit is None else max(0, limit)]
+
+    async def frame(self, job_id: str, index: int) -> bytes | None:
+        """One frame, None if it is not there (yet)."""
+        return (await self._found(job_id, index - 1, 1)).get(index)
+
+    async def frame_count(self, job_id: str) -> int:
+        """How many frames of the job were put before this call."""
+        waiting = self._waiting(job_id)
+        stored = await self._read(database.frame_count, job_id, min(waiting, default=database.LARGEST))
+        return stored + len(waiting)
+
+    async def last_index(self, job_id: str) -> int | None:
+        """The highest index among the job's frames, None if it has none."""
+        waiting = self._waiting(job_id)
+        stored = await self._read(database.last_index, job_id)
+        return max((*waiting, *(() if stored is None else (stored,))), default=None)
+
+    async def _found(self, job_id: str, after: int | None, limit: int | None) -> dict[int, bytes]:
+        # In this order: what leaves the waiting frames after the look at them is on disk before the query.
+        waiting = {i: data for i, data in self._waiting(job_id).items() if after is None or i > after}
+        return waiting | await self._read(database.frames, job_id, after, limit)
+
+    def _waiting(self, job_id: str) -> dict[int, bytes]:
+        """The job's frames that are not known to be on disk; of two with the same index the first."""
+        return {frame.index: frame.data for frame in reversed(self._frames) if frame.job_id == job_id}
+
+    async def _read(self, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
+        self._require_running()
+        assert self._reader is not None  # noqa: S101 - it is there while the store runs
+        try:
+            return await trio.to_thread.run_sync(query, self._reader, *args, limiter=self._read_limiter)
+        except sqlite3.Error as error:
+            self._require_running()  # the connection was closed while the query waited for its turn
+            raise StoreFailing(self._reason(error)) from error
+
+    async def _change(self, statement: Statement) -> None:
+        self._require_running()
+        change = _Change(statement)
+        self._changes.append(change)
+        self._work.unpark_all()
+        try:
+            await change.settled.wait()
+        except BaseException:
+            if change.in_line:
+                self._changes.remove(change)
+            raise
+        if change.fault is not None:
+            raise change.fault
+
+    async def _wait_for_work(self) -> None:
+        """Until a transaction is due: for something pressing, for frames that have waited, or to try again."""
+        while not (self._pressing() or self._frames or self.failing or self._garbage):
+            await self._work.park()
+        with trio.move_on_after(RETRY_S if self.failing else 0 if self._garbage else BATCH_WINDOW_S):
+            while not self._pressing():
+                await self._work.park()
+
+    def _pressing(self) -> bool:
+        full = len(self._frames) >= BATCH_FRAMES or self._frame_bytes >= BATCH_BYTES
+        return bool(self._stopping or self._changes or ((self._flushing or full) and not self.failing))
+
+    async def _commit(self) -> bool:
+        """One transaction: all changes, then as many frames as a batch takes. Returns whether it worked."""
+        assert self._writer is not None  # noqa: S101 - this runs between opening and closing
+        self._flushing = False
+        changes, frames = list(self._changes), self._batch()
+        statements = [change.statement for change in changes]
+        statements += [database.put_frame(frame.job_id, frame.index, frame.data) for frame in frames]
+        if self.failing and not statements:
+            statements = [database.TOUCH]
+        if not statements:
+            return True
+        for change in changes:
+            change.in_line = False
+        try:
+            faults = await trio.to_thread.run_sync(
+                database.write, self._writer, statements, limiter=self._write_limiter
+            )
+        except sqlite3.Error as error:
+            reason = self._reason(error)
+            self._note_health(reason)
+            self._settle(changes, [StoreFailing(reason) for _ in changes])
+            return False
+        self._note_health(None)
+        self._transactions += 1
+        self._drop(frames)
+        self._settle(changes, faults[: len(changes)])
+        return True
+
+    async def _sweep(self) -> None:
+        """A little at a time, so that nothing waits long behind it."""
+        if not self._garbage or self._stopping:
+            return
+        assert self._writer is not None  # noqa: S101 - this runs between opening and closing
+        try:
+            self._garbage = await trio.to_thread.run_sync(database.sweep, self._writer, limiter=self._write_limiter)
+        except sqlite3.Error as error:
+            self._note_health(self._reason(error))
+
+    def _note_health(self, failing: str | None) -> None:
+        self.failing = failing
+        self._health.unpark_all()
+
+    def _batch(self) -> list[_Frame]:
+        batch: list[_Frame] = []
+        size = 0
+        for frame in islice(self._frames, BATCH_FRAMES):
+            if size >= BATCH_BYTES:
+                break
+            batch.append(frame)
+            size += len(frame.data)
+        return batch
+
+    def _drop(self, written: Sequence[_Frame]) -> None:
+        for frame in written:
+            self._frames.popleft()
+            self._frame_bytes -= len(frame.data)
+        self._written += len(written)
+
+    def _settle(self, changes: Sequence[_Change], faults: Sequence[Exception | None]) -> None:
+        for change, fault in zip(changes, faults, strict=True):
+            self._changes.popleft()
+            change.settle(fault)
+        self._progress.unpark_all()
+
+    async def _open(self) -> None:
+        self.failing = None
+        run = functools.partial(trio.to_thread.run_sync, limiter=self._write_limiter)
+        self._writer = await run(database.open_writer, self._path)
+        self._reader = self._writer if self._in_memory else await run(database.open_reader, self._path)
+        self._garbage = await run(database.has_deleted, self._writer)  # if the last server was stopped over them
+
+    async def _close(self) -> None:
+        if self._writer is None:
+            return
+        while (self._changes or self._frames) and await self._commit():
+            pass
+        if self._reader is not None and self._reader is not self._writer:
+            await trio.to_thread.run_sync(self._reader.close, limiter=self._read_limiter)
+        await trio.to_thread.run_sync(database.close_writer, self._writer, limiter=self._write_limiter)
+
+    def _abandon(self) -> None:
+        """Let nobody wait for what will not come."""
+        self._writer = self._reader = None
+        for change in self._changes:
+            change.in_line = False
+            change.settle(ActorGone("the store has ended"))
+        self._changes.clear()
+        self._frames.clear()
+        self._frame_bytes = 0
+        self._put = self._written
+        self._progress.unpark_all()
+
+    def _has_room(self) -> bool:
+        return len(self._frames) < MAX_WAITING_FRAMES and self._frame_bytes < MAX_WAITING_BYTES
+
+    def _require_running(self) -> None:
+        if not self._running:
+            raise ActorGone("the store does not run")
+
+    def _reason(self, error: sqlite3.Error) -> str:
+        return f"Jobs cannot be stored ({error}): see that the disk of {self._path} has room and can be written"
+
+
+__all__ = ["DatabaseUnusable", "JobRecord", "Store", "StoreFailing", "StoreStatistics"]

@@ -1,0 +1,95 @@
+"""The warnings of one job: each is shown when it first occurs, and its repeats are counted."""
+
+from __future__ import annotations
+
+import attrs
+
+from kinora.actors.messages import Code, WarningPayload
+from kinora.plugins.api import Severity
+
+MAX_DISTINCT = 100
+"""Different messages of one plugin that are kept; further ones are counted together."""
+OVERFLOW_MESSAGE = "further warnings, no longer told apart"
+SHOW_EVERY_POWER_OF = 10
+"""A repeated warning is shown again at its 10th, 100th, 1,000th … time."""
+
+_ORIGINS = {Code.DEVICE_FALLBACK: "device", Code.STORE_FAILING: "store"}
+"""What a warning is of that is of no plugin, short of the source."""
+
+
+@attrs.frozen
+class _Key:
+    plugin: str | None
+    code: Code
+    message: str
+
+
+@attrs.define
+class WarningLog:
+    """Keeps a job's warnings in the order in which they first occurred, bounded however many there are."""
+
+    job_id: str
+    _counts: dict[_Key, int] = attrs.field(factory=dict)
+    _totals: dict[str | None, int] = attrs.field(factory=dict)
+    _distinct: dict[str | None, int] = attrs.field(factory=dict)
+
+    def add(
+        self, plugin: str | None, code: Code, message: str, severity: Severity, frame_id: str | None = None
+    ) -> WarningPayload | None:
+        """Count a warning; what is returned is to be published, None for a repeat that need not be shown."""
+        key = self._key(plugin, code, message)
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        self._totals[plugin] = self._totals.get(plugin, 0) + 1
+        if not _is_power(count):
+            return None
+        return WarningPayload(
+            job_id=self.job_id,
+            plugin=plugin,
+            message=key.message,
+            severity=severity,
+            code=code,
+            frame_id=frame_id,
+            count=count,
+        )
+
+    def count(self, plugin: str | None) -> int:
+        """How many there were of one plugin, repeats included; None asks for those of no plugin."""
+        return self._totals.get(plugin, 0)
+
+    @property
+    def distinct(self) -> int:
+        """How many different ones there were, which is how many texts there are."""
+        return len(self._counts)
+
+    @property
+    def total(self) -> int:
+        """How many there were in all, repeats included."""
+        return sum(self._totals.values())
+
+    def texts(self) -> tuple[str, ...]:
+        """``plugin: message``, with how often if more than once."""
+        return tuple(
+            f"{_origin(key)}: {key.message}" + (f" ({count} times)" if count > 1 else "")
+            for key, count in self._counts.items()
+        )
+
+    def _key(self, plugin: str | None, code: Code, message: str) -> _Key:
+        key = _Key(plugin, code, message)
+        if key in self._counts:
+            return key
+        if self._distinct.get(plugin, 0) >= MAX_DISTINCT:
+            return _Key(plugin, code, OVERFLOW_MESSAGE)
+        self._distinct[plugin] = self._distinct.get(plugin, 0) + 1
+        return key
+
+
+def _origin(key: _Key) -> str:
+    if key.plugin is not None:
+        return key.plugin
+    return _ORIGINS.get(key.code, "source")
+
+
+def _is_power(count: int) -> bool:
+    while count % SHOW_EVERY_POWER_OF == 0:
+        count //= SHOW_EVERY_POWER_OF
+    return count == 1

@@ -1,0 +1,50 @@
+"""Drawing what was found into a copy of the video, after a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from kinora.actors.submission import DEMO_SOURCE
+from kinora.cli.errors import Failed
+from kinora.cli.live import Moment, live_progress
+from kinora.plugins.source_types import SourceLimits
+from kinora.settings import Settings
+
+
+async def annotate_source(source: str, settings: Settings, results: Path, out: Path, *, total: int) -> None:
+    """Write ``out``: the ``total`` pictures of ``source`` that are in ``results``, with the results drawn in.
+
+    When cancelled, nothing of it stays.
+
+    Raises:
+        Failed: it cannot be written.
+    """
+    with live_progress(lines=False) as live:
+
+        def written(count: int) -> None:
+            trio.from_thread.check_cancelled()
+            live.show(Moment(stage="annotating", done=count, total=total))
+
+        def work() -> None:
+            from kinora.plugins import annotate, demo_clip  # noqa: PLC0415 - FFmpeg and OpenCV, for who asks for them
+
+            demo = source == DEMO_SOURCE
+            location = demo_clip.ensure(settings.data_dir) if demo else settings.media_dir / source
+            limits = SourceLimits(max_pixels=settings.max_pixels)
+            annotate.annotate(str(location), _frames(results), out, limits=limits, progress=written)
+
+        try:
+            await trio.to_thread.run_sync(work)
+        except OSError as error:
+            raise Failed(f"{out} cannot be written: {error.strerror or error}") from error
+
+
+def _frames(results: Path) -> Iterator[dict[str, Any]]:
+    with results.open("rb") as lines:
+        for line in lines:
+            yield msgspec.json.decode(line)

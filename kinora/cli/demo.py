@@ -1,0 +1,120 @@
+"""``kinora demo``: a server, a job given to it over REST, and what its realtime side says, in one terminal."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import trio
+
+from kinora.actors.submission import DEMO_SOURCE
+from kinora.cli import options
+from kinora.cli.errors import Interrupted
+from kinora.cli.live import Live, Moment, live_progress
+from kinora.cli.report import Tally, print_summary
+from kinora.cli.running import run_interruptible
+from kinora.cli.show import fetch_summary
+from kinora.client import KinoraClient, Message, Submitted, connect
+from kinora.log import configure_logging
+from kinora.serve import open_server
+from kinora.settings import Settings
+from kinora.web.server import BindError, bind
+
+PLUGINS = ("motion", "people", "tracker", "quality", "colors", "scenes")
+
+
+@click.command
+@click.option(
+    "--video",
+    type=click.Path(exists=True, path_type=Path),
+    help="A video, an image or a folder of images.  [default: a bundled clip]",
+)
+@click.option("--once", is_flag=True, help="End when the job has ended.")
+@click.option("--port", type=int, help="Port to listen on.  [default: 8000, or any that is free]")
+@options.config
+@click.pass_context
+def demo(ctx: click.Context, /, video: Path | None, once: bool, port: int | None, config: Path | None) -> None:
+    """Run a server and a job on it, and show what happens; then serve until Ctrl-C."""
+    settings = options.load({"port": port, "media_dir": video.resolve().parent if video else None}, config)
+    source = video.resolve().name if video else DEMO_SOURCE
+    configure_logging("error")
+    try:
+        ctx.exit(run_interruptible(partial(_demo, settings, source, once=once, any_port=port is None)))
+    except Interrupted:
+        if once:
+            raise
+
+
+async def _demo(settings: Settings, source: str, *, once: bool, any_port: bool) -> int:
+    with tempfile.TemporaryDirectory(prefix="kinora-") as folder:
+        port = _free_port(settings) if any_port else settings.port
+        settings = attrs.evolve(settings, port=port, data_dir=Path(folder), realtime=True)
+        async with open_server(settings) as server:
+            click.echo(f"Kinora serves at {server.url}")
+            summed = await _run_job(server.url, source)
+            _print(server.url, summed)
+            if not once:
+                click.echo("Serving until Ctrl-C.")
+                await trio.sleep_forever()
+    return 0 if summed["status"] == "done" else 1
+
+
+def _free_port(settings: Settings) -> int:
+    """The usual port, or 0 for any if somebody has it."""
+    try:
+        for listening in bind(settings.host, settings.port):
+            listening.close()
+    except BindError:
+        return 0
+    return settings.port
+
+
+async def _run_job(url: str, source: str) -> dict[str, Any]:
+    client = KinoraClient(url)
+    submitted = await client.submit({"source": source, "plugins": PLUGINS})
+    click.echo(f"Job {submitted.job_id}: {source} through {', '.join(PLUGINS)}")
+    with live_progress(lines=True) as live:
+        await _follow(url, submitted, live)
+    return await fetch_summary(client, submitted.job_id)
+
+
+async def _follow(url: str, submitted: Submitted, live: Live) -> None:
+    """Show what the realtime side says of the job, until it ends."""
+    moment, tally = Moment(stage="queued", done=0, total=None), Tally()
+    async with connect(url, job_ids=[submitted.job_id], last_event_id=submitted.last_event_id) as realtime:
+        async for message in realtime:
+            moment = _after(message, moment, tally)
+            live.show(moment)
+            if message.type == "complete":
+                return
+
+
+def _after(message: Message, moment: Moment, tally: Tally) -> Moment:
+    payload = message.payload
+    match message.type:
+        case "progress":
+            return attrs.evolve(
+                moment, stage=payload["stage"], done=payload["frames_done"], total=payload["frames_total"]
+            )
+        case "frame":
+            tally.add(payload["plugin"], payload["data"])
+            return attrs.evolve(moment, detections=tally.detections.total())
+        case "warning":
+            return attrs.evolve(moment, warnings=moment.warnings + 1)
+        case "complete":
+            return attrs.evolve(moment, stage=payload["status"], done=payload["frames"])
+        case _:
+            return moment
+
+
+def _print(url: str, summed: dict[str, Any]) -> None:
+    print_summary(summed)
+    job = f"{url}/v1/jobs/{summed['job_id']}"
+    click.echo(f"Watch jobs:   {url}/demo")
+    click.echo(f"This job:     {job}/extended")
+    click.echo(f"A picture:    {job}/frames/0.jpg?overlay=1")
+    click.echo(f"All calls:    {url}/docs")

@@ -1,0 +1,31 @@
+"""``kinora jobs``: list a server's jobs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from kinora.cli import options
+from kinora.cli.output import print_json, print_table
+from kinora.cli.running import run_interruptible
+from kinora.client import KinoraClient
+
+COLUMNS = ("job_id", "status", "progress", "frames_done", "source", "created_at")
+
+
+@click.command
+@click.option("--status", help="Only jobs in this state.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@click.option("--cursor", help="Go on after an earlier page: its next_cursor.")
+@options.url
+@options.as_json
+def jobs(status: str | None, limit: int, cursor: str | None, url: str, as_json: bool) -> None:
+    """List a server's jobs, newest first."""
+    page = run_interruptible(partial(KinoraClient(url).jobs, status=status, limit=limit, cursor=cursor))
+    if as_json:
+        print_json(page)
+        return
+    print_table(COLUMNS, [[job.get(column) for column in COLUMNS] for job in page["jobs"]])
+    if page["next_cursor"]:
+        click.echo(f"There are more: --cursor {page['next_cursor']}", err=True)

@@ -1,0 +1,64 @@
+"""The ``kinora`` command: finds its subcommands, imports only the one that is used, and words errors."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from kinora import __version__
+
+COMMANDS = {
+    "serve": "Run the server.",
+    "run": "Run one source through plugins here, without a server.",
+    "demo": "Run a server and a job on it, and show what happens.",
+    "submit": "Give a job to a server.",
+    "watch": "Show what a server's jobs do while they do it.",
+    "jobs": "List a server's jobs.",
+    "show": "Show one job of a server.",
+    "cancel": "Cancel jobs of a server.",
+    "plugins": "List the plugins that are installed here, or show one.",
+}
+"""Every command, which is what its module and its function are called, and the first line of its help."""
+
+
+class Commands(click.Group):
+    """Subcommands that are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All of them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"kinora.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """List them without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="kinora %(version)s")
+def cli() -> None:
+    """Run computer-vision plugins over images and video, and see what happens while it happens."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line, of this process or ``args``, and exit with its code; errors are a sentence on stderr."""
+    try:
+        sys.exit(cli.main(args, prog_name="kinora", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"kinora: {error.format_message()}", err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)

@@ -1,0 +1,102 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from kinora.cli.errors import Misuse
+from kinora.client import ClientError
+from kinora.client.http import server_address
+from kinora.settings import Settings, SettingsError, load_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="KINORA_CONFIG",
+    help="Configuration file.  [default: kinora.toml in the current folder, if it is there]",
+)
+plugins_dir = click.option(
+    "--plugins-dir", type=click.Path(path_type=Path), help="Folder of further plugins: *.py files and packages."
+)
+device = click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or cuda:N.")
+plugins = click.option(
+    "-p",
+    "--plugin",
+    "plugins",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="A plugin to run, in the order given; repeatable.",
+)
+plugin_options = click.option(
+    "-o",
+    "--option",
+    "plugin_options",
+    multiple=True,
+    metavar="PLUGIN.KEY=VALUE",
+    help="An option of a plugin; the value is read as JSON, else it is text.  Repeatable.",
+)
+max_frames = click.option("--max-frames", type=click.IntRange(min=1), help="Stop after so many frames.")
+stride = click.option("--stride", type=click.IntRange(min=1), default=1, help="Take every Nth frame.")
+
+
+def _server_url() -> str:
+    settings = load({})
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def _checked_url(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        server_address(value)
+    except ClientError as error:
+        raise Misuse(str(error)) from error
+    return value
+
+
+url = click.option(
+    "--url",
+    envvar="KINORA_URL",
+    default=_server_url,
+    callback=_checked_url,
+    help="The server's address.  [default: as `serve` would use]",
+)
+
+
+def load(flags: Mapping[str, Any], path: Path | None = None) -> Settings:
+    """The settings, with what is wrong with them as a sentence."""
+    try:
+        return load_settings(flags, os.environ, path)
+    except SettingsError as error:
+        raise Misuse(str(error)) from error
+
+
+def plugin_requests(names: Sequence[str], given: Sequence[str]) -> list[dict[str, Any]]:
+    """The ``plugins`` of a job request, from ``-p NAME`` and ``-o NAME.KEY=VALUE``."""
+    requests: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for text in given:
+        plugin, key, value = _split(text)
+        if plugin not in requests:
+            raise Misuse(f"-o {text}: plugin {plugin!r} is not in this job; there are {', '.join(requests)}")
+        requests[plugin][key] = value
+    return [{"name": name, "options": requests[name]} for name in names]
+
+
+def _split(text: str) -> tuple[str, str, Any]:
+    place, equals, value = text.partition("=")
+    plugin, dot, key = place.partition(".")
+    if not (equals and dot and plugin and key):
+        raise Misuse(f"-o {text}: write it as PLUGIN.KEY=VALUE, for example -o motion.min_area=200")
+    try:
+        return plugin, key, json.loads(value)
+    except ValueError:
+        return plugin, key, value

@@ -1,0 +1,86 @@
+"""What came of a job, summed up: for people as tables, for programs as one JSON object."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from kinora.cli.output import print_table
+
+SHOWN_WARNINGS = 10
+NUMBERS = ("status", "health", "frames", "failures", "restarts")
+
+
+class Tally:
+    """Counts what is seen of a job's frames."""
+
+    def __init__(self) -> None:
+        self.detections: Counter[str] = Counter()
+        """By plugin."""
+
+    def add(self, plugin: str, result: Any) -> None:
+        """Count one plugin's result on one frame."""
+        found = result.get("detections") if isinstance(result, Mapping) else None
+        if isinstance(found, list):
+            self.detections[plugin] += len(found)
+
+
+def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
+    """The outcome of a job whose ``/extended`` is ``state``, as something to print or to give on as JSON."""
+    seconds = _seconds(state["started_at"], state["finished_at"])
+    frames = state["frames_done"]
+    timings = state["plugin_timings"] or {}
+    return {
+        "job_id": state["job_id"],
+        "status": state["status"],
+        "error": state["error"],
+        "device_used": state["device_used"],
+        "frames": frames,
+        "frames_dropped": state["frames_dropped"],
+        "seconds": seconds,
+        "fps": round(frames / seconds, 1) if seconds else None,
+        "detections": tally.detections.total(),
+        "plugins": {
+            name: {
+                **{number: stage[number] for number in NUMBERS},
+                "detections": tally.detections[name],
+                "mean_ms": (stage["run_ms"] or {}).get("mean"),
+                "p95_ms": (stage["run_ms"] or {}).get("p95"),
+                "total_ms": timings.get(name),
+            }
+            for name, stage in state["plugins"].items()
+        },
+        "warnings": list(state["warnings"]),
+    }
+
+
+def print_summary(summed: Mapping[str, Any], *, file: str = "stdout") -> None:
+    """The summary as a sentence, a table of plugins and the first warnings."""
+    stream = getattr(sys, file)
+    pace = f" in {summed['seconds']:.1f} s, {summed['fps'] or 0:.1f} fps" if summed["seconds"] else ""
+    dropped = f", {summed['frames_dropped']} dropped" if summed["frames_dropped"] else ""
+    click.echo(
+        f"{summed['status']}: {summed['frames']} frames{pace}{dropped}, {summed['detections']} detections, "
+        f"on {summed['device_used']}",
+        file=stream,
+    )
+    if summed["error"]:
+        click.echo(f"error: {summed['error']}", file=stream)
+    columns = [*NUMBERS, "detections", "mean_ms", "p95_ms", "total_ms"]
+    rows = [[name, *(plugin[column] for column in columns)] for name, plugin in summed["plugins"].items()]
+    print_table(["plugin", *columns], rows, file=file)
+    for warning in summed["warnings"][:SHOWN_WARNINGS]:
+        click.echo(f"warning: {warning}", file=stream)
+    if (more := len(summed["warnings"]) - SHOWN_WARNINGS) > 0:
+        click.echo(f"and {more} more warnings", file=stream)
+
+
+def _seconds(start: str | None, end: str | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)

@@ -1,0 +1,54 @@
+"""Where ``kinora run`` keeps the frames' results: one FrameData a line, in order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import msgspec
+
+from kinora.cli.errors import Misuse
+from kinora.cli.report import Tally
+
+
+class ResultsFile:
+    """Takes frames as they come, writes them down and counts what was found."""
+
+    def __init__(self, path: Path, files: Sequence[BinaryIO]) -> None:
+        self.path = path
+        """A file with all lines."""
+        self._files = files
+        self.tally = Tally()
+        self.last_index: int | None = None
+        """The newest frame in it."""
+
+    @classmethod
+    @contextmanager
+    def open(cls, out: Path | None, *, folder: Path) -> Iterator[Self]:
+        """Write to ``out``, ``-`` for stdout; None keeps them in ``folder`` only.
+
+        Raises:
+            Misuse: the file cannot be written.
+        """
+        to_stdout = out == Path("-")
+        path = folder / "results.jsonl" if out is None or to_stdout else out
+        try:
+            file = path.open("wb")
+        except OSError as error:
+            raise Misuse(f"{path} cannot be written: {error.strerror}") from error
+        with file:
+            yield cls(path, [file, sys.stdout.buffer] if to_stdout else [file])
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        """The next frames, each as JSON text; they are written out when this returns."""
+        for line in lines:
+            frame: dict[str, Any] = msgspec.json.decode(line)
+            self.last_index = frame["index"]
+            for plugin, result in frame["results"].items():
+                self.tally.add(plugin, result)
+        for file in self._files:
+            file.write(b"".join(line + b"\n" for line in lines))
+            file.flush()

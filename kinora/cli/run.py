@@ -1,0 +1,163 @@
+"""``kinora run``: one source through plugins, here and now, without a server."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import trio
+
+from kinora.actors.job_request import JobRequest, parse_job_request
+from kinora.actors.models import JobState
+from kinora.actors.submission import DEMO_SOURCE
+from kinora.cli import options
+from kinora.cli.annotating import annotate_source
+from kinora.cli.errors import Misuse
+from kinora.cli.live import Live, Moment, live_progress
+from kinora.cli.output import print_json
+from kinora.cli.report import Tally, print_summary, summary
+from kinora.cli.results_file import ResultsFile
+from kinora.cli.running import run_interruptible
+from kinora.log import configure_logging
+from kinora.settings import Settings
+from kinora.system import System, open_system
+
+PAGE = 500
+"""Frames read from the store at a time."""
+REFRESH_S = 0.1
+"""Between two looks at a running job."""
+
+
+@attrs.frozen(kw_only=True)
+class RunArguments:
+    """What the user asked for."""
+
+    source: str
+    plugins: Sequence[str]
+    """Names, and paths of plugin files."""
+    plugin_options: Sequence[str]
+    device: str
+    max_frames: int | None
+    stride: int
+    out: Path | None
+    annotate: Path | None
+    as_json: bool
+
+
+@click.command
+@click.argument("source")
+@options.plugins
+@options.plugin_options
+@options.device
+@options.max_frames
+@options.stride
+@click.option("--out", type=click.Path(path_type=Path), help="Write each frame's results as a JSON line; - is stdout.")
+@click.option("--annotate", type=click.Path(path_type=Path), help="Write the video with what was found drawn in.")
+@options.plugins_dir
+@options.config
+@options.as_json
+@click.pass_context
+def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **arguments: Any) -> None:
+    """Run one source through plugins here, without a server.
+
+    SOURCE is a video, an image, a folder of images, or demo: for a bundled clip. A plugin is the name of one that is
+    installed, or the path of a file that defines some: -p motion -p ./mine.py
+    """
+    wanted = RunArguments(**arguments)
+    if wanted.as_json and wanted.out == Path("-"):
+        raise Misuse("--json and --out - both write to stdout: give --out a file")
+    if wanted.annotate is not None and not wanted.annotate.absolute().parent.is_dir():
+        raise Misuse(f"There is no folder for {wanted.annotate}")
+    settings = options.load({"plugins_dir": plugins_dir, "realtime": False}, config)
+    configure_logging("error")
+    ctx.exit(run_interruptible(partial(_run, settings, wanted)))
+
+
+async def _run(settings: Settings, wanted: RunArguments) -> int:
+    with tempfile.TemporaryDirectory(prefix="kinora-") as folder:
+        settings, source = _settled(settings, wanted, Path(folder))
+        with ResultsFile.open(wanted.out, folder=Path(folder)) as results:
+            async with open_system(settings) as system:
+                state = await _run_job(system, _request(system, wanted, source), results)
+            if wanted.annotate is not None and state.status == "done":
+                await annotate_source(source, settings, results.path, wanted.annotate, total=state.frames_done)
+        summed = summary(attrs.asdict(state), results.tally)
+    if wanted.as_json:
+        print_json(summed)
+    else:
+        print_summary(summed, file="stderr" if wanted.out == Path("-") else "stdout")
+    return 0 if state.status == "done" else 1
+
+
+def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
+    """Settings that leave nothing behind and reach the source, and the source's name in them."""
+    files = tuple(Path(name).resolve() for name in wanted.plugins if _is_file(name))
+    settings = attrs.evolve(settings, data_dir=folder, plugin_files=(*settings.plugin_files, *files))
+    if wanted.source == DEMO_SOURCE:
+        return settings, wanted.source
+    source = Path(wanted.source).expanduser().resolve()
+    if not source.exists():
+        raise Misuse(f"There is no file or folder {wanted.source}")
+    return attrs.evolve(settings, media_dir=source.parent), source.name
+
+
+def _is_file(plugin: str) -> bool:
+    return plugin.endswith(".py") or "/" in plugin
+
+
+def _request(system: System, wanted: RunArguments, source: str) -> JobRequest:
+    names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
+    return parse_job_request(
+        {
+            "source": source,
+            "plugins": options.plugin_requests(names, wanted.plugin_options),
+            "device_requested": wanted.device,
+            "options": {"max_frames": wanted.max_frames, "stride": wanted.stride},
+        }
+    )
+
+
+def _names(system: System, plugin: str) -> list[str]:
+    """The plugins that a file defines; a name stands for itself."""
+    if not _is_file(plugin):
+        return [plugin]
+    location = str(Path(plugin).resolve())
+    entries = [entry for entry in system.plugins.all() if entry.origin.location == location]
+    broken = [entry.broken for entry in entries if entry.broken]
+    if broken or not entries:
+        raise Misuse(f"{plugin}: {broken[0] if broken else 'defines no plugin'}")
+    return [entry.name for entry in entries]
+
+
+async def _run_job(system: System, request: JobRequest, results: ResultsFile) -> JobState:
+    with live_progress(lines=False) as live:
+        state = (await system.jobs.submit(request)).state
+        while not state.ended:
+            _show(live, state, results.tally)
+            state = await system.jobs.wait_changed(state.job_id, state)
+            await trio.sleep(REFRESH_S)
+            await _take_frames(system, state.job_id, results)
+        await _take_frames(system, state.job_id, results)
+        _show(live, state, results.tally)
+    return state
+
+
+async def _take_frames(system: System, job_id: str, results: ResultsFile) -> None:
+    while lines := await system.jobs.frames(job_id, after=results.last_index, limit=PAGE):
+        results.add(lines)
+
+
+def _show(live: Live, state: JobState, tally: Tally) -> None:
+    moment = Moment(
+        stage=state.status if state.ended else state.stage,
+        done=state.frames_done,
+        total=state.frames_total,
+        detections=tally.detections.total(),
+        warnings=len(state.warnings),
+    )
+    live.show(moment)

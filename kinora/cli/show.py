@@ -1,0 +1,51 @@
+"""``kinora show``: one job of a server."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from kinora.cli import options
+from kinora.cli.errors import Misuse
+from kinora.cli.output import print_json
+from kinora.cli.report import Tally, print_summary, summary
+from kinora.cli.running import run_interruptible
+from kinora.client import KinoraClient
+
+PAGE = 1000
+"""Frames asked for at a time."""
+
+
+@click.command
+@click.argument("job_id")
+@click.option("--log", "log", is_flag=True, help="Show what its plugins have printed instead.")
+@click.option("--plugin", help="With --log: only this one.")
+@options.url
+@options.as_json
+def show(job_id: str, url: str, *, log: bool, plugin: str | None, as_json: bool) -> None:
+    """Show one job of a server; with --json everything that is known of it, its frames too."""
+    client = KinoraClient(url)
+    if log:
+        if as_json:
+            raise Misuse("--log is text: leave out --json")
+        click.echo(run_interruptible(partial(client.log, job_id, plugin=plugin)), nl=False)
+    elif plugin is not None:
+        raise Misuse("--plugin goes with --log")
+    elif as_json:
+        print_json(run_interruptible(partial(client.extended, job_id)))
+    else:
+        print_summary(run_interruptible(partial(fetch_summary, client, job_id)))
+
+
+async def fetch_summary(client: KinoraClient, job_id: str) -> dict[str, Any]:
+    """The summary of a server's job; its frames are read page by page."""
+    state = await client.extended(job_id, limit=0)
+    tally, last = Tally(), None
+    while frames := await client.frames(job_id, after=last, limit=PAGE):
+        for frame in frames:
+            for plugin, result in frame["results"].items():
+                tally.add(plugin, result)
+        last = frames[-1]["index"]
+    return summary(state, tally)

@@ -1,0 +1,91 @@
+"""``kinora watch``: a server's live messages, through lost connections and restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import attrs
+import click
+import msgspec
+
+from kinora.actors.models import ENDED
+from kinora.cli import options
+from kinora.cli.running import run_interruptible
+from kinora.client import KinoraClient, Message, connect
+from kinora.log import configure_logging
+
+
+@click.command
+@click.argument("job_id", required=False)
+@click.option("--last-event-id", help="Go on after this message.")
+@options.url
+@options.as_json
+@click.pass_context
+def watch(ctx: click.Context, job_id: str | None, last_event_id: str | None, url: str, as_json: bool) -> None:
+    """Show what a server's jobs do while they do it.
+
+    With JOB_ID only that job, until it ends: exit code 0 if it is done, 1 otherwise. A lost connection is opened
+    again and goes on where it was. --json prints the messages as they come, one a line.
+    """
+    configure_logging("warning")
+    ctx.exit(run_interruptible(partial(_watch, url, job_id, last_event_id, as_json=as_json)))
+
+
+async def _watch(url: str, job_id: str | None, last_event_id: str | None, *, as_json: bool) -> int:
+    async with connect(url, job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:
+        if job_id is not None and last_event_id is None:
+            state = await KinoraClient(url).extended(job_id, limit=0)
+            if state["status"] in ENDED:
+                click.echo(f"{job_id} has ended: {state['status']}", err=True)
+                return _exit_code(state["status"])
+        async for message in realtime:
+            if as_json:
+                click.echo(msgspec.json.encode(attrs.asdict(message)))
+            elif (line := described(message)) is not None:
+                click.echo(line)
+            if message.type == "complete" and job_id is not None:
+                return _exit_code(message.payload["status"])
+    return 0
+
+
+def _exit_code(status: str) -> int:
+    return 0 if status == "done" else 1
+
+
+def described(message: Message) -> str | None:
+    """One line for people; None for what is of no interest to them."""
+    words = WORDS.get(message.type)
+    payload = message.payload
+    if words is None or (message.type == "plugin_status" and payload["status"] == "running"):
+        return None
+    job = payload.get("job_id") or "server"
+    return f"{message.timestamp[11:23]}  {job:<12.12}  {message.type:<14}  {words(payload)}"
+
+
+def _progress(payload: dict[str, Any]) -> str:
+    per_cent = "" if payload["progress"] is None else f"{payload['progress']} % "
+    return f"{per_cent}{payload['stage']}"
+
+
+def _frame(payload: dict[str, Any]) -> str:
+    found = len(payload["data"].get("detections", ())) if isinstance(payload["data"], dict) else 0
+    return f"{payload['plugin']} {payload['index']}: {found} detections, {payload['timing_ms']} ms"
+
+
+def _warning(payload: dict[str, Any]) -> str:
+    return f"{payload['plugin'] or 'job'}: {payload['message']} ({payload['code']}, {payload['severity']})"
+
+
+WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "progress": _progress,
+    "frame": _frame,
+    "plugin_status": lambda p: f"{p['plugin']} {p['status']}, {p['frames_processed']} frames, {p['health']}",
+    "partial_result": lambda p: f"{p['plugin']} {msgspec.json.encode(p['result']).decode()}",
+    "warning": _warning,
+    "error": lambda p: str(p["error"]),
+    "complete": lambda p: f"{p['status']}, {p['frames']} frames in {p['duration_ms'] / 1000:.1f} s",
+    "gap": lambda p: f"messages from {p['from']} to {p['to']} are lost ({p['reason']})",
+}
+"""What to say of each type of message, from its payload."""

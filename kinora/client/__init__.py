@@ -1,0 +1,8 @@
+"""Talking to a Kinora server from Trio: ``KinoraClient`` for its REST calls, ``connect`` for its live messages."""
+
+from kinora.client.errors import ClientError as ClientError
+from kinora.client.realtime import Realtime as Realtime
+from kinora.client.realtime import connect as connect
+from kinora.client.rest import KinoraClient as KinoraClient
+from kinora.client.rest import Submitted as Submitted
+from kinora.client.resumption import Message as Message

@@ -1,0 +1,125 @@
+"""One HTTP/1.1 request over a Trio stream: what the REST client needs and no more."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+import attrs
+import h11
+import trio
+
+from kinora.client.errors import ClientError, unreachable
+
+READ_BYTES = 65_536
+SEND_BYTES = 2**20
+PORTS = {"http": 80, "https": 443}
+
+
+@attrs.frozen
+class Body:
+    """What a request carries: some bytes, or a file with bytes round it."""
+
+    content_type: str
+    head: bytes
+    file: Path | None = None
+    file_size: int = 0
+    tail: bytes = b""
+
+    @property
+    def length(self) -> int:
+        """Bytes altogether."""
+        return len(self.head) + self.file_size + len(self.tail)
+
+
+@attrs.frozen
+class Answer:
+    """What the server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    body: bytes
+
+
+async def fetch(
+    base: str, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: Body | None = None
+) -> Answer:
+    """Send one request to the server at ``base`` and read its answer whole; the connection is closed after it.
+
+    Raises:
+        ClientError: the address is none, the server cannot be reached, or it broke off.
+    """
+    parts = server_address(base)
+    all_headers = {"Host": parts.netloc.rpartition("@")[2], "Connection": "close", **(headers or {})}
+    if body is not None:
+        all_headers |= {"Content-Type": body.content_type, "Content-Length": str(body.length)}
+    request = h11.Request(method=method, target=parts.path.rstrip("/") + target, headers=list(all_headers.items()))
+    try:
+        stream = await open_stream(parts)
+    except OSError as error:
+        raise unreachable(base) from error
+    async with stream:
+        try:
+            return await _exchange(stream, request, body)
+        except (trio.BrokenResourceError, h11.RemoteProtocolError) as error:
+            raise ClientError(f"The server at {base} broke off before it had answered") from error
+
+
+def server_address(url: str) -> SplitResult:
+    """The parts of a server's address.
+
+    Raises:
+        ClientError: it is none.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise ClientError(f"{url!r} is no server address: write it as http://127.0.0.1:8000")
+    return parts
+
+
+async def open_stream(address: SplitResult) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+    """A connection to the server; OSError if it cannot be had."""
+    host, port = address.hostname or "", address.port or PORTS[address.scheme]
+    if address.scheme == "https":
+        context = ssl.create_default_context()
+        return await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True, ssl_context=context)
+    return await trio.open_tcp_stream(host, port)
+
+
+async def _exchange(stream: trio.abc.Stream, request: h11.Request, body: Body | None) -> Answer:
+    connection = h11.Connection(our_role=h11.CLIENT)
+    await stream.send_all(connection.send(request) or b"")
+    try:
+        if body is not None:
+            await _send_body(stream, connection, body)
+        await stream.send_all(connection.send(h11.EndOfMessage()) or b"")
+    except trio.BrokenResourceError:
+        pass  # it may have answered before it had everything, as when a file is too large
+    return await _receive(stream, connection)
+
+
+async def _send_body(stream: trio.abc.Stream, connection: h11.Connection, body: Body) -> None:
+    await stream.send_all(connection.send(h11.Data(data=body.head)) or b"")
+    if body.file is not None:
+        async with await trio.open_file(body.file, "rb") as file:
+            while data := await file.read(SEND_BYTES):
+                await stream.send_all(connection.send(h11.Data(data=data)) or b"")
+    await stream.send_all(connection.send(h11.Data(data=body.tail)) or b"")
+
+
+async def _receive(stream: trio.abc.Stream, connection: h11.Connection) -> Answer:
+    status, headers, body = 0, {}, bytearray()
+    await trio.lowlevel.checkpoint()
+    while type(event := connection.next_event()) is not h11.EndOfMessage:
+        match event:
+            case h11.NEED_DATA:
+                connection.receive_data(bytes(await stream.receive_some(READ_BYTES)))
+            case h11.Response():
+                status = event.status_code
+                headers = {name.decode().lower(): value.decode() for name, value in event.headers}
+            case h11.Data():
+                body += event.data
+    return Answer(status, headers, bytes(body))

@@ -1,0 +1,196 @@
+"""The live messages of a server, over a WebSocket that is opened again whenever it is lost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Self
+from urllib.parse import urlencode
+
+import msgspec
+import structlog
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+
+from kinora.client.errors import ClientError, refused, unreachable
+from kinora.client.http import open_stream, server_address
+from kinora.client.resumption import BackOff, Message, Resumption
+
+PATH = "/v1/realtime"
+WAITING_MESSAGES = 64
+"""Messages read ahead of whoever iterates. When it is full reading stops, and the server's outbox fills instead."""
+SILENCE_S = 75.0
+"""The server says something every 30 s; after this long without a word the connection is given up."""
+CONNECT_S = 10.0
+CLOSE_S = 1.0
+"""What the server gets to answer our close; then the connection is cut."""
+MAX_MESSAGE_BYTES = 16 * 2**20
+SERVER_ERROR = 500
+
+FINAL_CLOSES = {
+    1008: "The server does not allow this connection",
+    1009: "The server sent or was sent a message beyond the size limit",
+    4000: "The server does not take this session id",
+    4002: "Another connection has taken over this session",
+}
+"""Close codes after which connecting again would end the same way."""
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    job_ids: Iterable[str] = (),
+    types: Iterable[str] = (),
+    last_event_id: str | None = None,
+) -> AsyncIterator[Realtime]:
+    """Connect to the server at ``url`` (``http://host:port``); the block is entered once the connection is there.
+
+    A lost connection is opened again, with growing delays and without end, and goes on after the last message; what
+    the server can no longer replay it announces as ``gap``.
+
+    Args:
+        url: the server's address, as for :class:`~kinora.client.KinoraClient`.
+        job_ids: only messages about these jobs; none stands for all jobs.
+        types: only these types of message; none stands for all types.
+        last_event_id: go on after this message.
+
+    Raises:
+        ClientError: the server cannot be reached, or refuses.
+    """
+    query = [("job_id", job_id) for job_id in job_ids]
+    query += [("types", ",".join(types))] if (types := tuple(types)) else []
+    realtime = Realtime(url, query, Resumption(last_event_id))
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        try:
+            nursery.start_soon(realtime.run)
+            await realtime.wait_connected()
+            yield realtime
+        except Exception as error:  # noqa: BLE001 - raised again below, outside the nursery, so that it comes ungrouped
+            failure = error
+        nursery.cancel_scope.cancel("the client is done")
+    if failure is not None:
+        raise failure
+
+
+class Realtime:
+    """An endless iterator over :class:`Message`; made by :func:`connect`."""
+
+    def __init__(self, url: str, query: list[tuple[str, str]], resumption: Resumption) -> None:
+        self._url = url
+        self._address = server_address(url)
+        self._query = [("session_id", str(uuid.uuid4())), *query]
+        self._resumption = resumption
+        self._back_off = BackOff()
+        self._sender, self._receiver = trio.open_memory_channel[Message](WAITING_MESSAGES)
+        self._decided = trio.Event()
+        self._end: ClientError | None = None
+        self.connections = 0
+        """How often a connection was made."""
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The id after which a new session would go on."""
+        return self._resumption.last_event_id
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        """The next message.
+
+        Raises:
+            ClientError: the server has refused to go on.
+        """
+        try:
+            return await self._receiver.receive()
+        except trio.EndOfChannel:
+            raise self._end or StopAsyncIteration from None
+
+    async def wait_connected(self) -> None:
+        """Wait until the first connection is there.
+
+        Raises:
+            ClientError: it will not be.
+        """
+        await self._decided.wait()
+        if self._end is not None:
+            raise self._end
+
+    async def run(self) -> None:
+        """Keep a connection; returns when the server is not there at first, or refuses to go on."""
+        with self._sender:
+            while self._end is None:
+                try:
+                    await self._run_connection()
+                except* (OSError, trio.TooSlowError, HandshakeError, ConnectionClosed) as lost:
+                    self._end = _end_of(lost) or (None if self.connections else unreachable(self._url))
+                self._decided.set()
+                if self._end is None:
+                    delay_s = self._back_off.next_s()
+                    log.warning("connection lost", url=self._url, again_in_s=round(delay_s, 1))
+                    await trio.sleep(delay_s)
+
+    async def _run_connection(self) -> None:
+        # The stream is ours, for trio-websocket leaves its own open when the server closes first or refuses.
+        with trio.fail_after(CONNECT_S):
+            stream = await open_stream(self._address)
+        async with stream, trio.open_nursery() as nursery:
+            with trio.fail_after(CONNECT_S):
+                socket = await wrap_client_stream(
+                    nursery, stream, self._address.netloc, self._target(), max_message_size=MAX_MESSAGE_BYTES
+                )
+            self.connections += 1
+            self._decided.set()
+            try:
+                while True:
+                    await self._pass_on(await _next_message(socket), socket)
+            finally:
+                with trio.move_on_after(CLOSE_S, shield=True):
+                    await socket.aclose()
+
+    async def _pass_on(self, message: Message, socket: WebSocketConnection) -> None:
+        self._back_off.reset()
+        if message.type == "ping":
+            pong = {"type": "pong", "payload": {"timestamp": message.timestamp}}
+            await socket.send_message(msgspec.json.encode(pong).decode())
+        if self._resumption.accept(message) and message.type not in {"ping", "pong"}:
+            await self._sender.send(message)
+
+    def _target(self) -> str:
+        last = self._resumption.last_event_id
+        query = [*self._query, *([("last_event_id", last)] if last else [])]
+        return f"{self._address.path.rstrip('/')}{PATH}?{urlencode(query)}"
+
+
+async def _next_message(socket: WebSocketConnection) -> Message:
+    while True:
+        with trio.fail_after(SILENCE_S):
+            data = await socket.get_message()
+        try:
+            return msgspec.json.decode(data, type=Message)
+        except msgspec.DecodeError as error:
+            log.warning("message passed over", reason=str(error))
+
+
+def _end_of(lost: BaseExceptionGroup[Exception]) -> ClientError | None:
+    """Why there is no use in connecting again, None if there is."""
+    for error in lost.exceptions:
+        match error:
+            case ConnectionRejected() if error.status_code < SERVER_ERROR:
+                return refused(error.status_code, error.body or b"")
+            case ConnectionClosed(reason=reason) if reason is not None and reason.code in FINAL_CLOSES:
+                return ClientError(": ".join(filter(None, [FINAL_CLOSES[reason.code], reason.reason])))
+            case BaseExceptionGroup() if (end := _end_of(error)) is not None:
+                return end
+    return None

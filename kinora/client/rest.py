@@ -1,0 +1,115 @@
+"""The REST calls of a server, each as a method."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import attrs
+import msgspec
+import trio
+
+from kinora.client.errors import ClientError, refused
+from kinora.client.http import Answer, Body, fetch
+
+OK = range(200, 300)
+
+
+@attrs.frozen
+class Submitted:
+    """A job that the server has taken."""
+
+    job_id: str
+    last_event_id: str | None
+    """Connecting with it gives every message about the job; None from a server without realtime."""
+    response: dict[str, Any]
+    """The answer itself, a JobResponse without frames."""
+
+
+@attrs.frozen
+class KinoraClient:
+    """A server's REST API; each call opens a connection of its own.
+
+    Every method raises :class:`~kinora.client.ClientError`, with the server's own sentence, if the server refuses.
+    """
+
+    url: str
+
+    async def submit(self, request: Mapping[str, Any], *, idempotency_key: str | None = None) -> Submitted:
+        """Start a job on a source that the server can reach; ``request`` is the JSON of ``POST /v1/jobs``."""
+        return await self._post_job(Body("application/json", msgspec.json.encode(request)), idempotency_key)
+
+    async def upload(self, path: Path, request: Mapping[str, Any], *, idempotency_key: str | None = None) -> Submitted:
+        """Start a job on a file of this machine; ``request`` is that of :meth:`submit` without ``source``."""
+        try:
+            size = (await trio.Path(path).stat()).st_size
+            body = _multipart_body(path, size, msgspec.json.encode(request))
+            return await self._post_job(body, idempotency_key)
+        except OSError as error:
+            raise ClientError(f"{path} cannot be read: {error.strerror}") from error
+
+    async def state(self, job_id: str) -> dict[str, Any]:
+        """The JobResponse of a job: five keys, with all frames so far."""
+        return await self._get(f"/v1/jobs/{quote(job_id, safe='')}")
+
+    async def extended(self, job_id: str, *, limit: int | None = None) -> dict[str, Any]:
+        """The ExtendedJobResponse of a job: its state, timings and warnings too, with at most ``limit`` frames."""
+        return await self._get(f"/v1/jobs/{quote(job_id, safe='')}/extended", limit=limit)
+
+    async def frames(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+        """One page of a job's FrameData, in order, from the first index above ``after``."""
+        page = await self._get(f"/v1/jobs/{quote(job_id, safe='')}/frames", after=after, limit=limit)
+        frames: list[dict[str, Any]] = page["frames"]
+        return frames
+
+    async def log(self, job_id: str, *, plugin: str | None = None) -> str:
+        """What a job's plugins have printed; of all of them with their names before each line, or of one."""
+        query = f"?{urlencode({'plugin': plugin})}" if plugin is not None else ""
+        answer = await fetch(self.url, "GET", f"/v1/jobs/{quote(job_id, safe='')}/log{query}")
+        if answer.status not in OK:
+            raise refused(answer.status, answer.body)
+        return answer.body.decode("utf-8", "replace")
+
+    async def jobs(
+        self, *, status: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """One page of jobs, newest first: ``jobs``, and ``next_cursor`` for the next page."""
+        return await self._get("/v1/jobs", status=status, limit=limit, cursor=cursor)
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job; it answers once the job and all its processes are gone."""
+        return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel"))
+
+    async def _post_job(self, body: Body, idempotency_key: str | None) -> Submitted:
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        answer = await fetch(self.url, "POST", "/v1/jobs", headers=headers, body=body)
+        response = _decoded(answer)
+        return Submitted(response["job_id"], answer.headers.get("last-event-id"), response)
+
+    async def _get(self, path: str, **query: object) -> dict[str, Any]:
+        asked = urlencode({name: value for name, value in query.items() if value is not None})
+        return _decoded(await fetch(self.url, "GET", f"{path}?{asked}" if asked else path))
+
+
+def _decoded(answer: Answer) -> dict[str, Any]:
+    if answer.status not in OK:
+        raise refused(answer.status, answer.body)
+    try:
+        return msgspec.json.decode(answer.body, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ClientError("What answers there is no Kinora server: its answer is no JSON", answer.status) from error
+
+
+def _multipart_body(path: Path, size: int, request: bytes) -> Body:
+    boundary = uuid.uuid4().hex
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="request"\r\n'
+        f"Content-Type: application/json\r\n\r\n{request.decode()}\r\n"
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{quote(path.name)}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    tail = f"\r\n--{boundary}--\r\n"
+    return Body(f"multipart/form-data; boundary={boundary}", head.encode(), path, size, tail.encode())

@@ -1,0 +1,77 @@
+"""Which message to ask for after a lost connection, which ones to pass over, and when to try again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+SESSION_TYPES = frozenset({"metadata", "gap", "ping", "pong"})
+"""Said to one session only: their id is the newest of the server and says nothing about what this client has had."""
+REPEATED_TYPES = frozenset({"progress", "plugin_status", "error"})
+"""May come again under the newest id, as the state of things or as an answer to this session."""
+
+FIRST_DELAY_S = 1.0
+LONGEST_DELAY_S = 16.0
+JITTER = 0.25
+"""Delays are spread by this share either way, so that a server that comes back does not meet all clients at once."""
+
+
+@attrs.frozen
+class Message:
+    """One message of ``/v1/realtime``."""
+
+    type: str
+    payload: dict[str, Any]
+    timestamp: str
+    """ISO 8601 in UTC."""
+    id: str
+    """``<epoch>-<seq>``; the epoch is new with each start of the server."""
+
+
+class Resumption:
+    """Follows the ids of a session, so that the next one gets every message once."""
+
+    def __init__(self, last_event_id: str | None = None) -> None:
+        self.last_event_id = last_event_id
+        """What to ask the server to go on after; None before the first message."""
+
+    def accept(self, message: Message) -> bool:
+        """Take note of ``message``; False if this client has had it already."""
+        if message.type in SESSION_TYPES:
+            if self.last_event_id is None:
+                self.last_event_id = message.id
+            return True
+        if self.last_event_id is not None and not self._goes_on(message, self.last_event_id):
+            return False
+        self.last_event_id = message.id
+        return True
+
+    @staticmethod
+    def _goes_on(message: Message, last: str) -> bool:
+        epoch, _, seq = message.id.rpartition("-")
+        last_epoch, _, last_seq = last.rpartition("-")
+        if epoch != last_epoch:
+            return True
+        newest = int(seq) - int(last_seq)
+        return newest > 0 or (newest == 0 and message.type in REPEATED_TYPES)
+
+
+class BackOff:
+    """Waiting times between attempts: 1, 2, 4, 8, 16, 16, ... seconds, each with jitter."""
+
+    def __init__(self, spread: Callable[[float, float], float] = random.uniform) -> None:
+        self._spread = spread
+        self._delay = FIRST_DELAY_S
+
+    def next_s(self) -> float:
+        """Seconds to wait before the next attempt."""
+        delay = self._delay
+        self._delay = min(2 * delay, LONGEST_DELAY_S)
+        return delay * self._spread(1 - JITTER, 1 + JITTER)
+
+    def reset(self) -> None:
+        """An attempt succeeded: the next waiting time is the first again."""
+        self._delay = FIRST_DELAY_S

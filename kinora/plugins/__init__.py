@@ -1,0 +1,11 @@
+"""What a vision tool is, and where tools and frames come from.
+
+Importing this package gives what a plugin author needs and nothing heavy.
+"""
+
+from kinora.plugins.api import DeviceError as DeviceError
+from kinora.plugins.api import Frame as Frame
+from kinora.plugins.api import Plugin as Plugin
+from kinora.plugins.api import PluginContext as PluginContext
+from kinora.plugins.api import PluginMetadata as PluginMetadata
+from kinora.plugins.api import tool as tool

@@ -1,0 +1,72 @@
+"""Writes a video of a source with what the plugins found drawn into it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinora.plugins.drawing import draw
+from kinora.plugins.source_types import CHANNELS
+from kinora.plugins.sources import Picture, Source, SourceLimits, SourceTruncated, open_source
+from kinora.plugins.video_writer import open_writer
+
+DEFAULT_FPS = 25.0
+"""For sources without a clock; the frames' own timestamps decide what is seen when."""
+
+
+def annotate(
+    location: str,
+    frames: Iterable[Mapping[str, Any]],
+    out: Path,
+    *,
+    limits: SourceLimits,
+    progress: Callable[[int], object] = lambda _: None,
+) -> int:
+    """Draw each frame's results into its picture and write them as the MP4 video ``out``, at the source's timing.
+
+    ``frames`` are FrameData as mappings, in the order of their indexes; pictures without one are left out.
+    ``progress`` is called with the number of pictures written so far. Returns that number at the end; with none,
+    nothing is written. ``out`` is made, or replaced, only when it is whole.
+
+    Raises:
+        SourceError: the source cannot be opened.
+        OSError: ``out`` cannot be written.
+    """
+    with open_source(location, limits=limits) as source:
+        pairs = _pair(source, iter(frames))
+        first = next(pairs, None)
+        if first is None:
+            return 0
+        fps = source.info.fps or DEFAULT_FPS
+        with open_writer(out, width=first[0].shape[1], height=first[0].shape[0], fps=fps) as writer:
+            written = 0
+            for image, frame in chain((first,), pairs):
+                draw(image, frame["results"])
+                writer.write(image, frame["timestamp_ms"])
+                written += 1
+                progress(written)
+    return written
+
+
+def _pair(source: Source, frames: Iterator[Mapping[str, Any]]) -> Iterator[tuple[NDArray[np.uint8], Mapping[str, Any]]]:
+    wanted = next(frames, None)
+    with contextlib.suppress(SourceTruncated):  # whoever made the frames has told of it
+        for picture in source.frames(wanted["index"] if wanted else 0):
+            while wanted and wanted["index"] < picture.index:
+                wanted = next(frames, None)
+            if wanted is None:
+                return
+            if wanted["index"] == picture.index:
+                yield _image(picture), wanted
+
+
+def _image(picture: Picture) -> NDArray[np.uint8]:
+    image = np.empty((picture.height, picture.width, CHANNELS), np.uint8)
+    picture.write_to(image)
+    return image

@@ -1,0 +1,132 @@
+"""What a plugin author sees: Plugin, PluginMetadata, Frame, PluginContext and @tool.
+
+Light to import: no Trio, no web, no PyAV. It runs in worker processes and in the author's own tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+Severity = Literal["low", "medium", "high"]
+Result = Mapping[str, Any] | None
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
+@attrs.frozen(kw_only=True)
+class PluginMetadata:
+    """What a plugin says of itself. Everything but the name may be left out."""
+
+    name: str
+    """Unique among all plugins: lower-case letters, digits, ``-`` and ``_``."""
+    version: str = "0.0.0"
+    description: str = ""
+    author: str = ""
+    tags: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    inputs: tuple[str, ...] = attrs.field(default=("frame",), converter=_names)
+    outputs: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    permissions: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    config_schema: Mapping[str, Any] | None = None
+    """JSON Schema of the options. Given one, options it does not know are refused before a job starts."""
+    capabilities: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    devices: tuple[str, ...] = attrs.field(default=("cpu",), converter=_names)
+    """Kinds of device it can run on: ``cpu``, ``cuda``."""
+    latency_budget_ms: float | None = None
+    """Soft: a frame that takes longer makes the plugin ``degraded`` and warns once."""
+    memory_limit_mb: int | None = None
+    """Resident memory in MB beyond which its worker process is killed."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Frame:
+    """One picture of the source, as a plugin gets it."""
+
+    image: NDArray[np.uint8]
+    """HxWx3, uint8, BGR, read-only. It is valid until ``process_frame`` returns: copy what you keep."""
+    index: int
+    """The frame's number in the source, from 0; with a stride of 3 it goes 0, 3, 6."""
+    timestamp_ms: float
+    """Milliseconds since the source's start, from the stream's own clock."""
+    results: Mapping[str, Any] = attrs.field(factory=dict)
+    """Plugin name → its result on this frame, for the plugins that stand before this one in the job."""
+
+
+class PluginContext(Protocol):
+    """What a plugin gets in ``prepare`` and may use until ``finalize`` has returned, from its own thread."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The job's options for this plugin, with the defaults of ``config_schema`` filled in."""
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda:N``."""
+
+    @property
+    def models_dir(self) -> Path:
+        """The operator's folder of model files. Options name files in it: open nothing outside it for a client."""
+
+    def warn(self, message: str, severity: Severity = "low") -> None:
+        """Show a warning to whoever watches the job."""
+
+    def partial(self, result: Mapping[str, Any]) -> None:
+        """Publish something found so far, as a ``partial_result``."""
+
+
+class DeviceError(Exception):
+    """Raise this when the device has failed and the plugin has not: out of memory, driver gone, library without it.
+
+    The plugin is then prepared again on ``cpu``, in a fresh process, and its frame is tried again there. Errors of CUDA
+    that libraries raise are recognised without it. On ``cpu`` it is an error like any other.
+    """
+
+
+class Plugin:
+    """A vision tool: ``prepare`` → ``process_frame`` for each frame, in order → ``finalize``.
+
+    Each job has its own instance in a process of its own. Whatever an instance does, raise, hang or crash, the job
+    goes on. Results are JSON-able mappings; numpy numbers and arrays up to 10,000 elements are turned into JSON.
+    """
+
+    metadata: ClassVar[PluginMetadata]
+
+    def prepare(self, context: PluginContext) -> None:
+        """Load what is needed; runs once per worker process, before the first frame."""
+
+    def process_frame(self, frame: Frame) -> Result:
+        """Look at one frame; None means that there is nothing to say about it."""
+        raise NotImplementedError(f"{type(self).__name__} must define process_frame(self, frame)")
+
+    def finalize(self) -> Result:
+        """Sum up; what is returned becomes the last ``partial_result``."""
+        return None
+
+
+def tool(name: str, **metadata: Any) -> Callable[[Callable[[Frame], Result]], type[Plugin]]:
+    """Make a plugin of a plain function: ``@tool("brightness")`` above ``def brightness(frame): ...``.
+
+    ``metadata`` are further fields of :class:`PluginMetadata`; the description defaults to the docstring.
+    """
+
+    def decorate(function: Callable[[Frame], Result]) -> type[Plugin]:
+        described = {"description": (function.__doc__ or "").strip(), **metadata}
+
+        class FunctionTool(Plugin):
+            def process_frame(self, frame: Frame) -> Result:
+                return function(frame)
+
+        FunctionTool.metadata = PluginMetadata(name=name, **described)
+        FunctionTool.__doc__ = function.__doc__
+        FunctionTool.__name__ = FunctionTool.__qualname__ = function.__name__
+        FunctionTool.__module__ = function.__module__
+        return FunctionTool
+
+    return decorate

@@ -1,0 +1,122 @@
+"""What moves before a background that stands still, by a mixture of Gaussians per pixel (MOG2, Zivkovic 2004)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
+from kinora.plugins.builtin.scaling import scale_down
+from kinora.plugins.builtin.schema import boolean, integer, number, options_schema
+from kinora.plugins.detections import Boxes, Detection, as_boxes
+
+MOVING = 255  # in MOG2's mask; shadows are 127
+SUDDEN = 0.3  # share of the picture that begins to move from one frame to the next only if all of it changed: a cut
+MAX_PARTS = 500  # the largest; noise has thousands, and they are compared in pairs
+SAMPLE = 6  # every sixth pixel, across and down, is enough to see how bright the background is
+
+
+class Motion(Plugin):
+    """Gives a box for each thing that moves, and the share of the picture that moves."""
+
+    metadata = PluginMetadata(
+        name="motion",
+        version="1.0.0",
+        description="Finds what moves before a still background; what stops becomes background again",
+        author="Kinora",
+        tags=("detection", "motion", "metrics"),
+        outputs=("detections", "metrics"),
+        capabilities=("detections", "metrics"),
+        config_schema=options_schema(
+            size=integer(384, 64, 1920, "Longer side in pixels at which the picture is compared."),
+            threshold=number(
+                25.0,
+                1.0,
+                1000.0,
+                "Squared distance, in standard deviations, at which a pixel differs from the background.",
+            ),
+            history=integer(200, 1, 100_000, "Frames after which something that stopped is background."),
+            shadows=boolean(True, "Whether to leave out shadows."),
+            min_area=number(0.003, 0.0, 1.0, "Smallest thing that counts, as a share of the picture."),
+            merge=number(0.08, 0.0, 1.0, "Parts closer than this share of the longer side are one thing."),
+        ),
+    )
+
+    def prepare(self, context: PluginContext) -> None:
+        """Set up an empty background."""
+        self._options = context.options
+        self._background = cv2.createBackgroundSubtractorMOG2(
+            history=self._options["history"],
+            varThreshold=self._options["threshold"],
+            detectShadows=self._options["shadows"],
+        )
+        self._share = 0.0
+        self._disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+
+    def process_frame(self, frame: Frame) -> dict[str, Any]:
+        """What moves in this frame, the largest first."""
+        height, width = frame.image.shape[:2]
+        small, _ = scale_down(frame.image, self._options["size"])
+        moving = self._moving(small)
+        share = float(np.count_nonzero(moving)) / moving.size
+        sudden, self._share = share - self._share > SUDDEN, share
+        if sudden:
+            self._background.apply(small, learningRate=1.0)
+            found = []
+        else:
+            found = self._things(moving, np.array([width, height]) / moving.shape[::-1])
+        return {"detections": [thing.as_json() for thing in found], "metrics": {"motion": round(share, 4)}}
+
+    def _moving(self, small: NDArray[Any]) -> NDArray[np.uint8]:
+        """A mask of what moves, 1 or 0, without specks."""
+        background = self._background.getBackgroundImage()
+        if background is not None:
+            small = _as_bright_as(background, small)
+        mask = (np.asarray(self._background.apply(small)) == MOVING).view(np.uint8)
+        return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, self._disc), dtype=np.uint8)
+
+    def _things(self, moving: NDArray[np.uint8], zoom: NDArray[np.float64]) -> list[Detection]:
+        _, _, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
+        parts = np.asarray(stats[1:], dtype=np.float64)  # the first is the background
+        parts = parts[np.argsort(-parts[:, cv2.CC_STAT_AREA], kind="stable")[:MAX_PARTS]]
+        parts = parts[parts[:, cv2.CC_STAT_AREA] >= self._options["min_area"] * moving.size / 10]
+        groups = merge_near(as_boxes(parts[:, :4]), self._options["merge"] * max(moving.shape))
+        things = []
+        for members in groups:
+            pixels = parts[members, cv2.CC_STAT_AREA].sum()
+            if pixels < self._options["min_area"] * moving.size:
+                continue
+            low = parts[members, :2].min(axis=0)
+            size = (parts[members, :2] + parts[members, 2:4]).max(axis=0) - low
+            (x, y), (width, height) = low * zoom, size * zoom
+            full = min(1.0, pixels / size.prod())
+            things.append(Detection(x=x, y=y, width=width, height=height, confidence=full, kind="motion"))
+        return sorted(things, key=lambda thing: -thing.width * thing.height)
+
+
+def _as_bright_as(background: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
+    """``image`` with the change of a camera's automatic exposure and white balance taken back.
+
+    Most of the picture is background, so the median difference is the camera's doing, not that of what moves.
+    """
+    difference = background[::SAMPLE, ::SAMPLE].astype(np.float32) - image[::SAMPLE, ::SAMPLE]
+    shift = np.median(difference.reshape(-1, 3), axis=0)
+    return np.asarray(cv2.add(image, np.append(shift, 0.0)))
+
+
+def merge_near(boxes: Boxes, distance: float) -> list[list[int]]:
+    """Which boxes belong together: those not further apart than ``distance``, in each direction, and their like."""
+    low, high = boxes[:, :2] - distance / 2, boxes[:, :2] + boxes[:, 2:] + distance / 2
+    near = np.all((low[:, None] <= high[None]) & (low[None] <= high[:, None]), axis=2)
+    left, groups = set(range(len(boxes))), []
+    while left:
+        reached = [left.pop()]
+        for member in reached:
+            touching = left.intersection(np.flatnonzero(near[member]).tolist())
+            left -= touching
+            reached += touching
+        groups.append(reached)
+    return groups

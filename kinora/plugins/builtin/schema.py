@@ -1,0 +1,43 @@
+"""Short ways to write the JSON Schemas of the built-in plugins' options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def options_schema(**options: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object with these options and no others."""
+    return {"type": "object", "additionalProperties": False, "properties": options}
+
+
+def number(default: float, low: float, high: float, description: str) -> dict[str, Any]:
+    """A number from ``low`` to ``high``, both allowed."""
+    return {
+        "type": "number",
+        "default": default,
+        "minimum": low,
+        "maximum": high,
+        "description": description,
+    }
+
+
+def integer(default: int, low: int, high: int, description: str) -> dict[str, Any]:
+    """A whole number from ``low`` to ``high``, both allowed."""
+    return {**number(default, low, high, description), "type": "integer"}
+
+
+def boolean(default: bool, description: str) -> dict[str, Any]:
+    """Yes or no."""
+    return {"type": "boolean", "default": default, "description": description}
+
+
+def names(description: str) -> dict[str, Any]:
+    """A list of names, empty by default."""
+    return {
+        "type": "array",
+        "items": {"type": "string"},
+        "uniqueItems": True,
+        "default": [],
+        "description": description,
+    }

@@ -1,0 +1,137 @@
+"""Makes the clip behind ``demo:``: people who walk through two places, with a hard cut, noise and a dark stretch.
+
+It is drawn and encoded here, the same on every machine; nothing is downloaded. ``main`` is a worker's target.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+
+from kinora.plugins.demo_scene import HEIGHT, WIDTH, Image, Walker, square_by_day, street_by_night
+from kinora.plugins.video_writer import open_writer
+from kinora.runtime.channel import Channel
+
+NAME = "demo.mp4"
+CLIP_WIDTH, CLIP_HEIGHT = WIDTH // 2, HEIGHT // 2
+FPS = 25
+SECONDS = 12.0
+CUT_S = 6.0
+NOISE_S = (3.5, 5.0)
+DARK_S = (8.5, 10.0)
+NOISE_LEVEL = 26.0
+DARKNESS = 0.07
+_NOISE_TILES = 5
+
+DAY = (
+    Walker(
+        start_x=-60, ground_y=560, height=330, speed=210, coat=(60, 60, 200), trousers=(92, 62, 52), hair=(30, 45, 70)
+    ),
+    Walker(
+        start_x=1420, ground_y=620, height=370, speed=-230, coat=(150, 95, 40), trousers=(50, 50, 58), hair=(25, 25, 30)
+    ),
+    Walker(
+        start_x=-420,
+        ground_y=680,
+        height=410,
+        speed=260,
+        coat=(75, 150, 60),
+        trousers=(105, 95, 88),
+        hair=(70, 125, 180),
+    ),
+)
+NIGHT = (
+    Walker(
+        start_x=1330,
+        ground_y=590,
+        height=350,
+        speed=-220,
+        coat=(70, 190, 225),
+        trousers=(60, 46, 44),
+        hair=(40, 60, 96),
+    ),
+    Walker(
+        start_x=-120,
+        ground_y=650,
+        height=390,
+        speed=240,
+        coat=(200, 195, 190),
+        trousers=(45, 40, 90),
+        hair=(22, 22, 26),
+    ),
+    Walker(
+        start_x=1800,
+        ground_y=690,
+        height=420,
+        speed=-290,
+        coat=(150, 70, 130),
+        trousers=(70, 70, 75),
+        hair=(60, 90, 130),
+    ),
+)
+
+
+class Make(msgspec.Struct, tag_field="op", tag="make", frozen=True):
+    """Make sure that the clip is there; answered with ``made`` and its ``path``."""
+
+    folder: str
+
+
+def main(channel: Channel) -> None:
+    """Answer requests until the server closes its end of the channel."""
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            data, _ = channel.recv()
+            path = ensure(Path(msgspec.msgpack.decode(data, type=Make).folder))
+            channel.send(msgspec.msgpack.encode({"op": "made", "path": str(path)}))
+
+
+def ensure(folder: Path) -> Path:
+    """The clip's file in ``folder``, made there if it is missing; when several ask at once, one makes it.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    path = folder.resolve() / NAME
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (path.parent / f".{NAME}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                _make(path)
+    return path
+
+
+def _make(path: Path) -> None:
+    day, night = square_by_day(), street_by_night()
+    noise = _noise_tiles()
+    with open_writer(path, width=CLIP_WIDTH, height=CLIP_HEIGHT, fps=FPS, threads=1) as writer:
+        for number in range(round(SECONDS * FPS)):
+            writer.write(_frame(number, day, night, noise), number * 1000 / FPS)
+
+
+def _frame(number: int, day: Image, night: Image, noise: list[Image]) -> Image:
+    time_s = number / FPS
+    place, people, since = (day, DAY, 0.0) if time_s < CUT_S else (night, NIGHT, CUT_S)
+    image = place.copy()
+    for walker in people:
+        walker.draw(image, time_s - since)
+    small = np.asarray(cv2.resize(image, (CLIP_WIDTH, CLIP_HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+    if NOISE_S[0] <= time_s < NOISE_S[1]:
+        grain = noise[number % _NOISE_TILES].astype(np.int16) - 128
+        small = np.clip(small + grain, 0, 255).astype(np.uint8)
+    if DARK_S[0] <= time_s < DARK_S[1]:
+        small = (small * DARKNESS).astype(np.uint8)
+    return small
+
+
+def _noise_tiles() -> list[Image]:
+    """Grain around 128; a few pictures of it in turn look like fresh ones."""
+    rng = np.random.default_rng(11)
+    shape = (_NOISE_TILES, CLIP_HEIGHT, CLIP_WIDTH, 3)
+    return list(np.clip(rng.normal(128, NOISE_LEVEL, shape), 0, 255).astype(np.uint8))

@@ -1,0 +1,113 @@
+"""Detections: boxes with a class, as plugins give them in their results, and the arithmetic of boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+BOX_NUMBERS = 4  # x, y, width, height
+LARGEST = 1e6  # pixels, beyond any picture
+
+Boxes = NDArray[np.float64]
+"""Shape (n, 4): x, y, width, height in pixels, origin top left."""
+
+
+@attrs.frozen(kw_only=True)
+class Detection:
+    """Something found in a frame; the box is in pixels of the source frame, origin top left."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    confidence: float
+    """0 to 1."""
+    kind: str
+    """What it is; ``class`` in JSON."""
+    track_id: int | None = None
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """x, y, width and height."""
+        return self.x, self.y, self.width, self.height
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON form: coordinates rounded to 0.1 pixel, ``track_id`` only where there is one."""
+        x, y, width, height = (round(float(value), 1) for value in self.box)
+        confidence = round(float(self.confidence), 3)
+        found = {"x": x, "y": y, "width": width, "height": height, "confidence": confidence, "class": self.kind}
+        return found if self.track_id is None else {**found, "track_id": self.track_id}
+
+
+def read_detections(result: object) -> list[Detection]:
+    """The well-formed entries of a result's ``detections``; whatever else a plugin put there is passed over."""
+    listed = result.get("detections") if isinstance(result, dict) else None
+    found = (_read(entry) for entry in listed) if isinstance(listed, list) else ()
+    return [detection for detection in found if detection is not None]
+
+
+def _read(entry: object) -> Detection | None:
+    if not isinstance(entry, dict):
+        return None
+    box = [float(value) for key in ("x", "y", "width", "height") if _is_number(value := entry.get(key))]
+    if len(box) < BOX_NUMBERS:
+        return None
+    x, y, width, height = box
+    confidence, kind, track_id = entry.get("confidence"), entry.get("class"), entry.get("track_id")
+    return Detection(
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        confidence=float(confidence) if _is_number(confidence) else 1.0,
+        kind=kind if isinstance(kind, str) else "object",
+        track_id=track_id if isinstance(track_id, int) else None,
+    )
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    # What lies far beyond any picture, or is NaN, would upset the arithmetic of boxes.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
+
+
+def as_boxes(boxes: Sequence[Sequence[float]]) -> Boxes:
+    """An array of them, of shape (0, 4) if there are none."""
+    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def clip_boxes(boxes: Boxes, width: int, height: int) -> Boxes:
+    """The parts of them that lie within a picture of that size."""
+    low = np.clip(boxes[:, :2], 0, (width, height))
+    high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, (width, height))
+    return np.hstack([low, high - low])
+
+
+def intersections(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    """Shape (len(a), len(b)): the area that each of ``a`` has in common with each of ``b``."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum((a[:, :2] + a[:, 2:])[:, None], (b[:, :2] + b[:, 2:])[None])
+    common: NDArray[np.float64] = np.clip(high - low, 0, None).prod(axis=2)
+    return common
+
+
+def areas(boxes: Boxes) -> NDArray[np.float64]:
+    """Shape (n,): width times height."""
+    product: NDArray[np.float64] = boxes[:, 2] * boxes[:, 3]
+    return product
+
+
+def iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    """Shape (len(a), len(b)): intersection over union, 0 to 1."""
+    common = intersections(a, b)
+    union = areas(a)[:, None] + areas(b)[None] - common
+    return common / np.maximum(union, 1e-9)
+
+
+def nesting(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    """Shape (len(a), len(b)): how much of the smaller box lies in the other one, 0 to 1."""
+    smaller = np.minimum(areas(a)[:, None], areas(b)[None])
+    return intersections(a, b) / np.maximum(smaller, 1e-9)

@@ -1,0 +1,227 @@
+"""Images as sources: one file, or a folder of them in the order of their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import attrs
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kinora.plugins.image_header import read_size
+from kinora.plugins.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+"""What counts as an image in a folder; other files there are no part of the source."""
+FOLDER_INTERVAL_MS = 1000.0
+"""A folder has no clock: its pictures are taken to be a second apart."""
+MAX_NAMED = 3
+"""How many broken files a message names."""
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+
+@attrs.frozen(eq=False)
+class ImagePicture:
+    """A decoded image."""
+
+    index: int
+    timestamp_ms: float
+    pixels: NDArray[np.uint8]
+
+    @property
+    def width(self) -> int:
+        """In pixels, after rotation."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """In pixels, after rotation."""
+        return int(self.pixels.shape[0])
+
+    def write_to(self, out: NDArray[np.uint8]) -> None:
+        """Copy the pixels into ``out``: HxWx3, uint8, BGR."""
+        np.copyto(out, self.pixels)
+
+
+class ImageSource:
+    """One image file: a source of one picture, decoded when it is opened."""
+
+    def __init__(self, path: Path, limits: SourceLimits) -> None:
+        check_image(path, limits)
+        self._pixels, self._whole = load_image(path)
+        self._name = path.name
+        height, width = self._pixels.shape[:2]
+        self.info = SourceInfo(
+            kind="image",
+            width=width,
+            height=height,
+            max_frame_bytes=self._pixels.nbytes,
+            frames_total=1,
+            fps=None,
+            duration_ms=None,
+        )
+
+    def frames(self, start: int = 0, stride: int = 1) -> Iterator[ImagePicture]:  # noqa: ARG002 - there is one
+        """The picture, if ``start`` is 0.
+
+        Raises:
+            SourceTruncated: afterwards, if the lower part of the picture is missing.
+        """
+        if start == 0:
+            yield ImagePicture(0, 0.0, self._pixels)
+        if not self._whole:
+            raise SourceTruncated(f"{self._name} is incomplete: its lower part is missing. Copy it again.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class FolderSource:
+    """The images of a folder, sorted as people sort names: ``image2`` before ``image10``.
+
+    Links are left out, for they could lead out of the folder. An image that cannot be read is skipped; its number
+    stays unused, so that every other image has the same number whatever becomes of it.
+    """
+
+    def __init__(self, path: Path, limits: SourceLimits) -> None:
+        self._name = path.name
+        self._paths = sorted(_image_files(path), key=_natural)
+        self._broken: dict[int, str] = {}
+        sizes = list(self._readable_sizes(limits))
+        first = next(self._pictures(range(len(self._paths))), None)
+        if first is None:
+            raise SourceError("unsupported", self._nothing_to_read())
+        self.info = SourceInfo(
+            kind="folder",
+            width=first.width,
+            height=first.height,
+            max_frame_bytes=max(width * height * CHANNELS for width, height in sizes),
+            frames_total=len(self._paths),
+            fps=None,
+            duration_ms=None,
+        )
+
+    def frames(self, start: int = 0, stride: int = 1) -> Iterator[ImagePicture]:
+        """The readable images with these numbers.
+
+        Raises:
+            SourceTruncated: at the end, if images had to be skipped; it names them.
+        """
+        numbers = range(start, len(self._paths), stride)
+        yield from self._pictures(numbers)
+        broken = [self._broken[number] for number in numbers if number in self._broken]
+        if broken:
+            more = f" and {len(broken) - MAX_NAMED} more" if len(broken) > MAX_NAMED else ""
+            raise SourceTruncated(
+                f"{len(broken)} of {len(numbers)} images were skipped: {' '.join(broken[:MAX_NAMED])}{more}"
+            )
+
+    def _pictures(self, numbers: range) -> Iterator[ImagePicture]:
+        for number in numbers:
+            if number in self._broken:
+                continue
+            try:
+                pixels, whole = load_image(self._paths[number])
+            except SourceError as error:
+                self._broken[number] = str(error)
+                continue
+            if whole:
+                yield ImagePicture(number, number * FOLDER_INTERVAL_MS, pixels)
+            else:
+                self._broken[number] = f"{self._paths[number].name} is incomplete."
+
+    def _readable_sizes(self, limits: SourceLimits) -> Iterator[tuple[int, int]]:
+        for number, path in enumerate(self._paths):
+            try:
+                yield check_image(path, limits)
+            except SourceError as error:
+                self._broken[number] = str(error)
+
+    def _nothing_to_read(self) -> str:
+        if self._broken:
+            return f"No image in the folder {self._name} can be read: {next(iter(self._broken.values()))}"
+        return f"The folder {self._name} holds no images; give one with {', '.join(sorted(SUFFIXES))} files"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def check_image(path: Path, limits: SourceLimits) -> tuple[int, int]:
+    """Width and height as stored in the file, without decoding it.
+
+    Raises:
+        SourceError: it cannot be read, is no image, or has too many pixels.
+    """
+    try:
+        with path.open("rb") as file:
+            size = read_size(file)
+    except OSError as error:
+        raise SourceError("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
+    if size is None:
+        raise SourceError("unsupported", f"{path.name} is no PNG, JPEG, WebP, BMP or TIFF image.")
+    if size[0] * size[1] > limits.max_pixels:
+        raise SourceError(
+            "too_large",
+            f"{path.name} is {size[0]}x{size[1]}, over the limit of {limits.max_pixels} pixels; make it smaller.",
+        )
+    return size
+
+
+def load_image(path: Path) -> tuple[NDArray[np.uint8], bool]:
+    """The pixels, HxWx3 BGR, turned as its EXIF orientation says, and whether the file was complete.
+
+    Call :func:`check_image` first: nothing here bounds the size.
+
+    Raises:
+        SourceError: nothing of it can be decoded.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
+    pixels = _decode(data)
+    if pixels is not None:
+        return pixels, True
+    if data.startswith(_JPEG_START):
+        # A JPEG that breaks off is filled up with grey once it has an end.
+        pixels = _decode(data + _JPEG_END)
+    if pixels is None:
+        raise SourceError("unreadable", f"{path.name} is damaged or incomplete; save or copy it again.")
+    return pixels, False
+
+
+def _decode(data: bytes) -> NDArray[np.uint8] | None:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    # OpenCV's types leave out that it gives None, and that these are bytes.
+    return None if pixels is None else np.asarray(pixels, np.uint8)
+
+
+def _image_files(folder: Path) -> Iterator[Path]:
+    try:
+        for path in folder.iterdir():
+            if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink():
+                yield path
+    except OSError as error:
+        message = f"The folder {folder.name} cannot be read: {error.strerror}."
+        raise SourceError("unreadable", message) from error
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"([0-9]+)", path.name.casefold())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts] + [(-1, path.name)]

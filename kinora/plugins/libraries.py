@@ -1,0 +1,83 @@
+"""What the libraries that plugins compute with can use here. ``main`` is a worker's target: the server imports none.
+
+Which GPUs there are is the driver's word; whether a library can use them only shows when it tries.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from kinora.runtime.channel import Channel
+
+_IDENTITY = (
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
+)
+"""The smallest model in ONNX that can be loaded: y = x."""
+
+
+class Library(msgspec.Struct, frozen=True, kw_only=True):
+    """One library, as it is installed here."""
+
+    name: str
+    version: str | None = None
+    """None if it is not installed, or cannot be imported."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of device that it can use."""
+    reason: str | None = None
+    """Why it cannot use a GPU, or nothing at all."""
+    gpus: tuple[str, ...] = ()
+    """The names of those that it has found itself, in its order."""
+
+
+class Examine(msgspec.Struct, frozen=True):
+    """The request to the worker."""
+
+    name: str
+
+
+def main(channel: Channel) -> None:
+    """Import the library that the server asks about and say what it can use."""
+    data, _ = channel.recv()
+    channel.send(msgspec.msgpack.encode(examine(msgspec.msgpack.decode(data, type=Examine).name)))
+
+
+def examine(name: str) -> Library:
+    """Import one of ``EXAMINERS`` and look. Whatever that raises becomes the reason."""
+    if importlib.util.find_spec(name) is None:
+        return Library(name=name, reason=f"{name} is not installed")
+    try:
+        return EXAMINERS[name]()
+    except Exception as error:  # noqa: BLE001 - a broken installation may raise anything
+        return Library(name=name, reason=f"importing {name} failed: {error}")
+
+
+def _onnxruntime() -> Library:
+    ort: Any = importlib.import_module("onnxruntime")
+    kinds: tuple[str, ...] = ("cpu",)
+    reason = None
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        reason = "this build of onnxruntime is for the CPU: install onnxruntime-gpu in its place"
+    elif ort.InferenceSession(_IDENTITY, providers=["CUDAExecutionProvider"]).get_providers()[0].startswith("CUDA"):
+        kinds = ("cpu", "cuda")
+    else:
+        reason = "onnxruntime-gpu cannot load its CUDA part: see that the CUDA and cuDNN that it needs are installed"
+    return Library(name="onnxruntime", version=ort.__version__, kinds=kinds, reason=reason)
+
+
+def _torch() -> Library:
+    torch: Any = importlib.import_module("torch")
+    if torch.cuda.is_available():
+        gpus = tuple(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
+        return Library(name="torch", version=torch.__version__, kinds=("cpu", "cuda"), gpus=gpus)
+    built = torch.version.cuda is not None
+    reason = "torch finds no GPU that it can use" if built else "this build of torch is for the CPU"
+    return Library(name="torch", version=torch.__version__, kinds=("cpu",), reason=reason)
+
+
+EXAMINERS: Mapping[str, Callable[[], Library]] = {"onnxruntime": _onnxruntime, "torch": _torch}

@@ -1,0 +1,156 @@
+"""Options of a plugin, checked against the JSON Schema in its metadata before a job starts."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jsonschema
+import referencing
+
+from kinora.plugins.api import PluginMetadata
+
+MAX_MESSAGE = 200
+"""Characters: jsonschema quotes the whole value that it refuses, which may be megabytes."""
+_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+class OptionsError(Exception):
+    """Options that a plugin does not take; ``errors`` are (path, sentence) pairs, the path within the options."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__(tuple(errors))
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        """Every place that is wrong, in one line."""
+        return "; ".join(f"{path or 'options'}: {message}" for path, message in self.errors)
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """A place in JSON as people write it: ``plugins[1].options.min_size``, odd keys as ``["a b"]``, pure ASCII."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _NAME.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part[:MAX_MESSAGE])}]"
+    return text
+
+
+def schema_fault(schema: object) -> str | None:
+    """Why ``schema`` cannot be a plugin's ``config_schema``, in a sentence; None if it can."""
+    if not isinstance(schema, Mapping):
+        return "config_schema must be a JSON Schema, an object"
+    try:
+        _validator(schema).check_schema(schema)
+    except jsonschema.SchemaError as error:
+        place = dotted(("config_schema", *error.absolute_path))
+        return f"{place} is not valid JSON Schema (2020-12): {error.message[:MAX_MESSAGE]}"
+    return None
+
+
+def check_options(metadata: PluginMetadata, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the options with the defaults of the plugin's ``config_schema`` filled in.
+
+    Without a schema any options are taken. With one, keys it does not know are refused unless it speaks of
+    ``additionalProperties`` or ``unevaluatedProperties`` itself.
+
+    Raises:
+        OptionsError: with every option that is wrong, and the known ones where one is unknown.
+    """
+    filled = copy.deepcopy(dict(options))
+    schema = metadata.config_schema
+    if schema is None:
+        return filled
+    if "additionalProperties" not in schema:
+        schema = {"unevaluatedProperties": False, **schema}
+    try:
+        _fill(schema, filled)
+        errors = [pair for error in _validator(schema).iter_errors(filled) for pair in _explain(error)]
+    except Exception as error:  # the schema is the plugin's: it may be wrong in any way
+        fault = f"the config_schema of {metadata.name} cannot be applied: {str(error)[:MAX_MESSAGE]}"
+        raise OptionsError([("", fault)]) from error
+    if errors:
+        raise OptionsError(sorted(set(errors)))
+    return filled
+
+
+def _validator(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
+    """With an empty registry, so that a ``$ref`` never reaches into the network."""
+    return jsonschema.Draft202012Validator(schema, registry=referencing.Registry())
+
+
+def _fill(schema: Mapping[str, Any], value: dict[str, Any]) -> None:
+    """Put the defaults of ``properties`` where the value has none, in objects within it too."""
+    for name, property_schema in schema.get("properties", {}).items():
+        if not isinstance(property_schema, Mapping):  # true and false are schemas too
+            continue
+        if name not in value and "default" in property_schema:
+            value[name] = copy.deepcopy(property_schema["default"])
+        if isinstance(value.get(name), dict):
+            _fill(property_schema, value[name])
+
+
+def _explain(error: jsonschema.ValidationError) -> list[tuple[str, str]]:
+    """What is wrong, as (path, sentence) pairs."""
+    place = tuple(error.absolute_path)
+    if error.validator in {"additionalProperties", "unevaluatedProperties"} and isinstance(error.instance, dict):
+        known = _known(error.schema)
+        unknown = [key for key in error.instance if key not in known]
+        sentence = f"is unknown; known here are: {', '.join(sorted(known)) or 'none'}"
+        return [(dotted((*place, key)), sentence) for key in unknown] or [(dotted(place), _sentence(error))]
+    if error.validator == "required" and isinstance(error.instance, dict):
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return [(dotted((*place, key)), "must be given" + _described(error.schema, key)) for key in missing]
+    return [(dotted(place), _sentence(error))]
+
+
+def _described(schema: Any, key: str) -> str:
+    """What the schema says of a property, behind a colon; empty if nothing."""
+    property_schema = schema.get("properties", {}).get(key)
+    text = property_schema.get("description") if isinstance(property_schema, Mapping) else None
+    return f": {text}"[:MAX_MESSAGE] if isinstance(text, str) else ""
+
+
+def _known(schema: Any) -> set[str]:
+    """The property names that a schema speaks of, in its combinations too."""
+    if not isinstance(schema, Mapping):
+        return set()
+    parts = [part for word in ("allOf", "anyOf", "oneOf") for part in schema.get(word, ())]
+    return set(schema.get("properties", ())).union(*map(_known, parts))
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    """What the commonest words of JSON Schema ask for, in plain English; jsonschema's own text for the others."""
+    limit = error.validator_value
+    match error.validator:
+        case "type":
+            kinds = [limit] if isinstance(limit, str) else limit
+            return f"must be {' or '.join(_TYPES[kind] for kind in kinds)}"
+        case "minimum":
+            return f"must be {limit} or more"
+        case "maximum":
+            return f"must be {limit} or less"
+        case "exclusiveMinimum":
+            return f"must be more than {limit}"
+        case "exclusiveMaximum":
+            return f"must be less than {limit}"
+        case "enum":
+            return f"must be one of {', '.join(json.dumps(choice) for choice in limit)}"[:MAX_MESSAGE]
+        case _:
+            return str(error.message)[:MAX_MESSAGE]

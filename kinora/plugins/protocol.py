@@ -1,0 +1,116 @@
+"""What the server and a plugin's worker process say to each other, as msgpack; results travel as JSON text inside.
+
+The server asks (``Request``), one thing at a time. The worker answers each request with one ``Answer``, and may send
+``Note``s before it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from kinora.plugins.api import Severity
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a plugin's class is found."""
+
+    kind: Literal["builtin", "entry_point", "file"]
+    location: str
+    """A module's dotted name; for ``file`` the absolute path of a ``*.py`` file or of a package's folder."""
+    attribute: str
+    """The class in that module; empty to ask for all that it defines."""
+
+
+class Inspect(msgspec.Struct, tag_field="op", tag="inspect", frozen=True, kw_only=True):
+    """Import a module and say which plugins it has."""
+
+    origin: Origin
+
+
+class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_only=True):
+    """Make the plugin and run its ``prepare``. The ring's descriptor comes along."""
+
+    origin: Origin
+    options: bytes
+    device: str
+    models_dir: str
+    slots: int
+    slot_bytes: int
+    threads: int
+    """How many the plugin's libraries may use."""
+    address_space: int | None
+    """Bytes that it may map beyond what its process has mapped by now; None for no such cap."""
+
+
+class Process(msgspec.Struct, tag_field="op", tag="process", frozen=True, kw_only=True):
+    """Run ``process_frame`` on the picture in a slot."""
+
+    slot: int
+    index: int
+    timestamp_ms: float
+    width: int
+    height: int
+    results: dict[str, bytes]
+
+
+class Finalize(msgspec.Struct, tag_field="op", tag="finalize", frozen=True, kw_only=True):
+    """Run ``finalize``."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """One plugin of an inspected module."""
+
+    attribute: str
+    metadata: bytes
+    """A PluginMetadata as JSON text."""
+
+
+class Plugins(msgspec.Struct, tag_field="op", tag="plugins", frozen=True, kw_only=True):
+    """What was found."""
+
+    plugins: list[Found]
+
+
+class Done(msgspec.Struct, tag_field="op", tag="done", frozen=True, kw_only=True):
+    """The plugin's method returned."""
+
+    result: bytes | None
+    """As JSON text; None when it had nothing to say."""
+    run_ms: float
+    """Wall time inside the plugin."""
+    fault: str | None = None
+    """Why the result, or a part of it, could not be told as JSON."""
+
+
+class Raised(msgspec.Struct, tag_field="op", tag="raised", frozen=True, kw_only=True):
+    """The plugin's method raised, or the module could not be imported."""
+
+    message: str
+    traceback: str
+    run_ms: float
+    device_failed: bool = False
+    """Whether the error tells of its device rather than of the plugin; on ``cpu`` this means nothing."""
+
+
+class Warned(msgspec.Struct, tag_field="op", tag="warned", frozen=True, kw_only=True):
+    """The plugin called ``context.warn``."""
+
+    message: str
+    severity: Severity
+
+
+class Partial(msgspec.Struct, tag_field="op", tag="partial", frozen=True, kw_only=True):
+    """The plugin called ``context.partial``."""
+
+    result: bytes
+
+
+Request = Inspect | Prepare | Process | Finalize
+Note = Warned | Partial
+Answer = Plugins | Done | Raised
+
+encode = msgspec.msgpack.encode
+decode_request = msgspec.msgpack.Decoder(Inspect | Prepare | Process | Finalize).decode
+decode_answer = msgspec.msgpack.Decoder(Plugins | Done | Raised | Warned | Partial).decode

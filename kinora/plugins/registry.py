@@ -1,0 +1,175 @@
+"""The plugins there are. Each is imported and inspected in a process of its own, never in the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import attrs
+import msgspec
+import trio
+
+from kinora.plugins import protocol
+from kinora.plugins.api import PluginMetadata
+from kinora.plugins.discovery import Candidate, find_candidates
+from kinora.plugins.options import schema_fault
+from kinora.plugins.protocol import Origin
+from kinora.runtime.workers import ForkServer, ForkServerGone, ProtocolError, Worker, WorkerGone, describe_exit
+
+WORKER_TARGET = "kinora.plugins.worker:main"
+INSPECT_TIMEOUT_S = 10.0
+"""For importing a plugin; models are loaded later, in ``prepare``."""
+INSPECT_AT_ONCE = 4
+EXIT_GRACE_S = 0.25
+"""For a process that has closed its channel to end, so that the reason can tell how."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+
+_decode_metadata = msgspec.json.Decoder(PluginMetadata).decode
+
+
+@attrs.frozen
+class PluginEntry:
+    """One plugin that was found, whether or not it works."""
+
+    name: str
+    origin: Origin
+    metadata: PluginMetadata | None = None
+    """None if it is broken."""
+    broken: str | None = None
+    """Why it cannot be used, in a sentence."""
+    traceback: str | None = None
+    """Or what its process wrote before it ended."""
+
+
+class PluginRegistry:
+    """Finds plugins by entry point, in ``plugins_dir`` and in ``plugin_files``; empty before the first reload."""
+
+    def __init__(
+        self, fork_server: ForkServer, *, plugins_dir: Path | None = None, plugin_files: Iterable[Path] = ()
+    ) -> None:
+        self._fork_server = fork_server
+        self._plugins_dir = plugins_dir
+        self._plugin_files = tuple(plugin_files)
+        self._entries: tuple[PluginEntry, ...] = ()
+        self._reloading = trio.Lock()
+
+    def get(self, name: str) -> PluginEntry | None:
+        """The plugin of this name: the one that works, if there are several."""
+        named = [entry for entry in self._entries if entry.name == name]
+        return min(named, key=lambda entry: entry.broken is not None, default=None)
+
+    def names(self) -> list[str]:
+        """Of those that can be used, sorted."""
+        return sorted(entry.name for entry in self._entries if entry.broken is None)
+
+    def all(self) -> tuple[PluginEntry, ...]:
+        """Every plugin, broken ones included: the built-in first, then entry points, then files."""
+        return self._entries
+
+    async def reload(self) -> None:
+        """Look again. What was found before stays in use until all is inspected, and for good if this is cancelled.
+
+        Raises:
+            ForkServerGone: there is no process to inspect plugins in.
+        """
+        async with self._reloading:
+            candidates = await trio.to_thread.run_sync(find_candidates, self._plugins_dir, self._plugin_files)
+            found = await self._inspect_all(candidates)
+            self._entries = tuple(settle_names([entry for entries in found for entry in entries]))
+
+    async def _inspect_all(self, candidates: Sequence[Candidate]) -> list[list[PluginEntry]]:
+        found: list[list[PluginEntry]] = [[] for _ in candidates]
+        failures: list[ForkServerGone] = []
+        at_once = trio.CapacityLimiter(INSPECT_AT_ONCE)
+
+        async def inspect(place: int, candidate: Candidate) -> None:
+            try:
+                async with at_once:
+                    found[place] = await self._inspect(candidate)
+            except ForkServerGone as error:
+                failures.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for place, candidate in enumerate(candidates):
+                nursery.start_soon(inspect, place, candidate)
+        if failures:
+            raise ForkServerGone("the plugins could not be inspected: reload them") from failures[0]
+        return found
+
+    async def _inspect(self, candidate: Candidate) -> list[PluginEntry]:
+        if candidate.fault:
+            return [_broken(candidate, candidate.fault)]
+        worker = await self._fork_server.fork(WORKER_TARGET, f"inspect {candidate.name}")
+        try:
+            with trio.fail_after(INSPECT_TIMEOUT_S):
+                return read_answer(candidate, await _ask(worker, candidate.origin))
+        except trio.TooSlowError:
+            reason = f"importing it took longer than {INSPECT_TIMEOUT_S:.0f} s: load models in prepare, not on import"
+            return [_broken(candidate, reason, worker.log.text())]
+        except WorkerGone:
+            await worker.stop(EXIT_GRACE_S)
+            return [_broken(candidate, f"on import {_how_it_ended(worker)}", worker.log.text())]
+        except (ProtocolError, msgspec.MsgspecError):
+            return [_broken(candidate, "on import it wrote into the channel to the server", worker.log.text())]
+        finally:
+            with trio.CancelScope(shield=True):  # Worker.kill bounds itself
+                await worker.kill()
+
+
+async def _ask(worker: Worker, origin: Origin) -> protocol.Answer | protocol.Note:
+    await worker.send(protocol.encode(protocol.Inspect(origin=origin)))
+    answer: protocol.Answer | protocol.Note = protocol.decode_answer(await worker.receive())
+    return answer
+
+
+def _how_it_ended(worker: Worker) -> str:
+    return f"its process {describe_exit(worker.status)}"
+
+
+def _broken(candidate: Candidate, reason: str, traceback: str = "") -> PluginEntry:
+    return PluginEntry(candidate.name, candidate.origin, broken=reason, traceback=traceback or None)
+
+
+def read_answer(candidate: Candidate, answer: protocol.Answer | protocol.Note) -> list[PluginEntry]:
+    """The plugins that a worker says it has found in this place."""
+    match answer:
+        case protocol.Plugins(plugins=plugins):
+            return [_entry(candidate, found) for found in plugins]
+        case protocol.Raised(message=message, traceback=traceback):
+            return [_broken(candidate, message, traceback)]
+        case _:
+            return [_broken(candidate, "on import it wrote into the channel to the server")]
+
+
+def _entry(candidate: Candidate, found: protocol.Found) -> PluginEntry:
+    origin = msgspec.structs.replace(candidate.origin, attribute=found.attribute)
+    try:
+        metadata = _decode_metadata(found.metadata)
+    except msgspec.MsgspecError as error:
+        return PluginEntry(candidate.name, origin, broken=f"the metadata of {found.attribute} is wrong: {error}")
+    if fault := _fault(metadata):
+        return PluginEntry(candidate.name, origin, broken=f"the metadata of {found.attribute} is wrong: {fault}")
+    return PluginEntry(metadata.name, origin, metadata)
+
+
+def _fault(metadata: PluginMetadata) -> str | None:
+    if not _NAME.fullmatch(metadata.name):
+        return f"name must be lower-case letters, digits, - and _, up to 100, not {metadata.name[:100]!r}"
+    if metadata.memory_limit_mb is not None and metadata.memory_limit_mb <= 0:
+        return "memory_limit_mb must be more than 0"
+    return None if metadata.config_schema is None else schema_fault(metadata.config_schema)
+
+
+def settle_names(entries: Iterable[PluginEntry]) -> list[PluginEntry]:
+    """Of several working plugins with one name the first keeps it; the others are broken for that reason."""
+    owners: dict[str, Origin] = {}
+    settled = []
+    for entry in entries:
+        owner = owners.setdefault(entry.name, entry.origin) if entry.broken is None else entry.origin
+        if owner is not entry.origin:
+            reason = f"the name {entry.name} is taken by {owner.location}: rename this one"
+            settled.append(attrs.evolve(entry, metadata=None, broken=reason))
+        else:
+            settled.append(entry)
+    return settled

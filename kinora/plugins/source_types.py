@@ -1,0 +1,105 @@
+"""What a source of pictures is: its limits, what it says of itself, its pictures, and what can be wrong with it.
+
+Light to import, so that the server can name these without loading a decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+CHANNELS = 3
+"""Blue, green, red: one byte each."""
+
+ErrorKind = Literal["unsupported", "too_large", "unreadable"]
+"""No video or image; beyond a limit; missing, forbidden or broken."""
+
+
+class SourceError(Exception):
+    """The source cannot be opened at all; ``str()`` of it is a sentence that says what to do."""
+
+    def __init__(self, kind: ErrorKind, message: str) -> None:
+        super().__init__(kind, message)
+        self.kind: ErrorKind = kind
+        self.message = message
+
+    def __str__(self) -> str:
+        """The sentence alone."""
+        return self.message
+
+
+class SourceTruncated(Exception):
+    """The source ended before it should have, or parts of it are damaged; what could be read has been given."""
+
+
+@attrs.frozen
+class SourceLimits:
+    """How much a source may ask for."""
+
+    max_pixels: int = 50_000_000
+    """Width times height of one picture; checked before its pixels are decoded."""
+
+
+@attrs.frozen(kw_only=True)
+class SourceInfo:
+    """What is known of a source before its pictures are read."""
+
+    kind: Literal["video", "image", "folder"]
+    width: int
+    """Of the first picture, in pixels, after rotation; in a folder others may differ."""
+    height: int
+    max_frame_bytes: int
+    """Room that any picture of the source fits in, as HxWx3 bytes."""
+    frames_total: int | None
+    """Exact where the file says it, else estimated from its duration."""
+    fps: float | None
+    duration_ms: float | None
+
+
+class Picture(Protocol):
+    """One picture of a source. It is valid until the next one is asked for."""
+
+    @property
+    def index(self) -> int:
+        """Its number in the source, from 0."""
+
+    @property
+    def timestamp_ms(self) -> float:
+        """Milliseconds since the first picture; never falls."""
+
+    @property
+    def width(self) -> int:
+        """In pixels, after rotation."""
+
+    @property
+    def height(self) -> int:
+        """In pixels, after rotation."""
+
+    def write_to(self, out: NDArray[np.uint8]) -> None:
+        """Write the pixels into ``out``: HxWx3, uint8, BGR, C-contiguous."""
+
+
+class Source(Protocol):
+    """An opened source; a context manager that lets go of the file."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known of it."""
+
+    def frames(self, start: int = 0, stride: int = 1) -> Iterator[Picture]:
+        """Pictures ``start``, ``start + stride``, … in order; each call begins anew.
+
+        Raises:
+            SourceTruncated: after the last picture that could be read, if there should have been more.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

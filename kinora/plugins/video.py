@@ -1,0 +1,307 @@
+"""A video file as a source, by FFmpeg."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import attrs
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from kinora.plugins.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
+
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,ivf,obu,"
+    "h264,hevc,m4v,mxf,nut,dv,yuv4mpegpipe,rm,wtv"
+)
+"""Containers that hold their pictures themselves: no playlists, no scripts, nothing that opens other files."""
+THREADS = 3
+"""FFmpeg's, for frames at once where the codec can: two leave a core idle while a picture is converted."""
+SEEK_WORTH = 50
+"""From this frame on, finding the place in the file pays off against decoding all before it."""
+SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+"""Containers in which a packet is a picture and has its timestamp."""
+EARLY_END_MS = 500.0
+"""A video may end this much before its stated duration: containers round, and audio tracks are longer."""
+_NO_CLOCK_FPS = 25.0
+_TURNS = {
+    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    -90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    -180: cv2.ROTATE_180,
+}
+_MP4_MARK = b"ftyp"
+
+
+class Clock:
+    """Turns a stream's timestamps into milliseconds since its first picture that never fall."""
+
+    def __init__(self, first_pts: int | None, ms_per_tick: float, frame_ms: float) -> None:
+        self._zero = first_pts
+        self._ms_per_tick = ms_per_tick
+        self._frame_ms = frame_ms
+        self._last: float | None = None
+        self._shift = 0.0
+
+    def read(self, pts: int | None) -> float:
+        """The next picture's time; without a timestamp, or if that jumps back, one frame after the last."""
+        follows = 0.0 if self._last is None else self._last + self._frame_ms
+        if pts is None or self._zero is None:
+            time = follows
+        else:
+            time = (pts - self._zero) * self._ms_per_tick + self._shift
+            if time < (self._last or 0.0):
+                self._shift += follows - time
+                time = follows
+        self._last = time
+        return round(time, 3)
+
+
+class Converter:
+    """Turns decoded frames into upright BGR pictures of one size. It remembers buffers: one per stream."""
+
+    def __init__(self, first: VideoFrame) -> None:
+        self._turn = _TURNS.get(first.rotation)
+        self._stored_size = (first.width, first.height)
+        sideways = self._turn is not None and abs(first.rotation) != 180  # noqa: PLR2004 - half a turn
+        self.width, self.height = self._stored_size[::-1] if sideways else self._stored_size
+        self._reformatter = VideoReformatter()
+
+    def convert(self, frame: VideoFrame, out: NDArray[np.uint8]) -> None:
+        """Write ``frame`` into ``out``: ``height`` x ``width`` x 3, uint8, BGR, scaled if the stream changed size."""
+        width, height = self._stored_size
+        # One thread: at this size the work is over before others have woken up.
+        bgr = self._reformatter.reformat(frame, width, height, format="bgr24", threads=1)
+        pixels = bgr.to_ndarray()  # a view
+        if self._turn is None:
+            np.copyto(out, pixels)
+        else:
+            cv2.rotate(pixels, self._turn, dst=out)
+
+
+@attrs.frozen(eq=False)
+class VideoPicture:
+    """A decoded frame that has not been converted yet."""
+
+    index: int
+    timestamp_ms: float
+    _frame: VideoFrame
+    _converter: Converter
+
+    @property
+    def width(self) -> int:
+        """In pixels, after rotation."""
+        return self._converter.width
+
+    @property
+    def height(self) -> int:
+        """In pixels, after rotation."""
+        return self._converter.height
+
+    def write_to(self, out: NDArray[np.uint8]) -> None:
+        """Convert straight into ``out``: HxWx3, uint8, BGR, C-contiguous."""
+        self._converter.convert(self._frame, out)
+
+
+class Reading:
+    """One pass over the pictures of an opened file, which remembers whether something was wrong with it."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._container = container
+        self._stream = stream
+        self.damaged = False
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Every frame that can be decoded; packets that cannot are passed over."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+            except av.FFmpegError:
+                self.damaged = True
+                return
+            if packet.is_corrupt:  # an incomplete packet would take pictures before it along
+                self.damaged = True
+                continue
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self.damaged = True
+                continue
+            for frame in frames:
+                self.damaged |= frame.is_corrupt
+                yield frame
+
+
+class VideoSource:
+    """The first video track of a file. Pixels are taken as square; a rotation that the file asks for is applied."""
+
+    def __init__(self, path: Path, limits: SourceLimits) -> None:
+        self._path = path
+        self._limits = limits
+        self._times: Sequence[int] | None = None
+        with self._open() as (container, stream):
+            first = next(Reading(container, stream).frames(), None)
+            if first is None:
+                raise SourceError(
+                    "unreadable", f"No picture of {path.name} can be decoded: the file is damaged or incomplete."
+                )
+            self._check_pixels(first.width, first.height)
+            rate = stream.average_rate or stream.guessed_rate
+            self._first = first
+            self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
+            self._ms_per_tick = float(stream.time_base or 0) * 1000
+            self._seekable = container.format.name in SEEKABLE
+            duration_ms = _duration_ms(container, stream)
+            total = stream.frames or (round(duration_ms / self._frame_ms) if duration_ms and rate else None)
+        size = Converter(first)
+        self.info = SourceInfo(
+            kind="video",
+            width=size.width,
+            height=size.height,
+            max_frame_bytes=size.width * size.height * CHANNELS,
+            frames_total=total,
+            fps=float(rate) if rate else None,
+            duration_ms=duration_ms,
+        )
+
+    def frames(self, start: int = 0, stride: int = 1) -> Iterator[VideoPicture]:
+        """Pictures ``start``, ``start + stride``, …; those between are decoded but not converted.
+
+        Raises:
+            SourceTruncated: at the end, if the file ends early or packets could not be decoded.
+        """
+        converter = Converter(self._first)
+        clock = Clock(self._first.pts, self._ms_per_tick, self._frame_ms)
+        wanted, time = start, 0.0
+        with self._open() as (container, stream):
+            reading = Reading(container, stream)
+            for index, frame in self._numbered(container, stream, reading, start):
+                time = clock.read(frame.pts)
+                if index == wanted:
+                    wanted += stride
+                    yield VideoPicture(index, time, frame, converter)
+        if reading.damaged or self._ends_early(time + self._frame_ms):
+            raise SourceTruncated(
+                f"{self._path.name} is damaged or incomplete: what could be read ends at {time / 1000:.1f} s."
+                " Copy or download it again if you need all of it."
+            )
+
+    def _numbered(
+        self, container: InputContainer, stream: VideoStream, reading: Reading, start: int
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Frames with their numbers, beginning at ``start`` or somewhere before it."""
+        times = self._packet_times() if start >= SEEK_WORTH and self._seekable else ()
+        if start < len(times):
+            container.seek(times[start], stream=stream)
+            numbers = {time: number for number, time in enumerate(times)}
+            frames = reading.frames()
+            for frame in frames:
+                number = numbers.get(frame.pts, len(times)) if frame.pts is not None else len(times)
+                if number > start:  # the file's index lies
+                    break
+                if number == start:
+                    reading.damaged = False  # only pictures before this one lacked those they build on
+                    yield number, frame
+                    yield from enumerate(frames, start + 1)
+                    return
+            container.seek(times[0], stream=stream)
+        yield from enumerate(reading.frames())
+
+    def _packet_times(self) -> Sequence[int]:
+        """Each picture's timestamp, in order, without decoding; empty if packets and pictures may not match."""
+        if self._times is None:
+            with self._open() as (container, stream):
+                self._times = _trusted_times(container, stream)
+        return self._times
+
+    def _ends_early(self, end_ms: float) -> bool:
+        return self.info.duration_ms is not None and end_ms < self.info.duration_ms - EARLY_END_MS
+
+    def _check_pixels(self, width: int, height: int) -> None:
+        if width * height > self._limits.max_pixels:
+            raise SourceError(
+                "too_large",
+                f"{self._path.name} is {width}x{height}, over the limit of {self._limits.max_pixels} pixels;"
+                " make it smaller.",
+            )
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        # FFmpeg counts whole blocks; what it lets through too much of is caught by _check_pixels or scaled down.
+        limit = {"max_pixels": str(2 * self._limits.max_pixels)}
+        options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", **limit}
+        try:
+            container = av.open(str(self._path), "r", options=options)
+        except av.FFmpegError as error:
+            raise _not_opened(self._path) from error
+        with container:
+            stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+            if stream is None or stream.codec_context is None:
+                raise SourceError(
+                    "unsupported", f"{self._path.name} has no video track that can be decoded; give another file."
+                )
+            self._check_pixels(stream.width, stream.height)
+            stream.codec_context.options = limit
+            stream.thread_type = "AUTO"
+            stream.thread_count = THREADS
+            yield container, stream
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def _trusted_times(container: InputContainer, stream: VideoStream) -> Sequence[int]:
+    times: list[int] = []
+    try:
+        for packet in container.demux(stream):
+            if not packet.size:  # the mark of the end
+                break
+            if packet.pts is None or packet.is_discard or packet.is_corrupt or not (times or packet.is_keyframe):
+                return ()
+            times.append(packet.pts)
+    except av.FFmpegError:
+        return ()
+    return sorted(times) if len(set(times)) == len(times) else ()
+
+
+def _duration_ms(container: InputContainer, stream: VideoStream) -> float | None:
+    """The video track's own length where it is stated; the file's only if nothing else is in it."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base) * 1000
+    stated = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    if stated:
+        hours, minutes, seconds = stated.groups()
+        return (int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base * 1000
+    return None
+
+
+def _not_opened(path: Path) -> SourceError:
+    with path.open("rb") as file:
+        head = file.read(len(_MP4_MARK) + 4)
+    if head[4:] == _MP4_MARK:
+        return SourceError(
+            "unreadable",
+            f"{path.name} is incomplete: the index of its pictures is missing. Copy or download it again.",
+        )
+    return SourceError("unsupported", f"{path.name} is no video or image that can be read here; convert it to MP4.")

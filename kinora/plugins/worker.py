@@ -1,0 +1,270 @@
+"""The code that runs inside a plugin's worker process: receive a request, run the plugin, send what came of it.
+
+Whatever the plugin raises is told to the server; whatever else it does (exits, crashes, hangs) the server sees from
+outside. Imports little, for every worker pays for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import random
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+import attrs
+import msgspec
+import numpy as np
+
+from kinora.plugins import protocol
+from kinora.plugins.api import Frame, Plugin, PluginMetadata, Severity
+from kinora.plugins.device_errors import tells_of_device
+from kinora.plugins.results import BadResult, encode_result
+from kinora.runtime.channel import Channel, close_all
+from kinora.runtime.frames import RingReader
+from kinora.runtime.machine import THREAD_VARIABLES
+
+TRACEBACK_CHARACTERS = 8_000
+MESSAGE_CHARACTERS = 1_000
+_SEVERITIES = ("low", "medium", "high")
+
+
+def main(channel: Channel) -> None:
+    """Serve one plugin until the server closes the channel."""
+    _settle()
+    stage = _Stage(channel)
+    while True:
+        data, fds = channel.recv()
+        channel.send(protocol.encode(_answer(stage, protocol.decode_request(data), fds)))
+
+
+def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protocol.Answer:
+    """Code of the plugin also runs while it is imported, and in the odd ``__getattr__`` of a result: guard it all."""
+    began = time.perf_counter()
+    try:
+        match request:
+            case protocol.Inspect(origin=origin):
+                return protocol.Plugins(plugins=_inspect(origin))
+            case protocol.Prepare():
+                return stage.prepare(request, fds)
+            case protocol.Process():
+                return stage.process(request)
+            case protocol.Finalize():
+                return stage.finalize()
+    except BaseException as error:  # noqa: ASYNC103, BLE001 - it is the plugin's, and is told to the server
+        return _raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
+
+
+def _settle() -> None:
+    """Make this process its own: one thread for now, and other random numbers than its siblings have."""
+    _use_threads(1)
+    random.seed()
+    np.random.seed()  # noqa: NPY002 - plugins may use the global generator, whose state the fork has copied
+
+
+def _use_threads(threads: int) -> None:
+    """By the environment for libraries that the plugin will load. numpy, loaded long ago, keeps to one."""
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(threads)
+
+
+def _cap_address_space(more: int | None) -> None:
+    """Let this process map so many bytes more; beyond that Python raises MemoryError."""
+    if more is not None:
+        mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        _, highest = resource.getrlimit(resource.RLIMIT_AS)
+        cap = mapped + more if highest == resource.RLIM_INFINITY else min(mapped + more, highest)
+        resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
+
+
+class _Context:
+    """What the plugin may use, see :class:`~kinora.plugins.api.PluginContext`."""
+
+    def __init__(self, channel: Channel, options: Mapping[str, Any], device: str, models_dir: Path) -> None:
+        self._channel = channel
+        self.options = options
+        self.device = device
+        self.models_dir = models_dir
+
+    def warn(self, message: str, severity: Severity = "low") -> None:
+        if severity not in _SEVERITIES:
+            raise ValueError(f"severity must be one of {', '.join(_SEVERITIES)}, not {severity!r}")
+        text = _valid(str(message))[:MESSAGE_CHARACTERS]
+        self._channel.send(protocol.encode(protocol.Warned(message=text, severity=severity)))
+
+    def partial(self, result: Mapping[str, Any]) -> None:
+        encoded = encode_result(result)
+        if encoded is not None:
+            self._channel.send(protocol.encode(protocol.Partial(result=encoded.data)))
+
+
+class _Stage:
+    """One plugin at work in one job."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._plugin: Plugin | None = None
+        self._ring: RingReader | None = None
+
+    def prepare(self, request: protocol.Prepare, fds: list[int]) -> protocol.Answer:
+        self._ring = RingReader(fds[0], request.slots, request.slot_bytes)
+        close_all(fds[1:])
+        _use_threads(request.threads)
+        _cap_address_space(request.address_space)
+        options = MappingProxyType(msgspec.json.decode(request.options))
+        context = _Context(self._channel, options, request.device, Path(request.models_dir))
+
+        def prepare() -> None:
+            plugin = load(request.origin)()
+            plugin.prepare(context)
+            self._plugin = plugin
+
+        return _timed(prepare)
+
+    def process(self, request: protocol.Process) -> protocol.Answer:
+        plugin, ring = self._plugin, self._ring
+        if plugin is None or ring is None:
+            raise RuntimeError("a frame came before prepare")
+        frame = Frame(
+            image=ring.view(request.slot, request.height, request.width),
+            index=request.index,
+            timestamp_ms=request.timestamp_ms,
+            results={name: msgspec.json.decode(data) for name, data in request.results.items()},
+        )
+        return _timed(lambda: plugin.process_frame(frame))
+
+    def finalize(self) -> protocol.Answer:
+        if self._plugin is None:
+            raise RuntimeError("finalize came before prepare")
+        return _timed(self._plugin.finalize)
+
+
+def _timed(method: Callable[[], object]) -> protocol.Answer:
+    """Run a method of the plugin; its time is the plugin's, turning its result into JSON is not."""
+    began = time.perf_counter()
+    try:
+        value = method()
+    except BaseException as error:  # noqa: ASYNC103, BLE001 - SystemExit and KeyboardInterrupt are a plugin's failure as well
+        return _raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
+    run_ms = _ms_since(began)
+    try:
+        encoded = encode_result(value)
+    except BadResult as error:
+        return protocol.Done(result=None, run_ms=run_ms, fault=str(error)[:MESSAGE_CHARACTERS])
+    if encoded is None:
+        return protocol.Done(result=None, run_ms=run_ms)
+    if encoded.nulled is None:
+        return protocol.Done(result=encoded.data, run_ms=run_ms)
+    fault = f"{encoded.nulled[:MESSAGE_CHARACTERS]} is NaN or infinite and became null"
+    return protocol.Done(result=encoded.data, run_ms=run_ms, fault=fault)
+
+
+def _raised(error: BaseException, run_ms: float) -> protocol.Raised:
+    try:
+        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    except BaseException:  # noqa: ASYNC103, BLE001 - even str() of an exception is the plugin's code
+        message = type(error).__name__
+    try:
+        trace = "".join(traceback.format_exception(error))
+    except BaseException:  # noqa: ASYNC103, BLE001 - as above
+        trace = ""
+    text, trace = _valid(message)[:MESSAGE_CHARACTERS], _valid(trace)[-TRACEBACK_CHARACTERS:]
+    return protocol.Raised(message=text, traceback=trace, run_ms=run_ms, device_failed=tells_of_device(error))
+
+
+def _valid(text: str) -> str:
+    """Without the halves of characters that a plugin's text may hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _ms_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
+
+
+def load(origin: protocol.Origin) -> type[Plugin]:
+    """Import a plugin's class.
+
+    Raises:
+        TypeError: what is there is no usable plugin; the text says what to change.
+        Exception: whatever importing it raises.
+    """
+    found = _import(origin)
+    for part in origin.attribute.split("."):
+        found = getattr(found, part)
+    return _checked(found, origin.attribute)
+
+
+def _checked(found: object, name: str) -> type[Plugin]:
+    if not (isinstance(found, type) and issubclass(found, Plugin)):
+        raise TypeError(f"{name} is no plugin: make it a class of kinora.plugins.Plugin, or use @tool above a function")
+    if not isinstance(getattr(found, "metadata", None), PluginMetadata):
+        raise TypeError(
+            f"{name} has no metadata: add `metadata = PluginMetadata(name=…)` to the class, or a _ before its name"
+        )
+    if found.process_frame is Plugin.process_frame:
+        raise TypeError(f"{name} does not define process_frame(self, frame)")
+    return found
+
+
+def _import(origin: protocol.Origin) -> Any:
+    importlib.invalidate_caches()  # the fork server may have looked into a folder before this module was put there
+    if origin.kind != "file":
+        return importlib.import_module(origin.location)
+    path = Path(origin.location)
+    name = _module_name(path.stem)
+    sys.path.insert(0, str(path.parent))  # so that a file may import its neighbours
+    file = path / "__init__.py" if path.is_dir() else path
+    folders = [str(path)] if path.is_dir() else None
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=folders)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _module_name(own: str) -> str:
+    """Its own, by which a package may import from itself; another one if an installed module has that."""
+    taken = not own.isidentifier() or importlib.util.find_spec(own) is not None
+    return f"kinora_plugin_{own}" if taken else own
+
+
+def _inspect(origin: protocol.Origin) -> list[protocol.Found]:
+    if origin.attribute:
+        return [_found(origin.attribute, load(origin))]
+    module = _import(origin)
+    classes = _own_plugins(module)
+    if not classes:
+        raise TypeError(f"{origin.location} defines no plugin: add a class of kinora.plugins.Plugin, or use @tool")
+    return [_found(name, _checked(plugin, name)) for name, plugin in classes.items()]
+
+
+def _own_plugins(module: ModuleType) -> dict[str, type[Plugin]]:
+    """The plugins that a module defines, or a package re-exports from below itself; private ones are left out.
+
+    One that has several names goes by the first.
+    """
+    named = {
+        value: name
+        for name, value in reversed(vars(module).items())
+        if isinstance(value, type)
+        and issubclass(value, Plugin)
+        and not name.startswith("_")
+        and f"{value.__module__}.".startswith(f"{module.__name__}.")
+    }
+    return {name: plugin for plugin, name in reversed(named.items())}
+
+
+def _found(attribute: str, plugin: type[Plugin]) -> protocol.Found:
+    encoded = encode_result(attrs.asdict(plugin.metadata, recurse=False))
+    assert encoded is not None  # noqa: S101 - a mapping always has a text
+    return protocol.Found(attribute=attribute, metadata=encoded.data)

@@ -1,0 +1,263 @@
+"""The process that worker processes are forked from. It runs no event loop and no threads.
+
+It has imported what workers need (numpy, OpenCV) but never called it, so that a fork is ready in milliseconds and
+safe: a library that has started threads would hang its forked copy. It is the parent of all workers and the subreaper
+of what they start; so each of its children is either a live worker or an orphan of a dead one, and orphans are killed.
+When the server's end of the control channel closes, however that came about, it kills everything and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import NoReturn
+
+import msgspec
+
+from kinora.runtime.channel import Channel, close_all
+from kinora.runtime.machine import THREAD_VARIABLES
+from kinora.runtime.processes import become_subreaper, children, die_first, die_with_parent
+
+ENVIRONMENT = {
+    # It must stay single-threaded.
+    **dict.fromkeys(THREAD_VARIABLES, "1"),
+    # CUDA numbers the cards as NVML does, so that a device means the same card in the server and in a worker.
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    # onnxruntime 1.29 and later otherwise tell Microsoft about each model, and keep a database for that in ~/.cache.
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+"""Added to the server's own environment."""
+
+
+class Fork(msgspec.Struct, tag="fork", frozen=True):
+    """Start a worker; the worker's end of its channel and its standard output come along as descriptors."""
+
+    worker: int
+    target: str
+    """``module:function``, called with the worker's Channel."""
+
+
+class Kill(msgspec.Struct, tag="kill", frozen=True):
+    """Send a worker a signal."""
+
+    worker: int
+    signal: int
+
+
+class Ready(msgspec.Struct, tag="ready", frozen=True):
+    """The fork server has imported what it should."""
+
+
+class Forked(msgspec.Struct, tag="forked", frozen=True):
+    """A worker runs."""
+
+    worker: int
+    pid: int
+
+
+class Exited(msgspec.Struct, tag="exited", frozen=True):
+    """A worker has ended; what it started may still be there."""
+
+    worker: int
+    status: int
+    """Exit code, or minus the signal's number."""
+
+
+class Gone(msgspec.Struct, tag="gone", frozen=True):
+    """A worker that has ended and everything it started are gone."""
+
+    worker: int
+
+
+Request = Fork | Kill
+Report = Ready | Forked | Exited | Gone
+
+_decode_request = msgspec.msgpack.Decoder(Fork | Kill).decode
+_encode = msgspec.msgpack.encode
+
+
+class _ForkServer:
+    def __init__(self, control: Channel) -> None:
+        self._control = control
+        self._workers: dict[int, int] = {}
+        """pid → the server's number for it."""
+        self._sweeping: set[int] = set()
+        """Workers that have exited while orphans were left."""
+
+    def run(self) -> None:
+        """Serve until the control channel closes."""
+        wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        poll.register(self._control.fileno(), select.POLLIN)
+        self._report(Ready())
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if wake in ready:
+                _drain(wake)
+                self._reap()
+            if self._control.fileno() in ready:
+                self._serve()
+
+    def kill_all(self) -> None:
+        """Kill whatever this process or its workers have started, and wait until it is gone."""
+        while remaining := children(os.getpid()):
+            for pid in remaining:
+                _signal(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1, 0)
+
+    def _serve(self) -> None:
+        data, fds = self._control.recv()
+        match _decode_request(data):
+            case Fork() as request:
+                self._fork(request, fds)
+            case Kill(worker, number):
+                pid = next((pid for pid, known in self._workers.items() if known == worker), None)
+                if pid is not None:
+                    _signal(pid, number)
+
+    def _fork(self, request: Fork, fds: list[int]) -> None:
+        parent = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory or too many processes, which must not take the other workers along
+            self._refuse(request, fds, error)
+            return
+        if pid == 0:
+            _become_worker(request.target, fds, parent)
+        self._workers[pid] = request.worker
+        close_all(fds)
+        self._report(Forked(request.worker, pid))
+
+    def _refuse(self, request: Fork, fds: list[int], error: OSError) -> None:
+        """Have it look like a worker that said why in its log and ended at once."""
+        with contextlib.suppress(OSError):
+            os.write(fds[1], f"the process could not be started: {error}\n".encode())
+        close_all(fds)
+        for report in (Forked(request.worker, 0), Exited(request.worker, os.EX_OSERR), Gone(request.worker)):
+            self._report(report)
+
+    def _reap(self) -> None:
+        for pid, status in _ended_children():
+            worker = self._workers.pop(pid, None)
+            if worker is not None:
+                self._report(Exited(worker, status))
+                self._sweeping.add(worker)
+        orphans = children(os.getpid()) - self._workers.keys()
+        for pid in orphans:
+            _signal(pid, signal.SIGKILL)
+        if not orphans:
+            for worker in self._sweeping:
+                self._report(Gone(worker))
+            self._sweeping.clear()
+
+    def _report(self, report: Report) -> None:
+        self._control.send(_encode(report))
+
+
+def _become_worker(target: str, fds: list[int], parent: int) -> NoReturn:
+    """In the forked process: keep nothing of the fork server but its imports, run the target, and end."""
+    code = 1
+    try:
+        die_with_parent(signal.SIGKILL, parent)
+        become_subreaper()
+        die_first()
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        channel = Channel(socket.socket(fileno=_keep_descriptors(fds)))
+        _print_to_log()
+        module, _, function = target.partition(":")
+        getattr(importlib.import_module(module), function)(channel)
+        code = 0
+    except EOFError:
+        code = 0  # the server has let go of this worker
+    except BaseException:  # noqa: ASYNC103, BLE001 - the process ends here, and its output says why
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _keep_descriptors(fds: list[int]) -> int:
+    """Close all but the worker's own: nothing as input, one pipe as both outputs, its channel as 3, which is returned.
+
+    The channel must not be inherited by what a plugin starts, so it is close-on-exec.
+    """
+    channel, output = fds
+    null = os.open(os.devnull, os.O_RDONLY)
+    # First out of the way of 0 to 3: a descriptor among them could be overwritten before it is copied.
+    channel, output, null = (_above(fd) for fd in (channel, output, null))
+    for source, place in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, place)
+    os.dup2(channel, 3, inheritable=False)
+    os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)  # noqa: PTH208 - of a path's name only the number is wanted
+    return 3
+
+
+def _print_to_log() -> None:
+    """Send every line that is printed at once, so that a crash loses none; and say where it crashed or was stopped."""
+    sys.stdout = sys.stderr = open(  # noqa: SIM115 - for the life of the process
+        1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
+    faulthandler.enable()
+    faulthandler.register(signal.SIGTERM, chain=True)  # works in native code that keeps the GIL as well, then ends
+
+
+def _above(fd: int, floor: int = 10) -> int:
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor)
+
+
+def _ended_children() -> Iterator[tuple[int, int]]:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _drain(fd: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while os.read(fd, 4096):
+            pass
+
+
+def main(control_fd: int, preload: list[str]) -> None:
+    """Import what workers will need, then serve; see the module's text."""
+    become_subreaper()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the terminal's Ctrl-C is the server's to act on
+    for module in preload:
+        importlib.import_module(module)
+    gc.freeze()  # a collection in a worker must not touch, and so copy, the pages shared with this process
+    server = _ForkServer(Channel(socket.socket(fileno=control_fd)))
+    try:
+        server.run()
+    except (EOFError, BrokenPipeError):
+        pass  # the server has gone
+    finally:
+        server.kill_all()

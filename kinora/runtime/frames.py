@@ -1,0 +1,136 @@
+"""A ring of frames in shared memory.
+
+The ring is one ``memfd``: nothing in the file system to unlink, and gone with the last process that has it. The owner
+hands its descriptor to one writer and, once that has mapped it, seals it: whoever maps it afterwards can only read, so
+that no plugin can change what the next one sees (``F_SEAL_FUTURE_WRITE``, Linux 5.1).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHANNELS = 3
+MIN_SLOTS = 2
+_PAGE = mmap.PAGESIZE
+# <linux/fcntl.h>; the fcntl module of Python 3.11 lacks the last one.
+_F_ADD_SEALS = 1033
+_F_SEAL_SEAL, _F_SEAL_SHRINK, _F_SEAL_GROW, _F_SEAL_FUTURE_WRITE = 0x1, 0x2, 0x4, 0x10
+
+
+def slots_for(frame_bytes: int, wanted: int, ring_bytes: int) -> int:
+    """How many slots a ring of at most ``ring_bytes`` has: as many as wanted and fit, but never less than two."""
+    return max(MIN_SLOTS, min(wanted, ring_bytes // _slot_bytes(frame_bytes)))
+
+
+def _slot_bytes(frame_bytes: int) -> int:
+    return -(-frame_bytes // _PAGE) * _PAGE
+
+
+class FrameRing:
+    """The owner's view: which slots are free. It never maps the memory.
+
+    A slot is leased, filled by the writer, read by whoever is told its number, and released. It may be shared before
+    that: it is free when all its users have released it.
+    """
+
+    def __init__(self, slots: int, frame_bytes: int) -> None:
+        self.slots = slots
+        self.slot_bytes = _slot_bytes(frame_bytes)
+        self._free = list(range(slots))
+        self._users = [0] * slots
+        self.fd = os.memfd_create("kinora-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(self.fd, slots * self.slot_bytes)
+            fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_SHRINK | _F_SEAL_GROW)
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+    @property
+    def free(self) -> int:
+        """How many slots are not leased."""
+        return len(self._free)
+
+    def seal(self) -> None:
+        """From now on the ring can only be mapped for reading; mappings made before stay as they are."""
+        fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE | _F_SEAL_SEAL)
+
+    def lease(self) -> int | None:
+        """A free slot, which is then in use until it is released; None when all are."""
+        if not self._free:
+            return None
+        slot = self._free.pop(0)
+        self._users[slot] = 1
+        return slot
+
+    def share(self, slot: int) -> None:
+        """Have one more user of a slot that is in use.
+
+        Raises:
+            ValueError: it was not leased.
+        """
+        self._check(slot)
+        self._users[slot] += 1
+
+    def release(self, slot: int) -> None:
+        """One user of a slot less; the last one gives it back.
+
+        Raises:
+            ValueError: it was not leased.
+        """
+        self._check(slot)
+        self._users[slot] -= 1
+        if not self._users[slot]:
+            self._free.append(slot)
+
+    def _check(self, slot: int) -> None:
+        if not 0 <= slot < self.slots or not self._users[slot]:
+            raise ValueError(f"slot {slot} is not leased")
+
+    def close(self) -> None:
+        """Close the owner's descriptor; the memory goes when no process has it mapped any more."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+class _RingView:
+    def __init__(self, fd: int, slots: int, slot_bytes: int, *, protection: int) -> None:
+        self._slot_bytes = slot_bytes
+        self._slots = slots
+        try:
+            # Pages are mapped at once: the first frame must not pay for them.
+            self._map = mmap.mmap(fd, slots * slot_bytes, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=protection)
+        finally:
+            os.close(fd)
+
+    def view(self, slot: int, height: int, width: int) -> NDArray[np.uint8]:
+        """The picture in a slot: HxWx3, uint8, BGR, without a copy.
+
+        Raises:
+            ValueError: there is no such slot, or the picture is larger than one.
+        """
+        size = height * width * CHANNELS
+        if not 0 <= slot < self._slots or min(height, width) < 1 or size > self._slot_bytes:
+            raise ValueError(f"slot {slot} cannot hold {width}x{height}")
+        flat = np.frombuffer(self._map, np.uint8, size, slot * self._slot_bytes)
+        return flat.reshape(height, width, CHANNELS)
+
+
+class RingWriter(_RingView):
+    """The writer's view: arrays that can be written to. Takes the descriptor over."""
+
+    def __init__(self, fd: int, slots: int, slot_bytes: int) -> None:
+        super().__init__(fd, slots, slot_bytes, protection=mmap.PROT_READ | mmap.PROT_WRITE)
+
+
+class RingReader(_RingView):
+    """A reader's view: arrays that numpy refuses to write to and the kernel protects. Takes the descriptor over."""
+
+    def __init__(self, fd: int, slots: int, slot_bytes: int) -> None:
+        super().__init__(fd, slots, slot_bytes, protection=mmap.PROT_READ)

@@ -1,0 +1,148 @@
+"""What waits to be sent to one subscriber, and what may be dropped when that is too much."""
+
+from __future__ import annotations
+
+import enum
+import heapq
+from collections.abc import Hashable
+
+import attrs
+
+MAX_MESSAGES = 1_000
+MAX_BYTES = 8 * 2**20
+
+
+class Overflow(enum.Enum):
+    """What may become of an event whose subscriber is too slow."""
+
+    KEPT = "kept"
+    """Never dropped."""
+    REPLACED = "replaced"
+    """Dropped first: the oldest that a newer one of the same key replaces, at last even those that none replaces."""
+    LATEST = "latest"
+    """Dropped second, oldest first, but never the latest of its key."""
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Event:
+    """One message as it goes to every subscriber: numbered, and encoded once."""
+
+    seq: int
+    """Grows by one with each published event; an event made for one subscriber repeats the newest."""
+    data: bytes
+    overflow: Overflow = Overflow.KEPT
+    key: Hashable = None
+    """Events of the same key replace each other."""
+    topic: Hashable = None
+    """What it is about; a topic can be forgotten as a whole."""
+    source: object = None
+    """What filters look at."""
+    time: float = 0.0
+    """When it was published, in seconds of the publisher's clock."""
+    numbered: bool = True
+    """Whether it is one of those that are counted: nothing is said of others that are dropped."""
+
+
+@attrs.frozen
+class Dropped:
+    """What went missing since the last ``take``: ``count`` events numbered from ``first`` to ``last``."""
+
+    first: int
+    last: int
+    count: int
+
+
+@attrs.frozen
+class Taken:
+    """Events in the order of their coming, and what was dropped before them or among them."""
+
+    events: tuple[Event, ...]
+    dropped: Dropped | None
+
+
+class OutboxFull(Exception):
+    """What must not be dropped fills the outbox: its owner is to be given up."""
+
+
+class Outbox:
+    """A queue with limits in messages and in bytes that drops what can be missed most easily.
+
+    Nothing is dropped before a limit is passed. Plain and synchronous: waiting for room is what it is there to avoid.
+    """
+
+    def __init__(self, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
+        self.max_messages = max_messages
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        """Size of what waits."""
+        self._next = 0
+        self._events: dict[int, Event] = {}
+        """By number of entry, in the order of their coming; session-only events repeat a seq, so that is no key."""
+        self._newest: dict[Overflow, dict[Hashable, int]] = {Overflow.REPLACED: {}, Overflow.LATEST: {}}
+        """Per key the number of its latest entry, in the order of their coming."""
+        self._outdated: dict[Overflow, list[int]] = {Overflow.REPLACED: [], Overflow.LATEST: []}
+        """Heaps of the numbers of entries that a newer one replaces."""
+        self._dropped: Dropped | None = None
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def put(self, event: Event) -> None:
+        """Append an event, dropping what may be dropped if a limit is passed, at worst the event itself.
+
+        Raises:
+            OutboxFull: nothing can be dropped any more; the event is not in.
+        """
+        number = self._next
+        self._next += 1
+        self._events[number] = event
+        self.bytes += len(event.data)
+        if event.overflow is not Overflow.KEPT:
+            newest = self._newest[event.overflow]
+            if (before := newest.pop(event.key, None)) is not None:
+                heapq.heappush(self._outdated[event.overflow], before)
+            newest[event.key] = number
+        while len(self._events) > self.max_messages or self.bytes > self.max_bytes:
+            self._drop_one(number)
+
+    def take(self, max_bytes: int) -> Taken:
+        """The oldest events, up to ``max_bytes`` together but at least one if any wait, and what was dropped."""
+        size = 0
+        taken: dict[int, Event] = {}
+        for number, event in self._events.items():
+            size += len(event.data)
+            if taken and size > max_bytes:
+                break
+            taken[number] = event
+        for number in taken:
+            self._remove(number)
+        for outdated in self._outdated.values():
+            while outdated and outdated[0] not in self._events:
+                heapq.heappop(outdated)
+        dropped, self._dropped = self._dropped, None
+        return Taken(tuple(taken.values()), dropped)
+
+    def _drop_one(self, newcomer: int) -> None:
+        number = self._droppable()
+        if number is None:
+            self._remove(newcomer)
+            raise OutboxFull
+        event = self._remove(number)
+        if event.numbered:
+            before = self._dropped or Dropped(event.seq, event.seq, 0)
+            first, last = min(before.first, event.seq), max(before.last, event.seq)
+            self._dropped = Dropped(first, last, before.count + 1)
+
+    def _droppable(self) -> int | None:
+        """The number of the entry that is missed least."""
+        for outdated in self._outdated.values():
+            if outdated:
+                return heapq.heappop(outdated)
+        return next(iter(self._newest[Overflow.REPLACED].values()), None)
+
+    def _remove(self, number: int) -> Event:
+        event = self._events.pop(number)
+        self.bytes -= len(event.data)
+        if event.overflow is not Overflow.KEPT and self._newest[event.overflow].get(event.key) == number:
+            del self._newest[event.overflow][event.key]
+        return event

@@ -1,0 +1,76 @@
+"""What Linux offers to keep hold of processes: parent-death signals, subreapers, and who is whose child."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_OOM_SCORE_HIGHEST = "1000"
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def die_with_parent(signal_number: int, parent: int) -> None:
+    """Have the kernel send this process a signal when the thread that started it ends; see prctl(2).
+
+    ``parent`` is the expected parent's pid: a process whose parent has gone already ends at once.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal_number)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def become_subreaper() -> None:
+    """Have orphaned descendants become children of this process instead of init's; see prctl(2)."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_first() -> None:
+    """Have the kernel choose this process and what it starts, should the whole machine run out of memory."""
+    with contextlib.suppress(OSError):  # it may be forbidden in a container
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_HIGHEST)
+
+
+def children(pid: int) -> set[int]:
+    """The pids of a process's direct children, zombies included; empty if there is no such process."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return {int(child) for task in tasks for child in (task / "children").read_text().split()}
+    except (FileNotFoundError, ProcessLookupError):
+        return _children_by_scan(pid) if Path(f"/proc/{pid}").exists() else set()
+
+
+def _children_by_scan(pid: int) -> set[int]:
+    """The same for kernels without ``CONFIG_PROC_CHILDREN``: every process says who its parent is."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            stat = (entry / "stat").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        # The name in parentheses may hold anything; the state and the parent's pid follow its last one.
+        if int(stat.rpartition(b")")[2].split()[1]) == pid:
+            found.add(int(entry.name))
+    return found
+
+
+def descendants(pid: int) -> set[int]:
+    """The pids of everything below a process."""
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        for child in children(waiting.pop()) - found:
+            found.add(child)
+            waiting.append(child)
+    return found

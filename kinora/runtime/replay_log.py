@@ -1,0 +1,95 @@
+"""The newest events, kept for subscribers that come back and ask for what they missed."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Hashable
+from itertools import islice
+from typing import Literal
+
+import attrs
+
+from kinora.runtime.outbox import Event
+
+MAX_MESSAGES = 20_000
+MAX_BYTES = 32 * 2**20
+
+ID_PATTERN = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII)
+
+
+@attrs.frozen
+class Lost:
+    """A range of events, both ends included, of which some cannot be had any more."""
+
+    first: str
+    last: str
+    reason: Literal["expired", "restarted", "deleted"]
+    topic: Hashable = None
+    """What the lost events were about, if they were about one thing: others of the range are still there."""
+
+
+class ReplayLog:
+    """The newest events of one epoch, up to a number and a size in bytes; the oldest make room.
+
+    An event's id is ``<epoch>-<seq>``. Events of a forgotten topic keep their place but lose their content.
+    """
+
+    def __init__(self, epoch: str, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
+        self.epoch = epoch
+        self.max_messages = max_messages
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        """Size of what is kept."""
+        self.last = 0
+        """Number of the newest event."""
+        self._events: deque[Event] = deque()
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def id_of(self, seq: int) -> str:
+        """The id of the event with this number."""
+        return f"{self.epoch}-{seq}"
+
+    def append(self, event: Event) -> None:
+        """Keep the next event; its number is one more than the last one's."""
+        self._events.append(event)
+        self.last = event.seq
+        self.bytes += len(event.data)
+        while len(self._events) > self.max_messages or self.bytes > self.max_bytes:
+            self.bytes -= len(self._events.popleft().data)
+
+    def since(self, event_id: str) -> list[Event | Lost] | None:
+        """Everything after the event with this id, in order, lost ranges where they begin.
+
+        None if no event can ever have had this id.
+        """
+        match = ID_PATTERN.fullmatch(event_id)
+        if match is None:
+            return None
+        epoch, seq = match[1], int(match[2])
+        if epoch != self.epoch:
+            return [Lost(f"{epoch}-{seq + 1}", self.id_of(self.last), "restarted")]
+        return self._after(seq) if seq <= self.last else None
+
+    def forget(self, topic: Hashable) -> None:
+        """Drop the content of all events of a topic: they are replayed as one lost range."""
+        self._events = deque(
+            attrs.evolve(event, data=b"", source=None) if event.topic == topic else event for event in self._events
+        )
+        self.bytes = sum(len(event.data) for event in self._events)
+
+    def _after(self, seq: int) -> list[Event | Lost]:
+        first = self.last - len(self._events) + 1
+        missed = list(islice(self._events, max(0, seq + 1 - first), None))
+        found: list[Event | Lost] = []
+        if seq + 1 < first:
+            found.append(Lost(self.id_of(seq + 1), self.id_of(first - 1), "expired"))
+        ends = {event.topic: event.seq for event in missed if not event.data}
+        for event in missed:
+            if event.data:
+                found.append(event)
+            elif (end := ends.pop(event.topic, None)) is not None:
+                found.append(Lost(self.id_of(event.seq), self.id_of(end), "deleted", event.topic))
+        return found

@@ -1,0 +1,34 @@
+"""The last part of a text that may be endless."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Tail:
+    """Keeps the last ``limit`` of the bytes that it is given."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        """Keep ``data``, and forget the oldest beyond the limit."""
+        self._parts.append(data)
+        self._size += len(data)
+        while self._size > self._limit:
+            oldest = self._parts.popleft()
+            excess = self._size - self._limit
+            self._size -= len(oldest)
+            if excess < len(oldest):
+                self._parts.appendleft(oldest[excess:])
+                self._size += len(oldest) - excess
+
+    def data(self) -> bytes:
+        """What is kept."""
+        return b"".join(self._parts)
+
+    def text(self) -> str:
+        """The same as text; bytes that are no UTF-8 are shown as such."""
+        return self.data().decode("utf-8", "backslashreplace")

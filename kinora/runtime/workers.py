@@ -1,0 +1,463 @@
+"""Worker processes: start one in milliseconds, talk to it, stop it, and be sure that it is gone.
+
+A worker is forked from the :mod:`~kinora.runtime.forkserver`; each has its own channel, its own session and its own
+log, and shares no lock or queue with any other. What it starts is killed with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import attrs
+import msgspec
+import trio
+
+from kinora.runtime import forkserver
+from kinora.runtime.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
+from kinora.runtime.memory import uses_more
+from kinora.runtime.tail import Tail
+
+LOG_BYTES = 64 * 1024
+"""How much of a worker's output is kept; when there is more, the oldest goes."""
+LOG_READS_AT_END = 16
+"""A pipe holds 64 KiB, or up to 1 MiB if the worker asked for it."""
+LOG_PAUSE_S = 0.01
+"""Between two reads of its output, so that a worker that prints without end cannot busy the event loop."""
+STATUS_WAIT_S = 0.5
+"""A worker whose channel has closed has nearly always ended; its status is waited for this long."""
+TERM_GRACE_S = 0.025
+KILL_GRACE_S = 5.0
+"""A killed process that is still there after this is stuck in the kernel; its pid is reported."""
+MEMORY_CHECK_S = 0.1
+"""Between two looks at what the workers use."""
+MB = 2**20
+
+_decode_report = msgspec.msgpack.Decoder(
+    forkserver.Ready | forkserver.Forked | forkserver.Exited | forkserver.Gone
+).decode
+
+
+class WorkerGone(Exception):
+    """The worker's process has ended, or has closed its channel: nothing more will come from it.
+
+    ``status`` is its exit code or minus the signal's number; None when it has not been learnt yet. ``over_memory`` says
+    that it was killed for what it used.
+    """
+
+    def __init__(self, name: str, status: int | None, over_memory: str | None = None) -> None:
+        super().__init__(name, status, over_memory)
+        self.name = name
+        self.status = status
+        self.over_memory = over_memory
+
+    def __str__(self) -> str:
+        """How it ended, in words."""
+        return f"its process {self.over_memory or describe_exit(self.status)}"
+
+
+class ForkServerGone(Exception):
+    """The process that workers are forked from has ended, and all its workers with it."""
+
+
+def describe_exit(status: int | None) -> str:
+    """``ended with exit code 3`` or ``was killed by SIGSEGV``."""
+    if status is None:
+        return "closed its channel"
+    if status >= 0:
+        return f"ended with exit code {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"
+
+
+class Log(Tail):
+    """The last bytes that a worker wrote to its standard output and error, read from a pipe that it owns."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(LOG_BYTES)
+        os.set_blocking(fd, False)
+        self._fd = fd
+
+    async def collect(self) -> None:
+        """Read until the log is closed or no one can write to it any more."""
+        with contextlib.suppress(trio.ClosedResourceError):
+            while self._read() != b"":
+                await trio.lowlevel.wait_readable(self._fd)
+                await trio.sleep(LOG_PAUSE_S)
+
+    def close(self) -> None:
+        """Take what is left in the pipe, and close it; done when everything that wrote to it is gone."""
+        if self._fd < 0:
+            return
+        for _ in range(LOG_READS_AT_END):
+            if not self._read():
+                break
+        trio.lowlevel.notify_closing(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+
+    def _read(self) -> bytes | None:
+        """Keep what is there and return it; empty at the end, None when there is nothing yet."""
+        if self._fd < 0:
+            return b""
+        try:
+            data = os.read(self._fd, LOG_BYTES)
+        except BlockingIOError:
+            return None
+        self.add(data)
+        return data
+
+
+class Worker:
+    """One worker process, seen from the server. Made by :meth:`ForkServer.fork`; whoever asked for it stops it."""
+
+    def __init__(
+        self, number: int, name: str, end: socket.socket, log: Log, server: ForkServer, *, memory_limit: int | None
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.pid = 0
+        self.memory_limit = memory_limit
+        """Bytes that it and what it starts may have resident; it is killed beyond."""
+        self.over_memory: str | None = None
+        """That it was killed for that, in words."""
+        self.status: int | None = None
+        """Exit code, or minus the signal's number; None while it runs."""
+        self.log = log
+        self.gone = trio.Event()
+        """Set once its process and everything it started are gone; its log is complete then."""
+        self.forked = trio.Event()
+        """Set once it runs, or never will."""
+        self._exited = trio.Event()
+        self._socket = trio.socket.from_stdlib_socket(end)
+        self._assembler = Assembler()
+        self._server = server
+
+    async def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
+        """Send one message; the descriptors stay the caller's.
+
+        If cancelled, a part may have been sent: then the worker is of no more use and must be killed.
+
+        Raises:
+            WorkerGone: it will not be read any more.
+        """
+        try:
+            for packet in packets(data):
+                ancillary = [_rights(fds)] if fds else []
+                await self._socket.sendmsg([packet], ancillary)
+                fds = ()
+        except (OSError, trio.ClosedResourceError):
+            raise await self._gone() from None
+
+    async def receive(self) -> bytes:
+        """Wait for one message. Nothing is lost if cancelled.
+
+        Raises:
+            WorkerGone: nothing more will come.
+            ProtocolError: it sent bytes that are no message; it must be killed.
+        """
+        while True:
+            packet = await _recv_packet(self._socket)
+            if not packet:
+                raise await self._gone()
+            message = self._assembler.add(packet)
+            if message is not None:
+                return message
+
+    async def _gone(self) -> WorkerGone:
+        with trio.move_on_after(STATUS_WAIT_S):
+            await self._exited.wait()
+        return WorkerGone(self.name, self.status, self.over_memory)
+
+    async def stop(self, grace_s: float) -> bool:
+        """Ask it to end by closing the channel; after the grace SIGTERM, then SIGKILL.
+
+        Returns whether it is gone with everything it started: False means a process that is stuck in the kernel, still
+        there ``KILL_GRACE_S`` later. Runs to its end even if cancelled, which is why it has those bounds.
+        """
+        with contextlib.suppress(OSError, trio.ClosedResourceError):
+            self._socket.shutdown(socket.SHUT_WR)
+        with trio.CancelScope(shield=True):  # every wait below has a deadline
+            with trio.move_on_after(grace_s):
+                await self.gone.wait()
+            await self._signal(signal.SIGTERM, TERM_GRACE_S)
+            await self._kill()
+        return self.gone.is_set()
+
+    async def kill(self) -> bool:
+        """End it at once; otherwise as :meth:`stop`."""
+        with trio.CancelScope(shield=True):  # every wait below has a deadline
+            await self._kill()
+        return self.gone.is_set()
+
+    async def _kill(self) -> None:
+        await self._signal(signal.SIGKILL, KILL_GRACE_S)
+        self._socket.close()
+
+    async def _signal(self, number: int, grace_s: float) -> None:
+        if not self.gone.is_set():
+            with trio.move_on_after(grace_s):
+                await self._server.signal(self, number)
+                await self.gone.wait()
+
+    def exited(self, status: int) -> None:
+        """The fork server has reaped it. What it had sent before can still be received."""
+        self.status = status
+        self._exited.set()
+        with contextlib.suppress(OSError, trio.ClosedResourceError):
+            # A descendant may still hold the other end: this wakes whoever receives.
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+
+async def _recv_packet(end: trio.socket.SocketType) -> bytes:
+    """The next packet; empty once the other side has closed and all that it had sent has been read."""
+    while True:
+        try:
+            return await end.recv(READ_BYTES)
+        except ConnectionResetError:
+            continue  # said once, if it closed with something unread, before what it had sent
+        except (OSError, trio.ClosedResourceError):
+            return b""
+
+
+def _rights(fds: Sequence[int]) -> tuple[int, int, bytes]:
+    return socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
+
+
+@attrs.frozen(kw_only=True)
+class ForkServerStatistics:
+    """Figures for health pages."""
+
+    pid: int | None
+    workers: int
+    started: int
+
+
+class ForkServer:
+    """Owns the fork server's process and knows all workers.
+
+    ``preload`` are the modules that it imports before the first fork; none of them may start a thread.
+    ``memory_limit`` is what any worker may have resident, in bytes.
+    """
+
+    def __init__(self, preload: Sequence[str] = (), *, memory_limit: int | None = None) -> None:
+        self._preload = tuple(preload)
+        self._memory_limit = memory_limit
+        self._workers: dict[int, Worker] = {}
+        self._numbers = itertools.count(1)
+        self._started = 0
+        self._ready = trio.Event()
+        self._control: trio.socket.SocketType | None = None
+        self._sending = trio.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watched = trio.lowlevel.ParkingLot()
+        """Where the watch over the workers' memory waits for one."""
+        self._nursery: trio.Nursery | None = None
+        """Where the logs are read; there while workers can be forked."""
+
+    async def run(  # noqa: ASYNC128 - the reader says started when the process does
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Start the process, report ready once workers can be forked, and look after it until cancelled.
+
+        When this ends, for whatever reason, the process and all workers are gone.
+
+        Raises:
+            ForkServerGone: the process ended on its own.
+        """
+        ours, theirs = socket_pair()
+        with theirs:
+            process = self._process = _start(theirs, self._preload)
+        control = self._control = trio.socket.from_stdlib_socket(ours)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch_memory)
+                try:
+                    await self._read_reports(control, nursery, task_status)
+                finally:
+                    self._nursery = None
+                    if self._ready.is_set():  # else those who wait for it go on waiting for the next start
+                        self._ready = trio.Event()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._control = None
+            control.close()
+            with trio.move_on_after(KILL_GRACE_S, shield=True):
+                await _wait_exit(process.pid)  # it kills all workers and ends when its channel closes
+            process.kill()
+            process.wait()
+            with trio.move_on_after(KILL_GRACE_S, shield=True):
+                await self._wait_workers()
+            for worker in list(self._workers.values()):
+                self._forget(worker)
+        raise ForkServerGone("the fork server ended on its own; its output says why")
+
+    async def fork(self, target: str, name: str, memory_limit: int | None = None) -> Worker:
+        """Start a worker that runs ``target`` (``module:function``) with its :class:`~kinora.runtime.channel.Channel`.
+
+        ``memory_limit`` in bytes is its own; the fork server's holds as well. Waits until the fork server is up. If
+        cancelled, no worker is left behind.
+
+        Raises:
+            ForkServerGone: the fork server went away meanwhile.
+        """
+        while (nursery := self._nursery) is None:
+            await self._ready.wait()
+        limit = min((limit for limit in (memory_limit, self._memory_limit) if limit is not None), default=None)
+        worker = await self._ask_for_worker(target, name, nursery, limit)
+        try:
+            await worker.forked.wait()
+        except BaseException:
+            with trio.move_on_after(KILL_GRACE_S, shield=True):
+                await worker.kill()
+            raise
+        if self._nursery is not nursery:
+            await worker.kill()
+            raise ForkServerGone("the fork server ended while it was to start a worker")
+        self._started += 1
+        return worker
+
+    async def _ask_for_worker(self, target: str, name: str, nursery: trio.Nursery, memory_limit: int | None) -> Worker:
+        """Have a worker forked; if that could not be asked for, nothing of it is left."""
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            our_end, their_end = socket_pair()
+            theirs.enter_context(their_end)
+            ours.enter_context(our_end)
+            read_log, write_log = os.pipe2(os.O_CLOEXEC)
+            theirs.callback(os.close, write_log)
+            log = Log(read_log)
+            ours.callback(log.close)
+            nursery.start_soon(log.collect)
+            worker = Worker(next(self._numbers), name, our_end, log, self, memory_limit=memory_limit)
+            self._workers[worker.number] = worker
+            ours.callback(self._workers.pop, worker.number, None)
+            await self._request(forkserver.Fork(worker.number, target), (their_end.fileno(), write_log))
+            ours.pop_all()
+        self._watched.unpark_all()
+        return worker
+
+    async def signal(self, worker: Worker, number: int) -> None:
+        """Send a worker a signal; nothing happens if it has ended."""
+        with contextlib.suppress(ForkServerGone):
+            await self._request(forkserver.Kill(worker.number, number))
+
+    def statistics(self) -> ForkServerStatistics:
+        """The figures of this moment."""
+        pid = self._process.pid if self._process is not None and self._control is not None else None
+        return ForkServerStatistics(pid=pid, workers=len(self._workers), started=self._started)
+
+    async def _request(self, request: forkserver.Request, fds: Sequence[int] = ()) -> None:
+        async with self._sending:
+            if self._control is None:
+                raise ForkServerGone("the fork server is not running")
+            (packet,) = packets(msgspec.msgpack.encode(request))
+            try:
+                await self._control.sendmsg([packet], [_rights(fds)] if fds else [])
+            except (OSError, trio.ClosedResourceError) as error:
+                raise ForkServerGone("the fork server has ended") from error
+
+    async def _read_reports(  # returns when the fork server has ended
+        self, control: trio.socket.SocketType, nursery: trio.Nursery, task_status: trio.TaskStatus[None]
+    ) -> None:
+        while packet := await _recv_packet(control):
+            match _decode_report(packet[1:]):
+                case forkserver.Ready():
+                    self._nursery = nursery
+                    self._ready.set()
+                    task_status.started()
+                case forkserver.Forked(number, pid):
+                    if number in self._workers:
+                        self._workers[number].pid = pid
+                        self._workers[number].forked.set()
+                case forkserver.Exited(number, status):
+                    if number in self._workers:
+                        self._workers[number].exited(status)
+                case forkserver.Gone(number):
+                    if number in self._workers:
+                        self._forget(self._workers[number])
+
+    async def _watch_memory(self) -> None:
+        """Kill workers that use more memory than they may. One look at all of them at a time, in a thread."""
+        while True:
+            for worker in await trio.to_thread.run_sync(_beyond_limit, list(self._workers.values())):
+                assert worker.memory_limit is not None  # noqa: S101 - else it has no limit to be beyond
+                worker.over_memory = f"used more than its {worker.memory_limit // MB} MB of memory and was killed"
+                await self.signal(worker, signal.SIGKILL)
+            if not self._workers:
+                await self._watched.park()
+            await trio.sleep(MEMORY_CHECK_S)
+
+    async def _wait_workers(self) -> None:
+        """If the fork server was killed, the kernel is killing its workers just now."""
+        for worker in list(self._workers.values()):
+            if worker.pid and worker.status is None:
+                await _wait_exit(worker.pid)
+
+    def _forget(self, worker: Worker) -> None:
+        if worker.status is None:
+            worker.exited(-signal.SIGKILL)
+        del self._workers[worker.number]
+        worker.log.close()
+        worker.gone.set()
+        worker.forked.set()
+
+
+_BOOTSTRAP = """import sys
+sys.path[:] = sys.argv[3:]
+from kinora.runtime.forkserver import main
+main(int(sys.argv[1]), sys.argv[2].split(",") if sys.argv[2] else [])
+"""
+"""Imports are found where this process finds them, and not in the working folder, which may hold anyone's select.py."""
+
+
+def _start(end: socket.socket, preload: Sequence[str]) -> subprocess.Popen[bytes]:
+    # Not trio.lowlevel.open_process: it starts processes from a thread, which matters to parent-death signals.
+    return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+        [sys.executable, "-P", "-c", _BOOTSTRAP, str(end.fileno()), ",".join(preload), *sys.path],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[end.fileno()],
+        env={**os.environ, **forkserver.ENVIRONMENT},
+        start_new_session=True,
+    )
+
+
+def _beyond_limit(workers: Sequence[Worker]) -> list[Worker]:
+    return [
+        worker
+        for worker in workers
+        if worker.memory_limit is not None
+        and worker.pid
+        and worker.status is None
+        and uses_more(worker.pid, worker.memory_limit)
+    ]
+
+
+async def _wait_exit(pid: int) -> None:
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        await trio.lowlevel.wait_readable(fd)
+    finally:
+        os.close(fd)
+
+
+__all__ = [
+    "ForkServer",
+    "ForkServerGone",
+    "ForkServerStatistics",
+    "Log",
+    "ProtocolError",
+    "Worker",
+    "WorkerGone",
+    "describe_exit",
+]

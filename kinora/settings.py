@@ -1,0 +1,200 @@
+"""How this installation runs: flags, over ``KINORA_*`` variables, over ``kinora.toml``, over defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import attrs
+
+from kinora.runtime.machine import memory_bytes
+
+CONFIG_NAME = "kinora.toml"
+ENV_PREFIX = "KINORA_"
+ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL"})
+"""Variables that commands read themselves: where ``kinora.toml`` is, and the server that clients talk to."""
+
+GIB = 2**30
+MIB = 2**20
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; ``str()`` of it says where it stands and what would do."""
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "kinora"
+
+
+_positive = attrs.validators.ge(1)
+_not_negative = attrs.validators.ge(0)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything an operator may choose. Sizes are in bytes, ``_s`` in seconds, ``_ms`` in milliseconds."""
+
+    host: str = "127.0.0.1"
+    port: int = attrs.field(default=8000, validator=[_not_negative, attrs.validators.le(65535)])
+    """0 takes any free port."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names that a request's ``Host`` may carry, as behind a reverse proxy."""
+    realtime: bool = True
+    """Without it ``/v1/realtime`` is not there; jobs and REST work as ever."""
+    max_connections: int = attrs.field(default=10_000, validator=_positive)
+    """Realtime clients at once."""
+
+    data_dir: Path = attrs.field(factory=_default_data_dir)
+    """Where jobs, results and uploads are kept; made when missing."""
+    media_dir: Path = attrs.field(factory=Path.cwd)
+    """The folder that sources are named in; nothing outside it is read."""
+    models_dir: Path = attrs.field(factory=Path.cwd)
+    """The folder that models are named in; plugins are to read no model outside it."""
+    max_upload_bytes: int = attrs.field(default=2 * GIB, validator=_positive)
+    max_pixels: int = attrs.field(default=50_000_000, validator=_positive)
+    """Pixels of one frame beyond which a source is refused."""
+    min_free_bytes: int = attrs.field(default=200 * MIB, validator=_not_negative)
+    """With less free disk under ``data_dir`` no new job is taken."""
+
+    plugins_dir: Path | None = None
+    """A folder of further plugins, ``*.py`` files and packages."""
+    plugin_files: tuple[Path, ...] = ()
+    """Further plugins, file by file."""
+    max_failures: int = attrs.field(default=3, validator=_positive)
+    """Deaths or timeouts in a row after which a plugin is disabled for its job."""
+    max_errors: int = attrs.field(default=25, validator=_positive)
+    """Exceptions in a row after which a plugin is disabled for its job."""
+
+    worker_memory_mb: int = attrs.field(factory=lambda: memory_bytes() // MIB // 2, validator=_positive)
+    """What one worker process and all it starts may have resident, half of the machine's memory if not given; a plugin
+    may ask for less by its memory_limit_mb."""
+
+    device_cool_down_s: float = attrs.field(default=60.0, validator=attrs.validators.ge(0.0))
+    """How long a plugin under which a GPU has failed is kept off it; the first job after that tries it again."""
+
+    max_jobs: int = attrs.field(default=2, validator=_positive)
+    """Jobs that run at once."""
+    max_queued: int = attrs.field(default=100, validator=_positive)
+    """Jobs that may wait; the next one is told to come back later."""
+    ring_bytes: int = attrs.field(default=64 * MIB, validator=_positive)
+    """Shared memory for the frames of one job; two frames if that is more."""
+    cancel_grace_ms: int = attrs.field(default=50, validator=_not_negative)
+    """What a cancelled job's workers get to end by themselves before they are killed."""
+    shutdown_grace_s: float = attrs.field(default=10.0, validator=attrs.validators.ge(0.0))
+    """What everything together gets to end by itself when the server stops."""
+
+    log_level: str = attrs.field(default="info", validator=attrs.validators.in_(("debug", "info", "warning", "error")))
+
+
+def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], toml_path: Path | None = None) -> Settings:
+    """The settings from all four places.
+
+    Args:
+        flags: field → value as given on the command line; None stands for "not given".
+        env: the environment; ``KINORA_MAX_JOBS=4`` sets ``max_jobs``, lists are separated by commas.
+        toml_path: the configuration file, which must exist; None looks for ``kinora.toml`` in the current
+            folder. Relative paths in it start from its own folder.
+
+    Raises:
+        SettingsError: for what is unknown, of the wrong type or out of range, and where it was found.
+    """
+    values: dict[str, Any] = {}
+    for origin, name, value in (*_from_toml(toml_path), *_from_env(env), *_from_flags(flags)):
+        values[name] = _checked(origin, name, value)
+    return Settings(**values)
+
+
+def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for name, value in flags.items():
+        if value is not None:
+            yield f"--{name.replace('_', '-')}", name, value
+
+
+def _from_env(env: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for variable in sorted(env):
+        if variable.startswith(ENV_PREFIX) and variable not in ENV_OF_COMMANDS:
+            yield variable, variable.removeprefix(ENV_PREFIX).lower(), env[variable]
+
+
+def _from_toml(path: Path | None) -> Iterator[tuple[str, str, Any]]:
+    if path is None:
+        path = Path(CONFIG_NAME)
+        if not path.is_file():
+            return
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The configuration file {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"The configuration file {path} is not valid TOML: {error}") from error
+    for name, value in table.items():
+        kind = _KINDS.get(name)
+        yield f"{path}: {name}", name, _from_folder(path.parent, value) if kind in _PATHS else value
+
+
+def _from_folder(folder: Path, value: object) -> object:
+    if isinstance(value, list):
+        return [_from_folder(folder, item) for item in value]
+    return folder / Path(value).expanduser() if isinstance(value, str) else value
+
+
+_KINDS: Mapping[str, Any] = get_type_hints(Settings)
+_PATHS = (Path, Path | None, tuple[Path, ...])
+
+
+def _checked(origin: str, name: str, value: object) -> object:
+    if name not in _KINDS:
+        raise SettingsError(f"{origin}: there is no setting '{name}'; there are {', '.join(sorted(_KINDS))}")
+    try:
+        converted = _converted(_KINDS[name], value)
+        field = attrs.fields_dict(Settings)[name]
+        if field.validator is not None:
+            field.validator(None, field, converted)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{origin}: {error.args[0] if error.args else error}") from error
+    return converted
+
+
+_WORDS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+_WANTED = {bool: "true or false is", int: "a whole number is", float: "a number is", str: "text is"}
+
+
+def _converted(kind: Any, value: object) -> object:
+    """``value`` as ``kind``; text is read as that kind, as it stands in the environment."""
+    if kind in (tuple[str, ...], tuple[Path, ...]):
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            raise TypeError(f"a list is wanted, not {value!r}")
+        return tuple(_converted(kind.__args__[0], item) for item in items if item != "")
+    if kind in _PATHS:
+        if not isinstance(value, str | Path):
+            raise TypeError(f"a path is wanted, not {value!r}")
+        return Path(value).expanduser()
+    read = _from_text(kind, value) if isinstance(value, str) else value
+    if type(read) is int and kind is float:
+        return float(read)
+    if type(read) is not kind:
+        raise TypeError(f"{_WANTED[kind]} wanted, not {value!r}")
+    return read
+
+
+def _from_text(kind: Any, text: str) -> object:
+    if kind is bool:
+        return _WORDS.get(text.lower(), text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text

@@ -1,0 +1,217 @@
+"""The composition root: builds the tree of actors from the settings. ``serve``, ``run`` and the tests start this."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import attrs
+import structlog
+import trio
+
+from kinora.actors.connection_manager import ConnectionManager
+from kinora.actors.device_health import DeviceHealth
+from kinora.actors.inspector import InspectorService
+from kinora.actors.job_manager import JobManager
+from kinora.actors.library_list import LibraryList
+from kinora.actors.messages import MetadataPayload, Payload, RealtimeMessage
+from kinora.actors.picture_taker import Nobody
+from kinora.actors.pictures import Pictures
+from kinora.actors.plugin_records import PluginRecords
+from kinora.actors.store import Store
+from kinora.actors.submission import JobLimits, Submissions
+from kinora.plugins.devices import CPU, Device, detect, with_gpus
+from kinora.plugins.registry import PluginRegistry
+from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
+from kinora.runtime.workers import MB, ForkServer
+from kinora.settings import Settings
+
+PRELOAD = (
+    "numpy",
+    "cv2",
+    "av",
+    "kinora.plugins.worker",
+    "kinora.plugins.decoder",
+    "kinora.plugins.pictures",
+    "kinora.plugins.frame_encoder",
+)
+"""What the fork server imports, so that workers need not: importing these starts no thread."""
+
+log = structlog.get_logger()
+
+
+class DataDirInUse(Exception):
+    """Another server works on the same data folder; the text says which one."""
+
+
+class System:
+    """All actors of one server and how they are wired. :func:`open_system` makes and runs it."""
+
+    def __init__(self, settings: Settings, devices: Sequence[Device] | None = None) -> None:
+        self.settings = settings
+        self.uploads = settings.data_dir / "uploads"
+        """Where uploaded files are kept."""
+        self.fork_server = ForkServer(PRELOAD, memory_limit=settings.worker_memory_mb * MB)
+        self.store = Store(settings.data_dir / "kinora.db")
+        self.inspectors = InspectorService()
+        self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
+        self.plugins = PluginRegistry(
+            self.fork_server, plugins_dir=settings.plugins_dir, plugin_files=settings.plugin_files
+        )
+        self.libraries = LibraryList(self.fork_server)
+        self._given_devices = devices
+        self._devices = tuple(devices) if devices is not None else detect()
+        self.plugin_records = PluginRecords()
+        self.jobs = self._job_manager()
+        if self.connections is not None:
+            self.connections.plugins = self._plugin_metadata
+            self.connections.active = self.jobs.current
+        self._specs = self._children()
+        self._supervisor = Supervisor("system", self._specs)
+
+    def devices(self) -> Sequence[Device]:
+        """What there is to compute on."""
+        return self._devices
+
+    def ready(self) -> Sequence[str]:
+        """Why new jobs cannot be taken, a sentence each; empty when they are."""
+        reasons = self._down(optional=False)
+        if self.store.failing:
+            reasons.append(f"the store cannot write: {self.store.failing}")
+        return reasons
+
+    def degraded(self) -> Sequence[str]:
+        """What jobs have to do without, a sentence each: timings, or live messages."""
+        return self._down(optional=True)
+
+    def _down(self, *, optional: bool) -> list[str]:
+        optionals = {spec.name for spec in self._specs if spec.optional}
+        return [
+            f"{child.name} is {child.state}" + (f": {child.last_error}" if child.last_error else "")
+            for child in self._supervisor.statistics().children
+            if child.state != "up" and (child.name in optionals) is optional
+        ]
+
+    def statistics(self) -> SupervisorStatistics:
+        """How each actor is doing."""
+        return self._supervisor.statistics()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
+        """Start the actors in order, report ready, and run until cancelled; then they end in reverse order."""
+        await self._supervisor.run(task_status=task_status)
+
+    def _children(self) -> list[ChildSpec]:
+        return [
+            ChildSpec(name="workers", run=self.fork_server.run),
+            ChildSpec(name="store", run=self.store.run, stop=self.store.stop),
+            ChildSpec(name="inspector", run=self.inspectors.run, optional=True),
+            *([ChildSpec(name="realtime", run=self.connections.run, optional=True)] if self.connections else []),
+            ChildSpec(name="devices", run=self._find_devices, optional=True),
+            ChildSpec(name="plugins", run=self._find_plugins),
+            ChildSpec(name="jobs", run=self.jobs.run),
+        ]
+
+    def _job_manager(self) -> JobManager:
+        settings = self.settings
+        limits = JobLimits(
+            media_dir=settings.media_dir,
+            data_dir=settings.data_dir,
+            models_dir=settings.models_dir.absolute(),
+            max_pixels=settings.max_pixels,
+            ring_bytes=settings.ring_bytes,
+            max_failures=settings.max_failures,
+            max_errors=settings.max_errors,
+            grace_s=settings.cancel_grace_ms / 1000,
+            max_jobs=settings.max_jobs,
+        )
+        submissions = Submissions(
+            limits=limits,
+            registry=self.plugins,
+            devices=self.devices,
+            device_health=DeviceHealth(settings.device_cool_down_s),
+            records=self.plugin_records,
+            fork_server=self.fork_server,
+            inspectors=self.inspectors,
+            store=self.store,
+            publish=self._publish,
+            watchers=self.connections or Nobody(),
+        )
+        return JobManager(
+            max_jobs=settings.max_jobs,
+            max_queued=settings.max_queued,
+            data_dir=settings.data_dir,
+            min_free_bytes=settings.min_free_bytes,
+            store=self.store,
+            submissions=submissions,
+            pictures=Pictures(self.fork_server, settings.max_pixels),
+            publish=self._publish,
+            last_event_id=lambda: self.connections.last_id if self.connections is not None else None,
+            forget=lambda job_id: self.connections.forget(job_id) if self.connections is not None else None,
+        )
+
+    def _publish(self, payload: Payload) -> None:
+        if self.connections is not None:
+            self.connections.broadcast(RealtimeMessage(payload))
+
+    def _plugin_metadata(self) -> list[MetadataPayload]:
+        return [
+            MetadataPayload(plugin=entry.name, metadata=attrs.asdict(entry.metadata))
+            for entry in self.plugins.all()
+            if entry.metadata is not None and not entry.broken
+        ]
+
+    async def _find_devices(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Where NVML shows no GPU, torch may know of some all the same; the start does not wait for it."""
+        task_status.started()
+        found_some = any(gpu.available for gpu in self._devices if gpu.kind != CPU)
+        if self._given_devices is None and not found_some and importlib.util.find_spec("torch"):
+            found = await self.libraries.get()
+            self._devices = with_gpus(self._devices, [name for library in found for name in library.gpus])
+        await trio.sleep_forever()
+
+    async def _find_plugins(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        await self.plugins.reload()
+        task_status.started()
+        await trio.sleep_forever()
+
+
+@asynccontextmanager
+async def open_system(settings: Settings, devices: Sequence[Device] | None = None) -> AsyncIterator[System]:
+    """A running system; when the block is left, everything of it has ended, worker processes included.
+
+    ``devices`` are those that jobs may use; None takes what is detected.
+
+    Raises:
+        DataDirInUse: another server has this data folder.
+        ExceptionGroup: of RestartIntensityExceeded, when a needed actor crashes again and again.
+    """
+    with _own_data_dir(settings.data_dir):
+        system = System(settings, devices)
+        system.uploads.mkdir(exist_ok=True)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(system.run)
+            try:
+                yield system
+            finally:
+                nursery.cancel_scope.cancel(reason="the system is closed")
+
+
+@contextmanager
+def _own_data_dir(folder: Path) -> Iterator[None]:
+    """Make the folder, and be the only server that works on it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirInUse(
+                f"Another Kinora server works on {folder}; stop it, or give this one another --data-dir."
+            ) from None
+        yield
+    finally:
+        os.close(fd)

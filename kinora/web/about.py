@@ -1,0 +1,100 @@
+"""What the server says of itself: devices, health, readiness, metrics, its API and its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from quart import Blueprint, Response
+
+from kinora.web.jobs import json_response
+from kinora.web.openapi import api_document
+from kinora.web.pages import docs_page
+from kinora.web.problems import Problem, to_response
+from kinora.web.view import SystemView
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def about_routes(system: SystemView) -> Blueprint:
+    """Everything that is neither jobs, plugins nor realtime."""
+    routes = Blueprint("about", __name__)
+    _add_state(routes, system)
+    _add_metrics(routes, system)
+    _add_pages(routes)
+    return routes
+
+
+def _add_state(routes: Blueprint, system: SystemView) -> None:
+    @routes.get("/v1/devices")
+    async def devices() -> Response:
+        libraries = [
+            {"name": library.name, "version": library.version, "kinds": library.kinds, "reason": library.reason}
+            for library in await system.libraries.get()
+        ]
+        found = system.devices()
+        best = next((device.id for device in found if device.available and device.kind != "cpu"), "cpu")
+        shown = [
+            {
+                "id": device.id,
+                "kind": device.kind,
+                "name": device.name,
+                "available": device.available,
+                "reason": device.reason,
+            }
+            for device in found
+        ]
+        return json_response({"devices": shown, "default": best, "libraries": libraries})
+
+    @routes.get("/v1/health")
+    async def health() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+        return json_response({"status": "ok"})
+
+    @routes.get("/v1/ready")
+    async def ready() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+        reasons = list(system.ready())
+        if reasons:
+            return to_response(Problem(503, " ".join(reasons), extra={"ready": False, "reasons": reasons}))
+        return json_response({"ready": True, "reasons": list(system.degraded())})
+
+
+def _add_metrics(routes: Blueprint, system: SystemView) -> None:
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    registry.register(SystemCollector(system))
+
+    @routes.get("/metrics")
+    async def metrics() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+        return Response(generate_latest(registry), 200, {"content-type": METRICS_TYPE})
+
+
+@attrs.frozen
+class SystemCollector(Collector):
+    """Reads the system when it is asked, so nothing has to be counted on the way."""
+
+    system: SystemView
+
+    def collect(self) -> Iterable[Metric]:
+        """This moment's numbers."""
+        ready = not self.system.ready()
+        yield GaugeMetricFamily("kinora_ready", "1 while new jobs are taken.", value=float(ready))
+        manager = self.system.connections
+        sessions = 0 if manager is None else len(manager.active_connections)
+        yield GaugeMetricFamily("kinora_realtime_sessions", "Connected realtime clients.", value=float(sessions))
+
+
+def _add_pages(routes: Blueprint) -> None:
+    document = api_document()
+    docs = docs_page(document)
+
+    @routes.get("/openapi.json")
+    async def openapi() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+        return json_response(document)
+
+    @routes.get("/docs")
+    async def show_docs() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+        return docs.response()

@@ -1,0 +1,65 @@
+"""The web face: the system in HTTP, WebSocket and server-sent events. It holds no state of its own."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+from quart import Response
+from quart_trio import QuartTrio
+
+from kinora.web.about import about_routes
+from kinora.web.bundle import read_bundle, ui_routes
+from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
+from kinora.web.jobs import job_routes
+from kinora.web.media import media_routes
+from kinora.web.pages import no_ui_page
+from kinora.web.plugins import plugin_routes
+from kinora.web.problems import problem_of, to_response
+from kinora.web.realtime import realtime_routes
+from kinora.web.security import Guard
+from kinora.web.view import SystemView
+
+log = logging.getLogger("kinora.web")
+_EVERY_ANSWER = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+
+
+class KinoraApp(QuartTrio):
+    """Quart with bodies that stay bounded while they arrive."""
+
+    asgi_http_class = BoundedConnection
+    request_class = BoundedRequest
+
+
+def create_app(system: SystemView) -> QuartTrio:
+    """All routes over ``system``, behind the guard that keeps foreign pages out."""
+    app = KinoraApp("kinora", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = system.settings.max_upload_bytes + FORM_RESERVE_BYTES
+    app.config["RESPONSE_TIMEOUT"] = None  # the connection gives a client that takes nothing its limit
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    for make_routes in (job_routes, plugin_routes, media_routes, realtime_routes, about_routes):
+        app.register_blueprint(make_routes(system))
+    app.register_blueprint(ui_routes(read_bundle(), no_ui_page()))
+    app.register_error_handler(Exception, _answer_error)
+    app.after_request(_add_headers)
+    app.asgi_app = cast("Any", Guard(app.asgi_app, system.settings.allowed_hosts))  # type: ignore[method-assign]
+    return app
+
+
+async def _answer_error(error: Exception) -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    problem = problem_of(error)
+    if problem.status == 500:  # noqa: PLR2004 - nothing else is our mistake
+        log.error("A request failed by a mistake in the server", exc_info=error)
+    return to_response(problem)
+
+
+async def _add_headers(response: Any) -> Any:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    for name, value in _EVERY_ANSWER.items():
+        response.headers.setdefault(name, value)
+    return response

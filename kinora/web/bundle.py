@@ -1,0 +1,83 @@
+"""The web UI as it was built: a few files in memory, under a policy that lets them talk to this server only."""
+
+from __future__ import annotations
+
+import gzip
+import mimetypes
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+from quart import Blueprint, Response, request
+
+from kinora.web.pages import Page
+from kinora.web.problems import plain_problem, to_response
+
+FOLDER = Path(__file__).with_name("static")
+"""Where the build puts it."""
+INDEX = "index.html"
+PAGES = ("/", "/demo", "/ui-kit")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HASHED = "assets/"
+"""Below it a file's name changes with its content."""
+
+
+@attrs.frozen
+class File:
+    """One file of the bundle, ready to be sent."""
+
+    body: bytes
+    zipped: bytes
+    headers: Mapping[str, str]
+
+    def response(self, *, takes_gzip: bool) -> Response:
+        """The file, packed if the client takes that."""
+        if takes_gzip and len(self.zipped) < len(self.body):
+            return Response(self.zipped, 200, {**self.headers, "content-encoding": "gzip"})
+        return Response(self.body, 200, dict(self.headers))
+
+
+def read_bundle(folder: Path = FOLDER) -> Mapping[str, File]:
+    """Name → file; empty where no UI has been built."""
+    if not (folder / INDEX).is_file():
+        return {}
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {name: _file(name, (folder / name).read_bytes()) for name in names}
+
+
+def ui_routes(bundle: Mapping[str, File], otherwise: Page) -> Blueprint:
+    """The UI's pages and files; without a bundle, the page that says so."""
+    routes = Blueprint("ui", __name__)
+
+    async def page() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+        return otherwise.response() if INDEX not in bundle else _response(bundle[INDEX])
+
+    for path in PAGES:
+        routes.add_url_rule(path, view_func=page)
+
+    @routes.get("/favicon.svg")
+    @routes.get(f"/{HASHED}<path:_name>")
+    async def file(_name: str = "") -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+        found = bundle.get(request.path.removeprefix("/"))
+        return to_response(plain_problem(404)) if found is None else _response(found)
+
+    return routes
+
+
+def _response(file: File) -> Response:
+    return file.response(takes_gzip=bool(request.accept_encodings["gzip"]))
+
+
+def _file(name: str, body: bytes) -> File:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    headers = {
+        "content-type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+        "cache-control": "public, max-age=31536000, immutable" if name.startswith(HASHED) else "no-cache",
+        "vary": "accept-encoding",
+    }
+    if name == INDEX:
+        headers["content-security-policy"] = POLICY
+    return File(body, gzip.compress(body, mtime=0), headers)

@@ -1,0 +1,102 @@
+"""The bytes on their way to one client, in one order, whoever wrote them."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import trio
+
+HIGH_WATER = 256 * 1024
+"""Bytes that may wait before :meth:`ByteQueue.wait_for_room` makes a writer wait."""
+STALL_S = 60.0
+"""A client that takes no byte for this long is cut off."""
+_CHUNK = 256 * 1024
+
+
+class ByteQueue:
+    """Everything one client gets goes through here, so nothing can overtake.
+
+    ``put`` writes at once while nothing waits; else it appends, and one flusher task writes on as the socket takes it.
+    There is no lock and no shield: cancelling ``nursery`` ends the flusher at once.
+
+    Args:
+        sock: connected, non-blocking; stays the caller's to close, after ``nursery`` has ended.
+        nursery: where the flusher runs while bytes wait.
+        on_dead: cancelled when the client takes no byte for ``STALL_S`` or is gone.
+    """
+
+    def __init__(self, sock: trio.socket.SocketType, nursery: trio.Nursery, on_dead: trio.CancelScope) -> None:
+        self._socket = sock
+        self._nursery = nursery
+        self._on_dead = on_dead
+        self._waiting = bytearray()
+        self._closed = False
+        self._flushing = False
+        self._without_room = trio.lowlevel.ParkingLot()
+
+    def __len__(self) -> int:
+        """How many bytes wait."""
+        return len(self._waiting)
+
+    def put(self, data: bytes) -> None:
+        """Write ``data``, or queue what the socket does not take; never blocks. After ``finish`` it does nothing."""
+        if self._closed:
+            return
+        if not self._waiting:
+            data = data[self._write(data) :]
+        if data and not self._closed:
+            self._waiting += data
+            if not self._flushing:
+                self._flushing = True
+                self._nursery.start_soon(self._flush)
+
+    async def wait_for_room(self) -> None:
+        """Return when less than ``HIGH_WATER`` bytes wait, or nothing will be written any more. A checkpoint."""
+        await trio.lowlevel.checkpoint()
+        while len(self._waiting) >= HIGH_WATER and not self._closed:
+            await self._without_room.park()
+
+    def finish(self) -> None:
+        """Take nothing more; once what waits is written, tell the client that this was all."""
+        if not self._closed:
+            self._closed = True
+            self._without_room.unpark_all()
+            if not self._waiting:
+                self._shut_down()
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            with trio.move_on_after(STALL_S) as patience:
+                await trio.lowlevel.wait_writable(self._socket)
+            if patience.cancelled_caught:
+                self._die()
+                return
+            with memoryview(self._waiting) as everything, everything[:_CHUNK] as chunk:
+                written = self._write(chunk)
+            del self._waiting[:written]
+            if len(self._waiting) < HIGH_WATER:
+                self._without_room.unpark_all()
+        self._flushing = False
+        if self._closed:
+            self._shut_down()
+
+    def _write(self, data: bytes | memoryview) -> int:
+        try:
+            return os.write(self._socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self._die()
+            return len(data)
+
+    def _die(self) -> None:
+        self._closed = True
+        self._without_room.unpark_all()
+        self._on_dead.cancel()
+
+    def _shut_down(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._on_dead.cancel()

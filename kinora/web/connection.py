@@ -1,0 +1,245 @@
+"""One client's connection: Hypercorn's, with every byte through one queue and an end to everything that waits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, cast
+
+import h11
+import trio
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.events import Request
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
+from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.trio.task_group import TaskGroup, _handle
+from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, ConnectionState, Scope
+from hypercorn.utils import parse_socket_addr
+
+from kinora.web.byte_queue import ByteQueue
+from kinora.web.problems import plain_problem
+from kinora.web.websocket_stream import WebSocketStream
+
+LINGER_S = 2.0
+"""After its last byte, what a client still sends is thrown away for this long, so that it can read the answer."""
+log = logging.getLogger("kinora.web")
+
+
+class Connection(TCPServer):
+    """Serves one client. Whatever goes wrong in here, of any kind, ends this connection only.
+
+    The app finds it as ``scope["state"]["connection"]``.
+    """
+
+    outgoing: ByteQueue
+    """All bytes to the client, in order."""
+    last_heard: float
+    """``trio.current_time()`` of the last byte that came from the client."""
+
+    def __init__(self, app: AppWrapper, config: Config, context: WorkerContext, stream: trio.SocketStream) -> None:
+        super().__init__(app, config, context, {"connection": self}, cast("Any", stream))
+        self.last_heard = trio.current_time()
+        self._reading = trio.CancelScope()
+        self._closing = False
+
+    async def wait_going_away(self) -> None:
+        """Return when the server has begun to stop."""
+        await self.context.terminated.wait()
+
+    async def run(self) -> None:
+        """Serve until the client or the app is done, or the client takes nothing any more."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self.outgoing = ByteQueue(self.stream.socket, nursery, nursery.cancel_scope)
+                try:
+                    await self._serve()
+                finally:
+                    self.outgoing.finish()
+        except* OSError:
+            pass  # the client has gone
+        except* Exception:
+            log.exception("A connection ended by an error; the others go on")
+        finally:
+            self.stream.socket.close()
+
+    async def _serve(self) -> None:
+        socket = self.stream.socket
+        client = parse_socket_addr(socket.family, socket.getpeername())
+        server = parse_socket_addr(socket.family, socket.getsockname())
+        async with AppTasks() as self._task_group:
+            self.protocol = cast("Any", Protocol(self, self._task_group, client, server))
+            await self.idle_task.restart(self._task_group, self._idle_timeout)
+            await self._read_data()
+            await self.idle_task.stop()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Do what the protocol asks for. A checkpoint; waits while the client has too much to take."""
+        if isinstance(event, RawData):
+            self.outgoing.put(event.data)
+            await self.outgoing.wait_for_room()
+        elif isinstance(event, Closed):
+            await self._close()
+        elif isinstance(event, Updated) and event.idle:
+            await self.idle_task.restart(self._task_group, self._idle_timeout)
+        elif isinstance(event, Updated):
+            await self.idle_task.stop()
+
+    async def _read_data(self) -> None:
+        with self._reading, suppress(trio.BrokenResourceError):
+            while data := await self.stream.receive_some(MAX_RECV):
+                self.last_heard = trio.current_time()
+                if not self._closing:
+                    await self.protocol.handle(RawData(bytes(data)))
+        await self.protocol.handle(Closed())
+
+    async def _close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self.outgoing.finish()
+            self._reading.deadline = trio.current_time() + LINGER_S
+        await self.protocol.handle(Closed())
+
+    async def _idle_timeout(self) -> None:
+        """Close what has not sent a whole request in time, and at the server's end what has none running."""
+        with trio.move_on_after(self.config.keep_alive_timeout):
+            await self.context.terminated.wait()
+        self._closing = True
+        self.outgoing.finish()
+        self._reading.cancel()
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 and WebSocket, without the ways into HTTP/2 that a clear-text request may ask for."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        tasks: TaskGroup,
+        client: tuple[str, int] | None,
+        server: tuple[str, int] | None,
+    ) -> None:
+        super().__init__(
+            connection.app,
+            connection.config,
+            connection.context,
+            tasks,
+            ConnectionState(connection.state),
+            False,
+            client,
+            server,
+            connection.protocol_send,
+        )
+        self._outgoing = connection.outgoing
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Stay with HTTP/1.1."""
+
+    async def _send_error_response(self, status_code: int) -> None:
+        problem = plain_problem(status_code)
+        body = problem.document()
+        headers = [*problem.all_headers().items(), ("content-length", str(len(body))), ("connection", "close")]
+        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        args = (
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.ssl,
+            self.client,
+            self.server,
+            self.stream_send,
+            STREAM_ID,
+        )
+        if _wants_websocket(request):
+            self.stream = WebSocketStream(self._outgoing, *args)
+            self.connection = H11WSConnection(cast("h11.Connection", self.connection))
+        else:
+            self.stream = HTTPStream(*args)
+        await self.stream.handle(
+            Request(
+                stream_id=STREAM_ID,
+                headers=list(request.headers),
+                http_version=request.http_version.decode(),
+                method=request.method.decode("ascii").upper(),
+                raw_path=request.target,
+                state=self.connection_state,
+            )
+        )
+        self.keep_alive_requests += 1
+
+
+def _wants_websocket(request: h11.Request) -> bool:
+    headers = {bytes(name): bytes(value).lower() for name, value in request.headers}
+    tokens = [token.strip() for token in headers.get(b"connection", b"").split(b",")]
+    upgrade = headers.get(b"upgrade", b"").strip()
+    return request.method == b"GET" and b"upgrade" in tokens and upgrade == b"websocket"
+
+
+class AppTasks(TaskGroup):
+    """Runs the app for each request. A disconnect reaches it behind any number of events that it does not take."""
+
+    async def spawn_app(
+        self,
+        app: AppWrapper,
+        config: Config,
+        scope: Scope,
+        send: Callable[[ASGISendEvent | None], Awaitable[None]],
+    ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
+        """Start the app on one request; the result hands it its events and never waits for an app that has ended."""
+        inbox = Inbox(config.max_app_queue_size)
+
+        async def run_app() -> None:
+            try:
+                await _handle(
+                    app,
+                    config,
+                    scope,
+                    inbox.take,
+                    send,
+                    trio.to_thread.run_sync,
+                    trio.from_thread.run,
+                )
+            finally:
+                inbox.close()
+
+        cast("trio.Nursery", self._nursery).start_soon(run_app)
+        return inbox.put
+
+
+class Inbox:
+    """The events of one request on their way to the app: the sender waits while it is full, but not with the last."""
+
+    def __init__(self, size: int) -> None:
+        self._send, self._receive = trio.open_memory_channel[ASGIReceiveEvent](size)
+        self._last: ASGIReceiveEvent = {"type": "http.disconnect"}
+
+    async def put(self, event: ASGIReceiveEvent) -> None:
+        """Hand over one event; one for an app that has ended, or behind the disconnect, is forgotten."""
+        if event["type"] in {"http.disconnect", "websocket.disconnect"}:
+            self._last = event
+            self._send.close()
+            return
+        try:
+            await self._send.send(event)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await trio.lowlevel.checkpoint()
+
+    async def take(self) -> ASGIReceiveEvent:
+        """The next event; after the disconnect, the disconnect again."""
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel:
+            return self._last
+
+    def close(self) -> None:
+        """Forget everything: the app has ended."""
+        self._send.close()
+        self._receive.close()

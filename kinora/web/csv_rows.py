@@ -1,0 +1,48 @@
+"""Frames as CSV: a row for each detection."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+BOX = ("class", "confidence", "x", "y", "width", "height", "track_id")
+COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX)
+
+
+class _Frame(msgspec.Struct):
+    """As much of a FrameData as goes into the rows."""
+
+    frame_id: str
+    index: int
+    timestamp_ms: float
+    results: dict[str, Any]
+
+
+def csv_head() -> bytes:
+    """The row of the columns' names."""
+    return _encode([COLUMNS])
+
+
+def csv_rows(frames: Iterable[bytes]) -> bytes:
+    """The rows of these frames, each a FrameData as JSON; a frame without detections has none."""
+    decoded = (msgspec.json.decode(frame, type=_Frame) for frame in frames)
+    return _encode(row for frame in decoded for row in _rows(frame))
+
+
+def _rows(frame: _Frame) -> Iterable[tuple[object, ...]]:
+    for plugin, result in frame.results.items():
+        listed = result.get("detections") if isinstance(result, Mapping) else None
+        for found in listed if isinstance(listed, list) else ():
+            if isinstance(found, Mapping):
+                box = (found.get(name) for name in BOX)
+                yield frame.frame_id, frame.index, frame.timestamp_ms, plugin, *box
+
+
+def _encode(rows: Iterable[tuple[object, ...]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()

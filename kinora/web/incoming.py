@@ -1,0 +1,152 @@
+"""What comes with a request: bodies that are bounded while they arrive, query numbers, conditions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+import trio
+from hypercorn.typing import ASGIReceiveCallable
+from quart import Request, request
+from quart_trio.asgi import TrioASGIHTTPConnection
+from quart_trio.wrappers import TrioRequest
+from quart_trio.wrappers.request import TrioBody
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from kinora.actors.errors import FieldError, InvalidRequest, NotFound
+from kinora.web.problems import Problem
+
+MAX_JSON_BYTES = 1024 * 1024
+"""A JSON body beyond this is 413."""
+FORM_RESERVE_BYTES = MAX_JSON_BYTES + 64 * 1024
+"""What an upload's body may have beside the file itself."""
+BODY_HIGH_WATER = MAX_JSON_BYTES
+"""Bytes of a body that may wait for the handler; beyond them the client waits."""
+MAX_INDEX = 2**53 - 1
+"""The largest frame index: the largest whole number that every JSON reader keeps exact."""
+MAX_WAIT_S = 60
+MAX_KEY_LENGTH = 200
+_JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+
+
+class BoundedBody(TrioBody):
+    """A request body that counts all it gets, and whose sender waits while nobody takes it."""
+
+    def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
+        super().__init__(expected_content_length, max_content_length)
+        self._received = 0
+        self._taken = trio.Event()
+
+    async def __anext__(self) -> bytes:
+        """The next piece, with room for more behind it."""
+        data = await super().__anext__()
+        self._taken.set()
+        if self._must_raise is not None:
+            raise self._must_raise
+        return data
+
+    async def put(self, data: bytes) -> None:
+        """Take a piece; wait while too much is waiting. Beyond the limit everything is thrown away."""
+        self._received += len(data)
+        if self._max_content_length is not None and self._received > self._max_content_length:
+            self._must_raise = RequestEntityTooLarge()
+            self._data.clear()
+            self.set_complete()
+        self.append(data)
+        while len(self._data) > BODY_HIGH_WATER and self._must_raise is None:
+            self._taken = trio.Event()
+            await self._taken.wait()
+
+
+class BoundedRequest(TrioRequest):
+    """A request whose body may be long only where a file can be uploaded."""
+
+    body_class = BoundedBody
+
+    def __init__(self, *args: Any, max_content_length: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, max_content_length=MAX_JSON_BYTES, **kwargs)
+        if self.mimetype == "multipart/form-data" and self.path == "/v1/jobs":
+            self.body = BoundedBody(self.content_length, max_content_length)
+
+
+class BoundedConnection(TrioASGIHTTPConnection):
+    """Hands a request's body on no faster than the handler takes it."""
+
+    async def handle_messages(  # type: ignore[override]  # Quart-Trio's own signature, which differs from Quart's
+        self, nursery: trio.Nursery, request: Request, receive: ASGIReceiveCallable
+    ) -> None:
+        """Feed the body until the client has gone, then end the handler."""
+        body = cast("BoundedBody", request.body)
+        while (message := await receive())["type"] == "http.request":
+            await body.put(message.get("body", b""))
+            if not message.get("more_body", False):
+                body.set_complete()
+        nursery.cancel_scope.cancel()
+
+
+async def read_json() -> Any:
+    """The decoded body of the current request.
+
+    Raises:
+        Problem: 400 if it is no JSON, 415 if it does not say that it is.
+    """
+    if request.mimetype != "application/json":
+        raise Problem(415, "Send JSON and say so: Content-Type: application/json.")
+    data = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    return decode_json(bytes(data))
+
+
+def decode_json(data: bytes) -> Any:
+    """``data`` as JSON; 400 if it is none."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, f"The request is not valid JSON: {error}.") from error
+
+
+def job_id_of(text: str) -> str:
+    """``text`` if it can be a job's id at all."""
+    if _JOB_ID.fullmatch(text) is None:
+        raise NotFound("There is no such job: see GET /v1/jobs for those that exist.")
+    return text
+
+
+def frame_index_of(text: str) -> int:
+    """``text`` as the index of a frame, written without leading zeros."""
+    if re.fullmatch(r"0|[1-9]\d{0,15}", text, re.ASCII) is None or int(text) > MAX_INDEX:
+        raise NotFound("There is no such frame: see GET /v1/jobs/{job_id}/frames for those that exist.")
+    return int(text)
+
+
+def whole_number(args: Mapping[str, str], name: str, lowest: int, highest: int) -> int | None:
+    """The number in a query, None if it is not there or empty.
+
+    Raises:
+        InvalidRequest: it is no whole number from ``lowest`` to ``highest``.
+    """
+    text = args.get(name, "")
+    if not text:
+        return None
+    if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) is None or not lowest <= int(text) <= highest:
+        message = f"must be a whole number from {lowest:,} to {highest:,}"
+        raise InvalidRequest("The address's query is wrong", [FieldError(name, message)])
+    return int(text)
+
+
+def idempotency_key(headers: Headers) -> str | None:
+    """The ``Idempotency-Key``, None without one."""
+    key = headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+        message = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"
+        raise InvalidRequest("A header is wrong", [FieldError("Idempotency-Key", message)])
+    return key
+
+
+def preferred_wait_s(headers: Headers) -> int:
+    """How long the client would like to be kept waiting for something new: ``Prefer: wait=N``, 0 without."""
+    match = _PREFERRED_WAIT.search(headers.get("Prefer", ""))
+    return min(int(match[1]), MAX_WAIT_S) if match else 0

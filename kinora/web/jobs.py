@@ -1,0 +1,294 @@
+"""``/v1/jobs``: the job manager in REST."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
+from typing import Any, get_args
+
+import attrs
+import msgspec
+import trio
+from quart import Blueprint, Response, request
+
+from kinora.actors.errors import FieldError, InvalidRequest, NotFound
+from kinora.actors.job_request import parse_job_request
+from kinora.actors.models import JobState, JobStatus
+from kinora.web.csv_rows import csv_head, csv_rows
+from kinora.web.incoming import (
+    MAX_INDEX,
+    frame_index_of,
+    idempotency_key,
+    job_id_of,
+    preferred_wait_s,
+    read_json,
+    whole_number,
+)
+from kinora.web.uploads import receive_upload
+from kinora.web.view import Submitted, SystemView
+
+JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
+FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
+NDJSON = "application/x-ndjson"
+PICTURE_CACHING = "private, max-age=86400, immutable"
+CSV = "text/csv"
+_SUMMARY = (
+    "job_id",
+    "status",
+    "stage",
+    "progress",
+    "source",
+    "device_requested",
+    "device_used",
+    "fallback",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "frames_done",
+    "frames_total",
+    "error",
+)
+_Render = Callable[[JobState], Awaitable[tuple[bytes, bool]]]
+"""Gives an answer's body, and whether it has frames that the client said it does not have."""
+
+
+class _Indexed(msgspec.Struct):
+    """As much of a FrameData as paging needs."""
+
+    index: int
+
+
+def json_response(data: Any, status: int = 200, **headers: str) -> Response:
+    """``data`` as JSON; ``last_event_id="…"`` becomes ``Last-Event-ID``."""
+    body = data if isinstance(data, bytes) else msgspec.json.encode(data)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(body, status, {"content-type": "application/json", "cache-control": "no-cache", **named})
+
+
+def job_document(state: JobState, frames: list[bytes]) -> dict[str, Any]:
+    """A JobResponse: these five keys and never another."""
+    return {
+        "job_id": state.job_id,
+        "device_requested": state.device_requested,
+        "device_used": state.device_used,
+        "fallback": state.fallback,
+        "frames": [msgspec.Raw(frame) for frame in frames],
+    }
+
+
+def extended_document(state: JobState, frames: list[bytes]) -> dict[str, Any]:
+    """An ExtendedJobResponse: the five keys and all that is known besides."""
+    return job_document(state, frames) | {field.name: getattr(state, field.name) for field in attrs.fields(JobState)}
+
+
+def job_routes(system: SystemView) -> Blueprint:
+    """All calls under ``/v1/jobs``."""
+    routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
+    _add_list_calls(routes, system)
+    _add_read_calls(routes, system)
+    _add_control_calls(routes, system)
+    _add_frame_calls(routes, system)
+    return routes
+
+
+def _add_list_calls(routes: Blueprint, system: SystemView) -> None:
+    @routes.post("")
+    async def submit() -> Response:
+        if request.mimetype == "multipart/form-data":
+            accepted = await _submit_upload(system)
+        else:
+            asked = parse_job_request(await read_json())
+            accepted = await system.jobs.submit(asked, idempotency_key=idempotency_key(request.headers))
+        headers = {"location": f"/v1/jobs/{accepted.state.job_id}"}
+        if accepted.last_event_id is not None:
+            headers["last_event_id"] = accepted.last_event_id
+        return json_response(job_document(accepted.state, []), 202, **headers)
+
+    @routes.get("")
+    async def list_jobs() -> Response:
+        limit = whole_number(request.args, "limit", 1, MAX_JOBS_PER_PAGE)
+        page = await system.jobs.jobs(
+            _status(), JOBS_PER_PAGE if limit is None else limit, request.args.get("cursor") or None
+        )
+        return json_response({"jobs": [_summary(job) for job in page.jobs], "next_cursor": page.next_cursor})
+
+
+async def _submit_upload(system: SystemView) -> Submitted:
+    key = idempotency_key(request.headers)
+    async with receive_upload(system.uploads, system.settings.max_upload_bytes) as upload:
+        asked = parse_job_request(upload.request, upload=upload.name)
+        return await system.jobs.submit(asked, upload=upload.path, idempotency_key=key)
+
+
+def _status() -> str | None:
+    status = request.args.get("status") or None
+    known = get_args(JobStatus)
+    if status is not None and status not in known:
+        message = f"must be one of {', '.join(known)}"
+        raise InvalidRequest("The address's query is wrong", [FieldError("status", message)])
+    return status
+
+
+def _summary(state: JobState) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in _SUMMARY} | {"plugins": list(state.plugins)}
+
+
+def _add_read_calls(routes: Blueprint, system: SystemView) -> None:
+    @routes.get("/<job_id>")
+    async def show(job_id: str) -> Response:
+        return await _show(system, job_id, job_document)
+
+    @routes.get("/<job_id>/extended")
+    async def show_extended(job_id: str) -> Response:
+        return await _show(system, job_id, extended_document)
+
+    @routes.get("/<job_id>/log")
+    async def show_log(job_id: str) -> Response:
+        text = await _log(system, job_id_of(job_id), request.args.get("plugin") or None)
+        return Response(text, 200, {"content-type": "text/plain; charset=utf-8", "cache-control": "no-cache"})
+
+
+async def _log(system: SystemView, job_id: str, plugin: str | None) -> str:
+    """What a plugin has printed, or all of them, each line with the plugin's name before it."""
+    logs = await system.jobs.logs(job_id)
+    if plugin is None:
+        return "".join(f"{name}: {line}\n" for name, text in logs.items() for line in text.splitlines())
+    if plugin not in logs:
+        raise NotFound(f"There is no such plugin in this job; there are {', '.join(logs)}.")
+    return logs[plugin]
+
+
+async def _show(
+    system: SystemView, job_id: str, document: Callable[[JobState, list[bytes]], dict[str, Any]]
+) -> Response:
+    after = whole_number(request.args, "after", -1, MAX_INDEX)
+    limit = whole_number(request.args, "limit", 0, MAX_INDEX)
+
+    async def render(state: JobState) -> tuple[bytes, bool]:
+        frames = [] if limit == 0 else await system.jobs.frames(state.job_id, after, limit)
+        return msgspec.json.encode(document(state, frames)), after is not None and bool(frames)
+
+    body = await _newest(system, job_id_of(job_id), render)
+    tag = _tag(body)
+    if tag in request.if_none_match:
+        return Response(b"", 304, {"etag": f'"{tag}"', "cache-control": "no-cache"})
+    return json_response(body, etag=f'"{tag}"')
+
+
+async def _newest(system: SystemView, job_id: str, render: _Render) -> bytes:
+    """The answer of now or, with ``Prefer: wait``, the first that has news for the client.
+
+    News is another answer than the client has by its ``If-None-Match``, or frames behind its ``after``; for a client
+    that names neither, another answer than the one of now.
+    """
+    state = await system.jobs.state(job_id)
+    body, has_frames = await render(state)
+    known: Container[str] = request.if_none_match or {_tag(body)}
+    has_frames = has_frames and not request.if_none_match
+    with trio.move_on_after(preferred_wait_s(request.headers)):
+        while _tag(body) in known and not has_frames and not state.ended:
+            state = await system.jobs.wait_changed(job_id, state)
+            body, has_frames = await render(state)
+    return body
+
+
+def _tag(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def _add_control_calls(routes: Blueprint, system: SystemView) -> None:
+    @routes.post("/<job_id>/cancel")
+    async def cancel(job_id: str) -> Response:
+        answer = await system.jobs.cancel(job_id_of(job_id))
+        if answer.pids:
+            return json_response(
+                {
+                    "job_id": answer.job_id,
+                    "status": "cancelling",
+                    "cancelled": answer.cancelled,
+                    "cancel_ms": answer.cancel_ms,
+                    "pids": answer.pids,
+                },
+                202,
+            )
+        document = attrs.asdict(answer)
+        del document["pids"]
+        return json_response(document)
+
+    @routes.post("/<job_id>/pause")
+    async def pause(job_id: str) -> Response:
+        return _status_response(await system.jobs.pause(job_id_of(job_id)))
+
+    @routes.post("/<job_id>/resume")
+    async def resume(job_id: str) -> Response:
+        return _status_response(await system.jobs.resume(job_id_of(job_id)))
+
+    @routes.delete("/<job_id>")
+    async def delete(job_id: str) -> Response:
+        await system.jobs.delete(job_id_of(job_id))
+        return Response(b"", 204)
+
+
+def _status_response(state: JobState) -> Response:
+    return json_response({"job_id": state.job_id, "status": state.status})
+
+
+def _add_frame_calls(routes: Blueprint, system: SystemView) -> None:
+    @routes.get("/<job_id>/frames")
+    async def frames(job_id: str) -> Response:
+        after = whole_number(request.args, "after", -1, MAX_INDEX)
+        media_type = request.accept_mimetypes.best or ""
+        if (stream := _STREAMS.get(media_type)) is not None:
+            await system.jobs.state(job_id_of(job_id))
+            response = Response(stream.body(system, job_id, after), 200, {"content-type": media_type})
+            response.timeout = None
+            return response
+        limit = whole_number(request.args, "limit", 1, MAX_FRAMES_PER_PAGE)
+        return await _frame_page(system, job_id_of(job_id), after, FRAMES_PER_PAGE if limit is None else limit)
+
+    @routes.get("/<job_id>/frames/<index>.jpg")
+    async def picture(job_id: str, index: str) -> Response:
+        job_id, number = job_id_of(job_id), frame_index_of(index)
+        overlay = whole_number(request.args, "overlay", 0, 1) == 1
+        tag = f"{job_id}-{number}-{overlay:d}"  # a frame and what was found on it never change
+        headers = {"etag": f'"{tag}"', "cache-control": PICTURE_CACHING}
+        if tag in request.if_none_match:
+            await system.jobs.state(job_id)
+            return Response(b"", 304, headers)
+        data = await system.jobs.picture(job_id, number, overlay)
+        return Response(data, 200, headers | {"content-type": "image/jpeg"})
+
+
+async def _frame_page(system: SystemView, job_id: str, after: int | None, limit: int) -> Response:
+    await system.jobs.state(job_id)
+    found = await system.jobs.frames(job_id, after, limit + 1)
+    page = found[:limit]
+    next_after = _index_of(page[-1]) if len(found) > limit else None
+    return json_response({"frames": [msgspec.Raw(frame) for frame in page], "next_after": next_after})
+
+
+@attrs.frozen
+class _Stream:
+    """A form in which all frames are sent, a page at a time."""
+
+    head: bytes
+    render: Callable[[list[bytes]], bytes]
+
+    async def body(  # noqa: ASYNC900 - it holds nothing that would have to be closed
+        self, system: SystemView, job_id: str, after: int | None
+    ) -> AsyncIterator[bytes]:
+        """All frames that there are."""
+        yield self.head
+        while page := await system.jobs.frames(job_id, after, MAX_FRAMES_PER_PAGE):
+            yield self.render(page)
+            after = _index_of(page[-1])
+
+
+_STREAMS = {
+    NDJSON: _Stream(b"", lambda page: b"\n".join(page) + b"\n"),
+    CSV: _Stream(csv_head(), csv_rows),
+}
+
+
+def _index_of(frame: bytes) -> int:
+    return msgspec.json.decode(frame, type=_Indexed).index

@@ -1,0 +1,78 @@
+"""``/v1/media``: what lies in the media folder, for choosing a source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Any
+
+import trio
+from quart import Blueprint, Response
+
+from kinora.web.jobs import json_response
+from kinora.web.view import SystemView
+
+MAX_FILES = 1000
+MAX_LOOKED_AT = 20_000
+"""Entries of folders: a media folder may be a whole disk."""
+MAX_DEPTH = 8
+
+
+def media_routes(system: SystemView) -> Blueprint:
+    """The one call."""
+    routes = Blueprint("media", __name__)
+
+    @routes.get("/v1/media")
+    async def list_media() -> Response:
+        return json_response(await trio.to_thread.run_sync(list_folder, system.settings.media_dir))
+
+    return routes
+
+
+def list_folder(folder: Path) -> dict[str, Any]:
+    """The videos and images below ``folder``, by their names, as sources are named; hidden ones and links are left out.
+
+    ``truncated`` says that there is more than is looked at or listed.
+    """
+    entries = list(islice(_walk(folder, MAX_DEPTH), MAX_LOOKED_AT))
+    found = [entry for entry in entries if _is_media(entry)]
+    files = [file for entry in found[:MAX_FILES] if (file := _describe(entry, folder)) is not None]
+    return {
+        "files": sorted(files, key=lambda file: str(file["name"]).casefold()),
+        "truncated": len(entries) == MAX_LOOKED_AT or len(found) > MAX_FILES,
+    }
+
+
+def _walk(folder: Path | str, depth: int) -> Iterator[os.DirEntry[str]]:
+    """All files, those of a folder before those of the folders in it."""
+    folders: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    yield entry
+    except OSError:
+        return  # not ours to read, or gone
+    for inner in sorted(folders) if depth > 1 else ():
+        yield from _walk(inner, depth - 1)
+
+
+def _is_media(entry: os.DirEntry[str]) -> bool:
+    kind, encoding = guess_type(entry.name)
+    return encoding is None and kind is not None and kind.startswith(("video/", "image/"))
+
+
+def _describe(entry: os.DirEntry[str], folder: Path) -> dict[str, object] | None:
+    try:
+        size = entry.stat(follow_symlinks=False).st_size
+        entry.path.encode()  # a name that is no Unicode cannot be said in JSON
+    except (OSError, UnicodeEncodeError):
+        return None
+    return {"name": os.path.relpath(entry.path, folder), "bytes": size}

@@ -1,0 +1,88 @@
+"""The server's own pages: plain HTML that needs nothing from anywhere, under a policy that allows nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import attrs
+from quart import Response
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 3rem auto; padding: 0 1rem; }
+code { font-family: ui-monospace, monospace; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8884; }
+@media (prefers-color-scheme: dark) { body { background: #111; color: #ddd; } a { color: #8bf; } }
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_LINKS = {
+    "/docs": "what can be called, and how",
+    "/openapi.json": "the same for programs",
+    "/v1/jobs": "the jobs",
+    "/v1/plugins": "the plugins",
+    "/v1/devices": "what there is to run on",
+    "/v1/ready": "whether new jobs are taken",
+    "/metrics": "figures for Prometheus",
+}
+
+
+@attrs.frozen
+class Page:
+    """A whole HTML page."""
+
+    html: str
+
+    def response(self) -> Response:
+        """The page under the strict policy."""
+        headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": _POLICY}
+        return Response(self.html, 200, headers | {"cache-control": "no-cache"})
+
+
+def no_ui_page() -> Page:
+    """What stands where the web UI would be."""
+    links = "".join(
+        f'<li><a href="{path}"><code>{path}</code></a>: {escape(text)}</li>' for path, text in _LINKS.items()
+    )
+    return _page(
+        "Kinora",
+        "<p>The server runs, without its web UI, which was not built: install Node 22 or newer and run "
+        "<code>make</code> again. Everything else works:</p>"
+        f"<ul>{links}</ul><p>To see a job: <code>kinora submit demo: -p motion</code>, "
+        "then <code>kinora watch</code>.</p>",
+    )
+
+
+def docs_page(document: Mapping[str, Any]) -> Page:
+    """The API document, readable."""
+    rows = "".join(
+        _row(method, path, call) for path, item in document["paths"].items() for method, call in item.items()
+    )
+    head = "<tr><th>Call</th><th>What it does</th><th>Parameters</th><th>Answers</th></tr>"
+    intro = f'<p>{escape(document["info"]["description"])} See <a href="/openapi.json">openapi.json</a>.</p>'
+    return _page("Kinora API", f"{intro}<table>{head}{rows}</table>")
+
+
+def _row(method: str, path: str, call: Mapping[str, Any]) -> str:
+    parameters = "<br>".join(
+        f"<code>{escape(parameter['name'])}</code> {escape(parameter['description'])}"
+        for parameter in call.get("parameters", ())
+    )
+    answers = "<br>".join(
+        f"{escape(status)} {escape(answer['description'])}" for status, answer in call["responses"].items()
+    )
+    call_text = f"<code>{method.upper()} {escape(path)}</code>"
+    return f"<tr><td>{call_text}</td><td>{escape(call['summary'])}</td><td>{parameters}</td><td>{answers}</td></tr>"
+
+
+def _page(title: str, body: str) -> Page:
+    return Page(
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>"
+    )

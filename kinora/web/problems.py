@@ -1,0 +1,131 @@
+"""Every error as RFC 9457 ``application/problem+json``: what went wrong, and in a sentence what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+import msgspec
+from quart import Response
+from werkzeug.exceptions import HTTPException
+
+from kinora.actors.errors import (
+    Conflict,
+    FieldError,
+    InvalidRequest,
+    KinoraError,
+    NotFound,
+    QueueFull,
+    TooLarge,
+    Unavailable,
+    UnsupportedSource,
+)
+from kinora.runtime.actor import ActorGone
+from kinora.runtime.workers import ForkServerGone
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: Sequence[tuple[type[KinoraError], int]] = (
+    (InvalidRequest, 422),
+    (NotFound, 404),
+    (Conflict, 409),
+    (UnsupportedSource, 415),
+    (TooLarge, 413),
+    (QueueFull, 429),
+    (Unavailable, 503),
+    (KinoraError, 422),
+)
+DETAILS: Mapping[int, str] = {
+    400: "The request is not valid HTTP/1.1: check how it is made.",
+    404: "There is nothing at this address: see /docs for the addresses that exist.",
+    408: "The request did not arrive in time: send it again, faster.",
+    413: "The request is larger than this server takes.",
+    414: "The address is longer than this server takes.",
+    426: "This address speaks WebSocket version 13 only.",
+    431: "The request's headers are longer than this server takes.",
+    500: "The server made a mistake, which it has logged: please report it.",
+    501: "The request uses a transfer coding that this server does not know: use chunked.",
+    503: "The server is busy or stopping: try again in a moment.",
+}
+"""What to say where only a status is known."""
+
+
+@attrs.frozen
+class Problem(Exception):
+    """An answer that is an error; raised by handlers, and made of every other exception."""
+
+    status: int
+    detail: str
+    errors: Sequence[FieldError] = ()
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    extra: Mapping[str, Any] = attrs.field(factory=dict)
+    """Further members of the document."""
+
+    def document(self) -> bytes:
+        """The problem as JSON."""
+        members: dict[str, Any] = {
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            members["errors"] = self.errors
+        return msgspec.json.encode(members | dict(self.extra))
+
+    def all_headers(self) -> dict[str, str]:
+        """The answer's headers, short of its length."""
+        return {"content-type": MEDIA_TYPE, "cache-control": "no-store", **self.headers}
+
+
+def plain_problem(status: int) -> Problem:
+    """What is to say when nothing but the status is known."""
+    return Problem(status, DETAILS.get(status, f"{HTTPStatus(status).description or HTTPStatus(status).phrase}."))
+
+
+def problem_of(error: Exception) -> Problem:
+    """The answer to an exception that left a handler; what is not foreseen is a 500."""
+    match error:
+        case Problem():
+            return error
+        case InvalidRequest():
+            return Problem(422, error.detail, error.errors)
+        case QueueFull():
+            return Problem(429, error.detail, headers={"retry-after": str(error.retry_after_s)})
+        case KinoraError():
+            return Problem(next(status for kind, status in STATUS if isinstance(error, kind)), str(error))
+        case ActorGone() | ForkServerGone():
+            return Problem(503, "A part of the server is down and being started again: try again in a moment.")
+        case HTTPException(code=int(status)):
+            return _of_werkzeug(error, status)
+        case _:
+            return plain_problem(500)
+
+
+def _of_werkzeug(error: HTTPException, status: int) -> Problem:
+    if status < HTTPStatus.BAD_REQUEST:  # a redirect to the address as it is written
+        return Problem(404, DETAILS[404])
+    allowed = getattr(error, "valid_methods", None)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED and allowed:
+        methods = ", ".join(sorted(allowed))
+        return Problem(405, f"This address takes {methods} only.", headers={"allow": methods})
+    return plain_problem(status)
+
+
+def to_response(problem: Problem) -> Response:
+    """The problem as Quart's answer."""
+    return Response(problem.document(), problem.status, problem.all_headers())
+
+
+def _refusal() -> bytes:
+    problem = Problem(503, "This server has all the connections it can take: try again in a moment.")
+    body = problem.document()
+    return (
+        f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {MEDIA_TYPE}\r\nretry-after: 1\r\n"
+        f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+FULL = _refusal()
+"""The whole answer to a connection beyond the limit, which is not read."""

@@ -1,0 +1,294 @@
+"""``/v1/realtime``: one path, WebSocket and server-sent events; each brings a session its transport."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import trio
+from quart import Blueprint, Response, abort, request, websocket
+from quart.wrappers.response import ResponseBody
+from quart.wrappers.websocket import Websocket
+from werkzeug.datastructures import MultiDict
+
+from kinora.actors.client_session import ClientSession
+from kinora.actors.connection_manager import CloseCode, ConnectionManager
+from kinora.actors.errors import FieldError, InvalidRequest, Unavailable
+from kinora.actors.filters import Filters, parse_filters
+from kinora.actors.messages import BinaryMessage
+from kinora.web.connection import Connection
+from kinora.web.view import SystemView
+from kinora.web.websocket_stream import Lane, binary_frame, text_frame
+
+PATH = "/v1/realtime"
+COMMENT_S = 15.0
+"""So often an event stream says something, so that nothing on the way takes it for dead."""
+RETRY = b"retry: 1000\n\n"
+COMMENT = b":\n\n"
+BAD_SESSION_ID = "session_id must be a UUID: leave it out to be given one."
+STREAM_HEADERS = {
+    "content-type": "text/event-stream",
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+}
+
+
+class Joined:
+    """Makes the bytes of a batch for one transport, once for all clients that get the same batch."""
+
+    def __init__(self, encode: Callable[[bytes], bytes]) -> None:
+        self._encode = encode
+        self._batch: Sequence[bytes] = ()
+        self._bytes = b""
+
+    def __call__(self, batch: Sequence[bytes]) -> bytes:
+        """The messages, encoded and joined."""
+        if batch is not self._batch:
+            self._bytes = b"".join(map(self._encode, batch))
+            self._batch = batch
+        return self._bytes
+
+
+class _Numbered(msgspec.Struct):
+    """As much of a message as an event stream needs."""
+
+    id: str
+
+
+def event_block(message: bytes) -> bytes:
+    """A message, which is one line of JSON, as a server-sent event."""
+    number = msgspec.json.decode(message, type=_Numbered).id
+    return b"id: %b\ndata: %b\n\n" % (number.encode(), message)
+
+
+def websocket_frame(message: bytes) -> bytes:
+    """A message as a server's WebSocket frame."""
+    return binary_frame(message) if isinstance(message, BinaryMessage) else text_frame(message)
+
+
+frames_of = Joined(websocket_frame)
+blocks_of = Joined(event_block)
+
+
+class WebSocketTransport:
+    """A session's way to one WebSocket that is open, on any ASGI server: message by message, through Quart."""
+
+    def __init__(self, opened: Websocket) -> None:
+        self._websocket = opened
+        self._last_message = trio.current_time()
+
+    @property
+    def last_heard(self) -> float:
+        """When the last message came: of the protocol's own pongs nothing is known here."""
+        return self._last_message
+
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:  # noqa: ARG002 - the session's protocol
+        """Never: the server's sending may wait."""
+        return False
+
+    def ping(self) -> None:
+        """There is no way to; the message that asks for a pong has to do."""
+
+    async def send(self, batch: Sequence[bytes]) -> None:
+        """Send one after the other. A checkpoint, even where sending to a client that has gone is none."""
+        for message in batch:
+            await self._websocket.send(message if isinstance(message, BinaryMessage) else message.decode())
+        await trio.lowlevel.checkpoint()
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; Quart cancels the handler when there will be none."""
+        said: str | bytes | None = await self._websocket.receive()
+        self._last_message = trio.current_time()
+        return b"" if said is None else said  # an empty binary message comes as None
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send the close frame if none has been sent."""
+        await self._websocket.close(code, reason)
+
+
+class FastWebSocketTransport(WebSocketTransport):
+    """The same on our own server: frames made once for all clients, written at once while the client keeps up."""
+
+    def __init__(self, opened: Websocket, connection: Connection, lane: Lane) -> None:
+        super().__init__(opened)
+        self._connection = connection
+        self._lane = lane
+
+    @property
+    def last_heard(self) -> float:
+        """When the last byte came."""
+        return self._connection.last_heard
+
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+        """Write everything at once, or nothing."""
+        return self._lane.send_nowait(frames_of(batch))
+
+    def ping(self) -> None:
+        """Send the protocol's own ping, which browsers answer by themselves."""
+        self._lane.ping()
+
+    async def send(self, batch: Sequence[bytes]) -> None:
+        """Write everything in one piece, then wait for room."""
+        await self._lane.send(frames_of(batch))
+
+
+class EventStreamTransport:
+    """A session's way into the body of a response, one batch at a time."""
+
+    last_heard = math.inf
+
+    def __init__(self) -> None:
+        self._send, self.received = trio.open_memory_channel[bytes](0)
+
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:  # noqa: ARG002 - the session's protocol
+        """Never: what goes into a response has to wait its turn."""
+        return False
+
+    def ping(self) -> None:
+        """There is nobody who could answer."""
+
+    async def send(self, batch: Sequence[bytes]) -> None:
+        """Return when the response has taken the batch."""
+        await self._send.send(blocks_of(batch))
+
+    async def receive(self) -> str | bytes | None:
+        """Nothing ever comes; Quart cancels the response when the client has gone."""
+        await trio.sleep_forever()
+
+    async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - there is no way to tell
+        """End the response."""
+        await self._send.aclose()
+
+
+class EventStream(ResponseBody):
+    """The body of a response that is a session; the session runs while the body is sent."""
+
+    def __init__(self, run: Callable[[], Any], transport: EventStreamTransport) -> None:
+        self._run = run
+        self._transport = transport
+        self._opened = trio.open_nursery()
+        self._greeting = RETRY
+
+    async def __aenter__(self) -> Self:
+        nursery = await self._opened.__aenter__()
+        nursery.start_soon(self._run)
+        self._scope = nursery.cancel_scope
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._scope.cancel()
+        await self._opened.__aexit__(kind, error, traceback)  # noqa: ASYNC102 - it ends: all in it is cancelled
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next piece of the stream, a comment when there has been nothing to say for a while."""
+        greeting, self._greeting = self._greeting, b""
+        if greeting:
+            return greeting
+        with trio.move_on_after(COMMENT_S):
+            try:
+                return await self._transport.received.receive()
+            except trio.EndOfChannel:
+                raise StopAsyncIteration from None
+        return COMMENT
+
+    async def make_conditional(self, begin: int, end: int | None) -> int:
+        """A stream has no parts that could be asked for."""
+        raise NotImplementedError
+
+
+def realtime_routes(system: SystemView) -> Blueprint:
+    """Both faces of the path; without a realtime side it is not there."""
+    routes = Blueprint("realtime", __name__)
+
+    @routes.websocket(PATH)
+    async def over_websocket() -> None:
+        manager = system.connections or abort(404)
+        filters = _filters(websocket.args)
+        await websocket.accept()
+        session_id = _session_id(websocket.args)
+        if session_id is None:
+            await websocket.close(CloseCode.BAD_SESSION_ID, BAD_SESSION_ID)
+            return
+        transport, connection = _websocket_transport()
+        last_event_id = websocket.args.get("last_event_id")
+        session = ClientSession(manager, transport, session_id=session_id, filters=filters, last_event_id=last_event_id)
+        await run_until_going_away(session, connection)
+
+    @routes.get(PATH)
+    async def over_events() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+        manager = system.connections or abort(404)
+        transport, session = _event_session(manager)
+        if request.method == "HEAD":
+            return Response(b"", 200, STREAM_HEADERS)
+        connection: Connection | None = request.scope.get("state", {}).get("connection")
+        body = EventStream(lambda: run_until_going_away(session, connection), transport)
+        response = Response(body, 200, STREAM_HEADERS)
+        response.timeout = None
+        return response
+
+    return routes
+
+
+def _websocket_transport() -> tuple[WebSocketTransport, Connection | None]:
+    """The short way to the client where the server offers one, else the ordinary one."""
+    match websocket.scope.get("state"):
+        case {"connection": Connection() as connection, "lane": Lane() as lane}:
+            return FastWebSocketTransport(websocket, connection, lane), connection
+    return WebSocketTransport(websocket), None
+
+
+def _event_session(manager: ConnectionManager) -> tuple[EventStreamTransport, ClientSession]:
+    filters = _filters(request.args)
+    if filters.images == "binary":
+        message = "must be url or none: an event stream cannot carry pictures"
+        raise InvalidRequest("The address's query is wrong", [FieldError("images", message)])
+    session_id = _session_id(request.args)
+    if session_id is None:
+        raise InvalidRequest("The address's query is wrong", [FieldError("session_id", BAD_SESSION_ID)])
+    if len(manager.active_connections) >= manager.max_connections and not manager.is_connected(session_id):
+        raise Unavailable("This server has all the realtime clients it can take: try again in a moment.")
+    last_event_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
+    transport = EventStreamTransport()
+    session = ClientSession(manager, transport, session_id=session_id, filters=filters, last_event_id=last_event_id)
+    return transport, session
+
+
+async def run_until_going_away(session: ClientSession, connection: Connection | None) -> None:
+    """Run a session; when the server stops, it says so to the client and ends. Other servers cancel it then."""
+
+    async def say_goodbye() -> None:
+        if connection is not None:
+            await connection.wait_going_away()
+            session.stop(CloseCode.GOING_AWAY, "The server is going away.")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(say_goodbye)
+        await session.run()
+        nursery.cancel_scope.cancel()
+
+
+def _filters(args: MultiDict[str, str]) -> Filters:
+    return parse_filters(dict(args.lists()))
+
+
+def _session_id(args: MultiDict[str, str]) -> str | None:
+    """The client's, or a new one; None if the client's is no UUID."""
+    given = args.get("session_id")
+    if given is None:
+        return str(uuid.uuid4())
+    try:
+        return str(uuid.UUID(given))
+    except ValueError:
+        return None

@@ -1,0 +1,118 @@
+"""Who may talk to the server: this machine's own clients and the pages that the server itself has given out.
+
+A page of another site, opened in the user's browser, can reach a server on loopback. It gives itself away by a foreign
+``Host`` (DNS rebinding), ``Origin`` or ``Sec-Fetch-Site``; all three are checked, on WebSocket upgrades too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from kinora.web.problems import Problem
+
+PAGES = frozenset({"/", "/demo", "/ui-kit"})
+"""Pages without data, which a link on another site may open."""
+WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+MEDIA_TYPES = frozenset({"application/json", "multipart/form-data"})
+"""What a writing call may send; a page of another site cannot send JSON without asking first."""
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
+_Scope = Any
+_App = Callable[[_Scope, Any, Any], Awaitable[None]]
+
+
+def refusal(scope: Mapping[str, Any], allowed_hosts: frozenset[str]) -> Problem | None:
+    """Why the request in this ASGI scope is refused, or None."""
+    headers = _headers(scope)
+    host = headers.get("host", "").lower()
+    if not _is_own_host(host, allowed_hosts):
+        return Problem(
+            403, f"Host {host!r} is not this server's: use http://127.0.0.1, or name the host in allowed_hosts."
+        )
+    origin = headers.get("origin")
+    if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:
+        return Problem(403, f"A page of {origin!r} may not use this server: open the server's own page.")
+    if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"} and not _opens_page(scope, headers):
+        return Problem(403, "A page of another site may not use this server: open the server's own page.")
+    return _bad_media_type(scope.get("method", "GET"), headers)
+
+
+def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    """Of a repeated header all values, so that a second one cannot hide."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def _is_own_host(host: str, allowed_hosts: frozenset[str]) -> bool:
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = match[1].strip("[]")
+    if name == "localhost" or name in allowed_hosts:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _opens_page(scope: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    return (
+        scope.get("method") == "GET"
+        and scope["path"] in PAGES
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
+    )
+
+
+def _bad_media_type(method: str, headers: Mapping[str, str]) -> Problem | None:
+    if method not in WRITING:
+        return None
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in MEDIA_TYPES or (not media_type and not has_body):
+        return None
+    return Problem(415, "Send application/json, or multipart/form-data with an upload, and say so in Content-Type.")
+
+
+class Guard:
+    """An ASGI app in front of another that turns away what ``refusal`` finds, before anything of it is read."""
+
+    def __init__(self, app: _App, allowed_hosts: Iterable[str]) -> None:
+        self._app = app
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+
+    async def __call__(self, scope: _Scope, receive: Any, send: Any) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] in {"http", "websocket"}:
+            problem = _bad_target(scope) or refusal(scope, self._allowed_hosts)
+            if problem is not None:
+                await send_problem(scope, send, problem)
+                return
+        await self._app(scope, receive, send)
+
+
+def _bad_target(scope: Mapping[str, Any]) -> Problem | None:
+    if scope["path"].startswith("/") and "\x00" not in scope["path"]:
+        return None
+    return Problem(400, "The request's target must be a path, starting with a slash.")
+
+
+async def send_problem(scope: Mapping[str, Any], send: Any, problem: Problem) -> None:
+    """Answer with ``problem``, a WebSocket upgrade too."""
+    prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
+    body = problem.document()
+    headers = {**problem.all_headers(), "content-length": str(len(body))}
+    await send(
+        {
+            "type": f"{prefix}.start",
+            "status": problem.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": f"{prefix}.body", "body": body, "more_body": False})

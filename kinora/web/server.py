@@ -1,0 +1,201 @@
+"""The listening sockets and the accept loop: bounded in connections, in header time and in how long a stop takes."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import resource
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import attrs
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework
+
+from kinora.web.connection import Connection
+from kinora.web.problems import FULL
+
+BACKLOG = 1024
+"""Connections that the kernel keeps waiting for ``accept``; it turns more away."""
+UNACKNOWLEDGED_MS = 60_000
+"""A peer that acknowledges nothing for this long has gone, whatever its kernel says."""
+REQUEST_S = 10.0
+"""Time for a whole request head, and how long a connection may stay idle between two."""
+MAX_HEAD_BYTES = 32 * 1024
+"""Longer request heads are refused with 431."""
+MAX_WEBSOCKET_MESSAGE = 64 * 1024
+"""Bytes (characters for text) of one message from a client; it is closed with 1009 before more is kept."""
+REST_RESERVE = 1000
+"""Connections beside those of realtime clients."""
+FILE_RESERVE = 256
+"""Open files kept for the store, the workers and the sources."""
+REFUSE_S = 1.0
+"""How long a client that is turned away has to take the answer."""
+log = logging.getLogger("kinora.web")
+
+
+class BindError(Exception):
+    """The server cannot listen there; ``str()`` of it is a sentence for the user."""
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on every address of ``host``; port 0 takes a free one, the same for all.
+
+    Raises:
+        BindError: the port is taken or not allowed, the host is unknown, or it is not this machine only.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in _addresses(host):
+            sockets.append(_listen(family, address, port))
+            port = sockets[0].getsockname()[1]
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        raise BindError(_explain(host, port, error)) from error
+    return sockets
+
+
+def _addresses(host: str) -> list[tuple[int, str]]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise BindError(f"There is no address for host {host!r}: check --host.") from error
+    addresses = list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
+    if not all(ipaddress.ip_address(address).is_loopback for _, address in addresses):
+        raise BindError(
+            f"Host {host!r} can be reached from other machines, and Kinora cannot ask for a token yet: "
+            "use --host 127.0.0.1, and a tunnel (ssh -L) from elsewhere."
+        )
+    return addresses
+
+
+def _listen(family: int, address: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        sock.bind((address, port))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _explain(host: str, port: int, error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return f"Port {port} needs rights this user does not have: choose one above 1023 with --port."
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is taken: stop the program that uses it, or choose another with --port."
+    return f"Cannot listen on {host} port {port}: {error.strerror}."
+
+
+@attrs.frozen
+class ServerStatistics:
+    """How many clients there are and were."""
+
+    connections: int
+    peak_connections: int
+    max_connections: int
+    refused: int
+
+
+class Server:
+    """Serves one ASGI app on sockets that ``bind`` made.
+
+    Args:
+        app: the ASGI app; its lifespan is run.
+        sockets: listening sockets; they belong to the server from now on.
+        max_sessions: how many realtime clients there may be; some more connections are taken for the rest.
+        grace_s: how long a polite stop waits for requests and sessions that still run.
+    """
+
+    def __init__(
+        self, app: ASGIFramework, sockets: Sequence[socket.socket], *, max_sessions: int, grace_s: float
+    ) -> None:
+        self._app = ASGIWrapper(app)
+        self._sockets = tuple(sockets)
+        self._grace_s = grace_s
+        self._max_connections = _connection_limit(max_sessions)
+        self._connections = self._peak = self._refused = 0
+        self._config = _config()
+        self._stopping = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until ``stop`` or cancelled; started when connections are taken. Nothing is left open."""
+        context = WorkerContext(None)
+        listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in self._sockets]
+        accept = partial(trio.serve_listeners, partial(self._handle, context), listeners)
+        async with self._lifespan(), trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                await accepting.start(partial(accept, handler_nursery=connections))
+                task_status.started()
+                await self._stopping.wait()
+                accepting.cancel_scope.cancel()
+            await context.terminated.set()
+            connections.cancel_scope.deadline = trio.current_time() + self._grace_s
+
+    def stop(self) -> None:
+        """Take no more connections, close the idle ones, and give the others the grace period."""
+        self._stopping.set()
+
+    def statistics(self) -> ServerStatistics:
+        """This moment's numbers."""
+        return ServerStatistics(self._connections, self._peak, self._max_connections, self._refused)
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        lifespan = Lifespan(self._app, self._config, {})
+        async with trio.open_nursery() as nursery:
+            await nursery.start(lifespan.handle_lifespan)
+            await lifespan.wait_for_startup()
+            yield
+            await lifespan.wait_for_shutdown()
+            nursery.cancel_scope.cancel()
+
+    async def _handle(self, context: WorkerContext, stream: trio.SocketStream) -> None:
+        if self._connections >= self._max_connections:
+            self._refused += 1
+            await _refuse(stream)
+            return
+        self._connections += 1
+        self._peak = max(self._peak, self._connections)
+        try:
+            await Connection(self._app, self._config, context, stream).run()
+        finally:
+            self._connections -= 1
+
+
+async def _refuse(stream: trio.SocketStream) -> None:
+    with trio.move_on_after(REFUSE_S):
+        try:
+            await stream.send_all(FULL)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+        finally:
+            stream.socket.close()
+
+
+def _connection_limit(max_sessions: int) -> int:
+    """Not more than there can be open files, or ``accept`` would fail and the store with it."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(max_sessions + REST_RESERVE, files - FILE_RESERVE))
+
+
+def _config() -> Config:
+    config = Config()
+    config.errorlog = log
+    config.include_server_header = False
+    config.keep_alive_timeout = REQUEST_S
+    config.h11_max_incomplete_size = MAX_HEAD_BYTES
+    config.websocket_max_message_size = MAX_WEBSOCKET_MESSAGE
+    return config

@@ -1,0 +1,39 @@
+"""Whether the libraries under the connection layer are still those that it was written for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.ws_stream import WebsocketBuffer, WSStream
+from hypercorn.trio import task_group
+from hypercorn.trio.tcp_server import TCPServer
+from quart_trio.asgi import TrioASGIHTTPConnection
+from quart_trio.wrappers.request import TrioBody
+
+HYPERCORN = "0.18."
+OVERRIDDEN: Mapping[object, tuple[str, ...]] = {
+    TCPServer: ("run", "protocol_send", "_read_data", "_close", "_idle_timeout"),
+    H11Protocol: ("_check_protocol", "_create_stream", "_send_error_response", "_maybe_recycle"),
+    WSStream: ("handle", "app_send", "_handle_events", "_send_error_response", "_send_wsproto_event"),
+    WebsocketBuffer: ("extend", "clear", "to_message"),
+    task_group: ("_handle",),
+    task_group.TaskGroup: ("spawn_app",),
+    TrioASGIHTTPConnection: ("handle_messages",),
+    TrioBody: ("append", "set_complete", "clear"),
+}
+"""What we replace or rely on, short of public interfaces."""
+
+
+def stack_faults() -> list[str]:
+    """What does not fit, a sentence each; empty when all is as it should be."""
+    faults = [
+        f"{getattr(owner, '__name__', owner)} has no {name} any more: install the Hypercorn that Kinora names."
+        for owner, names in OVERRIDDEN.items()
+        for name in names
+        if not hasattr(owner, name)
+    ]
+    if not version("hypercorn").startswith(HYPERCORN):
+        faults.append(f"Hypercorn is {version('hypercorn')}, and Kinora needs {HYPERCORN}*: install that.")
+    return faults

@@ -1,0 +1,63 @@
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { launch, openPage } from "./kit/browser";
+import { writePlugins } from "./kit/plugins";
+import { Proxy } from "./kit/Proxy";
+import { Server } from "./kit/server";
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  browser = await launch();
+});
+afterAll(() => browser.close());
+beforeEach(() => {
+  server = new Server();
+  writePlugins(server);
+});
+afterEach(() => server.stop());
+
+test("a connection that was cut shows as reconnecting; then what was missed arrives", async () => {
+  await server.start();
+  const proxy = new Proxy(server.url);
+  await proxy.open();
+  const jobId = await server.submit(["slow", "careless"], { max_frames: 60 });
+  const { context, page } = await openPage(browser, `${proxy.url}/#/jobs/${jobId}`);
+  await page.getByText("Live", { exact: true }).first().waitFor();
+  proxy.cut();
+  await page.getByText("Reconnecting…").waitFor();
+  await server.ended(jobId);
+  expect(await page.getByText(/^done/).count()).toBe(0);
+  proxy.mend();
+  await page.getByText(/^done · 100% · 60 of 60 frames/).waitFor();
+  await page.getByText("× 9").waitFor();
+  await context.close();
+  proxy.close();
+});
+
+test("after the server was killed and started again, the page comes back with the true state", async () => {
+  await server.start();
+  const jobId = await server.submit(["slow"], { max_frames: 100 });
+  const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.locator("canvas[data-index]").waitFor();
+  await server.kill();
+  await page.getByText("Reconnecting…").waitFor();
+  await server.start();
+  await page.locator('[data-state="CONNECTED"]').waitFor();
+  await server.ended(jobId);
+  await page.getByText(/^done · 100% · 100 of 100 frames/).waitFor();
+  await context.close();
+});
+
+test("without realtime the page asks instead, and says so", async () => {
+  await server.start("--no-realtime");
+  const jobId = await server.submit(["slow"], { max_frames: 40 });
+  const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.getByText("Polling: realtime is off").waitFor();
+  await page.getByText(/^running · \d+%/).waitFor();
+  await server.ended(jobId);
+  await page.getByText(/^done · 100% · 40 of 40 frames/).waitFor();
+  await page.locator("canvas[data-index]").waitFor();
+  await context.close();
+});

@@ -1,0 +1,87 @@
+/** A real server with a data folder of its own. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync, existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+const ROOT = resolve(import.meta.dirname, "../../../../..");
+const KINORA = process.env.KINORA_COMMAND ?? join(ROOT, ".venv/bin/kinora");
+const FOOTAGE = resolve(ROOT, "../shared/data");
+
+/** The source to look at: real footage where it is, else the bundled clip. */
+export const SOURCE = existsSync(join(FOOTAGE, "people.mp4")) ? "people.mp4" : "demo:";
+
+export class Server {
+  readonly folder = mkdtempSync(join(tmpdir(), "kinora-e2e-"));
+  readonly #plugins = join(this.folder, "plugins");
+  #process: ChildProcess | null = null;
+  #port = 0;
+  url = "";
+
+  /** Start, or start again at the same address with the same data. */
+  async start(...flags: string[]): Promise<void> {
+    const media = SOURCE === "demo:" ? this.folder : FOOTAGE;
+    const args = ["serve", "--port", String(this.#port), "--data-dir", join(this.folder, "data"), "--media-dir", media];
+    if (existsSync(this.#plugins)) args.push("--plugins-dir", this.#plugins);
+    const child = spawn(KINORA, [...args, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    this.url = await servingUrl(child);
+    this.#port = Number(new URL(this.url).port);
+  }
+
+  /** A plugin of the test's own; call it before `start`. */
+  writePlugin(name: string, body: string): void {
+    mkdirSync(this.#plugins, { recursive: true });
+    writeFileSync(join(this.#plugins, `${name}.py`), `import time\nfrom kinora.plugins import tool\n\n${body}\n`);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#process;
+    if (child?.exitCode !== null) return;
+    const gone = new Promise((done) => child.once("exit", done));
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async get<T>(path: string): Promise<T> {
+    return (await (await fetch(this.url + path)).json()) as T;
+  }
+
+  /** Start a job and give its id. */
+  async submit(plugins: (string | object)[], options: object = {}, source = SOURCE): Promise<string> {
+    const body = JSON.stringify({ source, plugins, options });
+    const response = await fetch(`${this.url}/v1/jobs`, { method: "POST", headers: { "content-type": "application/json" }, body });
+    const answer = (await response.json()) as { job_id?: string; detail?: string };
+    if (answer.job_id === undefined) throw new Error(answer.detail);
+    return answer.job_id;
+  }
+
+  async ended(jobId: string): Promise<void> {
+    const states = ["done", "failed", "cancelled", "interrupted"];
+    while (!states.includes((await this.get<{ status: string }>(`/v1/jobs/${jobId}/extended?limit=0`)).status)) {
+      await new Promise((next) => setTimeout(next, 200));
+    }
+  }
+}
+
+function servingUrl(child: ChildProcess): Promise<string> {
+  return new Promise((found, failed) => {
+    const said: string[] = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      if (!stream) continue;
+      createInterface(stream).on("line", (line) => {
+        said.push(line);
+        const url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
+        if (url !== undefined) found(url);
+      });
+    }
+    child.once("error", failed);
+    child.once("exit", (code) => failed(new Error(`The server ended with ${code}: ${said.join("\n")}`)));
+  });
+}

@@ -1,0 +1,72 @@
+/** Pictures of each view, light and dark, wide and phone: `npm run shots`, into the folder SHOTS or /tmp/kinora-shots. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, test } from "vitest";
+import { launch, openPage } from "./kit/browser";
+import { Server, SOURCE } from "./kit/server";
+
+const FOLDER = process.env.SHOTS ?? "/tmp/kinora-shots";
+const SIZES = {
+  wide: { width: 1440, height: 900 },
+  tablet: { width: 900, height: 1100 },
+  phone: { width: 375, height: 812 },
+  huge: { width: 3840, height: 2160 },
+} as const;
+
+const server = new Server();
+let browser: Browser;
+
+beforeAll(async () => {
+  mkdirSync(FOLDER, { recursive: true });
+  server.writePlugin("careless", "@tool('careless')\ndef careless(frame):\n    return {'share': 1 / (frame.index % 7)}");
+  server.writePlugin("slow", "@tool('slow')\ndef slow(frame):\n    time.sleep(0.08)\n    return None");
+  server.writePlugin("broken", "import torch_is_not_here");
+  await server.start();
+  browser = await launch();
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+async function shoot(name: string, path: string, prepare: (page: Page) => Promise<unknown>, sizes: (keyof typeof SIZES)[]): Promise<void> {
+  for (const size of sizes) {
+    for (const dark of size === "huge" ? [true] : [false, true]) {
+      const { context, page } = await openPage(browser, server.url + path, { ...SIZES[size], dark });
+      await prepare(page);
+      await page.waitForTimeout(500);
+      await page.screenshot({ path: join(FOLDER, `${name}-${size}-${dark ? "dark" : "light"}.png`), fullPage: size === "phone" });
+      await context.close();
+    }
+  }
+}
+
+test("screenshots of each view", async () => {
+  const all = Object.keys(SIZES) as (keyof typeof SIZES)[];
+  await shoot("start", "/", (page) => page.getByRole("button", { name: "Options of people" }).click(), ["wide", "phone"]);
+  const running = await server.submit(["motion", "people", "tracker", "careless", "slow"]);
+  await shoot("running", `/#/jobs/${running}`, async (page) => {
+    await page.locator("canvas[data-index]").waitFor();
+    await page.waitForTimeout(2500);
+  }, ["wide"]);
+  await server.ended(running);
+  const done = await server.submit(["motion", "people", "tracker", "quality", "scenes", "careless"]);
+  await server.ended(done);
+  await server.submit(["quality", "colors"], {}, "demo:");
+  const lookBack = async (page: Page) => {
+    await page.locator("canvas[data-index]").waitFor();
+    await page.getByRole("slider", { name: "Frame", exact: true }).fill("150");
+    await page.getByRole("button", { name: "Map of the tracks" }).click();
+    await page.locator('canvas[data-index="150"]').waitFor();
+  };
+  await shoot("finished", `/#/jobs/${done}`, lookBack, all);
+  await shoot("jobs", `/#/jobs/${done}`, async (page) => {
+    if ((page.viewportSize()?.width ?? 0) < 700) await page.getByLabel("Start & jobs").check();
+    await page.getByRole("tab", { name: "All jobs" }).click();
+  }, ["wide", "phone"]);
+  await shoot("plugins", "/#/plugins", (page) => page.getByText("Traceback").click(), ["wide", "phone"]);
+  await shoot("kit", "/ui-kit", () => Promise.resolve(), ["wide", "phone"]);
+  console.log(`Screenshots of ${SOURCE} are in ${FOLDER}`);
+});

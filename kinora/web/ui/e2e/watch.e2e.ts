@@ -1,0 +1,143 @@
+import { readFile } from "node:fs/promises";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launch, openPage } from "./kit/browser";
+import { writePlugins } from "./kit/plugins";
+import { Server, SOURCE } from "./kit/server";
+
+const server = new Server();
+let browser: Browser;
+
+beforeAll(async () => {
+  writePlugins(server);
+  await server.start();
+  browser = await launch();
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+const canvas = (page: Page) => page.getByRole("img", { name: "Picture with what the plugins found" });
+
+test("a job is started on a file of the media folder and watched: boxes are drawn on the picture", async () => {
+  const { context, page, faults } = await openPage(browser, server.url);
+  await page.getByRole("radio", { name: "Folder" }).check();
+  if (SOURCE !== "demo:") await page.getByRole("radio", { name: /people\.mp4/ }).check();
+  else await page.getByRole("radio", { name: "Demo" }).check();
+  await page.getByText("Frames", { exact: true }).click();
+  await page.getByLabel("At most").fill("400");
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.locator("canvas[data-index]").waitFor();
+  await page.getByRole("button", { name: "Freeze the picture" }).waitFor();
+  await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
+  await page.getByRole("button", { name: "Freeze the picture" }).click();
+  const before = await page.locator("canvas[data-index]").getAttribute("data-index");
+  await page.waitForTimeout(700);
+  expect(await page.locator("canvas[data-index]").getAttribute("data-index")).toBe(before);
+  await page.getByRole("button", { name: "Live" }).click();
+  await page.getByText(/^done/).first().waitFor();
+  expect(await page.getByRole("progressbar").getAttribute("aria-valuenow")).toBe("100");
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("a finished job is looked back at: scrubber, table, overlay and downloads", async () => {
+  const jobId = await server.submit(["motion", "people", "tracker", "scenes"], { max_frames: 200 });
+  await server.ended(jobId);
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
+  await page.waitForTimeout(500);
+  const withBoxes = await canvas(page).screenshot();
+  await page.locator("#toggle-overlay").click();
+  await page.waitForTimeout(300);
+  expect(withBoxes.equals(await canvas(page).screenshot())).toBe(false);
+  await page.getByRole("slider", { name: "Frame", exact: true }).fill("42");
+  await page.locator('canvas[data-index="42"]').waitFor();
+  await page.getByRole("button", { name: /^44 / }).click();
+  await page.locator('canvas[data-index="44"]').waitFor();
+  for (const format of ["JSON", "NDJSON", "CSV"]) {
+    const download = page.waitForEvent("download");
+    await page.getByRole("button", { name: format, exact: true }).click();
+    const text = await readFile(await (await download).path(), "utf8");
+    if (format === "JSON") expect((JSON.parse(text) as { frames: unknown[] }).frames).toHaveLength(200);
+    if (format === "NDJSON") expect(text.trimEnd().split("\n")).toHaveLength(200);
+    if (format === "CSV") expect(text).toMatch(/^frame_id,index,timestamp_ms,plugin,class,confidence,x,y,width,height,track_id\r\nframe-/);
+  }
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("a plugin that raises shows as a warning with its count and frame, and the rest goes on", async () => {
+  const { context, page } = await openPage(browser, server.url);
+  await page.getByText("Live", { exact: true }).waitFor();
+  const jobId = await server.submit(["careless", "motion"], { max_frames: 150 });
+  await page.goto(`${server.url}/#/jobs/${jobId}`);
+  await page.getByText("ZeroDivisionError").waitFor();
+  await server.ended(jobId);
+  await page.getByText(/^done/).first().waitFor();
+  await page.getByText("× 22").waitFor();
+  expect(await page.getByRole("article", { name: "motion" }).getByText("completed").isVisible()).toBe(true);
+  await page.getByRole("button", { name: "frame 0", exact: true }).click();
+  await page.locator('canvas[data-index="0"]').waitFor();
+  await context.close();
+});
+
+test("a job that hangs is cancelled, and it says when it is over and how long that took", async () => {
+  const jobId = await server.submit(["hanging"]);
+  const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.getByText(/^running/).first().waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByText(/Cancelled: the job and all its processes were gone after \d+/).waitFor();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByText("Start a job, or open one of the list.").waitFor();
+  expect((await fetch(`${server.url}/v1/jobs/${jobId}`)).status).toBe(404);
+  await context.close();
+});
+
+test("two windows show the same job, and one sees what the other does", async () => {
+  const jobId = await server.submit(["slow"]);
+  const first = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  const second = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await first.page.getByRole("button", { name: "Pause", exact: true }).click();
+  await second.page.getByRole("button", { name: "Resume" }).click();
+  await first.page.getByRole("button", { name: "Pause", exact: true }).waitFor();
+  await second.page.getByRole("button", { name: "Cancel" }).click();
+  await first.page.getByText(/^cancelled/).first().waitFor();
+  await first.context.close();
+  await second.context.close();
+});
+
+test("a job is run again with changes, the options as they were", async () => {
+  const { context, page } = await openPage(browser, server.url);
+  await page.getByRole("button", { name: "Options of people" }).click();
+  await page.getByLabel("votes").fill("7");
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.getByRole("button", { name: "Run again…" }).click();
+  await page.getByText("1 set").waitFor();
+  await page.getByRole("button", { name: "Options of people" }).click();
+  expect(await page.getByLabel("votes").inputValue()).toBe("7");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await context.close();
+});
+
+test("what the server refuses is said where it was asked for", async () => {
+  const { context, page } = await openPage(browser, server.url);
+  await page.getByRole("radio", { name: "URL" }).check();
+  await page.getByLabel("URL", { exact: true }).last().fill("https://example.com/clip.mp4");
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.getByRole("alert").getByText(/URLs are no sources/).waitFor();
+  await context.close();
+});
+
+test("the plugins page lists the broken one with reason and traceback", async () => {
+  const { context, page } = await openPage(browser, `${server.url}/#/plugins`);
+  const broken = page.getByRole("article", { name: "broken" });
+  await broken.getByText(/No module named 'torch_is_not_here'/).first().waitFor();
+  await broken.getByText("Traceback").click();
+  await broken.getByText(/import torch_is_not_here/).waitFor();
+  await page.getByRole("button", { name: "Look again" }).click();
+  await page.getByText(/1 broken/).waitFor();
+  await context.close();
+});

@@ -1,0 +1,23 @@
+import { lazy, Suspense } from "react";
+import { Header } from "./Header";
+import { RealtimeProvider } from "./realtime/RealtimeProvider";
+import { useRoute } from "./ui/useRoute";
+import { Workspace } from "./Workspace";
+
+const PluginsPage = lazy(() => import("./plugins/PluginsPage").then(({ PluginsPage: page }) => ({ default: page })));
+
+export function App() {
+  const route = useRoute();
+  return (
+    <RealtimeProvider>
+      <Header route={route} />
+      {route.view === "work" ? (
+        <Workspace jobId={route.jobId} />
+      ) : (
+        <Suspense fallback={<main id="main" className="plugins-page" />}>
+          <PluginsPage />
+        </Suspense>
+      )}
+    </RealtimeProvider>
+  );
+}

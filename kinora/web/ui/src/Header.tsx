@@ -1,0 +1,29 @@
+import { ConnectionBadge } from "./ConnectionBadge";
+import { ThemeButton } from "./ThemeButton";
+import type { Route } from "./ui/useRoute";
+
+export function Header({ route }: { route: Route }) {
+  const current = (view: Route["view"]) => (route.view === view ? "page" : undefined);
+  return (
+    <header className="top">
+      <a className="skip" href="#main" onClick={focusMain}>Skip to content</a>
+      <a className="brand" href="#/">
+        <img src="/favicon.svg" alt="" width="24" height="24" /> Kinora
+      </a>
+      <nav aria-label="Main">
+        <a href="#/" aria-current={current("work")}>Jobs</a>
+        <a href="#/plugins" aria-current={current("plugins")}>Plugins</a>
+      </nav>
+      <ConnectionBadge />
+      <ThemeButton />
+    </header>
+  );
+}
+
+/** The address's fragment says where one is, so the link must not change it. */
+function focusMain(event: { preventDefault: () => void }): void {
+  event.preventDefault();
+  const main = document.getElementById("main");
+  main?.setAttribute("tabindex", "-1");
+  main?.focus();
+}

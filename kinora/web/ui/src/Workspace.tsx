@@ -1,0 +1,63 @@
+import { useEffect, useState } from "react";
+import type { ExtendedJob } from "./api/types";
+import { JobList } from "./jobs/JobList";
+import { useRealtimeContext } from "./realtime/RealtimeContext";
+import { draftOf, firstDraft, type Draft } from "./start/draft";
+import { StartForm } from "./start/StartForm";
+import { Choice } from "./ui/Choice";
+import { Tabs } from "./ui/Tabs";
+import { isString, readStored } from "./ui/useStored";
+import { goTo, jobLink } from "./ui/useRoute";
+import { WatchView } from "./watch/WatchView";
+import { Welcome } from "./Welcome";
+
+type Pane = "start" | "watch";
+const PANES: readonly { value: Pane; label: string }[] = [
+  { value: "start", label: "Start & jobs" },
+  { value: "watch", label: "Watch" },
+];
+
+/** Where one works: a new job and all jobs at the left, the watched one beside. */
+export function Workspace({ jobId }: { jobId: string | null }) {
+  const { dispatch } = useRealtimeContext();
+  const [draft, setDraft] = useState<Draft>(() => firstDraft(readStored("device", "auto", isString)));
+  const [draftKey, setDraftKey] = useState(0);
+  const [tab, setTab] = useState("new");
+  // A narrow screen has room for one of both.
+  const [pane, setPane] = useState<Pane>(jobId === null ? "start" : "watch");
+
+  useEffect(() => dispatch({ type: "watch", jobId }), [dispatch, jobId]);
+
+  const open = (id: string) => {
+    goTo(jobLink(id));
+    setPane("watch");
+  };
+  const runAgain = (job: ExtendedJob) => {
+    setDraft(draftOf(job));
+    setDraftKey(draftKey + 1);
+    setTab("new");
+    setPane("start");
+  };
+  const deleted = () => {
+    if (jobId !== null) dispatch({ type: "forgotten", jobId });
+    goTo("#/");
+    setTab("jobs");
+    setPane("start");
+  };
+
+  return (
+    <main className="workspace" id="main" data-pane={pane}>
+      <h1 className="visually-hidden">Kinora</h1>
+      <div className="pane-choice">
+        <Choice legend="Part of the page" name="pane" options={PANES} value={pane} onChange={setPane} />
+      </div>
+      <div className="left">
+        <Tabs label="Jobs" selected={tab} onSelect={setTab} tabs={[
+          { id: "new", label: "New job", content: <StartForm key={draftKey} draft={draft} onChange={setDraft} onStarted={open} /> },
+          { id: "jobs", label: "All jobs", content: <JobList current={jobId} onOpen={() => setPane("watch")} /> },
+        ]} />
+      </div>
+      {jobId === null ? <Welcome onStarted={open} /> : <WatchView key={jobId} jobId={jobId} onRunAgain={runAgain} onDeleted={deleted} />}
+    </main>
+  );
+}

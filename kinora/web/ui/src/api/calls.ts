@@ -1,0 +1,84 @@
+/** Each call of the API as a function. All throw ApiError. */
+import { call, getJson, postJson } from "./http";
+import type {
+  CancelAnswer,
+  DeviceList,
+  ExtendedJob,
+  FramePage,
+  JobPage,
+  JobRequest,
+  MediaList,
+  Plugin,
+} from "./types";
+
+const job = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
+
+export const frameUrl = (id: string, index: number) => `${job(id)}/frames/${index}.jpg`;
+
+export interface Submitted {
+  jobId: string;
+  /** Connecting with it misses nothing of the job; null without realtime. */
+  lastEventId: string | null;
+}
+
+export async function submitJob(request: JobRequest, file?: File): Promise<Submitted> {
+  const response = file ? await postUpload(request, file) : await postJson("/v1/jobs", request);
+  const answer = (await response.json()) as { job_id: string };
+  return { jobId: answer.job_id, lastEventId: response.headers.get("Last-Event-ID") };
+}
+
+function postUpload({ source: _source, ...request }: JobRequest, file: File): Promise<Response> {
+  const form = new FormData();
+  form.append("request", JSON.stringify(request));
+  form.append("file", file);
+  return call("/v1/jobs", { method: "POST", body: form });
+}
+
+/** The job without its frames. */
+export const getExtended = (id: string, signal?: AbortSignal) =>
+  getJson<ExtendedJob>(`${job(id)}/extended?limit=0`, signal);
+
+export const getFrames = (id: string, after: number, limit: number, signal?: AbortSignal) =>
+  getJson<FramePage>(`${job(id)}/frames?after=${after}&limit=${limit}`, signal);
+
+export const getJobs = (cursor: string | null, limit: number, signal?: AbortSignal) =>
+  getJson<JobPage>(`/v1/jobs?limit=${limit}${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`, signal);
+
+export async function cancelJob(id: string): Promise<CancelAnswer> {
+  return (await (await postJson(`${job(id)}/cancel`)).json()) as CancelAnswer;
+}
+
+export async function pauseJob(id: string): Promise<void> {
+  await postJson(`${job(id)}/pause`);
+}
+
+export async function resumeJob(id: string): Promise<void> {
+  await postJson(`${job(id)}/resume`);
+}
+
+export async function deleteJob(id: string): Promise<void> {
+  await call(job(id), { method: "DELETE" });
+}
+
+export const getDevices = (signal?: AbortSignal) => getJson<DeviceList>("/v1/devices", signal);
+
+export const getMedia = (signal?: AbortSignal) => getJson<MediaList>("/v1/media", signal);
+
+export async function getPlugins(signal?: AbortSignal): Promise<Plugin[]> {
+  return (await getJson<{ plugins: Plugin[] }>("/v1/plugins", signal)).plugins;
+}
+
+export const getPlugin = (name: string, signal?: AbortSignal) =>
+  getJson<Plugin>(`/v1/plugins/${encodeURIComponent(name)}`, signal);
+
+export async function reloadPlugins(): Promise<Plugin[]> {
+  return ((await (await postJson("/v1/plugins/reload")).json()) as { plugins: Plugin[] }).plugins;
+}
+
+/** All frames of a job as they are sent: a line of JSON each, or CSV. */
+export const streamFrames = (
+  id: string,
+  type: "application/x-ndjson" | "text/csv",
+  after: number,
+  signal?: AbortSignal,
+) => call(`${job(id)}/frames?after=${after}`, { headers: { Accept: type }, ...(signal && { signal }) });

@@ -1,0 +1,53 @@
+import { useEffect, useState, type RefObject } from "react";
+import { MAX_FPS, useViewOptions, viewOptions, type ViewSwitch } from "../draw/viewOptions";
+import { useRealtimeContext } from "../realtime/RealtimeContext";
+import { IconButton, Toggle } from "../ui/Button";
+import type { IconName } from "../ui/Icon";
+
+const SWITCHES: readonly { name: ViewSwitch; icon: IconName; label: string }[] = [
+  { name: "overlay", icon: "layers", label: "Overlay" },
+  { name: "boxes", icon: "boxes", label: "Boxes" },
+  { name: "labels", icon: "label", label: "Labels" },
+  { name: "pitch", icon: "pitch", label: "Lines and key points" },
+  { name: "radar", icon: "radar", label: "Map of the tracks" },
+];
+
+/** What is drawn over the picture, and how often it changes. */
+export function ControlPanel({ stage }: { stage: RefObject<HTMLElement | null> }) {
+  const options = useViewOptions();
+  const { choose } = useRealtimeContext();
+
+  useEffect(() => choose({ max_fps: options.fps }), [choose, options.fps]);
+
+  return (
+    <div className="control-panel" role="group" aria-label="View">
+      {SWITCHES.map(({ name, icon, label }) => (
+        <Toggle key={name} id={`toggle-${name}`} icon={icon} label={label} on={options[name]}
+          disabled={name !== "overlay" && !options.overlay} onChange={(on) => viewOptions.set({ [name]: on })} />
+      ))}
+      <label className="fps" htmlFor="fps-slider" title="Frames a second that are shown">
+        <input id="fps-slider" type="range" min={1} max={MAX_FPS} value={options.fps}
+          aria-valuetext={`at most ${options.fps} frames a second`}
+          onChange={(event) => viewOptions.set({ fps: event.target.valueAsNumber })} />
+        <span>≤ {options.fps} fps</span>
+      </label>
+      <FullscreenButton stage={stage} />
+    </div>
+  );
+}
+
+function FullscreenButton({ stage }: { stage: RefObject<HTMLElement | null> }) {
+  const [full, setFull] = useState(false);
+  useEffect(() => {
+    const onChange = () => setFull(document.fullscreenElement !== null);
+    document.addEventListener("fullscreenchange", onChange);
+    return () => document.removeEventListener("fullscreenchange", onChange);
+  }, []);
+  const toggle = () => {
+    // A browser may refuse, as in a frame; then everything stays as it is.
+    (full ? document.exitFullscreen() : stage.current?.requestFullscreen())?.catch(() => undefined);
+  };
+  return (
+    <IconButton id="toggle-fullscreen" icon="fullscreen" label={full ? "Leave fullscreen" : "Fullscreen"} onClick={toggle} />
+  );
+}

@@ -1,0 +1,64 @@
+import { cancelJob, deleteJob, pauseJob, resumeJob } from "../api/calls";
+import type { CancelAnswer, ExtendedJob } from "../api/types";
+import { isEnded } from "../jobs/jobStates";
+import { Button } from "../ui/Button";
+import { milliseconds } from "../ui/format";
+import { Notice } from "../ui/Notice";
+import { useAction } from "../ui/useAction";
+
+interface JobActionsProps {
+  job: ExtendedJob;
+  status: string;
+  /** Something was done; what came of it, in words. */
+  onDone: (words: string | null) => void;
+  onRunAgain: (job: ExtendedJob) => void;
+  onDeleted: () => void;
+}
+
+export function JobActions({ job, status, onDone, onRunAgain, onDeleted }: JobActionsProps) {
+  const { busy, error, run } = useAction();
+  const ended = isEnded(status);
+  const paused = status === "paused";
+  const id = job.job_id;
+
+  const cancel = async () => onDone(cancelInWords(await cancelJob(id)));
+  const pauseOrResume = async () => {
+    await (paused ? resumeJob(id) : pauseJob(id));
+    onDone(null);
+  };
+  const remove = async () => {
+    await deleteJob(id);
+    onDeleted();
+  };
+
+  return (
+    <div className="job-actions">
+      {!ended && (
+        <>
+          <Button icon="stop" kind="danger" busy={busy === "cancel"} onClick={() => run("cancel", cancel)}>
+            {busy === "cancel" ? "Cancelling…" : "Cancel"}
+          </Button>
+          <Button icon={paused ? "play" : "pause"} busy={busy === "pause"} disabled={status === "queued" || busy !== null}
+            onClick={() => run("pause", pauseOrResume)}>
+            {paused ? "Resume" : "Pause"}
+          </Button>
+        </>
+      )}
+      <Button icon="again" onClick={() => onRunAgain(job)}>
+        Run again…
+      </Button>
+      {ended && (
+        <Button icon="trash" kind="quiet" busy={busy === "delete"} onClick={() => run("delete", remove)}>
+          Delete
+        </Button>
+      )}
+      {error !== null && <Notice tone="bad">{error}</Notice>}
+    </div>
+  );
+}
+
+export function cancelInWords({ status, cancelled, cancel_ms: ms, pids = [] }: CancelAnswer): string {
+  if (pids.length > 0) return `Still ending: ${pids.length === 1 ? "process" : "processes"} ${pids.join(", ")} will not go.`;
+  if (!cancelled) return `It had already ended: ${status}.`;
+  return `Cancelled: the job and all its processes were gone after ${milliseconds(ms)}.`;
+}

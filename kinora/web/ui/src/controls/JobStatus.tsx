@@ -1,0 +1,80 @@
+import { useState } from "react";
+import type { ExtendedJob } from "../api/types";
+import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
+import { Badge } from "../ui/Badge";
+import { duration, milliseconds, moment } from "../ui/format";
+import { Notice } from "../ui/Notice";
+import { JobActions } from "./JobActions";
+
+interface JobStatusProps {
+  onRunAgain: (job: ExtendedJob) => void;
+  onDeleted: () => void;
+}
+
+/** How the watched job stands, and what can be done with it. */
+export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
+  const { refresh } = useRealtimeContext();
+  const job = useRealtime((state) => state.job);
+  const liveStatus = useRealtime((state) => state.jobs[state.jobId ?? ""]?.status ?? null);
+  const stage = useRealtime((state) => state.stage);
+  const errors = useRealtime((state) => state.errors);
+  const [said, setSaid] = useState<string | null>(null);
+  if (!job) {
+    return (
+      <section className="job-status" aria-label="Job">
+        {errors.length > 0 ? <Errors errors={errors} /> : <p className="hint">Asking how the job stands…</p>}
+      </section>
+    );
+  }
+  const status = liveStatus ?? (stage === "paused" ? "paused" : job.status);
+  return (
+    <section className="job-status" aria-label="Job">
+      <header>
+        <h2 title={job.source}>{job.source}</h2>
+        <Badge text={status} />
+      </header>
+      <JobActions job={job} status={status} onRunAgain={onRunAgain} onDeleted={onDeleted} onDone={(words) => {
+        setSaid(words);
+        refresh();
+      }} />
+      <p className="said" role="status">{said ?? cancelledInWords(job)}</p>
+      <Errors errors={errors} />
+      {job.fallback && (
+        <Notice tone="warn">
+          Runs on {job.device_used} instead of {job.device_requested}: {job.fallback_reason}.
+        </Notice>
+      )}
+      <Facts job={job} />
+    </section>
+  );
+}
+
+function Errors({ errors }: { errors: readonly string[] }) {
+  return errors.map((error) => <Notice key={error} tone="bad">{error}</Notice>);
+}
+
+function cancelledInWords(job: ExtendedJob): string {
+  return job.status === "cancelled" && job.cancel_ms !== null ? `Cancelling it took ${milliseconds(job.cancel_ms)}.` : "";
+}
+
+function Facts({ job }: { job: ExtendedJob }) {
+  const ran = job.started_at === null ? null : Date.parse(job.finished_at ?? "") - Date.parse(job.started_at);
+  const facts: [string, string | null][] = [
+    ["Device", job.device_used],
+    ["Begun", moment(job.created_at)],
+    ["Took", ran === null || Number.isNaN(ran) ? null : duration(ran / 1000)],
+    ["Place in the queue", job.queue_position === null ? null : String(job.queue_position)],
+    ["Frames dropped", job.frames_dropped === 0 ? null : job.frames_dropped.toLocaleString("en")],
+    ["Job", job.job_id.slice(0, 8)],
+  ];
+  return (
+    <dl className="facts">
+      {facts.map(([term, value]) => value !== null && (
+        <div key={term}>
+          <dt>{term}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

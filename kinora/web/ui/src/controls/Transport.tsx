@@ -1,0 +1,44 @@
+import { useSyncExternalStore } from "react";
+import { useRealtime } from "../realtime/RealtimeContext";
+import { Scrubber } from "../results/Scrubber";
+import { IconButton } from "../ui/Button";
+import { Icon } from "../ui/Icon";
+import { clock } from "../ui/format";
+import { isEnded } from "../jobs/jobStates";
+import { usePlayer, usePlayerState } from "../watch/PlayerContext";
+
+/** What is on the screen, which may be behind the scrubber while its picture is fetched. */
+function Place() {
+  const { shown } = usePlayer();
+  const frame = useSyncExternalStore(shown.subscribe, shown.get);
+  return <p className="place">{frame === null ? "–" : `${clock(frame.timestamp_ms)} · frame ${frame.index}`}</p>;
+}
+
+/** Play, step and choose a frame; back to the newest one of a job that runs. */
+export function Transport() {
+  const player = usePlayer();
+  const { following, playing, row, error } = usePlayerState(player);
+  const ended = useRealtime((state) => isEnded(state.jobs[player.jobId]?.status ?? state.job?.status ?? ""));
+  const live = following && !ended;
+  const moves = playing || live;
+  const { timeline } = player;
+  const shown = live ? timeline.length - 1 : row;
+  return (
+    <div className="transport">
+      <div className="transport-buttons" role="group" aria-label="Playback">
+        <IconButton icon="back" label="One frame back" onClick={() => player.step(-1)} disabled={timeline.length === 0} />
+        <IconButton id="toggle-play-pause" icon={moves ? "pause" : "play"}
+          label={moves ? (live ? "Freeze the picture" : "Pause") : "Play"} onClick={() => player.toggle()} />
+        <IconButton icon="forward" label="One frame on" onClick={() => player.step(1)} disabled={timeline.length === 0} />
+      </div>
+      <Scrubber row={shown} />
+      <Place />
+      {!ended && (
+        <button type="button" className="live-button" aria-pressed={live} onClick={() => player.follow()}>
+          <Icon name="live" /> Live
+        </button>
+      )}
+      {error !== null && <p className="warn-text" role="status">{error}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,113 @@
+/** Detections, lines and points in plugins' results, which may hold anything. */
+import type { FrameData, Json, JsonObject } from "../api/types";
+
+export interface Detection {
+  plugin: string;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  kind: string;
+  confidence: number | null;
+  trackId: number | null;
+}
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+export type Line = readonly Point[];
+
+export function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Every detection of every plugin. */
+export function allDetections(frame: FrameData): Detection[] {
+  return Object.entries(frame.results).flatMap(([plugin, result]) =>
+    listOf(result, "detections").flatMap((value) => readDetection(plugin, value) ?? []),
+  );
+}
+
+/** Those to be drawn, tracked ones last: where a class is tracked, its untracked ones are the same things again. */
+export function visibleDetections(frame: FrameData): Detection[] {
+  const all = allDetections(frame);
+  const tracked = all.filter(({ trackId }) => trackId !== null);
+  const kinds = new Set(tracked.map(({ kind }) => kind));
+  return [...all.filter(({ trackId, kind }) => trackId === null && !kinds.has(kind)), ...tracked];
+}
+
+/** Whether a plugin says that a new scene begins with this frame. */
+export function isCut(frame: FrameData): boolean {
+  return Object.values(frame.results).some((result) => isObject(result) && result.cut === true);
+}
+
+/** Polylines: `lines` holds `[x1, y1, x2, y2, …]`, `{x1, y1, x2, y2}` or `{points: […]}`. */
+export function allLines(frame: FrameData): Line[] {
+  const lines = Object.values(frame.results).flatMap((result) => listOf(result, "lines").map(readLine));
+  return lines.filter((line) => line !== null);
+}
+
+/** Key points: `keypoints` of a result or of a detection holds `[x, y]` or `{x, y}`. */
+export function allKeyPoints(frame: FrameData): Point[] {
+  return Object.values(frame.results).flatMap((result) => [
+    ...listOf(result, "keypoints").flatMap((value) => readPoint(value) ?? []),
+    ...listOf(result, "detections").flatMap((detection) =>
+      listOf(detection, "keypoints").flatMap((value) => readPoint(value) ?? []),
+    ),
+  ]);
+}
+
+/** `person #3 87%`. */
+export function labelOf({ kind, trackId, confidence }: Detection): string {
+  const number = trackId === null ? "" : ` #${trackId}`;
+  return `${kind}${number}${confidence === null ? "" : ` ${Math.round(confidence * 100)}%`}`;
+}
+
+function listOf(value: Json | undefined, key: string): Json[] {
+  const list = isObject(value) ? value[key] : null;
+  return Array.isArray(list) ? list : [];
+}
+
+function readDetection(plugin: string, value: Json): Detection | null {
+  if (!isObject(value)) return null;
+  const { x, y, width, height, confidence, track_id: trackId } = value;
+  if (!isNumber(x) || !isNumber(y) || !isNumber(width) || !isNumber(height)) return null;
+  return {
+    plugin,
+    x,
+    y,
+    width,
+    height,
+    kind: typeof value.class === "string" ? value.class : plugin,
+    confidence: isNumber(confidence) ? confidence : null,
+    trackId: isNumber(trackId) ? trackId : null,
+  };
+}
+
+function readLine(value: Json): Line | null {
+  if (Array.isArray(value)) {
+    if (!value.every(isNumber) || value.length < 4) return value.length < 2 ? null : readPoints(value);
+    return Array.from({ length: value.length >> 1 }, (_, i) => ({ x: value[2 * i] ?? 0, y: value[2 * i + 1] ?? 0 }));
+  }
+  if (!isObject(value)) return null;
+  if (Array.isArray(value.points)) return readPoints(value.points);
+  const { x1, y1, x2, y2 } = value;
+  if (!isNumber(x1) || !isNumber(y1) || !isNumber(x2) || !isNumber(y2)) return null;
+  return [{ x: x1, y: y1 }, { x: x2, y: y2 }];
+}
+
+function readPoints(values: Json[]): Line | null {
+  const points = values.flatMap((value) => readPoint(value) ?? []);
+  return points.length < 2 ? null : points;
+}
+
+function readPoint(value: Json): Point | null {
+  const [x, y] = Array.isArray(value) ? value : isObject(value) ? [value.x, value.y] : [];
+  return isNumber(x) && isNumber(y) ? { x, y } : null;
+}
+
+function isNumber(value: Json | undefined): value is number {
+  return typeof value === "number";
+}

@@ -1,0 +1,41 @@
+import type { Json, PluginMeta } from "../api/types";
+
+interface PluginMetadataProps {
+  /** Null when the server could not say. */
+  metadata: PluginMeta | null;
+  /** What the plugin gave at the end of the job. */
+  finalResult?: Json;
+}
+
+/** What a plugin says of itself. */
+export function PluginMetadata({ metadata, finalResult = null }: PluginMetadataProps) {
+  if (!metadata) return <p className="hint">Nothing is known about this plugin.</p>;
+  return (
+    <details className="metadata">
+      <summary>
+        <span className="summary-text">{metadata.description || "About this plugin"}</span>
+      </summary>
+      <dl>
+        <Row term="Version" values={[metadata.version]} />
+        <Row term="Author" values={[metadata.author]} />
+        <Row term="Gives" values={metadata.outputs} />
+        <Row term="Can do" values={metadata.capabilities} />
+        <Row term="Runs on" values={metadata.devices} />
+        <Row term="Budget" values={metadata.latency_budget_ms === null ? [] : [`${metadata.latency_budget_ms} ms a frame`]} />
+        <Row term="Memory" values={metadata.memory_limit_mb === null ? [] : [`${metadata.memory_limit_mb} MB`]} />
+      </dl>
+      {finalResult !== null && <pre aria-label="Final result">{JSON.stringify(finalResult, null, 1)}</pre>}
+    </details>
+  );
+}
+
+function Row({ term, values }: { term: string; values: readonly string[] }) {
+  const said = values.filter((value) => value !== "");
+  if (said.length === 0) return null;
+  return (
+    <div>
+      <dt>{term}</dt>
+      <dd>{said.join(", ")}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,40 @@
+import { useEffect, useRef } from "react";
+import type { TimingSummary } from "../api/types";
+import { paintScheduler } from "../realtime/paintScheduler";
+import { useRealtimeContext } from "../realtime/RealtimeContext";
+import { milliseconds } from "../ui/format";
+import { drawTimings } from "./drawTimings";
+
+interface TimingChartProps {
+  plugin: string;
+  /** Milliseconds a frame, drawn as a line. */
+  budgetMs: number | null;
+  /** Over the whole job, for when no single times are at hand. */
+  summary: TimingSummary | null;
+}
+
+/** The plugin's time on each of its last frames: a bar for run and, on top of it, queue; lines for p50, p95 and budget. */
+export function TimingChart({ plugin, budgetMs, summary }: TimingChartProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const { store } = useRealtimeContext();
+
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const paint = paintScheduler(() => drawTimings(element, store.timings.get(plugin) ?? null, summary, budgetMs));
+    const resized = new ResizeObserver(paint.request);
+    resized.observe(element);
+    const unsubscribe = store.subscribe(paint.request);
+    paint.request();
+    return () => {
+      resized.disconnect();
+      unsubscribe();
+      paint.cancel();
+    };
+  }, [store, plugin, budgetMs, summary]);
+
+  const words = summary
+    ? `Time per frame: half within ${milliseconds(summary.p50)}, 95% within ${milliseconds(summary.p95)}`
+    : "Time per frame: nothing measured yet";
+  return <canvas ref={canvas} className="timing-chart" role="img" aria-label={words} />;
+}

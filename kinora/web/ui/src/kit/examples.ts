@@ -1,0 +1,111 @@
+/** Data for looking at components. */
+import type { Device, JobSummary, Plugin } from "../api/types";
+import type { ConnectionInfo } from "../realtime/RealtimeClient";
+import type { WarningGroup } from "../realtime/state";
+
+const connection = (change: Partial<ConnectionInfo>): ConnectionInfo => ({
+  state: "CONNECTED",
+  attempts: 0,
+  givenUp: false,
+  closed: null,
+  ...change,
+});
+
+export const CONNECTIONS: readonly ConnectionInfo[] = [
+  connection({}),
+  connection({ state: "CONNECTING" }),
+  connection({ state: "DISCONNECTED", attempts: 1 }),
+  connection({ state: "DISCONNECTED", attempts: 6, givenUp: true }),
+  connection({ state: "CLOSED", closed: "off" }),
+  connection({ state: "CLOSED", closed: "replaced" }),
+];
+
+export const JOB: JobSummary = {
+  job_id: "50b3245c-db53-4d2c-af42-52c88ed3bce5",
+  status: "running",
+  stage: "running",
+  progress: 42,
+  source: "a folder/with quite a long name of a video.mp4",
+  device_requested: "auto",
+  device_used: "cpu",
+  fallback: false,
+  created_at: "2026-11-23T09:03:54.216Z",
+  started_at: "2026-11-23T09:03:54.221Z",
+  finished_at: null,
+  frames_done: 42,
+  frames_total: 100,
+  error: null,
+  plugins: ["motion", "people", "tracker"],
+};
+
+export const DEVICES: readonly Device[] = [
+  { id: "cpu", kind: "cpu", name: "AMD EPYC", available: true, reason: null },
+  { id: "cuda:0", kind: "cuda", name: "NVIDIA GPU", available: false, reason: "there is no NVIDIA driver here" },
+];
+
+export const WARNINGS: readonly WarningGroup[] = [
+  {
+    key: "1",
+    plugin: "quality",
+    message: "dark from 6.0 s on (mean luma 18 of 255)",
+    code: "PLUGIN_WARNING",
+    severity: "medium",
+    count: 1,
+    frameIndex: 150,
+  },
+  {
+    key: "2",
+    plugin: "faces",
+    message: "ZeroDivisionError: division by zero",
+    code: "PLUGIN_ERROR",
+    severity: "high",
+    count: 1250,
+    frameIndex: 3,
+  },
+  { key: "3", plugin: null, message: "The source broke off.", code: null, severity: null, count: 1, frameIndex: null },
+];
+
+function plugin(name: string, description: string): Plugin {
+  return {
+    name,
+    health: "ok",
+    reason: null,
+    origin: { kind: "builtin", location: `kinora.plugins.builtin.${name}`, attribute: null },
+    metadata: {
+      name,
+      version: "1.0.0",
+      description,
+      author: "Kinora",
+      tags: [],
+      inputs: ["frame"],
+      outputs: ["detections"],
+      permissions: [],
+      config_schema: {
+        type: "object",
+        properties: {
+          min_hits: { type: "integer", default: 2, minimum: 1, maximum: 100, description: "Sightings after which a track gets its id." },
+          draft: { type: "boolean", default: false, description: "Be quick rather than exact." },
+          mode: { enum: ["fast", "exact"], default: "fast", description: "How to look." },
+          classes: { type: "array", items: { type: "string" }, default: [], description: "Classes that are followed. Empty: all." },
+        },
+      },
+      capabilities: ["detections"],
+      devices: ["cpu"],
+      latency_budget_ms: 40,
+      memory_limit_mb: null,
+    },
+  };
+}
+
+export const PLUGINS: readonly Plugin[] = [
+  plugin("people", "Finds people who stand or walk"),
+  plugin("tracker", "Follows the detections of the plugins before it"),
+  plugin("faces", "Finds upright faces"),
+  {
+    name: "mine",
+    health: "broken",
+    reason: "on import it raised ModuleNotFoundError: No module named 'torch'",
+    origin: { kind: "file", location: "/plugins/mine.py", attribute: null },
+    metadata: null,
+  },
+];

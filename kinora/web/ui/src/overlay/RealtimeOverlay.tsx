@@ -1,0 +1,61 @@
+import { PluginInspector } from "../inspector/PluginInspector";
+import { useRealtime } from "../realtime/RealtimeContext";
+import type { RealtimeState } from "../realtime/state";
+import { isEnded } from "../jobs/jobStates";
+import { duration } from "../ui/format";
+import { FrameRenderer } from "./FrameRenderer";
+import { ProgressBar } from "./ProgressBar";
+import { secondsLeft } from "./secondsLeft";
+import type { ReactNode } from "react";
+
+interface RealtimeOverlayProps {
+  /** Above the picture. */
+  controls: ReactNode;
+  /** Below the picture. */
+  transport: ReactNode;
+  /** Above the inspector. */
+  status: ReactNode;
+}
+
+/** A watched job: the picture with its progress, and the inspector beside it. */
+export function RealtimeOverlay({ controls, transport, status }: RealtimeOverlayProps) {
+  return (
+    <>
+      <section className="centre" aria-label="Picture">
+        {controls}
+        <FrameRenderer />
+        <Progress />
+        {transport}
+      </section>
+      <aside className="right" aria-label="Job and plugins">
+        {status}
+        <PluginInspector />
+      </aside>
+    </>
+  );
+}
+
+function Progress() {
+  const { progress, known, words } = useRealtime(progressInWords);
+  return (
+    <div className="progress-line">
+      <ProgressBar progress={progress} known={known} label={words} />
+      <p aria-hidden="true">{words}</p>
+    </div>
+  );
+}
+
+function progressInWords(state: RealtimeState) {
+  const { progress, lengthKnown: known, stage, framesDone, framesTotal, job } = state;
+  const status = state.jobs[state.jobId ?? ""]?.status ?? job?.status ?? "";
+  const ended = isEnded(status);
+  const left = ended ? null : secondsLeft(framesDone, framesTotal, job?.fps ?? null);
+  const words = [
+    ended ? status : (stage ?? "waiting"),
+    known ? `${progress}%` : null,
+    framesTotal === null ? `${framesDone} frames` : `${framesDone} of ${framesTotal} frames`,
+    job?.fps ? `${job.fps.toFixed(1)} fps` : null,
+    left === null || status === "paused" ? null : `${duration(left)} left`,
+  ];
+  return { progress, known: known || ended, words: words.filter((word) => word !== null).join(" · ") };
+}

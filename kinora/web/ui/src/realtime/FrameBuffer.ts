@@ -1,0 +1,54 @@
+/** The newest frames of the watched job as the plugins' results come in, for drawing; its size is bounded. */
+import type { FrameData } from "../api/types";
+import type { FramePayload } from "./messages";
+
+const MAX_FRAMES = 240;
+/** A plugin that has not answered for so long is not waited for. */
+const PATIENCE_MS = 1000;
+
+interface Reached {
+  index: number;
+  at: number;
+}
+
+export class FrameBuffer {
+  readonly #frames = new Map<number, FrameData>();
+  readonly #reached = new Map<string, Reached>();
+
+  add(payload: FramePayload, now: number): void {
+    const { plugin, index, frame_id, timestamp_ms, width, height } = payload;
+    const frame = this.#frames.get(index) ?? { frame_id, index, timestamp_ms, width, height, results: {} };
+    frame.results[plugin] = payload.data;
+    this.#frames.set(index, frame);
+    this.#reached.set(plugin, { index, at: now });
+    this.#forgetOld();
+  }
+
+  get(index: number): FrameData | null {
+    return this.#frames.get(index) ?? null;
+  }
+
+  /** The newest frame up to the index `last` that all plugins which keep up have done; null if there is none. */
+  newest(now: number, last: number): FrameData | null {
+    const reached = [...this.#reached.values()];
+    const lively = reached.filter(({ at }) => now - at < PATIENCE_MS).map(({ index }) => index);
+    const limit = Math.min(last, lively.length > 0 ? Math.min(...lively) : Infinity);
+    let newest: FrameData | null = null;
+    for (const frame of this.#frames.values()) {
+      if (frame.index <= limit && frame.index >= (newest?.index ?? 0)) newest = frame;
+    }
+    return newest;
+  }
+
+  clear(): void {
+    this.#frames.clear();
+    this.#reached.clear();
+  }
+
+  #forgetOld(): void {
+    for (const index of this.#frames.keys()) {
+      if (this.#frames.size <= MAX_FRAMES) return;
+      this.#frames.delete(index);
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** Keeps the full state of the watched job fresh: often when that is all there is, now and then beside realtime. */
+import { getExtended } from "../api/calls";
+import { ApiError, inWords } from "../api/http";
+import { isEnded } from "../jobs/jobStates";
+import type { RealtimeStore } from "./RealtimeStore";
+
+const POLLING_MS = 1000;
+const BESIDE_REALTIME_MS = 2000;
+const ENDED_MS = 30_000;
+
+export class JobPoller {
+  readonly #store: RealtimeStore;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #abort: AbortController | null = null;
+  #stopped = true;
+
+  constructor(store: RealtimeStore) {
+    this.#store = store;
+  }
+
+  start(): void {
+    this.#stopped = false;
+    this.poke();
+  }
+
+  /** Ask now, and from now on regularly. */
+  readonly poke = (): void => {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#abort?.abort();
+    void this.#ask(this.#store.latest.jobId);
+  };
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#abort?.abort();
+  }
+
+  async #ask(jobId: string | null): Promise<void> {
+    if (jobId === null) return;
+    const abort = new AbortController();
+    this.#abort = abort;
+    try {
+      this.#store.dispatch({ type: "job", job: await getExtended(jobId, abort.signal) });
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      if (error instanceof ApiError && error.status !== 0) this.#store.dispatch({ type: "error", message: inWords(error) });
+      if (error instanceof ApiError && error.status === 404) return;
+    }
+    if (!this.#stopped) this.#timer = setTimeout(this.poke, this.#pauseMs());
+  }
+
+  #pauseMs(): number {
+    const { polling, job } = this.#store.latest;
+    if (job && isEnded(job.status)) return ENDED_MS;
+    return polling ? POLLING_MS : BESIDE_REALTIME_MS;
+  }
+}

@@ -1,0 +1,171 @@
+/** The connection to `/v1/realtime`: it comes back by itself and asks for what it missed. */
+import { backoffMs, GIVE_UP_AFTER } from "./backoff";
+import { parsePicture, type BinaryPicture } from "./binaryPicture";
+import { MessageFilter } from "./MessageFilter";
+import { parseMessage, type RealtimeMessage } from "./messages";
+
+export type ConnectionState = "IDLE" | "CONNECTING" | "CONNECTED" | "DISCONNECTED" | "RECONNECTING" | "CLOSED";
+
+/** Why a connection is closed for good. */
+export type ClosedReason = "asked" | "replaced" | "off";
+
+export interface ConnectionInfo {
+  state: ConnectionState;
+  /** Failed attempts in a row. */
+  attempts: number;
+  /** So many failed that something else has to stand in; attempts go on all the same. */
+  givenUp: boolean;
+  closed: ClosedReason | null;
+}
+
+export interface Filters {
+  max_fps?: number;
+  job_id?: string[];
+}
+
+/** As much of a WebSocket as is used here. */
+export type Socket = Pick<
+  WebSocket,
+  "binaryType" | "readyState" | "send" | "close" | "onopen" | "onmessage" | "onclose"
+>;
+
+export interface ClientOptions {
+  /** `ws://…/v1/realtime`, without a query. */
+  url: string;
+  /** A UUID that no other page has: the server keeps one connection for each. */
+  sessionId: string;
+  onMessage: (message: RealtimeMessage) => void;
+  onState: (info: ConnectionInfo) => void;
+  onPicture?: (picture: BinaryPicture) => void;
+  openSocket?: (url: string) => Socket;
+  /** Whether the server has no realtime side at all; asked when a connection could not be made. */
+  isOff?: () => Promise<boolean>;
+  random?: () => number;
+}
+
+const REPLACED = 4002;
+const OPEN = 1;
+/** The server pings every 30 s: after this long without a word, the connection is dead. */
+const SILENCE_MS = 75_000;
+
+export class RealtimeClient {
+  readonly #options: ClientOptions;
+  readonly #filter = new MessageFilter();
+  #info: ConnectionInfo = { state: "IDLE", attempts: 0, givenUp: false, closed: null };
+  #socket: Socket | null = null;
+  #filters: Filters = {};
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  get info(): ConnectionInfo {
+    return this.#info;
+  }
+
+  /** Connect, at first with everything after `lastEventId`; does nothing unless IDLE or CLOSED. */
+  connect(lastEventId?: string): void {
+    if (this.#info.state !== "IDLE" && this.#info.state !== "CLOSED") return;
+    if (lastEventId !== undefined) this.#filter.startAfter(lastEventId);
+    this.#become({ state: "CONNECTING", attempts: 0, givenUp: false, closed: null });
+    this.#open();
+  }
+
+  /** Say goodbye and stay away. */
+  close(reason: ClosedReason = "asked"): void {
+    this.#forgetSocket()?.close(1000);
+    clearTimeout(this.#retry);
+    this.#become({ state: "CLOSED", closed: reason });
+  }
+
+  /** Choose what to get from now on, after a lost connection too. */
+  subscribe(filters: Filters): void {
+    this.#filters = filters;
+    if (this.#info.state === "CONNECTED") this.#send("subscribe", filters);
+  }
+
+  /** Try at once instead of waiting, as when the network is back. */
+  retryNow(): void {
+    if (this.#info.state === "DISCONNECTED") this.#reconnect();
+  }
+
+  #open(): void {
+    const socket = (this.#options.openSocket ?? ((url) => new WebSocket(url)))(this.#address());
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.#become({ state: "CONNECTED", attempts: 0, givenUp: false });
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = ({ code }) => this.#lost(code);
+    this.#socket = socket;
+    this.#listen();
+  }
+
+  #address(): string {
+    const query = new URLSearchParams({ session_id: this.#options.sessionId });
+    if (this.#filters.max_fps !== undefined) query.set("max_fps", String(this.#filters.max_fps));
+    for (const id of this.#filters.job_id ?? []) query.append("job_id", id);
+    const last = this.#filter.lastEventId;
+    if (last !== null) query.set("last_event_id", last);
+    return `${this.#options.url}?${query}`;
+  }
+
+  #receive(data: unknown): void {
+    this.#listen();
+    if (data instanceof ArrayBuffer) {
+      const picture = parsePicture(data);
+      if (picture) this.#options.onPicture?.(picture);
+      return;
+    }
+    const message = typeof data === "string" ? parseMessage(data) : null;
+    if (!message) return;
+    if (message.type === "ping") this.#send("pong", {});
+    if (this.#filter.accepts(message)) this.#options.onMessage(message);
+  }
+
+  #lost(code: number): void {
+    const connected = this.#info.state === "CONNECTED";
+    this.#forgetSocket();
+    if (code === REPLACED) return this.close("replaced");
+    const attempts = connected ? 0 : this.#info.attempts + 1;
+    this.#become({ state: "DISCONNECTED", attempts, givenUp: attempts >= GIVE_UP_AFTER });
+    this.#retry = setTimeout(() => this.#reconnect(), backoffMs(attempts, this.#options.random));
+    if (!connected) void this.#closeIfOff();
+  }
+
+  async #closeIfOff(): Promise<void> {
+    const off = await this.#options.isOff?.();
+    if (off && this.#info.state !== "CONNECTED" && this.#info.state !== "CLOSED") this.close("off");
+  }
+
+  #reconnect(): void {
+    clearTimeout(this.#retry);
+    this.#become({ state: "RECONNECTING" });
+    this.#open();
+  }
+
+  #listen(): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => {
+      this.#socket?.close();
+      this.#lost(1006);
+    }, SILENCE_MS);
+  }
+
+  #send(type: string, payload: object): void {
+    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify({ type, payload }));
+  }
+
+  #forgetSocket(): Socket | null {
+    const socket = this.#socket;
+    clearTimeout(this.#silence);
+    if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
+    this.#socket = null;
+    return socket;
+  }
+
+  #become(change: Partial<ConnectionInfo>): void {
+    this.#info = { ...this.#info, ...change };
+    this.#options.onState(this.#info);
+  }
+}

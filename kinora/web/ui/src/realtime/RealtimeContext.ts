@@ -1,0 +1,48 @@
+import { createContext, useContext, useRef, useSyncExternalStore } from "react";
+import type { Filters } from "./RealtimeClient";
+import type { Listener, RealtimeStore } from "./RealtimeStore";
+import type { Action } from "./reducer";
+import type { RealtimeState } from "./state";
+
+export interface Realtime {
+  readonly store: RealtimeStore;
+  readonly state: RealtimeState;
+  dispatch: (action: Action) => void;
+  subscribe: (listener: Listener) => () => void;
+  /** Choose what the server sends. */
+  choose: (filters: Filters) => void;
+  /** Ask now how the watched job stands. */
+  refresh: () => void;
+  reconnect: () => void;
+}
+
+export const RealtimeContext = createContext<Realtime | null>(null);
+
+/** The realtime side; `state` in it is a getter, so using it does not render again: for that is `useRealtime`. */
+export function useRealtimeContext(): Realtime {
+  const context = useContext(RealtimeContext);
+  if (!context) throw new Error("This component must stand in a RealtimeProvider.");
+  return context;
+}
+
+/** A part of the state; renders again when that part is another, compared by its own fields. */
+export function useRealtime<T>(select: (state: RealtimeState) => T): T {
+  const { store } = useRealtimeContext();
+  const last = useRef<{ state: RealtimeState; value: T } | null>(null);
+  return useSyncExternalStore(store.subscribe, () => {
+    const state = store.getState();
+    if (last.current?.state === state) return last.current.value;
+    const value = select(state);
+    const kept = last.current && isShallowEqual(last.current.value, value) ? last.current.value : value;
+    last.current = { state, value: kept };
+    return kept;
+  });
+}
+
+function isShallowEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const left = Object.entries(a);
+  const right = b as Record<string, unknown>;
+  return left.length === Object.keys(b).length && left.every(([key, value]) => Object.is(value, right[key]));
+}

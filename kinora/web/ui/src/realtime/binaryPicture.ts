@@ -1,0 +1,26 @@
+/** A picture as a binary message: length of the header (4 bytes, big-endian), the header as JSON, the JPEG. */
+export interface BinaryPicture {
+  jobId: string;
+  index: number;
+  jpeg: Blob;
+}
+
+/** The picture in a message; null for what is none. */
+export function parsePicture(data: ArrayBuffer): BinaryPicture | null {
+  if (data.byteLength < 4) return null;
+  const length = new DataView(data).getUint32(0);
+  if (4 + length > data.byteLength) return null;
+  try {
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length))) as Record<string, unknown>;
+    if (header.type !== "frame_image" || typeof header.job_id !== "string" || typeof header.index !== "number") {
+      return null;
+    }
+    return {
+      jobId: header.job_id,
+      index: header.index,
+      jpeg: new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }),
+    };
+  } catch {
+    return null;
+  }
+}

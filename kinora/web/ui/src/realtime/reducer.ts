@@ -1,0 +1,188 @@
+/** How messages and answers change what the page knows. */
+import type { ExtendedJob, PluginState } from "../api/types";
+import type {
+  CompletePayload,
+  ErrorPayload,
+  FramePayload,
+  GapPayload,
+  PluginStatusPayload,
+  ProgressPayload,
+  RealtimeMessage,
+  WarningPayload,
+} from "./messages";
+import type { ConnectionInfo } from "./RealtimeClient";
+import { watching, type LiveJob, type LivePlugin, type RealtimeState } from "./state";
+import { warningText, withTexts, withWarning } from "./warnings";
+
+export type Action =
+  | { type: "connection"; info: ConnectionInfo }
+  | { type: "message"; message: RealtimeMessage }
+  | { type: "watch"; jobId: string | null }
+  | { type: "job"; job: ExtendedJob }
+  | { type: "forgotten"; jobId: string }
+  | { type: "error"; message: string };
+
+const MAX_ERRORS = 100;
+/** Jobs of which messages are remembered; the list itself comes from the server. */
+const MAX_JOBS = 400;
+
+const clamp = (progress: number | null) => Math.min(100, Math.max(0, progress ?? 0));
+
+export function reduce(state: RealtimeState, action: Action): RealtimeState {
+  switch (action.type) {
+    case "connection":
+      return onConnection(state, action.info);
+    case "message":
+      return onMessage(state, action.message);
+    case "watch":
+      return state.jobId === action.jobId ? state : watching(state, action.jobId);
+    case "job":
+      return action.job.job_id === state.jobId ? onJob(state, action.job) : state;
+    case "forgotten":
+      return onForgotten(state, action.jobId);
+    case "error":
+      return withError(state, action.message);
+  }
+}
+
+function onConnection(state: RealtimeState, info: ConnectionInfo): RealtimeState {
+  const polling = info.givenUp || info.closed === "off" || info.closed === "replaced";
+  return { ...state, connection: info, isConnected: info.state === "CONNECTED", polling };
+}
+
+function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeState {
+  switch (message.type) {
+    case "metadata":
+      return { ...state, metadata: { ...state.metadata, [message.payload.plugin]: message.payload.metadata } };
+    case "gap":
+      return onGap(state, message.payload);
+    case "error":
+      return onError(state, message.payload);
+    case "progress":
+      return onProgress(state, message.payload);
+    case "complete":
+      return onComplete(state, message.payload);
+    case "frame":
+      return message.payload.job_id === state.jobId ? onFrame(state, message.payload) : state;
+    case "plugin_status":
+      return message.payload.job_id === state.jobId ? onPluginStatus(state, message.payload) : state;
+    case "warning":
+      return message.payload.job_id === state.jobId ? onWarning(state, message.payload) : state;
+    case "partial_result":
+    case "ping":
+    case "pong":
+      return state;
+  }
+}
+
+function onProgress(state: RealtimeState, payload: ProgressPayload): RealtimeState {
+  const { progress, stage, frames_done: framesDone, frames_total: framesTotal } = payload;
+  const ended = state.jobs[payload.job_id]?.status ?? null;
+  const next = withJob(state, payload.job_id, { progress, stage, framesDone, framesTotal, status: ended });
+  if (payload.job_id !== state.jobId) return next;
+  return { ...next, progress: clamp(progress), lengthKnown: progress !== null, stage, framesDone, framesTotal };
+}
+
+function onComplete(state: RealtimeState, payload: CompletePayload): RealtimeState {
+  const known = state.jobs[payload.job_id];
+  const progress = payload.status === "done" ? 100 : (known?.progress ?? null);
+  const live: LiveJob = {
+    progress,
+    stage: known?.stage ?? "finalizing",
+    framesDone: payload.frames,
+    framesTotal: known?.framesTotal ?? null,
+    status: payload.status,
+  };
+  const next = withJob(state, payload.job_id, live);
+  if (payload.job_id !== state.jobId) return next;
+  const done = payload.status === "done";
+  return { ...next, progress: done ? 100 : next.progress, lengthKnown: done || next.lengthKnown, framesDone: payload.frames };
+}
+
+/** The jobs that were heard of first are forgotten, half of them at a time. */
+function withJob(state: RealtimeState, jobId: string, job: LiveJob): RealtimeState {
+  const jobs = { ...state.jobs, [jobId]: job };
+  const ids = Object.keys(jobs);
+  if (ids.length <= MAX_JOBS) return { ...state, jobs };
+  const kept = new Set([...ids.slice(-MAX_JOBS / 2), jobId]);
+  return { ...state, jobs: Object.fromEntries(Object.entries(jobs).filter(([id]) => kept.has(id))) };
+}
+
+function onForgotten(state: RealtimeState, jobId: string): RealtimeState {
+  const { [jobId]: _gone, ...jobs } = state.jobs;
+  const next = { ...state, jobs };
+  return state.jobId === jobId ? watching(next, null) : next;
+}
+
+function onFrame(state: RealtimeState, payload: FramePayload): RealtimeState {
+  const { plugin, index } = payload;
+  const total = (state.pluginTimings[plugin] ?? 0) + payload.timing_ms;
+  const pluginTimings = { ...state.pluginTimings, [plugin]: Math.round(total * 10) / 10 };
+  const current = state.currentFrame;
+  if (current && index < current.index) return { ...state, pluginTimings };
+  const results = { ...(current?.index === index ? current.results : {}), [plugin]: payload.data };
+  const { frame_id, timestamp_ms, width, height } = payload;
+  return { ...state, pluginTimings, currentFrame: { frame_id, index, timestamp_ms, width, height, results } };
+}
+
+function onPluginStatus(state: RealtimeState, payload: PluginStatusPayload): RealtimeState {
+  const plugin: LivePlugin = {
+    status: payload.status,
+    health: payload.health,
+    frames: payload.frames_processed,
+    timingMs: payload.timing_ms,
+  };
+  return { ...state, plugins: { ...state.plugins, [payload.plugin]: plugin } };
+}
+
+function onWarning(state: RealtimeState, payload: WarningPayload): RealtimeState {
+  const warningGroups = withWarning(state.warningGroups, payload);
+  return { ...state, warningGroups, warnings: warningGroups.map(warningText) };
+}
+
+function onError(state: RealtimeState, payload: ErrorPayload): RealtimeState {
+  return payload.job_id === null || payload.job_id === state.jobId ? withError(state, payload.error) : state;
+}
+
+function withError(state: RealtimeState, message: string): RealtimeState {
+  if (state.errors.at(-1) === message) return state;
+  return { ...state, errors: [...state.errors, message].slice(-MAX_ERRORS) };
+}
+
+const MISSED = {
+  restarted: "The server was started again; this is how things stand now.",
+  expired: "The connection was away for too long to get everything again; this is how things stand now.",
+  slow: "This page was too slow for some frames; they are in the results all the same.",
+  deleted: null,
+} as const;
+
+function onGap(state: RealtimeState, payload: GapPayload): RealtimeState {
+  return { ...state, missed: MISSED[payload.reason] };
+}
+
+function onJob(state: RealtimeState, job: ExtendedJob): RealtimeState {
+  const warningGroups = withTexts(state.warningGroups, job.warnings ?? []);
+  return {
+    ...state,
+    job,
+    progress: Math.max(clamp(job.progress), job.status === "running" ? state.progress : 0),
+    lengthKnown: job.progress !== null,
+    stage: job.stage,
+    framesDone: Math.max(job.frames_done, state.framesDone),
+    framesTotal: job.frames_total,
+    pluginTimings: job.plugin_timings ?? state.pluginTimings,
+    plugins: Object.fromEntries(Object.entries(job.plugins).map(([name, plugin]) => [name, livePlugin(plugin)])),
+    warningGroups,
+    warnings: warningGroups.map(warningText),
+    errors: job.error === null || state.errors.includes(job.error) ? state.errors : [...state.errors, job.error],
+  };
+}
+
+function livePlugin(plugin: PluginState): LivePlugin {
+  return {
+    status: plugin.status,
+    health: plugin.health,
+    frames: plugin.frames,
+    timingMs: plugin.run_ms?.last ?? null,
+  };
+}

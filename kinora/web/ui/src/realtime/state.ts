@@ -1,0 +1,89 @@
+/** What the page knows of the server and of the job it watches. */
+import type { ExtendedJob, FrameData, Health, PluginMeta, Severity, Stage, StageStatus } from "../api/types";
+import type { ConnectionInfo } from "./RealtimeClient";
+
+/** Warnings of one kind. */
+export interface WarningGroup {
+  key: string;
+  plugin: string | null;
+  message: string;
+  code: string | null;
+  severity: Severity | null;
+  count: number;
+  /** Of the frame on which it first occurred, where that is known. */
+  frameIndex: number | null;
+}
+
+export interface LivePlugin {
+  status: StageStatus;
+  health: Health;
+  frames: number;
+  timingMs: number | null;
+}
+
+/** A job as far as messages tell, for lists of jobs. */
+export interface LiveJob {
+  progress: number | null;
+  stage: Stage;
+  framesDone: number;
+  framesTotal: number | null;
+  /** Set when it has ended. */
+  status: string | null;
+}
+
+export interface RealtimeState {
+  isConnected: boolean;
+  connection: ConnectionInfo;
+  /** Realtime is off or given up, and the state comes by asking for it. */
+  polling: boolean;
+  /** What could not be had again after a lost connection, in words. */
+  missed: string | null;
+  jobId: string | null;
+  job: ExtendedJob | null;
+  /** 0 to 100; see `lengthKnown`. */
+  progress: number;
+  lengthKnown: boolean;
+  stage: Stage | null;
+  framesDone: number;
+  framesTotal: number | null;
+  currentFrame: FrameData | null;
+  /** Total milliseconds per plugin. */
+  pluginTimings: Record<string, number>;
+  plugins: Record<string, LivePlugin>;
+  warnings: string[];
+  warningGroups: WarningGroup[];
+  errors: string[];
+  metadata: Record<string, PluginMeta>;
+  jobs: Record<string, LiveJob>;
+}
+
+const FRESH_JOB = {
+  job: null,
+  progress: 0,
+  lengthKnown: true,
+  stage: null,
+  framesDone: 0,
+  framesTotal: null,
+  currentFrame: null,
+  pluginTimings: {},
+  plugins: {},
+  warnings: [],
+  warningGroups: [],
+  errors: [],
+} satisfies Partial<RealtimeState>;
+
+/** The state with another watched job, of which nothing is known yet. */
+export function watching(state: RealtimeState, jobId: string | null): RealtimeState {
+  return { ...state, ...FRESH_JOB, jobId, missed: null };
+}
+
+export const INITIAL_STATE: RealtimeState = {
+  ...FRESH_JOB,
+  isConnected: false,
+  connection: { state: "IDLE", attempts: 0, givenUp: false, closed: null },
+  polling: false,
+  missed: null,
+  jobId: null,
+  metadata: {},
+  jobs: {},
+};

@@ -1,0 +1,40 @@
+import { getExtended, streamFrames } from "../api/calls";
+import { Button } from "../ui/Button";
+import { Notice } from "../ui/Notice";
+import { useAction } from "../ui/useAction";
+import { saveBlob } from "./saveBlob";
+
+/** A job's results as files. */
+export function Downloads({ jobId }: { jobId: string }) {
+  const { busy, error, run } = useAction();
+  const name = `kinora-${jobId.slice(0, 8)}`;
+  const formats: { label: string; load: () => Promise<void> }[] = [
+    { label: "JSON", load: async () => saveBlob(await wholeJob(jobId), `${name}.json`) },
+    { label: "NDJSON", load: async () => saveBlob(await frames(jobId, "application/x-ndjson"), `${name}.ndjson`) },
+    { label: "CSV", load: async () => saveBlob(await frames(jobId, "text/csv"), `${name}.csv`) },
+  ];
+  return (
+    <div className="downloads" role="group" aria-label="Download the results">
+      {formats.map(({ label, load }) => (
+        <Button key={label} icon="download" kind="quiet" busy={busy === label} disabled={busy !== null}
+          onClick={() => run(label, load)}>
+          {label}
+        </Button>
+      ))}
+      {error !== null && <Notice tone="bad">{error}</Notice>}
+    </div>
+  );
+}
+
+async function frames(jobId: string, type: "application/x-ndjson" | "text/csv"): Promise<Blob> {
+  return (await streamFrames(jobId, type, -1)).blob();
+}
+
+/** The job's state with all its frames, put together from pieces so that it need not be parsed. */
+async function wholeJob(jobId: string): Promise<Blob> {
+  const { frames: _none, ...state } = await getExtended(jobId);
+  const lines = await (await frames(jobId, "application/x-ndjson")).text();
+  const list = lines.trimEnd().replaceAll("\n", ",\n");
+  const head = JSON.stringify(state, null, 1).slice(0, -2);
+  return new Blob([head, ',\n "frames": [\n', list, "\n]}\n"], { type: "application/json" });
+}

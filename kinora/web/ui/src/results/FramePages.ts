@@ -1,0 +1,54 @@
+/** Frames of a job by their row, fetched a page at a time; the pages used longest ago are forgotten. */
+import { getFrames } from "../api/calls";
+import type { FrameData } from "../api/types";
+import type { Timeline } from "./Timeline";
+
+const PAGE = 100;
+const MAX_PAGES = 24;
+
+export class FramePages {
+  readonly #jobId: string;
+  readonly #timeline: Timeline;
+  readonly #onLoaded: () => void;
+  readonly #pages = new Map<number, FrameData[]>();
+  readonly #loading = new Set<number>();
+
+  constructor(jobId: string, timeline: Timeline, onLoaded: () => void) {
+    this.#jobId = jobId;
+    this.#timeline = timeline;
+    this.#onLoaded = onLoaded;
+  }
+
+  /** The frame in this row; null while it is fetched. */
+  at(row: number): FrameData | null {
+    if (row < 0 || row >= this.#timeline.length) return null;
+    const number = Math.floor(row / PAGE);
+    const page = this.#pages.get(number);
+    const frame = page?.[row % PAGE];
+    if (page && frame) {
+      this.#pages.delete(number); // and back in as the newest
+      this.#pages.set(number, page);
+      return frame;
+    }
+    void this.#load(number);
+    return null;
+  }
+
+  async #load(number: number): Promise<void> {
+    if (this.#loading.has(number)) return;
+    this.#loading.add(number);
+    try {
+      const after = number === 0 ? -1 : this.#timeline.index(number * PAGE - 1);
+      this.#pages.set(number, (await getFrames(this.#jobId, after, PAGE)).frames);
+      for (const oldest of this.#pages.keys()) {
+        if (this.#pages.size <= MAX_PAGES) break;
+        this.#pages.delete(oldest);
+      }
+      this.#onLoaded();
+    } catch {
+      // Asked for again when it is next looked at.
+    } finally {
+      this.#loading.delete(number);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { FrameData, Json } from "../api/types";
+import { isObject } from "../draw/detections";
+import { useRealtime } from "../realtime/RealtimeContext";
+import { clock } from "../ui/format";
+import { VirtualList } from "../ui/VirtualList";
+import { usePlayer, usePlayerState } from "../watch/PlayerContext";
+
+/** A row for each frame, with what each plugin gave. */
+export function ResultTable() {
+  const player = usePlayer();
+  const { row: current, playing, following } = usePlayerState(player);
+  const plugins = useRealtime((state) => Object.keys(state.plugins));
+  const { timeline, pages } = player;
+  if (timeline.length === 0) return <p className="hint">No frame is stored yet.</p>;
+  return (
+    <VirtualList label="Results, a row for each frame" count={timeline.length} rowRem={2.25}
+      current={playing || following ? null : current}
+      renderRow={(row) => (
+        <button type="button" className="result-row" aria-current={row === current} onClick={() => player.seek(row)}>
+          <span className="frame-number">{timeline.index(row)}</span>
+          <span className="frame-time">{clock(timeline.time(row))}</span>
+          <Results frame={pages.at(row)} plugins={plugins} />
+        </button>
+      )}
+    />
+  );
+}
+
+function Results({ frame, plugins }: { frame: FrameData | null; plugins: readonly string[] }) {
+  if (!frame) return <span className="hint">…</span>;
+  return plugins.map((plugin) => (
+    <span key={plugin} className="result">
+      <em>{plugin}</em> {resultInWords(frame.results[plugin])}
+    </span>
+  ));
+}
+
+/** A plugin's result, short. */
+export function resultInWords(result: Json | undefined): string {
+  if (result === undefined) return "–";
+  if (!isObject(result)) return JSON.stringify(result);
+  const { detections, metrics } = result;
+  const parts: string[] = [];
+  if (Array.isArray(detections)) parts.push(`${detections.length} found`);
+  if (isObject(metrics)) parts.push(...Object.entries(metrics).map(([name, value]) => `${name} ${short(value)}`));
+  if (result.cut === true) parts.push("cut");
+  const { colors } = result;
+  if (Array.isArray(colors)) parts.push(colors.map((color) => (isObject(color) ? short(color.hex ?? null) : "")).join(" "));
+  return parts.length > 0 ? parts.join(", ") : JSON.stringify(result).slice(0, 80);
+}
+
+function short(value: Json): string {
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toFixed(2);
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,97 @@
+import { useRef, useState, type DragEvent, type KeyboardEvent } from "react";
+import type { JsonObject, Plugin, PluginChoice } from "../api/types";
+import { IconButton } from "../ui/Button";
+import { Icon } from "../ui/Icon";
+import { OptionsForm } from "./OptionsForm";
+import { moved } from "./reorder";
+
+interface PluginPickerProps {
+  plugins: readonly Plugin[];
+  chosen: readonly PluginChoice[];
+  onChange: (chosen: PluginChoice[]) => void;
+}
+
+/** Which plugins a frame goes through, in which order and with which options. */
+export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
+  const [said, setSaid] = useState("");
+  const dragged = useRef<number | null>(null);
+  const others = plugins.filter(({ name, health }) => health === "ok" && !chosen.some((choice) => choice.name === name));
+
+  const move = (from: number, to: number) => {
+    const name = chosen[from]?.name;
+    if (name === undefined || to < 0 || to >= chosen.length) return;
+    onChange(moved(chosen, from, to));
+    setSaid(`${name} is now number ${to + 1} of ${chosen.length}.`);
+  };
+  const onDrop = (event: DragEvent, to: number) => {
+    if (dragged.current === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    move(dragged.current, to);
+    dragged.current = null;
+  };
+
+  return (
+    <div className="plugin-picker">
+      <ol aria-label="Chosen plugins, in order">
+        {chosen.map((choice, index) => (
+          <li key={choice.name} onDragOver={(event) => dragged.current !== null && event.preventDefault()}
+            onDrop={(event) => onDrop(event, index)}>
+            <ChosenPlugin choice={choice} plugin={plugins.find(({ name }) => name === choice.name)}
+              onDragStart={() => (dragged.current = index)} onMove={(step) => move(index, index + step)}
+              onRemove={() => onChange(chosen.toSpliced(index, 1))}
+              onOptions={(options) => onChange(chosen.with(index, { ...choice, options }))} />
+          </li>
+        ))}
+      </ol>
+      {chosen.length === 0 && <p className="hint">Add at least one plugin.</p>}
+      <div className="chips" role="group" aria-label="Add a plugin">
+        {others.map(({ name, metadata }) => (
+          <button key={name} type="button" className="chip" title={metadata?.description}
+            onClick={() => onChange([...chosen, { name, options: {} }])}>
+            <Icon name="plus" /> {name}
+          </button>
+        ))}
+      </div>
+      <p className="visually-hidden" role="status">{said}</p>
+    </div>
+  );
+}
+
+interface ChosenPluginProps {
+  choice: PluginChoice;
+  plugin: Plugin | undefined;
+  onDragStart: () => void;
+  onMove: (step: number) => void;
+  onRemove: () => void;
+  onOptions: (options: JsonObject) => void;
+}
+
+function ChosenPlugin({ choice, plugin, onDragStart, onMove, onRemove, onOptions }: ChosenPluginProps) {
+  const [open, setOpen] = useState(false);
+  const { name, options } = choice;
+  const changed = Object.keys(options).length;
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    onMove(step);
+  };
+  return (
+    <>
+      <div className="chosen">
+        <button type="button" className="grip" draggable aria-label={`Move ${name}: arrow keys up and down, or drag`}
+          onDragStart={onDragStart} onKeyDown={onKeyDown}>
+          <Icon name="grip" />
+        </button>
+        <span className="chosen-name">{name}</span>
+        {changed > 0 && <span className="hint">{changed} set</span>}
+        <IconButton icon="options" label={`Options of ${name}`} aria-expanded={open} onClick={() => setOpen(!open)} />
+        <IconButton icon="close" label={`Remove ${name}`} onClick={onRemove} />
+      </div>
+      {plugin?.health === "broken" && <p className="bad-text">{plugin.reason}</p>}
+      {!plugin && <p className="bad-text">There is no such plugin here any more: remove it.</p>}
+      {open && <OptionsForm schema={plugin?.metadata?.config_schema ?? null} options={options} onChange={onOptions} />}
+    </>
+  );
+}

@@ -1,0 +1,39 @@
+import { useId } from "react";
+import type { Draft } from "./draft";
+
+interface RunOptionsFieldsProps {
+  draft: Draft;
+  onChange: (change: Partial<Draft>) => void;
+}
+
+/** Which frames are taken. */
+export function RunOptionsFields({ draft, onChange }: RunOptionsFieldsProps) {
+  const id = useId();
+  return (
+    <details className="run-options">
+      <summary>Frames</summary>
+      <div className="field">
+        <label htmlFor={`${id}-max`}>At most</label>
+        <input id={`${id}-max`} inputMode="numeric" placeholder="all frames" value={draft.maxFrames}
+          onChange={(event) => onChange({ maxFrames: event.target.value })} />
+      </div>
+      <div className="field">
+        <label htmlFor={`${id}-stride`}>Every n-th</label>
+        <input id={`${id}-stride`} inputMode="numeric" placeholder="1" value={draft.stride}
+          onChange={(event) => onChange({ stride: event.target.value })} />
+      </div>
+      <div className="field">
+        <label htmlFor={`${id}-policy`}>When the plugins are behind</label>
+        <select id={`${id}-policy`} value={draft.policy} onChange={(event) => onChange({ policy: policyOf(event.target.value) })}>
+          <option value="">files wait, live sources drop frames</option>
+          <option value="wait">the source waits</option>
+          <option value="latest">old frames are dropped</option>
+        </select>
+      </div>
+    </details>
+  );
+}
+
+function policyOf(value: string): Draft["policy"] {
+  return value === "wait" || value === "latest" ? value : "";
+}

@@ -1,0 +1,85 @@
+/** A job as it is being put together in the form. */
+import type { ExtendedJob, JobRequest, JsonObject, PluginChoice, RunOptions } from "../api/types";
+import { readStored, writeStored } from "../ui/useStored";
+
+export type SourceKind = "demo" | "media" | "upload" | "url";
+
+export interface Draft {
+  kind: SourceKind;
+  /** A file of the media folder, or a URL. */
+  path: string;
+  url: string;
+  file: File | null;
+  plugins: PluginChoice[];
+  device: string;
+  maxFrames: string;
+  stride: string;
+  policy: "" | "wait" | "latest";
+}
+
+const DEMO = "demo:";
+const FIRST_PLUGINS = ["motion", "people", "tracker", "quality", "scenes"];
+
+export const firstDraft = (device: string): Draft => ({
+  kind: "demo",
+  path: "",
+  url: "",
+  file: null,
+  plugins: FIRST_PLUGINS.map((name) => ({ name, options: {} })),
+  device,
+  maxFrames: "",
+  stride: "",
+  policy: "",
+});
+
+/** What the server is asked for; a sentence for what is missing. */
+export function requestOf(draft: Draft): JobRequest | string {
+  const source = { demo: DEMO, media: draft.path, url: draft.url.trim(), upload: draft.file?.name ?? "" }[draft.kind];
+  if (source === "") {
+    return { demo: "", media: "Choose a file of the media folder.", url: "Type the URL.", upload: "Choose a file." }[draft.kind];
+  }
+  if (draft.plugins.length === 0) return "Add at least one plugin.";
+  const options: RunOptions = {};
+  const [maxFrames, stride] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride)];
+  if (maxFrames === null || stride === null) return "Frames and steps must be whole numbers from 1.";
+  if (maxFrames !== undefined) options.max_frames = maxFrames;
+  if (stride !== undefined) options.stride = stride;
+  if (draft.policy !== "") options.policy = draft.policy;
+  return { source, plugins: draft.plugins, device_requested: draft.device, options };
+}
+
+function wholeNumber(text: string): number | undefined | null {
+  if (text.trim() === "") return undefined;
+  const value = Number(text);
+  return Number.isInteger(value) && value >= 1 ? value : null;
+}
+
+/** The job once more, for changing it. Options of its plugins are known if it was started in this browser. */
+export function draftOf(job: ExtendedJob): Draft {
+  const { source, options } = job;
+  const kind: SourceKind = source === DEMO ? "demo" : source.includes("://") ? "url" : "media";
+  const known = rememberedOptions()[job.job_id] ?? {};
+  return {
+    kind,
+    path: kind === "media" ? source : "",
+    url: kind === "url" ? source : "",
+    file: null,
+    plugins: Object.keys(job.plugins).map((name) => ({ name, options: known[name] ?? {} })),
+    device: job.device_requested,
+    maxFrames: typeof options.max_frames === "number" ? String(options.max_frames) : "",
+    stride: typeof options.stride === "number" && options.stride !== 1 ? String(options.stride) : "",
+    policy: options.policy === "wait" || options.policy === "latest" ? options.policy : "",
+  };
+}
+
+type Remembered = Record<string, Record<string, JsonObject>>;
+const REMEMBERED = 50;
+
+const isRemembered = (value: unknown): value is Remembered => typeof value === "object" && value !== null;
+const rememberedOptions = () => readStored("options", {}, isRemembered);
+
+export function rememberOptions(jobId: string, plugins: readonly PluginChoice[]): void {
+  const own = Object.fromEntries(plugins.map(({ name, options }) => [name, options]));
+  const entries = [...Object.entries(rememberedOptions()), [jobId, own] as const];
+  writeStored("options", Object.fromEntries(entries.slice(-REMEMBERED)));
+}

@@ -1,0 +1,60 @@
+/** Options of a plugin, as its JSON Schema describes them, and their values as a form holds them. */
+import type { Json, JsonObject, OptionSchema } from "../api/types";
+
+export type OptionKind = "number" | "integer" | "boolean" | "choice" | "names" | "text" | "json";
+
+export function kindOf(schema: OptionSchema): OptionKind {
+  if (schema.enum) return "choice";
+  const type = Array.isArray(schema.type) ? schema.type.find((name) => name !== "null") : schema.type;
+  if (type === "number" || type === "integer" || type === "boolean") return type;
+  if (type === "string") return "text";
+  return type === "array" && schema.items?.type === "string" ? "names" : "json";
+}
+
+export function propertiesOf(schema: OptionSchema | null): [string, OptionSchema][] {
+  return Object.entries(schema?.properties ?? {});
+}
+
+/** The value that a field's text stands for; undefined for "as it comes", and an error where it stands for none. */
+export function parseOption(schema: OptionSchema, text: string): { value?: Json; error?: string } {
+  const trimmed = text.trim();
+  if (trimmed === "") return {};
+  switch (kindOf(schema)) {
+    case "number":
+    case "integer":
+      return parseNumber(schema, trimmed);
+    case "names":
+      return { value: trimmed.split(",").map((name) => name.trim()).filter((name) => name !== "") };
+    case "json":
+      try {
+        return { value: JSON.parse(trimmed) as Json };
+      } catch {
+        return { error: "must be JSON" };
+      }
+    default:
+      return { value: trimmed };
+  }
+}
+
+function parseNumber(schema: OptionSchema, text: string): { value?: Json; error?: string } {
+  const value = Number(text);
+  const { minimum = -Infinity, maximum = Infinity } = schema;
+  const whole = kindOf(schema) === "integer";
+  if (!Number.isFinite(value) || (whole && !Number.isInteger(value))) {
+    return { error: `must be a ${whole ? "whole " : ""}number` };
+  }
+  if (value < minimum || value > maximum) return { error: `must be from ${minimum} to ${maximum}` };
+  return { value };
+}
+
+/** `options` with one of them changed, or as it comes by itself. */
+export function withOption(options: JsonObject, name: string, value: Json | undefined): JsonObject {
+  const { [name]: _old, ...others } = options;
+  return value === undefined ? others : { ...others, [name]: value };
+}
+
+export function showValue(value: Json | undefined): string {
+  if (value === undefined || value === null) return "";
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join(", ");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,25 @@
+export type Tone = "neutral" | "info" | "good" | "warn" | "bad";
+
+const TONES: Record<string, Tone> = {
+  queued: "neutral",
+  waiting: "neutral",
+  started: "info",
+  running: "info",
+  paused: "warn",
+  done: "good",
+  completed: "good",
+  ok: "good",
+  degraded: "warn",
+  interrupted: "warn",
+  cancelled: "neutral",
+  failed: "bad",
+  broken: "bad",
+  low: "neutral",
+  medium: "warn",
+  high: "bad",
+};
+
+/** A state as a word; its colour says the same once more. */
+export function Badge({ text, tone = TONES[text] ?? "neutral" }: { text: string; tone?: Tone }) {
+  return <span className={`badge ${tone}`}>{text}</span>;
+}

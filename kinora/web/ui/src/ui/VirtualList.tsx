@@ -1,0 +1,67 @@
+import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
+
+interface VirtualListProps {
+  label: string;
+  count: number;
+  /** In rem, the same for all rows. */
+  rowRem: number;
+  renderRow: (index: number) => ReactNode;
+  /** Called when the last row comes into view. */
+  onEnd?: () => void;
+  /** This row is kept in view. */
+  current?: number | null;
+}
+
+const BEYOND = 6; // rows above and below the visible ones
+
+/** A list of any length that has only the rows in the page which are seen. */
+export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = null }: VirtualListProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const [view, setView] = useState({ top: 0, height: 600 });
+  const rowHeight = rowRem * remPx();
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const measure = () => setView({ top: element.scrollTop, height: element.clientHeight });
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element || current === null || current < 0) return;
+    const top = current * rowHeight;
+    const visible = top >= element.scrollTop && top + rowHeight <= element.scrollTop + element.clientHeight;
+    if (!visible) element.scrollTop = top - element.clientHeight / 2;
+  }, [current, rowHeight]);
+
+  const first = Math.max(0, Math.floor(view.top / rowHeight) - BEYOND);
+  const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + BEYOND);
+  const onScroll = () => {
+    const element = box.current;
+    if (!element) return;
+    setView({ top: element.scrollTop, height: element.clientHeight });
+    if (element.scrollTop + element.clientHeight >= count * rowHeight - rowHeight) onEnd?.();
+  };
+
+  return (
+    // A region that scrolls must be reachable by keyboard to be scrolled by it.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div className="virtual" ref={box} onScroll={onScroll} role="region" aria-label={label} tabIndex={0}>
+      <ul style={{ height: count * rowHeight }}>
+        {Array.from({ length: Math.max(0, last - first) }, (_, offset) => first + offset).map((index) => (
+          <li key={index} style={{ top: index * rowHeight, height: rowHeight }} aria-setsize={count} aria-posinset={index + 1}>
+            {renderRow(index)}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function remPx(): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+}

@@ -1,0 +1,20 @@
+import { useState } from "react";
+import { inWords } from "../api/http";
+
+/** Runs one thing at a time that the user asked for, and keeps its error for showing beside it. */
+export function useAction(): {
+  busy: string | null;
+  error: string | null;
+  run: (name: string, action: () => Promise<void>) => void;
+} {
+  const [busy, setBusy] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const run = (name: string, action: () => Promise<void>) => {
+    setBusy(name);
+    setError(null);
+    action()
+      .catch((fault: unknown) => setError(inWords(fault)))
+      .finally(() => setBusy(null));
+  };
+  return { busy, error, run };
+}

@@ -1,0 +1,104 @@
+/** Paints one canvas with a job's picture and what was found on it, at most once per animation frame. */
+import type { FrameData } from "../api/types";
+import { allDetections } from "../draw/detections";
+import { drawOverlay } from "../draw/drawOverlay";
+import { drawRadar, RADAR } from "../draw/drawRadar";
+import { sharpCanvas } from "../draw/sharpCanvas";
+import { Trails } from "../draw/Trails";
+import type { ViewOptions } from "../draw/viewOptions";
+import { paintScheduler } from "../realtime/paintScheduler";
+import { PictureLoader, type Picture } from "./PictureLoader";
+import type { Player } from "./Player";
+
+export class PicturePainter {
+  readonly #canvas: HTMLCanvasElement;
+  readonly #player: Player;
+  readonly #options: () => ViewOptions;
+  readonly #onShown: (frame: FrameData | null, fault: string | null) => void;
+  readonly #loader: PictureLoader;
+  readonly #trails = new Trails();
+  readonly #paint = paintScheduler(() => this.#draw());
+  #picture: Picture | null = null;
+  #wantedAt = 0;
+  #later: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    canvas: HTMLCanvasElement,
+    player: Player,
+    options: () => ViewOptions,
+    onShown: (frame: FrameData | null, fault: string | null) => void,
+  ) {
+    this.#canvas = canvas;
+    this.#player = player;
+    this.#options = options;
+    this.#onShown = onShown;
+    this.#loader = new PictureLoader(player.jobId, (picture) => {
+      // Of a running job the next one may be had: until then the last one stays.
+      if (!picture.bitmap && this.#picture?.bitmap && player.isLive) return;
+      this.#picture?.bitmap?.close();
+      this.#picture = picture;
+      this.#paint.request();
+    });
+  }
+
+  /** Something may have changed. */
+  readonly poke = (): void => {
+    const frame = this.#player.frame();
+    if (frame) this.#wantPicture(frame.index);
+    this.#paint.request();
+  };
+
+  stop(): void {
+    clearTimeout(this.#later);
+    this.#paint.cancel();
+    this.#loader.stop();
+    this.#picture?.bitmap?.close();
+    this.#picture = null;
+  }
+
+  /** No more pictures a second than are asked for. */
+  #wantPicture(index: number): void {
+    const pause = this.#wantedAt + 1000 / this.#options().fps - performance.now();
+    clearTimeout(this.#later);
+    if (pause > 1 && this.#player.isLive) {
+      this.#later = setTimeout(this.poke, pause);
+      return;
+    }
+    this.#wantedAt = performance.now();
+    this.#loader.want(index);
+  }
+
+  /** The results drawn are those of the picture, so that both are in step. */
+  #draw(): void {
+    const picture = this.#picture;
+    const frame = picture ? this.#player.frameAt(picture.index) : this.#player.frame();
+    const context = sharpCanvas(this.#canvas);
+    this.#onShown(frame, picture?.fault ?? null);
+    const size = picture?.bitmap ?? frame;
+    if (!context || !size) return;
+    const { clientWidth, clientHeight } = this.#canvas;
+    const fit = Math.min(clientWidth / size.width, clientHeight / size.height);
+    context.save();
+    context.translate((clientWidth - size.width * fit) / 2, (clientHeight - size.height * fit) / 2);
+    context.fillStyle = "#0b1220";
+    context.fillRect(0, 0, size.width * fit, size.height * fit);
+    if (picture?.bitmap) context.drawImage(picture.bitmap, 0, 0, size.width * fit, size.height * fit);
+    // A picture may be smaller than its frame; boxes are in pixels of the frame.
+    if (frame) this.#drawResults(context, frame, (size.width * fit) / frame.width);
+    context.restore();
+  }
+
+  #drawResults(context: CanvasRenderingContext2D, frame: FrameData, scale: number): void {
+    const options = this.#options();
+    this.#trails.add(frame);
+    if (!options.overlay) return;
+    drawOverlay(context, frame, scale, options);
+    if (!options.radar) return;
+    const present = new Set(allDetections(frame).flatMap(({ trackId }) => trackId ?? []));
+    const [width, height] = [frame.width * scale, frame.height * scale];
+    const size = Math.min(RADAR.largest, width / RADAR.share);
+    context.translate(width - RADAR.width * size - RADAR.margin, height - RADAR.height * size - RADAR.margin);
+    context.scale(size, size);
+    drawRadar(context, this.#trails, present);
+  }
+}

@@ -1,0 +1,168 @@
+/** Which frame of a job is looked at: the newest one of a running job, or any that is stored. */
+import { inWords } from "../api/http";
+import type { FrameData } from "../api/types";
+import { isEnded } from "../jobs/jobStates";
+import type { RealtimeStore } from "../realtime/RealtimeStore";
+import { FramePages } from "../results/FramePages";
+import { ShownFrame } from "./ShownFrame";
+import { extendTimeline, Timeline } from "../results/Timeline";
+
+const EXTEND_MS = 1000;
+
+export interface PlayerState {
+  /** Shows what the running job has come to. */
+  following: boolean;
+  playing: boolean;
+  /** Row of the timeline; -1 before there is one. */
+  row: number;
+  /** Grows when the timeline or a page of frames has. */
+  version: number;
+  /** Why the timeline could not be read. */
+  error: string | null;
+}
+
+export class Player {
+  readonly jobId: string;
+  readonly timeline = new Timeline();
+  readonly pages: FramePages;
+  readonly shown = new ShownFrame();
+  readonly #store: RealtimeStore;
+  readonly #listeners = new Set<() => void>();
+  #state: PlayerState = { following: true, playing: false, row: -1, version: 0, error: null };
+  #abort = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #tick = 0;
+  #clock = { wall: 0, video: 0 };
+  #sawRunning = false;
+
+  constructor(jobId: string, store: RealtimeStore) {
+    this.jobId = jobId;
+    this.#store = store;
+    this.pages = new FramePages(jobId, this.timeline, () => this.#become({ version: this.#state.version + 1 }));
+  }
+
+  readonly getState = (): PlayerState => this.#state;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  start(): void {
+    this.#abort = new AbortController();
+    void this.#extend(this.#abort.signal);
+  }
+
+  stop(): void {
+    this.#abort.abort();
+    clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#tick);
+  }
+
+  /** The frame to be shown now, its results with it. */
+  frame(): FrameData | null {
+    if (this.isLive) return this.#store.newestFrame() ?? this.pages.at(this.timeline.length - 1);
+    return this.frameAt(this.timeline.index(this.#state.row));
+  }
+
+  frameAt(index: number): FrameData | null {
+    const row = this.timeline.rowOf(index);
+    const stored = this.timeline.index(row) === index ? this.pages.at(row) : null;
+    return stored ?? this.#store.frames.get(index);
+  }
+
+  /** Whether the picture follows a job that still runs. */
+  get isLive(): boolean {
+    return this.#state.following && !this.#ended;
+  }
+
+  get #ended(): boolean {
+    const { job, jobs } = this.#store.latest;
+    return isEnded(jobs[this.jobId]?.status ?? job?.status ?? "");
+  }
+
+  follow(): void {
+    this.#halt();
+    this.#become({ following: true, playing: false });
+  }
+
+  seek(row: number): void {
+    this.#halt();
+    this.#become({ following: false, playing: false, row: this.#clamp(row) });
+  }
+
+  seekIndex(index: number): void {
+    this.seek(Math.max(0, this.timeline.rowOf(index)));
+  }
+
+  step(rows: number): void {
+    this.seek((this.isLive ? this.timeline.length - 1 : this.#state.row) + rows);
+  }
+
+  /** Freeze what follows or plays; go on with what does not. */
+  toggle(): void {
+    if (this.isLive) this.seek(this.timeline.rowOf(this.frame()?.index ?? 0));
+    else if (this.#state.playing) this.seek(this.#state.row);
+    else if (!this.#ended && this.#state.row >= this.timeline.length - 2) this.follow();
+    else this.#play();
+  }
+
+  #play(): void {
+    const atEnd = this.#state.row >= this.timeline.length - 1;
+    const row = atEnd ? 0 : Math.max(0, this.#state.row);
+    this.#clock = { wall: performance.now(), video: this.timeline.time(row) };
+    this.#become({ following: false, playing: true, row });
+    this.#tick = requestAnimationFrame(this.#advance);
+  }
+
+  readonly #advance = (now: number): void => {
+    const time = this.#clock.video + now - this.#clock.wall;
+    let { row } = this.#state;
+    while (row + 1 < this.timeline.length && this.timeline.time(row + 1) <= time) row += 1;
+    const playing = row < this.timeline.length - 1;
+    if (row !== this.#state.row || !playing) this.#become({ row, playing });
+    if (playing) this.#tick = requestAnimationFrame(this.#advance);
+  };
+
+  #halt(): void {
+    cancelAnimationFrame(this.#tick);
+  }
+
+  #clamp(row: number): number {
+    return Math.min(this.timeline.length - 1, Math.max(0, row));
+  }
+
+  async #extend(signal: AbortSignal): Promise<void> {
+    const ended = this.#ended;
+    let error: string | null = null;
+    try {
+      await extendTimeline(this.timeline, this.jobId, signal);
+    } catch (fault) {
+      if (signal.aborted) return;
+      error = inWords(fault);
+    }
+    this.#grown(error, ended);
+    const complete = ended && error === null;
+    if (!complete) this.#timer = setTimeout(() => void this.#extend(signal), EXTEND_MS);
+  }
+
+  #grown(error: string | null, ended: boolean): void {
+    const { following, version, row } = this.#state;
+    if (this.#store.latest.job && !ended) this.#sawRunning = true;
+    // What has ended while it was followed stays at its end; what had ended before is shown where something was found.
+    const last = this.timeline.length - 1;
+    const at = !following ? row : this.#sawRunning ? last : Math.min(last, firstFound(this.timeline));
+    this.#become({ version: version + 1, error, row: at, following: following && !ended });
+  }
+
+  #become(change: Partial<PlayerState>): void {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** The first row with something on it, 0 if there is none. */
+function firstFound(timeline: Timeline): number {
+  for (let row = 0; row < timeline.length; row++) if (timeline.found(row) > 0) return row;
+  return 0;
+}

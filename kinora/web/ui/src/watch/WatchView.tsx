@@ -1,0 +1,59 @@
+import { useEffect, useRef, useState } from "react";
+import type { ExtendedJob } from "../api/types";
+import { ControlPanel } from "../controls/ControlPanel";
+import { JobStatus } from "../controls/JobStatus";
+import { Transport } from "../controls/Transport";
+import { RealtimeOverlay } from "../overlay/RealtimeOverlay";
+import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
+import { Downloads } from "../results/Downloads";
+import { ResultTable } from "../results/ResultTable";
+import { Notice } from "../ui/Notice";
+import { Player } from "./Player";
+import { PlayerContext } from "./PlayerContext";
+
+interface WatchViewProps {
+  jobId: string;
+  onRunAgain: (job: ExtendedJob) => void;
+  onDeleted: () => void;
+}
+
+/** One job. It must be mounted anew for another one. */
+export function WatchView({ jobId, onRunAgain, onDeleted }: WatchViewProps) {
+  const { store } = useRealtimeContext();
+  const [player] = useState(() => new Player(jobId, store));
+  const stage = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    player.start();
+    return () => player.stop();
+  }, [player]);
+
+  return (
+    <PlayerContext value={player}>
+      <div className="watch" ref={stage}>
+        <RealtimeOverlay
+          controls={<ControlPanel stage={stage} />}
+          transport={
+            <>
+              <Missed />
+              <Transport />
+              <section className="results" aria-label="Results">
+                <header>
+                  <h2>Results</h2>
+                  <Downloads jobId={jobId} />
+                </header>
+                <ResultTable />
+              </section>
+            </>
+          }
+          status={<JobStatus onRunAgain={onRunAgain} onDeleted={onDeleted} />}
+        />
+      </div>
+    </PlayerContext>
+  );
+}
+
+function Missed() {
+  const missed = useRealtime((state) => state.missed);
+  return missed === null ? null : <Notice tone="info">{missed}</Notice>;
+}

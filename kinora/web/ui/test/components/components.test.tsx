@@ -1,0 +1,124 @@
+import { render, screen, within } from "@testing-library/react";
+import { userEvent } from "@testing-library/user-event";
+import { useState } from "react";
+import { expect, test, vi } from "vitest";
+import type { PluginChoice } from "../../src/api/types";
+import { ConnectionNote } from "../../src/ConnectionBadge";
+import { cancelInWords } from "../../src/controls/JobActions";
+import { DeviceSelector } from "../../src/controls/DeviceSelector";
+import { Warnings } from "../../src/inspector/WarningList";
+import { PluginMetadata } from "../../src/inspector/PluginMetadata";
+import { CONNECTIONS, DEVICES, PLUGINS, WARNINGS } from "../../src/kit/examples";
+import { ProgressBar } from "../../src/overlay/ProgressBar";
+import { secondsLeft } from "../../src/overlay/secondsLeft";
+import { OptionsForm } from "../../src/start/OptionsForm";
+import { PluginPicker } from "../../src/start/PluginPicker";
+import { VirtualList } from "../../src/ui/VirtualList";
+
+test.each([[-5, "0"], [0, "0"], [42.4, "42"], [250, "100"], [Number.NaN, "0"]])("progress %s is shown as %s", (progress, shown) => {
+  render(<ProgressBar progress={progress} />);
+  const bar = screen.getByRole("progressbar");
+  expect(bar.id).toBe("progress-bar");
+  expect(bar.getAttribute("aria-valuenow")).toBe(shown);
+});
+
+test("a progress of unknown length has no value", () => {
+  render(<ProgressBar progress={0} known={false} />);
+  expect(screen.getByRole("progressbar").hasAttribute("aria-valuenow")).toBe(false);
+});
+
+test("the time left is known once there is a pace and an end", () => {
+  expect(secondsLeft(50, 100, 10)).toBe(5);
+  expect([secondsLeft(0, 100, 10), secondsLeft(5, null, 10), secondsLeft(5, 10, null)]).toEqual([null, null, null]);
+});
+
+test("the device selector says why a device is not available and what happens then", async () => {
+  const onChange = vi.fn();
+  const { rerender } = render(<DeviceSelector devices={DEVICES} best="cpu" value="auto" onChange={onChange} />);
+  const select = screen.getByLabelText("Device");
+  expect(select.id).toBe("device-selector");
+  expect(screen.getByText(/cuda:0 is not available: there is no NVIDIA driver/)).toBeDefined();
+  await userEvent.selectOptions(select, "cuda:0");
+  expect(onChange).toHaveBeenCalledWith("cuda:0");
+  rerender(<DeviceSelector devices={DEVICES} best="cpu" value="cuda:0" onChange={onChange} />);
+  expect(screen.getByText(/will fall back to cpu/)).toBeDefined();
+});
+
+test("warnings show how often they occurred and lead to their frame", async () => {
+  const onJump = vi.fn();
+  render(<Warnings groups={WARNINGS} onJump={onJump} />);
+  expect(screen.getByText("× 1,250")).toBeDefined();
+  await userEvent.click(screen.getByRole("button", { name: "frame 3" }));
+  expect(onJump).toHaveBeenCalledWith(3);
+});
+
+test("metadata that is not known is no reason to fail", () => {
+  render(<PluginMetadata metadata={null} />);
+  expect(screen.getByText(/Nothing is known/)).toBeDefined();
+});
+
+test.each(CONNECTIONS.map((info) => [info.state, info.closed ?? (info.givenUp ? "given up" : ""), info] as const))(
+  "connection %s %s is said in words",
+  (_state, _detail, info) => {
+    render(<ConnectionNote info={info} onReconnect={vi.fn()} />);
+    const words = screen.getByRole("status").textContent;
+    if (info.closed === "off" || info.closed === "replaced" || info.givenUp) expect(words).toMatch(/^Polling/);
+    else expect(words).toMatch(/Live|Connecting|Reconnecting/);
+  },
+);
+
+test("cancelling says when it is truly over and how long it took", () => {
+  const answer = { job_id: "j", status: "cancelled", cancelled: true, cancel_ms: 83.2 } as const;
+  expect(cancelInWords(answer)).toMatch(/all its processes were gone after 83 ms/);
+  expect(cancelInWords({ ...answer, status: "done", cancelled: false })).toMatch(/already ended: done/);
+  expect(cancelInWords({ ...answer, status: "cancelling", pids: [7, 8] })).toMatch(/processes 7, 8 will not go/);
+});
+
+function Picker({ onChange }: { onChange: (names: string[]) => void }) {
+  const [chosen, setChosen] = useState<PluginChoice[]>([{ name: "people", options: {} }, { name: "tracker", options: {} }]);
+  return (
+    <PluginPicker plugins={PLUGINS} chosen={chosen} onChange={(next) => {
+      setChosen(next);
+      onChange(next.map(({ name }) => name));
+    }} />
+  );
+}
+
+test("plugins are added, ordered and removed by keyboard, and it is said aloud", async () => {
+  const onChange = vi.fn();
+  render(<Picker onChange={onChange} />);
+  await userEvent.click(screen.getByRole("button", { name: "faces" }));
+  expect(onChange).toHaveBeenLastCalledWith(["people", "tracker", "faces"]);
+  screen.getByRole("button", { name: /Move faces/ }).focus();
+  await userEvent.keyboard("{ArrowUp}{ArrowUp}");
+  expect(onChange).toHaveBeenLastCalledWith(["faces", "people", "tracker"]);
+  expect(screen.getByRole("status").textContent).toBe("faces is now number 1 of 3.");
+  await userEvent.click(screen.getByRole("button", { name: "Remove people" }));
+  expect(onChange).toHaveBeenLastCalledWith(["faces", "tracker"]);
+});
+
+test("a broken plugin cannot be chosen", () => {
+  render(<Picker onChange={vi.fn()} />);
+  const group = screen.getByRole("group", { name: "Add a plugin" });
+  expect(within(group).queryByRole("button", { name: "mine" })).toBeNull();
+});
+
+test("the options form is made from the schema, and leaves out what is as it comes", async () => {
+  const onChange = vi.fn();
+  const schema = PLUGINS[0]?.metadata?.config_schema ?? null;
+  render(<OptionsForm schema={schema} options={{}} onChange={onChange} />);
+  await userEvent.type(screen.getByLabelText("min_hits"), "3");
+  expect(onChange).toHaveBeenLastCalledWith({ min_hits: 3 });
+  await userEvent.click(screen.getByLabelText("draft"));
+  expect(onChange).toHaveBeenLastCalledWith({ draft: true });
+  await userEvent.selectOptions(screen.getByLabelText("mode"), "exact");
+  expect(onChange).toHaveBeenLastCalledWith({ mode: "exact" });
+  await userEvent.type(screen.getByLabelText("min_hits"), "99");
+  expect(screen.getByText("must be from 1 to 100")).toBeDefined();
+});
+
+test("a list of a million rows has only the visible ones in the page", () => {
+  render(<VirtualList label="Rows" count={1_000_000} rowRem={2} renderRow={(index) => <span>Row {index}</span>} />);
+  expect(screen.getByText("Row 0")).toBeDefined();
+  expect(screen.getAllByRole("listitem").length).toBeLessThan(60);
+});

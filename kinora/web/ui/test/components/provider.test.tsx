@@ -1,0 +1,92 @@
+import { act, render, screen } from "@testing-library/react";
+import { Profiler } from "react";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ConnectionBadge } from "../../src/ConnectionBadge";
+import { useRealtime, useRealtimeContext } from "../../src/realtime/RealtimeContext";
+import { RealtimeProvider } from "../../src/realtime/RealtimeProvider";
+import { FakeSocket } from "../realtime/FakeSocket";
+import { job, JOB_ID, message } from "../examples";
+
+let sockets: FakeSocket[] = [];
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  sockets = [];
+  vi.stubGlobal("WebSocket", function open(url: string) {
+    const socket = new FakeSocket(url);
+    sockets.push(socket);
+    return socket;
+  });
+  vi.stubGlobal("fetch", vi.fn<typeof fetch>().mockImplementation(() => Promise.resolve(Response.json(job({ progress: 55 })))));
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+const onRender = vi.fn();
+
+function Progress() {
+  const progress = useRealtime((state) => state.progress);
+  return <output>{progress}</output>;
+}
+
+function Watch() {
+  const { dispatch } = useRealtimeContext();
+  return <button type="button" onClick={() => dispatch({ type: "watch", jobId: JOB_ID })}>watch</button>;
+}
+
+function show() {
+  render(
+    <RealtimeProvider>
+      <ConnectionBadge />
+      <Profiler id="progress" onRender={onRender}>
+        <Progress />
+      </Profiler>
+      <Watch />
+    </RealtimeProvider>,
+  );
+}
+
+function progress(value: number, id: string) {
+  return message("progress", { job_id: JOB_ID, progress: value, stage: "running", plugin: null, frames_done: value, frames_total: 100 }, id);
+}
+
+test("messages reach the components, one render for all that came between two frames", async () => {
+  show();
+  act(() => sockets[0]?.open());
+  act(() => screen.getByText("watch").click());
+  await act(() => vi.advanceTimersByTimeAsync(50));
+  expect(screen.getByText("55")).toBeDefined();
+  onRender.mockClear();
+  await act(async () => {
+    for (let i = 56; i < 90; i++) sockets[0]?.receive(progress(i, `a-${i}`));
+    await vi.advanceTimersByTimeAsync(20);
+  });
+  expect(screen.getByText("89")).toBeDefined();
+  expect(onRender).toHaveBeenCalledTimes(1);
+});
+
+test("when realtime is off, the state is asked for and the page says so", async () => {
+  vi.mocked(fetch).mockImplementation((url) =>
+    Promise.resolve(url === "/v1/realtime" ? new Response(null, { status: 404 }) : Response.json(job({ progress: 77 }))),
+  );
+  show();
+  act(() => screen.getByText("watch").click());
+  act(() => sockets[0]?.drop());
+  await act(() => vi.advanceTimersByTimeAsync(100));
+  expect(screen.getByText(/Polling: realtime is off/)).toBeDefined();
+  expect(screen.getByText("77")).toBeDefined();
+  const calls = vi.mocked(fetch).mock.calls.length;
+  await act(() => vi.advanceTimersByTimeAsync(3100));
+  expect(vi.mocked(fetch).mock.calls.length - calls).toBe(3);
+  expect(sockets).toHaveLength(1);
+});
+
+test("each page load has a session of its own", () => {
+  show();
+  const first = sockets[0]?.query.get("session_id");
+  expect(first).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  show();
+  expect(sockets[1]?.query.get("session_id")).not.toBe(first);
+});

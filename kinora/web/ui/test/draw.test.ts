@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { colorOf } from "../src/draw/colors";
+import { allKeyPoints, allLines, isCut, labelOf, visibleDetections } from "../src/draw/detections";
+import { Trails } from "../src/draw/Trails";
+import { frame } from "./examples";
+
+const box = { x: 10, y: 20, width: 30, height: 40, confidence: 0.876, class: "person" };
+
+test("where a class is tracked, its untracked detections are not shown again", () => {
+  const found = visibleDetections(
+    frame(0, { people: { detections: [box] }, motion: { detections: [{ ...box, class: "motion" }] }, tracker: { detections: [{ ...box, track_id: 3 }] } }),
+  );
+  expect(found.map(({ plugin }) => plugin)).toEqual(["motion", "tracker"]);
+  expect(found.map(labelOf)).toEqual(["motion 88%", "person #3 88%"]);
+});
+
+test("rubbish among detections is passed over", () => {
+  expect(visibleDetections(frame(0, { a: { detections: [null, 3, "x", {}, { x: "1" }] }, b: { detections: 7 }, c: null, d: [] }))).toEqual([]);
+});
+
+test("lines and key points are read in each form", () => {
+  const result = { lines: [[0, 1, 2, 3], { x1: 0, y1: 0, x2: 5, y2: 5 }, { points: [[1, 1], [2, 2], [3, 3]] }, "x"], keypoints: [[1, 2], { x: 3, y: 4 }] };
+  const nested = { detections: [{ ...box, keypoints: [[9, 9]] }] };
+  expect(allLines(frame(0, { pitch: result })).map((line) => line.length)).toEqual([2, 2, 3]);
+  expect(allKeyPoints(frame(0, { pitch: result, pose: nested }))).toEqual([{ x: 1, y: 2 }, { x: 3, y: 4 }, { x: 9, y: 9 }]);
+});
+
+test("a cut is one if any plugin says so", () => {
+  expect([isCut(frame(0, { scenes: { cut: true } })), isCut(frame(0, { scenes: { cut: 1 } }))]).toEqual([true, false]);
+});
+
+test("a track keeps its colour", () => {
+  expect(colorOf({ kind: "person", trackId: 3 })).toBe(colorOf({ kind: "dog", trackId: 3 }));
+  expect(colorOf({ kind: "person", trackId: 3 })).not.toBe(colorOf({ kind: "person", trackId: 4 }));
+});
+
+test("a trail follows the feet and ends where the video jumps", () => {
+  const trails = new Trails();
+  const at = (index: number, x: number) => frame(index, { tracker: { detections: [{ ...box, x, track_id: 1 }] } });
+  trails.add(at(1, 10));
+  trails.add(at(2, 20));
+  expect(trails.tracks.get(1)).toEqual([{ x: 25 / 640, y: 60 / 360 }, { x: 35 / 640, y: 60 / 360 }]);
+  trails.add(at(500, 30));
+  expect(trails.tracks.get(1)).toHaveLength(1);
+});

@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { RealtimeStore } from "../../src/realtime/RealtimeStore";
+import { TimingHistory } from "../../src/realtime/TimingHistory";
+import { framePayload, JOB_ID, message, warningPayload } from "../examples";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function watchingStore(): RealtimeStore {
+  const store = new RealtimeStore();
+  store.dispatch({ type: "watch", jobId: JOB_ID });
+  return store;
+}
+
+test("a thousand messages between two frames of the screen are told once", () => {
+  const store = watchingStore();
+  const listener = vi.fn();
+  store.subscribe(listener);
+  for (let index = 0; index < 1000; index++) {
+    store.dispatch({ type: "message", message: message("frame", framePayload({ index }), `a-${index}`) });
+  }
+  expect(listener).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(20);
+  expect(listener).toHaveBeenCalledTimes(1);
+  expect(store.getState().currentFrame?.index).toBe(999);
+});
+
+test("an hour of messages leaves no more behind than a minute", () => {
+  const store = watchingStore();
+  for (let index = 0; index < 90_000; index++) {
+    store.dispatch({ type: "message", message: message("frame", framePayload({ index }), `a-${index}`) });
+  }
+  expect(store.frames.get(0)).toBeNull();
+  expect(store.frames.get(89_999)).not.toBeNull();
+  expect(store.timings.get("people")?.length).toBe(120);
+});
+
+test("warnings that came before the job was watched are there when it is", () => {
+  const store = new RealtimeStore();
+  store.dispatch({ type: "message", message: message("warning", warningPayload()) });
+  store.dispatch({ type: "watch", jobId: JOB_ID });
+  expect(store.getState().warningGroups[0]).toMatchObject({ frameIndex: 12, count: 1 });
+});
+
+test("the newest frame is one that all plugins which keep up have done", () => {
+  const store = watchingStore();
+  const say = (plugin: string, index: number) => store.dispatch({ type: "message", message: message("frame", framePayload({ plugin, index })) });
+  [1, 2, 3, 4].forEach((index) => say("motion", index));
+  [1, 2].forEach((index) => say("people", index));
+  expect(store.frames.newest(performance.now(), Infinity)?.index).toBe(2);
+  vi.advanceTimersByTime(5000);
+  say("motion", 5);
+  expect(store.frames.newest(performance.now(), Infinity)?.index).toBe(5);
+  expect(store.frames.newest(performance.now(), 3)?.index).toBe(3);
+});
+
+test("times of the last 120 frames are kept, and give the percentiles", () => {
+  const history = new TimingHistory();
+  for (let i = 1; i <= 220; i++) history.add(i, i);
+  expect(history.length).toBe(120);
+  expect([history.at(0).index, history.at(119).index]).toEqual([101, 220]);
+  expect([history.percentile(0.5), history.percentile(0.95)]).toEqual([160, 214]);
+});

@@ -1,0 +1,138 @@
+import { describe, expect, test } from "vitest";
+import { reduce, type Action } from "../../src/realtime/reducer";
+import { INITIAL_STATE, watching, type RealtimeState } from "../../src/realtime/state";
+import { framePayload, job, JOB_ID, message, warningPayload } from "../examples";
+import type { ProgressPayload } from "../../src/realtime/messages";
+
+const WATCHING = watching(INITIAL_STATE, JOB_ID);
+
+const after = (actions: Action[], state: RealtimeState = WATCHING) => actions.reduce(reduce, state);
+const said = (...messages: ReturnType<typeof message>[]) => messages.map((each): Action => ({ type: "message", message: each }));
+
+function progress(change: Partial<ProgressPayload>) {
+  return message("progress", {
+    job_id: JOB_ID,
+    progress: 0,
+    stage: "running",
+    plugin: null,
+    frames_done: 0,
+    frames_total: null,
+    ...change,
+  });
+}
+
+describe("progress", () => {
+  test("it is that of the watched job, from 0 to 100", () => {
+    expect(after(said(progress({ progress: 25, frames_done: 5, frames_total: 20 })))).toMatchObject({ progress: 25, framesDone: 5 });
+    expect(after(said(progress({ progress: 250 }))).progress).toBe(100);
+    expect(after(said(progress({ progress: -3 }))).progress).toBe(0);
+  });
+
+  test("an unknown length is said as such", () => {
+    expect(after(said(progress({ progress: null })))).toMatchObject({ progress: 0, lengthKnown: false });
+  });
+
+  test("another job's shows in the list only", () => {
+    const state = after(said(progress({ job_id: "other", progress: 80 })));
+    expect(state.progress).toBe(0);
+    expect(state.jobs.other).toMatchObject({ progress: 80 });
+  });
+
+  test("a job that is done is at 100, a cancelled one where it was", () => {
+    const end = (status: string) => message("complete", { job_id: JOB_ID, status, frames: 7, duration_ms: 1, warnings_count: 0 });
+    expect(after(said(progress({ progress: 60 }), end("done"))).progress).toBe(100);
+    expect(after(said(progress({ progress: 60 }), end("cancelled")))).toMatchObject({ progress: 60, framesDone: 7 });
+  });
+
+  test("of thousands of jobs the newest few hundred are remembered", () => {
+    const state = after(Array.from({ length: 5000 }, (_, i) => said(progress({ job_id: `job-${i}` }))).flat());
+    expect(Object.keys(state.jobs).length).toBeLessThanOrEqual(400);
+    expect(state.jobs["job-4850"]).toBeDefined();
+    expect(state.jobs["job-4999"]).toBeDefined();
+  });
+});
+
+describe("frames", () => {
+  test("the current frame gathers the results of all plugins", () => {
+    const state = after(
+      said(
+        message("frame", framePayload({ plugin: "motion", data: { a: 1 } })),
+        message("frame", framePayload({ plugin: "people", data: { b: 2 } })),
+      ),
+    );
+    expect(state.currentFrame).toMatchObject({ index: 3, results: { motion: { a: 1 }, people: { b: 2 } } });
+  });
+
+  test("a slower plugin's older frame does not push the newer one away", () => {
+    const state = after(
+      said(message("frame", framePayload({ plugin: "motion", index: 9 })), message("frame", framePayload({ plugin: "people", index: 4 }))),
+    );
+    expect(state.currentFrame?.index).toBe(9);
+  });
+
+  test("times add up per plugin", () => {
+    const state = after(said(message("frame", framePayload({ timing_ms: 10.1 })), message("frame", framePayload({ timing_ms: 5.2 }))));
+    expect(state.pluginTimings).toEqual({ people: 15.3 });
+  });
+
+  test("those of other jobs change nothing", () => {
+    expect(after(said(message("frame", framePayload({ job_id: "other" }))))).toBe(WATCHING);
+  });
+});
+
+describe("warnings", () => {
+  test("equal ones are one group with the count that the server says and the first frame", () => {
+    const state = after(
+      said(
+        message("warning", warningPayload()),
+        message("warning", warningPayload({ count: 10, frame_id: "frame-000099" })),
+        message("warning", warningPayload({ plugin: null, message: "The source broke off", code: "SOURCE_TRUNCATED", frame_id: null })),
+      ),
+    );
+    expect(state.warnings).toEqual(["faces: ZeroDivisionError: division by zero", "The source broke off"]);
+    expect(state.warningGroups[0]).toMatchObject({ count: 10, frameIndex: 12 });
+  });
+
+  test("the texts of the job's state join those that messages told, with their counts", () => {
+    const state = after([
+      ...said(message("warning", warningPayload())),
+      { type: "job", job: job({ warnings: ["faces: ZeroDivisionError: division by zero (200 times)", "device: no GPU here"] }) },
+    ]);
+    expect(state.warningGroups).toMatchObject([
+      { plugin: "faces", count: 200, frameIndex: 12, code: "PLUGIN_ERROR" },
+      { plugin: null, message: "no GPU here", count: 1, frameIndex: null },
+    ]);
+  });
+
+  test("a job that warns without end does not fill the page", () => {
+    const many = Array.from({ length: 3000 }, (_, i) => message("warning", warningPayload({ message: `number ${i}` })));
+    expect(after(said(...many)).warnings).toHaveLength(500);
+  });
+});
+
+describe("the rest", () => {
+  test("watching another job starts afresh", () => {
+    const busy = after(said(message("warning", warningPayload()), message("frame", framePayload())));
+    expect(reduce(busy, { type: "watch", jobId: "other" })).toMatchObject({ jobId: "other", warnings: [], currentFrame: null });
+  });
+
+  test("an answer about another job, come too late, is not taken", () => {
+    expect(reduce(WATCHING, { type: "job", job: job({ job_id: "other" }) })).toBe(WATCHING);
+  });
+
+  test("isConnected says whether messages come, polling whether it is asked instead", () => {
+    const info = { attempts: 0, givenUp: false, closed: null };
+    expect(reduce(WATCHING, { type: "connection", info: { ...info, state: "CONNECTED" } })).toMatchObject({ isConnected: true, polling: false });
+    expect(reduce(WATCHING, { type: "connection", info: { ...info, state: "CLOSED", closed: "off" } })).toMatchObject({ isConnected: false, polling: true });
+  });
+
+  test("what cannot be had again is said in words", () => {
+    const state = after(said(message("gap", { from: "a-1", to: "a-9", reason: "restarted" })));
+    expect(state.missed).toMatch(/started again/);
+  });
+
+  test("an error of the job is shown once", () => {
+    const error = message("error", { job_id: JOB_ID, error: "The source is gone", plugin: null, details: { error_code: "X", message: "" }, frame_id: null });
+    expect(after(said(error, error)).errors).toEqual(["The source is gone"]);
+  });
+});

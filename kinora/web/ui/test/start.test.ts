@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { draftOf, firstDraft, rememberOptions, requestOf } from "../src/start/draft";
+import { moved } from "../src/start/reorder";
+import { parseOption, withOption } from "../src/start/schema";
+import { job, JOB_ID } from "./examples";
+
+test("a draft becomes a request, or a sentence for what is missing", () => {
+  const draft = firstDraft("cpu");
+  expect(requestOf({ ...draft, stride: "3" })).toMatchObject({ source: "demo:", device_requested: "cpu", options: { stride: 3 } });
+  expect(requestOf({ ...draft, kind: "media" })).toMatch(/Choose a file/);
+  expect(requestOf({ ...draft, plugins: [] })).toMatch(/at least one plugin/);
+  expect(requestOf({ ...draft, maxFrames: "few" })).toMatch(/whole numbers/);
+});
+
+test("a job that ran becomes a draft again, with the options it was started with", () => {
+  rememberOptions(JOB_ID, [{ name: "people", options: { votes: 5 } }]);
+  expect(draftOf(job({ options: { stride: 2, max_frames: 50 } }))).toMatchObject({
+    kind: "media",
+    path: "people.mp4",
+    stride: "2",
+    maxFrames: "50",
+    plugins: [{ name: "people", options: { votes: 5 } }],
+  });
+  expect(draftOf(job({ source: "demo:" })).kind).toBe("demo");
+});
+
+test("options are taken as their schema has them", () => {
+  const integer = { type: "integer", minimum: 1, maximum: 9 };
+  expect(parseOption(integer, "4")).toEqual({ value: 4 });
+  expect(parseOption(integer, "4.5").error).toMatch(/whole number/);
+  expect(parseOption(integer, "10").error).toMatch(/from 1 to 9/);
+  expect(parseOption(integer, " ")).toEqual({});
+  expect(parseOption({ type: "array", items: { type: "string" } }, "a, b,")).toEqual({ value: ["a", "b"] });
+  expect(parseOption({ type: "object" }, "{")).toEqual({ error: "must be JSON" });
+  expect(withOption({ a: 1, b: 2 }, "a", undefined)).toEqual({ b: 2 });
+});
+
+test("moving changes the order and nothing else", () => {
+  expect(moved(["a", "b", "c"], 0, 2)).toEqual(["b", "c", "a"]);
+  expect(moved(["a", "b", "c"], 2, 3)).toEqual(["a", "b", "c"]);
+});

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+// Each file starts a server and a browser of its own; the machine may be small, so one file at a time.
+export default defineConfig({
+  test: {
+    environment: "node",
+    include: ["e2e/**/*.e2e.ts"],
+    fileParallelism: false,
+    testTimeout: 90_000,
+    hookTimeout: 60_000,
+  },
+});

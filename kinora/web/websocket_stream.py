@@ -1,0 +1,180 @@
+"""One WebSocket on Hypercorn, with what its own stream leaves open closed.
+
+No compression (it inflates without limit), messages measured before they are kept, bytes that come behind the upgrade
+request wait for the handshake, and whoever sends to a client that has gone still reaches a checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import trio
+from hypercorn.protocol.events import Body, EndBody, Event, Request, Response, StreamClosed
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, WebsocketBuffer, WSStream
+from hypercorn.typing import ASGISendEvent
+from hypercorn.typing import ConnectionState as ScopeState
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection, Message, Ping
+from wsproto.frame_protocol import CloseReason
+
+from kinora.web.byte_queue import ByteQueue
+from kinora.web.problems import plain_problem
+
+_EXTENSIONS = b"sec-websocket-extensions"  # none is offered to Hypercorn, so none is agreed on
+_TEXT, _BINARY = 0x81, 0x82  # a whole message in one frame
+_PING = b"\x89\x00"
+_SHORT, _MEDIUM = 126, 2**16  # lengths from which the frame's header takes 2, then 8 more bytes
+
+
+def text_frame(text: bytes) -> bytes:
+    """``text``, which is UTF-8, as a server's WebSocket frame: it is the same for every client."""
+    return _frame(_TEXT, text)
+
+
+def binary_frame(data: bytes) -> bytes:
+    """``data`` as a server's WebSocket frame."""
+    return _frame(_BINARY, data)
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
+    length = len(payload)
+    if length < _SHORT:
+        return bytes((kind, length)) + payload
+    if length < _MEDIUM:
+        return bytes((kind, 126)) + length.to_bytes(2) + payload
+    return bytes((kind, 127)) + length.to_bytes(8) + payload
+
+
+class Lane:
+    """The short way to one WebSocket, as ``scope["state"]["lane"]``: frames that were made before, in one write.
+
+    It may be used once ``accept()`` has returned; the order with pongs and the close frame holds.
+    """
+
+    def __init__(self, stream: WebSocketStream, outgoing: ByteQueue) -> None:
+        self._stream = stream
+        self._outgoing = outgoing
+
+    @property
+    def open(self) -> bool:
+        """Whether a message may be sent: the handshake is done and neither side has begun to close."""
+        stream = self._stream
+        return (
+            not stream.closed
+            and stream.state is ASGIWebsocketState.CONNECTED
+            and stream.connection.state is ConnectionState.OPEN
+        )
+
+    def send_nowait(self, frames: bytes) -> bool:
+        """Write whole frames now if nothing waits to be written; else do nothing and return False."""
+        if len(self._outgoing) or not self.open:
+            return False
+        self._outgoing.put(frames)
+        return True
+
+    def ping(self) -> None:
+        """Have the client answer with a pong, which it does by itself."""
+        if self.open:
+            self._outgoing.put(_PING)
+
+    async def send(self, frames: bytes) -> None:
+        """Write whole frames, then wait until there is room for more.
+
+        Raises:
+            trio.ClosedResourceError: nothing can be sent any more.
+        """
+        if not self.open:
+            await trio.lowlevel.checkpoint()
+            raise trio.ClosedResourceError("The WebSocket is closed.")
+        self._outgoing.put(frames)
+        await self._outgoing.wait_for_room()
+
+
+class _MeasuredBuffer(WebsocketBuffer):
+    """Says before keeping anything whether a message has become too long."""
+
+    def has_room(self, event: Message[Any]) -> bool:
+        """Whether ``event`` still fits; text is counted in characters."""
+        return bool(self.length + len(event.data) <= self.max_length)
+
+
+class WebSocketStream(WSStream):
+    """Hypercorn's WebSocket stream, hardened; its ``Lane`` is in the scope's state."""
+
+    def __init__(self, outgoing: ByteQueue, *args: Any) -> None:
+        super().__init__(*args)
+        self.buffer: _MeasuredBuffer = _MeasuredBuffer(self.config.websocket_max_message_size)
+        self._outgoing = outgoing
+        self._answered = trio.Event()
+
+    async def handle(self, event: Event) -> None:
+        """Take one event of the connection, in order."""
+        if isinstance(event, Request):
+            await self._open(event)
+            return
+        if isinstance(event, StreamClosed):
+            self._answered.set()
+        elif not self.closed:
+            await self._answered.wait()  # what came right behind the upgrade request must not overtake the answer
+            if not self.handshake.accepted:
+                return
+        await super().handle(event)
+
+    async def _open(self, request: Request) -> None:
+        state = cast("ScopeState", {**request.state, "lane": Lane(self, self._outgoing)})
+        headers = [(name, value) for name, value in request.headers if name.lower() != _EXTENSIONS]
+        await super().handle(replace(request, state=state, headers=headers))
+        if self.closed:  # a bad handshake, answered: without this the connection would stay open for ever
+            await self.send(StreamClosed(stream_id=self.stream_id))
+
+    async def app_send(self, message: ASGISendEvent | None) -> None:
+        """Do what the app asks for; always a checkpoint, also when the client has gone."""
+        if self.closed:
+            await trio.lowlevel.checkpoint()
+            return
+        try:
+            await super().app_send(message)
+        finally:
+            if self.closed or self.state is not ASGIWebsocketState.HANDSHAKE or message is None:
+                self._answered.set()
+
+    async def _handle_events(self) -> None:
+        for event in self.connection.events():
+            if isinstance(event, Message):
+                if not self.buffer.has_room(event):
+                    await self._fail(CloseReason.MESSAGE_TOO_BIG)
+                    return
+                await self._take(event)
+            elif isinstance(event, Ping):
+                await self._send_wsproto_event(event.response())
+            elif isinstance(event, CloseConnection):
+                if self.connection.state is ConnectionState.REMOTE_CLOSING:
+                    await self._send_wsproto_event(event.response())
+                    await self.send(StreamClosed(stream_id=self.stream_id))
+                elif self.connection.state is ConnectionState.CLOSED:
+                    await self.send(StreamClosed(stream_id=self.stream_id))
+                else:  # the client broke the protocol
+                    await self._fail(CloseReason(event.code))
+                return
+
+    async def _take(self, event: Message[Any]) -> None:
+        self.buffer.extend(event)
+        if event.message_finished:
+            message = self.buffer.to_message()
+            self.buffer.clear()
+            await cast("Any", self.app_put)(message)
+
+    async def _send_error_response(self, status_code: int) -> None:
+        problem = plain_problem(status_code)
+        body = problem.document()
+        headers = [(name.encode(), value.encode()) for name, value in problem.all_headers().items()]
+        headers += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        await self.send(Response(stream_id=self.stream_id, status_code=status_code, headers=headers))
+        await self.send(Body(stream_id=self.stream_id, data=body))
+        await self.send(EndBody(stream_id=self.stream_id))
+
+    async def _fail(self, code: CloseReason) -> None:
+        self.buffer.clear()
+        await self._send_wsproto_event(CloseConnection(code=code))
+        await self.send(StreamClosed(stream_id=self.stream_id))

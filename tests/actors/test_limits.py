@@ -1,0 +1,117 @@
+"""What a worker may use of the machine: memory and threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from kinora.runtime.machine import cores, threads_per_worker
+from kinora.settings import Settings
+from kinora.system import open_system
+from tests.jobs_kit import CLIP_FRAMES, codes_of, frames_of, nothing_left_behind, run_job, write_plugin
+
+BRIGHTNESS = """
+@tool("brightness")
+def brightness(frame):
+    return {"mean": float(frame.image.mean())}
+"""
+GREEDY = """
+@tool("greedy", memory_limit_mb=300)
+def greedy(frame):
+    hoard = []
+    while True:
+        hoard.append(np.ones((4, 2**20), np.uint8))
+        time.sleep(0.002)
+"""
+GREEDY_CHILDREN = """
+import subprocess
+@tool("greedy", memory_limit_mb=300)
+def greedy(frame):
+    program = "import time; hoard = b'x' * 2**27; time.sleep(1000)"
+    children = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
+    time.sleep(1000)
+"""
+AT_ONE_STROKE = """
+@tool("greedy", memory_limit_mb=300)
+def greedy(frame):
+    return {"sum": int(np.ones(2**34, np.uint8).sum())}
+"""
+SHARING = """
+@tool("sharing", memory_limit_mb=300)
+def sharing(frame):
+    model = np.ones(2**27, np.uint8)
+    for _ in range(4):
+        if os.fork() == 0:
+            model.sum()
+            time.sleep(1000)
+    time.sleep(1)
+    return {"index": frame.index}
+"""
+THREADS = """
+import cv2
+@tool("threads")
+def threads(frame):
+    return {"opencv": cv2.getNumThreads(), "variable": os.environ["OMP_NUM_THREADS"]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _plugins(plugins_dir: Path) -> None:
+    write_plugin(plugins_dir, "brightness", BRIGHTNESS)
+
+
+@pytest.mark.parametrize("source", [GREEDY, GREEDY_CHILDREN], ids=["itself", "with its children"])
+async def test_a_plugin_that_eats_memory_is_killed_and_given_up(
+    settings: Settings, plugins_dir: Path, source: str
+) -> None:
+    """Beyond its limit, summed over what it started: PLUGIN_MEMORY, at last disabled, and the job goes on without."""
+    write_plugin(plugins_dir, "greedy", source)
+    async with open_system(settings) as system:
+        with nothing_left_behind(system):
+            state = await run_job(system, "brightness", "greedy")
+        assert state.status == "done"
+        assert codes_of(system, state.job_id) == [("greedy", "PLUGIN_MEMORY"), ("greedy", "PLUGIN_DISABLED")]
+        assert state.warnings[0] == ("greedy: its process used more than its 300 MB of memory and was killed (3 times)")
+        assert state.plugins["greedy"].restarts == 2
+        assert all("brightness" in frame["results"] for frame in await frames_of(system, state))
+
+
+async def test_the_servers_limit_holds_for_every_plugin(settings: Settings, plugins_dir: Path) -> None:
+    """One that asks for no limit, or for a higher one, has the server's."""
+    write_plugin(plugins_dir, "greedy", GREEDY.replace("memory_limit_mb=300", "memory_limit_mb=100_000"))
+    async with open_system(attrs.evolve(settings, worker_memory_mb=200)) as system:
+        state = await run_job(system, "greedy", max_frames=4)
+        assert codes_of(system, state.job_id) == [("greedy", "PLUGIN_MEMORY"), ("greedy", "PLUGIN_DISABLED")]
+        assert "its 200 MB" in state.warnings[0]
+
+
+async def test_memory_taken_at_one_stroke_is_refused(settings: Settings, plugins_dir: Path) -> None:
+    """Far more than its limit in one piece: the plugin gets MemoryError before the machine has to find the pages."""
+    write_plugin(plugins_dir, "greedy", AT_ONE_STROKE)
+    async with open_system(settings) as system:
+        state = await run_job(system, "greedy", max_frames=1)
+        assert codes_of(system, state.job_id) == [("greedy", "PLUGIN_ERROR")]
+        assert "Unable to allocate 16.0 GiB" in state.warnings[0]
+
+
+async def test_memory_that_processes_share_counts_once(settings: Settings, plugins_dir: Path) -> None:
+    """A model of 128 MB that four children of the plugin look at as well is far below 300 MB."""
+    write_plugin(plugins_dir, "sharing", SHARING)
+    async with open_system(settings) as system:
+        with nothing_left_behind(system):
+            state = await run_job(system, "sharing", max_frames=1)
+        assert state.warnings == ()
+        assert state.frames_done == 1
+
+
+async def test_a_worker_has_its_share_of_the_cores(settings: Settings, plugins_dir: Path) -> None:
+    """OpenCV and the libraries that read the usual variables are told how many threads they may use."""
+    write_plugin(plugins_dir, "threads", THREADS)
+    async with open_system(settings) as system:
+        state = await run_job(system, "threads")
+        share = threads_per_worker(cores(), settings.max_jobs, 1)
+        frames = await frames_of(system, state)
+    assert len(frames) == CLIP_FRAMES
+    assert frames[0]["results"]["threads"] == {"opencv": share, "variable": str(share)}

@@ -1,0 +1,208 @@
+"""Pictures are made while somebody watches, once for all, and whatever becomes of them the job goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import attrs
+import cv2
+import numpy as np
+import pytest
+import trio
+
+from kinora.actors.messages import FrameImage
+from kinora.actors.picture_taker import PictureTaker
+from kinora.actors.ticket import FrameTicket
+from kinora.runtime.frames import FrameRing, RingWriter
+from kinora.runtime.processes import children
+from kinora.system import System
+from tests.jobs_kit import (
+    CLIP_FRAMES,
+    ended,
+    frames_of,
+    messages_of,
+    nothing_left_behind,
+    run_job,
+    submit,
+    write_plugin,
+)
+
+WIDTH, HEIGHT = 64, 48
+
+
+@attrs.define
+class Watcher:
+    """Somebody who wants so many pictures a second."""
+
+    fps: float = np.inf
+    seen: list[FrameImage] = attrs.field(factory=list)
+    news: trio.Event = attrs.field(factory=trio.Event)
+
+    def picture_fps(self, job_id: str) -> float:
+        """The same for all jobs."""
+        return self.fps
+
+    def show(self, image: FrameImage) -> None:
+        """Keep it."""
+        self.seen.append(image)
+        self.news.set()
+        self.news = trio.Event()
+
+
+class Taking:
+    """A taker at work on a ring of its own. Its frames come 32 a second, of one grey each, ten times the index."""
+
+    def __init__(self, system: System, watcher: Watcher) -> None:
+        self.ring = FrameRing(4, WIDTH * HEIGHT * 3)
+        self._writer = RingWriter(os.dup(self.ring.fd), self.ring.slots, self.ring.slot_bytes)
+        self.ring.seal()
+        self.taker = PictureTaker("job", watcher, system.fork_server, 0.05)
+
+    async def run(self) -> None:
+        """Until finished."""
+        await self.taker.run(self.ring, self.ring.release)
+
+    def offer(self, index: int) -> bool:
+        """Pass a frame by; whether it has been taken. The pipeline is done with it at once."""
+        slot = self.ring.lease()
+        assert slot is not None
+        self._writer.view(slot, HEIGHT, WIDTH)[:] = index * 10 % 256
+        ticket = FrameTicket(slot=slot, index=index, timestamp_ms=0.0, width=WIDTH, height=HEIGHT, queued_at=index / 32)
+        self.taker.offer(ticket)
+        self.ring.release(slot)
+        return ticket.pictured
+
+    async def take(self, index: int, watcher: Watcher) -> None:
+        """Offer a frame and wait for its picture."""
+        news = watcher.news
+        assert self.offer(index)
+        await news.wait()
+
+
+async def test_a_picture_is_of_its_frame(system: System) -> None:
+    """What comes is a JPEG of the very frame, with its number and size, and the slot is free again."""
+    watcher = Watcher()
+    taking = Taking(system, watcher)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(taking.run)
+        await trio.testing.wait_all_tasks_blocked()
+        for index in (7, 8):
+            await taking.take(index, watcher)
+            await trio.testing.wait_all_tasks_blocked()
+        await taking.taker.finish()
+    assert [(image.index, image.frame_id) for image in watcher.seen] == [(7, "frame-000007"), (8, "frame-000008")]
+    for image in watcher.seen:
+        pixels = cv2.imdecode(np.frombuffer(image.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None
+        assert pixels.shape == (image.height, image.width, 3) == (HEIGHT, WIDTH, 3)
+        assert abs(float(pixels.mean()) - image.index * 10) < 1
+    assert taking.ring.free == taking.ring.slots
+    taking.ring.close()
+
+
+async def test_a_frame_that_comes_while_it_is_busy_has_no_picture(system: System) -> None:
+    """Only one is under way; nothing waits behind it, and its slot is shared until it is done."""
+    watcher = Watcher()
+    taking = Taking(system, watcher)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(taking.run)
+        await trio.testing.wait_all_tasks_blocked()
+        news = watcher.news
+        assert [taking.offer(index) for index in range(5)] == [True, False, False, False, False]
+        assert taking.ring.free == taking.ring.slots - 1
+        await news.wait()
+        await taking.taker.finish()
+    assert [image.index for image in watcher.seen] == [0]
+    taking.ring.close()
+
+
+async def test_pictures_come_at_the_pace_that_is_wanted(system: System) -> None:
+    """At 8 a second every fourth frame of 32 a second is taken; when nobody watches, none."""
+    watcher = Watcher(fps=8)
+    taking = Taking(system, watcher)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(taking.run)
+        await trio.testing.wait_all_tasks_blocked()
+        for index in range(20):
+            if index % 4 == 0:
+                await taking.take(index, watcher)
+                await trio.testing.wait_all_tasks_blocked()
+            else:
+                assert not taking.offer(index)
+        watcher.fps = 0
+        assert not taking.offer(1000)
+        await taking.taker.finish()
+    taking.ring.close()
+
+
+async def test_an_encoder_that_dies_is_replaced_then_given_up(system: System) -> None:
+    """After three deaths there are no more pictures; slots come back each time and no process is left."""
+    watcher = Watcher()
+    taking = Taking(system, watcher)
+    server_pid = system.fork_server.statistics().pid
+    assert server_pid is not None
+    with nothing_left_behind(system):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(taking.run)
+            await trio.testing.wait_all_tasks_blocked()
+            for index in (0, 2, 4):
+                await taking.take(index, watcher)
+                for pid in children(server_pid):
+                    os.kill(pid, signal.SIGKILL)
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                assert taking.offer(index + 1)
+                while taking.ring.free < taking.ring.slots:  # noqa: ASYNC110 - nothing tells when it is so
+                    await trio.lowlevel.checkpoint()
+                await trio.testing.wait_all_tasks_blocked()
+    assert not taking.offer(9)
+    assert [image.index for image in watcher.seen] == [0, 2, 4]
+    taking.ring.close()
+
+
+async def test_a_watched_job_finds_what_it_finds_unwatched(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pictures wanted a job's frames are the same, those with a picture say so, and nothing is left behind."""
+    assert system.connections is not None
+    shown: list[FrameImage] = []
+    with nothing_left_behind(system):
+        plain = await frames_of(system, await run_job(system, "motion", "quality"))
+        monkeypatch.setattr(system.connections, "picture_fps", lambda _: np.inf)
+        monkeypatch.setattr(system.connections, "show", shown.append)
+        state = await run_job(system, "motion", "quality")
+        assert await frames_of(system, state) == plain
+    said = messages_of(system, state.job_id, "frame")
+    assert (
+        {m["payload"]["index"] for m in said if m["payload"]["pictured"]} == {image.index for image in shown} != set()
+    )
+    assert len(plain) == CLIP_FRAMES
+
+
+async def test_a_hanging_encoder_does_not_hold_the_job(
+    system: System, plugins_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose encoder was stopped ends in its time, the encoder's process with it."""
+    assert system.connections is not None
+    server_pid = system.fork_server.statistics().pid
+    assert server_pid is not None
+    write_plugin(plugins_dir, "slow", "@tool('slow')\ndef slow(frame):\n    time.sleep(0.02)\n    return {}\n")
+    await system.plugins.reload()
+    shown: list[FrameImage] = []
+
+    def stop_encoder(image: FrameImage) -> None:
+        shown.append(image)
+        for pid in children(server_pid):
+            if is_nice(pid):
+                os.kill(pid, signal.SIGSTOP)
+
+    monkeypatch.setattr(system.connections, "picture_fps", lambda _: np.inf)
+    monkeypatch.setattr(system.connections, "show", stop_encoder)
+    with nothing_left_behind(system):
+        state = await ended(system, await submit(system, "slow"))
+        assert (state.status, state.frames_done) == ("done", CLIP_FRAMES)
+    assert len(shown) == 1
+
+
+def is_nice(pid: int) -> bool:
+    """Whether the process lets others go first, as encoders do."""
+    return os.getpriority(os.PRIO_PROCESS, pid) > 0

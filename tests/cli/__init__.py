@@ -1,0 +1,1 @@
+"""Settings, the client and the command line."""

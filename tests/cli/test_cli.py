@@ -1,0 +1,342 @@
+"""The command line as users have it: real processes, their output, their exit codes, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import av
+import pytest
+
+from kinora import __version__
+from kinora.cli.main import COMMANDS, cli, main
+
+KINORA = [sys.executable, "-m", "kinora"]
+LIMIT_S = 60
+
+
+def kinora(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [*KINORA, *map(str, args)]
+    return subprocess.run(
+        command, env={**os.environ, **env}, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+
+
+@contextmanager
+def started(*args: str | Path, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs while the block does."""
+    command = [*KINORA, *map(str, args)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, **env}, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line_of(process: subprocess.Popen[str], word: str) -> str:
+    """The first line on stderr with ``word`` in it."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if word in line:
+            return line
+    raise AssertionError(f"the process ended without saying {word!r}")
+
+
+@attrs.frozen
+class Served:
+    """A server in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    @property
+    def port(self) -> str:
+        """Where it listens."""
+        return self.url.rpartition(":")[2]
+
+
+@contextmanager
+def serving(tmp_path: Path, media: Path, port: str = "0") -> Iterator[Served]:
+    """``kinora serve`` while the block runs."""
+    with started("serve", "--port", port, "--data-dir", tmp_path / "served", "--media-dir", media) as process:
+        yield Served(json.loads(line_of(process, "serving"))["url"], process)
+
+
+SLEEPY = """
+import os, time
+from pathlib import Path
+from kinora.plugins import tool
+
+@tool("sleepy")
+def sleepy(frame):
+    Path(os.environ["PID_PIPE"]).write_text(str(os.getpid()))
+    time.sleep(1000)
+"""
+BRIGHT = """
+from kinora.plugins import tool
+
+@tool("bright")
+def bright(frame):
+    if frame.index == 3:
+        raise ValueError("too bright")
+    return {"mean": float(frame.image.mean())}
+"""
+
+
+def test_help_is_quick() -> None:
+    """``kinora --help`` imports none of the heavy libraries, and lists every command with its own first line."""
+    code = (
+        "import sys; from kinora.cli import main\ntry: main(['--help'])\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    assert not {"trio", "cv2", "av", "numpy", "rich", "quart"} & set(done.stderr.split())
+    for name in COMMANDS:
+        assert f"  {name} " in done.stdout
+
+
+def test_every_command_says_what_the_list_says() -> None:
+    """The list's words for a command are the command's own."""
+    for name, words in COMMANDS.items():
+        command = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.name == name
+        assert (command.help or "").replace("\n", " ").startswith(words.rstrip("."))
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """``kinora --version`` says which one this is."""
+    with pytest.raises(SystemExit) as exited:
+        main(["--version"])
+    assert exited.value.code == 0
+    assert capsys.readouterr().out == f"kinora {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["srve"], "No such command 'srve'"),
+        (["serve", "--prot", "1"], "No such option '--prot'"),
+        (["serve", "--port", "70000"], "--port: 'port' must be <= 65535"),
+        (["serve", "--log-level", "loud"], "--log-level: 'log_level' must be in"),
+        (["serve", "--config", "gone.toml"], "gone.toml cannot be read"),
+        (["run", "clip.mp4"], "Missing option '-p'"),
+        (["run", "clip.mp4", "-p", "motion", "--json", "--out", "-"], "--json and --out - both write to stdout"),
+        (["run", "clip.mp4", "-p", "motion", "--annotate", "no/such/a.mp4"], "There is no folder for no/such/a.mp4"),
+        (["submit", "clip.mp4", "-p", "motion", "-o", "min_area=3"], "write it as PLUGIN.KEY=VALUE"),
+        (["submit", "clip.mp4", "-p", "motion", "-o", "people.size=3"], "plugin 'people' is not in this job"),
+        (["jobs", "--url", "localhost"], "write it as http://"),
+    ],
+)
+def test_misuse_is_one_sentence(args: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be is said in one line on stderr, with exit code 2."""
+    with pytest.raises(SystemExit) as exited:
+        main(args)
+    output = capsys.readouterr()
+    assert exited.value.code == 2
+    assert output.out == ""
+    assert output.err.startswith("kinora: ")
+    assert said in output.err
+    assert output.err.count("\n") == 1
+
+
+def test_run_gives_results_and_a_summary(media: Path, tmp_path: Path) -> None:
+    """A job without a server writes each frame once and in order, and sums up what came of it."""
+    out = tmp_path / "results.jsonl"
+    done = kinora("run", media / "clip.mp4", "-p", "motion", "-p", "tracker", "--stride", "2", "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    frames = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [frame["index"] for frame in frames] == list(range(0, 30, 2))
+    summed = json.loads(done.stdout)
+    assert (summed["status"], summed["frames"], summed["warnings"]) == ("done", 15, [])
+    assert summed["plugins"]["motion"]["detections"] == sum(len(f["results"]["motion"]["detections"]) for f in frames)
+    assert summed["plugins"]["motion"]["total_ms"] > 0
+    assert done.stderr == ""
+
+
+def test_run_takes_a_plugin_file_and_lives_with_its_faults(media: Path, tmp_path: Path) -> None:
+    """A plugin that raises is warned of; the run is done all the same, and stdout carries the frames alone."""
+    plugin = tmp_path / "bright.py"
+    plugin.write_text(BRIGHT)
+    done = kinora("run", media / "clip.mp4", "-p", plugin, "--max-frames", "6", "--out", "-")
+    assert done.returncode == 0, done.stderr
+    frames = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [sorted(frame["results"]) for frame in frames] == [["bright"]] * 3 + [[]] + [["bright"]] * 2
+    assert "done: 6 frames" in done.stderr
+    assert "warning: bright: ValueError: too bright" in done.stderr
+
+
+def test_run_draws_what_was_found(media: Path, tmp_path: Path) -> None:
+    """``--annotate`` writes a video with one picture for each frame."""
+    out = tmp_path / "found.mp4"
+    done = kinora("run", media / "clip.mp4", "-p", "motion", "--annotate", out)
+    assert done.returncode == 0, done.stderr
+    with av.open(str(out)) as container:
+        assert len([*container.decode(video=0)]) == 30
+
+
+def test_run_makes_the_bundled_clip() -> None:
+    """``demo:`` is a source everywhere."""
+    done = kinora("run", "demo:", "-p", "quality", "--max-frames", "2", "--json")
+    assert json.loads(done.stdout)["frames"] == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "args", "said"),
+    [
+        ("gone.mp4", ["-p", "motion"], "There is no file or folder"),
+        ("text.mp4", ["-p", "motion"], "is no video or image"),
+        ("clip.mp4", ["-p", "moton"], "there is no plugin 'moton'; there are: colors, "),
+        ("clip.mp4", ["-p", "motion", "-o", "motion.sie=1"], "plugins[0].options.sie"),
+        ("clip.mp4", ["-p", "motion", "--device", "tpu"], "device_requested"),
+        ("clip.mp4", ["-p", "./gone.py"], "./gone.py: "),
+    ],
+)
+def test_run_says_what_it_cannot_do(media: Path, source: str, args: list[str], said: str) -> None:
+    """A wrong source, plugin or option ends in one line and exit code 2, before anything runs."""
+    (media / "text.mp4").write_text("no video")
+    done = kinora("run", media / source, *args)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(media: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """A signal ends the run with 130; its workers and its folder are gone by then."""
+    plugin = tmp_path / "sleepy.py"
+    plugin.write_text(SLEEPY)
+    (scratch := tmp_path / "scratch").mkdir()
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with started("run", media / "clip.mp4", "-p", plugin, TMPDIR=str(scratch), PID_PIPE=str(pipe)) as process:
+        worker = pipe.read_text()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+    assert errors == "kinora: interrupted\n"
+    assert not Path(f"/proc/{worker}").exists()
+    assert not [*scratch.iterdir()]
+
+
+def test_output_that_nobody_reads_ends_quietly(media: Path) -> None:
+    """A closed pipe behind ``--out -`` ends the run without a trace on stderr."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        command = [*KINORA, "run", str(media / "clip.mp4"), "-p", "motion", "--out", "-"]
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_the_clients_of_a_server(tmp_path: Path, media: Path) -> None:
+    """submit, watch, jobs, show and cancel tell of the same jobs, for people and as JSON."""
+    with serving(tmp_path, media) as server:
+        env = {"KINORA_URL": server.url}
+        job_id = kinora("submit", "clip.mp4", "-p", "motion", "-o", "motion.min_area=0.01", **env).stdout.strip()
+        watched = kinora("watch", job_id, **env)
+        assert watched.returncode == 0, watched.stderr
+        shown: dict[str, Any] = json.loads(kinora("show", job_id, "--json", **env).stdout)
+        assert (shown["status"], len(shown["frames"])) == ("done", 30)
+        assert "done: 30 frames" in kinora("show", job_id, **env).stdout
+        listed = kinora("jobs", **env).stdout.splitlines()
+        assert listed[0].split("\t")[:3] == ["job_id", "status", "progress"]
+        assert listed[1].split("\t")[:3] == [job_id, "done", "100"]
+        cancelled = json.loads(kinora("cancel", job_id, "--json", **env).stdout)
+        assert cancelled == [{"job_id": job_id, "status": "done", "cancelled": False, "cancel_ms": None}]
+        uploaded = json.loads(kinora("submit", "--upload", media / "clip.mp4", "-p", "motion", "--json", **env).stdout)
+        assert uploaded["frames"] == []
+        assert {job["job_id"] for job in json.loads(kinora("jobs", "--json", **env).stdout)["jobs"]} == {
+            job_id,
+            uploaded["job_id"],
+        }
+        missing = kinora("show", "none", **env)
+        assert (missing.returncode, missing.stderr) == (2, "kinora: There is no job none.\n")
+
+
+def test_watch_goes_on_after_the_server_was_killed(tmp_path: Path, media: Path) -> None:
+    """A watcher outlives ``kill -9`` of its server and shows what the next one on that address does."""
+    with serving(tmp_path, media) as first:
+        env = {"KINORA_URL": first.url}
+        with started("watch", "--json", **env) as watcher:
+            assert watcher.stdout is not None
+            assert json.loads(watcher.stdout.readline())["type"] == "metadata"
+            first.process.kill()
+            first.process.wait()
+            with serving(tmp_path, media, first.port):
+                assert any(json.loads(line)["type"] == "gap" for line in watcher.stdout)  # it is connected again
+                job_id = kinora("submit", "clip.mp4", "-p", "motion", **env).stdout.strip()
+                ended = next(m for m in map(json.loads, watcher.stdout) if m["type"] == "complete")
+                assert (ended["payload"]["job_id"], ended["payload"]["status"]) == (job_id, "done")
+                watcher.send_signal(signal.SIGINT)
+                watcher.wait(LIMIT_S)
+                assert watcher.returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_stops_in_order(tmp_path: Path, media: Path, number: signal.Signals) -> None:
+    """A signal ends the server with 0, within its grace, with a job running and somebody watching."""
+    with serving(tmp_path, media) as server:
+        kinora("submit", "demo:", "-p", "people", KINORA_URL=server.url)
+        with started("watch", "--json", KINORA_URL=server.url) as watcher:
+            assert watcher.stdout is not None
+            assert any('"running"' in line for line in watcher.stdout)
+            server.process.send_signal(number)
+            _, errors = server.process.communicate(timeout=10)
+            assert server.process.returncode == 0
+            assert [json.loads(line)["event"] for line in errors.splitlines()][-1] == "stopped"
+
+
+def test_what_is_taken_is_said(tmp_path: Path, media: Path) -> None:
+    """A second server on the same port, or on the same folder, ends with a sentence."""
+    with serving(tmp_path, media) as server:
+        port = kinora("serve", "--port", server.port, "--data-dir", tmp_path / "other")
+        folder = kinora("serve", "--port", "0", "--data-dir", tmp_path / "served")
+    assert (port.returncode, folder.returncode) == (1, 1)
+    assert f"Port {server.port} on 127.0.0.1 is taken" in port.stderr
+    assert "Another Kinora server works on" in folder.stderr
+
+
+def test_demo_shows_a_job_and_ends(media: Path) -> None:
+    """``kinora demo --once`` runs a job over REST, shows it live, sums it up and ends with 0."""
+    done = kinora("demo", "--once", "--video", media / "clip.mp4", "--port", "0")
+    assert done.returncode == 0, done.stderr
+    assert "done: 30 frames" in done.stdout
+    assert "/v1/jobs/" in done.stdout
+    assert "running: " in done.stderr
+    for plugin in ("motion", "people", "tracker", "quality", "colors", "scenes"):
+        assert f"\n{plugin}\tcompleted\tok\t30\t" in done.stdout
+
+
+def test_demo_serves_until_interrupted(media: Path) -> None:
+    """Without ``--once`` it goes on serving, and Ctrl-C is its normal end."""
+    with started("demo", "--video", media / "clip.mp4", "--port", "0") as process:
+        assert process.stdout is not None
+        assert any("Serving until Ctrl-C" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
+
+
+def test_plugins_are_listed_and_shown(tmp_path: Path, plugins_dir: Path) -> None:
+    """What is installed is listed, broken ones with the reason, and shown with the options it takes."""
+    (plugins_dir / "broken.py").write_text("import nothing_of_that_name\n")
+    listed = json.loads(kinora("plugins", "list", "--plugins-dir", plugins_dir, "--json").stdout)
+    states = {entry["name"]: entry["broken"] for entry in listed}
+    assert states["motion"] is None
+    assert "nothing_of_that_name" in states["broken"]
+    shown = kinora("plugins", "show", "motion").stdout
+    assert "motion.min_area\t" in shown
+    assert json.loads(kinora("plugins", "show", "motion", "--json").stdout)["metadata"]["name"] == "motion"
+    missing = kinora("plugins", "show", "nothing")
+    assert missing.returncode == 2
+    assert "There is no plugin 'nothing'; there are colors, " in missing.stderr

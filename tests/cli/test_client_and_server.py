@@ -1,0 +1,144 @@
+"""The client against a real server: what it gives is what the server has, also through connections that are cut."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import attrs
+import pytest
+import trio
+from trio.testing import MockClock
+
+from kinora.client import ClientError, KinoraClient, Message, connect
+from kinora.serve import RunningServer, open_server
+from kinora.settings import Settings
+
+JOB = {"source": "clip.mp4", "plugins": ["motion"]}
+
+
+async def messages_of(url: str, job_id: str, last_event_id: str | None) -> list[Message]:
+    """Everything a client hears of a job, up to its end."""
+    heard: list[Message] = []
+    async with connect(url, job_ids=[job_id], last_event_id=last_event_id) as realtime:
+        async for message in realtime:
+            if message.type != "metadata":
+                heard.append(message)
+            if message.type == "complete":
+                return heard
+    return heard
+
+
+async def test_a_submitted_job_is_heard_whole(server: RunningServer) -> None:
+    """Submitting and then connecting with the given id loses nothing, from the first stage to the end."""
+    submitted = await KinoraClient(server.url).submit(JOB)
+    heard = await messages_of(server.url, submitted.job_id, submitted.last_event_id)
+    assert [message.payload["index"] for message in heard if message.type == "frame"] == list(range(30))
+    assert heard[0].payload["stage"] == "queued"
+    assert heard[-1].payload["status"] == "done"
+
+
+async def test_a_job_is_read_as_it_is(server: RunningServer) -> None:
+    """State, extended state, pages of frames and the list of jobs tell of the same job."""
+    client = KinoraClient(server.url)
+    submitted = await client.submit(JOB)
+    await messages_of(server.url, submitted.job_id, submitted.last_event_id)
+    state = await client.state(submitted.job_id)
+    assert len(state["frames"]) == 30
+    extended = await client.extended(submitted.job_id, limit=0)
+    assert (extended["status"], extended["progress"], extended["frames"]) == ("done", 100, [])
+    assert [frame["index"] for frame in await client.frames(submitted.job_id, after=10, limit=3)] == [11, 12, 13]
+    assert [job["job_id"] for job in (await client.jobs(status="done", limit=5))["jobs"]] == [submitted.job_id]
+
+
+async def test_a_file_is_uploaded_whole(server: RunningServer, media: Path, tmp_path: Path) -> None:
+    """A file whose name needs quoting is sent and processed like one of the server's own."""
+    clip = (media / "clip.mp4").rename(tmp_path / 'a "quoted" naïve.mp4')
+    client = KinoraClient(server.url)
+    submitted = await client.upload(clip, {"plugins": ["motion"], "options": {"max_frames": 5}})
+    await messages_of(server.url, submitted.job_id, submitted.last_event_id)
+    assert (await client.extended(submitted.job_id))["frames_done"] == 5
+
+
+async def test_a_repeated_submission_is_the_same_job(server: RunningServer) -> None:
+    """With one idempotency key there is one job."""
+    client = KinoraClient(server.url)
+    first = await client.submit(JOB, idempotency_key="once")
+    assert (await client.submit(JOB, idempotency_key="once")).job_id == first.job_id
+
+
+async def test_a_cancelled_job_is_gone_when_the_answer_comes(server: RunningServer) -> None:
+    """Cancelling says so, again when repeated."""
+    client = KinoraClient(server.url)
+    submitted = await client.submit(JOB)
+    first = await client.cancel(submitted.job_id)
+    assert first["status"] in {"cancelled", "done"}
+    assert (await client.cancel(submitted.job_id))["status"] == first["status"]
+
+
+async def test_a_too_large_file_is_told_as_such(settings: Settings, tmp_path: Path) -> None:
+    """The server's sentence about the limit reaches the user although the file was never sent whole."""
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(4 * 2**20))
+    async with open_server(attrs.evolve(settings, max_upload_bytes=1000)) as server:
+        with pytest.raises(ClientError) as caught:
+            await KinoraClient(server.url).upload(large, {"plugins": ["motion"]})
+    assert caught.value.status == 413
+
+
+async def test_without_realtime_the_client_says_so(settings: Settings) -> None:
+    """A server without realtime takes jobs, and connecting to it is refused with its sentence."""
+    async with open_server(attrs.evolve(settings, realtime=False)) as server:
+        await KinoraClient(server.url).submit(JOB)
+        with pytest.raises(ClientError) as caught:
+            await messages_of(server.url, "any", None)
+    assert caught.value.status == 404
+
+
+@asynccontextmanager
+async def cutting_proxy(url: str, lengths: list[int]) -> AsyncIterator[str]:
+    """Passes connections on to ``url``, and cuts each after so many bytes to the client; then cuts no more."""
+    target = urlsplit(url)
+    host, port = target.hostname or "", target.port or 0
+
+    async def pump(source: trio.SocketStream, sink: trio.SocketStream, limit: float, scope: trio.CancelScope) -> None:
+        try:
+            async for data in source:
+                await sink.send_all(data[: int(min(limit, len(data)))])
+                limit -= len(data)
+                if limit <= 0:
+                    break
+        except trio.BrokenResourceError:
+            pass
+        scope.cancel()
+
+    async def serve(client: trio.SocketStream) -> None:
+        limit = lengths.pop(0) if lengths else float("inf")
+        async with await trio.open_tcp_stream(host, port) as upstream, trio.open_nursery() as nursery:
+            nursery.start_soon(pump, client, upstream, float("inf"), nursery.cancel_scope)
+            nursery.start_soon(pump, upstream, client, limit, nursery.cancel_scope)
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        yield f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """Time that passes as usual, until a test lets it jump."""
+    return MockClock(rate=1.0)
+
+
+async def test_every_message_comes_once_through_cut_connections(clock: MockClock, server: RunningServer) -> None:
+    """However the connection is cut, the client hears what one with a sound connection hears, each message once."""
+    submitted = await KinoraClient(server.url).submit(JOB)
+    sound = await messages_of(server.url, submitted.job_id, submitted.last_event_id)
+    clock.autojump_threshold = 0.05
+    async with cutting_proxy(server.url, [6_000, 9_000]) as url:
+        cut = await messages_of(url, submitted.job_id, submitted.last_event_id)
+    assert [message.id for message in cut] == [message.id for message in sound]
+    assert cut == sound

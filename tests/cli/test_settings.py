@@ -1,0 +1,121 @@
+"""Where settings come from, and what is said of those that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kinora.settings import Settings, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def toml(folder: Path, text: str) -> Path:
+    """A ``kinora.toml`` in the folder."""
+    path = folder / "kinora.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_nothing_given_gives_the_defaults() -> None:
+    """Without flags, variables and file everything has a usable default."""
+    assert load_settings({}, {}) == Settings()
+    assert Settings().host == "127.0.0.1"
+    assert Settings().port == 8000
+
+
+def test_flags_win_over_variables_over_file(tmp_path: Path) -> None:
+    """Each place overrides the ones below it, setting by setting."""
+    path = toml(tmp_path, "port = 1\nmax_jobs = 1\nmax_queued = 1\n")
+    settings = load_settings({"port": 3, "host": None}, {"KINORA_PORT": "2", "KINORA_MAX_JOBS": "2"}, path)
+    assert (settings.port, settings.max_jobs, settings.max_queued) == (3, 2, 1)
+    assert settings.max_errors == Settings().max_errors
+
+
+def test_the_file_in_the_current_folder_is_found(tmp_path: Path) -> None:
+    """A ``kinora.toml`` beside the user is read without being named."""
+    toml(tmp_path, "port = 4321\n")
+    assert load_settings({}, {}).port == 4321
+
+
+def test_paths_in_the_file_start_from_its_folder(tmp_path: Path) -> None:
+    """A configuration file means the same wherever the command is started."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    path = toml(folder, 'media_dir = "clips"\nplugins_dir = "/plugins"\nplugin_files = ["a.py", "b.py"]\n')
+    settings = load_settings({}, {}, path)
+    assert settings.media_dir == folder / "clips"
+    assert settings.plugins_dir == Path("/plugins")
+    assert settings.plugin_files == (folder / "a.py", folder / "b.py")
+
+
+def test_text_becomes_what_the_setting_is() -> None:
+    """Variables are text; each is read as its setting's type."""
+    env = {
+        "KINORA_REALTIME": "off",
+        "KINORA_SHUTDOWN_GRACE_S": "2.5",
+        "KINORA_ALLOWED_HOSTS": "a.example,b.example",
+        "KINORA_PLUGIN_FILES": "x.py,y.py",
+        "KINORA_DATA_DIR": "~/data",
+        "PATH": "/bin",
+    }
+    settings = load_settings({}, env)
+    assert settings.realtime is False
+    assert settings.shutdown_grace_s == 2.5
+    assert settings.allowed_hosts == ("a.example", "b.example")
+    assert settings.plugin_files == (Path("x.py"), Path("y.py"))
+    assert settings.data_dir == Path.home() / "data"
+
+
+def test_variables_of_the_commands_are_no_settings() -> None:
+    """``KINORA_URL`` and ``KINORA_CONFIG`` belong to commands and are left to them."""
+    env = {"KINORA_URL": "http://127.0.0.1:1", "KINORA_CONFIG": "x.toml"}
+    assert load_settings({}, env) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"KINORA_PROT": "1"}, "KINORA_PROT: there is no setting 'prot'; there are allowed_hosts, "),
+        ({"KINORA_PORT": "many"}, "KINORA_PORT: a whole number is wanted, not 'many'"),
+        ({"KINORA_PORT": "70000"}, "KINORA_PORT: 'port' must be <= 65535: 70000"),
+        ({"KINORA_MAX_JOBS": "0"}, "KINORA_MAX_JOBS: 'max_jobs' must be >= 1: 0"),
+        ({"KINORA_REALTIME": "maybe"}, "KINORA_REALTIME: true or false is wanted, not 'maybe'"),
+        ({"KINORA_SHUTDOWN_GRACE_S": "nan"}, "KINORA_SHUTDOWN_GRACE_S: 'shutdown_grace_s' must be >= 0"),
+        ({"KINORA_LOG_LEVEL": "loud"}, "KINORA_LOG_LEVEL: 'log_level' must be in"),
+    ],
+)
+def test_wrong_variables_are_named(env: dict[str, str], said: str) -> None:
+    """What cannot be used is said with its origin and what would do."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, env)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("port =", "is not valid TOML"),
+        ('port = "8000x"', "kinora.toml: port: a whole number is wanted, not '8000x'"),
+        ("port = true", "kinora.toml: port: a whole number is wanted, not True"),
+        ("plugins_dir = 3", "kinora.toml: plugins_dir: a path is wanted, not 3"),
+        ("plugin_files = 3", "kinora.toml: plugin_files: a list is wanted, not 3"),
+        ("allowed_hosts = [3]", "kinora.toml: allowed_hosts: text is wanted, not 3"),
+        ("colour = 'red'", "kinora.toml: colour: there is no setting 'colour'"),
+    ],
+)
+def test_wrong_files_are_named(tmp_path: Path, text: str, said: str) -> None:
+    """What the file has wrong is said with the file's name and the key."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, {}, toml(tmp_path, text))
+    assert said in str(caught.value)
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    """A configuration file that was asked for and is missing is an error, not a default."""
+    with pytest.raises(SettingsError, match=r"other\.toml cannot be read"):
+        load_settings({}, {}, tmp_path / "other.toml")

@@ -1,0 +1,87 @@
+"""Running jobs in tests: submit one, wait for its end, read back what was said and found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import msgspec
+
+from kinora.actors.job_request import parse_job_request
+from kinora.actors.models import JobState
+from kinora.runtime.outbox import Event
+from kinora.runtime.processes import descendants
+from kinora.system import System
+
+CLIP_FRAMES = 30
+
+
+def write_plugin(folder: Path, name: str, body: str) -> None:
+    """A plugin file; the body has ``Frame``, ``Plugin``, ``PluginMetadata`` and ``tool`` at hand."""
+    head = "import ctypes, os, signal, sys, time\nimport numpy as np\n"
+    head += "from kinora.plugins import Frame, Plugin, PluginMetadata, tool\n\n"
+    (folder / f"{name}.py").write_text(head + dedent(body), encoding="utf-8")
+
+
+async def submit(system: System, *plugins: Any, source: str = "clip.mp4", **options: Any) -> JobState:
+    """Take a job; the options are those of the request."""
+    request = parse_job_request({"source": source, "plugins": list(plugins), "options": options})
+    return (await system.jobs.submit(request)).state
+
+
+async def ended(system: System, state: JobState) -> JobState:
+    """Wait for a job's end."""
+    while not state.ended:
+        state = await system.jobs.wait_changed(state.job_id, state)
+    return state
+
+
+async def run_job(system: System, *plugins: Any, source: str = "clip.mp4", **options: Any) -> JobState:
+    """Take a job and wait for its end."""
+    return await ended(system, await submit(system, *plugins, source=source, **options))
+
+
+async def frames_of(system: System, state: JobState) -> list[dict[str, Any]]:
+    """All FrameData of a job."""
+    return [msgspec.json.decode(frame) for frame in await system.jobs.frames(state.job_id)]
+
+
+def messages_of(system: System, job_id: str, *types: str) -> list[dict[str, Any]]:
+    """Everything that was published about a job, of the given types if any."""
+    assert system.connections is not None
+    log = system.connections.feed.log
+    events = [entry for entry in log.since(log.id_of(0)) or [] if isinstance(entry, Event)]
+    messages = [msgspec.json.decode(event.data) for event in events if event.topic == job_id]
+    return [message for message in messages if not types or message["type"] in types]
+
+
+def codes_of(system: System, job_id: str) -> list[tuple[str | None, str]]:
+    """Plugin and code of each warning that was published."""
+    return [(m["payload"]["plugin"], m["payload"]["code"]) for m in messages_of(system, job_id, "warning")]
+
+
+@contextmanager
+def nothing_left_behind(system: System) -> Iterator[None]:
+    """No process and no descriptor more at the end than at the start."""
+    before = _processes(system), _descriptors()
+    yield
+    after = _processes(system), _descriptors()
+    assert after == before
+
+
+def _descriptors() -> set[str]:
+    """What each stands for; but for those with which somebody is just reading ``/proc``."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(f"{entry.name}: {entry.readlink()}")
+    return {descriptor for descriptor in found if ": /proc/" not in descriptor}
+
+
+def _processes(system: System) -> set[int]:
+    pid = system.fork_server.statistics().pid
+    assert pid is not None
+    return descendants(pid)

@@ -1,0 +1,123 @@
+"""Detection models in ONNX, made on the spot: small, but real ones that find red and light squares in a picture.
+
+Their input is 128x128. A window of 40x40 slides over it in steps of 8; where it is full of red or of light the score is
+near 1, so a square of 40 pixels gets a box of its own size at its own place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SIDE = 128
+WINDOW = 40
+STEP = 8
+CELLS = SIDE // STEP
+NAMES = "{0: 'red', 1: 'light'}"
+
+
+def save_model(
+    path: Path, layout: str, *, names: str | None = NAMES, half: bool = False, any_size: bool = False
+) -> Path:
+    """A model whose output is that of a ``yolov5``, a ``yolov8`` or an ``end2end`` model."""
+    nodes = [
+        _node("Cast", ["images"], "pixels", to=TensorProto.FLOAT),
+        _node(
+            "AveragePool",
+            ["pixels"],
+            "means",
+            kernel_shape=[WINDOW] * 2,
+            strides=[STEP] * 2,
+            pads=[16] * 4,
+            count_include_pad=1,
+        ),
+        _node("Conv", ["means", "weights", "bias"], "raw"),
+        _node("Clip", ["raw", "zero", "one"], "map"),
+        _node("Reshape", ["map", "flat"], "scores"),
+        *_OUTPUTS[layout],
+    ]
+    side: Any = "side" if any_size else SIDE
+    kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        layout,
+        [helper.make_tensor_value_info("images", kind, [1, 3, side, side])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, None, None])],
+        [numpy_helper.from_array(value, name) for name, value in _constants().items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if names is not None:
+        helper.set_model_props(model, {"names": names})
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return path
+
+
+def save_classifier(path: Path) -> Path:
+    """A model that takes a row of numbers: no YOLO."""
+    graph = helper.make_graph(
+        [_node("Identity", ["row"], "same")],
+        "classifier",
+        [helper.make_tensor_value_info("row", TensorProto.FLOAT, [1, 4])],
+        [helper.make_tensor_value_info("same", TensorProto.FLOAT, [1, 4])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def _node(kind: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(kind, inputs, [output], **attributes)
+
+
+def _constants() -> dict[str, np.ndarray]:
+    """Means of red, green and blue → scores of red and of light; and where the cells are."""
+    weights = np.array([[3, -1.5, -1.5], [2.4, 2.4, 2.4]], np.float32).reshape(2, 3, 1, 1)
+    y, x = np.mgrid[0:CELLS, 0:CELLS].reshape(2, -1) * STEP + STEP / 2
+    half = WINDOW / 2
+    return {
+        "weights": weights,
+        "bias": np.array([-2, -5.2], np.float32),
+        "zero": np.array(0, np.float32),
+        "one": np.array(1, np.float32),
+        "flat": np.array([1, 2, CELLS * CELLS]),
+        "cells": np.stack([x, y, x * 0 + WINDOW, y * 0 + WINDOW]).astype(np.float32)[None],
+        "corners": np.stack([x - half, y - half, x + half, y + half], axis=1).astype(np.float32),
+        "ten": np.array([10]),
+        "first": np.array([0]),
+        "classes_axis": np.array([1]),
+        "last_axis": np.array([2]),
+    }
+
+
+_OUTPUTS = {
+    "yolov8": [_node("Concat", ["cells", "scores"], "output0", axis=1)],
+    "yolov5": [
+        _node("ReduceMax", ["scores"], "anything", axes=[1]),
+        _node("Concat", ["cells", "anything", "scores"], "rows", axis=1),
+        _node("Transpose", ["rows"], "output0", perm=[0, 2, 1]),
+    ],
+    "end2end": [  # of neighbours the best is kept, then the ten best of all
+        _node("ReduceMax", ["map"], "peaks", axes=[1]),
+        _node("MaxPool", ["peaks"], "highest", kernel_shape=[9, 9], pads=[4] * 4),
+        _node("Equal", ["peaks", "highest"], "alone"),
+        _node("Cast", ["alone"], "mask", to=TensorProto.FLOAT),
+        _node("Mul", ["peaks", "mask"], "kept"),
+        _node("Flatten", ["kept"], "row"),
+        helper.make_node("TopK", ["row", "ten"], ["best", "where"]),
+        _node("Squeeze", ["where", "first"], "places"),
+        _node("Gather", ["corners", "places"], "box"),
+        _node("Unsqueeze", ["box", "first"], "boxes"),
+        _node("ArgMax", ["scores"], "class", axis=1, keepdims=0),
+        _node("Squeeze", ["class", "first"], "all_classes"),
+        _node("Gather", ["all_classes", "places"], "their_class"),
+        _node("Cast", ["their_class"], "number", to=TensorProto.FLOAT),
+        _node("Unsqueeze", ["number", "first"], "numbers"),
+        _node("Unsqueeze", ["numbers", "last_axis"], "column"),
+        _node("Unsqueeze", ["best", "last_axis"], "confidence"),
+        _node("Concat", ["boxes", "confidence", "column"], "output0", axis=2),
+    ],
+}

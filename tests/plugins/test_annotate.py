@@ -1,0 +1,102 @@
+"""The annotated video: the right pictures at the right times, with what was found drawn in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from kinora.plugins.annotate import annotate
+from kinora.plugins.sources import SourceError, SourceLimits, open_source
+from tests.plugins.videos import Image, numbered, read_number, write_video
+
+FRAMES = 30
+LIMITS = SourceLimits()
+BOX = {"x": 30, "y": 20, "width": 60, "height": 30, "confidence": 0.9, "class": "person", "track_id": 4}
+
+
+def frame(index: int, *detections: dict[str, Any]) -> dict[str, Any]:
+    """A FrameData, 25 a second."""
+    return {"index": index, "timestamp_ms": index * 40.0, "results": {"tracker": {"detections": list(detections)}}}
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Pictures 0 to 29."""
+    return write_video(tmp_path / "a.mp4", (numbered(n) for n in range(FRAMES)))
+
+
+def read(path: Path) -> list[tuple[float, Image]]:
+    """Time and pixels of all pictures."""
+    got = []
+    with open_source(str(path), limits=LIMITS) as source:
+        for picture in source.frames():
+            got.append((picture.timestamp_ms, np.empty((picture.height, picture.width, 3), np.uint8)))
+            picture.write_to(got[-1][1])
+    return got
+
+
+def test_all_pictures_come_at_their_times_with_boxes_drawn(video: Path, tmp_path: Path) -> None:
+    """Each picture of the source is there once, and differs from it round the box."""
+    told: list[int] = []
+    out = tmp_path / "out.mp4"
+    written = annotate(str(video), (frame(n, BOX) for n in range(FRAMES)), out, limits=LIMITS, progress=told.append)
+    got, original = read(out), read(video)
+    assert written == len(got) == FRAMES
+    assert told == list(range(1, FRAMES + 1))
+    assert [time for time, _ in got] == pytest.approx([time for time, _ in original], abs=1)
+    assert [read_number(image) for _, image in got] == list(range(FRAMES))
+    edge = np.abs(got[5][1].astype(int) - original[5][1])[25:48, 28:33]
+    assert edge.max() > 40
+
+
+def test_pictures_without_a_frame_are_left_out_and_times_stay(video: Path, tmp_path: Path) -> None:
+    """With a stride of 5 from 10 the video has those pictures, as far apart as in the source."""
+    out = tmp_path / "out.mp4"
+    annotate(str(video), [frame(n) for n in (10, 15, 20, 25)], out, limits=LIMITS)
+    got = read(out)
+    assert [read_number(image) for _, image in got] == [10, 15, 20, 25]
+    assert [time for time, _ in got] == pytest.approx([0, 200, 400, 600], abs=1)
+
+
+def test_odd_sizes_and_folders_of_many_sizes_become_one_even_size(tmp_path: Path) -> None:
+    """H.264 wants even sides; pictures that differ are scaled to the first."""
+    for number, size in enumerate([(161, 121), (320, 240), (80, 60)]):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), numbered(number, *size))
+    out = tmp_path / "out" / "video.mp4"
+    out.parent.mkdir()
+    annotate(str(tmp_path), [frame(number) for number in range(3)], out, limits=LIMITS)
+    assert [(image.shape, read_number(image)) for _, image in read(out)] == [((120, 160, 3), n) for n in range(3)]
+
+
+def test_no_frames_make_no_file(video: Path, tmp_path: Path) -> None:
+    """A job without frames leaves nothing behind."""
+    assert annotate(str(video), [], tmp_path / "out.mp4", limits=LIMITS) == 0
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_failure_leaves_the_earlier_file_and_nothing_half_made(video: Path, tmp_path: Path) -> None:
+    """Whatever breaks while writing, the file that was there stays whole."""
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"earlier")
+
+    def breaking() -> Iterator[dict[str, Any]]:
+        yield frame(0)
+        raise RuntimeError("the results broke off")
+
+    with pytest.raises(RuntimeError, match="broke off"):
+        annotate(str(video), breaking(), out, limits=LIMITS)
+    assert out.read_bytes() == b"earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "out.mp4"]
+
+
+def test_a_missing_source_and_an_unwritable_place_are_errors(video: Path, tmp_path: Path) -> None:
+    """Both are said, and nothing is made."""
+    with pytest.raises(SourceError):
+        annotate(str(tmp_path / "gone.mp4"), [frame(0)], tmp_path / "out.mp4", limits=LIMITS)
+    with pytest.raises(OSError, match="No such file"):
+        annotate(str(video), [frame(0)], tmp_path / "nowhere" / "out.mp4", limits=LIMITS)

@@ -1,0 +1,130 @@
+"""What holds for every built-in plugin."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from kinora.plugins.api import Frame, Plugin
+from kinora.plugins.builtin.colors import Colors
+from kinora.plugins.builtin.faces import Faces
+from kinora.plugins.builtin.motion import Motion
+from kinora.plugins.builtin.ocr import Ocr
+from kinora.plugins.builtin.onnx import Onnx
+from kinora.plugins.builtin.people import People
+from kinora.plugins.builtin.quality import Quality
+from kinora.plugins.builtin.scenes import Scenes
+from kinora.plugins.builtin.tracker import Tracker
+from kinora.plugins.options import OptionsError, check_options
+from kinora.plugins.testing import run_plugin
+from tests.plugins.drawn import face, noisy, plain, walk, walker
+
+ALL = (Motion, People, Faces, Tracker, Quality, Colors, Scenes)
+WITH_EXTRAS = (Onnx, Ocr)
+
+
+def test_each_entry_point_leads_to_its_plugin() -> None:
+    """The project's entry points name all built-in plugins, each under the name in its metadata."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    points = project["project"]["entry-points"]["kinora.plugins"]
+    found = {}
+    for name, point in points.items():
+        module, attribute = point.split(":")
+        found[name] = getattr(import_module(module), attribute)
+    assert set(found.values()) == {*ALL, *WITH_EXTRAS}
+    assert all(plugin.metadata.name == name for name, plugin in found.items())
+
+
+@pytest.mark.parametrize("plugin", ALL)
+def test_metadata_tells_everything(plugin: type[Plugin]) -> None:
+    """Each says its version, author, purpose and options, and every option has a default and a description."""
+    metadata = plugin.metadata
+    assert metadata.author == "Kinora"
+    assert metadata.version != "0.0.0"
+    assert metadata.description
+    assert metadata.tags
+    assert metadata.outputs
+    assert metadata.capabilities
+    schema = metadata.config_schema
+    assert schema is not None
+    assert schema["additionalProperties"] is False
+    for option in schema["properties"].values():
+        assert option["description"]
+        assert "default" in option
+    defaults = {name: option["default"] for name, option in schema["properties"].items()}
+    assert check_options(metadata, {}) == defaults
+
+
+@pytest.mark.parametrize("plugin", ALL)
+def test_an_unknown_option_is_refused(plugin: type[Plugin]) -> None:
+    """A misspelt option is an error before anything runs."""
+    with pytest.raises(OptionsError):
+        run_plugin(plugin, [], {"no_such_option": 1})
+
+
+@pytest.mark.parametrize("plugin", ALL)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 3000), (3000, 1), (8, 8), (60, 80)])
+def test_odd_shapes_are_no_trouble(plugin: type[Plugin], shape: tuple[int, int]) -> None:
+    """Pictures of any shape, down to one pixel, get a result."""
+    images = [noisy(plain(width=shape[1], height=shape[0]), 60, seed) for seed in range(3)]
+    results = run_plugin(plugin, images).results
+    assert len(results) == 3
+    assert None not in results
+
+
+@pytest.mark.parametrize("plugin", ALL)
+def test_the_same_pictures_give_the_same_results(plugin: type[Plugin]) -> None:
+    """Nothing depends on chance or on an earlier run."""
+    images = [noisy(plain(width=160, height=200), 40, seed) for seed in range(4)]
+    assert run_plugin(plugin, images) == run_plugin(plugin, images)
+
+
+def test_boxes_stay_inside_the_picture_and_are_rounded() -> None:
+    """Detections lie in the source frame, even of what is half outside, with at most one decimal."""
+    half_a_face = face(240)[:, 290:530]
+    walking = walk([walker(start_x=0, speed=800)], frames=40)
+    for plugin, images in (
+        (People, walking),
+        (Motion, walking),
+        (Faces, [face(470), half_a_face]),
+    ):
+        run = run_plugin(plugin, images)
+        found = [(image, d) for image, r in zip(images, run.results, strict=True) for d in (r or {})["detections"]]
+        assert found
+        for image, d in found:
+            height, width = image.shape[:2]
+            assert d["x"] >= 0
+            assert d["y"] >= 0
+            assert d["x"] + d["width"] <= width + 0.11
+            assert d["y"] + d["height"] <= height + 0.11
+            assert 0 <= d["confidence"] <= 1
+            assert all(round(d[key], 1) == d[key] for key in ("x", "y", "width", "height"))
+
+
+def test_importing_them_calls_nothing_of_opencv() -> None:
+    """A process that has imported all of them has started no thread: it can still be forked safely."""
+    modules = ", ".join(f"kinora.plugins.builtin.{plugin.metadata.name}" for plugin in ALL)
+    check = f"import {modules}, os; assert len(os.listdir('/proc/self/task')) == 1"
+    environment = {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", check], env=environment, check=True)
+
+
+def test_a_plugin_gets_read_only_pictures() -> None:
+    """``run_plugin`` gives what a worker gives: a picture that cannot be written to."""
+    seen = []
+
+    class Writer(Plugin):
+        metadata = Colors.metadata
+
+        def process_frame(self, frame: Frame) -> None:
+            seen.append(frame.image.flags.writeable)
+
+    image = plain()
+    run_plugin(Writer, [image])
+    assert seen == [False]
+    assert image.flags.writeable

@@ -1,0 +1,172 @@
+"""The ``tracker`` plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinora.plugins.api import Frame
+from kinora.plugins.builtin.people import People
+from kinora.plugins.builtin.tracker import Tracker
+from kinora.plugins.testing import PluginRun, run_plugin
+from tests.media import PEOPLE
+from tests.plugins.drawn import footage, plain
+
+IMAGE = plain()
+
+
+def found(x: float, kind: str = "person", y: float = 50.0, confidence: float = 0.9) -> dict[str, Any]:
+    """A detection of 40x100 pixels."""
+    return {"x": x, "y": y, "width": 40.0, "height": 100.0, "confidence": confidence, "class": kind}
+
+
+def track(results: list[dict[str, Any]], options: dict[str, Any] | None = None, step_ms: float = 40.0) -> PluginRun:
+    """Run it over frames that have these results of the plugins before it."""
+    frames = [Frame(image=IMAGE, index=i, timestamp_ms=i * step_ms, results=r) for i, r in enumerate(results)]
+    return run_plugin(Tracker, frames, options)
+
+
+def people(*detections: dict[str, Any]) -> dict[str, Any]:
+    """What the ``people`` plugin gives."""
+    return {"people": {"detections": list(detections)}}
+
+
+def ids(run: PluginRun) -> list[list[int]]:
+    """The track ids of each frame."""
+    return [[d["track_id"] for d in result["detections"]] for result in run.results if result]
+
+
+def test_who_walks_keeps_the_id() -> None:
+    """A person in view has one id from the second sighting on, and the box as it was found."""
+    run = track([people(found(10 * i)) for i in range(20)])
+    assert ids(run) == [[]] + [[1]] * 19
+    assert (run.results[5] or {})["detections"] == [{**found(50), "track_id": 1}]
+    assert run.final == {"tracks": {"person": 1}}
+
+
+def test_who_is_hidden_for_a_while_is_found_again_where_the_walk_leads() -> None:
+    """A gap shorter than ``max_age_ms`` does not end a track; a longer one does."""
+    walk = [people(found(10 * i)) for i in range(30)]
+    hidden = walk[:10] + [people()] * 5 + walk[15:]
+    assert ids(track(hidden))[-1] == [1]
+    assert ids(track(hidden, {"max_age_ms": 100}))[-1] == [2]
+
+
+def test_people_who_cross_keep_their_ids() -> None:
+    """Two who walk past each other are told apart by where they were going."""
+    run = track([people(found(10 * i), found(300 - 10 * i, y=60)) for i in range(30)])
+    first, last = run.results[1], run.results[-1]
+    assert first is not None
+    assert last is not None
+    left = next(d["track_id"] for d in first["detections"] if d["x"] < 150)
+    right = next(d["track_id"] for d in last["detections"] if d["x"] > 150)
+    assert left == right
+    assert run.final == {"tracks": {"person": 2}}
+
+
+def test_motion_does_not_make_a_second_track_of_a_person() -> None:
+    """As soon as a plugin says what things are, boxes of mere motion are not followed."""
+    both = [{**people(found(10 * i)), "motion": {"detections": [found(10 * i + 3, "motion")]}} for i in range(10)]
+    assert track(both).final == {"tracks": {"person": 1}}
+
+
+def test_motion_alone_is_followed() -> None:
+    """With nothing but motion before it, that is what it follows."""
+    alone = [{"motion": {"detections": [found(10 * i, "motion")]}} for i in range(10)]
+    assert track(alone).final == {"tracks": {"motion": 1}}
+
+
+def test_a_frame_on_which_a_plugin_failed_is_no_reason_to_follow_motion() -> None:
+    """Motion stays out once a better source was there, though its result is missing on some frames."""
+    frames = [{**people(found(5 * i)), "motion": {"detections": [found(200, "motion")]}} for i in range(20)]
+    for index in range(5, 9):
+        del frames[index]["people"]
+    assert track(frames).final == {"tracks": {"person": 1}}
+
+
+def test_sources_and_classes_are_chosen_by_options() -> None:
+    """``sources`` names the plugins, ``classes`` the kinds of thing."""
+    frames = [
+        {
+            **people(found(10), found(200, "dog")),
+            "motion": {"detections": [found(100, "motion")]},
+        }
+    ] * 3
+    assert track(frames, {"sources": ["motion"]}).final == {"tracks": {"motion": 1}}
+    assert track(frames, {"classes": ["dog"]}).final == {"tracks": {"dog": 1}}
+
+
+def test_two_plugins_that_see_the_same_thing_make_one_track() -> None:
+    """Overlapping boxes of one class are one thing; of different classes they are two."""
+    same = [{"people": {"detections": [found(50)]}, "other": {"detections": [found(53)]}}] * 3
+    assert track(same).final == {"tracks": {"person": 1}}
+    different = [{"people": {"detections": [found(50)]}, "other": {"detections": [found(53, "face")]}}] * 3
+    assert track(different).final == {"tracks": {"person": 1, "face": 1}}
+
+
+def test_a_single_sighting_gets_no_id() -> None:
+    """A false alarm of one frame uses up no id."""
+    flicker = [people(found(10), found(250))] + [people(found(10))] * 3
+    assert ids(track(flicker))[-1] == [1]
+    assert ids(track(flicker, {"min_hits": 1}))[0] == [1, 2]
+
+
+def test_a_cut_ends_all_tracks() -> None:
+    """Whoever stands in the same place in the next scene is somebody else."""
+    frames = [people(found(10)) for _ in range(10)]
+    frames[5]["scenes"] = {"cut": True}
+    assert track(frames).final == {"tracks": {"person": 2}}
+
+
+def test_speed_counts_by_the_clock_not_by_frames() -> None:
+    """Frames left out of a live stream make a longer step, which is foreseen from the timestamps."""
+    times = [0, 40, 80, 120, 160, 400, 440]
+    frames = [Frame(image=IMAGE, index=i, timestamp_ms=t, results=people(found(t / 2))) for i, t in enumerate(times)]
+    assert run_plugin(Tracker, frames).final == {"tracks": {"person": 1}}
+
+
+def test_a_flood_of_detections_is_cut_short() -> None:
+    """Thousands of boxes in a frame do not pile up: the surest are followed."""
+    flood = people(*(found(30.0 * i, y=9.0 * (i % 50), confidence=1 - i / 3000) for i in range(3000)))
+    named = ids(track([flood] * 3))
+    assert [len(frame) for frame in named] == [0, 500, 500]
+    assert named[1] == named[2]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["x", "y", "width", "height", "class", "detections", "cut"]), inner)
+    ),
+    max_leaves=20,
+)
+ENTRY = st.fixed_dictionaries({k: st.floats() | st.integers() for k in ("x", "y", "width", "height")})
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "motion", "scenes"]), JSON), max_size=5))
+def test_rubbish_from_other_plugins_is_passed_over(results: list[dict[str, Any]]) -> None:
+    """Whatever JSON stands where detections should be, it goes on."""
+    assert len(track(results).results) == len(results)
+
+
+@given(st.lists(st.lists(ENTRY, max_size=4), max_size=5))
+def test_every_frame_names_each_track_once(frames: list[list[dict[str, Any]]]) -> None:
+    """No two detections of a frame have the same id, whatever the boxes."""
+    for named in ids(track([people(*entries) for entries in frames], {"min_hits": 1})):
+        assert len(named) == len(set(named))
+
+
+if PEOPLE.exists():
+
+    def test_one_person_of_real_footage_is_one_track() -> None:
+        """Somebody who comes, stands still for a while and walks off has one id from end to end."""
+        frames = list(footage(235, 450))
+        detections = run_plugin(People, frames).results
+        seen = [attrs.evolve(f, results={"people": d}) for f, d in zip(frames, detections, strict=True)]
+        run = run_plugin(Tracker, seen)
+        assert run.final == {"tracks": {"person": 1}}
+        assert sum(len(found) for found in ids(run)) > 180

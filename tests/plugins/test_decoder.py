@@ -1,0 +1,128 @@
+"""The decoder's worker: what it says in which order, and that it writes only where it has been told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from kinora.plugins import decoder
+from kinora.runtime.frames import FrameRing, RingReader
+from tests.plugins.channels import Peer, running
+from tests.plugins.videos import cut, numbered, read_number, write_video
+
+FRAMES = 20
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Pictures 0 to 19."""
+    return write_video(tmp_path / "a.mp4", (numbered(n) for n in range(FRAMES)), muxer={"movflags": "faststart"})
+
+
+@contextmanager
+def decoding(path: Path, slots: int, **work: Any) -> Iterator[tuple[Peer, RingReader]]:
+    """A decoder that has opened the file and mapped a ring, which is then sealed."""
+    with running(decoder.main) as peer:
+        info = peer.ask(op="open", location=str(path), limits={"max_pixels": 10**6})
+        assert info["op"] == "info"
+        ring = FrameRing(slots, info["max_frame_bytes"])
+        peer.send(op="map", slots=ring.slots, slot_bytes=ring.slot_bytes, fds=[ring.fd], **work)
+        assert peer.receive() == {"op": "mapped"}
+        ring.seal()
+        yield peer, RingReader(ring.fd, ring.slots, ring.slot_bytes)
+
+
+def drain(peer: Peer, reader: RingReader, slots: int) -> tuple[list[tuple[int, int]], dict[str, Any]]:
+    """Give each slot back at once; the frames as index and number seen, and the last message."""
+    for slot in range(slots):
+        peer.send(op="slot", slot=slot)
+    seen: list[tuple[int, int]] = []
+    while (message := peer.receive())["op"] == "frame":
+        image = reader.view(message["slot"], message["height"], message["width"])
+        seen.append((message["index"], read_number(image)))
+        peer.send(op="slot", slot=message["slot"])
+    return seen, message
+
+
+@pytest.mark.parametrize("slots", [2, 5])
+def test_every_frame_is_written_once_and_then_the_end_is_told(video: Path, slots: int) -> None:
+    """However small the ring, all frames come in order, each in a slot that was free."""
+    with decoding(video, slots) as (peer, reader):
+        seen, end = drain(peer, reader, slots)
+    assert seen == [(number, number) for number in range(FRAMES)]
+    assert end == {"op": "end", "truncated": False, "message": None}
+
+
+def test_start_stride_and_max_frames_choose_the_frames(video: Path) -> None:
+    """From 3, every fourth, at most three."""
+    with decoding(video, 2, start=3, stride=4, max_frames=3) as (peer, reader):
+        seen, end = drain(peer, reader, 2)
+    assert seen == [(3, 3), (7, 7), (11, 11)]
+    assert end["truncated"] is False
+
+
+def test_only_slots_that_were_given_are_written_to(video: Path) -> None:
+    """With one credit there is one frame, in that slot, and the other slots stay as they were."""
+    with decoding(video, 3) as (peer, reader):
+        peer.send(op="slot", slot=1)
+        assert {name: value for name, value in peer.receive().items() if name != "timestamp_ms"} == {
+            "op": "frame",
+            "slot": 1,
+            "index": 0,
+            "width": 160,
+            "height": 120,
+        }
+        assert reader.view(1, 120, 160).any()
+        assert not reader.view(0, 120, 160).any()
+        assert not reader.view(2, 120, 160).any()
+
+
+def test_a_broken_file_ends_truncated_with_the_reason(video: Path) -> None:
+    """What could be read comes first."""
+    with decoding(cut(video, 0.7), 2) as (peer, reader):
+        seen, end = drain(peer, reader, 2)
+    assert 0 < len(seen) < FRAMES
+    assert end["truncated"] is True
+    assert "cut-a.mp4" in end["message"]
+
+
+def test_pictures_of_a_folder_come_in_their_own_sizes(tmp_path: Path) -> None:
+    """Each message says how large its picture is; the largest fits a slot."""
+    sizes = [(64, 48), (160, 120), (96, 200)]
+    for number, size in enumerate(sizes):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), numbered(number, *size))
+    with decoding(tmp_path, 2) as (peer, reader):
+        seen, _ = drain(peer, reader, 2)
+    assert seen == [(0, 0), (1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("missing.mp4", "unreadable"), ("text.mp4", "unsupported"), ("large.png", "too_large")]
+)
+def test_what_cannot_be_opened_is_answered_with_the_kind_of_error(tmp_path: Path, name: str, kind: str) -> None:
+    """The worker answers and then waits for its end; it does not crash."""
+    (tmp_path / "text.mp4").write_text("just words")
+    cv2.imwrite(str(tmp_path / "large.png"), np.zeros((101, 100, 3), np.uint8))
+    with running(decoder.main) as peer:
+        answer = peer.ask(op="open", location=str(tmp_path / name), limits={"max_pixels": 10_000})
+    assert (answer["op"], answer["kind"]) == ("error", kind)
+    assert name in answer["message"]
+
+
+def test_the_server_may_leave_at_any_time(video: Path) -> None:
+    """Before a word, after opening, after mapping, in the middle: the worker just ends."""
+    with running(decoder.main):
+        pass
+    with running(decoder.main) as peer:
+        peer.ask(op="open", location=str(video), limits={})
+    with decoding(video, 2):
+        pass
+    with decoding(video, 2) as (peer, _):
+        peer.send(op="slot", slot=0)
+        peer.send(op="slot", slot=1)

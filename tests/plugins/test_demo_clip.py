@@ -1,0 +1,96 @@
+"""The bundled clip: the same each time, and with something in it for every built-in plugin."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from kinora.plugins import demo_clip
+from kinora.plugins.sources import SourceLimits, open_source
+from tests.plugins.channels import running
+from tests.plugins.videos import Image
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip, made once."""
+    return demo_clip.ensure(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="module")
+def frames(clip: Path) -> list[Image]:
+    """All its pictures."""
+    images = []
+    with open_source(str(clip), limits=SourceLimits()) as source:
+        for picture in source.frames():
+            images.append(np.empty((picture.height, picture.width, 3), np.uint8))
+            picture.write_to(images[-1])
+    return images
+
+
+def at(frames: list[Image], time_s: float) -> Image:
+    """The picture at this time."""
+    return frames[round(time_s * demo_clip.FPS)]
+
+
+def test_it_is_a_whole_video_of_the_promised_size(clip: Path, frames: list[Image]) -> None:
+    """Twelve seconds, 640x360, 25 frames a second."""
+    with open_source(str(clip), limits=SourceLimits()) as source:
+        info = source.info
+    assert (info.width, info.height, info.fps, info.frames_total) == (640, 360, 25.0, 300)
+    assert len(frames) == 300
+
+
+def test_it_is_made_once_and_the_same_everywhere(clip: Path, tmp_path: Path) -> None:
+    """A second call leaves the file alone; another folder gets the same bytes, and nothing half-made is left."""
+    before = clip.stat().st_mtime_ns
+    assert demo_clip.ensure(clip.parent) == clip
+    assert clip.stat().st_mtime_ns == before
+    other = demo_clip.ensure(tmp_path / "new" / "folder")
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (clip, other)}
+    assert len(digests) == 1
+    assert not list(other.parent.glob("*.part"))
+
+
+def test_what_a_crash_left_behind_does_not_stop_it(tmp_path: Path) -> None:
+    """A half-written file of an earlier try is written over."""
+    (tmp_path / f".{demo_clip.NAME}.part").write_bytes(b"half")
+    path = demo_clip.ensure(tmp_path)
+    with open_source(str(path), limits=SourceLimits()) as source:
+        assert source.info.frames_total == 300
+
+
+def test_its_stretches_look_as_they_should(frames: list[Image]) -> None:
+    """There is one hard cut, a noisy stretch and a dark one."""
+    changes = [float(np.abs(a.astype(int) - b).mean()) for a, b in pairwise(frames)]
+    cut = round(demo_clip.CUT_S * demo_clip.FPS) - 1
+    assert changes[cut] > 4 * np.median(changes)
+    assert at(frames, sum(demo_clip.DARK_S) / 2).mean() < 15
+    assert at(frames, demo_clip.DARK_S[1] + 0.2).mean() > 40
+    noisy, clear = at(frames, sum(demo_clip.NOISE_S) / 2), at(frames, 2.0)
+    assert cv2.Laplacian(noisy[:60], cv2.CV_64F).std() > 5 * cv2.Laplacian(clear[:60], cv2.CV_64F).std()
+
+
+def test_its_people_are_seen_as_people(frames: list[Image]) -> None:
+    """OpenCV's people detector finds somebody in bright, clear pictures with people, and nobody without."""
+    detector = cv2.HOGDescriptor()
+    detector.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
+    for time_s in (1.2, 2.0, 2.8, 5.4, 7.4, 8.0, 10.2, 11.0):
+        boxes, _ = detector.detectMultiScale(at(frames, time_s), winStride=(8, 8), scale=1.05)
+        assert len(boxes) >= 1, time_s
+    boxes, _ = detector.detectMultiScale(at(frames, demo_clip.CUT_S), winStride=(8, 8), scale=1.05)
+    assert len(boxes) == 0
+
+
+def test_its_worker_makes_it_and_says_where(tmp_path: Path) -> None:
+    """Asked twice, it names the same file."""
+    with running(demo_clip.main) as peer:
+        first = peer.ask(op="make", folder=str(tmp_path))
+        assert peer.ask(op="make", folder=str(tmp_path)) == first
+    assert first == {"op": "made", "path": str(tmp_path / demo_clip.NAME)}
+    assert Path(first["path"]).is_file()

@@ -1,0 +1,184 @@
+"""Options against a plugin's schema: what is taken, what is filled in, and what is said of the rest."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinora.plugins.api import PluginMetadata
+from kinora.plugins.options import OptionsError, check_options, dotted, schema_fault
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "min_size": {"type": "integer", "minimum": 1, "maximum": 500, "default": 40},
+        "mode": {"enum": ["fast", "exact"], "default": "fast"},
+        "region": {
+            "type": "object",
+            "properties": {"x": {"type": "number", "default": 0}, "y": {"type": ["number", "null"]}},
+            "additionalProperties": False,
+        },
+        "labels": {"type": "array", "items": {"type": "string"}, "default": []},
+    },
+}
+
+
+def plugin(schema: Any) -> PluginMetadata:
+    """A plugin with this schema."""
+    return PluginMetadata(name="faces", config_schema=schema)
+
+
+def errors_of(schema: Any, options: dict[str, Any]) -> dict[str, str]:
+    """Path → message."""
+    with pytest.raises(OptionsError) as caught:
+        check_options(plugin(schema), options)
+    return dict(caught.value.errors)
+
+
+def test_defaults_are_filled_in() -> None:
+    """What is given stays, what is left out has its default, within an object that was given too."""
+    assert check_options(plugin(SCHEMA), {"mode": "exact", "region": {"y": 3}}) == {
+        "min_size": 40,
+        "mode": "exact",
+        "region": {"x": 0, "y": 3},
+        "labels": [],
+    }
+
+
+def test_nothing_is_shared_with_what_was_given() -> None:
+    """Neither the caller's options nor the schema's defaults change when the answer is changed."""
+    given_options = {"region": {"y": 1}}
+    filled = check_options(plugin(SCHEMA), given_options)
+    filled["labels"].append("x")
+    filled["region"]["x"] = 99
+    assert given_options == {"region": {"y": 1}}
+    assert check_options(plugin(SCHEMA), {})["labels"] == []
+
+
+def test_without_a_schema_anything_is_taken() -> None:
+    """A plugin that describes no options gets what it is given."""
+    assert check_options(plugin(None), {"a": [1]}) == {"a": [1]}
+
+
+def test_every_wrong_option_is_told_with_its_place() -> None:
+    """All errors come at once, in words that need no JSON Schema."""
+    assert errors_of(
+        SCHEMA, {"min_size": 0, "mode": "slow", "region": {"x": "1", "y": "2"}, "labels": ["a", 2], "size": 1}
+    ) == {
+        "labels[1]": "must be text",
+        "min_size": "must be 1 or more",
+        "mode": 'must be one of "fast", "exact"',
+        "region.x": "must be a number",
+        "region.y": "must be a number or null",
+        "size": "is unknown; known here are: labels, min_size, mode, region",
+    }
+
+
+def test_true_is_no_number() -> None:
+    """Types are strict."""
+    assert errors_of(SCHEMA, {"min_size": True}) == {"min_size": "must be a whole number"}
+
+
+def test_unknown_keys_within_objects_are_told_too() -> None:
+    """Where the schema forbids them, with those known there."""
+    assert errors_of(SCHEMA, {"region": {"z": 1}}) == {"region.z": "is unknown; known here are: x, y"}
+
+
+def test_unknown_keys_are_taken_where_the_schema_says_so() -> None:
+    """A plugin may leave its options open."""
+    schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+    assert check_options(plugin(schema), {"anything": 1}) == {"anything": 1}
+    assert errors_of(schema, {"anything": "x"}) == {"anything": "must be a whole number"}
+
+
+def test_options_of_combined_schemas_are_known() -> None:
+    """Properties that come by allOf are no unknown keys."""
+    schema = {
+        "allOf": [{"$ref": "#/$defs/base"}, {"properties": {"b": {"type": "integer"}}}],
+        "$defs": {"base": {"properties": {"a": {}}}},
+    }
+    assert check_options(plugin(schema), {"a": 1, "b": 2}) == {"a": 1, "b": 2}
+    assert "c" in errors_of(schema, {"c": 3})
+
+
+def test_missing_options_are_told() -> None:
+    """Each that is required and has no default is named, with what the schema says of it."""
+    properties = {"model": {"description": "The model's file."}, "size": {}}
+    schema = {"properties": properties, "required": ["model", "size"]}
+    assert errors_of(schema, {}) == {"model": "must be given: The model's file.", "size": "must be given"}
+    assert errors_of(schema, {"model": "a"}) == {"size": "must be given"}
+
+
+def test_an_empty_schema_knows_no_option() -> None:
+    """Whoever gives a schema without properties takes no options."""
+    assert errors_of({}, {"a": 1}) == {"a": "is unknown; known here are: none"}
+
+
+def test_long_values_are_not_repeated() -> None:
+    """A megabyte in the options makes no megabyte in the answer."""
+    (message,) = errors_of({"properties": {"a": {"maxLength": 3}}}, {"a": "x" * 1_000_000}).values()
+    assert len(message) <= 200
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "https://127.0.0.1:1/schema.json"},
+        {"$ref": "#/$defs/missing"},
+        {"$ref": "#"},
+        {"properties": {"a": {"pattern": "("}}},
+        {"properties": 7},
+        {"type": "strange"},
+    ],
+)
+def test_a_schema_that_cannot_be_applied_is_the_plugins_fault(schema: dict[str, Any]) -> None:
+    """Broken schemas refuse the options with a sentence that names the plugin; no reference is fetched."""
+    assert "config_schema of faces" in errors_of(schema, {"a": "x"})[""]
+
+
+def test_a_sound_schema_has_no_fault() -> None:
+    """True also of one with references into itself."""
+    assert schema_fault(SCHEMA) is None
+    assert schema_fault({"$ref": "#/$defs/a", "$defs": {"a": {}}}) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (None, "must be a JSON Schema"),
+        ([], "must be a JSON Schema"),
+        ({"type": "strange"}, "config_schema.type"),
+        ({"properties": {"a": {"minimum": "x"}}}, "config_schema.properties.a.minimum"),
+    ],
+)
+def test_a_faulty_schema_is_explained(schema: object, words: str) -> None:
+    """The place in the schema is named."""
+    fault = schema_fault(schema)
+    assert fault is not None
+    assert words in fault
+
+
+def test_places_are_written_as_people_write_them() -> None:
+    """Dots for names, brackets for numbers and odd keys, and nothing that cannot be printed."""
+    assert dotted(["plugins", 1, "options", "min_size"]) == "plugins[1].options.min_size"
+    assert dotted(["a b", "\ud800", ""]) == '["a b"]["\\ud800"][""]'
+    assert dotted([]) == ""
+    assert str(OptionsError([("a", "is wrong"), ("", "all is")])) == "a: is wrong; options: all is"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(options=st.dictionaries(st.sampled_from(["min_size", "mode", "region", "labels", "odd"]), JSON))
+def test_any_options_are_taken_or_refused(options: dict[str, Any]) -> None:
+    """No JSON makes another exception than OptionsError, and what was taken is taken again unchanged."""
+    try:
+        filled = check_options(plugin(SCHEMA), options)
+    except OptionsError:
+        return
+    assert check_options(plugin(SCHEMA), filled) == filled

@@ -1,0 +1,321 @@
+"""Finding plugins: each place is looked into by a process of its own, and whatever is found there is listed."""
+
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from kinora.plugins import registry as registry_module
+from kinora.plugins.api import PluginMetadata
+from kinora.plugins.discovery import find_candidates
+from kinora.plugins.protocol import Origin
+from kinora.plugins.registry import PluginEntry, PluginRegistry, settle_names
+from kinora.runtime.workers import ForkServer
+
+GOOD = """
+from kinora.plugins import Frame, Plugin, PluginMetadata
+
+class Brightness(Plugin):
+    metadata = PluginMetadata(
+        name="{name}", version="1.2.3", tags=["light"], config_schema={{"properties": {{"gain": {{"default": 1}}}}}}
+    )
+
+    def process_frame(self, frame: Frame) -> dict:
+        return {{}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The plugins folder."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+async def fork_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[ForkServer]:
+    """A running one, whose workers also find what is installed in the ``site`` folder."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.syspath_prepend(site)
+    server = ForkServer(["kinora.plugins.worker"])
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.run)
+        yield server
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def registry(fork_server: ForkServer, folder: Path) -> PluginRegistry:
+    """Over the folder, empty so far."""
+    return PluginRegistry(fork_server, plugins_dir=folder)
+
+
+def write(path: Path, text: str) -> Path:
+    """A file with this text, its folders made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+def good(path: Path, name: str) -> Path:
+    """A working plugin of this name."""
+    return write(path, GOOD.format(name=name))
+
+
+def install(site: Path, module: str, entry_points: str) -> None:
+    """What pip leaves behind of a package with a working plugin and these entry points."""
+    good(site / f"{module}.py", module)
+    write(site / f"{module}-1.0.dist-info" / "METADATA", f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    write(site / f"{module}-1.0.dist-info" / "entry_points.txt", f"[kinora.plugins]\n{entry_points}\n")
+
+
+def ours(registry: PluginRegistry) -> list[PluginEntry]:
+    """The entries that do not come with Kinora itself."""
+    return [entry for entry in registry.all() if entry.origin.kind != "builtin"]
+
+
+async def reason_of(registry: PluginRegistry, folder: Path, text: str) -> str:
+    """Why a plugin of this text is broken."""
+    write(folder / "odd.py", text)
+    await registry.reload()
+    entry = registry.get("odd")
+    assert entry is not None
+    assert entry.metadata is None
+    assert entry.broken is not None
+    assert "odd" not in registry.names()
+    return entry.broken
+
+
+async def test_files_and_packages_of_the_folder_are_found(registry: PluginRegistry, folder: Path) -> None:
+    """With what they say of themselves, sorted by file; private and foreign files are left alone."""
+    good(folder / "b.py", "second")
+    good(folder / "a" / "__init__.py", "first")
+    for ignored in ("_private.py", ".hidden.py", "notes.txt", "data/readme.md", "__pycache__/b.py"):
+        write(folder / ignored, "raise RuntimeError")
+    await registry.reload()
+    first, second = ours(registry)
+    assert (first.name, second.name) == ("first", "second")
+    assert first.origin == Origin(kind="file", location=str(folder / "a"), attribute="Brightness")
+    assert second.metadata == PluginMetadata(
+        name="second",
+        version="1.2.3",
+        tags=("light",),
+        config_schema={"properties": {"gain": {"default": 1}}},
+    )
+    assert registry.get("second") is second
+    assert registry.get("third") is None
+    assert {"first", "second"} <= set(registry.names())
+
+
+async def test_single_files_are_found(fork_server: ForkServer, tmp_path: Path) -> None:
+    """A file given by name is a plugin like any other, and one that is not there is listed as broken."""
+    path = good(tmp_path / "mine.py", "mine")
+    registry = PluginRegistry(fork_server, plugin_files=[path, tmp_path / "gone.py"])
+    await registry.reload()
+    assert "mine" in registry.names()
+    gone = registry.get("gone")
+    assert gone is not None
+    assert gone.broken is not None
+    assert "is not there" in gone.broken
+
+
+async def test_entry_points_are_found_without_being_imported(fork_server: ForkServer, tmp_path: Path) -> None:
+    """An installed package's plugin is there, and the server itself has not imported it."""
+    install(tmp_path / "site", "kinora_test_light", "light = kinora_test_light:Brightness")
+    registry = PluginRegistry(fork_server)
+    await registry.reload()
+    (entry,) = ours(registry)
+    assert (entry.name, entry.broken) == ("kinora_test_light", None)
+    assert entry.origin == Origin(kind="entry_point", location="kinora_test_light", attribute="Brightness")
+    assert "kinora_test_light" not in sys.modules
+
+
+async def test_broken_entry_points_are_listed(fork_server: ForkServer, tmp_path: Path) -> None:
+    """One that names nothing, one that cannot be read and one of a class that is not there are told apart."""
+    points = "gone = kinora_test_gone:Plugin\nodd = not a module!\nclassless = kinora_test_half:Missing"
+    install(tmp_path / "site", "kinora_test_half", points)
+    registry = PluginRegistry(fork_server)
+    await registry.reload()
+    reasons = {entry.name: entry.broken or "" for entry in ours(registry)}
+    assert set(reasons) == {"gone", "odd", "classless"}
+    assert "kinora_test_gone" in reasons["gone"]
+    assert "package.module:Class" in reasons["odd"]
+    assert "Missing" in reasons["classless"]
+
+
+def test_built_in_plugins_come_first(folder: Path) -> None:
+    """Then entry points, then files, so that the built-in ones keep their names."""
+    good(folder / "motion.py", "motion")
+    kinds = [candidate.origin.kind for candidate in find_candidates(folder, [folder / "motion.py"])]
+    assert kinds == sorted(kinds, key=["builtin", "entry_point", "file"].index)
+    assert kinds.count("file") == 1
+
+
+async def test_the_built_in_plugins_work(registry: PluginRegistry) -> None:
+    """All that come with Kinora are found, can be imported and have a schema of their options."""
+    await registry.reload()
+    builtin = {entry.name: entry for entry in registry.all() if entry.origin.kind == "builtin"}
+    assert set(builtin) >= {"motion", "people", "faces", "tracker", "quality", "colors", "scenes"}
+    for entry in builtin.values():
+        assert entry.broken is None
+        assert entry.metadata is not None
+        assert entry.metadata.config_schema is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("raise ValueError('no model here')", "ValueError: no model here"),
+        ("def broken(:", "SyntaxError"),
+        ("import kinora_no_such_module", "kinora_no_such_module"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("import os; os._exit(3)", "on import its process ended with exit code 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "on import its process was killed by SIGSEGV"),
+        ("import os; os.closerange(3, 100); os._exit(0)", "on import its process ended with exit code 0"),
+        ("import os; os.write(3, b'rubbish' * 10); os._exit(0)", "wrote into the channel"),
+        ("x = 1", "defines no plugin"),
+        ("from kinora.plugins import Plugin\nclass A(Plugin):\n    pass", "has no metadata"),
+    ],
+)
+async def test_what_cannot_be_imported_is_listed_with_the_reason(
+    registry: PluginRegistry, folder: Path, text: str, words: str
+) -> None:
+    """Whatever a plugin does while it is imported, the others are found and it is broken."""
+    good(folder / "fine.py", "fine")
+    assert words in await reason_of(registry, folder, text)
+    assert "fine" in registry.names()
+
+
+async def test_a_plugin_that_hangs_on_import_is_given_up(
+    registry: PluginRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its time it is killed and listed; meanwhile the others are inspected."""
+    monkeypatch.setattr(registry_module, "INSPECT_TIMEOUT_S", 0.5)
+    good(folder / "fine.py", "fine")
+    reason = await reason_of(registry, folder, "print('loading', flush=True)\nimport time\ntime.sleep(1000)")
+    assert "took longer" in reason
+    assert "fine" in registry.names()
+    entry = registry.get("odd")
+    assert entry is not None
+    assert entry.traceback == "loading\n"
+    assert registry._fork_server.statistics().workers == 0
+
+
+async def test_the_traceback_is_kept(registry: PluginRegistry, folder: Path) -> None:
+    """The author of a broken plugin sees the line that failed."""
+    await reason_of(registry, folder, "def load():\n    raise ValueError('no model')\nload()")
+    entry = registry.get("odd")
+    assert entry is not None
+    assert entry.traceback is not None
+    assert "odd.py" in entry.traceback
+    assert "line 2" in entry.traceback
+
+
+METADATA = """
+from kinora.plugins import Plugin, PluginMetadata
+
+class Odd(Plugin):
+    metadata = PluginMetadata({fields})
+
+    def process_frame(self, frame):
+        return None
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ("name=3", "name"),
+        ("name='Größe'", "lower-case"),
+        ("name=''", "lower-case"),
+        ("name='x', tags=[1]", "tags"),
+        ("name='x', version=None", "version"),
+        ("name='x', latency_budget_ms='20'", "latency_budget_ms"),
+        ("name='x', memory_limit_mb=0", "memory_limit_mb"),
+        ("name='x', config_schema=[1]", "config_schema"),
+        ("name='x', config_schema={'type': 'strange'}", "config_schema.type"),
+    ],
+)
+async def test_wrong_metadata_is_told(registry: PluginRegistry, folder: Path, fields: str, words: str) -> None:
+    """A plugin whose metadata the server could not work with is broken, and the field is named."""
+    reason = await reason_of(registry, folder, METADATA.format(fields=fields))
+    assert "metadata of Odd is wrong" in reason
+    assert words in reason
+
+
+async def test_of_two_with_one_name_the_first_wins(registry: PluginRegistry, folder: Path) -> None:
+    """The other is listed as broken and says who has its name, and a broken one takes no name away."""
+    write(folder / "a.py", "raise ValueError")
+    good(folder / "b.py", "a")
+    good(folder / "c.py", "a")
+    await registry.reload()
+    broken, winner, loser = ours(registry)
+    assert registry.get("a") is winner
+    assert winner.broken is None
+    assert broken.broken is not None
+    assert loser.metadata is None
+    assert loser.broken == f"the name a is taken by {folder / 'b.py'}: rename this one"
+
+
+def test_a_file_may_hold_several_plugins_but_each_name_once() -> None:
+    """Two classes of one file with the same name are two plugins, of which the first wins."""
+    entries = [
+        PluginEntry("x", Origin(kind="file", location="/a.py", attribute=attribute), PluginMetadata(name="x"))
+        for attribute in ("A", "B")
+    ]
+    first, second = settle_names(entries)
+    assert first.broken is None
+    assert second.broken is not None
+
+
+async def test_reloading_shows_what_has_changed(registry: PluginRegistry, folder: Path) -> None:
+    """Plugins come, go and are mended, while entries that somebody holds stay as they were."""
+    good(folder / "a.py", "a")
+    write(folder / "b.py", "raise ValueError")
+    await registry.reload()
+    held = registry.get("a")
+    (folder / "a.py").unlink()
+    good(folder / "b.py", "b")
+    await registry.reload()
+    assert [entry.name for entry in ours(registry)] == ["b"]
+    assert held is not None
+    assert held.metadata is not None
+
+
+async def test_while_reloading_the_old_ones_are_there(
+    registry: PluginRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload that hangs, and even one that is cancelled, takes nothing away and leaves no process behind."""
+    good(folder / "a.py", "a")
+    await registry.reload()
+    write(folder / "slow.py", "import time; time.sleep(1000)")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(registry.reload)
+        await _until_started(registry, 1)
+        assert "a" in registry.names()
+        nursery.cancel_scope.cancel()
+    assert "a" in registry.names()
+    assert registry._fork_server.statistics().workers == 0
+
+
+async def _until_started(registry: PluginRegistry, more: int) -> None:
+    started = registry._fork_server.statistics().started
+    while registry._fork_server.statistics().started < started + more:  # noqa: ASYNC110 - nothing tells when it is so
+        await trio.sleep(0.01)
+
+
+async def test_a_folder_that_is_not_there_is_seen(fork_server: ForkServer, tmp_path: Path) -> None:
+    """A mistyped plugins folder is an entry with the reason, not an empty list."""
+    registry = PluginRegistry(fork_server, plugins_dir=tmp_path / "plugns")
+    await registry.reload()
+    entry = registry.get("plugns")
+    assert entry is not None
+    assert entry.broken == f"{tmp_path / 'plugns'} is not there"

@@ -1,0 +1,436 @@
+"""Sources: right pictures, right numbers, right colours, and no way in for what is no video or image."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.video.reformatter import ColorRange, Colorspace
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from kinora.plugins.sources import Source, SourceError, SourceLimits, SourceTruncated, open_source
+from kinora.plugins.video import SEEK_WORTH, Clock
+from tests.plugins.videos import Image, cut, numbered, read_number, write_rotated_jpeg, write_video
+
+FRAMES = 100
+FRAME_MS = 40.0
+LIMITS = SourceLimits()
+CODECS = {
+    "a.mp4": "libx264",
+    "a.mkv": "libx264",
+    "a.webm": "libvpx",
+    "a.avi": "mpeg4",
+    "a.ts": "libx264",
+    "a.flv": "libx264",
+    "a.h264": "libx264",
+}
+KEYS = {"g": "12", "bf": "2"}
+NO_B_FRAMES = {"g": "12", "bf": "0"}
+
+
+def numbered_video(path: Path, frames: int = FRAMES) -> Path:
+    """A video of pictures 0 to ``frames`` - 1, with a key frame every 12 and, where the codec has them, B-frames."""
+    codec = CODECS[f"a{path.suffix}"]
+    options = {".webm": {"g": "12", "deadline": "realtime", "cpu-used": "8"}, ".avi": {"g": "12"}}.get(
+        path.suffix, KEYS
+    )
+    return write_video(path, (numbered(number) for number in range(frames)), codec=codec, options=options)
+
+
+def read(source: Source, start: int = 0, stride: int = 1) -> tuple[list[tuple[int, float, Image]], str | None]:
+    """All pictures as index, time and pixels, and why the source broke off."""
+    got: list[tuple[int, float, Image]] = []
+    try:
+        for picture in source.frames(start, stride):
+            image = np.empty((picture.height, picture.width, 3), np.uint8)
+            picture.write_to(image)
+            got.append((picture.index, picture.timestamp_ms, image))
+    except SourceTruncated as error:
+        return got, str(error)
+    return got, None
+
+
+def read_file(path: Path) -> tuple[list[tuple[int, float, Image]], str | None]:
+    """All pictures of a file."""
+    with open_source(str(path), limits=LIMITS) as source:
+        return read(source)
+
+
+def refused(path: Path, limits: SourceLimits = LIMITS) -> SourceError:
+    """What opening the file is refused with."""
+    with pytest.raises(SourceError) as caught, open_source(str(path), limits=limits):
+        pass
+    return caught.value
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_every_frame_comes_once_in_order_at_its_time(tmp_path: Path, name: str) -> None:
+    """Each container gives all its frames, numbered from 0, each at its own time."""
+    got, broken = read_file(numbered_video(tmp_path / name))
+    assert [read_number(image) for _, _, image in got] == list(range(FRAMES))
+    assert [index for index, _, _ in got] == list(range(FRAMES))
+    assert [time for _, time, _ in got] == pytest.approx([FRAME_MS * i for i in range(FRAMES)], abs=1)
+    assert broken is None
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+@pytest.mark.parametrize("start", [1, SEEK_WORTH - 1, SEEK_WORTH, 77, FRAMES - 1, FRAMES])
+def test_any_start_gives_the_frames_that_a_reading_from_the_beginning_gives(
+    tmp_path: Path, name: str, start: int
+) -> None:
+    """Whether or not it can seek there, number N is the same picture at the same time."""
+    with open_source(str(numbered_video(tmp_path / name)), limits=LIMITS) as source:
+        everything, _ = read(source)
+        got, broken = read(source, start)
+    assert [read_number(image) for _, _, image in got] == list(range(start, FRAMES))
+    assert [entry[:2] for entry in got] == [entry[:2] for entry in everything[start:]]
+    assert broken is None
+
+
+def test_stride_leaves_out_pictures_but_keeps_their_numbers(tmp_path: Path) -> None:
+    """With a stride of 7 from 60 the indexes go 60, 67, 74 and so on."""
+    with open_source(str(numbered_video(tmp_path / "a.mp4")), limits=LIMITS) as source:
+        got, _ = read(source, 60, 7)
+    assert [(index, read_number(image)) for index, _, image in got] == [(n, n) for n in range(60, FRAMES, 7)]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+def test_info_says_what_is_in_the_file(tmp_path: Path, name: str) -> None:
+    """Size, number of frames, rate and duration are known before a frame is read."""
+    with open_source(str(numbered_video(tmp_path / name)), limits=LIMITS) as source:
+        info = source.info
+    assert (info.kind, info.width, info.height, info.frames_total) == ("video", 160, 120, FRAMES)
+    assert (info.fps, info.duration_ms, info.max_frame_bytes) == (25.0, 4000.0, 160 * 120 * 3)
+
+
+@pytest.mark.parametrize("color_range", [ColorRange.MPEG, ColorRange.JPEG])
+@pytest.mark.parametrize("colorspace", [Colorspace.ITU709, Colorspace.ITU601])
+def test_colours_follow_the_matrix_and_range_of_the_stream(
+    tmp_path: Path, colorspace: Colorspace, color_range: ColorRange
+) -> None:
+    """A plain colour comes back as it went in, whatever the stream's matrix and range."""
+    matrix = 1 if colorspace == Colorspace.ITU709 else int(colorspace)
+    colour = np.array((40, 200, 90), np.uint8)
+    image = np.ascontiguousarray(np.broadcast_to(colour, (64, 64, 3)))
+    path = write_video(
+        tmp_path / "a.mp4", [image] * 3, options={"crf": "1"}, colorspace=matrix, color_range=int(color_range)
+    )
+    got, _ = read_file(path)
+    assert np.abs(got[0][2].astype(int) - colour).max() <= 4
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        assert (int(frame.colorspace), int(frame.color_range)) == (matrix, int(color_range))
+        assert np.array_equal(got[0][2], frame.to_ndarray(format="bgr24"))
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt"),
+    [
+        ("ffv1", "gray"),
+        ("ffv1", "yuv444p10le"),
+        ("ffv1", "yuv422p"),
+        ("ffv1", "bgra"),
+        ("ffv1", "gray16le"),
+        ("libx264rgb", "bgr24"),
+        ("libx264", "yuvj420p"),
+        ("libx264", "nv12"),
+    ],
+)
+def test_odd_pixel_formats_look_as_swscale_makes_them(tmp_path: Path, codec: str, pix_fmt: str) -> None:
+    """Gray, ten bits, planes, alpha: all become the BGR that ``to_ndarray`` gives."""
+    path = write_video(tmp_path / "a.mkv", [numbered(5, 162, 90)] * 2, codec=codec, pix_fmt=pix_fmt)
+    got, _ = read_file(path)
+    with av.open(str(path)) as container:
+        expected = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    assert all(np.array_equal(image, wanted) for (_, _, image), wanted in zip(got, expected, strict=True))
+
+
+@pytest.mark.parametrize(("degrees", "turns"), [(90, 1), (-90, -1), (180, 2)])
+def test_video_is_turned_upright(tmp_path: Path, degrees: int, turns: int) -> None:
+    """A display matrix is applied, and the sizes are those after it."""
+    image = numbered(3)
+    got, _ = read_file(write_video(tmp_path / "a.mp4", [image] * 2, options={"crf": "1"}, rotation=degrees))
+    expected = np.rot90(image, turns)
+    assert got[0][2].shape == expected.shape
+    assert np.abs(got[0][2].astype(int) - expected).mean() < 8
+
+
+def test_a_stream_that_changes_size_keeps_its_first(tmp_path: Path) -> None:
+    """Frames of another size in the middle are scaled, so that every frame fits its slot."""
+    parts = [
+        write_video(tmp_path / f"{n}.h264", [numbered(n, *size)] * 5, options={"bf": "0"}).read_bytes()
+        for n, size in enumerate([(160, 120), (320, 240), (96, 64)], start=1)
+    ]
+    (tmp_path / "a.h264").write_bytes(b"".join(parts))
+    got, _ = read_file(tmp_path / "a.h264")
+    assert [(image.shape, read_number(image)) for _, _, image in got] == [
+        ((120, 160, 3), number) for number in (1, 2, 3) for _ in range(5)
+    ]
+
+
+@given(st.lists(st.none() | st.integers(-(2**40), 2**40), min_size=1, max_size=50))
+def test_time_never_falls(stamps: list[int | None]) -> None:
+    """Whatever timestamps a stream has, or lacks, the times of its pictures begin at 0 or above and never fall."""
+    clock = Clock(stamps[0], 0.5, 40.0)
+    times = [clock.read(stamp) for stamp in stamps]
+    assert times == sorted(times)
+    assert times[0] == 0
+
+
+def test_a_jump_back_in_time_goes_on_one_frame_later() -> None:
+    """After a discontinuity the stream's own distances count again."""
+    clock = Clock(100, 1.0, 40.0)
+    assert [clock.read(stamp) for stamp in (100, 140, 20, 65, None)] == [0, 40, 80, 125, 165]
+
+
+@pytest.mark.parametrize(
+    ("name", "muxer"),
+    [
+        ("a.mp4", {"movflags": "faststart"}),
+        ("a.mp4", {"movflags": "frag_keyframe+empty_moov"}),
+        ("a.mkv", {}),
+        ("a.webm", {}),
+        ("a.avi", {}),
+        ("a.flv", {}),
+    ],
+)
+def test_a_file_that_breaks_off_gives_what_is_there_and_says_so(
+    tmp_path: Path, name: str, muxer: dict[str, str]
+) -> None:
+    """The frames before the break all come, as they are in the whole file, and then the break is told."""
+    images = [numbered(number) for number in range(FRAMES)]
+    path = write_video(tmp_path / name, images, codec=CODECS[name], options=NO_B_FRAMES, muxer=muxer)
+    got, broken = read_file(cut(path, 0.6))
+    assert 20 < len(got) < FRAMES
+    assert [read_number(image) for _, _, image in got] == list(range(len(got)))
+    assert broken is not None
+    assert f"cut-{name} is damaged or incomplete" in broken
+
+
+def test_a_hole_in_the_middle_does_not_end_the_video(tmp_path: Path) -> None:
+    """Overwritten bytes cost the frames they carry; the rest still comes, and the damage is told."""
+    path = numbered_video(tmp_path / "a.mkv")
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 600] = os.urandom(600)
+    path.write_bytes(data)
+    got, broken = read_file(path)
+    assert len(got) > FRAMES // 3
+    assert broken is not None
+
+
+def test_an_mp4_without_its_index_is_unreadable(tmp_path: Path) -> None:
+    """Cut before its index, an MP4 has nothing to give; the message says that it is incomplete."""
+    error = refused(cut(numbered_video(tmp_path / "a.mp4"), 0.6))
+    assert error.kind == "unreadable"
+    assert "incomplete" in str(error)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.bmp", "a.tiff"])
+def test_an_image_is_a_source_of_one_picture(tmp_path: Path, name: str) -> None:
+    """Each kind of image gives what OpenCV reads from it, once."""
+    path = tmp_path / name
+    cv2.imwrite(str(path), numbered(9, 161, 77))
+    with open_source(str(path), limits=LIMITS) as source:
+        got, broken = read(source)
+        assert read(source, start=1) == ([], None)
+    assert [(index, time) for index, time, _ in got] == [(0, 0.0)]
+    assert np.array_equal(got[0][2], np.asarray(cv2.imread(str(path))))
+    assert (source.info.kind, source.info.width, source.info.height) == ("image", 161, 77)
+    assert (source.info.frames_total, broken) == (1, None)
+
+
+def test_gray_alpha_and_sixteen_bit_images_become_bgr(tmp_path: Path) -> None:
+    """However an image is stored, it comes as three bytes a pixel."""
+    image = numbered(77)
+    stored: dict[str, NDArray[Any]] = {
+        "gray.png": image[:, :, 0],
+        "deep.png": image.astype(np.uint16) * 257,
+        "deep.tiff": image.astype(np.uint16) * 257,
+        "alpha.png": np.dstack([image, np.full(image.shape[:2], 99, np.uint8)]),
+    }
+    for name, pixels in stored.items():
+        cv2.imwrite(str(tmp_path / name), pixels)
+        got, _ = read_file(tmp_path / name)
+        assert read_number(got[0][2]) == 77
+        assert np.abs(got[0][2][:60].astype(int) - image[:60]).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(tmp_path: Path, orientation: int) -> None:
+    """A photo taken with the camera turned or mirrored stands upright."""
+    upright = numbered(11)
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright),
+        7: np.rot90(upright, 2).transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    path = write_rotated_jpeg(tmp_path / "a.jpg", np.ascontiguousarray(stored), orientation)
+    got, _ = read_file(path)
+    assert got[0][2].shape == upright.shape
+    assert np.abs(got[0][2].astype(int) - upright).mean() < 8
+
+
+def test_a_broken_jpeg_gives_its_upper_part_and_says_so(tmp_path: Path) -> None:
+    """What is there of a photo is shown; that its lower part is missing is told."""
+    path = tmp_path / "a.jpg"
+    cv2.imwrite(str(path), np.random.default_rng(1).integers(0, 255, (240, 320, 3)).astype(np.uint8))
+    whole = np.asarray(cv2.imread(str(path)))
+    got, broken = read_file(cut(path, 0.6))
+    assert np.array_equal(got[0][2][:96], whole[:96])
+    assert broken is not None
+    assert "incomplete" in broken
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.bmp"])
+def test_a_broken_image_of_another_kind_is_unreadable(tmp_path: Path, name: str) -> None:
+    """An image that cannot be decoded in part is refused, as damaged and not as unknown."""
+    path = tmp_path / name
+    cv2.imwrite(str(path), np.random.default_rng(1).integers(0, 255, (240, 320, 3)).astype(np.uint8))
+    error = refused(cut(path, 0.6))
+    assert error.kind == "unreadable"
+    assert "damaged or incomplete" in str(error)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_a_small_file_that_claims_to_be_huge_is_refused_from_its_header(tmp_path: Path) -> None:
+    """A PNG of a hundred bytes and 3.6 thousand million pixels is too large, and nothing of it is decoded."""
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"") + _chunk(b"IEND", b"")
+    (tmp_path / "bomb.png").write_bytes(data)
+    error = refused(tmp_path / "bomb.png")
+    assert error.kind == "too_large"
+    assert "60000x60000" in str(error)
+
+
+def test_a_video_over_the_pixel_limit_is_refused(tmp_path: Path) -> None:
+    """The limit holds for videos as for images."""
+    error = refused(numbered_video(tmp_path / "a.mp4", 2), SourceLimits(max_pixels=160 * 120 - 1))
+    assert error.kind == "too_large"
+
+
+def test_a_stream_that_grows_over_the_pixel_limit_stops_there(tmp_path: Path) -> None:
+    """Frames over the limit in the middle of a stream are never decoded."""
+    small = write_video(tmp_path / "s.h264", [numbered(1)] * 300, options={"bf": "0"}).read_bytes()
+    large = write_video(tmp_path / "l.h264", [numbered(2, 320, 240)] * 5, options={"bf": "0"}).read_bytes()
+    (tmp_path / "a.h264").write_bytes(small + large)
+    with open_source(str(tmp_path / "a.h264"), limits=SourceLimits(max_pixels=160 * 120)) as source:
+        got, broken = read(source)
+    assert {read_number(image) for _, _, image in got} == {1}
+    assert broken is not None
+
+
+@pytest.mark.parametrize("name", ["evil.m3u8", "evil.mp4", "evil.jpg"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:4,\n{video}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile {name}\n",
+        "<?xml version='1.0'?><MPD><Period><AdaptationSet><BaseURL>{video}</BaseURL></AdaptationSet></Period></MPD>",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+        "just words",
+    ],
+    ids=["hls", "concat", "dash", "sdp", "text"],
+)
+def test_a_file_that_points_to_others_is_no_source(tmp_path: Path, name: str, script: str) -> None:
+    """Playlists, scripts and text are refused under any name."""
+    video = numbered_video(tmp_path / "secret.ts", 3)
+    (tmp_path / name).write_text(script.format(video=video, name=video.name))
+    assert refused(tmp_path / name).kind == "unsupported"
+
+
+def test_other_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    """Missing, empty and special files, sound and folders without images each have their own sentence."""
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode(None))
+    expected = {
+        "missing.mp4": ("unreadable", "does not exist"),
+        "empty.mp4": ("unreadable", "is empty"),
+        "pipe": ("unsupported", "no ordinary file"),
+        "folder": ("unsupported", "holds no images"),
+        "sound.mp4": ("unsupported", "no video track"),
+    }
+    for name, (kind, words) in expected.items():
+        error = refused(tmp_path / name)
+        assert (error.kind, words in str(error)) == (kind, True)
+
+
+def test_a_location_must_be_absolute() -> None:
+    """FFmpeg's own notations (``concat:``, ``http:``) cannot come in as a location."""
+    with pytest.raises(ValueError, match="absolute"):
+        open_source("concat:/a.ts|/b.ts", limits=LIMITS)
+
+
+def test_a_folder_gives_its_images_in_natural_order_each_in_its_size(tmp_path: Path) -> None:
+    """``image2`` comes before ``image10``; other files and links are no part of it."""
+    for number, size in ((10, (160, 120)), (2, (320, 64)), (1, (64, 200))):
+        cv2.imwrite(str(tmp_path / f"image{number}.png"), numbered(number, *size))
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "image3.png").symlink_to(tmp_path / "image1.png")
+    with open_source(str(tmp_path), limits=LIMITS) as source:
+        got, broken = read(source)
+    assert [(index, read_number(image), image.shape[:2]) for index, _, image in got] == [
+        (0, 1, (200, 64)),
+        (1, 2, (64, 320)),
+        (2, 10, (120, 160)),
+    ]
+    assert broken is None
+    assert (source.info.kind, source.info.width, source.info.frames_total) == ("folder", 64, 3)
+    assert source.info.max_frame_bytes == 320 * 64 * 3
+
+
+def test_broken_images_in_a_folder_are_skipped_and_named(tmp_path: Path) -> None:
+    """The others keep their numbers, and the end says which were left out and why."""
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), numbered(number))
+    (tmp_path / "0.png").write_bytes(b"no image")
+    cut(tmp_path / "3.png", 0.5).replace(tmp_path / "3.png")
+    cv2.imwrite(str(tmp_path / "5.png"), numbered(5, 400, 400))
+    with open_source(str(tmp_path), limits=SourceLimits(max_pixels=399 * 399)) as source:
+        got, broken = read(source)
+        some, _ = read(source, 1, 3)
+    assert [(index, read_number(image)) for index, _, image in got] == [(1, 1), (2, 2), (4, 4)]
+    assert [index for index, _, _ in some] == [1, 4]
+    assert broken is not None
+    assert broken.startswith("3 of 6 images were skipped: 0.png is no ")
+    assert "3.png is damaged" in broken
+    assert "5.png is 400x400" in broken
+
+
+def test_a_folder_of_broken_images_is_refused(tmp_path: Path) -> None:
+    """With nothing to give, the folder is no source, and one of the reasons is said."""
+    (tmp_path / "0.png").write_bytes(b"no image")
+    assert "0.png" in str(refused(tmp_path))
+
+
+def test_errors_survive_copying_and_pickling() -> None:
+    """They cross process boundaries whole."""
+    error = SourceError("too_large", "Make it smaller.")
+    for clone in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own bytes
+        assert (clone.kind, str(clone)) == ("too_large", "Make it smaller.")

@@ -1,0 +1,555 @@
+"""Real plugins in real worker processes: what comes back of whatever they do."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import numpy as np
+import pytest
+import trio
+
+from kinora.plugins import protocol
+from kinora.plugins.worker import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
+from kinora.runtime.frames import FrameRing, RingWriter
+from kinora.runtime.workers import ForkServer, Worker, WorkerGone
+
+HEIGHT, WIDTH = 4, 6
+HEAD = """
+import os, sys
+from kinora.plugins import Frame, Plugin, PluginMetadata, tool
+"""
+
+
+@pytest.fixture(scope="module")
+def source() -> str:
+    """A plugin that does what its options tell it to."""
+    return (
+        HEAD
+        + """
+import numpy as np
+
+class Obedient(Plugin):
+    metadata = PluginMetadata(name="obedient")
+
+    def prepare(self, context):
+        self.context = context
+        exec(context.options.get("prepare", ""), {"self": self, "context": context, "np": np})
+
+    def process_frame(self, frame):
+        scope = {"self": self, "context": self.context, "frame": frame, "np": np, "os": os, "sys": sys}
+        exec(self.context.options.get("process", ""), scope)
+        return scope.get("result")
+
+    def finalize(self):
+        scope = {"self": self}
+        exec(self.context.options.get("finalize", ""), scope)
+        return scope.get("result")
+"""
+    )
+
+
+@attrs.frozen(eq=False)
+class Bench:
+    """A fork server, a ring with one picture of ones in slot 1, and a folder for plugins."""
+
+    forks: ForkServer
+    ring: FrameRing
+    picture: Any
+    folder: Path
+
+    async def worker(self) -> Worker:
+        """A fresh plugin worker."""
+        return await self.forks.fork("kinora.plugins.worker:main", "plugin")
+
+    def write(self, name: str, text: str) -> Path:
+        """A file in the folder."""
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    async def inspect(self, path: Path, attribute: str = "") -> protocol.Plugins | protocol.Raised:
+        """What a fresh worker finds in a file."""
+        worker = await self.worker()
+        origin = protocol.Origin(kind="file", location=str(path), attribute=attribute)
+        answer, notes = await ask(worker, protocol.Inspect(origin=origin))
+        assert not notes
+        assert isinstance(answer, protocol.Plugins | protocol.Raised)
+        assert await worker.stop(5)
+        return answer
+
+    async def prepare(
+        self, path: Path, attribute: str, options: Mapping[str, Any] | None = None
+    ) -> tuple[Worker, protocol.Answer, list[protocol.Note]]:
+        """A worker in which a plugin has been prepared, and what came of it."""
+        worker = await self.worker()
+        request = protocol.Prepare(
+            origin=protocol.Origin(kind="file", location=str(path), attribute=attribute),
+            options=json.dumps(options or {}).encode(),
+            device="cpu",
+            models_dir="/",
+            slots=self.ring.slots,
+            slot_bytes=self.ring.slot_bytes,
+            threads=1,
+            address_space=None,
+        )
+        answer, notes = await ask(worker, request, [self.ring.fd])
+        return worker, answer, notes
+
+    async def processed(self, source: str, code: str, **options: str) -> tuple[protocol.Answer, list[protocol.Note]]:
+        """What comes of one frame given to the obedient plugin."""
+        path = self.write("obedient.py", source)
+        worker, answer, _ = await self.prepare(path, "Obedient", {"process": code, **options})
+        assert isinstance(answer, protocol.Done)
+        answer, notes = await ask(worker, frame())
+        assert await worker.stop(5)
+        return answer, notes
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """See Bench."""
+    ring = FrameRing(2, HEIGHT * WIDTH * 3)
+    writer = RingWriter(os.dup(ring.fd), ring.slots, ring.slot_bytes)
+    ring.seal()
+    picture = writer.view(1, HEIGHT, WIDTH)
+    picture[:] = 1
+    async with trio.open_nursery() as nursery:
+        forks = ForkServer(["numpy", "kinora.plugins.worker"])
+        await nursery.start(forks.run)
+        yield Bench(forks, ring, picture, tmp_path)
+        nursery.cancel_scope.cancel()
+    ring.close()
+
+
+def frame(index: int = 0, results: Mapping[str, Any] | None = None) -> protocol.Process:
+    """A request for the picture in slot 1."""
+    told = {name: json.dumps(result).encode() for name, result in (results or {}).items()}
+    return protocol.Process(slot=1, index=index, timestamp_ms=40.0 * index, width=WIDTH, height=HEIGHT, results=told)
+
+
+async def ask(
+    worker: Worker, request: protocol.Request, fds: Sequence[int] = ()
+) -> tuple[protocol.Answer, list[protocol.Note]]:
+    """The answer, and the notes that came before it."""
+    notes: list[protocol.Note] = []
+    with trio.fail_after(20):
+        await worker.send(protocol.encode(request), fds)
+        while True:
+            match protocol.decode_answer(await worker.receive()):
+                case protocol.Warned() | protocol.Partial() as note:
+                    notes.append(note)
+                case answer:
+                    return answer, notes
+
+
+def result_of(answer: protocol.Answer) -> Any:
+    """A result as its reader gets it."""
+    assert isinstance(answer, protocol.Done)
+    assert answer.result is not None
+    return json.loads(answer.result)
+
+
+def names_of(answer: protocol.Answer) -> dict[str, str]:
+    """Attribute → the plugin's name, of what was found."""
+    assert isinstance(answer, protocol.Plugins), answer
+    return {found.attribute: json.loads(found.metadata)["name"] for found in answer.plugins}
+
+
+async def test_a_plugin_lives_from_prepare_to_finalize(bench: Bench) -> None:
+    """Frames arrive as sent, results and notes come back, and the worker ends by itself when asked."""
+    path = bench.write(
+        "life.py",
+        HEAD
+        + """
+class Life(Plugin):
+    metadata = PluginMetadata(name="life")
+
+    def prepare(self, context):
+        self.context, self.seen = context, []
+        context.warn(f"on {context.device}", "high")
+
+    def process_frame(self, frame):
+        self.seen.append(frame.index)
+        self.context.partial({"seen": self.seen})
+        self.context.warn(f"frame {frame.index}")
+        image = frame.image
+        return {"sum": image.sum(), "shape": image.shape, "kind": str(image.dtype), "at": frame.timestamp_ms,
+                "before": dict(frame.results), "threshold": self.context.options["threshold"]}
+
+    def finalize(self):
+        return {"total": len(self.seen)}
+""",
+    )
+    worker, answer, notes = await bench.prepare(path, "Life", {"threshold": 0.5})
+    assert isinstance(answer, protocol.Done)
+    assert answer.result is None
+    assert notes == [protocol.Warned(message="on cpu", severity="high")]
+    for index in range(3):
+        bench.picture[:] = index + 1
+        answer, notes = await ask(worker, frame(index, {"motion": {"score": index}}))
+        assert result_of(answer) == {
+            "sum": HEIGHT * WIDTH * 3 * (index + 1),
+            "shape": [HEIGHT, WIDTH, 3],
+            "kind": "uint8",
+            "at": 40.0 * index,
+            "before": {"motion": {"score": index}},
+            "threshold": 0.5,
+        }
+        assert isinstance(answer, protocol.Done)
+        assert answer.fault is None
+        assert 0 < answer.run_ms < 5000
+        assert isinstance(notes[0], protocol.Partial)
+        assert json.loads(notes[0].result) == {"seen": list(range(index + 1))}
+        assert notes[1] == protocol.Warned(message=f"frame {index}", severity="low")
+    answer, _ = await ask(worker, protocol.Finalize())
+    assert result_of(answer) == {"total": 3}
+    assert await worker.stop(5)
+    assert worker.status == 0
+
+
+async def test_a_plain_function_is_a_plugin(bench: Bench) -> None:
+    """@tool makes one, with the function's name as attribute and its docstring as description."""
+    path = bench.write(
+        "plain.py",
+        HEAD
+        + """
+@tool("brightness", version="2.0")
+def mean(frame):
+    "How bright."
+    return {"v": frame.image.mean()}
+""",
+    )
+    found = await bench.inspect(path)
+    assert isinstance(found, protocol.Plugins)
+    metadata = json.loads(found.plugins[0].metadata)
+    assert (metadata["name"], metadata["version"], metadata["description"]) == ("brightness", "2.0", "How bright.")
+    worker, _, _ = await bench.prepare(path, found.plugins[0].attribute)
+    answer, _ = await ask(worker, frame())
+    assert result_of(answer) == {"v": 1.0}
+    assert await worker.stop(5)
+
+
+async def test_inspection_finds_what_a_file_defines_and_no_more(bench: Bench) -> None:
+    """Private classes, imported plugins and a second name for the same class are left out."""
+    bench.write("neighbour.py", HEAD + "@tool('other')\ndef other(frame): ...\n")
+    path = bench.write(
+        "several.py",
+        HEAD
+        + """
+from neighbour import other
+class _Base(Plugin):
+    def process_frame(self, frame): return {}
+class One(_Base):
+    metadata = PluginMetadata(name="one")
+Alias = One
+class Two(_Base):
+    metadata = PluginMetadata(name="two")
+_hidden = tool("hidden")(lambda frame: None)
+number = 3
+""",
+    )
+    assert names_of(await bench.inspect(path)) == {"One": "one", "Two": "two"}
+    assert names_of(await bench.inspect(path, "Two")) == {"Two": "two"}
+    assert names_of(await bench.inspect(path, "other")) == {"other": "other"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "line"),
+    [
+        ("kit", "from .parts import Part"),
+        ("kit", "from kit.parts import Part"),
+        ("kit", "from kit import parts; Part = parts.Part"),
+        ("json", "from .parts import Part"),
+    ],
+)
+async def test_a_folder_is_a_plugin_package(bench: Bench, folder: str, line: str) -> None:
+    """What it re-exports from below itself is its own, also if an installed module has the folder's name."""
+    bench.write(
+        f"{folder}/parts.py",
+        HEAD
+        + """
+class Part(Plugin):
+    metadata = PluginMetadata(name="part")
+    def process_frame(self, frame): return {"n": 1}
+""",
+    )
+    package = bench.write(f"{folder}/__init__.py", line).parent
+    assert names_of(await bench.inspect(package)) == {"Part": "part"}
+    worker, answer, _ = await bench.prepare(package, "Part")
+    assert isinstance(answer, protocol.Done)
+    answer, _ = await ask(worker, frame())
+    assert result_of(answer) == {"n": 1}
+    assert await worker.stop(5)
+
+
+async def test_a_builtin_module_is_found_by_its_name(bench: Bench) -> None:
+    """An origin that is no file is imported from where Python finds it."""
+    worker = await bench.worker()
+    origin = protocol.Origin(kind="entry_point", location="kinora.plugins.api", attribute="Plugin")
+    answer, _ = await ask(worker, protocol.Inspect(origin=origin))
+    assert isinstance(answer, protocol.Raised)
+    assert "Plugin has no metadata" in answer.message
+    assert await worker.stop(5)
+
+
+WRONG = [
+    ("x = 1", "defines no plugin: add a class"),
+    ("class A(Plugin):\n  def process_frame(self, frame): ...", "A has no metadata: add"),
+    ("class A(Plugin):\n  metadata = {'name': 'a'}\n  def process_frame(self, frame): ...", "A has no metadata"),
+    ("class A(Plugin):\n  metadata = PluginMetadata(name='a')", "A does not define process_frame"),
+    ("class A(Plugin):\n  metadata = PluginMetadata(title='a')", "unexpected keyword argument 'title'"),
+    ("def f(:", "SyntaxError"),
+    ("import no_such_module", "No module named 'no_such_module'"),
+    ("sys.exit('bye')", "SystemExit: bye"),
+    ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ("raise BaseException('base')", "BaseException: base"),
+    ("raise EOFError", "EOFError"),
+    ("tool('a', config_schema={'x': {1}})(lambda frame: None)", "defines no plugin"),
+    ("@tool('a', config_schema={'x': {1}})\ndef a(frame): ...", "config_schema.x is a set"),
+    ("@tool('a', version=object())\ndef a(frame): ...", "version is a object"),
+    ("loop = {}\nloop['x'] = loop\n@tool('a', config_schema=loop)\ndef a(frame): ...", "too deeply"),
+    (
+        "class M(type):\n  def __getattribute__(c, n): raise OSError('no')\nclass A(Plugin, metaclass=M): ...",
+        "OSError: no",
+    ),
+]
+
+
+async def test_what_is_wrong_with_a_module_is_said(bench: Bench) -> None:
+    """Whatever happens while it is imported and looked at comes back as a sentence with a traceback."""
+    for text, words in WRONG:
+        answer = await bench.inspect(bench.write("wrong.py", HEAD + text))
+        assert isinstance(answer, protocol.Raised)
+        assert words in answer.message
+        assert answer.traceback.rstrip()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ("name='a', latency_budget_ms=float('nan')", {"latency_budget_ms": None}),
+        ("name='a', tags=['x', 'y'], memory_limit_mb=100", {"tags": ["x", "y"], "memory_limit_mb": 100}),
+        ("name=['a']", {"name": ["a"]}),
+    ],
+)
+async def test_metadata_is_told_as_it_is(bench: Bench, metadata: str, expected: Mapping[str, Any]) -> None:
+    """As JSON; whether it makes sense is for the server to judge."""
+    text = HEAD + f"class A(Plugin):\n  metadata = PluginMetadata({metadata})\n  def process_frame(self, frame): ...\n"
+    answer = await bench.inspect(bench.write("told.py", text))
+    assert isinstance(answer, protocol.Plugins)
+    told = json.loads(answer.plugins[0].metadata)
+    assert {key: told[key] for key in expected} == expected
+
+
+RAISING = [
+    ("raise ValueError('bad frame')", "ValueError: bad frame"),
+    ("raise ValueError", "ValueError"),
+    ("raise BaseException('base')", "BaseException: base"),
+    ("sys.exit(3)", "SystemExit: 3"),
+    ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ("raise EOFError('mine')", "EOFError: mine"),
+    ("raise GeneratorExit", "GeneratorExit"),
+    ("raise MemoryError", "MemoryError"),
+    ("def f(): f()\nf()", "RecursionError: maximum recursion depth exceeded"),
+    (
+        "raise ExceptionGroup('several', [ValueError(1), TypeError(2)])",
+        "ExceptionGroup: several (2 sub-exceptions)",
+    ),
+    ("class Mute(Exception):\n  def __str__(self): raise self\nraise Mute", "Mute"),
+    ("class Mute(Exception):\n  def __str__(self): sys.exit()\nraise Mute", "Mute"),
+    ("raise ValueError('half \\ud800')", "ValueError: half ?"),
+    ("assert False", "AssertionError"),
+]
+
+
+async def test_whatever_a_plugin_raises_is_told(bench: Bench, source: str) -> None:
+    """The kind and the text come back, with a traceback, and nothing else of the worker is harmed."""
+    for code, message in RAISING:
+        answer, _ = await bench.processed(source, code)
+        assert isinstance(answer, protocol.Raised)
+        assert answer.message.startswith(message)
+        assert answer.run_ms >= 0
+
+
+async def test_a_worker_goes_on_after_an_exception(bench: Bench, source: str) -> None:
+    """The next frame is processed by the same instance."""
+    path = bench.write("obedient.py", source)
+    code = "self.n = getattr(self, 'n', 0) + 1\nif self.n == 1: sys.exit()\nresult = {'n': self.n}"
+    worker, _, _ = await bench.prepare(path, "Obedient", {"process": code, "finalize": "raise SystemExit(2)"})
+    answer, _ = await ask(worker, frame())
+    assert isinstance(answer, protocol.Raised)
+    assert "in process_frame" in answer.traceback
+    answer, _ = await ask(worker, frame(1))
+    assert result_of(answer) == {"n": 2}
+    answer, _ = await ask(worker, protocol.Finalize())
+    assert isinstance(answer, protocol.Raised)
+    assert await worker.stop(5)
+    assert worker.status == 0
+
+
+async def test_a_failed_prepare_leaves_nothing_to_run(bench: Bench, source: str) -> None:
+    """The reason is told; a frame sent all the same is refused."""
+    path = bench.write("obedient.py", source)
+    worker, answer, _ = await bench.prepare(path, "Obedient", {"prepare": "raise OSError('no model')"})
+    assert isinstance(answer, protocol.Raised)
+    assert answer.message == "OSError: no model"
+    for request in (frame(), protocol.Finalize()):
+        answer, _ = await ask(worker, request)
+        assert isinstance(answer, protocol.Raised)
+        assert "before prepare" in answer.message
+    assert await worker.stop(5)
+
+
+async def test_long_texts_are_cut(bench: Bench, source: str) -> None:
+    """A message keeps its beginning, a traceback its end."""
+    answer, notes = await bench.processed(source, "context.warn('w' * 10**6)\nraise ValueError('v' * 10**6)")
+    assert isinstance(answer, protocol.Raised)
+    assert len(answer.message) == MESSAGE_CHARACTERS
+    assert len(answer.traceback) == TRACEBACK_CHARACTERS
+    assert notes == [protocol.Warned(message="w" * MESSAGE_CHARACTERS, severity="low")]
+    answer, _ = await bench.processed(source, "result = {'k' * 10**6: float('nan')}")
+    assert isinstance(answer, protocol.Done)
+    assert answer.fault is not None
+    assert len(answer.fault) < 2 * MESSAGE_CHARACTERS
+    answer, _ = await bench.processed(source, "result = {'k' * 10**6: object()}")
+    assert isinstance(answer, protocol.Done)
+    assert answer.fault is not None
+    assert len(answer.fault) == MESSAGE_CHARACTERS
+
+
+async def test_nothing_to_say_is_no_fault(bench: Bench, source: str) -> None:
+    """None comes back as no result and no fault."""
+    answer, _ = await bench.processed(source, "result = None")
+    assert isinstance(answer, protocol.Done)
+    assert answer.result is None
+    assert answer.fault is None
+
+
+async def test_numbers_that_json_lacks_are_told_as_null_with_a_fault(bench: Bench, source: str) -> None:
+    """NaN becomes null and is named; numpy values become numbers."""
+    answer, _ = await bench.processed(source, "result = {'a': np.float32('nan'), 'b': np.arange(3), 'c': np.int64(5)}")
+    assert result_of(answer) == {"a": None, "b": [0, 1, 2], "c": 5}
+    assert isinstance(answer, protocol.Done)
+    assert answer.fault == "a is NaN or infinite and became null"
+
+
+NO_JSON = [
+    ("result = [1]", "must be a dict or None, not list"),
+    ("result = {'a': {1}}", "a is a set"),
+    ("result = {'image': frame.image, 'big': np.zeros(20_000)}", "at most 10000"),
+    ("result = {}\nresult['a'] = result", "too deeply"),
+    ("result = {'a': 'x' * 5_000_000}", "bytes of JSON"),
+]
+
+
+async def test_a_result_that_is_no_json_is_a_fault(bench: Bench, source: str) -> None:
+    """There is no result, and the sentence says why."""
+    for code, fault in NO_JSON:
+        answer, _ = await bench.processed(source, code)
+        assert isinstance(answer, protocol.Done)
+        assert answer.result is None
+        assert answer.fault is not None
+        assert fault in answer.fault
+
+
+HOSTILE = [
+    "class R(dict):\n  def items(self): raise OSError('gotcha')",
+    "class R(dict):\n  def items(self): sys.exit('gotcha')",
+    "class R(dict):\n  def items(self): yield 'a', 1; raise KeyboardInterrupt('gotcha')",
+    "class R:\n  @property\n  def __class__(self): raise OSError('gotcha')",
+    "class K(np.ndarray):\n  def astype(self, *a): raise OSError('gotcha')\ndef R(): return {'a': np.zeros(3).view(K)}",
+]
+
+
+async def test_a_hostile_result_is_the_plugins_failure(bench: Bench, source: str) -> None:
+    """Code that runs while a result is turned into JSON is the plugin's as well: what it raises is told."""
+    for hostile in HOSTILE:
+        answer, _ = await bench.processed(source, f"{hostile}\nresult = R()")
+        assert isinstance(answer, protocol.Raised), hostile
+        assert answer.message.endswith("gotcha")
+
+
+FORBIDDEN = [
+    ("frame.image[:] = 0", "read-only"),
+    ("frame.image.flags.writeable = True", "WRITEABLE"),
+    ("frame.image.base.base[0] = 0", "does not support item assignment|modify|read-only"),
+    ("frame.index = 3", "FrozenInstanceError"),
+    ("context.options['process'] = 1", "does not support item assignment"),
+    ("context.warn('x', 'fatal')", "severity must be one of low, medium, high, not 'fatal'"),
+    ("context.partial([1])", "BadResult: a result must be a dict or None, not list"),
+]
+
+
+async def test_what_a_plugin_must_not_do_is_an_exception_in_it(bench: Bench, source: str) -> None:
+    """Frames and options are read-only, and the context's methods say what they take."""
+    for code, words in FORBIDDEN:
+        answer, notes = await bench.processed(source, code)
+        assert isinstance(answer, protocol.Raised)
+        assert any(word in answer.message for word in words.split("|"))
+        assert not notes
+        assert np.unique(bench.picture).tolist() == [1]
+
+
+async def test_notes_with_odd_texts_arrive(bench: Bench, source: str) -> None:
+    """Neither half a character nor a message that is no text is lost; an empty partial result is told, None is not."""
+    code = "context.warn('half \\ud800')\ncontext.warn(7, 'medium')\ncontext.partial({})\ncontext.partial(None)"
+    answer, notes = await bench.processed(source, code)
+    assert isinstance(answer, protocol.Done)
+    assert notes == [
+        protocol.Warned(message="half ?", severity="low"),
+        protocol.Warned(message="7", severity="medium"),
+        protocol.Partial(result=b"{}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("os._exit(7)", 7), ("import ctypes; ctypes.string_at(0)", -11), ("os.abort()", -6), ("os.close(3)", 1)],
+)
+async def test_a_worker_that_a_plugin_ends_is_gone(bench: Bench, source: str, code: str, status: int) -> None:
+    """What cannot be caught inside is seen from outside."""
+    path = bench.write("obedient.py", source)
+    worker, _, _ = await bench.prepare(path, "Obedient", {"process": code})
+    with pytest.raises(WorkerGone) as caught:
+        await ask(worker, frame())
+    assert caught.value.status == status
+    assert await worker.kill()
+
+
+async def test_two_workers_have_different_random_numbers(bench: Bench, source: str) -> None:
+    """They are forked from one state, but neither numpy's global generator nor Python's repeats itself."""
+    code = "import random\nresult = {'n': np.random.random(), 'p': random.random()}"
+    drawn = [result_of((await bench.processed(source, code))[0]) for _ in range(3)]
+    assert len({one["n"] for one in drawn}) == len({one["p"] for one in drawn}) == 3
+
+
+async def test_opencv_has_one_thread(tmp_path: Path) -> None:
+    """Workers run side by side: each one with its own threads would take the cores from the others."""
+    path = tmp_path / "threads.py"
+    path.write_text(HEAD + "import cv2\n@tool('t')\ndef t(frame): return {'n': cv2.getNumThreads()}\n")
+    ring = FrameRing(2, HEIGHT * WIDTH * 3)
+    async with trio.open_nursery() as nursery:
+        forks = ForkServer(["numpy", "cv2", "kinora.plugins.worker"])
+        await nursery.start(forks.run)
+        worker, _, _ = await Bench(forks, ring, None, tmp_path).prepare(path, "t")
+        answer, _ = await ask(worker, frame())
+        assert result_of(answer) == {"n": 1}
+        nursery.cancel_scope.cancel()
+    assert await worker.stop(0)
+    ring.close()
+
+
+async def test_a_request_that_is_none_ends_the_worker(bench: Bench) -> None:
+    """The two sides must not drift apart: what cannot be understood is the end, with the reason in the log."""
+    worker = await bench.worker()
+    await worker.send(msgspec.msgpack.encode({"op": "dance"}))
+    with pytest.raises(WorkerGone):
+        await worker.receive()
+    await worker.gone.wait()
+    assert "ValidationError" in worker.log.text()
+    assert await worker.kill()

@@ -1,0 +1,84 @@
+"""Videos and images whose every picture says its number, for tests of the sources."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+BITS = 8
+Image = NDArray[np.uint8]
+
+
+def numbered(number: int, width: int = 160, height: int = 120) -> Image:
+    """A picture with ``number`` as eight light or dark bars, and a colour ramp below them."""
+    image = np.zeros((height, width, 3), np.uint8)
+    bar = width // BITS
+    for bit in range(BITS):
+        image[:, bit * bar : (bit + 1) * bar] = 210 if number >> bit & 1 else 40
+    image[height * 3 // 4 :] = np.linspace(30, 220, width).astype(np.uint8)[None, :, None] // (1, 2, 3)
+    return image
+
+
+def read_number(image: Image) -> int:
+    """The number in a picture made by :func:`numbered`."""
+    bar = image.shape[1] // BITS
+    rows = image[: image.shape[0] // 2]
+    return sum(int(rows[:, bit * bar : (bit + 1) * bar].mean() > 125) << bit for bit in range(BITS))
+
+
+def write_video(
+    path: Path,
+    images: Iterable[Image],
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    muxer: dict[str, str] | None = None,
+    colorspace: int | None = None,
+    color_range: int | None = None,
+    rotation: float = 0,
+) -> Path:
+    """Encode ``images`` (all of one size) at 25 frames a second; the suffix of ``path`` chooses the container."""
+    with av.open(str(path), "w", options=muxer or {}) as container:
+        stream = cast(VideoStream, container.add_stream(codec, rate=25, options=options or {}))
+        stream.pix_fmt = pix_fmt
+        pictures = iter(images)
+        first = next(pictures)
+        stream.height, stream.width = first.shape[:2]
+        if rotation:
+            stream.set_display_rotation(rotation)
+        if colorspace is not None and color_range is not None:
+            stream.codec_context.colorspace, stream.codec_context.color_range = colorspace, color_range
+        for image in chain((first,), pictures):
+            frame = VideoFrame.from_ndarray(image, format="bgr24")
+            converted = frame.reformat(format=pix_fmt, dst_colorspace=colorspace, dst_color_range=color_range)
+            container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+    return path
+
+
+def cut(path: Path, share: float) -> Path:
+    """A copy of the file that breaks off after this share of its bytes."""
+    data = path.read_bytes()
+    broken = path.with_name(f"cut-{path.name}")
+    broken.write_bytes(data[: int(len(data) * share)])
+    return broken
+
+
+def write_rotated_jpeg(path: Path, image: Image, orientation: int) -> Path:
+    """A JPEG with this EXIF orientation, 1 to 8."""
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x112, 3, 1, orientation, 0, 0)
+    exif = b"Exif\0\0" + tiff
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+    return path

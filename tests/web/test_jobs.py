@@ -1,0 +1,417 @@
+"""REST over real sockets, with real jobs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import trio
+
+from kinora.serve import RunningServer, open_server
+from kinora.settings import Settings
+from tests import client_kit
+from tests.client_kit import Answer, Part, get, post, request, upload
+
+CLIP: dict[str, Any] = {"source": "clip.mp4", "plugins": ["motion"]}
+FIVE_KEYS = {"job_id", "device_requested", "device_used", "fallback", "frames"}
+SLOW = """
+import time
+from kinora.plugins import tool
+
+@tool("slow")
+def slow(frame):
+    time.sleep(0.2)
+    return {"seen": frame.index}
+"""
+
+
+async def started(server: RunningServer, job: dict[str, Any] | None = None) -> str:
+    """The id of a job that has been accepted."""
+    answer = await post(f"{server.url}/v1/jobs", CLIP if job is None else job)
+    assert answer.status == 202, answer.body
+    return str(answer.json()["job_id"])
+
+
+async def ended(server: RunningServer, job_id: str) -> dict[str, Any]:
+    """What ``/extended`` says once the job has ended."""
+    url = f"{server.url}/v1/jobs/{job_id}/extended?limit=0"
+    answer = await get(url)
+    while answer.json()["status"] not in {"done", "failed", "cancelled"}:
+        answer = await get(url, prefer="wait=60", if_none_match=answer.headers["etag"])
+    return dict(answer.json())
+
+
+async def start_slow(server: RunningServer, plugins_dir: Path) -> str:
+    """The id of a job that takes its time."""
+    await trio.Path(plugins_dir / "slow.py").write_text(SLOW)
+    assert (await post(f"{server.url}/v1/plugins/reload")).status == 200
+    return await started(server, {"source": "clip.mp4", "plugins": ["slow"]})
+
+
+def is_problem(answer: Answer, status: int, *paths: str) -> bool:
+    """Whether it is that error, as a problem document that names these places."""
+    assert answer.status == status, answer
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = answer.json()
+    assert document["status"] == status
+    assert document["title"]
+    assert len(document["detail"]) > 10
+    assert [error["path"] for error in document.get("errors", [])] == list(paths)
+    return True
+
+
+async def test_a_job_is_accepted_runs_and_shows_its_frames(server: RunningServer) -> None:
+    """POST gives 202 with a place to look; the job there has five keys and, in the end, every frame in order."""
+    answer = await post(f"{server.url}/v1/jobs", CLIP)
+    assert answer.status == 202
+    accepted = answer.json()
+    assert answer.headers["location"] == f"/v1/jobs/{accepted['job_id']}"
+    assert "-" in answer.headers["last-event-id"]
+    assert set(accepted) == FIVE_KEYS
+    assert accepted["frames"] == []
+    extended = await ended(server, accepted["job_id"])
+    job = (await get(server.url + answer.headers["location"])).json()
+    assert set(job) == FIVE_KEYS
+    assert [frame["index"] for frame in job["frames"]] == list(range(30))
+    assert set(job["frames"][0]) == {"frame_id", "index", "timestamp_ms", "width", "height", "results"}
+    assert set(extended) > FIVE_KEYS | {"progress", "plugin_timings", "warnings", "status", "stage", "plugins"}
+    assert extended["progress"] == 100
+
+
+async def test_frames_can_be_cut_and_paged(server: RunningServer) -> None:
+    """``after`` is exclusive, ``limit`` counts, pages follow each other without gap, NDJSON gives all."""
+    job_id = await started(server)
+    await ended(server, job_id)
+    url = f"{server.url}/v1/jobs/{job_id}"
+    cut = (await get(f"{url}?after=3&limit=2")).json()
+    assert [frame["index"] for frame in cut["frames"]] == [4, 5]
+    seen: list[int] = []
+    after: int | None = -1
+    while after is not None:
+        page = (await get(f"{url}/frames?after={after}&limit=7")).json()
+        assert set(page) == {"frames", "next_after"}
+        seen += [frame["index"] for frame in page["frames"]]
+        after = page["next_after"]
+    assert seen == list(range(30))
+    lines = await get(f"{url}/frames", accept="application/x-ndjson")
+    assert lines.headers["content-type"] == "application/x-ndjson"
+    assert [json.loads(line)["index"] for line in lines.body.splitlines()] == seen
+
+
+async def test_a_frame_is_a_picture_on_demand(server: RunningServer) -> None:
+    """A frame comes as JPEG, with and without what was found; one that is not there is 404."""
+    job_id = await started(server)
+    await ended(server, job_id)
+    url = f"{server.url}/v1/jobs/{job_id}/frames"
+    for query in ("", "?overlay=1"):
+        answer = await get(f"{url}/3.jpg{query}")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert answer.body.startswith(b"\xff\xd8\xff")
+    assert is_problem(await get(f"{url}/3.jpg?overlay=2"), 422, "overlay")
+    for missing in ("30", "-1", "x", "03", "9" * 400, "9" * 5000):
+        assert is_problem(await get(f"{url}/{missing}.jpg"), 404)
+
+
+async def test_a_picture_is_kept_by_whoever_has_it(server: RunningServer) -> None:
+    """A picture may be kept for long; asked for with its tag it is not made again, unless the job has been deleted."""
+    job_id = await started(server)
+    await ended(server, job_id)
+    url = f"{server.url}/v1/jobs/{job_id}/frames/3.jpg"
+    plain, drawn = await get(url), await get(f"{url}?overlay=1")
+    assert plain.headers["cache-control"] == "private, max-age=86400, immutable"
+    assert plain.headers["etag"] != drawn.headers["etag"]
+    again = await get(url, if_none_match=plain.headers["etag"])
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", plain.headers["etag"])
+    assert (await get(url, if_none_match=drawn.headers["etag"])).body == plain.body
+    assert (await request(f"{server.url}/v1/jobs/{job_id}", "DELETE")).status == 204
+    assert (await get(url, if_none_match=plain.headers["etag"])).status == 404
+
+
+async def test_an_answer_is_sent_again_only_if_it_has_changed(server: RunningServer) -> None:
+    """With the ETag of the last answer a client gets 304, and with a strange one the whole answer."""
+    job_id = await started(server)
+    await ended(server, job_id)
+    for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/extended"):
+        first = await get(server.url + path)
+        again = await get(server.url + path, if_none_match=first.headers["etag"])
+        assert (again.status, again.body) == (304, b"")
+        assert (await get(server.url + path, if_none_match='"other"')).body == first.body
+
+
+async def test_a_client_can_wait_for_news(server: RunningServer, plugins_dir: Path) -> None:
+    """``Prefer: wait`` holds the answer until it is another than the client's, and not beyond the job's end."""
+    job_id = await start_slow(server, plugins_dir)
+    url = f"{server.url}/v1/jobs/{job_id}"
+    counts = [0]
+    first = await get(url)
+    tag = first.headers["etag"]
+    while counts[-1] < 3:
+        answer = await get(url, prefer="wait=60", if_none_match=tag)
+        assert answer.status == 200
+        tag = answer.headers["etag"]
+        counts.append(len(answer.json()["frames"]))
+    assert counts == sorted(set(counts))
+    assert (await get(f"{url}?after=0", prefer="wait=60")).json()["frames"]
+    await post(f"{url}/cancel")
+    last = await get(url)
+    assert (await get(url, prefer="wait=60", if_none_match=last.headers["etag"])).status == 304
+
+
+async def test_a_job_can_be_paused_resumed_cancelled_and_deleted(server: RunningServer, plugins_dir: Path) -> None:
+    """Each says how the job stands then; what cannot be done is a conflict; a deleted job is not there any more."""
+    url = f"{server.url}/v1/jobs/{await start_slow(server, plugins_dir)}"
+    await get(url, prefer="wait=60")
+    paused = await post(f"{url}/pause")
+    assert (paused.status, paused.json()["status"]) == (200, "paused")
+    assert (await post(f"{url}/resume")).json()["status"] == "running"
+    cancelled = await post(f"{url}/cancel")
+    assert cancelled.status == 200
+    assert set(cancelled.json()) == {"job_id", "status", "cancelled", "cancel_ms"}
+    assert (cancelled.json()["status"], cancelled.json()["cancelled"]) == ("cancelled", True)
+    assert (await post(f"{url}/cancel")).json() == cancelled.json()
+    assert is_problem(await post(f"{url}/pause"), 409)
+    deleted = await request(url, "DELETE")
+    assert (deleted.status, deleted.body) == (204, b"")
+    for method, path in (("GET", ""), ("GET", "/extended"), ("GET", "/frames"), ("POST", "/cancel"), ("DELETE", "")):
+        assert is_problem(await request(url + path, method), 404)
+
+
+async def test_jobs_are_listed_newest_first_in_pages(server: RunningServer) -> None:
+    """Pages follow each other by cursor; a filter, a limit or a cursor that is none is 422."""
+    made = [await started(server) for _ in range(3)]
+    for job_id in made:
+        await ended(server, job_id)
+    url = f"{server.url}/v1/jobs"
+    first = (await get(f"{url}?limit=2")).json()
+    second = (await get(f"{url}?limit=2&cursor={first['next_cursor']}")).json()
+    assert [job["job_id"] for job in first["jobs"] + second["jobs"]] == made[::-1]
+    assert second["next_cursor"] is None
+    assert first["jobs"][0]["plugins"] == ["motion"]
+    assert (await get(f"{url}?status=failed")).json()["jobs"] == []
+    for query in ("status=over", "limit=0", "limit=x", "limit=99999999999999999999", "limit=1.5"):
+        assert is_problem(await get(f"{url}?{query}"), 422, query.partition("=")[0])
+    assert (await get(f"{url}?cursor=rubbish")).status == 422
+    assert (await get(f"{url}?unknown=1&limit=")).status == 200
+
+
+async def test_a_repeated_post_gives_the_first_job(server: RunningServer) -> None:
+    """With the same ``Idempotency-Key`` there is one job; for another request the key is refused."""
+    url = f"{server.url}/v1/jobs"
+    first = await post(url, CLIP, idempotency_key="once")
+    again = await post(url, CLIP, idempotency_key="once")
+    assert first.json()["job_id"] == again.json()["job_id"]
+    assert (await post(url, CLIP | {"device_requested": "cpu"}, idempotency_key="once")).status == 422
+    assert is_problem(await post(url, CLIP, idempotency_key="x" * 201), 422, "Idempotency-Key")
+
+
+async def test_a_file_can_be_uploaded(server: RunningServer, media: Path) -> None:
+    """The parts come in either order, the job shows the client's name for the file, and delete removes it."""
+    video = (media / "clip.mp4").read_bytes()
+    parts = [Part("file", video, "../../my\x01 clip.mp4"), Part("request", b'{"plugins": ["motion"]}')]
+    for order in (parts, parts[::-1]):
+        answer = await upload(f"{server.url}/v1/jobs", order)
+        assert answer.status == 202, answer.body
+        state = await ended(server, answer.json()["job_id"])
+        assert (state["status"], state["frames_done"], state["source"]) == ("done", 30, "my clip.mp4")
+        assert (await request(server.url + answer.headers["location"], "DELETE")).status == 204
+    assert list(server.system.uploads.iterdir()) == []
+
+
+GOOD_REQUEST = Part("request", b'{"plugins": ["motion"]}')
+WRONG_FORMS: list[tuple[list[Part], int, list[str]]] = [
+    ([GOOD_REQUEST], 422, ["file"]),
+    ([Part("file", b"x", "a")], 422, ["request"]),
+    ([Part("file", b"x", "a"), Part("file", b"x", "a")], 422, ["file"]),
+    ([Part("other", b"x")], 422, ["other"]),
+    ([Part("file", b"x", "a"), Part("request", b"{")], 400, []),
+    ([Part("file", b"x", "a"), Part("request", b"x" * 2_000_000)], 413, []),
+    ([Part("file", b"no video at all", "a.mp4"), GOOD_REQUEST], 415, []),
+    ([Part("file", bytes(8_000_000), "a.mp4"), GOOD_REQUEST], 415, []),
+    ([Part("file", b"", "a.mp4"), GOOD_REQUEST], 422, ["source"]),
+]
+
+
+async def test_a_form_that_is_wrong_is_refused_and_leaves_nothing(server: RunningServer) -> None:
+    """Whatever is wrong with a form is said, and no file stays behind."""
+    for parts, status, paths in WRONG_FORMS:
+        assert is_problem(await upload(f"{server.url}/v1/jobs", parts), status, *paths)
+    assert list(server.system.uploads.iterdir()) == []
+
+
+async def test_a_body_that_is_no_form_is_refused_and_leaves_nothing(server: RunningServer) -> None:
+    """A form without boundary, without end, or with rubbish in it is 400."""
+    url = f"{server.url}/v1/jobs"
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
+        for body in (b"", b"rubbish", b"--x\r\n\r\n", b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nabc'):
+            answer = await request(url, "POST", headers={"content-type": kind}, body=body)
+            assert is_problem(answer, 400)
+    assert list(server.system.uploads.iterdir()) == []
+
+
+async def test_a_file_beyond_the_limit_is_refused_while_it_arrives(settings: Settings) -> None:
+    """Known by its length or only by counting, the client is told 413, and nothing stays behind."""
+    async with open_server(attrs.evolve(settings, max_upload_bytes=100_000)) as server:
+        form = [Part("request", b"{}"), Part("file", bytes(100_001), "a.mp4")]
+        assert is_problem(await upload(f"{server.url}/v1/jobs", form), 413)
+        form[1] = Part("file", bytes(50 * 2**20), "a.mp4")
+        assert is_problem(await upload(f"{server.url}/v1/jobs", form), 413)
+        assert list(server.system.uploads.iterdir()) == []
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(server: RunningServer) -> None:
+    """A client that vanishes in the middle of a file leaves no file."""
+    whole = client_kit.multipart([Part("file", bytes(10_000_000), "a.mp4")])
+    headers = {"content-type": "multipart/form-data; boundary=kinora-test-boundary", "content-length": "99999999"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    port = int(server.url.rpartition(":")[2])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(f"POST /v1/jobs HTTP/1.1\r\nhost: localhost\r\n{head}\r\n".encode() + whole[:9_000_000])
+        while not list(server.system.uploads.iterdir()):  # noqa: ASYNC110 - nothing tells when it is so
+            await trio.sleep(0.01)
+    while list(server.system.uploads.iterdir()):  # noqa: ASYNC110 - nothing tells when it is so
+        await trio.sleep(0.01)
+
+
+WRONG_BODIES: list[tuple[bytes, int]] = [
+    (b"", 400),
+    (b"{", 400),
+    (b"\xff\xfe", 400),
+    (b"[" * 100_000, 400),
+    (b'"\\ud800"', 400),
+    (b"[]", 422),
+    (b"null", 422),
+    (b'{"source": "clip.mp4"}', 422),
+    (b'{"source": "clip.mp4", "plugins": ["motion"], "extra": 1}', 422),
+    (b'{"source": "clip.mp4", "plugins": [{"name": "motion", "options": {"nope": 1}}]}', 422),
+    (b'{"source": "clip.mp4", "plugins": ["nope"]}', 422),
+    (b'{"source": "../../etc/passwd", "plugins": ["motion"]}', 422),
+    (b'{"source": "http://localhost/x", "plugins": ["motion"]}', 422),
+    (b'{"source": "a\\u0000b", "plugins": ["motion"]}', 422),
+    (b'{"source": "clip.mp4", "plugins": ["motion"], "options": {"stride": 1e400}}', 400),
+    (b'{"source": "clip.mp4", "plugins": ["motion"], "options": {"stride": 99999999999999999999}}', 422),
+    (b" " * 2_000_000, 413),
+]
+
+
+async def test_a_wrong_request_is_refused_with_what_is_wrong(server: RunningServer) -> None:
+    """No body gives a server error: each gets a problem document, with the places of what is wrong in it."""
+    headers = {"content-type": "application/json"}
+    for body, status in WRONG_BODIES:
+        answer = await request(f"{server.url}/v1/jobs", "POST", headers=headers, body=body)
+        paths = [error["path"] for error in answer.json().get("errors", [])]
+        assert is_problem(answer, status, *paths), body
+        assert bool(paths) == (body.startswith(b'{"') and status == 422), (body, answer.body)
+
+
+async def test_no_address_gives_a_server_error(server: RunningServer) -> None:
+    """Whatever stands in the path or the query, the answer is at worst that there is no such thing."""
+    names = ("x", "%ff%fe", "..", "%2e%2e%2f", "a" * 5000, "%F0%9F%92%A9", "-1", "'; drop", "%0d%0aX: y")
+    queries = ("", "?after=%ff", "?limit=%00", "?a=b&&&=;", "?after=-99", "?limit=1e5", "?cursor=%ff%00")
+    for name in names:
+        name_in_path = name.replace(" ", "%20").replace("'", "%27")
+        for path in (
+            f"/{name_in_path}",
+            f"/v1/jobs/{name_in_path}",
+            f"/v1/jobs/{name_in_path}/frames",
+            f"/v1/plugins/{name_in_path}",
+        ):
+            assert is_problem(await get(server.url + path), 404)
+    for query in queries:
+        for path in ("/v1/jobs", "/v1/realtime?session_id=x&", "/v1/plugins"):
+            answer = await get(server.url + path + (query if "?" not in path else query.replace("?", "")))
+            assert answer.status in {200, 422}, (path, query, answer)
+
+
+async def test_a_wrong_method_is_told_which_are_right(server: RunningServer) -> None:
+    """405 names the methods that the address takes."""
+    answer = await request(f"{server.url}/v1/plugins", "DELETE")
+    assert is_problem(answer, 405)
+    assert "GET" in answer.headers["allow"]
+    for method in ("PATCH", "TRACE", "NONSENSE"):
+        assert is_problem(await request(f"{server.url}/v1/health", method), 405)
+
+
+async def test_plugins_are_shown_with_those_that_do_not_work(server: RunningServer, plugins_dir: Path) -> None:
+    """After a reload a broken plugin is in the list with the reason, and alone with the traceback."""
+    await trio.Path(plugins_dir / "bad.py").write_text("raise RuntimeError('out of luck')")
+    listed = (await post(f"{server.url}/v1/plugins/reload")).json()["plugins"]
+    assert (await get(f"{server.url}/v1/plugins")).json()["plugins"] == listed
+    by_name = {plugin["name"]: plugin for plugin in listed}
+    assert by_name["motion"]["health"] == "ok"
+    assert by_name["motion"]["metadata"]["config_schema"]
+    assert by_name["bad"]["health"] == "broken"
+    assert "out of luck" in by_name["bad"]["reason"]
+    alone = (await get(f"{server.url}/v1/plugins/bad")).json()
+    assert "RuntimeError" in alone["traceback"]
+
+
+async def test_the_server_says_what_it_is_and_how_it_is(server: RunningServer) -> None:
+    """Devices, health, readiness and metrics are there."""
+    devices = (await get(f"{server.url}/v1/devices")).json()
+    assert devices["default"] in {device["id"] for device in devices["devices"] if device["available"]}
+    assert set(devices["devices"][0]) == {"id", "kind", "name", "available", "reason"}
+    assert [library["name"] for library in devices["libraries"]] == ["onnxruntime", "torch"]
+    assert (await get(f"{server.url}/v1/health")).json() == {"status": "ok"}
+    assert (await get(f"{server.url}/v1/ready")).json() == {"ready": True, "reasons": []}
+    metrics = await get(f"{server.url}/metrics")
+    assert b"kinora_ready 1.0" in metrics.body
+
+
+async def test_the_pages_need_nothing_from_elsewhere(server: RunningServer) -> None:
+    """Each page is whole by itself, under a policy that allows no script and no other place."""
+    for path in ("/", "/demo", "/docs"):
+        answer = await get(server.url + path)
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert b"http://" not in answer.body
+        assert b"<script" not in answer.body
+
+
+async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server: RunningServer) -> None:
+    """Every reference in the OpenAPI document has its end in it, and every route under /v1 is told of."""
+    document = (await get(f"{server.url}/openapi.json")).json()
+    text = msgspec.json.encode(document).decode()
+    references = {part.partition('"')[0] for part in text.split('"#/components/schemas/')[1:]}
+    assert references <= set(document["components"]["schemas"])
+    assert set(document["paths"]) == {
+        "/v1/media",
+        "/v1/jobs",
+        "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/extended",
+        "/v1/jobs/{job_id}/log",
+        "/v1/jobs/{job_id}/cancel",
+        "/v1/jobs/{job_id}/pause",
+        "/v1/jobs/{job_id}/resume",
+        "/v1/jobs/{job_id}/frames",
+        "/v1/jobs/{job_id}/frames/{index}.jpg",
+        "/v1/plugins",
+        "/v1/plugins/reload",
+        "/v1/plugins/{name}",
+        "/v1/devices",
+        "/v1/health",
+        "/v1/ready",
+        "/v1/realtime",
+    }
+    assert document["components"]["schemas"]["JobResponse"]["required"] == [
+        "job_id",
+        "device_requested",
+        "device_used",
+        "fallback",
+        "frames",
+    ]
+
+
+async def test_the_media_folder_is_listed_and_detections_come_as_rows(server: RunningServer) -> None:
+    """``/v1/media`` names the files that a job can take, and ``text/csv`` gives a head and a row per detection."""
+    listed = (await get(f"{server.url}/v1/media")).json()
+    assert "clip.mp4" in {file["name"] for file in listed["files"]}
+    job_id = (await post(f"{server.url}/v1/jobs", {"source": "clip.mp4", "plugins": ["motion"]})).json()["job_id"]
+    await get(f"{server.url}/v1/jobs/{job_id}", prefer="wait=5")
+    rows = await get(f"{server.url}/v1/jobs/{job_id}/frames", accept="text/csv")
+    assert rows.status == 200
+    assert rows.headers["content-type"].startswith("text/csv")
+    assert b"confidence" in rows.body.splitlines()[0]
