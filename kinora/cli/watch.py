@@ -13,7 +13,7 @@ import msgspec
 from kinora.actors.models import ENDED
 from kinora.cli import options
 from kinora.cli.running import run_interruptible
-from kinora.client import KinoraClient, Message, connect
+from kinora.client import ClientError, KinoraClient, Message, connect
 from kinora.log import configure_logging
 
 
@@ -30,18 +30,24 @@ def watch(ctx: click.Context, job_id: str | None, last_event_id: str | None, url
     again and goes on where it was. --json prints the messages as they come, one a line.
     """
     configure_logging("warning")
-    ctx.exit(run_interruptible(partial(_watch, url, job_id, last_event_id, as_json=as_json)))
+    ctx.exit(run_interruptible(partial(follow, url, job_id, last_event_id, as_json=as_json)))
 
 
-async def _watch(url: str, job_id: str | None, last_event_id: str | None, *, as_json: bool) -> int:
+async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_json: bool = False) -> int:
+    """Print messages until the job has ended, and give the exit code; without ``job_id`` for ever.
+
+    Raises:
+        ClientError: the server cannot be reached or refuses, or there is no such job (any more).
+    """
     async with connect(url, job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:
-        if job_id is not None and last_event_id is None:
-            state = await KinoraClient(url).extended(job_id, limit=0)
-            if state["status"] in ENDED:
-                click.echo(f"{job_id} has ended: {state['status']}", err=True)
-                return _exit_code(state["status"])
         async for message in realtime:
-            if as_json:
+            if message.type == "pong":
+                # All that is left has come. Of a job that ended before, ``complete`` may have been lost.
+                status = await _status(url, job_id) if job_id is not None else None
+                if status in ENDED:
+                    click.echo(f"{job_id} has ended: {status}", err=True)
+                    return _exit_code(status)
+            elif as_json:
                 click.echo(msgspec.json.encode(attrs.asdict(message)))
             elif (line := described(message)) is not None:
                 click.echo(line)
@@ -50,7 +56,18 @@ async def _watch(url: str, job_id: str | None, last_event_id: str | None, *, as_
     return 0
 
 
-def _exit_code(status: str) -> int:
+async def _status(url: str, job_id: str) -> str | None:
+    """How the job stands; None if the server has gone again before it could say so."""
+    try:
+        state = await KinoraClient(url).extended(job_id, limit=0)
+    except ClientError as error:
+        if error.status is None:
+            return None
+        raise
+    return str(state["status"])
+
+
+def _exit_code(status: object) -> int:
     return 0 if status == "done" else 1
 
 

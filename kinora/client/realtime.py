@@ -33,6 +33,7 @@ CLOSE_S = 1.0
 """What the server gets to answer our close; then the connection is cut."""
 MAX_MESSAGE_BYTES = 16 * 2**20
 SERVER_ERROR = 500
+PING = '{"type":"ping"}'
 
 FINAL_CLOSES = {
     1008: "The server does not allow this connection",
@@ -84,7 +85,10 @@ async def connect(
 
 
 class Realtime:
-    """An endless iterator over :class:`Message`; made by :func:`connect`."""
+    """An endless iterator over :class:`Message`; made by :func:`connect`.
+
+    On each connection there is one ``pong``, behind what was missed and the state of things.
+    """
 
     def __init__(self, url: str, query: list[tuple[str, str]], resumption: Resumption) -> None:
         self._url = url
@@ -153,6 +157,7 @@ class Realtime:
             self.connections += 1
             self._decided.set()
             try:
+                await socket.send_message(PING)
                 while True:
                     await self._pass_on(await _next_message(socket), socket)
             finally:
@@ -164,7 +169,7 @@ class Realtime:
         if message.type == "ping":
             pong = {"type": "pong", "payload": {"timestamp": message.timestamp}}
             await socket.send_message(msgspec.json.encode(pong).decode())
-        if self._resumption.accept(message) and message.type not in {"ping", "pong"}:
+        if self._resumption.accept(message) and message.type != "ping":
             await self._sender.send(message)
 
     def _target(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -69,10 +69,9 @@ def says(*messages: Message, code: int | None = None) -> Session:
         if code is not None:
             await connection.aclose(code, "scripted")
             return
-        try:
-            await connection.get_message()
-        except ConnectionClosed:
-            return
+        with suppress(ConnectionClosed):
+            while True:
+                await connection.get_message()
 
     return session
 
@@ -138,6 +137,7 @@ async def test_pings_are_answered_and_kept_from_the_user(clock: MockClock) -> No
     answers: list[object] = []
 
     async def session(connection: WebSocketConnection) -> None:
+        assert msgspec.json.decode(await connection.get_message()) == {"type": "ping"}
         await connection.send_message(msgspec.json.encode(message("e-1", "ping", interval_seconds=30)).decode())
         answers.append(msgspec.json.decode(await connection.get_message()))
         await says(message("e-2"))(connection)

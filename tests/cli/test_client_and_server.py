@@ -9,13 +9,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import attrs
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
+from kinora.cli.watch import follow
 from kinora.client import ClientError, KinoraClient, Message, connect
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
+from tests.actors.realtime_kit import progress
 
 JOB = {"source": "clip.mp4", "plugins": ["motion"]}
 
@@ -25,7 +28,7 @@ async def messages_of(url: str, job_id: str, last_event_id: str | None) -> list[
     heard: list[Message] = []
     async with connect(url, job_ids=[job_id], last_event_id=last_event_id) as realtime:
         async for message in realtime:
-            if message.type != "metadata":
+            if message.type not in {"metadata", "pong"}:
                 heard.append(message)
             if message.type == "complete":
                 return heard
@@ -96,6 +99,56 @@ async def test_without_realtime_the_client_says_so(settings: Settings) -> None:
         with pytest.raises(ClientError) as caught:
             await messages_of(server.url, "any", None)
     assert caught.value.status == 404
+
+
+async def test_a_pong_tells_that_everything_missed_has_come(server: RunningServer) -> None:
+    """On each connection one pong comes behind what was missed, however much that was."""
+    submitted = await KinoraClient(server.url).submit(JOB)
+    await messages_of(server.url, submitted.job_id, submitted.last_event_id)
+    async with connect(server.url, last_event_id=submitted.last_event_id) as realtime:
+        types = [(await anext(realtime)).type]
+        while types[-1] != "pong":
+            types.append((await anext(realtime)).type)
+    assert (types.count("frame"), types[-2]) == (30, "complete")
+
+
+def fill_the_log(server: RunningServer) -> None:
+    """Other messages take all the room in the replay log."""
+    assert server.system.connections is not None
+    for count in range(server.system.connections.feed.log.max_messages):
+        server.system.connections.broadcast(progress(count % 100, job_id="another"))
+
+
+@pytest.mark.parametrize("known", ["before the job", "before a restart", "after its end", "nothing", "forgotten since"])
+async def test_watching_a_job_that_has_ended_ends(server: RunningServer, known: str) -> None:
+    """Wherever a watcher goes on, and though the job's ``complete`` will not come any more, it ends with 0."""
+    submitted = await KinoraClient(server.url).submit(JOB)
+    heard = await messages_of(server.url, submitted.job_id, submitted.last_event_id)
+    if known == "forgotten since":
+        fill_the_log(server)
+    positions = {"before a restart": "before-7", "after its end": heard[-1].id, "nothing": None}
+    with trio.fail_after(5):
+        assert await follow(server.url, submitted.job_id, positions.get(known, submitted.last_event_id)) == 0
+
+
+async def test_watching_a_job_that_was_deleted_ends_with_a_sentence(server: RunningServer) -> None:
+    """A watcher that comes back after the job was deleted is told that there is no such job."""
+    submitted = await KinoraClient(server.url).submit(JOB)
+    await messages_of(server.url, submitted.job_id, submitted.last_event_id)
+    await server.system.jobs.delete(submitted.job_id)
+    with trio.fail_after(5), pytest.raises(ClientError, match="There is no job"):
+        await follow(server.url, submitted.job_id, submitted.last_event_id)
+
+
+async def test_a_watcher_misses_nothing_that_is_left_of_a_job(
+    server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though the job has ended before the watcher comes back, it shows what is left, once, up to the end."""
+    submitted = await KinoraClient(server.url).submit(JOB)
+    heard = await messages_of(server.url, submitted.job_id, submitted.last_event_id)
+    assert await follow(server.url, submitted.job_id, heard[9].id, as_json=True) == 0
+    shown = [msgspec.json.decode(line, type=Message) for line in capsys.readouterr().out.splitlines()]
+    assert [message for message in shown if message.type != "metadata"] == heard[10:]
 
 
 @asynccontextmanager
