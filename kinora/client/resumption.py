@@ -8,10 +8,8 @@ from typing import Any
 
 import attrs
 
-SESSION_TYPES = frozenset({"metadata", "gap", "ping", "pong"})
-"""Said to one session only: their id is the newest of the server and says nothing about what this client has had."""
-REPEATED_TYPES = frozenset({"progress", "plugin_status", "error"})
-"""May come again under the newest id, as the state of things or as an answer to this session."""
+REPEATING_TYPES = frozenset({"metadata", "gap", "ping", "pong", "progress", "plugin_status", "error"})
+"""May repeat an id: what is said to one session only has no id of its own, nor has the state of things."""
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 16.0
@@ -39,11 +37,10 @@ class Resumption:
         """What to ask the server to go on after; None before the first message."""
 
     def accept(self, message: Message) -> bool:
-        """Take note of ``message``; False if this client has had it already."""
-        if message.type in SESSION_TYPES:
-            if self.last_event_id is None:
-                self.last_event_id = message.id
-            return True
+        """Take note of ``message``; False if this client has had it already.
+
+        Whatever its type, its id says that the client has everything up to there.
+        """
         if self.last_event_id is not None and not self._goes_on(message, self.last_event_id):
             return False
         self.last_event_id = message.id
@@ -56,7 +53,7 @@ class Resumption:
         if epoch != last_epoch:
             return True
         newest = int(seq) - int(last_seq)
-        return newest > 0 or (newest == 0 and message.type in REPEATED_TYPES)
+        return newest > 0 or (newest == 0 and message.type in REPEATING_TYPES)
 
 
 class BackOff:

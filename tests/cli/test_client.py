@@ -212,15 +212,15 @@ def test_back_off_starts_again_after_success() -> None:
     assert back_off.next_s() == 1
 
 
-def test_what_is_said_to_one_session_moves_nothing() -> None:
-    """Metadata carries the newest id of the server, and must not make the client pass over its replay."""
-    resumption = Resumption("e-3")
-    assert resumption.accept(message("e-9", "metadata"))
-    assert resumption.accept(message("e-9", "gap"))
-    assert resumption.last_event_id == "e-3"
-    assert resumption.accept(message("e-4"))
-    assert not resumption.accept(message("e-4"))
-    assert resumption.last_event_id == "e-4"
+@pytest.mark.parametrize("kind", ["gap", "ping", "pong"])
+def test_what_is_said_to_one_session_counts_as_well(kind: str) -> None:
+    """A gap is not announced again, and a client that gets pings alone does not fall behind the replay log."""
+    resumption = Resumption("old-900")
+    assert resumption.accept(message("old-900", "metadata"))
+    assert resumption.accept(message("new-3", kind))
+    assert resumption.last_event_id == "new-3"
+    assert resumption.accept(message("new-4"))
+    assert not resumption.accept(message("new-4"))
 
 
 def test_the_state_of_things_may_repeat_an_id() -> None:
