@@ -32,7 +32,7 @@ class Lost:
 class ReplayLog:
     """The newest events of one epoch, up to a number and a size in bytes; the oldest make room.
 
-    An event's id is ``<epoch>-<seq>``. Events of a forgotten topic keep their place but lose their content.
+    An event's id is ``<epoch>-<seq>``. Events of a forgotten topic keep their place but are never given out again.
     """
 
     def __init__(self, epoch: str, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
@@ -44,6 +44,8 @@ class ReplayLog:
         self.last = 0
         """Number of the newest event."""
         self._events: deque[Event] = deque()
+        self._forgotten: dict[Hashable, int] = {}
+        """Per topic the number up to which its events are forgotten, in growing order."""
 
     def __len__(self) -> int:
         return len(self._events)
@@ -59,6 +61,8 @@ class ReplayLog:
         self.bytes += len(event.data)
         while len(self._events) > self.max_messages or self.bytes > self.max_bytes:
             self.bytes -= len(self._events.popleft().data)
+        while self._forgotten and next(iter(self._forgotten.values())) < self._first:
+            del self._forgotten[next(iter(self._forgotten))]
 
     def since(self, event_id: str) -> list[Event | Lost] | None:
         """Everything after the event with this id, in order, lost ranges where they begin.
@@ -74,21 +78,24 @@ class ReplayLog:
         return self._after(seq) if seq <= self.last else None
 
     def forget(self, topic: Hashable) -> None:
-        """Drop the content of all events of a topic: they are replayed as one lost range."""
-        self._events = deque(
-            attrs.evolve(event, data=b"", source=None) if event.topic == topic else event for event in self._events
-        )
-        self.bytes = sum(len(event.data) for event in self._events)
+        """Give out no event that this topic has so far: they are replayed as one lost range."""
+        self._forgotten.pop(topic, None)
+        self._forgotten[topic] = self.last
+
+    @property
+    def _first(self) -> int:
+        """Number of the oldest event that is kept."""
+        return self.last - len(self._events) + 1
 
     def _after(self, seq: int) -> list[Event | Lost]:
-        first = self.last - len(self._events) + 1
-        missed = list(islice(self._events, max(0, seq + 1 - first), None))
+        missed = list(islice(self._events, max(0, seq + 1 - self._first), None))
         found: list[Event | Lost] = []
-        if seq + 1 < first:
-            found.append(Lost(self.id_of(seq + 1), self.id_of(first - 1), "expired"))
-        ends = {event.topic: event.seq for event in missed if not event.data}
+        if seq + 1 < self._first:
+            found.append(Lost(self.id_of(seq + 1), self.id_of(self._first - 1), "expired"))
+        forgotten = self._forgotten
+        ends = {event.topic: event.seq for event in missed if event.seq <= forgotten.get(event.topic, 0)}
         for event in missed:
-            if event.data:
+            if event.seq > forgotten.get(event.topic, 0):
                 found.append(event)
             elif (end := ends.pop(event.topic, None)) is not None:
                 found.append(Lost(self.id_of(event.seq), self.id_of(end), "deleted", event.topic))

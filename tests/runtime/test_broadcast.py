@@ -313,7 +313,17 @@ def test_a_forgotten_topic_is_one_range_where_it_begins() -> None:
     log.forget("a")
     assert shown(log, "e-0") == [1, Lost("e-2", "e-6", "deleted", "a"), 3, 5]
     assert shown(log, "e-3") == [Lost("e-4", "e-6", "deleted", "a"), 5]
-    assert log.bytes == 30
+
+
+def test_what_a_topic_says_after_it_was_forgotten_is_replayed() -> None:
+    """As the last word on a deleted job is; and when the forgotten ones have made room, nothing is kept of them."""
+    log = filled(4, max_messages=6)
+    log.forget("a")
+    log.append(Event(seq=5, data=b"x", topic="a"))
+    assert shown(log, "e-0") == [1, Lost("e-2", "e-4", "deleted", "a"), 3, 5]
+    for seq in range(6, 12):
+        log.append(Event(seq=seq, data=b"x", topic="b"))
+    assert not log._forgotten
 
 
 @given(
