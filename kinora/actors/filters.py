@@ -29,6 +29,8 @@ MAX_JOB_IDS = 100
 MAX_ID_LENGTH = 200
 REMEMBERED_FRAMES = 1_000
 """Chosen frames of a job that its slower plugins may still come to; more are in no pipeline."""
+REMEMBERED_S = 600.0
+"""A job that is silent for this long is forgotten: that it is complete may not be wanted to be known."""
 
 
 @attrs.frozen
@@ -165,6 +167,21 @@ def next_due(due: float | None, interval_s: float, now: float) -> float:
     return on_time if on_time > now else now + interval_s
 
 
+@attrs.define
+class _Job:
+    """What is known of one job."""
+
+    heard: float = 0.0
+    """When something last came of it."""
+    due: dict[tuple[str, str | None], float] = attrs.field(factory=dict)
+    """When the next one may come, per type and plugin."""
+    chosen: deque[int] = attrs.field(factory=lambda: deque(maxlen=REMEMBERED_FRAMES))
+    """The indices of the frames that are shown, growing."""
+    newest: int = -1
+    """The highest index so far: whether that frame is shown has been decided."""
+    stage: str | None = None
+
+
 class Pace:
     """Thins out the messages of each job to ``max_fps`` pictures a second, by the time they were published.
 
@@ -178,56 +195,50 @@ class Pace:
     def __init__(self, max_fps: float, *, pictured: bool = False) -> None:
         self._interval_s = 1 / max_fps
         self._pictured = pictured
-        self._due: dict[tuple[str | None, str, str | None], float] = {}
-        """When the next one may come, per job, type and plugin."""
-        self._chosen: dict[str | None, deque[int]] = {}
-        """Per job the indices of the frames that are shown, growing."""
-        self._newest: dict[str | None, int] = {}
-        """Per job the highest index so far: whether that frame is shown has been decided."""
-        self._stages: dict[str | None, str | None] = {}
+        self._jobs: dict[str, _Job] = {}
+        """By id, the one that was silent for longest first."""
 
     def admits(self, event: Event) -> bool:
         """Whether this event, whose source is a Subject, comes now; asked once for each, in order."""
         subject = event.source
-        if not isinstance(subject, Subject):
+        if not isinstance(subject, Subject) or subject.job_id is None:
             return True
+        job = self._jobs.pop(subject.job_id, None) or _Job()
         if subject.type == "complete":
-            self._forget(subject.job_id)
-        elif subject.index is not None:
-            return self._shows_frame(subject, subject.index, event.time)
-        elif subject.type == "progress":
-            changed = self._stages.get(subject.job_id) != subject.stage
-            self._stages[subject.job_id] = subject.stage
-            return self._is_due((subject.job_id, subject.type, None), event.time) or changed or subject.final
-        elif subject.running:
-            return self._is_due((subject.job_id, subject.type, subject.plugin), event.time)
-        return True
+            return True
+        self._jobs[subject.job_id] = job
+        job.heard = event.time
+        self._forget_silent(event.time)
+        if subject.index is not None:
+            return self._shows_frame(job, subject, subject.index, event.time)
+        if subject.type == "progress":
+            changed = job.stage != subject.stage
+            job.stage = subject.stage
+            return self._is_due(job, (subject.type, None), event.time) or changed or subject.final
+        return not subject.running or self._is_due(job, (subject.type, subject.plugin), event.time)
 
-    def _shows_frame(self, subject: Subject, index: int, now: float) -> bool:
-        chosen = self._chosen.setdefault(subject.job_id, deque(maxlen=REMEMBERED_FRAMES))
-        if index <= self._newest.get(subject.job_id, -1):
-            return index in chosen
-        self._newest[subject.job_id] = index
+    def _shows_frame(self, job: _Job, subject: Subject, index: int, now: float) -> bool:
+        if index <= job.newest:
+            return index in job.chosen
+        job.newest = index
         late_s = 0.0
         if self._pictured:
             late_s = -self._interval_s / 2 if subject.pictured else self._interval_s
-        if not self._is_due((subject.job_id, "frame", None), now, late_s):
+        if not self._is_due(job, ("frame", None), now, late_s):
             return False
-        chosen.append(index)
+        job.chosen.append(index)
         return True
 
-    def _is_due(self, what: tuple[str | None, str, str | None], now: float, late_s: float = 0.0) -> bool:
-        due = self._due.get(what)
+    def _is_due(self, job: _Job, what: tuple[str, str | None], now: float, late_s: float = 0.0) -> bool:
+        due = job.due.get(what)
         if due is not None and now < due + late_s:
             return False
-        self._due[what] = next_due(due, self._interval_s, now)
+        job.due[what] = next_due(due, self._interval_s, now)
         return True
 
-    def _forget(self, job_id: str | None) -> None:
-        self._chosen.pop(job_id, None)
-        self._newest.pop(job_id, None)
-        self._stages.pop(job_id, None)
-        self._due = {what: due for what, due in self._due.items() if what[0] != job_id}
+    def _forget_silent(self, now: float) -> None:
+        while next(iter(self._jobs.values())).heard < now - REMEMBERED_S:
+            del self._jobs[next(iter(self._jobs))]
 
 
 @attrs.frozen

@@ -184,7 +184,16 @@ def test_pace_forgets_a_job_that_is_complete() -> None:
     pace = Pace(max_fps=1)
     for message in (progress(0), frame(0), status("running"), COMPLETE):
         pace.admits(published(message))
-    assert (pace._due, pace._chosen, pace._newest, pace._stages) == ({}, {}, {}, {})
+    assert not pace._jobs
+
+
+def test_pace_forgets_jobs_whose_end_it_does_not_see() -> None:
+    """Who wants frames alone is never told that a job is complete, and memory stays bounded all the same."""
+    pace = Pace(max_fps=1)
+    for number in range(5_000):
+        assert pace.admits(published(frame(0, job_id=str(number)), time=float(number)))
+        assert not pace.admits(published(frame(1, job_id=str(number)), time=float(number)))
+    assert len(pace._jobs) <= 601
 
 
 def test_pictures_are_for_those_who_asked_for_them() -> None:
