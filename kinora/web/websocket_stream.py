@@ -141,6 +141,7 @@ class WebSocketStream(WSStream):
 
     async def _handle_events(self) -> None:
         for event in self.connection.events():
+            await trio.lowlevel.checkpoint()  # one segment may hold thousands of frames that ask for nothing
             if isinstance(event, Message):
                 if not self.buffer.has_room(event):
                     await self._fail(CloseReason.MESSAGE_TOO_BIG)

@@ -340,6 +340,25 @@ async def test_a_flood_of_pings_that_nobody_reads_the_answers_of_stays_bounded()
         assert await target.is_well()
 
 
+@pytest.mark.parametrize("empty", [masked(10, b""), masked(0, b"", final=False)], ids=["pongs", "fragments"])
+async def test_a_flood_of_frames_that_ask_for_nothing_lets_others_run(empty: bytes) -> None:
+    """Ten thousand empty frames in one segment do not keep the event loop to themselves."""
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with running(hello) as target, upgraded(target) as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        await stream.send_all(masked(1, b"", final=False) + empty * 10_000 + masked(0, b"done"))
+        await read_until(stream, text_frame(b"done"))
+        nursery.cancel_scope.cancel()
+    assert turns > 10_000
+
+
 async def test_every_ping_is_answered_in_order_between_messages() -> None:
     """A client that pings while it is sent much gets every pong and every message whole and in order."""
 
