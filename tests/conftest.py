@@ -1,15 +1,15 @@
 """House rules of the suite.
 
 A test says in one sentence what must hold. Where time matters it runs on the autojump clock; sockets are real, on port
-0; worker processes and videos are real. Nothing sleeps, and each test has an absolute limit.
+0; worker processes and videos are real. Nothing sleeps, and each test has an absolute limit, see ``tests.limit``.
 """
 
 from __future__ import annotations
 
-import faulthandler
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from kinora.serve import RunningServer, open_server
@@ -17,14 +17,13 @@ from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.media import make_clip
 
-TEST_LIMIT_S = 120
+pytest_plugins = ["tests.limit"]
 
-
-@pytest.fixture(autouse=True)
-def _absolute_limit() -> object:
-    faulthandler.dump_traceback_later(TEST_LIMIT_S, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()
+# On a busy machine an example takes long; that says nothing about the code.
+hypothesis.settings.register_profile(
+    "busy", hypothesis.settings.default, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture
