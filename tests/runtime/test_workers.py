@@ -14,6 +14,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from kinora.runtime import workers
 from kinora.runtime.channel import MAX_MESSAGE_BYTES, PACKET_BYTES, ProtocolError
 from kinora.runtime.workers import (
     LOG_BYTES,
@@ -49,6 +50,12 @@ def lifeline() -> Iterator[tuple[int, int]]:
     os.close(reading)
     with contextlib.suppress(OSError):
         os.close(writing)
+
+
+@pytest.fixture
+def time_for_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may need longer to deliver SIGTERM than it is given before SIGKILL follows."""
+    monkeypatch.setattr(workers, "TERM_GRACE_S", GRACE_S)
 
 
 async def start(forks: ForkServer, target: str) -> Worker:
@@ -193,7 +200,9 @@ async def test_the_status_is_known_to_who_waits_for_a_message(forks: ForkServer)
         await worker.kill()
 
 
-async def test_a_worker_that_only_closes_its_channel_is_told_from_one_that_ended(forks: ForkServer) -> None:
+async def test_a_worker_that_only_closes_its_channel_is_told_from_one_that_ended(
+    forks: ForkServer, time_for_sigterm: None
+) -> None:
     """Its status is unknown, for it still runs; it can be stopped like any other."""
     worker = await start(forks, "hung_up")
     gone = await ending(worker)
@@ -217,15 +226,10 @@ async def test_bytes_that_are_no_message_are_found_out(forks: ForkServer, packet
 
 @pytest.mark.parametrize(
     ("target", "grace_s", "status"),
-    [
-        ("echo", GRACE_S, 0),
-        ("busy", 0.05, -signal.SIGTERM),
-        ("deaf", 0.05, -signal.SIGKILL),
-        ("halted", 0.05, -signal.SIGKILL),
-    ],
+    [("echo", GRACE_S, 0), ("deaf", 0.05, -signal.SIGKILL), ("halted", 0.05, -signal.SIGKILL)],
 )
 async def test_stop_asks_first_and_then_insists(forks: ForkServer, target: str, grace_s: float, status: int) -> None:
-    """An idle worker ends by itself; others by SIGTERM or SIGKILL, within the grace and a little more."""
+    """An idle worker ends by itself, one that heeds nothing by SIGKILL, within the grace and a little more."""
     worker = await start(forks, target)
     if target != "echo":
         await worker.receive()
@@ -233,6 +237,14 @@ async def test_stop_asks_first_and_then_insists(forks: ForkServer, target: str, 
         assert await worker.stop(grace_s)
     assert worker.status == status
     assert not running(worker.pid)
+
+
+async def test_stop_asks_a_busy_worker_by_signal(forks: ForkServer, time_for_sigterm: None) -> None:
+    """One that does not look at its channel ends by SIGTERM."""
+    worker = await start(forks, "busy")
+    await worker.receive()
+    assert await worker.stop(0.05)
+    assert worker.status == -signal.SIGTERM
 
 
 async def test_a_worker_that_is_blocked_in_sending_can_be_stopped(forks: ForkServer) -> None:
