@@ -18,6 +18,7 @@ import pytest
 
 from kinora import __version__
 from kinora.cli.main import COMMANDS, cli, main
+from tests.media import make_clip
 
 KINORA = [sys.executable, "-m", "kinora"]
 LIMIT_S = 60
@@ -285,8 +286,9 @@ def test_watch_goes_on_after_the_server_was_killed(tmp_path: Path, media: Path) 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_stops_in_order(tmp_path: Path, media: Path, number: signal.Signals) -> None:
     """A signal ends the server with 0, within its grace, with a job running and somebody watching."""
+    make_clip(media / "long.mp4", frames=2000)
     with serving(tmp_path, media) as server:
-        kinora("submit", "demo:", "-p", "people", KINORA_URL=server.url)
+        kinora("submit", "long.mp4", "-p", "people", KINORA_URL=server.url)
         with started("watch", "--json", KINORA_URL=server.url) as watcher:
             assert watcher.stdout is not None
             assert any('"running"' in line for line in watcher.stdout)
