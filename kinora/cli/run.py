@@ -73,6 +73,9 @@ def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **
         raise Misuse("--json and --out - both write to stdout: give --out a file")
     if wanted.annotate is not None and not wanted.annotate.absolute().parent.is_dir():
         raise Misuse(f"There is no folder for {wanted.annotate}")
+    for written in filter(None, (wanted.out, wanted.annotate)):
+        if written.resolve() == Path(wanted.source).expanduser().resolve():
+            raise Misuse(f"{written} is the source: write to another file")
     settings = options.load({"plugins_dir": plugins_dir, "realtime": False}, config)
     configure_logging("error")
     ctx.exit(run_interruptible(partial(_run, settings, wanted)))

@@ -185,6 +185,17 @@ def test_run_draws_what_was_found(media: Path, tmp_path: Path) -> None:
         assert len([*container.decode(video=0)]) == 30
 
 
+@pytest.mark.parametrize("option", ["--out", "--annotate"])
+def test_run_never_writes_over_its_source(media: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An output that is the source, by whatever path, is refused, and the source is as it was."""
+    before = (media / "clip.mp4").read_bytes()
+    monkeypatch.chdir(media)
+    with pytest.raises(SystemExit) as exited:
+        main(["run", "clip.mp4", "-p", "motion", option, str(media / "clip.mp4")])
+    assert exited.value.code == 2
+    assert (media / "clip.mp4").read_bytes() == before
+
+
 def test_run_makes_the_bundled_clip() -> None:
     """``demo:`` is a source everywhere."""
     done = kinora("run", "demo:", "-p", "quality", "--max-frames", "2", "--json")
