@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, cast
 
 import h11
@@ -21,7 +22,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Connec
 from hypercorn.utils import parse_socket_addr
 
 from kinora.web.byte_queue import ByteQueue
-from kinora.web.problems import plain_problem
+from kinora.web.problems import Problem, plain_problem
 from kinora.web.websocket_stream import WebSocketStream
 
 LINGER_S = 2.0
@@ -140,9 +141,11 @@ class Protocol(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         problem = plain_problem(status_code)
+        if status_code == HTTPStatus.NOT_IMPLEMENTED:  # an unknown transfer coding: not our mistake
+            problem = Problem(HTTPStatus.BAD_REQUEST, problem.detail)
         body = problem.document()
         headers = [*problem.all_headers().items(), ("content-length", str(len(body))), ("connection", "close")]
-        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        await self._send_h11_event(h11.Response(status_code=problem.status, headers=headers))
         await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
 

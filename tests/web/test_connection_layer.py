@@ -444,6 +444,7 @@ async def test_headers_without_end_are_refused() -> None:
         b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"\r\n" * 10 + b"X\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
     ],
 )
 async def test_what_is_no_http_gets_a_problem_document(head: bytes) -> None:
