@@ -1,0 +1,163 @@
+"""Lets an animal loose in a job, and tells what became of it and of everything around it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+import trio
+
+from kinora.actors.models import JobState
+from kinora.system import System
+from tests.jobs_kit import frames_of, messages_of, run_job, write_plugin
+from tests.zoo.animals import Animal, Fate, Where
+
+STEADY = """
+import zlib
+
+class Steady(Plugin):
+    metadata = PluginMetadata(name="steady")
+    def prepare(self, context):
+        self.seen, self.sum = 0, 0
+    def process_frame(self, frame):
+        self.seen += 1
+        self.sum = zlib.crc32(frame.image.tobytes(), self.sum)
+        return {"seen": self.seen, "sum": self.sum}
+    def finalize(self):
+        return {"seen": self.seen, "sum": self.sum}
+"""
+"""The well-behaved one: a frame that is missing, altered or out of order shows in all its later results."""
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at
+HANG_TIMES_MS = {"plugin_timeout_ms": 400, "prepare_timeout_ms": 800}
+"""Short, so that a hang is over soon; far longer than anything else here takes."""
+
+
+@attrs.frozen(kw_only=True)
+class Sighting:
+    """One animal, misbehaving in one place: what clients were shown, and how long the job took."""
+
+    animal: Animal
+    where: Where
+    name: str
+    """The plugin's."""
+    state: JobState
+    frames: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    """The payloads of the ``warning`` messages."""
+    seconds: float
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the warnings, each once, in their order."""
+        return list(dict.fromkeys(warning["code"] for warning in self.warnings))
+
+    @property
+    def steady(self) -> list[Any]:
+        """What the well-behaved plugin found, frame by frame, and what it summed up."""
+        return [
+            *(frame["results"].get("steady") for frame in self.frames),
+            bytes(self.state.plugins["steady"].finalize),
+        ]
+
+    @property
+    def lost(self) -> set[int]:
+        """The indexes of frames without a result of the animal."""
+        return {frame["index"] for frame in self.frames if self.name not in frame["results"]}
+
+
+@attrs.frozen
+class Cage:
+    """A folder of plugins: animals, one plugin for each place in which one misbehaves, and the well-behaved one."""
+
+    folder: Path
+    plugins: Mapping[tuple[Animal, Where], str]
+    """The name of each."""
+
+    @classmethod
+    def build(cls, folder: Path, animals: Sequence[Animal]) -> Cage:
+        """Write them all."""
+        write_plugin(folder, "steady", STEADY)
+        plugins = {}
+        for number, animal in enumerate(animals):
+            for where in animal.where:
+                name = plugins[animal, where] = f"animal-{number}-{where}"
+                (folder / f"{name}.py").write_text(animal.module(name, where), encoding="utf-8")
+        return cls(folder, plugins)
+
+
+async def let_loose(system: System, cage: Cage, animal: Animal, where: Where) -> Sighting:
+    """Run a job with the animal in front of the well-behaved plugin."""
+    name = cage.plugins[animal, where]
+    (cage.folder / f"{name}.py.loose").touch()
+    began = trio.current_time()
+    options = HANG_TIMES_MS if animal.fate is Fate.HANGS else {}
+    state = await run_job(system, name, "steady", source=animal.source, **options)
+    return Sighting(
+        animal=animal,
+        where=where,
+        name=name,
+        state=state,
+        frames=await frames_of(system, state),
+        warnings=[message["payload"] for message in messages_of(system, state.job_id, "warning")],
+        seconds=trio.current_time() - began,
+    )
+
+
+async def results_without(system: System, source: str) -> list[Any]:
+    """What the well-behaved plugin finds when it is alone."""
+    state = await run_job(system, "steady", source=source)
+    frames = await frames_of(system, state)
+    return [*(frame["results"].get("steady") for frame in frames), bytes(state.plugins["steady"].finalize)]
+
+
+class LoopWatch(trio.abc.Instrument):
+    """Measures how long a single step of a task held up the event loop at most.
+
+    What the thread waited for a core meanwhile does not count, being other processes' doing, nor do the steps of the
+    tests themselves. Use it as a context manager.
+    """
+
+    def __init__(self) -> None:
+        self.longest_ms = 0.0
+        self.culprit = ""
+        """The task whose step that was."""
+
+    def __enter__(self) -> Self:
+        gc.collect()
+        gc.freeze()  # as the server does once it has started
+        self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self.before_task_step(trio.lowlevel.current_task())
+        trio.lowlevel.add_instrument(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        trio.lowlevel.remove_instrument(self)
+        gc.unfreeze()
+        os.close(self._schedstat)
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """A task is about to run."""
+        self._waited = self._wait_ns()
+        self._began = time.perf_counter_ns()
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """It has given way to others."""
+        took_ms = (time.perf_counter_ns() - self._began - (self._wait_ns() - self._waited)) / 1e6
+        if took_ms > self.longest_ms and not task.name.startswith("tests."):
+            self.longest_ms, self.culprit = took_ms, task.name
+
+    def _wait_ns(self) -> int:
+        """Nanoseconds that this thread has waited in the run queue, see Documentation/scheduler/sched-stats.rst."""
+        return int(os.pread(self._schedstat, 64, 0).split()[1])
+
+
+def threads_and_shared_memory() -> tuple[set[str], set[str]]:
+    """The threads of this process, but for the idle ones that Trio keeps for a while; and what lies in ``/dev/shm``."""
+    threads = {thread.name for thread in threading.enumerate() if not thread.name.startswith("Trio thread")}
+    return threads, {path.name for path in SHARED_MEMORY.iterdir()}

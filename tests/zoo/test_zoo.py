@@ -1,0 +1,86 @@
+"""Whatever a plugin does: the job is done, the other plugin is not touched, the client is told, and nothing is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from kinora.actors.warnings import MAX_DISTINCT
+from kinora.settings import Settings
+from kinora.system import System, open_system
+from tests.jobs_kit import nothing_left_behind
+from tests.media import make_clip
+from tests.zoo.__main__ import PAGE
+from tests.zoo.animals import FAMILIES, Animal, Fate, Where
+from tests.zoo.keeper import Cage, LoopWatch, Sighting, let_loose, results_without, threads_and_shared_memory
+
+JOBS_AT_ONCE = 5
+LOOP_LIMIT_MS = 50
+MOST_SHOWN = 3
+"""Of warnings that say the same: the 1st, 10th and 100th."""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_jobs_survive_plugins_that(family: str, settings: Settings, media: Path, plugins_dir: Path) -> None:
+    """Each in all places where it may misbehave: its own results suffer, and nothing else does."""
+    make_clip(media / "long.mp4", frames=1010, width=64, height=48)
+    cage = Cage.build(plugins_dir, FAMILIES[family])
+    before = threads_and_shared_memory()
+    async with open_system(attrs.evolve(settings, max_jobs=JOBS_AT_ONCE)) as system:
+        for animal in FAMILIES[family]:
+            with nothing_left_behind(system), LoopWatch() as watch:
+                sightings, alone = await run_all(system, cage, animal)
+            for sighting in sightings:
+                check(sighting, alone)
+            assert watch.longest_ms < LOOP_LIMIT_MS, (animal, watch.culprit)
+    assert threads_and_shared_memory() == before
+
+
+async def run_all(system: System, cage: Cage, animal: Animal) -> tuple[list[Sighting], list[Any]]:
+    """The animal in all its places, and the well-behaved plugin alone, as jobs that run at the same time."""
+    sightings: list[Sighting] = []
+    alone: list[Any] = []
+
+    async def look(where: Where) -> None:
+        sightings.append(await let_loose(system, cage, animal, where))
+
+    async def look_without() -> None:
+        alone.extend(await results_without(system, animal.source))
+
+    async with trio.open_nursery() as nursery:
+        for where in animal.where:
+            nursery.start_soon(look, where)
+        nursery.start_soon(look_without)
+    return sightings, alone
+
+
+def check(sighting: Sighting, alone: list[Any]) -> None:
+    """What must hold of each."""
+    animal, where, state = sighting.animal, sighting.where, sighting.state
+    stage = state.plugins[sighting.name]
+    told = (animal, where, state.warnings)
+    assert (state.status, state.error) == ("done", None), told
+    assert [frame["index"] for frame in sighting.frames] == list(range(len(alone) - 1)), told
+    assert sighting.steady == alone, told
+    assert state.plugins["steady"].health == "ok", told
+    assert sighting.codes == animal.codes(where), told
+    assert all(warning["plugin"] == sighting.name for warning in sighting.warnings), told
+    most = MOST_SHOWN * len(sighting.codes) if animal.repeats else MAX_DISTINCT
+    assert len(sighting.warnings) <= most, told
+    assert sighting.lost == animal.frames_lost(where, len(sighting.frames)), told
+    assert stage.status == ("failed" if animal.is_disabled(where) else "completed"), told
+    if animal.is_disabled(where):
+        assert stage.health == "failed", told
+    if animal.fate in {Fate.RAISES, Fate.DIES, Fate.HANGS, Fate.SWELLS}:
+        assert stage.last_error is not None, told
+
+
+def test_the_page_about_the_zoo_has_every_animal() -> None:
+    """``docs/guarantee.md`` has a line for each, in each place where it misbehaves."""
+    lines = {tuple(line.split(" | ")[:2]) for line in PAGE.read_text(encoding="utf-8").splitlines()}
+    animals = [animal for family in FAMILIES.values() for animal in family]
+    assert {(f"| {animal.does}", str(where)) for animal in animals for where in animal.where} <= lines
