@@ -7,6 +7,7 @@ export default defineConfig({
     include: ["e2e/**/*.e2e.ts"],
     fileParallelism: false,
     testTimeout: 90_000,
+    expect: { poll: { timeout: 30_000, interval: 100 } },
     hookTimeout: 60_000,
   },
 });

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
-import type { AxeResults } from "axe-core";
+import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
 import { writePlugins } from "./kit/plugins";
 import { Server } from "./kit/server";
@@ -17,7 +17,7 @@ beforeAll(async () => {
   writePlugins(server);
   await server.start();
   browser = await launch();
-  jobId = await server.submit(["motion", "people", "tracker", "careless"], { max_frames: 120 });
+  jobId = await server.submit(["motion", "people", "tracker", "careless"], { max_frames: 24, stride: 5 });
   await server.ended(jobId);
 });
 
@@ -27,8 +27,9 @@ afterAll(async () => {
 });
 
 async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const results = await page.evaluate(() => (window as unknown as { axe: { run: () => Promise<AxeResults> } }).axe.run());
+  const results = await page.evaluate(() =>
+    (window as unknown as { axe: { run: (options: RunOptions) => Promise<AxeResults> } }).axe.run({ resultTypes: ["violations"] }),
+  );
   return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
 }
 
@@ -38,7 +39,6 @@ const VIEWS: Record<string, [path: () => string, ready: (page: Page) => Promise<
   jobs: [
     () => `/#/jobs/${jobId}`,
     async (page) => {
-      if ((page.viewportSize()?.width ?? 0) < 700) await page.getByRole("radio", { name: "Start & jobs" }).check();
       await page.getByRole("tab", { name: "All jobs" }).click();
       await page.getByRole("link", { name: /motion/ }).first().waitFor();
     },
@@ -46,57 +46,61 @@ const VIEWS: Record<string, [path: () => string, ready: (page: Page) => Promise<
   plugins: [() => "/#/plugins", (page) => page.getByRole("article", { name: "broken" }).waitFor()],
   kit: [() => "/ui-kit", (page) => page.getByText("UI kit").waitFor()],
 };
+const WIDE = { width: 1440, height: 900 };
+const PHONE = { width: 360, height: 740 };
 
-describe.each(Object.entries(VIEWS))("%s", (_name, [path, ready]) => {
-  test.each([
-    ["light, wide", { dark: false }],
-    ["dark, wide", { dark: true }],
-    ["light, phone", { dark: false, width: 360, height: 740 }],
-    ["dark, phone", { dark: true, width: 360, height: 740 }],
-  ])("axe finds nothing to complain about, and nothing is wider than the screen: %s", async (_look, look) => {
-    const { context, page, faults } = await openPage(browser, server.url + path(), look);
-    await ready(page);
-    await page.waitForTimeout(300);
-    expect(await violations(page)).toEqual([]);
+test.each(Object.entries(VIEWS))("axe has nothing against %s, and nothing is wider than the screen: light and dark, wide and phone", async (name, [path, ready]) => {
+  const { context, page, faults } = await openPage(browser, server.url + path());
+  await ready(page);
+  await page.evaluate(AXE);
+  for (const size of [WIDE, PHONE]) {
+    await page.setViewportSize(size);
+    if (name === "jobs" && size === PHONE) await page.getByRole("radio", { name: "Start & jobs" }).check();
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(page), `${size.width} px, ${colorScheme}`).toEqual([]);
+    }
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
-    expect(faults).toEqual([]);
-    await context.close();
-  });
+  }
+  expect(faults).toEqual([]);
+  await context.close();
 });
+
+/** Press Tab until the focus is on something called so. */
+async function tabTo(page: Page, name: RegExp): Promise<void> {
+  const passed: string[] = [];
+  for (let i = 0; i < 120; i++) {
+    await page.keyboard.press("Tab");
+    const label = await page.evaluate(() => {
+      const element = document.activeElement;
+      return element?.getAttribute("aria-label") ?? element?.textContent ?? "";
+    });
+    if (name.test(label)) return;
+    passed.push(label);
+  }
+  throw new Error(`Tab never came to ${String(name)}, only to ${passed.join(" · ")}`);
+}
 
 test("a job is put together, started, watched and cancelled by keyboard alone", async () => {
   const { context, page } = await openPage(browser, server.url);
-  const tabTo = async (name: RegExp) => {
-    for (let i = 0; i < 80; i++) {
-      await page.keyboard.press("Tab");
-      const label = await page.evaluate(() => {
-        const element = document.activeElement;
-        return element?.getAttribute("aria-label") ?? element?.textContent ?? "";
-      });
-      if (name.test(label)) return;
-    }
-    throw new Error(`Tab never came to ${String(name)}`);
-  };
   await page.getByRole("button", { name: "Remove scenes" }).waitFor();
-  await tabTo(/^Remove scenes/);
+  await tabTo(page, /^Remove scenes/);
   await page.keyboard.press("Enter");
-  await tabTo(/^ ?slow/);
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Remove quality");
+  await tabTo(page, /^ ?slow/);
   await page.keyboard.press("Space");
-  await page.getByRole("button", { name: /^Move slow/ }).waitFor();
-  await page.reload();
-  await page.getByRole("button", { name: /^Move people/ }).waitFor();
-  await tabTo(/^Move people/);
+  await tabTo(page, /^Move people/);
   await page.keyboard.press("ArrowUp");
   await page.getByText("people is now number 1 of 5.").waitFor();
-  await tabTo(/^Start$/);
+  await tabTo(page, /^Start$/);
   await page.keyboard.press("Enter");
   await page.locator("canvas[data-index]").waitFor();
-  await tabTo(/^Boxes/);
+  await tabTo(page, /^Boxes/);
   await page.keyboard.press("Space");
   expect(await page.locator("#toggle-boxes").getAttribute("aria-pressed")).toBe("false");
-  await tabTo(/^Cancel/);
+  await tabTo(page, /^Cancel/);
   await page.keyboard.press("Enter");
-  await page.getByText(/Cancelled: the job|It had already ended/).waitFor();
+  await page.getByText(/Cancelled: the job/).waitFor();
   await context.close();
 });
 

@@ -22,23 +22,25 @@ test("a connection that was cut shows as reconnecting; then what was missed arri
   await server.start();
   const proxy = new Proxy(server.url);
   await proxy.open();
-  const jobId = await server.submit(["slow", "careless"], { max_frames: 60 });
+  const jobId = await server.submit(["slow", "careless"], { max_frames: 20 });
+  await server.post(`/v1/jobs/${jobId}/pause`);
   const { context, page } = await openPage(browser, `${proxy.url}/#/jobs/${jobId}`);
   await page.getByText("Live", { exact: true }).first().waitFor();
   proxy.cut();
   await page.getByText("Reconnecting…").waitFor();
+  await server.post(`/v1/jobs/${jobId}/resume`);
   await server.ended(jobId);
   expect(await page.getByText(/^done/).count()).toBe(0);
   proxy.mend();
-  await page.getByText(/^done · 100% · 60 of 60 frames/).waitFor();
-  await page.getByText("× 9").waitFor();
+  await page.getByText(/^done · 100% · 20 of 20 frames/).waitFor();
+  await page.getByText("× 3").waitFor();
   await context.close();
   proxy.close();
 });
 
 test("after the server was killed and started again, the page comes back with the true state", async () => {
   await server.start();
-  const jobId = await server.submit(["slow"], { max_frames: 100 });
+  const jobId = await server.submit(["slow"], { max_frames: 50 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator("canvas[data-index]").waitFor();
   await server.kill();
@@ -46,7 +48,7 @@ test("after the server was killed and started again, the page comes back with th
   await server.start();
   await page.locator('[data-state="CONNECTED"]').waitFor();
   await server.ended(jobId);
-  await page.getByText(/^done · 100% · 100 of 100 frames/).waitFor();
+  await page.getByText(/^done · 100% · 50 of 50 frames/).waitFor();
   await context.close();
 });
 

@@ -62,6 +62,17 @@ export class Server {
     return answer.job_id;
   }
 
+  /** How the newest job stands. */
+  async state(): Promise<{ job_id: string; status: string; frames_done: number }> {
+    const { jobs } = await this.get<{ jobs: { job_id: string; status: string; frames_done: number }[] }>("/v1/jobs?limit=1");
+    if (!jobs[0]) throw new Error("There is no job.");
+    return jobs[0];
+  }
+
+  async post(path: string): Promise<void> {
+    await fetch(this.url + path, { method: "POST" });
+  }
+
   async ended(jobId: string): Promise<void> {
     const states = ["done", "failed", "cancelled", "interrupted"];
     while (!states.includes((await this.get<{ status: string }>(`/v1/jobs/${jobId}/extended?limit=0`)).status)) {

@@ -15,9 +15,9 @@ const SWITCHES: readonly { name: ViewSwitch; icon: IconName; label: string }[] =
 /** What is drawn over the picture, and how often it changes. */
 export function ControlPanel({ stage }: { stage: RefObject<HTMLElement | null> }) {
   const options = useViewOptions();
-  const { choose } = useRealtimeContext();
+  const { setPace } = useRealtimeContext();
 
-  useEffect(() => choose({ max_fps: options.fps }), [choose, options.fps]);
+  useEffect(() => setPace(options.fps), [setPace, options.fps]);
 
   return (
     <div className="control-panel" role="group" aria-label="View">

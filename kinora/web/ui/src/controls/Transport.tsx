@@ -17,12 +17,11 @@ function Place() {
 /** Play, step and choose a frame; back to the newest one of a job that runs. */
 export function Transport() {
   const player = usePlayer();
-  const { following, playing, row, error } = usePlayerState(player);
+  const { following, playing, error } = usePlayerState(player);
   const ended = useRealtime((state) => isEnded(state.jobs[player.jobId]?.status ?? state.job?.status ?? ""));
   const live = following && !ended;
   const moves = playing || live;
-  const { timeline } = player;
-  const shown = live ? timeline.length - 1 : row;
+  const { timeline, row } = player;
   return (
     <div className="transport">
       <div className="transport-buttons" role="group" aria-label="Playback">
@@ -31,7 +30,7 @@ export function Transport() {
           label={moves ? (live ? "Freeze the picture" : "Pause") : "Play"} onClick={() => player.toggle()} />
         <IconButton icon="forward" label="One frame on" onClick={() => player.step(1)} disabled={timeline.length === 0} />
       </div>
-      <Scrubber row={shown} />
+      <Scrubber row={row} />
       <Place />
       {!ended && (
         <button type="button" className="live-button" aria-pressed={live} onClick={() => player.follow()}>

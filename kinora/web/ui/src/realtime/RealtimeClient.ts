@@ -2,7 +2,7 @@
 import { backoffMs, GIVE_UP_AFTER } from "./backoff";
 import { parsePicture, type BinaryPicture } from "./binaryPicture";
 import { MessageFilter } from "./MessageFilter";
-import { parseMessage, type RealtimeMessage } from "./messages";
+import { parseMessage, type MessageType, type RealtimeMessage } from "./messages";
 
 export type ConnectionState = "IDLE" | "CONNECTING" | "CONNECTED" | "DISCONNECTED" | "RECONNECTING" | "CLOSED";
 
@@ -19,8 +19,10 @@ export interface ConnectionInfo {
 }
 
 export interface Filters {
-  max_fps?: number;
   job_id?: string[];
+  types?: readonly MessageType[];
+  max_fps?: number;
+  images?: "url" | "binary" | "none";
 }
 
 /** As much of a WebSocket as is used here. */
@@ -35,7 +37,7 @@ export interface ClientOptions {
   /** A UUID that no other page has: the server keeps one connection for each. */
   sessionId: string;
   onMessage: (message: RealtimeMessage) => void;
-  onState: (info: ConnectionInfo) => void;
+  onState?: (info: ConnectionInfo) => void;
   onPicture?: (picture: BinaryPicture) => void;
   openSocket?: (url: string) => Socket;
   /** Whether the server has no realtime side at all; asked when a connection could not be made. */
@@ -103,8 +105,11 @@ export class RealtimeClient {
 
   #address(): string {
     const query = new URLSearchParams({ session_id: this.#options.sessionId });
-    if (this.#filters.max_fps !== undefined) query.set("max_fps", String(this.#filters.max_fps));
-    for (const id of this.#filters.job_id ?? []) query.append("job_id", id);
+    const { job_id: jobIds = [], types, max_fps: maxFps, images } = this.#filters;
+    for (const id of jobIds) query.append("job_id", id);
+    if (types) query.set("types", types.join());
+    if (maxFps !== undefined) query.set("max_fps", String(maxFps));
+    if (images) query.set("images", images);
     const last = this.#filter.lastEventId;
     if (last !== null) query.set("last_event_id", last);
     return `${this.#options.url}?${query}`;
@@ -166,6 +171,6 @@ export class RealtimeClient {
 
   #become(change: Partial<ConnectionInfo>): void {
     this.#info = { ...this.#info, ...change };
-    this.#options.onState(this.#info);
+    this.#options.onState?.(this.#info);
   }
 }

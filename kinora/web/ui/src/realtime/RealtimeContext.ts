@@ -1,5 +1,4 @@
 import { createContext, useContext, useRef, useSyncExternalStore } from "react";
-import type { Filters } from "./RealtimeClient";
 import type { Listener, RealtimeStore } from "./RealtimeStore";
 import type { Action } from "./reducer";
 import type { RealtimeState } from "./state";
@@ -9,8 +8,8 @@ export interface Realtime {
   readonly state: RealtimeState;
   dispatch: (action: Action) => void;
   subscribe: (listener: Listener) => () => void;
-  /** Choose what the server sends. */
-  choose: (filters: Filters) => void;
+  /** Get at most so many frames a second. */
+  setPace: (maxFps: number) => void;
   /** Ask now how the watched job stands. */
   refresh: () => void;
   reconnect: () => void;

@@ -1,22 +1,35 @@
 import { useEffect, useState, type ReactNode } from "react";
+import { isEnded } from "../jobs/jobStates";
+import { FrameFeed } from "./FrameFeed";
 import { JobPoller } from "./JobPoller";
 import type { RealtimeMessage } from "./messages";
-import { RealtimeClient } from "./RealtimeClient";
+import { RealtimeClient, type Filters } from "./RealtimeClient";
 import { RealtimeContext, type Realtime } from "./RealtimeContext";
 import { RealtimeStore } from "./RealtimeStore";
+import type { RealtimeState } from "./state";
 import { uuid } from "./uuid";
 
 const PATH = "/v1/realtime";
+const ADDRESS = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${PATH}`;
+/** Of all jobs; the frames of the watched one come on a connection of their own. */
+const OF_ALL_JOBS: Filters = {
+  types: ["progress", "plugin_status", "warning", "error", "complete"],
+  max_fps: 15,
+};
 
 /** Gives everything below it the realtime side, connected for as long as it is mounted. */
 export function RealtimeProvider({ children }: { children: ReactNode }) {
-  const [{ store, client, poller, realtime }] = useState(compose);
+  const [{ store, client, feed, poller, realtime }] = useState(compose);
 
   useEffect(() => {
     poller.start();
     client.connect();
+    const leave = store.subscribe(() => feed.follow(runningJob(store.latest)));
     const retry = () => client.retryNow();
-    const goodbye = () => client.close();
+    const goodbye = () => {
+      client.close();
+      feed.follow(null);
+    };
     window.addEventListener("online", retry);
     window.addEventListener("pagehide", goodbye);
     const back = ({ persisted }: PageTransitionEvent) => persisted && client.connect();
@@ -25,10 +38,11 @@ export function RealtimeProvider({ children }: { children: ReactNode }) {
       window.removeEventListener("online", retry);
       window.removeEventListener("pagehide", goodbye);
       window.removeEventListener("pageshow", back);
-      client.close();
+      leave();
+      goodbye();
       poller.stop();
     };
-  }, [client, poller, store]);
+  }, [client, feed, poller, store]);
 
   return <RealtimeContext value={realtime}>{children}</RealtimeContext>;
 }
@@ -41,7 +55,7 @@ function compose() {
     if (changesJob(message)) poller.poke();
   };
   const client = new RealtimeClient({
-    url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${PATH}`,
+    url: ADDRESS,
     sessionId: uuid(),
     onMessage,
     onState: (info) => {
@@ -50,6 +64,13 @@ function compose() {
     },
     isOff,
   });
+  client.subscribe(OF_ALL_JOBS);
+  const feed = new FrameFeed(() => new RealtimeClient({
+    url: ADDRESS,
+    sessionId: uuid(),
+    onMessage: (message) => message.type === "frame" && store.dispatch({ type: "message", message }),
+    onPicture: store.addPicture,
+  }));
   const realtime: Realtime = {
     store,
     get state() {
@@ -60,19 +81,25 @@ function compose() {
       if (action.type === "watch") poller.poke();
     },
     subscribe: store.subscribe,
-    choose: (filters) => client.subscribe(filters),
+    setPace: (maxFps) => feed.setPace(maxFps),
     refresh: poller.poke,
     reconnect: () => {
       client.retryNow();
       client.connect();
     },
   };
-  return { store, client, poller, realtime };
+  return { store, client, feed, poller, realtime };
 
   function changesJob({ type, payload }: RealtimeMessage): boolean {
     if (type === "gap") return true;
     return type === "complete" && payload.job_id === store.latest.jobId;
   }
+}
+
+/** The watched job while there is something to come of it. */
+function runningJob({ jobId, job, jobs, connection }: RealtimeState): string | null {
+  if (jobId === null || job === null || connection.closed !== null) return null;
+  return isEnded(jobs[jobId]?.status ?? job.status) ? null : jobId;
 }
 
 /** The server says 404 where it runs without realtime. */

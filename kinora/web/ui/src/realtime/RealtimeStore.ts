@@ -1,8 +1,10 @@
 /** The state outside React: it changes with every message and tells its listeners once per animation frame. */
 import type { FrameData } from "../api/types";
+import type { BinaryPicture } from "./binaryPicture";
 import { FrameBuffer } from "./FrameBuffer";
 import { paintScheduler } from "./paintScheduler";
 import { reduce, type Action } from "./reducer";
+import { SentPictures } from "./SentPictures";
 import { INITIAL_STATE, type RealtimeState } from "./state";
 import { TimingHistory } from "./TimingHistory";
 
@@ -15,6 +17,7 @@ const KEPT_WARNINGS = 1000;
 export class RealtimeStore {
   /** Of the watched job; drawn from, never rendered. */
   readonly frames = new FrameBuffer();
+  readonly pictures = new SentPictures();
   readonly timings = new Map<string, TimingHistory>();
   readonly #listeners = new Set<Listener>();
   readonly #paint = paintScheduler(() => this.#tell());
@@ -49,6 +52,12 @@ export class RealtimeStore {
     else if (this.#state !== before) this.#paint.request();
   };
 
+  readonly addPicture = (picture: BinaryPicture): void => {
+    if (picture.jobId !== this.#state.jobId) return;
+    this.pictures.add(picture, performance.now());
+    this.#paint.request();
+  };
+
   readonly subscribe = (listener: Listener): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -56,6 +65,7 @@ export class RealtimeStore {
 
   #startAfresh(): void {
     this.frames.clear();
+    this.pictures.clear();
     this.timings.clear();
     for (const warning of this.#warnings) this.#state = reduce(this.#state, warning);
   }

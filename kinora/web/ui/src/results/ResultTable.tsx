@@ -8,15 +8,15 @@ import { usePlayer, usePlayerState } from "../watch/PlayerContext";
 /** A row for each frame, with what each plugin gave. */
 export function ResultTable() {
   const player = usePlayer();
-  const { row: current, playing, following } = usePlayerState(player);
+  const { playing, following } = usePlayerState(player);
   const plugins = useRealtime((state) => Object.keys(state.plugins));
-  const { timeline, pages } = player;
+  const { timeline, pages, row: current } = player;
   if (timeline.length === 0) return <p className="hint">No frame is stored yet.</p>;
   return (
     <VirtualList label="Results, a row for each frame" count={timeline.length} rowRem={2.25}
-      current={playing || following ? null : current}
+      current={playing || following ? null : current} onStep={(rows) => player.step(rows)}
       renderRow={(row) => (
-        <button type="button" className="result-row" aria-current={row === current} onClick={() => player.seek(row)}>
+        <button type="button" className="result-row" tabIndex={-1} aria-current={row === current} onClick={() => player.seek(row)}>
           <span className="frame-number">{timeline.index(row)}</span>
           <span className="frame-time">{clock(timeline.time(row))}</span>
           <Results frame={pages.at(row)} plugins={plugins} />

@@ -1,6 +1,7 @@
 import { useRef, useState, type DragEvent, type KeyboardEvent } from "react";
 import type { JsonObject, Plugin, PluginChoice } from "../api/types";
 import { IconButton } from "../ui/Button";
+import { focusNeighbour } from "../ui/focusNeighbour";
 import { Icon } from "../ui/Icon";
 import { OptionsForm } from "./OptionsForm";
 import { moved } from "./reorder";
@@ -48,7 +49,10 @@ export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
       <div className="chips" role="group" aria-label="Add a plugin">
         {others.map(({ name, metadata }) => (
           <button key={name} type="button" className="chip" title={metadata?.description}
-            onClick={() => onChange([...chosen, { name, options: {} }])}>
+            onClick={(event) => {
+              focusNeighbour(event.currentTarget);
+              onChange([...chosen, { name, options: {} }]);
+            }}>
             <Icon name="plus" /> {name}
           </button>
         ))}
@@ -87,7 +91,10 @@ function ChosenPlugin({ choice, plugin, onDragStart, onMove, onRemove, onOptions
         <span className="chosen-name">{name}</span>
         {changed > 0 && <span className="hint">{changed} set</span>}
         <IconButton icon="options" label={`Options of ${name}`} aria-expanded={open} onClick={() => setOpen(!open)} />
-        <IconButton icon="close" label={`Remove ${name}`} onClick={onRemove} />
+        <IconButton icon="close" label={`Remove ${name}`} onClick={(event) => {
+          focusNeighbour(event.currentTarget.closest("li"));
+          onRemove();
+        }} />
       </div>
       {plugin?.health === "broken" && <p className="bad-text">{plugin.reason}</p>}
       {!plugin && <p className="bad-text">There is no such plugin here any more: remove it.</p>}

@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
 interface VirtualListProps {
   label: string;
@@ -10,12 +10,14 @@ interface VirtualListProps {
   onEnd?: () => void;
   /** This row is kept in view. */
   current?: number | null;
+  /** The arrow keys choose another row, so many further on; without, they scroll. */
+  onStep?: (rows: number) => void;
 }
 
 const BEYOND = 6; // rows above and below the visible ones
 
 /** A list of any length that has only the rows in the page which are seen. */
-export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = null }: VirtualListProps) {
+export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = null, onStep }: VirtualListProps) {
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   const rowHeight = rowRem * remPx();
@@ -47,10 +49,17 @@ export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = 
     if (element.scrollTop + element.clientHeight >= count * rowHeight - rowHeight) onEnd?.();
   };
 
+  const onKeyDown = (event: KeyboardEvent) => {
+    const rows = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (rows === undefined || !onStep) return;
+    event.preventDefault();
+    onStep(rows);
+  };
+
   return (
     // A region that scrolls must be reachable by keyboard to be scrolled by it.
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="virtual" ref={box} onScroll={onScroll} role="region" aria-label={label} tabIndex={0}>
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions
+    <div className="virtual" ref={box} onScroll={onScroll} onKeyDown={onKeyDown} role="region" aria-label={label} tabIndex={0}>
       <ul style={{ height: count * rowHeight }}>
         {Array.from({ length: Math.max(0, last - first) }, (_, offset) => first + offset).map((index) => (
           <li key={index} style={{ top: index * rowHeight, height: rowHeight }} aria-setsize={count} aria-posinset={index + 1}>

@@ -1,4 +1,4 @@
-/** Pictures of a job's frames: one request at a time, and of what was asked for meanwhile only the latest. */
+/** Pictures of a job's frames: one at a time, and of what was asked for meanwhile only the latest. */
 import { frameUrl } from "../api/calls";
 import { call, inWords } from "../api/http";
 
@@ -9,12 +9,18 @@ export interface Picture {
   fault: string | null;
 }
 
+interface Wanted {
+  index: number;
+  /** Null when it has to be fetched. */
+  jpeg: Blob | null;
+}
+
 export class PictureLoader {
   readonly #jobId: string;
   readonly #onPicture: (picture: Picture) => void;
-  readonly #abort = new AbortController();
-  #wanted: number | null = null;
-  #busy = false;
+  #request: AbortController | null = null;
+  #loading: number | null = null;
+  #wanted: Wanted | null = null;
   #last: number | null = null;
 
   constructor(jobId: string, onPicture: (picture: Picture) => void) {
@@ -22,40 +28,52 @@ export class PictureLoader {
     this.#onPicture = onPicture;
   }
 
-  want(index: number): void {
-    if (index === this.#last) return;
-    this.#wanted = index;
-    if (!this.#busy) void this.#loadWanted();
-  }
-
-  /** A picture that came by itself; stands for one that would have been asked for. */
-  async take(index: number, jpeg: Blob): Promise<void> {
-    this.#last = index;
-    await this.#show(index, () => Promise.resolve(jpeg));
-  }
-
-  stop(): void {
-    this.#abort.abort();
-  }
-
-  async #loadWanted(): Promise<void> {
-    this.#busy = true;
-    while (this.#wanted !== null && !this.#abort.signal.aborted) {
-      const index = this.#wanted;
+  /** Have this picture come last: one that is under way comes before it, unless this is the one that came last. */
+  want(index: number, jpeg: Blob | null = null): void {
+    if (index === this.#last) {
+      this.stop();
+    } else if (index === this.#loading) {
       this.#wanted = null;
-      this.#last = index;
-      await this.#show(index, async () => (await call(frameUrl(this.#jobId, index), { signal: this.#abort.signal })).blob());
+    } else {
+      this.#wanted = { index, jpeg };
+      if (this.#loading === null) this.#loadWanted();
     }
-    this.#busy = false;
   }
 
-  async #show(index: number, load: () => Promise<Blob>): Promise<void> {
-    try {
-      const bitmap = await createImageBitmap(await load());
-      if (this.#abort.signal.aborted) bitmap.close();
-      else this.#onPicture({ index, bitmap, fault: null });
-    } catch (error) {
-      if (!this.#abort.signal.aborted) this.#onPicture({ index, bitmap: null, fault: inWords(error) });
+  /** Bring nothing more, until something is wanted again. */
+  stop(): void {
+    this.#request?.abort();
+    this.#loading = this.#wanted = null;
+  }
+
+  #loadWanted(): void {
+    const wanted = this.#wanted;
+    this.#wanted = null;
+    this.#loading = wanted?.index ?? null;
+    if (wanted) void this.#load(wanted);
+  }
+
+  async #load({ index, jpeg }: Wanted): Promise<void> {
+    const request = (this.#request = new AbortController());
+    const picture = await this.#picture(index, jpeg ?? this.#fetched(index, request.signal));
+    if (request.signal.aborted) {
+      picture.bitmap?.close();
+      return;
     }
+    this.#last = index;
+    this.#onPicture(picture);
+    this.#loadWanted();
+  }
+
+  async #picture(index: number, jpeg: Blob | Promise<Blob>): Promise<Picture> {
+    try {
+      return { index, bitmap: await createImageBitmap(await jpeg), fault: null };
+    } catch (error) {
+      return { index, bitmap: null, fault: inWords(error) };
+    }
+  }
+
+  async #fetched(index: number, signal: AbortSignal): Promise<Blob> {
+    return (await call(frameUrl(this.#jobId, index), { signal })).blob();
   }
 }

@@ -33,8 +33,9 @@ export class PicturePainter {
     this.#options = options;
     this.#onShown = onShown;
     this.#loader = new PictureLoader(player.jobId, (picture) => {
-      // Of a running job the next one may be had: until then the last one stays.
-      if (!picture.bitmap && this.#picture?.bitmap && player.isLive) return;
+      // Of a running job the next one may be had, and of a live source only the one that is there: so that stays.
+      const isBetter = this.#picture?.bitmap && (player.isLive || picture.index === this.#picture.index);
+      if (!picture.bitmap && isBetter) return;
       this.#picture?.bitmap?.close();
       this.#picture = picture;
       this.#paint.request();
@@ -43,8 +44,10 @@ export class PicturePainter {
 
   /** Something may have changed. */
   readonly poke = (): void => {
+    const sent = this.#player.sentPicture();
     const frame = this.#player.frame();
-    if (frame) this.#wantPicture(frame.index);
+    if (sent) this.#loader.want(sent.index, sent.jpeg);
+    else if (frame) this.#wantPicture(frame.index);
     this.#paint.request();
   };
 

@@ -2,6 +2,7 @@
 import { inWords } from "../api/http";
 import type { FrameData } from "../api/types";
 import { isEnded } from "../jobs/jobStates";
+import type { BinaryPicture } from "../realtime/binaryPicture";
 import type { RealtimeStore } from "../realtime/RealtimeStore";
 import { FramePages } from "../results/FramePages";
 import { ShownFrame } from "./ShownFrame";
@@ -13,8 +14,8 @@ export interface PlayerState {
   /** Shows what the running job has come to. */
   following: boolean;
   playing: boolean;
-  /** Row of the timeline; -1 before there is one. */
-  row: number;
+  /** Of the frame that is looked at, which the timeline may not have yet; -1 before there is one. */
+  index: number;
   /** Grows when the timeline or a page of frames has. */
   version: number;
   /** Why the timeline could not be read. */
@@ -28,7 +29,7 @@ export class Player {
   readonly shown = new ShownFrame();
   readonly #store: RealtimeStore;
   readonly #listeners = new Set<() => void>();
-  #state: PlayerState = { following: true, playing: false, row: -1, version: 0, error: null };
+  #state: PlayerState = { following: true, playing: false, index: -1, version: 0, error: null };
   #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tick = 0;
@@ -62,7 +63,13 @@ export class Player {
   /** The frame to be shown now, its results with it. */
   frame(): FrameData | null {
     if (this.isLive) return this.#store.newestFrame() ?? this.pages.at(this.timeline.length - 1);
-    return this.frameAt(this.timeline.index(this.#state.row));
+    return this.frameAt(this.#state.index);
+  }
+
+  /** The newest picture that came by itself and whose results are there; null when none does, or another is looked at. */
+  sentPicture(): BinaryPicture | null {
+    const frame = this.isLive ? this.#store.newestFrame() : null;
+    return frame && this.#store.pictures.newest(performance.now(), frame.index);
   }
 
   frameAt(index: number): FrameData | null {
@@ -71,9 +78,19 @@ export class Player {
     return stored ?? this.#store.frames.get(index);
   }
 
+  /** Row of the timeline that is looked at; -1 before there is one. */
+  get row(): number {
+    return this.isLive ? this.timeline.length - 1 : this.timeline.rowOf(this.#state.index);
+  }
+
   /** Whether the picture follows a job that still runs. */
   get isLive(): boolean {
     return this.#state.following && !this.#ended;
+  }
+
+  /** Index of the frame on the screen, which may be behind the one that is to be shown. */
+  get #seen(): number {
+    return this.shown.get()?.index ?? this.#state.index;
   }
 
   get #ended(): boolean {
@@ -87,40 +104,40 @@ export class Player {
   }
 
   seek(row: number): void {
-    this.#halt();
-    this.#become({ following: false, playing: false, row: this.#clamp(row) });
+    this.seekIndex(this.timeline.index(this.#clamp(row)));
   }
 
   seekIndex(index: number): void {
-    this.seek(Math.max(0, this.timeline.rowOf(index)));
+    this.#halt();
+    this.#become({ following: false, playing: false, index });
   }
 
   step(rows: number): void {
-    this.seek((this.isLive ? this.timeline.length - 1 : this.#state.row) + rows);
+    this.seek(this.timeline.rowOf(this.isLive ? this.#seen : this.#state.index) + rows);
   }
 
-  /** Freeze what follows or plays; go on with what does not. */
+  /** Freeze what follows or plays, on the frame that is seen; go on with what does not. */
   toggle(): void {
-    if (this.isLive) this.seek(this.timeline.rowOf(this.frame()?.index ?? 0));
-    else if (this.#state.playing) this.seek(this.#state.row);
-    else if (!this.#ended && this.#state.row >= this.timeline.length - 2) this.follow();
+    if (this.isLive || this.#state.playing) this.seekIndex(this.#seen);
+    else if (!this.#ended && this.row >= this.timeline.length - 2) this.follow();
     else this.#play();
   }
 
   #play(): void {
-    const atEnd = this.#state.row >= this.timeline.length - 1;
-    const row = atEnd ? 0 : Math.max(0, this.#state.row);
+    const atEnd = this.row >= this.timeline.length - 1;
+    const row = atEnd ? 0 : Math.max(0, this.row);
     this.#clock = { wall: performance.now(), video: this.timeline.time(row) };
-    this.#become({ following: false, playing: true, row });
+    this.#become({ following: false, playing: true, index: this.timeline.index(row) });
     this.#tick = requestAnimationFrame(this.#advance);
   }
 
   readonly #advance = (now: number): void => {
     const time = this.#clock.video + now - this.#clock.wall;
-    let { row } = this.#state;
+    const before = this.row;
+    let row = before;
     while (row + 1 < this.timeline.length && this.timeline.time(row + 1) <= time) row += 1;
     const playing = row < this.timeline.length - 1;
-    if (row !== this.#state.row || !playing) this.#become({ row, playing });
+    if (row !== before || !playing) this.#become({ index: this.timeline.index(row), playing });
     if (playing) this.#tick = requestAnimationFrame(this.#advance);
   };
 
@@ -147,12 +164,13 @@ export class Player {
   }
 
   #grown(error: string | null, ended: boolean): void {
-    const { following, version, row } = this.#state;
+    const { following, version, index } = this.#state;
     if (this.#store.latest.job && !ended) this.#sawRunning = true;
     // What has ended while it was followed stays at its end; what had ended before is shown where something was found.
     const last = this.timeline.length - 1;
-    const at = !following ? row : this.#sawRunning ? last : Math.min(last, firstFound(this.timeline));
-    this.#become({ version: version + 1, error, row: at, following: following && !ended });
+    const row = this.#sawRunning ? last : Math.min(last, firstFound(this.timeline));
+    const at = following && row >= 0 ? this.timeline.index(row) : index;
+    this.#become({ version: version + 1, error, index: at, following: following && !ended });
   }
 
   #become(change: Partial<PlayerState>): void {

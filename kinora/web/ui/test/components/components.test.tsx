@@ -95,6 +95,7 @@ test("plugins are added, ordered and removed by keyboard, and it is said aloud",
   expect(screen.getByRole("status").textContent).toBe("faces is now number 1 of 3.");
   await userEvent.click(screen.getByRole("button", { name: "Remove people" }));
   expect(onChange).toHaveBeenLastCalledWith(["faces", "tracker"]);
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("Remove tracker");
 });
 
 test("a broken plugin cannot be chosen", () => {
@@ -121,4 +122,12 @@ test("a list of a million rows has only the visible ones in the page", () => {
   render(<VirtualList label="Rows" count={1_000_000} rowRem={2} renderRow={(index) => <span>Row {index}</span>} />);
   expect(screen.getByText("Row 0")).toBeDefined();
   expect(screen.getAllByRole("listitem").length).toBeLessThan(60);
+});
+
+test("where a row is current, the arrow keys choose the next one", async () => {
+  const onStep = vi.fn();
+  render(<VirtualList label="Rows" count={10} rowRem={2} onStep={onStep} renderRow={(index) => <span>Row {index}</span>} />);
+  screen.getByRole("region", { name: "Rows" }).focus();
+  await userEvent.keyboard("{ArrowDown}{ArrowUp}");
+  expect(onStep.mock.calls).toEqual([[1], [-1]]);
 });

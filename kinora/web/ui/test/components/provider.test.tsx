@@ -80,7 +80,22 @@ test("when realtime is off, the state is asked for and the page says so", async 
   const calls = vi.mocked(fetch).mock.calls.length;
   await act(() => vi.advanceTimersByTimeAsync(3100));
   expect(vi.mocked(fetch).mock.calls.length - calls).toBe(3);
-  expect(sockets).toHaveLength(1);
+  expect(sockets.filter(({ readyState }) => readyState < 3)).toEqual([]);
+});
+
+test("frames and pictures come for the watched job alone, on a connection that ends with it", async () => {
+  show();
+  act(() => sockets[0]?.open());
+  expect(sockets[0]?.query.get("types")).not.toContain("frame");
+  act(() => screen.getByText("watch").click());
+  await act(() => vi.advanceTimersByTimeAsync(50));
+  const query = sockets[1]?.query;
+  expect([query?.get("job_id"), query?.get("types"), query?.get("images"), query?.get("max_fps")]).toEqual([JOB_ID, "frame", "binary", "30"]);
+  const complete = { job_id: JOB_ID, status: "done", frames: 100, duration_ms: 1000, warnings_count: 0 };
+  act(() => sockets[0]?.receive(message("complete", complete, "a-200")));
+  await act(() => vi.advanceTimersByTimeAsync(50));
+  expect(sockets[1]?.closedWith).toBe(1000);
+  expect(sockets).toHaveLength(2);
 });
 
 test("each page load has a session of its own", () => {

@@ -35,6 +35,16 @@ test("an hour of messages leaves no more behind than a minute", () => {
   expect(store.timings.get("people")?.length).toBe(120);
 });
 
+test("a picture waits for its frame's results, and of the pictures only the newest are kept", () => {
+  const store = watchingStore();
+  const jpeg = new Blob(["jpeg"]);
+  for (let index = 0; index < 1000; index++) store.addPicture({ jobId: JOB_ID, index, jpeg });
+  store.addPicture({ jobId: "another", index: 998, jpeg });
+  const now = performance.now();
+  expect([store.pictures.newest(now, 990)?.index, store.pictures.newest(now, 100)]).toEqual([990, null]);
+  expect(store.pictures.newest(now + 5000, 990)).toBeNull();
+});
+
 test("warnings that came before the job was watched are there when it is", () => {
   const store = new RealtimeStore();
   store.dispatch({ type: "message", message: message("warning", warningPayload()) });

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { RealtimeStore } from "../src/realtime/RealtimeStore";
+import { PictureLoader, type Picture } from "../src/watch/PictureLoader";
+import { Player } from "../src/watch/Player";
+import { frame, framePayload, job, JOB_ID, message } from "./examples";
+
+/** The picture requests under way: index → answer it. */
+const requests = new Map<number, () => void>();
+
+beforeEach(() => {
+  vi.stubGlobal("createImageBitmap", () => Promise.resolve({ close: () => undefined }));
+  vi.stubGlobal("fetch", (url: string, { signal }: RequestInit) => new Promise<Response>((answer, refuse) => {
+    const index = Number(/(\d+)\.jpg$/.exec(url)?.[1]);
+    requests.set(index, () => answer(new Response(new Blob(["jpeg"]))));
+    signal?.addEventListener("abort", () => refuse(new DOMException("gone", "AbortError")));
+  }));
+});
+afterEach(() => {
+  requests.clear();
+  vi.unstubAllGlobals();
+});
+
+function runningJob(...indices: number[]): RealtimeStore {
+  const store = new RealtimeStore();
+  store.dispatch({ type: "watch", jobId: JOB_ID });
+  store.dispatch({ type: "job", job: job({ frames_done: 1000 }) });
+  for (const index of indices) store.dispatch({ type: "message", message: message("frame", framePayload({ index })) });
+  return store;
+}
+
+test("freezing a running job stays on the frame that is seen, which the timeline does not have yet", () => {
+  const player = new Player(JOB_ID, runningJob(81, 82, 83, 84));
+  player.timeline.add(frame(60));
+  player.shown.set(frame(83));
+  player.toggle();
+  expect([player.isLive, player.frame()?.index, player.row]).toEqual([false, 83, 0]);
+});
+
+test("a step goes to the neighbour of the frame that is seen", () => {
+  const player = new Player(JOB_ID, runningJob(3, 4, 5, 6));
+  [3, 4, 5, 6].forEach((index) => player.timeline.add(frame(index)));
+  player.shown.set(frame(5));
+  player.step(-1);
+  player.step(-1);
+  expect(player.getState()).toMatchObject({ index: 3, following: false });
+});
+
+test("while a job is followed, the picture shown is the newest one sent whose results are there", () => {
+  const store = runningJob(1, 2, 3);
+  const player = new Player(JOB_ID, store);
+  [2, 3, 4].forEach((index) => store.addPicture({ jobId: JOB_ID, index, jpeg: new Blob() }));
+  expect(player.sentPicture()?.index).toBe(3);
+  player.seekIndex(1);
+  expect(player.sentPicture()).toBeNull();
+});
+
+test("a picture that was sent is not asked for", async () => {
+  const pictures: Picture[] = [];
+  const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
+  loader.want(7, new Blob(["jpeg"]));
+  await vi.waitFor(() => expect(pictures.map(({ index }) => index)).toEqual([7]));
+  expect(requests.size).toBe(0);
+});
+
+test("of the pictures wanted while one is under way only the last is asked for, and it comes last", async () => {
+  const pictures: Picture[] = [];
+  const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
+  [1, 2, 3].forEach((index) => loader.want(index));
+  requests.get(1)?.();
+  await vi.waitFor(() => expect(requests.has(3)).toBe(true));
+  requests.get(3)?.();
+  await vi.waitFor(() => expect(pictures.map(({ index }) => index)).toEqual([1, 3]));
+  expect([...requests.keys()]).toEqual([1, 3]);
+});
+
+test("a picture under way does not come any more once the one that is seen is wanted again", async () => {
+  const pictures: Picture[] = [];
+  const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
+  loader.want(1);
+  requests.get(1)?.();
+  await vi.waitFor(() => expect(pictures).toHaveLength(1));
+  loader.want(2);
+  loader.want(1);
+  requests.get(2)?.();
+  await new Promise((next) => setTimeout(next));
+  expect(pictures.map(({ index }) => index)).toEqual([1]);
+});
