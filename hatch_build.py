@@ -55,17 +55,25 @@ def build(root: Path) -> None:
     """Make the bundle anew.
 
     Raises:
-        OSError: there is no Node; also CalledProcessError, when npm fails. A bundle that was there stays.
+        OSError: there is no Node; also CalledProcessError, when npm fails. A bundle that was there stays, without stamp.
     """
+    (root / BUNDLE / STAMP).unlink(missing_ok=True)
     environment = dict(os.environ)
     if not node_on_path():
         environment["PATH"] = f"{wheel_folder()}{os.pathsep}{environment['PATH']}"
     npm = shutil.which("npm", path=environment["PATH"])
     if npm is None:
         raise FileNotFoundError("there is no npm: install Node 22 or newer")
-    for command in (("ci", "--no-audit", "--no-fund"), ("run", "build")):
+    install = () if has_tools(root / SOURCES) else (("ci", "--no-audit", "--no-fund"),)
+    for command in (*install, ("run", "build")):
         subprocess.run((npm, *command), cwd=root / SOURCES, env=environment, check=True)  # noqa: S603 - npm, on our own sources
     (root / BUNDLE / STAMP).write_text(digest(root / SOURCES))
+
+
+def has_tools(sources: Path) -> bool:
+    """Whether what the lock file names has been installed since it last changed."""
+    installed = sources / "node_modules/.package-lock.json"
+    return installed.is_file() and installed.stat().st_mtime >= (sources / "package-lock.json").stat().st_mtime
 
 
 def node_on_path() -> bool:
