@@ -55,7 +55,7 @@ def build(root: Path) -> None:
     """Make the bundle anew.
 
     Raises:
-        OSError: there is no Node; also CalledProcessError, when npm fails. A bundle that was there stays, without stamp.
+        OSError: there is no Node; also CalledProcessError, when npm fails. A bundle that was there stays, unstamped.
     """
     (root / BUNDLE / STAMP).unlink(missing_ok=True)
     environment = dict(os.environ)

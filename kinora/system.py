@@ -24,6 +24,7 @@ from kinora.actors.pictures import Pictures
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.store import Store
 from kinora.actors.submission import JobLimits, Submissions
+from kinora.actors.videos import Videos
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
@@ -37,6 +38,7 @@ PRELOAD = (
     "kinora.plugins.worker",
     "kinora.plugins.decoder",
     "kinora.plugins.pictures",
+    "kinora.plugins.annotator",
     "kinora.plugins.frame_encoder",
 )
 """What the fork server imports, so that workers need not: importing these starts no thread."""
@@ -148,6 +150,7 @@ class System:
             store=self.store,
             submissions=submissions,
             pictures=Pictures(self.fork_server, settings.max_pixels),
+            videos=Videos(self.fork_server, settings.max_pixels, settings.data_dir),
             publish=self._publish,
             last_event_id=lambda: self.connections.last_id if self.connections is not None else None,
             forget=lambda job_id: self.connections.forget(job_id) if self.connections is not None else None,

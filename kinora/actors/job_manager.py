@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import attrs
 import msgspec
@@ -22,6 +23,7 @@ from kinora.actors.models import ENDED, CancelAnswer, JobPage, JobState
 from kinora.actors.pictures import Pictures
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.actors.submission import Checked, Resumed, Submissions
+from kinora.actors.videos import Videos
 from kinora.runtime.actor import ActorGone
 
 COMMIT_PATIENCE_S = 0.1
@@ -32,6 +34,7 @@ SETTLE_GRACE_S = 2.0
 RETRY_AFTER_S = 10
 """What a client is told when the queue is full."""
 RECOVERED_PAGE = 500
+FRAMES_AT_ONCE = 1000
 
 log = structlog.get_logger()
 
@@ -68,6 +71,7 @@ class JobManager:
         store: Store,
         submissions: Submissions,
         pictures: Pictures,
+        videos: Videos,
         publish: Callable[[Payload], object],
         last_event_id: Callable[[], str | None],
         forget: Callable[[str], object],
@@ -79,6 +83,7 @@ class JobManager:
         self._store = store
         self._submissions = submissions
         self._pictures = pictures
+        self._videos = videos
         self._publish = publish
         self._last_event_id = last_event_id
         self._forget = forget
@@ -255,6 +260,15 @@ class JobManager:
             raise NotFound(f"Job {job_id} has no frame {index} (yet).")
         return await self._pictures.picture(await self._location(record), index, frame if overlay else None)
 
+    async def video(self, job_id: str) -> BinaryIO:
+        """An MP4 of the frames that the job has done, with what was found drawn on them, open for reading.
+
+        Raises:
+            NotFound: there is no such job, it has done none, or its source is gone.
+        """
+        record = await self._record(job_id)
+        return await self._videos.annotated(await self._location(record), self._frame_pages(job_id))
+
     def current(self) -> list[ProgressPayload | PluginStatusPayload]:
         """The state of all jobs that have not ended, as messages for a client that has just come."""
         return [payload for live in self._live.values() for payload in live.job.current()]
@@ -389,6 +403,12 @@ class JobManager:
         if record is None:
             raise NotFound(f"There is no job {job_id[:80]}.")
         return record
+
+    async def _frame_pages(self, job_id: str) -> AsyncIterator[list[bytes]]:  # noqa: ASYNC900 - it holds nothing
+        after: int | None = None
+        while page := await self._store.frames(job_id, after=after, limit=FRAMES_AT_ONCE):
+            yield page
+            after = msgspec.json.decode(page[-1])["index"]
 
     async def _location(self, record: JobRecord) -> Path:
         if record.upload is not None:

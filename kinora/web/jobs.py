@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
-from typing import Any, get_args
+from typing import Any, BinaryIO, get_args
 
 import attrs
 import msgspec
@@ -29,6 +30,7 @@ from kinora.web.view import Submitted, SystemView
 
 JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
 FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
+FILE_PIECE = 256 * 1024
 NDJSON = "application/x-ndjson"
 PICTURE_CACHING = "private, max-age=86400, immutable"
 CSV = "text/csv"
@@ -257,6 +259,23 @@ def _add_frame_calls(routes: Blueprint, system: SystemView) -> None:
             return Response(b"", 304, headers)
         data = await system.jobs.picture(job_id, number, overlay)
         return Response(data, 200, headers | {"content-type": "image/jpeg"})
+
+    @routes.get("/<job_id>/annotated.mp4")
+    async def video(job_id: str) -> Response:
+        job_id = job_id_of(job_id)
+        file = await system.jobs.video(job_id)
+        size = os.fstat(file.fileno()).st_size
+        name = f"kinora-{job_id[:8]}.mp4"
+        headers = {"content-length": str(size), "content-disposition": f'attachment; filename="{name}"'}
+        response = Response(_pieces(file), 200, {**headers, "content-type": "video/mp4"})
+        response.timeout = None
+        return response
+
+
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - a client that goes leaves the file to be closed by itself
+    while piece := await trio.to_thread.run_sync(file.read, FILE_PIECE):
+        yield piece
+    file.close()
 
 
 async def _frame_page(system: SystemView, job_id: str, after: int | None, limit: int) -> Response:

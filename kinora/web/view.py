@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.job_request import JobRequest
@@ -63,6 +63,9 @@ class Jobs(Protocol):
 
     async def picture(self, job_id: str, index: int, overlay: bool) -> bytes:
         """One frame as JPEG."""
+
+    async def video(self, job_id: str) -> BinaryIO:
+        """The frames so far as MP4, what was found drawn on them; to be closed."""
 
 
 class PluginEntry(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import attrs
 import msgspec
 import trio
 
+from kinora.plugins.sources import SourceLimits, open_source
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests import client_kit
@@ -113,6 +115,19 @@ async def test_a_frame_is_a_picture_on_demand(server: RunningServer) -> None:
     assert is_problem(await get(f"{url}/3.jpg?overlay=2"), 422, "overlay")
     for missing in ("30", "-1", "x", "03", "9" * 400, "9" * 5000):
         assert is_problem(await get(f"{url}/{missing}.jpg"), 404)
+
+
+async def test_a_job_is_a_video_with_what_was_found(server: RunningServer, tmp_path: Path) -> None:
+    """All frames come as one MP4 that is whole; a job without frames or source has none, and nothing stays behind."""
+    job_id = await started(server)
+    await ended(server, job_id)
+    answer = await get(f"{server.url}/v1/jobs/{job_id}/annotated.mp4")
+    assert answer.headers["content-type"] == "video/mp4"
+    assert answer.headers["content-disposition"] == f'attachment; filename="kinora-{job_id[:8]}.mp4"'
+    (tmp_path / "got.mp4").write_bytes(answer.body)
+    with open_source(str(tmp_path / "got.mp4"), limits=SourceLimits()) as video:
+        assert len([picture.index for picture in video.frames()]) == 30
+    assert is_problem(await get(f"{server.url}/v1/jobs/{uuid.uuid4()}/annotated.mp4"), 404)
 
 
 async def test_a_picture_is_kept_by_whoever_has_it(server: RunningServer) -> None:
@@ -388,6 +403,7 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
         "/v1/jobs/{job_id}/resume",
         "/v1/jobs/{job_id}/frames",
         "/v1/jobs/{job_id}/frames/{index}.jpg",
+        "/v1/jobs/{job_id}/annotated.mp4",
         "/v1/plugins",
         "/v1/plugins/reload",
         "/v1/plugins/{name}",

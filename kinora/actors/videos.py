@@ -1,0 +1,62 @@
+"""Copies of jobs' videos with what was found drawn into them, made in a process of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+import msgspec
+import trio
+
+from kinora.actors.errors import NotFound
+from kinora.runtime.channel import ProtocolError
+from kinora.runtime.workers import ForkServer, WorkerGone
+
+TARGET = "kinora.plugins.annotator:main"
+AT_ONCE = 1
+"""Videos being made at the same time; further requests wait."""
+
+
+class Videos:
+    """Makes annotated videos, in a folder where nothing of them stays."""
+
+    def __init__(self, fork_server: ForkServer, max_pixels: int, folder: Path) -> None:
+        self._fork_server = fork_server
+        self._max_pixels = max_pixels
+        self._folder = folder
+        self._places = trio.CapacityLimiter(AT_ONCE)
+
+    async def annotated(self, location: Path, pages: AsyncIterable[list[bytes]]) -> BinaryIO:
+        """An MP4 of the source's pictures that have a FrameData in ``pages``, open for reading; gone once it is closed.
+
+        Raises:
+            NotFound: the source is gone, or there is no picture to be had.
+        """
+        async with self._places:
+            with TemporaryDirectory(prefix="video-", dir=self._folder) as name:
+                folder = trio.Path(name)
+                frames, out = folder / "frames.ndjson", folder / "annotated.mp4"
+                async with await frames.open("wb") as lines:
+                    async for page in pages:
+                        await lines.write(b"".join(frame + b"\n" for frame in page))
+                await self._order(str(location), str(frames), str(out))
+                return (await out.open("rb")).wrapped
+
+    async def _order(self, location: str, frames: str, out: str) -> None:
+        worker = await self._fork_server.fork(TARGET, "video")
+        limits = {"max_pixels": self._max_pixels}
+        order = {"op": "annotate", "location": location, "frames": frames, "out": out, "limits": limits}
+        try:
+            await worker.send(msgspec.msgpack.encode(order))
+            answer = msgspec.msgpack.decode(await worker.receive(), type=dict[str, Any])
+        except (WorkerGone, ProtocolError, msgspec.DecodeError) as error:
+            raise NotFound(f"The video could not be made: {error}") from error
+        finally:
+            with trio.CancelScope(shield=True):  # Worker.kill bounds itself
+                await worker.kill()
+        if answer["op"] != "written":
+            raise NotFound(f"The video could not be made: {answer.get('message')}")
+        if answer["pictures"] == 0:
+            raise NotFound("There is no video: the job has no frames (yet).")
