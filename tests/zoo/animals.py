@@ -382,9 +382,11 @@ MOODY = (
     Animal(
         does="fails to prepare once, and works again",
         code="""
-        if not Path(__file__ + ".again").exists():
-            Path(__file__ + ".again").touch()
+        tried = Path(__file__ + ".tried")
+        if not tried.exists():
+            tried.touch()
             raise OSError("just this once")
+        tried.unlink()
         """,
         fate=Fate.RAISES,
         where=(Where.PREPARE,),

@@ -32,12 +32,21 @@ async def test_jobs_survive_plugins_that(family: str, settings: Settings, media:
     before = threads_and_shared_memory()
     async with open_system(attrs.evolve(settings, max_jobs=JOBS_AT_ONCE)) as system:
         for animal in FAMILIES[family]:
-            with nothing_left_behind(system), LoopWatch() as watch:
-                sightings, alone = await run_all(system, cage, animal)
-            for sighting in sightings:
-                check(sighting, alone)
+            watch = await run_and_check(system, cage, animal)
+            if watch.longest_ms >= LOOP_LIMIT_MS:
+                # Another thread of this process may have had the GIL but no core; what we do wrong, we do again.
+                watch = await run_and_check(system, cage, animal)
             assert watch.longest_ms < LOOP_LIMIT_MS, (animal, watch.culprit)
     assert threads_and_shared_memory() == before
+
+
+async def run_and_check(system: System, cage: Cage, animal: Animal) -> LoopWatch:
+    """Let it loose in all its places, and hold it to everything but what the event loop was held up, which it tells."""
+    with nothing_left_behind(system), LoopWatch() as watch:
+        sightings, alone = await run_all(system, cage, animal)
+    for sighting in sightings:
+        check(sighting, alone)
+    return watch
 
 
 async def run_all(system: System, cage: Cage, animal: Animal) -> tuple[list[Sighting], list[Any]]:
