@@ -80,6 +80,9 @@ async def test_the_frames_of_a_whole_video_are_all_there(settings: Settings) -> 
     source = PEOPLE.name if PEOPLE.exists() else "clip.mp4"
     expected = 1394 if PEOPLE.exists() else 30
     async with open_server(settings) as server:
-        job_id = (await post(f"{server.url}/v1/jobs", {"source": source, "plugins": ["quality"]})).json()["job_id"]
-        final = await _poll(server, job_id)
-    assert [frame["index"] for frame in final["frames"]] == list(range(expected))
+        submitted = await post(f"{server.url}/v1/jobs", {"source": source, "plugins": ["quality"]})
+        job = server.url + submitted.headers["location"]
+        while (await get(f"{job}/extended?limit=0")).json()["finished_at"] is None:
+            await get(f"{job}?limit=0", prefer="wait=60")
+        frames = (await get(job)).json()["frames"]
+    assert [frame["index"] for frame in frames] == list(range(expected))
