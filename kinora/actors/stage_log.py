@@ -5,10 +5,9 @@ from __future__ import annotations
 from kinora.actors.messages import Code, utc_now
 from kinora.actors.models import StageError
 from kinora.actors.plugin_records import PluginRecord
+from kinora.plugins.protocol import TRACEBACK_CHARACTERS
 from kinora.runtime.tail import Tail
 from kinora.runtime.workers import LOG_BYTES, Worker
-
-TRACEBACK_CHARACTERS = 8_000
 
 
 class StageLog:

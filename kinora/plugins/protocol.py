@@ -1,16 +1,23 @@
 """What the server and a plugin's worker process say to each other, as msgpack; results travel as JSON text inside.
 
 The server asks (``Request``), one thing at a time. The worker answers each request with one ``Answer``, and may send
-``Note``s before it.
+``Note``s before it. What the worker says is checked as it is decoded, for its process is the plugin's.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from kinora.plugins.api import Severity
+
+MESSAGE_CHARACTERS = 1_000
+TRACEBACK_CHARACTERS = 8_000
+
+Message = Annotated[str, msgspec.Meta(max_length=MESSAGE_CHARACTERS)]
+Traceback = Annotated[str, msgspec.Meta(max_length=TRACEBACK_CHARACTERS)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,18 +85,18 @@ class Done(msgspec.Struct, tag_field="op", tag="done", frozen=True, kw_only=True
 
     result: bytes | None
     """As JSON text; None when it had nothing to say."""
-    run_ms: float
+    run_ms: Milliseconds
     """Wall time inside the plugin."""
-    fault: str | None = None
+    fault: Message | None = None
     """Why the result, or a part of it, could not be told as JSON."""
 
 
 class Raised(msgspec.Struct, tag_field="op", tag="raised", frozen=True, kw_only=True):
     """The plugin's method raised, or the module could not be imported."""
 
-    message: str
-    traceback: str
-    run_ms: float
+    message: Message
+    traceback: Traceback
+    run_ms: Milliseconds
     device_failed: bool = False
     """Whether the error tells of its device rather than of the plugin; on ``cpu`` this means nothing."""
 
@@ -97,7 +104,7 @@ class Raised(msgspec.Struct, tag_field="op", tag="raised", frozen=True, kw_only=
 class Warned(msgspec.Struct, tag_field="op", tag="warned", frozen=True, kw_only=True):
     """The plugin called ``context.warn``."""
 
-    message: str
+    message: Message
     severity: Severity
 
 

@@ -26,23 +26,25 @@ import numpy as np
 from kinora.plugins import protocol
 from kinora.plugins.api import Frame, Plugin, PluginMetadata, Severity
 from kinora.plugins.device_errors import tells_of_device
+from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
 from kinora.plugins.results import BadResult, encode_result
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.frames import RingReader
 from kinora.runtime.machine import THREAD_VARIABLES
 
-TRACEBACK_CHARACTERS = 8_000
-MESSAGE_CHARACTERS = 1_000
 _SEVERITIES = ("low", "medium", "high")
 
 
 def main(channel: Channel) -> None:
     """Serve one plugin until the server closes the channel."""
     _settle()
-    stage = _Stage(channel)
+    stage, own = _Stage(channel), os.getpid()
     while True:
         data, fds = channel.recv()
-        channel.send(protocol.encode(_answer(stage, protocol.decode_request(data), fds)))
+        answer = _answer(stage, protocol.decode_request(data), fds)
+        if os.getpid() != own:
+            os._exit(0)  # a copy that the plugin has forked and let come back here: it must not answer as well
+        channel.send(protocol.encode(answer))
 
 
 def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protocol.Answer:
@@ -163,7 +165,7 @@ def _timed(method: Callable[[], object]) -> protocol.Answer:
         return protocol.Done(result=None, run_ms=run_ms)
     if encoded.nulled is None:
         return protocol.Done(result=encoded.data, run_ms=run_ms)
-    fault = f"{encoded.nulled[:MESSAGE_CHARACTERS]} is NaN or infinite and became null"
+    fault = f"{encoded.nulled[: MESSAGE_CHARACTERS // 2]} is NaN or infinite and became null"
     return protocol.Done(result=encoded.data, run_ms=run_ms, fault=fault)
 
 

@@ -44,7 +44,7 @@ class Animal:
     does: str
     """What it does, as a sentence goes on after "it"."""
     code: str
-    """The body of a function of ``frame``, which is None outside ``process_frame``."""
+    """The body of a function of ``frame``, which is None outside ``process_frame``, and ``context``."""
     fate: Fate
     where: Sequence[Where] = METHODS
     loses_results: bool = True
@@ -55,6 +55,8 @@ class Animal:
     """Further arguments of its PluginMetadata."""
     strikes: range = FROM_THE_FIFTH_ON
     """On which frames, if it misbehaves on frames."""
+    warns: bool = False
+    """Whether it warns by itself, before anything is noticed."""
     repeats: bool = True
     """Whether its warnings say the same each time."""
     source: str = "clip.mp4"
@@ -64,9 +66,8 @@ class Animal:
 
     def codes(self, where: Where) -> list[str]:
         """The codes of its warnings, each once, in their order."""
-        if not self.fate:
-            return []
-        return [self.fate, "PLUGIN_DISABLED"] if self.is_disabled(where) else [self.fate]
+        codes = ["PLUGIN_WARNING"] * self.warns + [self.fate] * bool(self.fate)
+        return [*codes, "PLUGIN_DISABLED"] if self.is_disabled(where) else codes
 
     def is_disabled(self, where: Where) -> bool:
         """Whether the job goes on without it in the end."""
@@ -98,7 +99,7 @@ import numpy as np
 from kinora.plugins import Frame, Plugin, PluginMetadata
 
 
-def misbehave(frame):
+def misbehave(frame, context):
 {body}
 
 
@@ -106,20 +107,21 @@ class Animal(Plugin):
     metadata = PluginMetadata(name="{name}", {metadata})
 
     def prepare(self, context):
+        self.context = context
         if "{where}" == "prepare":
-            misbehave(None)
+            misbehave(None, context)
 
     def process_frame(self, frame):
         if "{where}" == "process_frame" and frame.index in {strikes}:
-            return misbehave(frame)
+            return misbehave(frame, self.context)
         return {{"index": frame.index}}
 
     def finalize(self):
-        return misbehave(None) if "{where}" == "finalize" else None
+        return misbehave(None, self.context) if "{where}" == "finalize" else None
 
 
 if "{where}" == "import" and Path(__file__ + ".loose").exists():
-    misbehave(None)
+    misbehave(None, None)
 """
 
 RAISING = (
@@ -141,7 +143,7 @@ RAISING = (
     Animal(does="raises KeyboardInterrupt", code="raise KeyboardInterrupt", fate=Fate.RAISES),
     Animal(
         does="calls itself until there is a RecursionError",
-        code="misbehave(frame)",
+        code="misbehave(frame, context)",
         fate=Fate.RAISES,
     ),
     Animal(
@@ -200,6 +202,26 @@ DYING = (
         fate=Fate.DIES,
     ),
     Animal(
+        does="closes its channel to the server, and hangs",
+        code="""
+        os.close(3)
+        time.sleep(1e9)
+        """,
+        fate=Fate.DIES,
+    ),
+    Animal(
+        does="sends the server a message of its own making",
+        code="""
+        import msgspec
+        answer = {"op": "raised", "message": "x" * 10**6, "traceback": "", "run_ms": -1.0}
+        data = msgspec.msgpack.encode(answer)
+        for start in range(0, len(data), 65535):
+            part = data[start : start + 65535]
+            os.write(3, (b"\\1" if start + 65535 < len(data) else b"\\0") + part)
+        """,
+        fate=Fate.DIES,
+    ),
+    Animal(
         does="writes to the frame's memory behind numpy's back",
         code="ctypes.memset(frame.image.ctypes.data, 0, frame.image.nbytes)",
         fate=Fate.DIES,
@@ -221,6 +243,16 @@ HANGING = (
     ),
     Animal(
         does="stops itself (SIGSTOP)", code="os.kill(os.getpid(), signal.SIGSTOP)\ntime.sleep(1e9)", fate=Fate.HANGS
+    ),
+    Animal(
+        does="tells the server things without end",
+        code="""
+        while True:
+            context.warn("again")
+            context.partial({"number": time.perf_counter_ns()})
+        """,
+        fate=Fate.HANGS,
+        warns=True,
     ),
     Animal(
         does="waits for children that hang",
@@ -333,6 +365,12 @@ VANDALS = (
                     time.sleep(1e9)
                 os._exit(0)
         """,
+        fate=Fate.UNHARMED,
+        strikes=range(5, 6),
+    ),
+    Animal(
+        does="forks, and both come back",
+        code="os.fork()",
         fate=Fate.UNHARMED,
         strikes=range(5, 6),
     ),
