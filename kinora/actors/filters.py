@@ -33,8 +33,7 @@ REMEMBERED_S = 600.0
 """A job that is silent for this long is forgotten: that it is complete may not be wanted to be known."""
 
 
-@attrs.frozen
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """What a message is about, as far as filters ask: kept with it in the log, unlike the message itself."""
 
     type: str

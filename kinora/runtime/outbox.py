@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Hashable
 
 import attrs
+import msgspec
 
 MAX_MESSAGES = 1_000
 MAX_BYTES = 8 * 2**20
@@ -23,8 +24,7 @@ class Overflow(enum.Enum):
     """Dropped second, oldest first, but never the latest of its key."""
 
 
-@attrs.frozen(eq=False, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """One message as it goes to every subscriber: numbered, and encoded once."""
 
     seq: int
