@@ -340,6 +340,27 @@ async def test_a_client_may_change_what_it_sees(autojump_clock: MockClock) -> No
     assert manager.statistics().broadcast.subscribers == 0
 
 
+async def test_a_client_that_is_behind_may_change_what_it_sees(autojump_clock: MockClock) -> None:
+    """What waited for it comes all the same, then what it asked for since; the ids never go down."""
+    manager = manager_of()
+    async with running(manager) as nursery:
+        client = await connect(nursery, manager, filters=Filters(types=frozenset({"warning"})))
+        client.stop_reading()
+        for count in range(100):
+            manager.broadcast(warning(str(count)))
+            manager.broadcast(frame(count))
+        await client.say({"type": "subscribe", "payload": {"types": ["frame"], "max_fps": 1}})
+        for count in range(100, 200):
+            manager.broadcast(warning(str(count)))
+            manager.broadcast(frame(count))
+        await settle()
+        client.read_on()
+        await settle()
+    assert client.types() == ["warning"] * 100 + ["frame"]
+    assert indices(client) == [100]
+    assert ids(client) == sorted(ids(client))
+
+
 async def test_what_was_published_just_before_a_change_is_not_lost(autojump_clock: MockClock) -> None:
     """Published and subscribed in one scheduler pass: the old filters decide, once."""
     manager = manager_of()

@@ -22,10 +22,12 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Reques
 
 from kinora.actors import client_session
 from kinora.actors.connection_manager import ConnectionManager
+from kinora.runtime import outbox
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web import byte_queue
 from tests.actors.realtime_kit import frame, progress
+from tests.client_kit import exchange
 
 SMALL_BUFFER = 8 * 1024
 READING, STALLED = 180, 20
@@ -192,6 +194,24 @@ async def test_a_stopped_client_is_cut_and_the_others_feel_nothing(
             beside.append(await publish_and_time(manager, one, 100))
         process.kill()
     assert statistics.median(beside) < 2 * alone + 0.002
+
+
+async def test_an_event_stream_that_nobody_reads_is_cut(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for it is bounded until the stall limit; then the session is counted out."""
+    monkeypatch.setattr(client_session, "STALL_S", 0.5)
+    manager = manager_of(server)
+    async with exchange(f"{server.url}/v1/realtime") as stalled:
+        await stalled.head()
+        await trio.testing.wait_all_tasks_blocked()
+        [session] = manager.active_connections.values()
+        for index in range(200):
+            manager.broadcast(frame(index, size=200_000))
+            await trio.lowlevel.checkpoint()
+            assert session.statistics().waiting_bytes <= outbox.MAX_BYTES  # type: ignore[attr-defined]
+        with trio.fail_after(10):
+            while manager.feed.statistics().subscribers:  # noqa: ASYNC110 - nothing tells when it is so
+                await trio.sleep(0.01)
+    assert not manager.active_connections
 
 
 async def test_a_peer_that_has_vanished_is_given_up(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:

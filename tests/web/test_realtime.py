@@ -214,6 +214,23 @@ async def test_both_ways_close_and_take_over_alike(either: RunningServer) -> Non
             assert second.closed.code == 1000
 
 
+async def test_a_session_may_go_on_over_the_other_transport(either: RunningServer) -> None:
+    """The newer of two connections of one session stays, whichever way each came; of the older one nothing is left."""
+    query = f"session_id={uuid.uuid4()}"
+    manager = either.system.connections
+    assert manager is not None
+    async with websocket(either, query) as first:
+        await first.get_message()
+        async with events(f"{either.url}/v1/realtime?{query}") as second:
+            assert await close_code(first) == 4002
+            await anext(second)
+            async with websocket(either, query) as third:
+                async for _ in second:
+                    pass
+                await until_told(third, "pong")
+                assert len(manager.active_connections) == manager.statistics().broadcast.subscribers == 1
+
+
 async def test_a_message_of_any_size_is_one_message(either: RunningServer) -> None:
     """Beyond every buffer on the way, with small ones before and behind, each message comes whole and once."""
     assert either.system.connections is not None

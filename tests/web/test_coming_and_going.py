@@ -1,0 +1,139 @@
+"""Clients that come and go over both transports, with all kinds of wishes, always going on after the last id seen."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import trio
+from wsproto.events import TextMessage
+
+from kinora.actors import client_session
+from kinora.actors.filters import Filters, Subject
+from kinora.actors.messages import ErrorPayload, RealtimeMessage
+from kinora.runtime.outbox import Outbox, Overflow
+from kinora.serve import RunningServer
+from tests.actors.realtime_kit import frame, picture, progress, warning
+from tests.client_kit import events
+from tests.web.test_channel_under_stress import client, manager_of, uuid_of
+
+NUMBERED = frozenset({"frame", "progress", "warning"})
+THE_END = RealtimeMessage(ErrorPayload(job_id=None, error="the end", plugin=None, details={}))
+"""Reaches everybody, whatever they asked for."""
+JOBS = (frozenset[str](), frozenset("a"), frozenset("ab"))
+TYPES = (frozenset[str](), frozenset({"frame"}), frozenset({"warning", "progress"}))
+
+
+def wish(number: int) -> Filters:
+    """One of many combinations."""
+    return Filters(
+        job_ids=JOBS[number % 3],
+        types=TYPES[number // 3 % 3],
+        max_fps=20.0 if number % 4 == 3 else None,
+        images="binary" if number % 5 == 4 else "url",
+    )
+
+
+def number_of(event_id: str) -> int:
+    """The second part of an id."""
+    return int(event_id.partition("-")[2])
+
+
+class Witness:
+    """One client through all of its connections; every fifth comes over an event stream."""
+
+    def __init__(self, number: int, last_event_id: str) -> None:
+        self.chance = random.Random(number)  # noqa: S311 - a test's
+        self.filters = wish(number)
+        self.last_event_id = last_event_id
+        self.over_events = number % 5 == 0
+        asked = [("session_id", uuid_of(number)), ("images", self.filters.images)]
+        asked += [("job_id", job_id) for job_id in self.filters.job_ids]
+        asked += [("types", name) for name in self.filters.types]
+        asked += [("max_fps", str(self.filters.max_fps))] if self.filters.max_fps else []
+        self.query = urlencode(asked)
+        self.numbers: list[int] = []
+        self.gaps: list[dict[str, Any]] = []
+        self.patience = 0
+        """How many messages it waits for before it leaves."""
+        self.done = False
+
+    async def come_and_go(self, server: RunningServer) -> None:
+        """Connect for a while, again and again, until the end has been heard of."""
+        while not self.done:
+            self.patience = self.chance.choice((3, 30, 200, 10_000))
+            with suppress(trio.BrokenResourceError):
+                await (self._read_events(server) if self.over_events else self._read_messages(server))
+
+    async def _read_events(self, server: RunningServer) -> None:
+        address = f"{server.url}/v1/realtime?{self.query}"
+        async with events(address, last_event_id=self.last_event_id) as stream:
+            async for event in stream:
+                if "data" in event.fields and not self._hear(event.message):
+                    return
+
+    async def _read_messages(self, server: RunningServer) -> None:
+        async with client(server, f"{self.query}&last_event_id={self.last_event_id}") as one:
+            while one.close_code is None:
+                while one.messages:
+                    if not self._hear(one.messages.pop(0)):
+                        return
+                if self.chance.random() < 0.1:
+                    await trio.testing.wait_all_tasks_blocked()  # as long as anybody else has anything to do
+                    await one.send(TextMessage(data='{"type": "ping"}'))
+                await one.receive()
+
+    def _hear(self, message: dict[str, Any]) -> bool:
+        """Take one message; whether there is any wish for more on this connection."""
+        number = number_of(message["id"])
+        assert number >= number_of(self.last_event_id)
+        self.last_event_id = message["id"]
+        if message["type"] == "gap":
+            self.gaps.append(message["payload"])
+        elif message["type"] in NUMBERED:
+            self.numbers.append(number)
+        self.done = self.done or message["payload"].get("error") == "the end"
+        self.patience -= 1
+        return self.patience > 0 and not self.done
+
+    def misses(self, number: int, message: RealtimeMessage) -> bool:
+        """Whether it should have had this one: it asked for it, and neither a gap nor its pace explains it."""
+        replaceable = message.overflow is not Overflow.KEPT
+        explained = replaceable and (
+            self.filters.max_fps is not None
+            or any(number_of(gap["from"]) <= number <= number_of(gap["to"]) for gap in self.gaps)
+        )
+        return self.filters.wants(Subject.of(message)) and number not in self.numbers and not explained
+
+
+async def test_whoever_comes_and_goes_hears_everything_once(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked for, each message comes once and in order, and only replaceable ones are lost, in a gap."""
+    monkeypatch.setattr(client_session, "Outbox", lambda: Outbox(max_messages=60, max_bytes=200_000))
+    manager = manager_of(server)
+    witnesses = [Witness(number, manager.last_id) for number in range(20)]
+    published: dict[int, RealtimeMessage] = {}
+    chance = random.Random(7)  # noqa: S311 - a test's
+    async with trio.open_nursery() as nursery:
+        for witness in witnesses:
+            nursery.start_soon(witness.come_and_go, server)
+        for index in range(600):
+            job_id = chance.choice("abc")
+            size = chance.choice((0, 100, 4_000))
+            for message in (frame(index, job_id, size=size), progress(index % 100, job_id), warning("w", job_id)):
+                published[number_of(manager.broadcast(message))] = message
+            manager.show(picture(index, job_id, size=5_000))
+            if chance.random() < 0.03:
+                await trio.testing.wait_all_tasks_blocked()
+        manager.broadcast(THE_END)
+    for witness in witnesses:
+        assert witness.numbers == sorted(set(witness.numbers))
+        assert all(witness.filters.wants(Subject.of(published[number])) for number in witness.numbers)
+        assert not [number for number, message in published.items() if witness.misses(number, message)]
+    assert any(gap["reason"] == "slow" for witness in witnesses for gap in witness.gaps)
+    while manager.feed.statistics().subscribers:  # noqa: ASYNC110 - nothing tells when the last has been counted out
+        await trio.sleep(0.01)
