@@ -207,6 +207,7 @@ class Job:
             progress=self._progress,
             plugin_timings=inspector.collect_timings() if inspector is not None else None,
             warnings=self._warnings.texts(),
+            warning_groups=self._warnings.groups(),
             status=self._status,
             stage=self._stage,
             error=self._error,

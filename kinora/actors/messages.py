@@ -71,6 +71,8 @@ class FramePayload:
     """The plugin's result, as the JSON text that its worker made of it."""
     device_used: str
     timing_ms: float
+    queue_ms: float
+    """How long the frame waited for the plugin."""
     width: int
     height: int
     timestamp_ms: float

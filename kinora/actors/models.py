@@ -61,6 +61,19 @@ class StageState:
 
 
 @attrs.frozen(kw_only=True)
+class WarningGroup:
+    """A warning with all its repeats."""
+
+    plugin: str | None
+    code: str
+    severity: str
+    message: str
+    count: int
+    frame_id: str | None
+    """The first frame that it was about, if it was about one."""
+
+
+@attrs.frozen(kw_only=True)
 class JobState:
     """A job as ``/extended`` shows it, short of its frames."""
 
@@ -72,6 +85,8 @@ class JobState:
     plugin_timings: Mapping[str, float] | None
     """Plugin → total ms inside it; null when there was no inspector."""
     warnings: tuple[str, ...]
+    warning_groups: tuple[WarningGroup, ...] = ()
+    """The same in full."""
     status: JobStatus
     stage: Stage
     error: str | None

@@ -192,8 +192,9 @@ class ToolRunner:
         await self._ensure_worker()
         if self._breaker.disabled:
             return
+        queue_ms = (trio.current_time() - ticket.queued_at) * 1000
         if self._inspector is not None:
-            self._inspector.add_queue(self.spec.plugin, (trio.current_time() - ticket.queued_at) * 1000)
+            self._inspector.add_queue(self.spec.plugin, queue_ms)
         request = protocol.Process(
             slot=ticket.slot,
             index=ticket.index,
@@ -206,7 +207,7 @@ class ToolRunner:
         if answer is None:
             return
         self._frames += 1
-        self._take(answer, ticket)
+        self._take(answer, ticket, queue_ms)
         if not self._breaker.disabled:
             self._say("running", answer.run_ms)
 
@@ -221,7 +222,7 @@ class ToolRunner:
             return None
         return await self._attempt(request, self.spec.plugin_timeout_ms, frame_id)
 
-    def _take(self, answer: protocol.Done | protocol.Raised, ticket: FrameTicket) -> None:
+    def _take(self, answer: protocol.Done | protocol.Raised, ticket: FrameTicket, queue_ms: float) -> None:
         """Judge an answer about a frame."""
         if isinstance(answer, protocol.Raised):
             self._raised(answer, answer.message, ticket.frame_id)
@@ -232,13 +233,13 @@ class ToolRunner:
             self._warn(Code.PLUGIN_BAD_RESULT, answer.fault, "medium", ticket.frame_id)
         if answer.result is not None:
             ticket.results[self.spec.plugin] = answer.result
-            self._publish(self._frame_payload(ticket, answer.result, answer.run_ms))
+            self._publish(self._frame_payload(ticket, answer.result, answer.run_ms, queue_ms))
         if self._inspector is not None and self._inspector.over_budget(self.spec.plugin, answer.run_ms):
             self._slow = True
             message = f"a frame took {answer.run_ms:.1f} ms, more than its latency budget"
             self._warn(Code.PLUGIN_SLOW, message, "low", ticket.frame_id)
 
-    def _frame_payload(self, ticket: FrameTicket, result: bytes, run_ms: float) -> FramePayload:
+    def _frame_payload(self, ticket: FrameTicket, result: bytes, run_ms: float, queue_ms: float) -> FramePayload:
         return FramePayload(
             job_id=self.spec.job_id,
             frame_id=ticket.frame_id,
@@ -247,6 +248,7 @@ class ToolRunner:
             data=msgspec.Raw(result),
             device_used=self.device,
             timing_ms=round(run_ms, 1),
+            queue_ms=round(queue_ms, 1),
             width=ticket.width,
             height=ticket.height,
             timestamp_ms=round(ticket.timestamp_ms, 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from kinora.actors.messages import Code, WarningPayload
+from kinora.actors.models import WarningGroup
 from kinora.plugins.api import Severity
 
 MAX_DISTINCT = 100
@@ -25,11 +26,18 @@ class _Key:
 
 
 @attrs.define
+class _Kept:
+    severity: Severity
+    frame_id: str | None
+    count: int = 0
+
+
+@attrs.define
 class WarningLog:
     """Keeps a job's warnings in the order in which they first occurred, bounded however many there are."""
 
     job_id: str
-    _counts: dict[_Key, int] = attrs.field(factory=dict)
+    _kept: dict[_Key, _Kept] = attrs.field(factory=dict)
     _totals: dict[str | None, int] = attrs.field(factory=dict)
     _distinct: dict[str | None, int] = attrs.field(factory=dict)
 
@@ -38,9 +46,10 @@ class WarningLog:
     ) -> WarningPayload | None:
         """Count a warning; what is returned is to be published, None for a repeat that need not be shown."""
         key = self._key(plugin, code, message)
-        count = self._counts[key] = self._counts.get(key, 0) + 1
+        kept = self._kept.setdefault(key, _Kept(severity, frame_id))
+        kept.count += 1
         self._totals[plugin] = self._totals.get(plugin, 0) + 1
-        if not _is_power(count):
+        if not _is_power(kept.count):
             return None
         return WarningPayload(
             job_id=self.job_id,
@@ -49,7 +58,7 @@ class WarningLog:
             severity=severity,
             code=code,
             frame_id=frame_id,
-            count=count,
+            count=kept.count,
         )
 
     def count(self, plugin: str | None) -> int:
@@ -59,7 +68,7 @@ class WarningLog:
     @property
     def distinct(self) -> int:
         """How many different ones there were, which is how many texts there are."""
-        return len(self._counts)
+        return len(self._kept)
 
     @property
     def total(self) -> int:
@@ -69,13 +78,27 @@ class WarningLog:
     def texts(self) -> tuple[str, ...]:
         """``plugin: message``, with how often if more than once."""
         return tuple(
-            f"{_origin(key)}: {key.message}" + (f" ({count} times)" if count > 1 else "")
-            for key, count in self._counts.items()
+            f"{_origin(key)}: {key.message}" + (f" ({kept.count} times)" if kept.count > 1 else "")
+            for key, kept in self._kept.items()
+        )
+
+    def groups(self) -> tuple[WarningGroup, ...]:
+        """Each different one with its first frame and how often it occurred."""
+        return tuple(
+            WarningGroup(
+                plugin=key.plugin,
+                code=key.code,
+                severity=kept.severity,
+                message=key.message,
+                count=kept.count,
+                frame_id=kept.frame_id,
+            )
+            for key, kept in self._kept.items()
         )
 
     def _key(self, plugin: str | None, code: Code, message: str) -> _Key:
         key = _Key(plugin, code, message)
-        if key in self._counts:
+        if key in self._kept:
             return key
         if self._distinct.get(plugin, 0) >= MAX_DISTINCT:
             return _Key(plugin, code, OVERFLOW_MESSAGE)

@@ -43,6 +43,7 @@ def frame(
             plugin=plugin,
             data=msgspec.Raw(msgspec.json.encode("x" * size)),
             device_used="cpu",
+            queue_ms=0.0,
             timing_ms=1.0,
             width=4,
             height=3,

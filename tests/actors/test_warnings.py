@@ -27,6 +27,16 @@ def test_the_texts_say_how_often() -> None:
     assert (log.count("p"), log.total, log.distinct) == (4, 6, 4)
 
 
+def test_the_groups_lead_to_where_each_first_occurred() -> None:
+    """One group per different warning, with how often it came and the first frame that it was about."""
+    log = WarningLog("j")
+    for number in (3, 4):
+        log.add("p", Code.PLUGIN_ERROR, "boom", "medium", f"frame-00000{number}")
+    (group,) = log.groups()
+    assert (group.plugin, group.code, group.severity, group.message) == ("p", "PLUGIN_ERROR", "medium", "boom")
+    assert (group.count, group.frame_id) == (2, "frame-000003")
+
+
 def test_a_plugin_that_warns_differently_each_time_is_bounded() -> None:
     """Beyond the limit its warnings are counted together, and other plugins are not affected."""
     log = WarningLog("j")
