@@ -47,6 +47,7 @@ const VIEWS: Record<string, [path: () => string, ready: (page: Page) => Promise<
   kit: [() => "/ui-kit", (page) => page.getByText("UI kit").waitFor()],
 };
 const WIDE = { width: 1440, height: 900 };
+const HUGE = { width: 3840, height: 2160 };
 const PHONE = { width: 360, height: 740 };
 
 test.each(Object.entries(VIEWS))("axe has nothing against %s, and nothing is wider than the screen: light and dark, wide and phone", async (name, [path, ready]) => {
@@ -62,6 +63,8 @@ test.each(Object.entries(VIEWS))("axe has nothing against %s, and nothing is wid
     }
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
   }
+  await page.setViewportSize(HUGE);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
   expect(faults).toEqual([]);
   await context.close();
 });

@@ -51,15 +51,15 @@ test("screenshots of each view", async () => {
     await page.locator("canvas[data-index]").waitFor();
     await page.waitForTimeout(2500);
   }, ["wide"]);
-  await server.ended(running);
-  const done = await server.submit(["motion", "people", "tracker", "quality", "scenes", "careless"]);
+  await server.post(`/v1/jobs/${running}/cancel`);
+  const done = await server.submit(["motion", "people", "tracker", "quality", "scenes", "careless"], { stride: 4 });
   await server.ended(done);
-  await server.submit(["quality", "colors"], {}, "demo:");
+  await server.submit(["quality", "colors"], {}, { source: "demo:" });
   const lookBack = async (page: Page) => {
     await page.locator("canvas[data-index]").waitFor();
-    await page.getByRole("slider", { name: "Frame", exact: true }).fill("150");
+    await page.getByRole("slider", { name: "Frame", exact: true }).fill("40");
     await page.getByRole("button", { name: "Map of the tracks" }).click();
-    await page.locator('canvas[data-index="150"]').waitFor();
+    await page.locator('canvas[data-index="160"]').waitFor();
   };
   await shoot("finished", `/#/jobs/${done}`, lookBack, all);
   await shoot("jobs", `/#/jobs/${done}`, async (page) => {

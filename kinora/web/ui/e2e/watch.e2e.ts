@@ -64,15 +64,81 @@ test("a finished job is looked back at: scrubber, table, overlay and downloads",
   await page.locator('canvas[data-index="40"]').waitFor();
   await page.getByRole("button", { name: /^44 / }).click();
   await page.locator('canvas[data-index="44"]').waitFor();
-  for (const format of ["JSON", "NDJSON", "CSV"]) {
+  for (const format of ["JSON", "NDJSON", "CSV", "MP4"]) {
     const download = page.waitForEvent("download");
     await page.getByRole("button", { name: format, exact: true }).click();
-    const text = await readFile(await (await download).path(), "utf8");
+    const text = await readFile(await (await download).path(), "latin1");
     if (format === "JSON") expect((JSON.parse(text) as { frames: unknown[] }).frames).toHaveLength(48);
     if (format === "NDJSON") expect(text.trimEnd().split("\n")).toHaveLength(48);
+    if (format === "MP4") expect(text.slice(4, 12)).toBe("ftypisom");
     if (format === "CSV") expect(text).toMatch(/^frame_id,index,timestamp_ms,plugin,class,confidence,x,y,width,height,track_id\r\nframe-/);
   }
   expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("each switch changes what is drawn on the picture", async () => {
+  const jobId = await server.submit(["people", "tracker", "pitch"], { max_frames: 12, stride: 4 });
+  await server.ended(jobId);
+  const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
+  for (const name of ["boxes", "labels", "pitch", "radar", "overlay"]) {
+    const before = await canvas(page).screenshot();
+    await page.locator(`#toggle-${name}`).click();
+    await expect.poll(async () => before.equals(await canvas(page).screenshot()), { message: name }).toBe(false);
+  }
+  await context.close();
+});
+
+test("a file that is dropped anywhere becomes the source, plugins are dragged into order, and the job runs on it so", async () => {
+  const { context, page } = await openPage(browser, server.url);
+  await page.getByRole("button", { name: "Remove scenes" }).waitFor();
+  const dropped = await page.evaluateHandle(async () => {
+    const picture = document.createElement("canvas");
+    picture.width = picture.height = 64;
+    picture.getContext("2d")?.fillRect(0, 0, 32, 32);
+    const blob = await new Promise<Blob | null>((done) => picture.toBlob(done, "image/png"));
+    const transfer = new DataTransfer();
+    if (blob) transfer.items.add(new File([blob], "dropped.png", { type: "image/png" }));
+    return transfer;
+  });
+  await page.locator(".welcome").dispatchEvent("drop", { dataTransfer: dropped });
+  await page.getByText(/^dropped\.png · /).waitFor();
+  const [from, to] = [await page.getByRole("button", { name: /^Move scenes/ }).boundingBox(), await page.getByRole("button", { name: /^Move motion/ }).boundingBox()];
+  if (!from || !to) throw new Error("There is no grip.");
+  await page.mouse.move(from.x + 5, from.y + from.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(to.x + 5, to.y + 2, { steps: 12 });
+  await page.mouse.up();
+  expect(await page.locator(".chosen-name").allTextContents()).toEqual(["scenes", "motion", "people", "tracker", "quality"]);
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.getByText(/^done · 100% · 1 of 1 frames/).waitFor();
+  expect(await page.locator(".plugin-card h3").allTextContents()).toEqual(["scenes", "motion", "people", "tracker", "quality"]);
+  await context.close();
+});
+
+test("restarts, failures and a device that could not be had are said where the job is watched", async () => {
+  const jobId = await server.submit(["crashing", "motion"], { max_frames: 10 }, { device_requested: "cuda:9" });
+  const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.getByText(/^done/).first().waitFor();
+  await page.getByText(/Runs on cpu instead of cuda:9: ./).waitFor();
+  await page.getByRole("article", { name: "crashing" }).getByText("1 restart").waitFor();
+  await page.getByText("PLUGIN_CRASH").waitFor();
+  await context.close();
+});
+
+test("a job is found in the list by a word of it and by its state", async () => {
+  await server.ended(await server.submit(["colors"], { max_frames: 2 }));
+  const { context, page } = await openPage(browser, server.url);
+  await page.getByRole("tab", { name: "All jobs" }).click();
+  const rows = page.getByRole("region", { name: "Jobs, newest first" }).getByRole("link");
+  await page.getByRole("searchbox", { name: "Search jobs" }).fill("colors");
+  await expect.poll(() => rows.count()).toBe(1);
+  await page.getByLabel("Jobs in which state").selectOption("failed");
+  await page.getByText("No job is like that.").waitFor();
+  await page.getByLabel("Jobs in which state").selectOption("done");
+  await rows.first().click();
+  await page.getByRole("article", { name: "colors" }).waitFor();
   await context.close();
 });
 
@@ -86,6 +152,7 @@ test("a plugin that raises shows as a warning with its count and frame, and the 
   await page.getByText(/^done/).first().waitFor();
   await page.getByText("× 9").waitFor();
   expect(await page.getByRole("article", { name: "motion" }).getByText("completed").isVisible()).toBe(true);
+  await page.reload();
   await page.getByRole("button", { name: "frame 0", exact: true }).click();
   await page.locator('canvas[data-index="0"]').waitFor();
   await context.close();

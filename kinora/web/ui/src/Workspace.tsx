@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState, type DragEvent } from "react";
 import type { ExtendedJob } from "./api/types";
 import { JobList } from "./jobs/JobList";
 import { useRealtimeContext } from "./realtime/RealtimeContext";
@@ -45,8 +45,17 @@ export function Workspace({ jobId }: { jobId: string | null }) {
     setPane("start");
   };
 
+  const onDrop = (event: DragEvent) => {
+    const file = event.dataTransfer.files[0];
+    if (!file) return;
+    event.preventDefault();
+    setDraft({ ...draft, kind: "upload", file });
+    setTab("new");
+    setPane("start");
+  };
+
   return (
-    <main className="workspace" id="main" data-pane={pane}>
+    <main className="workspace" id="main" data-pane={pane} onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
       <h1 className="visually-hidden">Kinora</h1>
       <div className="pane-choice">
         <Choice legend="Part of the page" name="pane" options={PANES} value={pane} onChange={setPane} />

@@ -33,7 +33,7 @@ export class Server {
   /** A plugin of the test's own; call it before `start`. */
   writePlugin(name: string, body: string): void {
     mkdirSync(this.#plugins, { recursive: true });
-    writeFileSync(join(this.#plugins, `${name}.py`), `import time\nfrom kinora.plugins import tool\n\n${body}\n`);
+    writeFileSync(join(this.#plugins, `${name}.py`), `import os\nimport time\nfrom kinora.plugins import tool\n\n${body}\n`);
   }
 
   async kill(): Promise<void> {
@@ -54,8 +54,8 @@ export class Server {
   }
 
   /** Start a job and give its id. */
-  async submit(plugins: (string | object)[], options: object = {}, source = SOURCE): Promise<string> {
-    const body = JSON.stringify({ source, plugins, options });
+  async submit(plugins: (string | object)[], options: object = {}, other: object = {}): Promise<string> {
+    const body = JSON.stringify({ source: SOURCE, plugins, options, ...other });
     const response = await fetch(`${this.url}/v1/jobs`, { method: "POST", headers: { "content-type": "application/json" }, body });
     const answer = (await response.json()) as { job_id?: string; detail?: string };
     if (answer.job_id === undefined) throw new Error(answer.detail);

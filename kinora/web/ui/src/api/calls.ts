@@ -75,6 +75,11 @@ export async function reloadPlugins(): Promise<Plugin[]> {
   return ((await (await postJson("/v1/plugins/reload")).json()) as { plugins: Plugin[] }).plugins;
 }
 
+/** The frames of a job as a video, what was found drawn on them; it takes a while to be made. */
+export async function getVideo(id: string): Promise<Blob> {
+  return (await call(`${job(id)}/annotated.mp4`)).blob();
+}
+
 /** All frames of a job as they are sent: a line of JSON each, or CSV. */
 export const streamFrames = (
   id: string,

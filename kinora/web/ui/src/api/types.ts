@@ -37,6 +37,17 @@ export interface PluginState {
   finalize: Json;
 }
 
+/** A warning with all its repeats. */
+export interface JobWarning {
+  plugin: string | null;
+  code: string;
+  severity: Severity;
+  message: string;
+  count: number;
+  /** The first frame that it was about. */
+  frame_id: string | null;
+}
+
 export interface JobSummary {
   job_id: string;
   status: JobStatusName;
@@ -59,6 +70,7 @@ export interface ExtendedJob extends Omit<JobSummary, "plugins"> {
   frames: FrameData[];
   plugin_timings: Record<string, number> | null;
   warnings: string[] | null;
+  warning_groups: JobWarning[];
   fallback_reason: string | null;
   frames_dropped: number;
   fps: number | null;

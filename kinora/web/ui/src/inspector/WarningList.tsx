@@ -50,8 +50,8 @@ function Warning({ group, onJump }: { group: WarningGroup; onJump: (index: numbe
     <li className="warning">
       <div className="warning-head">
         <strong>{plugin ?? "job"}</strong>
-        {severity !== null && <Badge text={severity} />}
-        {code !== null && <code>{code}</code>}
+        <Badge text={severity} />
+        <code>{code}</code>
         {group.count > 1 && <span className="times">× {group.count.toLocaleString("en")}</span>}
         {frameIndex !== null && (
           <button type="button" className="link" onClick={() => onJump(frameIndex)}>

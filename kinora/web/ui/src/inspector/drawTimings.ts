@@ -78,6 +78,7 @@ function drawSummary(context: CanvasRenderingContext2D, summary: TimingSummary, 
   context.fillStyle = color.line;
   context.font = FONT;
   context.textBaseline = "bottom";
+  context.textAlign = "left";
   context.fillText(`p50 ${milliseconds(summary.p50)} · p95 ${milliseconds(summary.p95)}`, 4, height - 3);
   context.textAlign = "right";
   context.fillText(`max ${milliseconds(summary.max)}`, width - 4, height - 3);

@@ -62,7 +62,7 @@ export const WARNINGS: readonly WarningGroup[] = [
     count: 1250,
     frameIndex: 3,
   },
-  { key: "3", plugin: null, message: "The source broke off.", code: null, severity: null, count: 1, frameIndex: null },
+  { key: "3", plugin: null, message: "The source broke off.", code: "SOURCE_TRUNCATED", severity: "low", count: 1, frameIndex: null },
 ];
 
 function plugin(name: string, description: string): Plugin {

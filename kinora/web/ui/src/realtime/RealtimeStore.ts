@@ -2,17 +2,14 @@
 import type { FrameData } from "../api/types";
 import type { BinaryPicture } from "./binaryPicture";
 import { FrameBuffer } from "./FrameBuffer";
+import type { RealtimeMessage } from "./messages";
 import { paintScheduler } from "./paintScheduler";
 import { reduce, type Action } from "./reducer";
 import { SentPictures } from "./SentPictures";
 import { INITIAL_STATE, type RealtimeState } from "./state";
 import { TimingHistory } from "./TimingHistory";
 
-type Message = Action & { type: "message" };
 export type Listener = () => void;
-
-/** Warnings come once, so those of all jobs are kept for when one of them is watched. */
-const KEPT_WARNINGS = 1000;
 
 export class RealtimeStore {
   /** Of the watched job; drawn from, never rendered. */
@@ -21,7 +18,6 @@ export class RealtimeStore {
   readonly timings = new Map<string, TimingHistory>();
   readonly #listeners = new Set<Listener>();
   readonly #paint = paintScheduler(() => this.#tell());
-  #warnings: Message[] = [];
   #state: RealtimeState = INITIAL_STATE;
   #shown: RealtimeState = INITIAL_STATE;
 
@@ -46,7 +42,7 @@ export class RealtimeStore {
     const before = this.#state;
     this.#state = reduce(before, action);
     if (this.#state.jobId !== before.jobId) this.#startAfresh();
-    if (action.type === "message") this.#record(action);
+    if (action.type === "message") this.#record(action.message);
     // Choosing a job is answered at once, like every other deed of the user.
     if (action.type === "watch") this.#tell();
     else if (this.#state !== before) this.#paint.request();
@@ -67,12 +63,9 @@ export class RealtimeStore {
     this.frames.clear();
     this.pictures.clear();
     this.timings.clear();
-    for (const warning of this.#warnings) this.#state = reduce(this.#state, warning);
   }
 
-  #record(action: Message): void {
-    const { message } = action;
-    if (message.type === "warning") this.#warnings = [...this.#warnings.slice(1 - KEPT_WARNINGS), action];
+  #record(message: RealtimeMessage): void {
     if (message.type !== "frame" || message.payload.job_id !== this.#state.jobId) return;
     const { plugin, index, timing_ms, queue_ms } = message.payload;
     this.frames.add(message.payload, performance.now());

@@ -13,7 +13,7 @@ export class TimingHistory {
   readonly #index = new Float64Array(HISTORY_FRAMES);
   #count = 0;
 
-  add(index: number, runMs: number, queueMs = 0): void {
+  add(index: number, runMs: number, queueMs: number): void {
     const slot = this.#count % HISTORY_FRAMES;
     this.#run[slot] = runMs;
     this.#queue[slot] = queueMs;

@@ -18,8 +18,7 @@ export interface FramePayload {
   data: Json;
   device_used: string;
   timing_ms: number;
-  /** Not every server sends it. */
-  queue_ms?: number;
+  queue_ms: number;
   width: number;
   height: number;
   timestamp_ms: number;

@@ -12,7 +12,7 @@ import type {
 } from "./messages";
 import type { ConnectionInfo } from "./RealtimeClient";
 import { watching, type LiveJob, type LivePlugin, type RealtimeState } from "./state";
-import { warningText, withTexts, withWarning } from "./warnings";
+import { warningText, withState, withWarning } from "./warnings";
 
 export type Action =
   | { type: "connection"; info: ConnectionInfo }
@@ -161,7 +161,7 @@ function onGap(state: RealtimeState, payload: GapPayload): RealtimeState {
 }
 
 function onJob(state: RealtimeState, job: ExtendedJob): RealtimeState {
-  const warningGroups = withTexts(state.warningGroups, job.warnings ?? []);
+  const warningGroups = withState(state.warningGroups, job.warning_groups);
   return {
     ...state,
     job,

@@ -7,8 +7,8 @@ export interface WarningGroup {
   key: string;
   plugin: string | null;
   message: string;
-  code: string | null;
-  severity: Severity | null;
+  code: string;
+  severity: Severity;
   count: number;
   /** Of the frame on which it first occurred, where that is known. */
   frameIndex: number | null;

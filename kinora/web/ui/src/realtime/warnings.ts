@@ -1,12 +1,10 @@
-/** Warnings, grouped: from messages with all details, from a job's state as bare texts. */
+/** Warnings, grouped: a job's state has them all, messages have the newest. */
+import type { JobWarning } from "../api/types";
 import type { WarningPayload } from "./messages";
 import type { WarningGroup } from "./state";
 
 /** A job can warn without end; what is shown is the first so many kinds. */
 export const MAX_GROUPS = 500;
-
-/** What stands in a text where a plugin's name would, when it is about none. */
-const ABOUT_JOB: ReadonlySet<string> = new Set(["device", "source"]);
 
 export function warningText(group: Pick<WarningGroup, "plugin" | "message">): string {
   return group.plugin === null ? group.message : `${group.plugin}: ${group.message}`;
@@ -19,41 +17,27 @@ export function indexOfFrameId(frameId: string | null): number | null {
 
 /** `groups` with one more warning; a repeat raises its group's count to what the server says, at least by one. */
 export function withWarning(groups: WarningGroup[], warning: WarningPayload): WarningGroup[] {
-  const key = warningText(warning);
-  const at = groups.findIndex((group) => group.key === key);
+  const fresh = groupOf({ ...warning, count: warning.count ?? 1 });
+  const at = groups.findIndex(({ key }) => key === fresh.key);
   const known = groups[at];
-  if (!known && groups.length >= MAX_GROUPS) return groups;
-  const fresh: WarningGroup = {
-    key,
-    plugin: warning.plugin,
-    message: warning.message,
-    code: warning.code,
-    severity: warning.severity,
-    count: Math.max(warning.count ?? 1, known?.code ? known.count + 1 : (known?.count ?? 1)),
-    frameIndex: known?.frameIndex ?? indexOfFrameId(warning.frame_id),
-  };
-  return known ? groups.with(at, fresh) : [...groups, fresh];
+  if (!known) return groups.length < MAX_GROUPS ? [...groups, fresh] : groups;
+  return groups.with(at, { ...known, count: Math.max(fresh.count, known.count + 1) });
 }
 
-/** `groups` with what a job's state says, in the order of its texts; what only messages tell is kept. */
-export function withTexts(groups: WarningGroup[], texts: readonly string[]): WarningGroup[] {
+/** The groups of a job's state; where `groups` are newer, their counts stay. */
+export function withState(groups: WarningGroup[], warnings: readonly JobWarning[]): WarningGroup[] {
   const known = new Map(groups.map((group) => [group.key, group]));
-  const told = texts.map(groupOfText).map((group) => {
-    const live = known.get(group.key);
+  const told = warnings.map(groupOf).map((group) => {
+    const count = Math.max(group.count, known.get(group.key)?.count ?? 0);
     known.delete(group.key);
-    return live ? { ...live, count: Math.max(live.count, group.count) } : group;
+    return { ...group, count };
   });
   const next = [...told, ...known.values()].slice(0, MAX_GROUPS);
   return isSame(next, groups) ? groups : next;
 }
 
-/** From `plugin: message (12 times)`. */
-function groupOfText(text: string): WarningGroup {
-  const match = /^(?:([^\s:]+): )?([^]*?)(?: \((\d+) times\))?$/.exec(text);
-  const [, origin, message = text, times] = match ?? [];
-  const plugin = origin === undefined || ABOUT_JOB.has(origin) ? null : origin;
-  const count = Number(times ?? 1);
-  return { key: warningText({ plugin, message }), plugin, message, code: null, severity: null, count, frameIndex: null };
+function groupOf({ plugin, code, severity, message, count, frame_id }: JobWarning): WarningGroup {
+  return { key: `${plugin ?? ""} ${code} ${message}`, plugin, message, code, severity, count, frameIndex: indexOfFrameId(frame_id) };
 }
 
 function isSame(a: readonly WarningGroup[], b: readonly WarningGroup[]): boolean {

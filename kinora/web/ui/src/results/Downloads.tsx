@@ -1,10 +1,10 @@
-import { getExtended, streamFrames } from "../api/calls";
+import { getExtended, getVideo, streamFrames } from "../api/calls";
 import { Button } from "../ui/Button";
 import { Notice } from "../ui/Notice";
 import { useAction } from "../ui/useAction";
 import { saveBlob } from "./saveBlob";
 
-/** A job's results as files. */
+/** A job's results as files, and the video with what was found drawn in. */
 export function Downloads({ jobId }: { jobId: string }) {
   const { busy, error, run } = useAction();
   const name = `kinora-${jobId.slice(0, 8)}`;
@@ -12,6 +12,7 @@ export function Downloads({ jobId }: { jobId: string }) {
     { label: "JSON", load: async () => saveBlob(await wholeJob(jobId), `${name}.json`) },
     { label: "NDJSON", load: async () => saveBlob(await frames(jobId, "application/x-ndjson"), `${name}.ndjson`) },
     { label: "CSV", load: async () => saveBlob(await frames(jobId, "text/csv"), `${name}.csv`) },
+    { label: "MP4", load: async () => saveBlob(await getVideo(jobId), `${name}.mp4`) },
   ];
   return (
     <div className="downloads" role="group" aria-label="Download the results">

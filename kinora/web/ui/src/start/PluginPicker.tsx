@@ -1,4 +1,4 @@
-import { useRef, useState, type DragEvent, type KeyboardEvent } from "react";
+import { useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import type { JsonObject, Plugin, PluginChoice } from "../api/types";
 import { IconButton } from "../ui/Button";
 import { focusNeighbour } from "../ui/focusNeighbour";
@@ -15,7 +15,8 @@ interface PluginPickerProps {
 /** Which plugins a frame goes through, in which order and with which options. */
 export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
   const [said, setSaid] = useState("");
-  const dragged = useRef<number | null>(null);
+  const list = useRef<HTMLOListElement>(null);
+  const [dragged, setDragged] = useState<string | null>(null);
   const others = plugins.filter(({ name, health }) => health === "ok" && !chosen.some((choice) => choice.name === name));
 
   const move = (from: number, to: number) => {
@@ -24,22 +25,26 @@ export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
     onChange(moved(chosen, from, to));
     setSaid(`${name} is now number ${to + 1} of ${chosen.length}.`);
   };
-  const onDrop = (event: DragEvent, to: number) => {
-    if (dragged.current === null) return;
-    event.preventDefault();
-    event.stopPropagation();
-    move(dragged.current, to);
-    dragged.current = null;
+  const onGrab = (event: PointerEvent, name: string) => {
+    // The list, because the grip itself is moved about.
+    list.current?.setPointerCapture(event.pointerId);
+    setDragged(name);
+  };
+  const onPointerMove = (event: PointerEvent) => {
+    const from = chosen.findIndex(({ name }) => name === dragged);
+    if (from < 0) return;
+    const others = [...(list.current?.children ?? [])].toSpliced(from, 1);
+    const to = others.filter((item) => middleOf(item) < event.clientY).length;
+    if (to !== from) move(from, to);
   };
 
   return (
     <div className="plugin-picker">
-      <ol aria-label="Chosen plugins, in order">
+      <ol ref={list} aria-label="Chosen plugins, in order" onPointerMove={onPointerMove} onLostPointerCapture={() => setDragged(null)}>
         {chosen.map((choice, index) => (
-          <li key={choice.name} onDragOver={(event) => dragged.current !== null && event.preventDefault()}
-            onDrop={(event) => onDrop(event, index)}>
+          <li key={choice.name} className={choice.name === dragged ? "dragged" : undefined}>
             <ChosenPlugin choice={choice} plugin={plugins.find(({ name }) => name === choice.name)}
-              onDragStart={() => (dragged.current = index)} onMove={(step) => move(index, index + step)}
+              onGrab={(event) => onGrab(event, choice.name)} onMove={(step) => move(index, index + step)}
               onRemove={() => onChange(chosen.toSpliced(index, 1))}
               onOptions={(options) => onChange(chosen.with(index, { ...choice, options }))} />
           </li>
@@ -62,16 +67,21 @@ export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
   );
 }
 
+function middleOf(element: Element): number {
+  const { top, height } = element.getBoundingClientRect();
+  return top + height / 2;
+}
+
 interface ChosenPluginProps {
   choice: PluginChoice;
   plugin: Plugin | undefined;
-  onDragStart: () => void;
+  onGrab: (event: PointerEvent) => void;
   onMove: (step: number) => void;
   onRemove: () => void;
   onOptions: (options: JsonObject) => void;
 }
 
-function ChosenPlugin({ choice, plugin, onDragStart, onMove, onRemove, onOptions }: ChosenPluginProps) {
+function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onOptions }: ChosenPluginProps) {
   const [open, setOpen] = useState(false);
   const { name, options } = choice;
   const changed = Object.keys(options).length;
@@ -84,8 +94,8 @@ function ChosenPlugin({ choice, plugin, onDragStart, onMove, onRemove, onOptions
   return (
     <>
       <div className="chosen">
-        <button type="button" className="grip" draggable aria-label={`Move ${name}: arrow keys up and down, or drag`}
-          onDragStart={onDragStart} onKeyDown={onKeyDown}>
+        <button type="button" className="grip" aria-label={`Move ${name}: arrow keys up and down, or drag`}
+          onPointerDown={onGrab} onKeyDown={onKeyDown}>
           <Icon name="grip" />
         </button>
         <span className="chosen-name">{name}</span>

@@ -1,4 +1,4 @@
-import { useState, type DragEvent, type SyntheticEvent } from "react";
+import { useState, type SyntheticEvent } from "react";
 import { getDevices, getPlugins, submitJob } from "../api/calls";
 import { ApiError, inWords } from "../api/http";
 import { DeviceSelector } from "../controls/DeviceSelector";
@@ -44,20 +44,13 @@ export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
       setBusy(false);
     }
   };
-  const onDrop = (event: DragEvent) => {
-    const file = event.dataTransfer.files[0];
-    if (!file) return;
-    event.preventDefault();
-    change({ kind: "upload", file });
-  };
   const chooseDevice = (device: string) => {
     writeStored("device", device);
     change({ device });
   };
 
   return (
-    <form className="start-form" aria-label="New job" onSubmit={(event) => void start(event)}
-      onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
+    <form className="start-form" aria-label="New job" onSubmit={(event) => void start(event)}>
       <section aria-label="Source">
         <h2>Source</h2>
         <SourcePicker draft={draft} onChange={change} />

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { RealtimeStore } from "../../src/realtime/RealtimeStore";
 import { TimingHistory } from "../../src/realtime/TimingHistory";
-import { framePayload, JOB_ID, message, warningPayload } from "../examples";
+import { framePayload, JOB_ID, message } from "../examples";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -45,13 +45,6 @@ test("a picture waits for its frame's results, and of the pictures only the newe
   expect(store.pictures.newest(now + 5000, 990)).toBeNull();
 });
 
-test("warnings that came before the job was watched are there when it is", () => {
-  const store = new RealtimeStore();
-  store.dispatch({ type: "message", message: message("warning", warningPayload()) });
-  store.dispatch({ type: "watch", jobId: JOB_ID });
-  expect(store.getState().warningGroups[0]).toMatchObject({ frameIndex: 12, count: 1 });
-});
-
 test("the newest frame is one that all plugins which keep up have done", () => {
   const store = watchingStore();
   const say = (plugin: string, index: number) => store.dispatch({ type: "message", message: message("frame", framePayload({ plugin, index })) });
@@ -66,7 +59,7 @@ test("the newest frame is one that all plugins which keep up have done", () => {
 
 test("times of the last 120 frames are kept, and give the percentiles", () => {
   const history = new TimingHistory();
-  for (let i = 1; i <= 220; i++) history.add(i, i);
+  for (let i = 1; i <= 220; i++) history.add(i, i, 0);
   expect(history.length).toBe(120);
   expect([history.at(0).index, history.at(119).index]).toEqual([101, 220]);
   expect([history.percentile(0.5), history.percentile(0.95)]).toEqual([160, 214]);

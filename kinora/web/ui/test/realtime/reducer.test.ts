@@ -93,15 +93,14 @@ describe("warnings", () => {
     expect(state.warningGroups[0]).toMatchObject({ count: 10, frameIndex: 12 });
   });
 
-  test("the texts of the job's state join those that messages told, with their counts", () => {
+  test("those of the job's state lead to their frames too, and what messages tell since is added", () => {
+    const known = { plugin: "faces", code: "PLUGIN_ERROR", severity: "high", message: "ZeroDivisionError: division by zero", count: 9, frame_id: "frame-000002" } as const;
     const state = after([
-      ...said(message("warning", warningPayload())),
-      { type: "job", job: job({ warnings: ["faces: ZeroDivisionError: division by zero (200 times)", "device: no GPU here"] }) },
+      { type: "job", job: job({ warning_groups: [known] }) },
+      ...said(message("warning", warningPayload({ count: 10 })), message("warning", warningPayload({ message: "another" }))),
+      { type: "job", job: job({ warning_groups: [known] }) },
     ]);
-    expect(state.warningGroups).toMatchObject([
-      { plugin: "faces", count: 200, frameIndex: 12, code: "PLUGIN_ERROR" },
-      { plugin: null, message: "no GPU here", count: 1, frameIndex: null },
-    ]);
+    expect(state.warningGroups).toMatchObject([{ count: 10, frameIndex: 2, severity: "high" }, { message: "another", frameIndex: 12 }]);
   });
 
   test("a job that warns without end does not fill the page", () => {

@@ -1,0 +1,82 @@
+import { expect, test } from "vitest";
+import { drawOverlay } from "../src/draw/drawOverlay";
+import { drawRadar } from "../src/draw/drawRadar";
+import { Trails } from "../src/draw/Trails";
+import type { ViewOptions } from "../src/draw/viewOptions";
+import { drawTimings } from "../src/inspector/drawTimings";
+import { TimingHistory } from "../src/realtime/TimingHistory";
+import { drawTicks } from "../src/results/drawTicks";
+import { Timeline } from "../src/results/Timeline";
+import { frame } from "./examples";
+
+type Call = [name: string, ...values: unknown[]];
+
+/** A canvas of 320 × 100 pixels that writes down what is drawn. */
+function paper() {
+  const calls: Call[] = [];
+  const context = new Proxy({}, {
+    get: (own: Record<string, unknown>, name: string) => own[name] ?? ((...values: unknown[]) => {
+      calls.push([name, ...values, own.textAlign]);
+      return { width: 40 };
+    }),
+  }) as unknown as CanvasRenderingContext2D;
+  const canvas = document.createElement("canvas");
+  Object.defineProperties(canvas, { clientWidth: { value: 320 }, clientHeight: { value: 100 }, getContext: { value: () => context } });
+  const drawn = (name: string) => calls.filter(([called]) => called === name);
+  const texts = () => drawn("fillText").map(([, text]) => text);
+  return { canvas, context, drawn, texts };
+}
+
+test("the chart has a bar for each of the last frames and lines for budget, p50 and p95", () => {
+  const { canvas, drawn, texts } = paper();
+  const history = new TimingHistory();
+  for (let i = 0; i < 200; i++) history.add(i, i < 190 ? 20 : 60, 5);
+  drawTimings(canvas, history, null, 40);
+  expect(drawn("fillRect")).toHaveLength(2 * 120);
+  expect(texts()).toEqual(["budget 40 ms", "p95 60 ms", "p50 20 ms"]);
+});
+
+test("without single times the chart shows what is known of the whole job", () => {
+  const { canvas, context, drawn, texts } = paper();
+  context.textAlign = "right"; // as a picture before may have left it
+  drawTimings(canvas, null, { last: 1, mean: 2, p50: 12, p95: 30, max: 90 }, null);
+  expect(texts()).toEqual(["p50 12 ms · p95 30 ms", "max 90 ms"]);
+  expect(drawn("fillText").map((call) => call.at(-1))).toEqual(["left", "right"]);
+});
+
+test("the scrubber has a tick where something was found, a line at each cut and a flag at each warning", () => {
+  const { canvas, drawn } = paper();
+  const timeline = new Timeline();
+  const found = { detections: [{ x: 0, y: 0, width: 1, height: 1, class: "person" }] };
+  for (let index = 0; index < 100; index++) timeline.add(frame(index, { people: index === 50 ? found : {}, scenes: { cut: index === 20 } }));
+  drawTicks(canvas, timeline, [10, 90]);
+  const heights = drawn("fillRect").map(([, , , , height]) => height as number);
+  expect(heights.filter((height) => height > 0 && height < 100)).toHaveLength(1);
+  expect(heights.filter((height) => height === 100)).toHaveLength(1);
+  expect(drawn("fill")).toHaveLength(2);
+});
+
+const OFF: ViewOptions = { boxes: false, labels: false, pitch: false, radar: false, overlay: true, fps: 30 };
+const person = { x: 10, y: 20, width: 30, height: 40, confidence: 0.9, class: "person", track_id: 3 };
+const found = frame(0, { tracker: { detections: [person] }, pitch: { lines: [[0, 0, 9, 9]], keypoints: [[5, 5], [6, 6]] } });
+
+test.each([
+  ["boxes", "roundRect", 1],
+  ["labels", "fillText", 1],
+  ["pitch", "arc", 2],
+  ["pitch", "lineTo", 2],
+] as const)("the switch %s decides about %s", (name, call, times) => {
+  const [off, on] = [paper(), paper()];
+  drawOverlay(off.context, found, 1, OFF);
+  drawOverlay(on.context, found, 1, { ...OFF, [name]: true });
+  expect([off.drawn(call).length, on.drawn(call).length]).toEqual([0, times]);
+});
+
+test("the map names the tracks that are present and shows where each has been", () => {
+  const { context, drawn, texts } = paper();
+  const trails = new Trails();
+  for (let index = 0; index < 5; index++) trails.add(frame(index, { tracker: { detections: [{ ...person, x: index * 10 }, { ...person, track_id: 4 }] } }));
+  drawRadar(context, trails, new Set([3]));
+  expect(texts()).toEqual(["3"]);
+  expect(drawn("lineTo")).toHaveLength(10);
+});
