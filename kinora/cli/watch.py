@@ -40,19 +40,17 @@ async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_
         ClientError: the server cannot be reached or refuses, or there is no such job (any more).
     """
     async with connect(url, job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:
+        status = None
         async for message in realtime:
-            if message.type == "pong":
-                # All that is left has come. Of a job that ended before, ``complete`` may have been lost.
-                status = await _status(url, job_id) if job_id is not None else None
-                if status in ENDED:
-                    click.echo(f"{job_id} has ended: {status}", err=True)
-                    return _exit_code(status)
-            elif as_json:
-                click.echo(msgspec.json.encode(attrs.asdict(message)))
-            elif (line := described(message)) is not None:
-                click.echo(line)
-            if message.type == "complete" and job_id is not None:
-                return _exit_code(message.payload["status"])
+            if message.type != "pong":
+                _show(message, as_json=as_json)
+                if message.type == "complete" and job_id is not None:
+                    return _exit_code(message.payload["status"])
+            elif status in ENDED:  # when asked before this pong: its ``complete`` is lost, or it would have come
+                click.echo(f"{job_id} has ended: {status}", err=True)
+                return _exit_code(status)
+            elif job_id is not None and (status := await _status(url, job_id)) in ENDED:
+                await realtime.ping()
     return 0
 
 
@@ -65,6 +63,13 @@ async def _status(url: str, job_id: str) -> str | None:
             return None
         raise
     return str(state["status"])
+
+
+def _show(message: Message, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(attrs.asdict(message)))
+    elif (line := described(message)) is not None:
+        click.echo(line)
 
 
 def _exit_code(status: object) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 from urllib.parse import urlencode
 
@@ -87,7 +87,7 @@ async def connect(
 class Realtime:
     """An endless iterator over :class:`Message`; made by :func:`connect`.
 
-    On each connection there is one ``pong``, behind what was missed and the state of things.
+    On each connection there is one ``pong``, behind what was missed and the state of things, and one for each ``ping``.
     """
 
     def __init__(self, url: str, query: list[tuple[str, str]], resumption: Resumption) -> None:
@@ -97,6 +97,7 @@ class Realtime:
         self._resumption = resumption
         self._back_off = BackOff()
         self._sender, self._receiver = trio.open_memory_channel[Message](WAITING_MESSAGES)
+        self._socket: WebSocketConnection | None = None
         self._decided = trio.Event()
         self._end: ClientError | None = None
         self.connections = 0
@@ -120,6 +121,12 @@ class Realtime:
             return await self._receiver.receive()
         except trio.EndOfChannel:
             raise self._end or StopAsyncIteration from None
+
+    async def ping(self) -> None:
+        """Ask for a pong, which comes behind everything published before; if the connection is lost, from the next."""
+        with suppress(ConnectionClosed):
+            if self._socket is not None:
+                await self._socket.send_message(PING)
 
     async def wait_connected(self) -> None:
         """Wait until the first connection is there.
@@ -155,12 +162,14 @@ class Realtime:
                     nursery, stream, self._address.netloc, self._target(), max_message_size=MAX_MESSAGE_BYTES
                 )
             self.connections += 1
+            self._socket = socket
             self._decided.set()
             try:
-                await socket.send_message(PING)
+                await self.ping()
                 while True:
                     await self._pass_on(await _next_message(socket), socket)
             finally:
+                self._socket = None
                 with trio.move_on_after(CLOSE_S, shield=True):
                     await socket.aclose()
 

@@ -112,6 +112,18 @@ async def test_a_pong_tells_that_everything_missed_has_come(server: RunningServe
     assert (types.count("frame"), types[-2]) == (30, "complete")
 
 
+async def test_a_ping_tells_that_everything_published_before_has_come(server: RunningServer) -> None:
+    """What was published before the client asked comes first, then its pong."""
+    assert server.system.connections is not None
+    async with connect(server.url, types=["progress"]) as realtime:
+        while (await anext(realtime)).type != "pong":
+            pass
+        for percent in range(3):
+            server.system.connections.broadcast(progress(percent))
+        await realtime.ping()
+        assert [(await anext(realtime)).type for _ in range(4)] == ["progress"] * 3 + ["pong"]
+
+
 def fill_the_log(server: RunningServer) -> None:
     """Other messages take all the room in the replay log."""
     assert server.system.connections is not None
@@ -127,7 +139,7 @@ async def test_watching_a_job_that_has_ended_ends(server: RunningServer, known: 
     if known == "forgotten since":
         fill_the_log(server)
     positions = {"before a restart": "before-7", "after its end": heard[-1].id, "nothing": None}
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         assert await follow(server.url, submitted.job_id, positions.get(known, submitted.last_event_id)) == 0
 
 
@@ -136,7 +148,7 @@ async def test_watching_a_job_that_was_deleted_ends_with_a_sentence(server: Runn
     submitted = await KinoraClient(server.url).submit(JOB)
     await messages_of(server.url, submitted.job_id, submitted.last_event_id)
     await server.system.jobs.delete(submitted.job_id)
-    with trio.fail_after(5), pytest.raises(ClientError, match="There is no job"):
+    with trio.fail_after(30), pytest.raises(ClientError, match="There is no job"):
         await follow(server.url, submitted.job_id, submitted.last_event_id)
 
 
