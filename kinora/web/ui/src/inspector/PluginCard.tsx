@@ -18,6 +18,7 @@ export function PluginCard({ name }: { name: string }) {
     <article className="plugin-card" aria-label={name}>
       <header>
         <h3>{name}</h3>
+        <span className="hint">{count(live.frames, "frame")}</span>
         <Badge text={live.status} />
         {live.health !== "ok" && live.health !== live.status && <Badge text={live.health} />}
         {restarts > 0 && <Badge text={count(restarts, "restart")} tone="warn" />}
@@ -28,7 +29,6 @@ export function PluginCard({ name }: { name: string }) {
         <Figure term="run p50 / p95" value={both(full?.run_ms)} />
         <Figure term="queue p50 / p95" value={both(full?.queue_ms)} />
         <Figure term="total" value={milliseconds(total)} />
-        <Figure term="frames" value={live.frames.toLocaleString("en")} />
       </dl>
       <PluginMetadata metadata={metadata} finalResult={full?.finalize ?? null} />
     </article>

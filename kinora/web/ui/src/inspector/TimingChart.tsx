@@ -13,7 +13,7 @@ interface TimingChartProps {
   summary: TimingSummary | null;
 }
 
-/** The plugin's time on each of its last frames: a bar for run and, on top of it, queue; lines for p50, p95 and budget. */
+/** The plugin's time on each of its last frames: a bar up for run and one down for queue; lines for p50, p95 and budget. */
 export function TimingChart({ plugin, budgetMs, summary }: TimingChartProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { store } = useRealtimeContext();

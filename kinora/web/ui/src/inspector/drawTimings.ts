@@ -1,13 +1,17 @@
 import type { TimingSummary } from "../api/types";
 import { sharpCanvas } from "../draw/sharpCanvas";
-import { HISTORY_FRAMES, type TimingHistory } from "../realtime/TimingHistory";
+import { HISTORY_FRAMES, type TimingHistory, type TimingSample } from "../realtime/TimingHistory";
 import { milliseconds } from "../ui/format";
 
 const HEADROOM = 1.15;
 const FONT = "10px system-ui, sans-serif";
 
+/** Above it run, below it queue, each in its own scale: a long queue must not hide how long a plugin takes. */
+const BASE = 0.7;
+
 interface Scale {
   width: number;
+  /** Of the part that is drawn in, and how many milliseconds it stands for. */
   height: number;
   top: number;
 }
@@ -21,46 +25,46 @@ export function drawTimings(
 ): void {
   const context = sharpCanvas(canvas);
   if (!context) return;
+  const { clientWidth: width, clientHeight: height } = canvas;
   const color = paletteOf(canvas);
-  const p50 = history?.percentile(0.5) ?? summary?.p50 ?? null;
-  const p95 = history?.percentile(0.95) ?? summary?.p95 ?? null;
-  const top = HEADROOM * Math.max(0.5, highest(history), p95 ?? 0, budgetMs !== null && p95 !== null ? budgetMs : 0);
-  const scale = { width: canvas.clientWidth, height: canvas.clientHeight, top };
-  if (history) drawBars(context, history, scale, color, budgetMs);
-  else if (summary) return drawSummary(context, summary, canvas.clientWidth, canvas.clientHeight, color);
   context.font = FONT;
-  if (budgetMs !== null) drawLine(context, budgetMs, `budget ${milliseconds(budgetMs)}`, scale, color.budget, []);
-  if (p95 !== null) drawLine(context, p95, `p95 ${milliseconds(p95)}`, scale, color.line, [2, 3]);
-  if (p50 !== null) drawLine(context, p50, `p50 ${milliseconds(p50)}`, scale, color.line, [6, 3]);
-}
-
-function highest(history: TimingHistory | null): number {
-  let top = 0;
-  for (let i = 0; i < (history?.length ?? 0); i++) {
-    const sample = history?.at(i);
-    if (sample) top = Math.max(top, sample.runMs + sample.queueMs);
+  if (!history) {
+    if (summary) drawSummary(context, summary, width, height, color);
+    return;
   }
-  return top;
+  const [p50, p95] = [history.percentile(0.5) ?? 0, history.percentile(0.95) ?? 0];
+  const samples = Array.from({ length: history.length }, (_, position) => history.at(position));
+  const longest = Math.max(...samples.map(({ runMs }) => runMs));
+  const longestQueue = Math.max(...samples.map(({ queueMs }) => queueMs));
+  const run = { width, height: Math.round(height * BASE), top: HEADROOM * Math.max(0.5, longest, budgetMs ?? 0) };
+  const queue = { width, height: height - run.height, top: HEADROOM * Math.max(0.5, longestQueue) };
+  drawBars(context, samples, run, queue, color, budgetMs);
+  if (budgetMs !== null) drawLine(context, budgetMs, `budget ${milliseconds(budgetMs)}`, run, color.budget, []);
+  drawLine(context, p95, `p95 ${milliseconds(p95)}`, run, color.line, [2, 3]);
+  drawLine(context, p50, `p50 ${milliseconds(p50)}`, run, color.line, [6, 3]);
+  context.textAlign = "left";
+  context.textBaseline = "bottom";
+  context.fillText(`queue up to ${milliseconds(longestQueue)}`, 2, height - 1);
 }
 
 function drawBars(
   context: CanvasRenderingContext2D,
-  history: TimingHistory,
-  { width, height, top }: Scale,
+  samples: readonly TimingSample[],
+  run: Scale,
+  queue: Scale,
   color: Palette,
   budgetMs: number | null,
 ): void {
-  const step = width / HISTORY_FRAMES;
-  const left = width - history.length * step;
-  for (let i = 0; i < history.length; i++) {
-    const { runMs, queueMs } = history.at(i);
-    const run = (runMs / top) * height;
-    const queue = (queueMs / top) * height;
+  const step = run.width / HISTORY_FRAMES;
+  const left = run.width - samples.length * step;
+  samples.forEach(({ runMs, queueMs }, position) => {
+    const x = left + position * step;
+    const up = (runMs / run.top) * run.height;
     context.fillStyle = budgetMs !== null && runMs > budgetMs ? color.over : color.run;
-    context.fillRect(left + i * step, height - run, Math.max(1, step - 0.6), run);
+    context.fillRect(x, run.height - up, Math.max(1, step - 0.6), up);
     context.fillStyle = color.queue;
-    context.fillRect(left + i * step, height - run - queue, Math.max(1, step - 0.6), queue);
-  }
+    context.fillRect(x, run.height, Math.max(1, step - 0.6), (queueMs / queue.top) * queue.height);
+  });
 }
 
 /** Without single times: half of the frames within the dark part, 95% within the light one, all within the line. */
@@ -76,7 +80,6 @@ function drawSummary(context: CanvasRenderingContext2D, summary: TimingSummary, 
   context.fillStyle = color.run;
   context.fillRect(4, middle - 8, p50, 17);
   context.fillStyle = color.line;
-  context.font = FONT;
   context.textBaseline = "bottom";
   context.textAlign = "left";
   context.fillText(`p50 ${milliseconds(summary.p50)} · p95 ${milliseconds(summary.p95)}`, 4, height - 3);
