@@ -46,9 +46,10 @@ async function shoot(name: string, path: string, prepare: (page: Page) => Promis
 test("screenshots of each view", async () => {
   const all = Object.keys(SIZES) as (keyof typeof SIZES)[];
   await shoot("start", "/", (page) => page.getByRole("button", { name: "Options of people" }).click(), ["wide", "phone"]);
-  const running = await server.submit(["motion", "people", "tracker", "careless", "slow"]);
+  const running = await server.submit(["motion", "people", "tracker", "quality", "careless", "slow"], { stride: 2 });
   await shoot("running", `/#/jobs/${running}`, async (page) => {
-    await page.locator("canvas[data-index]").waitFor();
+    await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
+    await page.getByRole("button", { name: "Map of the tracks" }).click();
     await page.waitForTimeout(2500);
   }, ["wide"]);
   await server.post(`/v1/jobs/${running}/cancel`);
