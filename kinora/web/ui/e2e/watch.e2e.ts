@@ -78,7 +78,7 @@ test("a finished job is looked back at: scrubber, table, overlay and downloads",
 });
 
 test("each switch changes what is drawn on the picture", async () => {
-  const jobId = await server.submit(["people", "tracker", "pitch"], { max_frames: 12, stride: 4 });
+  const jobId = await server.submit(["people", "tracker", "pitch"], { max_frames: 12, stride: 20 });
   await server.ended(jobId);
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
