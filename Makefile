@@ -23,7 +23,7 @@ serve: $(VENV)/.installed ## Run the server  [PORT=8000]
 	@$(BIN)/kinora serve $(if $(PORT),--port "$(PORT)")
 
 test: $(VENV)/.installed-dev ui-test ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --max-worker-restart 0
 
 ui-test: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Run the web UI's tests, in a real browser too
 	$(IN_UI) npm test
