@@ -39,6 +39,11 @@ class ByteQueue:
         """How many bytes wait."""
         return len(self._waiting)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing more: all has been said, or the client has gone."""
+        return self._closed
+
     def put(self, data: bytes) -> None:
         """Write ``data``, or queue what the socket does not take; never blocks. After ``finish`` it does nothing."""
         if self._closed:

@@ -139,6 +139,14 @@ class Protocol(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
         """Stay with HTTP/1.1."""
 
+    async def _send_h11_event(self, event: Any) -> None:
+        if (
+            self._outgoing.closed
+        ):  # Hypercorn ends the answer of an app that was cancelled in its middle with another head
+            await trio.lowlevel.checkpoint()
+            return
+        await super()._send_h11_event(event)
+
     async def _send_error_response(self, status_code: int) -> None:
         problem = plain_problem(status_code)
         if status_code == HTTPStatus.NOT_IMPLEMENTED:  # an unknown transfer coding: not our mistake

@@ -256,6 +256,23 @@ async def test_sending_to_a_client_that_has_gone_lets_others_run() -> None:
         assert await target.is_well()
 
 
+async def test_a_client_that_goes_in_the_middle_of_an_answer_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """When the head of an answer cannot be written any more, the connection ends without a word in the log."""
+
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await hello(scope, receive, send)
+            return
+        scope["state"]["connection"].stream.socket.shutdown(socket.SHUT_WR)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async with running(answers) as target, await target.connect() as stream:
+        await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert await read_all(stream) == b""
+        await nobody_is_left(target)
+    assert not caplog.records
+
+
 async def test_a_handler_that_never_reads_is_still_ended_at_the_stop() -> None:
     """A client that floods a handler which reads nothing neither fills the memory nor outlives the server."""
 
