@@ -35,6 +35,7 @@ test("the chart has a bar for each of the last frames and lines for budget, p50 
   expect(drawn("fillRect")).toHaveLength(2 * 120);
   expect(drawn("fillRect").slice(-2).map(([, , y, , height]) => [Math.round(Number(y)), Math.round(Number(height))])).toEqual([[9, 61], [70, 26]]);
   expect(texts()).toEqual(["budget 40 ms", "p95 60 ms", "p50 20 ms", "queue up to 5.0 ms"]);
+  expect(drawn("fillText").map((call) => call.at(-1))).toEqual(["center", "right", "left", "left"]);
 });
 
 test("without single times the chart shows what is known of the whole job", () => {

@@ -39,9 +39,9 @@ export function drawTimings(
   const run = { width, height: Math.round(height * BASE), top: HEADROOM * Math.max(0.5, longest, budgetMs ?? 0) };
   const queue = { width, height: height - run.height, top: HEADROOM * Math.max(0.5, longestQueue) };
   drawBars(context, samples, run, queue, color, budgetMs);
-  if (budgetMs !== null) drawLine(context, budgetMs, `budget ${milliseconds(budgetMs)}`, run, color.budget, []);
-  drawLine(context, p95, `p95 ${milliseconds(p95)}`, run, color.line, [2, 3]);
-  drawLine(context, p50, `p50 ${milliseconds(p50)}`, run, color.line, [6, 3]);
+  if (budgetMs !== null) drawLine(context, budgetMs, `budget ${milliseconds(budgetMs)}`, run, color.budget, [], 0.5);
+  drawLine(context, p95, `p95 ${milliseconds(p95)}`, run, color.line, [2, 3], 1);
+  drawLine(context, p50, `p50 ${milliseconds(p50)}`, run, color.line, [6, 3], 0);
   context.textAlign = "left";
   context.textBaseline = "bottom";
   context.fillText(`queue up to ${milliseconds(longestQueue)}`, 2, height - 1);
@@ -87,6 +87,7 @@ function drawSummary(context: CanvasRenderingContext2D, summary: TimingSummary, 
   context.fillText(`max ${milliseconds(summary.max)}`, width - 4, height - 3);
 }
 
+/** `place` is where along the line its text stands, from 0 to 1, so that those of lines close by do not meet. */
 function drawLine(
   context: CanvasRenderingContext2D,
   ms: number,
@@ -94,6 +95,7 @@ function drawLine(
   { width, height, top }: Scale,
   color: string,
   dash: number[],
+  place: number,
 ): void {
   const y = Math.round(height - (ms / top) * height) + 0.5;
   context.strokeStyle = context.fillStyle = color;
@@ -105,8 +107,8 @@ function drawLine(
   context.stroke();
   context.setLineDash([]);
   context.textBaseline = y < 14 ? "top" : "bottom";
-  context.textAlign = text.startsWith("p50") ? "left" : "right";
-  context.fillText(text, text.startsWith("p50") ? 2 : width - 2, y < 14 ? y + 2 : y - 2);
+  context.textAlign = place === 0 ? "left" : place === 1 ? "right" : "center";
+  context.fillText(text, 2 + place * (width - 4), y < 14 ? y + 2 : y - 2);
 }
 
 interface Palette {

@@ -2,11 +2,14 @@ import { useState, type ReactNode } from "react";
 import type { JobSummary, Plugin, PluginChoice } from "../api/types";
 import { ConnectionNote } from "../ConnectionBadge";
 import { DeviceSelector } from "../controls/DeviceSelector";
+import { JobStatus } from "../controls/JobStatus";
+import { PluginCard } from "../inspector/PluginCard";
 import { Warnings } from "../inspector/WarningList";
 import { JobRow } from "../jobs/JobRow";
 import { STATUSES } from "../jobs/jobStates";
 import { ProgressBar } from "../overlay/ProgressBar";
 import { PluginArticle } from "../plugins/PluginArticle";
+import { RealtimeContext } from "../realtime/RealtimeContext";
 import { PluginPicker } from "../start/PluginPicker";
 import { ThemeButton } from "../ThemeButton";
 import { Badge } from "../ui/Badge";
@@ -16,6 +19,7 @@ import { Notice } from "../ui/Notice";
 import { Tabs } from "../ui/Tabs";
 import { VirtualList } from "../ui/VirtualList";
 import { CONNECTIONS, DEVICES, JOB, PLUGINS, WARNINGS } from "./examples";
+import { FAILED_JOB, RUNNING_JOB } from "./watched";
 
 /** The components in all their states, for looking at; nothing here talks to the server. */
 export function UiKit() {
@@ -36,7 +40,8 @@ export function UiKit() {
         {CONNECTIONS.map((info) => <ConnectionNote key={info.state + String(info.closed) + String(info.givenUp)} info={info} onReconnect={noop} />)}
       </Example>
       <Example title="Progress">
-        <ProgressBar progress={42} />
+        {[0, 42, 100].map((progress) => <ProgressBar key={progress} progress={progress} />)}
+        <ProgressBar progress={0} known={false} />
       </Example>
       <Example title="Jobs">
         {STATUSES.map((status) => <JobExample key={status} status={status} />)}
@@ -44,6 +49,19 @@ export function UiKit() {
       <Example title="Warnings">
         <Warnings groups={WARNINGS} onJump={noop} />
         <Warnings groups={[]} onJump={noop} />
+      </Example>
+      <Example title="Plugins of a job that runs">
+        <RealtimeContext value={RUNNING_JOB}>
+          <PluginCard name="people" />
+          <PluginCard name="tracker" />
+        </RealtimeContext>
+      </Example>
+      <Example title="A job that failed">
+        <RealtimeContext value={FAILED_JOB}>
+          <JobStatus onRunAgain={noop} onDeleted={noop} />
+          <PluginCard name="people" />
+          <PluginCard name="tracker" />
+        </RealtimeContext>
       </Example>
       <Pickers />
       <Example title="Plugins">
