@@ -40,7 +40,7 @@ test("a connection that was cut shows as reconnecting; then what was missed arri
 
 test("after the server was killed and started again, the page comes back with the true state", async () => {
   await server.start();
-  const jobId = await server.submit(["slow"], { max_frames: 50 });
+  const jobId = await server.submit(["slow"], { max_frames: 30 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator("canvas[data-index]").waitFor();
   await server.kill();
@@ -48,18 +48,18 @@ test("after the server was killed and started again, the page comes back with th
   await server.start();
   await page.locator('[data-state="CONNECTED"]').waitFor();
   await server.ended(jobId);
-  await page.getByText(/^done · 100% · 50 of 50 frames/).waitFor();
+  await page.getByText(/^done · 100% · 30 of 30 frames/).waitFor();
   await context.close();
 });
 
 test("without realtime the page asks instead, and says so", async () => {
   await server.start("--no-realtime");
-  const jobId = await server.submit(["slow"], { max_frames: 40 });
+  const jobId = await server.submit(["slow"], { max_frames: 25 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.getByText("Polling: realtime is off").waitFor();
   await page.getByText(/^running · \d+%/).waitFor();
   await server.ended(jobId);
-  await page.getByText(/^done · 100% · 40 of 40 frames/).waitFor();
+  await page.getByText(/^done · 100% · 25 of 25 frames/).waitFor();
   await page.locator("canvas[data-index]").waitFor();
   await context.close();
 });

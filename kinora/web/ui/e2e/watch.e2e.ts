@@ -28,7 +28,7 @@ test("a job is started on a file of the media folder and watched: boxes are draw
   else await page.getByRole("radio", { name: "Demo" }).check();
   await page.getByRole("button", { name: "slow", exact: true }).click();
   await page.getByText("Frames", { exact: true }).click();
-  await page.getByLabel("At most").fill("80");
+  await page.getByLabel("At most").fill("60");
   await page.getByLabel("Every n-th").fill("4");
   await page.getByRole("button", { name: "Start", exact: true }).click();
   const asked: string[] = [];
