@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from contextlib import ExitStack
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import trio
-from hypercorn.typing import ASGIReceiveCallable
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Request, request
 from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers import TrioRequest
@@ -66,15 +67,18 @@ class BoundedRequest(TrioRequest):
     """A request whose body may be long only where a file can be uploaded."""
 
     body_class = BoundedBody
+    held: ExitStack
+    """What its answer needs open; closed with the end of the answer, sent or not."""
 
     def __init__(self, *args: Any, max_content_length: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, max_content_length=MAX_JSON_BYTES, **kwargs)
         if self.mimetype == "multipart/form-data" and self.path == "/v1/jobs":
             self.body = BoundedBody(self.content_length, max_content_length)
+        self.held = ExitStack()
 
 
 class BoundedConnection(TrioASGIHTTPConnection):
-    """Hands a request's body on no faster than the handler takes it."""
+    """Hands a request's body on no faster than the handler takes it, and closes what its answer held open."""
 
     async def handle_messages(  # type: ignore[override]  # Quart-Trio's own signature, which differs from Quart's
         self, nursery: trio.Nursery, request: Request, receive: ASGIReceiveCallable
@@ -86,6 +90,18 @@ class BoundedConnection(TrioASGIHTTPConnection):
             if not message.get("more_body", False):
                 body.set_complete()
         nursery.cancel_scope.cancel()
+
+    async def handle_request(  # type: ignore[override]  # as above
+        self, nursery: trio.Nursery, request: Request, send: ASGISendCallable
+    ) -> None:
+        """Answer it; a client may go at any time."""
+        with cast("BoundedRequest", request).held:
+            await super().handle_request(nursery, request, send)
+
+
+def hold_open(file: BinaryIO) -> BinaryIO:
+    """``file``, which is closed when the answer to the current request has ended, however it does."""
+    return cast("BoundedRequest", request).held.enter_context(file)
 
 
 async def read_json() -> Any:

@@ -19,6 +19,7 @@ from kinora.web.csv_rows import csv_head, csv_rows
 from kinora.web.incoming import (
     MAX_INDEX,
     frame_index_of,
+    hold_open,
     idempotency_key,
     job_id_of,
     preferred_wait_s,
@@ -263,7 +264,7 @@ def _add_frame_calls(routes: Blueprint, system: SystemView) -> None:
     @routes.get("/<job_id>/annotated.mp4")
     async def video(job_id: str) -> Response:
         job_id = job_id_of(job_id)
-        file = await system.jobs.video(job_id)
+        file = hold_open(await system.jobs.video(job_id))
         size = os.fstat(file.fileno()).st_size
         name = f"kinora-{job_id[:8]}.mp4"
         headers = {"content-length": str(size), "content-disposition": f'attachment; filename="{name}"'}
@@ -272,10 +273,9 @@ def _add_frame_calls(routes: Blueprint, system: SystemView) -> None:
         return response
 
 
-async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - a client that goes leaves the file to be closed by itself
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - the request holds the file
     while piece := await trio.to_thread.run_sync(file.read, FILE_PIECE):
         yield piece
-    file.close()
 
 
 async def _frame_page(system: SystemView, job_id: str, after: int | None, limit: int) -> Response:

@@ -20,7 +20,7 @@ OVERRIDDEN: Mapping[object, tuple[str, ...]] = {
     WebsocketBuffer: ("extend", "clear", "to_message"),
     task_group: ("_handle",),
     task_group.TaskGroup: ("spawn_app",),
-    TrioASGIHTTPConnection: ("handle_messages",),
+    TrioASGIHTTPConnection: ("handle_messages", "handle_request"),
     TrioBody: ("append", "set_complete", "clear"),
 }
 """What we replace or rely on, short of public interfaces."""

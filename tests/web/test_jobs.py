@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import msgspec
 import pytest
 import trio
 
+from kinora.actors.job_manager import JobManager
 from kinora.plugins.sources import SourceLimits, open_source
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
@@ -129,6 +132,48 @@ async def test_a_job_is_a_video_with_what_was_found(server: RunningServer, tmp_p
     with open_source(str(tmp_path / "got.mp4"), limits=SourceLimits()) as video:
         assert len([picture.index for picture in video.frames()]) == 30
     assert is_problem(await get(f"{server.url}/v1/jobs/{uuid.uuid4()}/annotated.mp4"), 404)
+
+
+class Video(io.FileIO):
+    """More than the sockets between a server and its client take; it tells when it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self.truncate(64 * 2**20)
+        self.gone = trio.Event()
+
+    def close(self) -> None:
+        """Close it, and tell."""
+        super().close()
+        self.gone.set()
+
+
+async def test_a_video_is_closed_when_its_client_leaves(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it has begun to come or has just been made, its file is closed there and then."""
+    url = f"{server.url}/v1/jobs/{uuid.uuid4()}/annotated.mp4"
+    sent, unsent, asked = Video(tmp_path / "sent"), Video(tmp_path / "unsent"), trio.Event()
+
+    async def made(*_: object) -> Video:
+        await trio.lowlevel.checkpoint()
+        return sent
+
+    async def made_as_the_client_leaves(*_: object) -> Video:
+        asked.set()
+        with suppress(trio.Cancelled):
+            await trio.sleep_forever()
+        return unsent
+
+    monkeypatch.setattr(JobManager, "video", made)
+    async with client_kit.exchange(url) as opened:
+        await opened.head()
+        assert await opened.piece()
+    await sent.gone.wait()
+    monkeypatch.setattr(JobManager, "video", made_as_the_client_leaves)
+    async with client_kit.exchange(url):
+        await asked.wait()
+    await unsent.gone.wait()
 
 
 async def test_a_picture_is_kept_by_whoever_has_it(server: RunningServer) -> None:
