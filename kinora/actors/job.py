@@ -51,6 +51,8 @@ class JobSpec:
     job_id: str
     source: str
     """As the client named it."""
+    uploaded: bool
+    """Whether it came with the job."""
     options: Mapping[str, Any]
     """As ``/extended`` shows them."""
     device_requested: str
@@ -222,6 +224,7 @@ class Job:
             cancel_ms=self._cancel_ms,
             plugins={runner.spec.plugin: runner.state() for runner in self._stages},
             source=spec.source,
+            uploaded=spec.uploaded,
             options=spec.options,
             queue_position=queue_position,
         )

@@ -102,6 +102,8 @@ class JobState:
     plugins: Mapping[str, StageState]
     """In the order of the job's pipeline."""
     source: str
+    uploaded: bool = False
+    """Whether the source is a file that came with the job and goes with it; no other job can name it."""
     options: Mapping[str, Any]
     queue_position: int | None
     """1 for the next one to run; null when it does not wait."""

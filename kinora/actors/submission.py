@@ -57,6 +57,7 @@ class Checked:
 
     request: JobRequest
     location: Path
+    uploaded: bool
     info: SourceInfo
     plugins: tuple[tuple[PluginEntry, Mapping[str, Any]], ...]
     """Each with its options, defaults filled in."""
@@ -123,7 +124,14 @@ class Submissions:
         info = await self._probe(location, request.source)
         kinds = [entry.metadata.devices for entry, _ in plugins if entry.metadata is not None]
         device = resolve(request.device_requested, kinds, self._devices())
-        return Checked(request=request, location=location, info=info, plugins=plugins, device=device)
+        return Checked(
+            request=request,
+            location=location,
+            uploaded=upload is not None,
+            info=info,
+            plugins=plugins,
+            device=device,
+        )
 
     async def locate(self, source: str) -> Path:
         """The file that a source's name stands for.
@@ -155,6 +163,7 @@ class Submissions:
         spec = JobSpec(
             job_id=job_id,
             source=request.source,
+            uploaded=checked.uploaded,
             options=msgspec.to_builtins(request.options),
             device_requested=request.device_requested,
             device=checked.device,

@@ -282,6 +282,17 @@ async def test_a_file_can_be_uploaded(server: RunningServer, media: Path) -> Non
 
 
 GOOD_REQUEST = Part("request", b'{"plugins": ["motion"]}')
+
+
+async def test_a_job_says_whether_its_source_came_with_it(server: RunningServer, media: Path) -> None:
+    """An uploaded file is no source that another job can name, and ``/extended`` tells which is which."""
+    form = [Part("file", (media / "clip.mp4").read_bytes(), "clip.mp4"), GOOD_REQUEST]
+    sent = await upload(f"{server.url}/v1/jobs", form)
+    named = await started(server)
+    assert (await ended(server, sent.json()["job_id"]))["uploaded"] is True
+    assert (await ended(server, named))["uploaded"] is False
+
+
 WRONG_FORMS: list[tuple[list[Part], int, list[str]]] = [
     ([GOOD_REQUEST], 422, ["file"]),
     ([Part("file", b"x", "a")], 422, ["request"]),
