@@ -84,11 +84,12 @@ def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **
 async def _run(settings: Settings, wanted: RunArguments) -> int:
     with tempfile.TemporaryDirectory(prefix="kinora-") as folder:
         settings, source = _settled(settings, wanted, Path(folder))
-        with ResultsFile.open(wanted.out, folder=Path(folder)) as results:
-            async with open_system(settings) as system:
-                state = await _run_job(system, _request(system, wanted, source), results)
-            if wanted.annotate is not None and state.status == "done":
-                await annotate_source(source, settings, results.path, wanted.annotate, total=state.frames_done)
+        async with open_system(settings) as system:
+            state = (await system.jobs.submit(_request(system, wanted, source))).state
+            with ResultsFile.open(wanted.out, folder=Path(folder)) as results:  # what is refused overwrites nothing
+                state = await _follow(system, state, results)
+        if wanted.annotate is not None and state.status == "done":
+            await annotate_source(source, settings, results.path, wanted.annotate, total=state.frames_done)
         summed = summary(attrs.asdict(state), results.tally)
     if wanted.as_json:
         print_json(summed)
@@ -137,9 +138,9 @@ def _names(system: System, plugin: str) -> list[str]:
     return [entry.name for entry in entries]
 
 
-async def _run_job(system: System, request: JobRequest, results: ResultsFile) -> JobState:
+async def _follow(system: System, state: JobState, results: ResultsFile) -> JobState:
+    """Show a job and write down its frames until it has ended."""
     with live_progress(lines=False) as live:
-        state = (await system.jobs.submit(request)).state
         while not state.ended:
             _show(live, state, results.tally)
             state = await system.jobs.wait_changed(state.job_id, state)

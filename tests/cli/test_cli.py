@@ -214,11 +214,14 @@ def test_run_makes_the_bundled_clip() -> None:
     ],
 )
 def test_run_says_what_it_cannot_do(media: Path, source: str, args: list[str], said: str) -> None:
-    """A wrong source, plugin or option ends in one line and exit code 2, before anything runs."""
+    """A wrong source, plugin or option ends in one line and exit code 2, before anything runs or is overwritten."""
     (media / "text.mp4").write_text("no video")
-    done = kinora("run", media / source, *args)
+    out = media / "earlier.jsonl"
+    out.write_text("of an earlier run")
+    done = kinora("run", media / source, *args, "--out", out)
     assert done.returncode == 2
     assert done.stdout == ""
+    assert out.read_text() == "of an earlier run"
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
 
