@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { ExtendedJob, FrameData } from "../src/api/types";
 import { RealtimeStore } from "../src/realtime/RealtimeStore";
 import { PictureLoader, type Picture } from "../src/watch/PictureLoader";
 import { Player } from "../src/watch/Player";
@@ -20,10 +21,15 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function runningJob(...indices: number[]): RealtimeStore {
+function watchedJob(change: Partial<ExtendedJob> | null): RealtimeStore {
   const store = new RealtimeStore();
   store.dispatch({ type: "watch", jobId: JOB_ID });
-  store.dispatch({ type: "job", job: job({ frames_done: 1000 }) });
+  if (change) store.dispatch({ type: "job", job: job(change) });
+  return store;
+}
+
+function runningJob(...indices: number[]): RealtimeStore {
+  const store = watchedJob({ frames_done: 1000 });
   for (const index of indices) store.dispatch({ type: "message", message: message("frame", framePayload({ index })) });
   return store;
 }
@@ -84,4 +90,31 @@ test("a picture under way does not come any more once the one that is seen is wa
   requests.get(2)?.();
   await new Promise((next) => setTimeout(next));
   expect(pictures.map(({ index }) => index)).toEqual([1]);
+});
+
+/** A server that sends the job's frames as it is told to. */
+function framesAsTold() {
+  const encoder = new TextEncoder();
+  let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({ start: (controller) => void (stream = controller) });
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response(body)));
+  return {
+    send: (...frames: FrameData[]) => stream?.enqueue(encoder.encode(frames.map((each) => `${JSON.stringify(each)}\n`).join(""))),
+    end: () => stream?.close(),
+  };
+}
+
+const found = (index: number) => frame(index, { people: { detections: [{ x: 0, y: 0, width: 9, height: 9, class: "person" }] } });
+
+test("a job that had ended before it was opened is shown where something was found, also if its state comes late", async () => {
+  const server = framesAsTold();
+  const store = watchedJob(null);
+  const player = new Player(JOB_ID, store);
+  player.start();
+  server.send(found(0), frame(1));
+  await vi.waitFor(() => expect(player.timeline.length).toBe(2));
+  store.dispatch({ type: "job", job: job({ status: "done" }) });
+  server.end();
+  await vi.waitFor(() => expect(player.getState()).toMatchObject({ index: 0, version: 1 }));
+  player.stop();
 });

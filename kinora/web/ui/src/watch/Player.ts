@@ -165,7 +165,7 @@ export class Player {
 
   #grown(error: string | null, ended: boolean): void {
     const { following, version, index } = this.#state;
-    if (this.#store.latest.job && !ended) this.#sawRunning = true;
+    if (this.#store.latest.job && !this.#ended) this.#sawRunning = true;
     // What has ended while it was followed stays at its end; what had ended before is shown where something was found.
     const last = this.timeline.length - 1;
     const row = this.#sawRunning ? last : Math.min(last, firstFound(this.timeline));
