@@ -1,6 +1,6 @@
 """How many of the people in real footage the ``people`` plugin finds, and how often it finds one who is not there.
 
-    python benchmarks/people_recall.py ../shared/data/people.mp4
+    python -m benchmarks.people_recall [people.mp4]        # ../shared/data/people.mp4 where none is named
 
 The truth was marked by eye on 42 evenly spaced frames of people.mp4 (768x432), accurate to about 5 pixels. A person is
 found if a box has an intersection over union of at least 0.5 with his; every other box is false. Of two people no more
@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from kinora.plugins.builtin.people import People
 from kinora.plugins.detections import as_boxes, iou, read_detections
 from kinora.plugins.testing import run_plugin
 
+FOOTAGE = Path(__file__).parents[1] / "../shared/data/people.mp4"
 FOUND_IOU = 0.5
 EMPTY = (0, 33, 203, 475, 713, 883, 917, 1223, 1393)
 CUT_OFF = {747: (159, 288, 352, 431), 1359: (698, 250, 768, 375)}
@@ -102,4 +104,4 @@ def _score(index: int, result: object) -> tuple[bool, int]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1] if len(sys.argv) > 1 else str(FOOTAGE))
