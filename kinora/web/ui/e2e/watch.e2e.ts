@@ -114,6 +114,28 @@ test("a file that is dropped anywhere becomes the source, plugins are dragged in
   await page.getByRole("button", { name: "Start", exact: true }).click();
   await page.getByText(/^done · 100% · 1 of 1 frames/).waitFor();
   expect(await page.locator(".plugin-card h3").allTextContents()).toEqual(["scenes", "motion", "people", "tracker", "quality"]);
+  const first = page.url();
+  await page.getByRole("button", { name: "Run again…" }).click();
+  await page.getByText(/^dropped\.png · /).waitFor();
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.waitForURL((url) => url.href !== first);
+  await page.getByText(/^done · 100% · 1 of 1 frames/).waitFor();
+  await page.reload();
+  await page.getByRole("button", { name: "Run again…" }).click();
+  await page.getByText("Choose dropped.png again: uploaded files are kept with their job only").waitFor();
+  await context.close();
+});
+
+test("the table of results follows a running job, until somebody scrolls away from its end", async () => {
+  const jobId = await server.submit(["slow"], { max_frames: 60 });
+  const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  const table = page.getByRole("region", { name: "Results, a row for each frame" });
+  await page.getByRole("button", { name: /^25 / }).waitFor();
+  expect(await table.evaluate((element) => element.scrollTop)).toBeGreaterThan(0);
+  await table.evaluate((element) => element.scrollTo(0, 0));
+  await server.ended(jobId);
+  await page.getByText(/^done/).first().waitFor();
+  expect(await table.evaluate((element) => element.scrollTop)).toBe(0);
   await context.close();
 });
 

@@ -74,6 +74,7 @@ export function job(change: Partial<ExtendedJob> = {}): ExtendedJob {
     frames_dropped: 0,
     fps: 20,
     cancel_ms: null,
+    uploaded: false,
     plugins: { people: PLUGIN },
     options: { stride: 1 },
     queue_position: null,

@@ -45,9 +45,9 @@ test("it is extended by lines that may be cut anywhere on their way", async () =
   const bytes = new TextEncoder().encode(text);
   vi.mocked(fetch).mockImplementation(() => Promise.resolve(new Response(inPieces(bytes, 7))));
   const timeline = new Timeline();
-  await extendTimeline(timeline, "j", new AbortController().signal);
+  await extendTimeline(timeline, "j", new AbortController().signal, vi.fn());
   expect(timeline.length).toBe(3);
-  await extendTimeline(timeline, "j", new AbortController().signal);
+  await extendTimeline(timeline, "j", new AbortController().signal, vi.fn());
   expect(vi.mocked(fetch).mock.calls[1]?.[0]).toBe("/v1/jobs/j/frames?after=2");
 });
 

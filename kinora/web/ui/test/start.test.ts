@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { draftOf, firstDraft, rememberOptions, requestOf } from "../src/start/draft";
+import { draftOf, firstDraft, requestOf } from "../src/start/draft";
+import { remember } from "../src/start/remembered";
 import { moved } from "../src/start/reorder";
 import { parseOption, withOption } from "../src/start/schema";
 import { job, JOB_ID } from "./examples";
@@ -13,7 +14,7 @@ test("a draft becomes a request, or a sentence for what is missing", () => {
 });
 
 test("a job that ran becomes a draft again, with the options it was started with", () => {
-  rememberOptions(JOB_ID, [{ name: "people", options: { votes: 5 } }]);
+  remember(JOB_ID, { ...firstDraft("cpu"), plugins: [{ name: "people", options: { votes: 5 } }] });
   expect(draftOf(job({ options: { stride: 2, max_frames: 50 } }))).toMatchObject({
     kind: "media",
     path: "people.mp4",
@@ -22,6 +23,14 @@ test("a job that ran becomes a draft again, with the options it was started with
     plugins: [{ name: "people", options: { votes: 5 } }],
   });
   expect(draftOf(job({ source: "demo:" })).kind).toBe("demo");
+});
+
+test("a job on a file that was sent asks for that file again, unless this page has it still", () => {
+  const sent = job({ source: "mine.mp4", uploaded: true });
+  expect(draftOf(sent)).toMatchObject({ kind: "upload", file: null, fileName: "mine.mp4", path: "" });
+  const file = new File(["video"], "mine.mp4");
+  remember(JOB_ID, { ...firstDraft("cpu"), kind: "upload", file });
+  expect(draftOf(sent).file).toBe(file);
 });
 
 test("options are taken as their schema has them", () => {

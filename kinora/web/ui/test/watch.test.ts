@@ -106,6 +106,19 @@ function framesAsTold() {
 
 const found = (index: number) => frame(index, { people: { detections: [{ x: 0, y: 0, width: 9, height: 9, class: "person" }] } });
 
+test("of a long job that has ended, what has come is shown while the rest still comes", async () => {
+  const server = framesAsTold();
+  const player = new Player(JOB_ID, watchedJob({ status: "done" }));
+  player.start();
+  server.send(frame(0), found(1));
+  await vi.waitFor(() => expect(player.getState()).toMatchObject({ index: 1, version: 1 }));
+  server.send(found(2));
+  server.end();
+  await vi.waitFor(() => expect(player.timeline.length).toBe(3));
+  expect(player.getState().index).toBe(1);
+  player.stop();
+});
+
 test("a job that had ended before it was opened is shown where something was found, also if its state comes late", async () => {
   const server = framesAsTold();
   const store = watchedJob(null);
@@ -115,6 +128,6 @@ test("a job that had ended before it was opened is shown where something was fou
   await vi.waitFor(() => expect(player.timeline.length).toBe(2));
   store.dispatch({ type: "job", job: job({ status: "done" }) });
   server.end();
-  await vi.waitFor(() => expect(player.getState()).toMatchObject({ index: 0, version: 1 }));
+  await vi.waitFor(() => expect(player.getState()).toMatchObject({ index: 0, version: 2 }));
   player.stop();
 });

@@ -75,6 +75,8 @@ export interface ExtendedJob extends Omit<JobSummary, "plugins"> {
   frames_dropped: number;
   fps: number | null;
   cancel_ms: number | null;
+  /** The source is a file that came with the job; no other job can name it. */
+  uploaded: boolean;
   plugins: Record<string, PluginState>;
   options: JsonObject;
   queue_position: number | null;

@@ -26,6 +26,7 @@ const RUNNING: ExtendedJob = {
   frames_dropped: 0,
   fps: 24,
   cancel_ms: null,
+  uploaded: false,
   options: {},
   queue_position: null,
   plugins: { people: WORKING, tracker: { ...WORKING, health: "degraded", restarts: 1, failures: 2 } },

@@ -14,7 +14,7 @@ export function ResultTable() {
   if (timeline.length === 0) return <p className="hint">No frame is stored yet.</p>;
   return (
     <VirtualList label="Results, a row for each frame" count={timeline.length} rowRem={2.25}
-      current={playing || following ? null : current} onStep={(rows) => player.step(rows)}
+      current={current} moving={playing || following} onStep={(rows) => player.step(rows)}
       renderRow={(row) => (
         <button type="button" className="result-row" tabIndex={-1} aria-current={row === current} onClick={() => player.seek(row)}>
           <span className="frame-number">{timeline.index(row)}</span>

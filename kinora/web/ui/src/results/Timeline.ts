@@ -3,6 +3,9 @@ import { streamFrames } from "../api/calls";
 import type { FrameData } from "../api/types";
 import { isCut, visibleDetections } from "../draw/detections";
 
+/** Between two calls of `onGrown`. */
+const PAUSE_MS = 250;
+
 export class Timeline {
   #index = new Int32Array(1024);
   #time = new Float64Array(1024);
@@ -68,15 +71,22 @@ function copied<T extends Int32Array | Float64Array | Uint16Array | Uint8Array>(
   return into;
 }
 
-/** Add what the server has behind the last frame, a line at a time; nothing but the timeline's own bytes stays. */
-export async function extendTimeline(timeline: Timeline, jobId: string, signal: AbortSignal): Promise<void> {
+/** Add what the server has behind the last frame, a line at a time; nothing but the timeline's own bytes stays.
+ *
+ * `onGrown` is called now and then on the way: of a long job it takes a while.
+ */
+export async function extendTimeline(timeline: Timeline, jobId: string, signal: AbortSignal, onGrown: () => void): Promise<void> {
   const after = timeline.length === 0 ? -1 : timeline.index(timeline.length - 1);
   const response = await streamFrames(jobId, "application/x-ndjson", after, signal);
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
+  let told = -Infinity;
   for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
     const lines = (rest + read.value).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) if (line !== "") timeline.add(JSON.parse(line) as FrameData);
+    if (performance.now() - told < PAUSE_MS) continue;
+    onGrown();
+    told = performance.now();
   }
 }

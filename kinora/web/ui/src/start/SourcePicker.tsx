@@ -26,7 +26,7 @@ export function SourcePicker({ draft, onChange }: SourcePickerProps) {
       <Choice legend="Kind of source" name="source" options={KINDS} value={draft.kind} onChange={(kind) => onChange({ kind })} />
       {draft.kind === "demo" && <p className="hint">A bundled clip: ten seconds with people, a cut and a dark stretch.</p>}
       {draft.kind === "media" && <MediaPicker path={draft.path} onChange={(path) => onChange({ path })} />}
-      {draft.kind === "upload" && <FilePicker file={draft.file} onChange={(file) => onChange({ file })} />}
+      {draft.kind === "upload" && <FilePicker file={draft.file} sent={draft.fileName} onChange={(file) => onChange({ file })} />}
       {draft.kind === "url" && <UrlField url={draft.url} onChange={(url) => onChange({ url })} />}
     </div>
   );
@@ -63,12 +63,20 @@ function MediaPicker({ path, onChange }: { path: string; onChange: (path: string
   );
 }
 
-function FilePicker({ file, onChange }: { file: File | null; onChange: (file: File | null) => void }) {
+interface FilePickerProps {
+  file: File | null;
+  /** Name of the file that went with the job which is to be run again. */
+  sent: string;
+  onChange: (file: File | null) => void;
+}
+
+function FilePicker({ file, sent, onChange }: FilePickerProps) {
   const id = useId();
+  const empty = sent === "" ? "Drop a video or an image, or choose one" : `Choose ${sent} again: uploaded files are kept with their job only`;
   return (
     <div className="drop-zone">
       <Icon name="upload" />
-      <label htmlFor={id}>{file ? `${file.name} · ${bytes(file.size)}` : "Drop a video or an image, or choose one"}</label>
+      <label htmlFor={id}>{file ? `${file.name} · ${bytes(file.size)}` : empty}</label>
       <input id={id} type="file" accept="video/*,image/*" onChange={(event) => onChange(event.target.files?.[0] ?? null)} />
     </div>
   );
@@ -81,7 +89,7 @@ function UrlField({ url, onChange }: { url: string; onChange: (url: string) => v
       <label htmlFor={id}>URL</label>
       <input id={id} inputMode="url" value={url} placeholder="https://… or rtsp://…" aria-describedby={`${id}-note`}
         onChange={(event) => onChange(event.target.value)} />
-      <p id={`${id}-note`} className="hint">The server must have been told to allow URLs.</p>
+      <p id={`${id}-note`} className="hint">A server that takes no URLs says so.</p>
     </div>
   );
 }

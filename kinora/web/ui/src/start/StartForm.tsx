@@ -6,8 +6,9 @@ import { Button } from "../ui/Button";
 import { Notice } from "../ui/Notice";
 import { useLoaded } from "../ui/useLoaded";
 import { writeStored } from "../ui/useStored";
-import { rememberOptions, requestOf, type Draft } from "./draft";
+import { requestOf, type Draft } from "./draft";
 import { PluginPicker } from "./PluginPicker";
+import { remember } from "./remembered";
 import { RunOptionsFields } from "./RunOptionsFields";
 import { SourcePicker } from "./SourcePicker";
 
@@ -36,7 +37,7 @@ export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
     setError(null);
     try {
       const { jobId } = await submitJob(request, draft.kind === "upload" ? (draft.file ?? undefined) : undefined);
-      rememberOptions(jobId, draft.plugins);
+      remember(jobId, draft);
       onStarted(jobId);
     } catch (fault) {
       setError(fault instanceof ApiError ? fault : inWords(fault));

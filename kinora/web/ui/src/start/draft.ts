@@ -1,6 +1,6 @@
 /** A job as it is being put together in the form. */
-import type { ExtendedJob, JobRequest, JsonObject, PluginChoice, RunOptions } from "../api/types";
-import { readStored, writeStored } from "../ui/useStored";
+import type { ExtendedJob, JobRequest, PluginChoice, RunOptions } from "../api/types";
+import { rememberedFile, rememberedOptions } from "./remembered";
 
 export type SourceKind = "demo" | "media" | "upload" | "url";
 
@@ -10,6 +10,8 @@ export interface Draft {
   path: string;
   url: string;
   file: File | null;
+  /** Of a file that has to be chosen again. */
+  fileName: string;
   plugins: PluginChoice[];
   device: string;
   maxFrames: string;
@@ -25,6 +27,7 @@ export const firstDraft = (device: string): Draft => ({
   path: "",
   url: "",
   file: null,
+  fileName: "",
   plugins: FIRST_PLUGINS.map((name) => ({ name, options: {} })),
   device,
   maxFrames: "",
@@ -54,16 +57,17 @@ function wholeNumber(text: string): number | undefined | null {
   return Number.isInteger(value) && value >= 1 ? value : null;
 }
 
-/** The job once more, for changing it. Options of its plugins are known if it was started in this browser. */
+/** The job once more, for changing it. Some of it is known only where it was started from. */
 export function draftOf(job: ExtendedJob): Draft {
   const { source, options } = job;
-  const kind: SourceKind = source === DEMO ? "demo" : source.includes("://") ? "url" : "media";
-  const known = rememberedOptions()[job.job_id] ?? {};
+  const kind = kindOf(job);
+  const known = rememberedOptions(job.job_id);
   return {
     kind,
     path: kind === "media" ? source : "",
     url: kind === "url" ? source : "",
-    file: null,
+    file: kind === "upload" ? rememberedFile(job.job_id) : null,
+    fileName: kind === "upload" ? source : "",
     plugins: Object.keys(job.plugins).map((name) => ({ name, options: known[name] ?? {} })),
     device: job.device_requested,
     maxFrames: typeof options.max_frames === "number" ? String(options.max_frames) : "",
@@ -72,14 +76,8 @@ export function draftOf(job: ExtendedJob): Draft {
   };
 }
 
-type Remembered = Record<string, Record<string, JsonObject>>;
-const REMEMBERED = 50;
-
-const isRemembered = (value: unknown): value is Remembered => typeof value === "object" && value !== null;
-const rememberedOptions = () => readStored("options", {}, isRemembered);
-
-export function rememberOptions(jobId: string, plugins: readonly PluginChoice[]): void {
-  const own = Object.fromEntries(plugins.map(({ name, options }) => [name, options]));
-  const entries = [...Object.entries(rememberedOptions()), [jobId, own] as const];
-  writeStored("options", Object.fromEntries(entries.slice(-REMEMBERED)));
+function kindOf({ source, uploaded }: ExtendedJob): SourceKind {
+  if (uploaded) return "upload";
+  if (source === DEMO) return "demo";
+  return source.includes("://") ? "url" : "media";
 }

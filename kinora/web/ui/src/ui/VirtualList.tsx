@@ -10,6 +10,8 @@ interface VirtualListProps {
   onEnd?: () => void;
   /** This row is kept in view. */
   current?: number | null;
+  /** The current row moves by itself: it is kept in view until the list is scrolled away from it. */
+  moving?: boolean;
   /** The arrow keys choose another row, so many further on; without, they scroll. */
   onStep?: (rows: number) => void;
 }
@@ -17,8 +19,9 @@ interface VirtualListProps {
 const BEYOND = 6; // rows above and below the visible ones
 
 /** A list of any length that has only the rows in the page which are seen. */
-export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = null, onStep }: VirtualListProps) {
+export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = null, moving = false, onStep }: VirtualListProps) {
   const box = useRef<HTMLDivElement>(null);
+  const away = useRef(false);
   const [view, setView] = useState({ top: 0, height: 600 });
   const rowHeight = rowRem * remPx();
 
@@ -34,11 +37,10 @@ export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = 
 
   useLayoutEffect(() => {
     const element = box.current;
-    if (!element || current === null || current < 0) return;
+    if (!element || current === null || current < 0 || (moving && away.current)) return;
     const top = current * rowHeight;
-    const visible = top >= element.scrollTop && top + rowHeight <= element.scrollTop + element.clientHeight;
-    if (!visible) element.scrollTop = top - element.clientHeight / 2;
-  }, [current, rowHeight]);
+    if (!isInView(element, top, rowHeight)) element.scrollTop = top - element.clientHeight / 2;
+  }, [current, moving, rowHeight]);
 
   const first = Math.max(0, Math.floor(view.top / rowHeight) - BEYOND);
   const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + BEYOND);
@@ -46,6 +48,7 @@ export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = 
     const element = box.current;
     if (!element) return;
     setView({ top: element.scrollTop, height: element.clientHeight });
+    away.current = current !== null && !isInView(element, current * rowHeight, rowHeight);
     if (element.scrollTop + element.clientHeight >= count * rowHeight - rowHeight) onEnd?.();
   };
 
@@ -69,6 +72,11 @@ export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = 
       </ul>
     </div>
   );
+}
+
+/** Whether a row is seen whole; where a list scrolls to is rounded to less than a pixel. */
+function isInView({ scrollTop, clientHeight }: Element, top: number, rowHeight: number): boolean {
+  return top >= scrollTop - 1 && top + rowHeight <= scrollTop + clientHeight + 1;
 }
 
 function remPx(): number {

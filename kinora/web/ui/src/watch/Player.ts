@@ -11,7 +11,7 @@ import { extendTimeline, Timeline } from "../results/Timeline";
 const EXTEND_MS = 1000;
 
 export interface PlayerState {
-  /** Shows what the running job has come to. */
+  /** No frame was chosen: shows what the job comes to, or has come to. */
   following: boolean;
   playing: boolean;
   /** Of the frame that is looked at, which the timeline may not have yet; -1 before there is one. */
@@ -153,24 +153,25 @@ export class Player {
     const ended = this.#ended;
     let error: string | null = null;
     try {
-      await extendTimeline(this.timeline, this.jobId, signal);
+      await extendTimeline(this.timeline, this.jobId, signal, () => this.#grown());
     } catch (fault) {
       if (signal.aborted) return;
       error = inWords(fault);
     }
-    this.#grown(error, ended);
+    this.#become({ error });
+    this.#grown();
     const complete = ended && error === null;
     if (!complete) this.#timer = setTimeout(() => void this.#extend(signal), EXTEND_MS);
   }
 
-  #grown(error: string | null, ended: boolean): void {
+  #grown(): void {
     const { following, version, index } = this.#state;
     if (this.#store.latest.job && !this.#ended) this.#sawRunning = true;
     // What has ended while it was followed stays at its end; what had ended before is shown where something was found.
     const last = this.timeline.length - 1;
     const row = this.#sawRunning ? last : Math.min(last, firstFound(this.timeline));
     const at = following && row >= 0 ? this.timeline.index(row) : index;
-    this.#become({ version: version + 1, error, index: at, following: following && !ended });
+    this.#become({ version: version + 1, index: at });
   }
 
   #become(change: Partial<PlayerState>): void {

@@ -1,4 +1,4 @@
-import { render, screen, within } from "@testing-library/react";
+import { fireEvent, render, screen, within } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { useState } from "react";
 import { expect, test, vi } from "vitest";
@@ -130,4 +130,25 @@ test("where a row is current, the arrow keys choose the next one", async () => {
   screen.getByRole("region", { name: "Rows" }).focus();
   await userEvent.keyboard("{ArrowDown}{ArrowUp}");
   expect(onStep.mock.calls).toEqual([[1], [-1]]);
+});
+
+test("a row that moves by itself is kept in view until the list is scrolled away from it, one that is chosen always", () => {
+  const list = (current: number, moving: boolean) => (
+    <VirtualList label="Rows" count={1000} rowRem={1} current={current} moving={moving} renderRow={(index) => <span>Row {index}</span>} />
+  );
+  const { rerender } = render(list(0, true));
+  const box = screen.getByRole("region", { name: "Rows" });
+  Object.defineProperty(box, "clientHeight", { value: 160 });
+  const showsRow = (row: number) => box.scrollTop <= row * 16 && (row + 1) * 16 <= box.scrollTop + 160;
+  rerender(list(500, true));
+  expect(showsRow(500)).toBe(true);
+  fireEvent.scroll(box, { target: { scrollTop: 0 } });
+  rerender(list(600, true));
+  expect(box.scrollTop).toBe(0);
+  fireEvent.scroll(box, { target: { scrollTop: 598 * 16 } });
+  rerender(list(700, true));
+  expect(showsRow(700)).toBe(true);
+  fireEvent.scroll(box, { target: { scrollTop: 0 } });
+  rerender(list(800, false));
+  expect(showsRow(800)).toBe(true);
 });
