@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import trio
 
+from kinora.actors.errand import ErrandFailed, run_errand
 from kinora.actors.errors import NotFound
 from kinora.plugins.source_types import SourceLimits
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import ForkServer, WorkerGone
+from kinora.runtime.workers import ForkServer
 
 TARGET = "kinora.plugins.pictures:main"
 AT_ONCE = 2
@@ -34,7 +33,7 @@ class Pictures:
         Raises:
             NotFound: the source is gone or does not give this frame.
         """
-        request = {
+        order = {
             "op": "picture",
             "location": str(location),
             "index": index,
@@ -42,21 +41,11 @@ class Pictures:
             "results": msgspec.json.decode(frame)["results"] if frame is not None else None,
             "quality": QUALITY,
         }
-        async with self._places:
-            with trio.move_on_after(TIMEOUT_S):
-                return await self._ask(msgspec.msgpack.encode(request))
-        raise NotFound(f"Frame {index} could not be decoded within {TIMEOUT_S:.0f} s.")
-
-    async def _ask(self, request: bytes) -> bytes:
-        worker = await self._fork_server.fork(TARGET, "picture")
         try:
-            await worker.send(request)
-            answer = msgspec.msgpack.decode(await worker.receive(), type=dict[str, Any])
-        except (WorkerGone, ProtocolError, msgspec.DecodeError) as error:
+            async with self._places:
+                with trio.move_on_after(TIMEOUT_S):
+                    answer = await run_errand(self._fork_server, TARGET, "picture", order)
+                    return bytes(answer["jpeg"])
+        except ErrandFailed as error:
             raise NotFound(f"The frame could not be decoded: {error}") from error
-        finally:
-            with trio.CancelScope(shield=True):  # Worker.kill bounds itself
-                await worker.kill()
-        if answer["op"] != "picture":
-            raise NotFound(f"The frame could not be decoded: {answer.get('message')}")
-        return bytes(answer["jpeg"])
+        raise NotFound(f"Frame {index} could not be decoded within {TIMEOUT_S:.0f} s.")

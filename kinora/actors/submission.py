@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from kinora.actors.device_health import DeviceHealth
+from kinora.actors.errand import run_errand
 from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, UnsupportedSource
 from kinora.actors.inspector import InspectorService, PluginInspector
 from kinora.actors.job import Job, JobSpec
@@ -276,13 +277,8 @@ class Submissions:
         """The bundled clip, which the first job that asks for it has made."""
         async with self._making_demo:
             with trio.fail_after(DEMO_TIMEOUT_S):
-                worker = await self._fork_server.fork(DEMO_TARGET, "demo clip")
-                try:
-                    await worker.send(msgspec.msgpack.encode({"op": "make", "folder": str(self._limits.data_dir)}))
-                    made = msgspec.msgpack.decode(await worker.receive(), type=dict[str, str])
-                finally:
-                    with trio.CancelScope(shield=True):  # Worker.kill bounds itself
-                        await worker.kill()
+                order = {"op": "make", "folder": str(self._limits.data_dir)}
+                made = await run_errand(self._fork_server, DEMO_TARGET, "demo clip", order)
         return Path(made["path"])
 
 

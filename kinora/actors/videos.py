@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import msgspec
 import trio
 
+from kinora.actors.errand import ErrandFailed, run_errand
 from kinora.actors.errors import NotFound
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import ForkServer, WorkerGone
+from kinora.runtime.workers import ForkServer
 
 TARGET = "kinora.plugins.annotator:main"
 AT_ONCE = 1
@@ -45,18 +44,11 @@ class Videos:
                 return (await out.open("rb")).wrapped
 
     async def _order(self, location: str, frames: str, out: str) -> None:
-        worker = await self._fork_server.fork(TARGET, "video")
         limits = {"max_pixels": self._max_pixels}
         order = {"op": "annotate", "location": location, "frames": frames, "out": out, "limits": limits}
         try:
-            await worker.send(msgspec.msgpack.encode(order))
-            answer = msgspec.msgpack.decode(await worker.receive(), type=dict[str, Any])
-        except (WorkerGone, ProtocolError, msgspec.DecodeError) as error:
+            answer = await run_errand(self._fork_server, TARGET, "video", order)
+        except ErrandFailed as error:
             raise NotFound(f"The video could not be made: {error}") from error
-        finally:
-            with trio.CancelScope(shield=True):  # Worker.kill bounds itself
-                await worker.kill()
-        if answer["op"] != "written":
-            raise NotFound(f"The video could not be made: {answer.get('message')}")
         if answer["pictures"] == 0:
             raise NotFound("There is no video: the job has no frames (yet).")
