@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import trio
 
 from kinora.actors.submission import DEMO_SOURCE
@@ -36,15 +33,9 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
             demo = source == DEMO_SOURCE
             location = demo_clip.ensure(settings.data_dir) if demo else settings.media_dir / source
             limits = SourceLimits(max_pixels=settings.max_pixels)
-            annotate.annotate(str(location), _frames(results), out, limits=limits, progress=written)
+            annotate.annotate(str(location), annotate.read_frames(results), out, limits=limits, progress=written)
 
         try:
             await trio.to_thread.run_sync(work)
         except OSError as error:
             raise Failed(f"{out} cannot be written: {error.strerror or error}") from error
-
-
-def _frames(results: Path) -> Iterator[dict[str, Any]]:
-    with results.open("rb") as lines:
-        for line in lines:
-            yield msgspec.json.decode(line)

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +53,13 @@ def annotate(
                 written += 1
                 progress(written)
     return written
+
+
+def read_frames(path: Path) -> Iterator[dict[str, Any]]:
+    """The FrameData in a file that has one a line."""
+    with path.open("rb") as lines:
+        for line in lines:
+            yield msgspec.json.decode(line)
 
 
 def _pair(source: Source, frames: Iterator[Mapping[str, Any]]) -> Iterator[tuple[NDArray[np.uint8], Mapping[str, Any]]]:

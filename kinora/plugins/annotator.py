@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from kinora.plugins.annotate import annotate
+from kinora.plugins.annotate import annotate, read_frames
 from kinora.plugins.sources import SourceError, SourceLimits
 from kinora.runtime.channel import Channel
-
-NICENESS = 10
-"""When all cores are busy running jobs come first."""
+from kinora.runtime.processes import step_back
 
 
 class Order(msgspec.Struct, tag_field="op", tag="annotate", frozen=True):
@@ -30,7 +26,7 @@ class Order(msgspec.Struct, tag_field="op", tag="annotate", frozen=True):
 
 def main(channel: Channel) -> None:
     """Do what is ordered until the server closes its end of the channel."""
-    os.nice(NICENESS)
+    step_back()
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             data, _ = channel.recv()
@@ -39,13 +35,7 @@ def main(channel: Channel) -> None:
 
 def _answer(order: Order) -> dict[str, Any]:
     try:
-        count = annotate(order.location, _frames(Path(order.frames)), Path(order.out), limits=order.limits)
+        count = annotate(order.location, read_frames(Path(order.frames)), Path(order.out), limits=order.limits)
     except (SourceError, OSError) as error:
         return {"op": "error", "message": str(error)}
     return {"op": "written", "pictures": count}
-
-
-def _frames(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as lines:
-        for line in lines:
-            yield msgspec.json.decode(line)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from pathlib import Path
 
 import cv2
 import msgspec
 
 from kinora.runtime.channel import Channel
 from kinora.runtime.frames import RingReader
+from kinora.runtime.processes import step_back
 
-NICENESS = 10
-"""When all cores are busy a job's plugins come first, and pictures come less often."""
 QUALITY = 85
 MAX_JPEG_BYTES = 8 * 2**20
 """A larger picture fits in no client's outbox."""
@@ -36,7 +33,7 @@ class Shot(msgspec.Struct, tag_field="op", tag="shot", frozen=True):
 
 def main(channel: Channel) -> None:
     """Make pictures until the server closes its end of the channel."""
-    _step_back()
+    step_back()  # when all cores are busy a job's plugins come first, and pictures come less often
     cv2.setNumThreads(1)
     with contextlib.suppress(EOFError, BrokenPipeError):
         data, (ring_fd,) = channel.recv()
@@ -51,10 +48,3 @@ def _jpeg(ring: RingReader, shot: Shot) -> bytes:
     image = ring.view(shot.slot, shot.height, shot.width)
     _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return jpeg.tobytes() if len(jpeg) <= MAX_JPEG_BYTES else b""
-
-
-def _step_back() -> None:
-    """Let others go first. Where the kernel schedules by session, niceness alone counts only inside of ours."""
-    os.nice(NICENESS)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")

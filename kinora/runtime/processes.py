@@ -10,6 +10,8 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _OOM_SCORE_HIGHEST = "1000"
+_NICENESS = 10
+"""Of those who step back, on the scale of nice(2) and of autogroups alike; see sched(7)."""
 
 
 def _prctl(option: int, value: int) -> None:
@@ -38,6 +40,13 @@ def die_first() -> None:
     """Have the kernel choose this process and what it starts, should the whole machine run out of memory."""
     with contextlib.suppress(OSError):  # it may be forbidden in a container
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_HIGHEST)
+
+
+def step_back() -> None:
+    """Let others go first. Where the kernel schedules by session, niceness alone counts only inside of ours."""
+    os.nice(_NICENESS)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def children(pid: int) -> set[int]:
