@@ -140,9 +140,8 @@ class Protocol(H11Protocol):
         """Stay with HTTP/1.1."""
 
     async def _send_h11_event(self, event: Any) -> None:
-        if (
-            self._outgoing.closed
-        ):  # Hypercorn ends the answer of an app that was cancelled in its middle with another head
+        if self._outgoing.closed:
+            # Hypercorn ends the answer of an app that was cancelled in its middle with another head.
             await trio.lowlevel.checkpoint()
             return
         await super()._send_h11_event(event)

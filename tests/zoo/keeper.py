@@ -60,10 +60,7 @@ class Sighting:
     @property
     def steady(self) -> list[Any]:
         """What the well-behaved plugin found, frame by frame, and what it summed up."""
-        return [
-            *(frame["results"].get("steady") for frame in self.frames),
-            bytes(self.state.plugins["steady"].finalize),
-        ]
+        return steady_results(self.state, self.frames)
 
     @property
     def lost(self) -> set[int]:
@@ -112,7 +109,11 @@ async def let_loose(system: System, cage: Cage, animal: Animal, where: Where) ->
 async def results_without(system: System, source: str) -> list[Any]:
     """What the well-behaved plugin finds when it is alone."""
     state = await run_job(system, "steady", source=source)
-    frames = await frames_of(system, state)
+    return steady_results(state, await frames_of(system, state))
+
+
+def steady_results(state: JobState, frames: list[dict[str, Any]]) -> list[Any]:
+    """What the well-behaved plugin has found, frame by frame, and what it has summed up."""
     return [*(frame["results"].get("steady") for frame in frames), bytes(state.plugins["steady"].finalize)]
 
 
