@@ -113,6 +113,7 @@ test("a file that is dropped anywhere becomes the source, plugins are dragged in
   expect(await page.locator(".chosen-name").allTextContents()).toEqual(["scenes", "motion", "people", "tracker", "quality"]);
   await page.getByRole("button", { name: "Start", exact: true }).click();
   await page.getByText(/^done · 100% · 1 of 1 frames/).waitFor();
+  await page.locator(".plugin-card").nth(4).waitFor();
   expect(await page.locator(".plugin-card h3").allTextContents()).toEqual(["scenes", "motion", "people", "tracker", "quality"]);
   const first = page.url();
   await page.getByRole("button", { name: "Run again…" }).click();

@@ -126,6 +126,8 @@ function onFrame(state: RealtimeState, payload: FramePayload): RealtimeState {
 }
 
 function onPluginStatus(state: RealtimeState, payload: PluginStatusPayload): RealtimeState {
+  // Stages begin in any order; the job's own state, which brings all of them, has that of the pipeline.
+  if (state.job === null) return state;
   const plugin: LivePlugin = {
     status: payload.status,
     health: payload.health,

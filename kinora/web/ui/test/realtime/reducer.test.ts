@@ -110,6 +110,20 @@ describe("warnings", () => {
 });
 
 describe("the rest", () => {
+  test("plugins stand in the order of the pipeline, whichever was heard of first", () => {
+    const heard = (plugin: string) => message("plugin_status", {
+      job_id: JOB_ID, plugin, status: "running", timing_ms: 1, frames_processed: 1, warnings_count: 0, health: "ok",
+    });
+    const known = job();
+    const [only] = Object.values(known.plugins);
+    if (!only) throw new Error("The example has no plugin.");
+    const before = after(said(heard("tracker"), heard("people")));
+    const state = after([{ type: "job", job: { ...known, plugins: { people: only, tracker: only } } }, ...said(heard("tracker"))], before);
+    expect(Object.keys(before.plugins)).toEqual([]);
+    expect(Object.keys(state.plugins)).toEqual(["people", "tracker"]);
+    expect(state.plugins.tracker?.status).toBe("running");
+  });
+
   test("watching another job starts afresh", () => {
     const busy = after(said(message("warning", warningPayload()), message("frame", framePayload())));
     expect(reduce(busy, { type: "watch", jobId: "other" })).toMatchObject({ jobId: "other", warnings: [], currentFrame: null });
