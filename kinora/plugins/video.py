@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from kinora.plugins.seeking import Place, find_place
 from kinora.plugins.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
 
 FORMATS = (
@@ -31,8 +33,6 @@ THREADS = 3
 """FFmpeg's, for frames at once where the codec can: two leave a core idle while a picture is converted."""
 SEEK_WORTH = 50
 """From this frame on, finding the place in the file pays off against decoding all before it."""
-SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
-"""Containers in which a packet is a picture and has its timestamp."""
 EARLY_END_MS = 500.0
 """A video may end this much before its stated duration: containers round, and audio tracks are longer."""
 _NO_CLOCK_FPS = 25.0
@@ -122,9 +122,23 @@ class Reading:
         self._container = container
         self._stream = stream
         self.damaged = False
-
-    def frames(self) -> Iterator[VideoFrame]:
+        self.frames = self._decode()
         """Every frame that can be decoded; packets that cannot are passed over."""
+
+    def skip_to(self, place: Place) -> VideoFrame | None:
+        """Go to a place in the file; None if that does not lead to its picture."""
+        with contextlib.suppress(av.FFmpegError):
+            self._container.seek(place.time, stream=self._stream)
+            for frame in self.frames:
+                number = place.numbers.get(frame.pts) if frame.pts is not None else None
+                if number == place.wanted:
+                    self.damaged = False  # only pictures before this one lacked those they build on
+                    return frame
+                if number is None or number > place.wanted:  # the file's index lies
+                    break
+        return None
+
+    def _decode(self) -> Iterator[VideoFrame]:
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -153,9 +167,8 @@ class VideoSource:
     def __init__(self, path: Path, limits: SourceLimits) -> None:
         self._path = path
         self._limits = limits
-        self._times: Sequence[int] | None = None
         with self._open() as (container, stream):
-            first = next(Reading(container, stream).frames(), None)
+            first = next(Reading(container, stream).frames, None)
             if first is None:
                 raise SourceError(
                     "unreadable", f"No picture of {path.name} can be decoded: the file is damaged or incomplete."
@@ -165,7 +178,6 @@ class VideoSource:
             self._first = first
             self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
             self._ms_per_tick = float(stream.time_base or 0) * 1000
-            self._seekable = container.format.name in SEEKABLE
             duration_ms = _duration_ms(container, stream)
             total = stream.frames or (round(duration_ms / self._frame_ms) if duration_ms and rate else None)
         size = Converter(first)
@@ -188,9 +200,8 @@ class VideoSource:
         converter = Converter(self._first)
         clock = Clock(self._first.pts, self._ms_per_tick, self._frame_ms)
         wanted, time = start, 0.0
-        with self._open() as (container, stream):
-            reading = Reading(container, stream)
-            for index, frame in self._numbered(container, stream, reading, start):
+        with self._reading(start) as (reading, numbered):
+            for index, frame in numbered:
                 time = clock.read(frame.pts)
                 if index == wanted:
                     wanted += stride
@@ -201,33 +212,24 @@ class VideoSource:
                 " Copy or download it again if you need all of it."
             )
 
-    def _numbered(
-        self, container: InputContainer, stream: VideoStream, reading: Reading, start: int
-    ) -> Iterator[tuple[int, VideoFrame]]:
-        """Frames with their numbers, beginning at ``start`` or somewhere before it."""
-        times = self._packet_times() if start >= SEEK_WORTH and self._seekable else ()
-        if start < len(times):
-            container.seek(times[start], stream=stream)
-            numbers = {time: number for number, time in enumerate(times)}
-            frames = reading.frames()
-            for frame in frames:
-                number = numbers.get(frame.pts, len(times)) if frame.pts is not None else len(times)
-                if number > start:  # the file's index lies
-                    break
-                if number == start:
-                    reading.damaged = False  # only pictures before this one lacked those they build on
-                    yield number, frame
-                    yield from enumerate(frames, start + 1)
-                    return
-            container.seek(times[0], stream=stream)
-        yield from enumerate(reading.frames())
-
-    def _packet_times(self) -> Sequence[int]:
-        """Each picture's timestamp, in order, without decoding; empty if packets and pictures may not match."""
-        if self._times is None:
+    @contextlib.contextmanager
+    def _reading(self, start: int) -> Iterator[tuple[Reading, Iterator[tuple[int, VideoFrame]]]]:
+        """Frames with their numbers, beginning at ``start`` or at 0."""
+        if (place := self._place(start)) is not None:
             with self._open() as (container, stream):
-                self._times = _trusted_times(container, stream)
-        return self._times
+                reading = Reading(container, stream)
+                if (first := reading.skip_to(place)) is not None:
+                    yield reading, enumerate(chain([first], reading.frames), start)
+                    return
+        with self._open() as (container, stream):
+            reading = Reading(container, stream)
+            yield reading, enumerate(reading.frames)
+
+    def _place(self, start: int) -> Place | None:
+        if start < SEEK_WORTH:
+            return None
+        with self._open() as (container, stream):
+            return find_place(container, stream, start)
 
     def _ends_early(self, end_ms: float) -> bool:
         return self.info.duration_ms is not None and end_ms < self.info.duration_ms - EARLY_END_MS
@@ -267,20 +269,6 @@ class VideoSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-
-
-def _trusted_times(container: InputContainer, stream: VideoStream) -> Sequence[int]:
-    times: list[int] = []
-    try:
-        for packet in container.demux(stream):
-            if not packet.size:  # the mark of the end
-                break
-            if packet.pts is None or packet.is_discard or packet.is_corrupt or not (times or packet.is_keyframe):
-                return ()
-            times.append(packet.pts)
-    except av.FFmpegError:
-        return ()
-    return sorted(times) if len(set(times)) == len(times) else ()
 
 
 def _duration_ms(container: InputContainer, stream: VideoStream) -> float | None:

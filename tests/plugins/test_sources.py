@@ -98,6 +98,32 @@ def test_any_start_gives_the_frames_that_a_reading_from_the_beginning_gives(
     assert broken is None
 
 
+@pytest.mark.parametrize(
+    ("codec", "options", "muxer"),
+    [
+        ("libx264", {"g": "12", "bf": "3", "x264-params": "open-gop=1:b-pyramid=normal"}, {}),
+        ("libx265", {"g": "12", "x265-params": "open-gop=1:bframes=4:log-level=none"}, {}),
+        ("libx264", KEYS, {"movflags": "frag_keyframe+empty_moov"}),
+        ("libx264", {"g": "250", "bf": "2"}, {}),
+        ("mpeg4", {"g": "1"}, {}),
+    ],
+    ids=["open H.264", "open HEVC", "fragments", "one key frame", "key frames only"],
+)
+def test_an_mp4_is_entered_at_the_right_picture_however_it_was_encoded(
+    tmp_path: Path, codec: str, options: dict[str, str], muxer: dict[str, str]
+) -> None:
+    """Groups of pictures that refer to the one before, fragments, one key frame in all: number N is number N."""
+    path = write_video(
+        tmp_path / "a.mp4", (numbered(number) for number in range(FRAMES)), codec=codec, options=options, muxer=muxer
+    )
+    with open_source(str(path), limits=LIMITS) as source:
+        for start in range(SEEK_WORTH, FRAMES):
+            picture = next(source.frames(start))
+            image = np.empty((picture.height, picture.width, 3), np.uint8)
+            picture.write_to(image)
+            assert (picture.index, read_number(image)) == (start, start)
+
+
 def test_stride_leaves_out_pictures_but_keeps_their_numbers(tmp_path: Path) -> None:
     """With a stride of 7 from 60 the indexes go 60, 67, 74 and so on."""
     with open_source(str(numbered_video(tmp_path / "a.mp4")), limits=LIMITS) as source:

@@ -1,0 +1,83 @@
+"""Where to begin reading a video for its picture number N, and how to know it when it comes.
+
+A container can be entered at a time, not at a number. So the packets round that place are looked at, without decoding:
+sorted by when they are shown, they have the numbers of their pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+
+import attrs
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+"""Has an index of all its packets."""
+SEEKABLE = frozenset({MP4, "matroska,webm"})
+"""Containers in which a packet is a picture and has its timestamp."""
+REORDER = 32
+"""Packets within which a picture is stored before or after its place in time; H.264 and HEVC allow 16."""
+
+
+@attrs.frozen
+class Place:
+    """Where to begin reading for one picture."""
+
+    wanted: int
+    """The number of the picture."""
+    time: int
+    """What to seek to, in ticks of the stream."""
+    numbers: Mapping[int, int]
+    """Timestamp → number, for all pictures from where that seek leads to up to the wanted one."""
+
+
+def find_place(container: InputContainer, stream: VideoStream, wanted: int) -> Place | None:
+    """The place of picture number ``wanted`` in a file just opened; its position is anywhere afterwards.
+
+    None if the file has no such picture, cannot be entered in the middle, or its packets and pictures may not match.
+    """
+    if container.format.name not in SEEKABLE:
+        return None
+    try:
+        if container.format.name == MP4:
+            return _by_index(container, stream, wanted)
+        times = _times(container.demux(stream), wanted + REORDER)
+    except av.FFmpegError:
+        return None
+    return Place(wanted, times[wanted], _numbers(times, 0)) if wanted < len(times) else None
+
+
+def _by_index(container: InputContainer, stream: VideoStream, wanted: int) -> Place | None:
+    """Without reading what comes before: the index tells how many packets that is."""
+    index = stream.index_entries
+    if wanted >= len(index) or any(index[number].is_discard for number in range(wanted)):
+        return None
+    time = index[max(0, wanted - REORDER)].timestamp
+    container.seek(time, stream=stream)
+    packets = container.demux(stream)
+    entry = next(packets)
+    first = next((number for number in range(wanted, -1, -1) if index[number].timestamp == entry.dts), None)
+    if first is None:
+        return None
+    times = _times(chain([entry], packets), wanted + REORDER - first)
+    return Place(wanted, time, _numbers(times, first)) if wanted - first < len(times) else None
+
+
+def _numbers(times: list[int], first: int) -> Mapping[int, int]:
+    return {time: number for number, time in enumerate(times, first)}
+
+
+def _times(packets: Iterator[Packet[VideoStream]], most: int) -> list[int]:
+    """The timestamps of the first packets, in order; none if one of them cannot be trusted."""
+    times: list[int] = []
+    for packet in islice(packets, most):
+        if not packet.size:  # the mark of the end
+            break
+        if packet.pts is None or packet.is_discard or packet.is_corrupt or not (times or packet.is_keyframe):
+            return []
+        times.append(packet.pts)
+    return sorted(times) if len(set(times)) == len(times) else []
