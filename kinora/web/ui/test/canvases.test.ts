@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { drawOverlay } from "../src/draw/drawOverlay";
 import { drawRadar } from "../src/draw/drawRadar";
-import { Trails } from "../src/draw/Trails";
+import { trailsOf } from "../src/draw/trails";
 import type { ViewOptions } from "../src/draw/viewOptions";
 import { drawTimings } from "../src/inspector/drawTimings";
 import { TimingHistory } from "../src/realtime/TimingHistory";
@@ -76,9 +76,8 @@ test.each([
 
 test("the map names the tracks that are present and shows where each has been", () => {
   const { context, drawn, texts } = paper();
-  const trails = new Trails();
-  for (let index = 0; index < 5; index++) trails.add(frame(index, { tracker: { detections: [{ ...person, x: index * 10 }, { ...person, track_id: 4 }] } }));
-  drawRadar(context, trails, new Set([3]));
+  const walk = [0, 1, 2, 3, 4].map((index) => frame(index, { tracker: { detections: [{ ...person, x: index * 10 }, { ...person, track_id: 4 }] } }));
+  drawRadar(context, trailsOf(walk), new Set([3]));
   expect(texts()).toEqual(["3"]);
   expect(drawn("lineTo")).toHaveLength(10);
 });

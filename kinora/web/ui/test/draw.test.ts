@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { colorOf } from "../src/draw/colors";
 import { allKeyPoints, allLines, isCut, labelOf, visibleDetections } from "../src/draw/detections";
-import { Trails } from "../src/draw/Trails";
+import { trailsOf } from "../src/draw/trails";
 import { frame } from "./examples";
 
 const box = { x: 10, y: 20, width: 30, height: 40, confidence: 0.876, class: "person" };
@@ -34,12 +34,7 @@ test("a track keeps its colour", () => {
   expect(colorOf({ kind: "person", trackId: 3 })).not.toBe(colorOf({ kind: "person", trackId: 4 }));
 });
 
-test("a trail follows the feet and ends where the video jumps", () => {
-  const trails = new Trails();
-  const at = (index: number, x: number) => frame(index, { tracker: { detections: [{ ...box, x, track_id: 1 }] } });
-  trails.add(at(1, 10));
-  trails.add(at(2, 20));
-  expect(trails.tracks.get(1)).toEqual([{ x: 25 / 640, y: 60 / 360 }, { x: 35 / 640, y: 60 / 360 }]);
-  trails.add(at(500, 30));
-  expect(trails.tracks.get(1)).toHaveLength(1);
+test("a trail follows the feet of its track", () => {
+  const at = (index: number, x: number) => frame(index, { tracker: { detections: [{ ...box, x, track_id: 1 }, box] } });
+  expect([...trailsOf([at(1, 10), frame(2), at(3, 20)])]).toEqual([[1, [{ x: 25 / 640, y: 60 / 360 }, { x: 35 / 640, y: 60 / 360 }]]]);
 });

@@ -131,3 +131,15 @@ test("a job that had ended before it was opened is shown where something was fou
   await vi.waitFor(() => expect(player.getState()).toMatchObject({ index: 0, version: 2 }));
   player.stop();
 });
+
+test("the frames before one of a running job are those that came, and of one that has ended those that are stored", async () => {
+  expect(new Player(JOB_ID, runningJob(3, 4, 5, 6)).framesBefore(6, 2).map(({ index }) => index)).toEqual([4, 5]);
+  vi.stubGlobal("fetch", (url: string) => {
+    const after = Number(new URL(url, "http://x").searchParams.get("after"));
+    return Promise.resolve(Response.json({ frames: Array.from({ length: 100 }, (_, i) => frame(after + 1 + i)), next_after: null }));
+  });
+  const player = new Player(JOB_ID, watchedJob({ status: "done" }));
+  for (let index = 0; index < 200; index++) player.timeline.add(frame(index));
+  await vi.waitFor(() => expect(player.framesBefore(130, 60).map(({ index }) => index)).toEqual(Array.from({ length: 60 }, (_, i) => 70 + i)));
+  expect(player.framesBefore(0, 60)).toEqual([]);
+});

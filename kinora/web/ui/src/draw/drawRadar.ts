@@ -1,14 +1,13 @@
 /** A small map of the tracks as seen from above: left and right as in the picture, what is near at the bottom. */
 import { colorOf } from "./colors";
 import type { Point } from "./detections";
-import type { Trails } from "./Trails";
 
 /** In CSS pixels, on a picture that is `share` wide; up to `largest` times as large on larger ones. */
 export const RADAR = { width: 168, height: 132, margin: 10, share: 680, largest: 2 } as const;
 
-export function drawRadar(context: CanvasRenderingContext2D, trails: Trails, present: ReadonlySet<number>): void {
+export function drawRadar(context: CanvasRenderingContext2D, trails: ReadonlyMap<number, readonly Point[]>, present: ReadonlySet<number>): void {
   drawGround(context);
-  for (const [id, points] of trails.tracks) {
+  for (const [id, points] of trails) {
     const color = colorOf({ kind: "", trackId: id });
     drawTrail(context, points.map(place), color, present.has(id) ? String(id) : null);
   }

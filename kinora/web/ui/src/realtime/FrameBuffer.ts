@@ -28,6 +28,11 @@ export class FrameBuffer {
     return this.#frames.get(index) ?? null;
   }
 
+  /** The last `limit` frames before this index. */
+  before(index: number, limit: number): FrameData[] {
+    return [...this.#frames.values()].filter((frame) => frame.index < index).slice(-limit);
+  }
+
   /** The newest frame up to the index `last` that all plugins which keep up have done; null if there is none. */
   newest(now: number, last: number): FrameData | null {
     const reached = [...this.#reached.values()];

@@ -4,7 +4,7 @@ import { allDetections } from "../draw/detections";
 import { drawOverlay } from "../draw/drawOverlay";
 import { drawRadar, RADAR } from "../draw/drawRadar";
 import { sharpCanvas } from "../draw/sharpCanvas";
-import { Trails } from "../draw/Trails";
+import { TRAIL_FRAMES, trailsOf } from "../draw/trails";
 import type { ViewOptions } from "../draw/viewOptions";
 import { paintScheduler } from "../realtime/paintScheduler";
 import { PictureLoader, type Picture } from "./PictureLoader";
@@ -16,7 +16,6 @@ export class PicturePainter {
   readonly #options: () => ViewOptions;
   readonly #onShown: (frame: FrameData | null, fault: string | null) => void;
   readonly #loader: PictureLoader;
-  readonly #trails = new Trails();
   readonly #paint = paintScheduler(() => this.#draw());
   #picture: Picture | null = null;
   #wantedAt = 0;
@@ -93,7 +92,6 @@ export class PicturePainter {
 
   #drawResults(context: CanvasRenderingContext2D, frame: FrameData, scale: number): void {
     const options = this.#options();
-    this.#trails.add(frame);
     if (!options.overlay) return;
     drawOverlay(context, frame, scale, options);
     if (!options.radar) return;
@@ -102,6 +100,6 @@ export class PicturePainter {
     const size = Math.min(RADAR.largest, width / RADAR.share);
     context.translate(width - RADAR.width * size - RADAR.margin, height - RADAR.height * size - RADAR.margin);
     context.scale(size, size);
-    drawRadar(context, this.#trails, present);
+    drawRadar(context, trailsOf([...this.#player.framesBefore(frame.index, TRAIL_FRAMES), frame]), present);
   }
 }

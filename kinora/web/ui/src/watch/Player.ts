@@ -78,6 +78,14 @@ export class Player {
     return stored ?? this.#store.frames.get(index);
   }
 
+  /** The last `limit` frames before this one that are at hand, in order; stored ones that are not are fetched. */
+  framesBefore(index: number, limit: number): FrameData[] {
+    if (this.isLive) return this.#store.frames.before(index, limit);
+    const end = this.timeline.rowOf(index - 1) + 1;
+    const start = Math.max(0, end - limit);
+    return Array.from({ length: end - start }, (_, i) => this.pages.at(start + i) ?? []).flat();
+  }
+
   /** Row of the timeline that is looked at; -1 before there is one. */
   get row(): number {
     return this.isLive ? this.timeline.length - 1 : this.timeline.rowOf(this.#state.index);
