@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,11 @@ _positive = attrs.validators.ge(1)
 _not_negative = attrs.validators.ge(0)
 
 
+def _host(_settings: object, _field: object, value: str) -> None:
+    if not re.fullmatch(r"\*|[a-z0-9._:-]+", value):
+        raise ValueError(f"{value!r} is no host: write it in small letters as camera.local or camera.local:8080, or *")
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """Everything an operator may choose. Sizes are in bytes, ``_s`` in seconds, ``_ms`` in milliseconds."""
@@ -52,6 +58,9 @@ class Settings:
     """Where jobs, results and uploads are kept; made when missing."""
     media_dir: Path = attrs.field(factory=Path.cwd)
     """The folder that sources are named in; nothing outside it is read."""
+    url_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host))
+    """Hosts that sources may be read from by URL, each with or without its port; ``*`` for every one that has a public
+    address. Others are refused, also when a redirect leads there."""
     models_dir: Path = attrs.field(factory=Path.cwd)
     """The folder that models are named in; plugins are to read no model outside it."""
     max_upload_bytes: int = attrs.field(default=2 * GIB, validator=_positive)

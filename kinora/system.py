@@ -27,6 +27,7 @@ from kinora.actors.submission import JobLimits, Submissions
 from kinora.actors.videos import Videos
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
+from kinora.plugins.source_types import SourceLimits
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer
 from kinora.settings import Settings
@@ -119,11 +120,12 @@ class System:
 
     def _job_manager(self) -> JobManager:
         settings = self.settings
+        source = SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts)
         limits = JobLimits(
             media_dir=settings.media_dir,
             data_dir=settings.data_dir,
             models_dir=settings.models_dir.absolute(),
-            max_pixels=settings.max_pixels,
+            source=source,
             ring_bytes=settings.ring_bytes,
             max_failures=settings.max_failures,
             max_errors=settings.max_errors,
@@ -149,8 +151,8 @@ class System:
             min_free_bytes=settings.min_free_bytes,
             store=self.store,
             submissions=submissions,
-            pictures=Pictures(self.fork_server, settings.max_pixels),
-            videos=Videos(self.fork_server, settings.max_pixels, settings.data_dir),
+            pictures=Pictures(self.fork_server, source),
+            videos=Videos(self.fork_server, source, settings.data_dir),
             publish=self._publish,
             last_event_id=lambda: self.connections.last_id if self.connections is not None else None,
             forget=lambda job_id: self.connections.forget(job_id) if self.connections is not None else None,

@@ -34,6 +34,8 @@ SETTLE_GRACE_S = 2.0
 RETRY_AFTER_S = 10
 """What a client is told when the queue is full."""
 RECOVERED_PAGE = 500
+RECOVERED_AT_ONCE = 8
+"""Jobs of an earlier server whose sources are opened at the same time: one may be a host that does not answer."""
 FRAMES_AT_ONCE = 1000
 
 log = structlog.get_logger()
@@ -410,9 +412,9 @@ class JobManager:
             yield page
             after = msgspec.json.decode(page[-1])["index"]
 
-    async def _location(self, record: JobRecord) -> Path:
+    async def _location(self, record: JobRecord) -> str:
         if record.upload is not None:
-            return Path(record.upload)
+            return record.upload
         try:
             return await self._submissions.locate(_request_of(record).source)
         except InvalidRequest as error:
@@ -420,23 +422,40 @@ class JobManager:
 
     async def _recover(self) -> None:
         """Queued jobs run, running ones go on after their last stored frame."""
-        for status in ("running", "paused", "queued"):
-            records, _ = await self._store.jobs(status=status, limit=RECOVERED_PAGE)
-            for record in reversed(records):
-                await self._take_up(record)
+        found: dict[str, Checked | KinoraError] = {}
+        places = trio.CapacityLimiter(RECOVERED_AT_ONCE)
+        records: list[JobRecord] = []
+        async with trio.open_nursery() as nursery:
+            for status in ("running", "paused", "queued"):
+                page, _ = await self._store.jobs(status=status, limit=RECOVERED_PAGE)
+                records += reversed(page)
+            for record in records:
+                nursery.start_soon(self._check_again, record, found, places)
+        for record in records:
+            await self._take_up(record, found[record.job_id])
 
-    async def _take_up(self, record: JobRecord) -> None:
-        request = _request_of(record)
+    async def _check_again(
+        self, record: JobRecord, found: dict[str, Checked | KinoraError], places: trio.CapacityLimiter
+    ) -> None:
+        upload = Path(record.upload) if record.upload else None
+        async with places:
+            try:
+                found[record.job_id] = await self._submissions.check(_request_of(record), upload)
+            except KinoraError as error:
+                found[record.job_id] = error
+
+    async def _take_up(self, record: JobRecord, checked: Checked | KinoraError) -> None:
+        if isinstance(checked, KinoraError):
+            await self._give_up(record, f"It could not be taken up again: {checked}")
+            return
         last = await self._store.last_index(record.job_id)
         resumed = Resumed()
         if last is not None:
+            if checked.info.kind == "stream":
+                await self._give_up(record, "Its source is a live stream, which has gone on while the server was away.")
+                return
             frames = await self._store.frame_count(record.job_id)
-            resumed = Resumed(frames=frames, start=last + request.options.stride)
-        try:
-            checked: Checked = await self._submissions.check(request, Path(record.upload) if record.upload else None)
-        except KinoraError as error:
-            await self._give_up(record, f"It could not be taken up again: {error}")
-            return
+            resumed = Resumed(frames=frames, start=last + checked.request.options.stride)
         job = await self._submissions.build(checked, record.job_id, record.created_at, resumed)
         self._live[record.job_id] = _Live(job, record)
         job.announce()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import attrs
 import msgspec
 import trio
 
@@ -22,12 +21,12 @@ QUALITY = 85
 class Pictures:
     """Makes pictures of single frames."""
 
-    def __init__(self, fork_server: ForkServer, max_pixels: int) -> None:
+    def __init__(self, fork_server: ForkServer, limits: SourceLimits) -> None:
         self._fork_server = fork_server
-        self._limits = SourceLimits(max_pixels=max_pixels)
+        self._limits = limits
         self._places = trio.CapacityLimiter(AT_ONCE)
 
-    async def picture(self, location: Path, index: int, frame: bytes | None) -> bytes:
+    async def picture(self, location: str, index: int, frame: bytes | None) -> bytes:
         """The frame of this index as JPEG; with the results in ``frame``, a FrameData as JSON, drawn on it if given.
 
         Raises:
@@ -35,9 +34,9 @@ class Pictures:
         """
         order = {
             "op": "picture",
-            "location": str(location),
+            "location": location,
             "index": index,
-            "limits": {"max_pixels": self._limits.max_pixels},
+            "limits": attrs.asdict(self._limits),
             "results": msgspec.json.decode(frame)["results"] if frame is not None else None,
             "quality": QUALITY,
         }

@@ -40,7 +40,7 @@ class SourceSpec:
     """Which frames to read, and from where."""
 
     location: str
-    """An absolute path."""
+    """An absolute path or a URL."""
     limits: SourceLimits
     start: int
     """The first index wanted."""

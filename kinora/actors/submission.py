@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import attrs
@@ -27,6 +27,7 @@ from kinora.plugins.devices import Device, Resolution, resolve
 from kinora.plugins.options import OptionsError, check_options
 from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.plugins.source_types import SourceError, SourceInfo, SourceLimits
+from kinora.plugins.url_access import is_url
 from kinora.runtime.actor import ActorGone
 from kinora.runtime.machine import cores, threads_per_worker
 from kinora.runtime.workers import MB, ForkServer
@@ -43,7 +44,7 @@ class JobLimits:
     media_dir: Path
     data_dir: Path
     models_dir: Path
-    max_pixels: int
+    source: SourceLimits
     ring_bytes: int
     max_failures: int
     max_errors: int
@@ -57,7 +58,7 @@ class Checked:
     """A request of which everything is known to be right."""
 
     request: JobRequest
-    location: Path
+    location: str
     uploaded: bool
     info: SourceInfo
     plugins: tuple[tuple[PluginEntry, Mapping[str, Any]], ...]
@@ -121,7 +122,7 @@ class Submissions:
             TooLarge: its pictures are beyond the limit.
         """
         plugins = self._find_plugins(request)
-        location = upload or await self.locate(request.source)
+        location = str(upload) if upload is not None else await self.locate(request.source)
         info = await self._probe(location, request.source)
         kinds = [entry.metadata.devices for entry, _ in plugins if entry.metadata is not None]
         device = resolve(request.device_requested, kinds, self._devices())
@@ -134,15 +135,15 @@ class Submissions:
             device=device,
         )
 
-    async def locate(self, source: str) -> Path:
-        """The file that a source's name stands for.
+    async def locate(self, source: str) -> str:
+        """Where the source of this name is: an absolute path or, as it stands, a URL.
 
         Raises:
             InvalidRequest: it is not there, or not where sources may be.
         """
         if source == DEMO_SOURCE:
             return await self._demo_clip()
-        return find_in_folder(source, self._limits.media_dir)
+        return source if is_url(source) else str(find_in_folder(source, self._limits.media_dir))
 
     async def build(self, checked: Checked, job_id: str, created_at: str, resumed: Resumed = Resumed()) -> Job:
         """Make the job; nothing of it runs yet."""
@@ -217,12 +218,12 @@ class Submissions:
         options = checked.request.options
         left = None if options.max_frames is None else max(0, options.max_frames - resumed.frames)
         spec = SourceSpec(
-            location=str(checked.location),
-            limits=SourceLimits(max_pixels=self._limits.max_pixels),
+            location=checked.location,
+            limits=self._limits.source,
             start=resumed.start,
             stride=options.stride,
             max_frames=left,
-            policy=options.policy or "wait",
+            policy=options.policy or ("latest" if checked.info.kind == "stream" else "wait"),
         )
         return SourceReader(spec, self._fork_server, f"{job_id}/source", self._limits.grace_s)
 
@@ -252,47 +253,41 @@ class Submissions:
         usable = sorted(e.name for e in self._registry.all() if e.metadata is not None and not e.broken)
         return f"there is no plugin {name!r}; there are: {', '.join(usable)}"
 
-    async def _probe(self, location: Path, name: str) -> SourceInfo:
+    async def _probe(self, location: str, name: str) -> SourceInfo:
         """What the source is; whoever asked for it knows it by ``name``, also when it is an upload."""
-        limits = SourceLimits(max_pixels=self._limits.max_pixels)
         try:
             with trio.fail_after(OPEN_TIMEOUT_S):
                 worker = await self._fork_server.fork(DECODER_TARGET, "probe")
                 try:
-                    return await probe(worker, str(location), limits)
+                    return await probe(worker, location, self._limits.source)
                 finally:
                     with trio.CancelScope(shield=True):  # Worker.kill bounds itself
                         await worker.kill()
         except trio.TooSlowError:
             raise UnsupportedSource(f"The source did not open within {OPEN_TIMEOUT_S:.0f} s.") from None
         except SourceError as error:
-            message = error.message.replace(location.name, name)
+            message = error.message.replace(PurePath(location).name, name)
             if error.kind == "too_large":
                 raise TooLarge(message) from error
             if error.kind == "unreadable":
                 raise InvalidRequest("The source cannot be read.", [FieldError("source", message)]) from error
             raise UnsupportedSource(message) from error
 
-    async def _demo_clip(self) -> Path:
+    async def _demo_clip(self) -> str:
         """The bundled clip, which the first job that asks for it has made."""
         async with self._making_demo:
             with trio.fail_after(DEMO_TIMEOUT_S):
                 order = {"op": "make", "folder": str(self._limits.data_dir)}
                 made = await run_errand(self._fork_server, DEMO_TARGET, "demo clip", order)
-        return Path(made["path"])
+        return str(made["path"])
 
 
 def find_in_folder(source: str, folder: Path) -> Path:
     """The file or folder that ``source`` names below ``folder``, with all links resolved.
 
     Raises:
-        InvalidRequest: it is a URL, is not there, or lies outside.
+        InvalidRequest: it is not there, or lies outside.
     """
-    if "://" in source:
-        raise InvalidRequest(
-            "URLs are no sources on this server.",
-            [FieldError("source", "give a path below the media folder, or upload the file")],
-        )
     root = folder.resolve()
     try:
         found = (root / source).resolve(strict=True)

@@ -7,10 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+import attrs
 import trio
 
 from kinora.actors.errand import ErrandFailed, run_errand
 from kinora.actors.errors import NotFound
+from kinora.plugins.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
 
 TARGET = "kinora.plugins.annotator:main"
@@ -21,13 +23,13 @@ AT_ONCE = 1
 class Videos:
     """Makes annotated videos, in a folder where nothing of them stays."""
 
-    def __init__(self, fork_server: ForkServer, max_pixels: int, folder: Path) -> None:
+    def __init__(self, fork_server: ForkServer, limits: SourceLimits, folder: Path) -> None:
         self._fork_server = fork_server
-        self._max_pixels = max_pixels
+        self._limits = limits
         self._folder = folder
         self._places = trio.CapacityLimiter(AT_ONCE)
 
-    async def annotated(self, location: Path, pages: AsyncIterable[list[bytes]]) -> BinaryIO:
+    async def annotated(self, location: str, pages: AsyncIterable[list[bytes]]) -> BinaryIO:
         """An MP4 of the source's pictures that have a FrameData in ``pages``, open for reading; gone once it is closed.
 
         Raises:
@@ -40,11 +42,11 @@ class Videos:
                 async with await frames.open("wb") as lines:
                     async for page in pages:
                         await lines.write(b"".join(frame + b"\n" for frame in page))
-                await self._order(str(location), str(frames), str(out))
+                await self._order(location, str(frames), str(out))
                 return (await out.open("rb")).wrapped
 
     async def _order(self, location: str, frames: str, out: str) -> None:
-        limits = {"max_pixels": self._max_pixels}
+        limits = attrs.asdict(self._limits)
         order = {"op": "annotate", "location": location, "frames": frames, "out": out, "limits": limits}
         try:
             answer = await run_errand(self._fork_server, TARGET, "video", order)

@@ -9,7 +9,8 @@ import trio
 from kinora.actors.submission import DEMO_SOURCE
 from kinora.cli.errors import Failed
 from kinora.cli.live import Moment, live_progress
-from kinora.plugins.source_types import SourceLimits
+from kinora.plugins.source_types import SourceError, SourceLimits
+from kinora.plugins.url_access import is_url
 from kinora.settings import Settings
 
 
@@ -30,12 +31,15 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
         def work() -> None:
             from kinora.plugins import annotate, demo_clip  # noqa: PLC0415 - FFmpeg and OpenCV, for who asks for them
 
-            demo = source == DEMO_SOURCE
-            location = demo_clip.ensure(settings.data_dir) if demo else settings.media_dir / source
-            limits = SourceLimits(max_pixels=settings.max_pixels)
-            annotate.annotate(str(location), annotate.read_frames(results), out, limits=limits, progress=written)
+            location = source if is_url(source) else str(settings.media_dir / source)
+            if source == DEMO_SOURCE:
+                location = str(demo_clip.ensure(settings.data_dir))
+            limits = SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts)
+            annotate.annotate(location, annotate.read_frames(results), out, limits=limits, progress=written)
 
         try:
             await trio.to_thread.run_sync(work)
         except OSError as error:
             raise Failed(f"{out} cannot be written: {error.strerror or error}") from error
+        except SourceError as error:
+            raise Failed(f"{out} cannot be made: {error}") from error

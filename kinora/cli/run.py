@@ -24,6 +24,8 @@ from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.running import run_interruptible
 from kinora.log import configure_logging
+from kinora.plugins.source_types import SourceError
+from kinora.plugins.url_access import ANY_PUBLIC, HttpUrl, is_url
 from kinora.settings import Settings
 from kinora.system import System, open_system
 
@@ -65,8 +67,8 @@ class RunArguments:
 def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **arguments: Any) -> None:
     """Run one source through plugins here, without a server.
 
-    SOURCE is a video, an image, a folder of images, or demo: for a bundled clip. A plugin is the name of one that is
-    installed, or the path of a file that defines some: -p motion -p ./mine.py
+    SOURCE is a video, an image, a folder of images, an http(s) URL, or demo: for a bundled clip. A plugin is the name
+    of one that is installed, or the path of a file that defines some: -p motion -p ./mine.py
     """
     wanted = RunArguments(**arguments)
     if wanted.as_json and wanted.out == Path("-"):
@@ -104,10 +106,20 @@ def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Se
     settings = attrs.evolve(settings, data_dir=folder, plugin_files=(*settings.plugin_files, *files))
     if wanted.source == DEMO_SOURCE:
         return settings, wanted.source
+    if is_url(wanted.source):
+        return attrs.evolve(settings, url_hosts=(*settings.url_hosts, *_hosts(wanted.source))), wanted.source
     source = Path(wanted.source).expanduser().resolve()
     if not source.exists():
         raise Misuse(f"There is no file or folder {wanted.source}")
     return attrs.evolve(settings, media_dir=source.parent), source.name
+
+
+def _hosts(url: str) -> tuple[str, ...]:
+    """Those that may be read from: the one that was typed, wherever it is, and public ones that it leads to."""
+    try:
+        return HttpUrl.parse(url).host, ANY_PUBLIC
+    except SourceError as error:
+        raise Misuse(str(error)) from error
 
 
 def _is_file(plugin: str) -> bool:

@@ -28,6 +28,11 @@ log = structlog.get_logger()
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8000]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where jobs and results are kept.")
 @click.option("--media-dir", type=click.Path(path_type=Path), help="The folder of sources.  [default: this one]")
+@click.option(
+    "--url-hosts",
+    metavar="HOST,...",
+    help="Hosts that sources may be read from by URL, with or without a port; * for all public ones.  [default: none]",
+)
 @click.option("--models-dir", type=click.Path(path_type=Path), help="The folder of models.  [default: this one]")
 @options.plugins_dir
 @click.option("--max-jobs", type=int, help="Jobs that run at once.  [default: 2]")

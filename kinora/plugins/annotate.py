@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kinora.plugins.drawing import draw
 from kinora.plugins.source_types import CHANNELS
-from kinora.plugins.sources import Picture, Source, SourceLimits, SourceTruncated, open_source
+from kinora.plugins.sources import Picture, Source, SourceLimits, SourceTruncated, open_again
 from kinora.plugins.video_writer import open_writer
 
 DEFAULT_FPS = 25.0
@@ -39,7 +39,7 @@ def annotate(
         SourceError: the source cannot be opened.
         OSError: ``out`` cannot be written.
     """
-    with open_source(location, limits=limits) as source:
+    with open_again(location, limits=limits) as source:
         pairs = _pair(source, iter(frames))
         first = next(pairs, None)
         if first is None:

@@ -14,6 +14,11 @@ _JPEG_MARK, _JPEG_SCAN, _JPEG_END = 0xFF, 0xDA, 0xD9
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT = 256, 257, 3
 
 
+def is_image(head: bytes) -> bool:
+    """Whether a file that begins like this claims to be an image of a known kind."""
+    return any(matches(head[:MAGIC_BYTES]) for matches, _ in _READERS)
+
+
 def read_size(file: BinaryIO) -> tuple[int, int] | None:
     """Width and height in pixels as stored (before any rotation); None if it is no image of a known kind.
 

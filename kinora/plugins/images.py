@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import attrs
 import cv2
@@ -49,12 +51,12 @@ class ImagePicture:
 
 
 class ImageSource:
-    """One image file: a source of one picture, decoded when it is opened."""
+    """One image: a source of one picture, decoded when it is opened."""
 
-    def __init__(self, path: Path, limits: SourceLimits) -> None:
-        check_image(path, limits)
-        self._pixels, self._whole = load_image(path)
-        self._name = path.name
+    def __init__(self, name: str, data: bytes, limits: SourceLimits) -> None:
+        check_size(name, read_size(io.BytesIO(data)), limits)
+        self._pixels, self._whole = decode_image(name, data)
+        self._name = name
         height, width = self._pixels.shape[:2]
         self.info = SourceInfo(
             kind="image",
@@ -130,7 +132,8 @@ class FolderSource:
             if number in self._broken:
                 continue
             try:
-                pixels, whole = load_image(self._paths[number])
+                with _readable(self._paths[number]) as file:
+                    pixels, whole = decode_image(self._paths[number].name, file.read())
             except SourceError as error:
                 self._broken[number] = str(error)
                 continue
@@ -142,7 +145,8 @@ class FolderSource:
     def _readable_sizes(self, limits: SourceLimits) -> Iterator[tuple[int, int]]:
         for number, path in enumerate(self._paths):
             try:
-                yield check_image(path, limits)
+                with _readable(path) as file:
+                    yield check_size(path.name, read_size(file), limits)
             except SourceError as error:
                 self._broken[number] = str(error)
 
@@ -159,39 +163,30 @@ class FolderSource:
     ) -> None: ...
 
 
-def check_image(path: Path, limits: SourceLimits) -> tuple[int, int]:
-    """Width and height as stored in the file, without decoding it.
+def check_size(name: str, size: tuple[int, int] | None, limits: SourceLimits) -> tuple[int, int]:
+    """The width and height that an image's header tells.
 
     Raises:
-        SourceError: it cannot be read, is no image, or has too many pixels.
+        SourceError: it is no image, or has too many pixels.
     """
-    try:
-        with path.open("rb") as file:
-            size = read_size(file)
-    except OSError as error:
-        raise SourceError("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
     if size is None:
-        raise SourceError("unsupported", f"{path.name} is no PNG, JPEG, WebP, BMP or TIFF image.")
+        raise SourceError("unsupported", f"{name} is no PNG, JPEG, WebP, BMP or TIFF image.")
     if size[0] * size[1] > limits.max_pixels:
         raise SourceError(
             "too_large",
-            f"{path.name} is {size[0]}x{size[1]}, over the limit of {limits.max_pixels} pixels; make it smaller.",
+            f"{name} is {size[0]}x{size[1]}, over the limit of {limits.max_pixels} pixels; make it smaller.",
         )
     return size
 
 
-def load_image(path: Path) -> tuple[NDArray[np.uint8], bool]:
+def decode_image(name: str, data: bytes) -> tuple[NDArray[np.uint8], bool]:
     """The pixels, HxWx3 BGR, turned as its EXIF orientation says, and whether the file was complete.
 
-    Call :func:`check_image` first: nothing here bounds the size.
+    Call :func:`check_size` first: nothing here bounds the size.
 
     Raises:
         SourceError: nothing of it can be decoded.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SourceError("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
     pixels = _decode(data)
     if pixels is not None:
         return pixels, True
@@ -199,7 +194,7 @@ def load_image(path: Path) -> tuple[NDArray[np.uint8], bool]:
         # A JPEG that breaks off is filled up with grey once it has an end.
         pixels = _decode(data + _JPEG_END)
     if pixels is None:
-        raise SourceError("unreadable", f"{path.name} is damaged or incomplete; save or copy it again.")
+        raise SourceError("unreadable", f"{name} is damaged or incomplete; save or copy it again.")
     return pixels, False
 
 
@@ -210,6 +205,15 @@ def _decode(data: bytes) -> NDArray[np.uint8] | None:
         return None
     # OpenCV's types leave out that it gives None, and that these are bytes.
     return None if pixels is None else np.asarray(pixels, np.uint8)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise SourceError("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
 
 
 def _image_files(folder: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kinora.plugins.drawing import draw
 from kinora.plugins.source_types import CHANNELS
-from kinora.plugins.sources import SourceError, SourceLimits, SourceTruncated, open_source
+from kinora.plugins.sources import SourceError, SourceLimits, SourceTruncated, open_again
 from kinora.runtime.channel import Channel
 
 JPEG_QUALITY = 85
@@ -36,7 +36,7 @@ def read_picture(location: str, index: int, limits: SourceLimits) -> NDArray[np.
     Raises:
         SourceError: the source cannot be opened or has no such picture.
     """
-    with open_source(location, limits=limits) as source, contextlib.suppress(SourceTruncated):
+    with open_again(location, limits=limits) as source, contextlib.suppress(SourceTruncated):
         picture = next(source.frames(index), None)
         if picture is not None and picture.index == index:
             image = np.empty((picture.height, picture.width, CHANNELS), np.uint8)

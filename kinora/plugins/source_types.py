@@ -39,17 +39,20 @@ class SourceTruncated(Exception):
 
 @attrs.frozen
 class SourceLimits:
-    """How much a source may ask for."""
+    """What a source may be."""
 
     max_pixels: int = 50_000_000
     """Width times height of one picture; checked before its pixels are decoded."""
+    url_hosts: tuple[str, ...] = ()
+    """Hosts that URLs may lead to, each with or without its port; ``*`` for all that have a public address."""
 
 
 @attrs.frozen(kw_only=True)
 class SourceInfo:
     """What is known of a source before its pictures are read."""
 
-    kind: Literal["video", "image", "folder"]
+    kind: Literal["video", "image", "folder", "stream"]
+    """A stream has no end that is known, and what is past is gone."""
     width: int
     """Of the first picture, in pixels, after rotation; in a folder others may differ."""
     height: int

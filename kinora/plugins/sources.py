@@ -1,4 +1,4 @@
-"""Opens whatever pictures can come from: a video, an image, a folder of images.
+"""Opens whatever pictures can come from: a video, an image, a folder of images, a URL of a video or an image.
 
 Needs FFmpeg and OpenCV: import it in worker processes and the command line, never in the server.
 """
@@ -7,36 +7,93 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinora.plugins.image_header import read_size
+from kinora.plugins.image_header import is_image, read_size
 from kinora.plugins.images import FolderSource, ImageSource
+from kinora.plugins.remote_file import HEAD_BYTES, RemoteFile
 from kinora.plugins.source_types import Picture, Source, SourceError, SourceInfo, SourceLimits, SourceTruncated
+from kinora.plugins.url_access import is_url
 from kinora.plugins.video import VideoSource
+from kinora.plugins.video_file import VideoFile
 
-__all__ = ["Picture", "Source", "SourceError", "SourceInfo", "SourceLimits", "SourceTruncated", "open_source"]
+__all__ = [
+    "Picture",
+    "Source",
+    "SourceError",
+    "SourceInfo",
+    "SourceLimits",
+    "SourceTruncated",
+    "open_again",
+    "open_source",
+]
+
+MAX_IMAGE_BYTES = 64 * 2**20
+"""Of an image behind a URL: whoever serves it may never end."""
 
 
 def open_source(location: str, *, limits: SourceLimits) -> Source:
-    """Open the video, image or folder at ``location``, an absolute path whose links have been resolved.
+    """Open the video, image or folder at ``location``, an absolute path whose links have been resolved, or a URL.
 
     Raises:
         SourceError: it cannot be opened; nothing is left open.
     """
-    path = Path(location)
+    return _open_url(location, limits) if is_url(location) else _open_path(Path(location), limits)
+
+
+def open_again(location: str, *, limits: SourceLimits) -> Source:
+    """As :func:`open_source`, for pictures that have been read before.
+
+    Raises:
+        SourceError: it cannot be opened, or what is past is gone.
+    """
+    source = open_source(location, limits=limits)
+    if source.info.kind == "stream":
+        raise SourceError("unreadable", "The source is a live stream: what is past cannot be shown again.")
+    return source
+
+
+def _open_url(url: str, limits: SourceLimits) -> Source:
+    with RemoteFile(url, limits.url_hosts) as file:
+        if not file.head:
+            raise _empty(file.name)
+        if is_image(file.head):
+            return ImageSource(file.name, _download(file), limits)
+        video = VideoFile.remote(file)
+    return VideoSource(video, limits)
+
+
+def _download(file: RemoteFile) -> bytes:
+    data = bytearray()
+    while piece := file.read(MAX_IMAGE_BYTES):
+        data += piece
+        if len(data) > MAX_IMAGE_BYTES:
+            raise SourceError(
+                "too_large", f"{file.name} is larger than {MAX_IMAGE_BYTES // 2**20} MiB; give a smaller image."
+            )
+    return bytes(data)
+
+
+def _open_path(path: Path, limits: SourceLimits) -> Source:
     if not path.is_absolute():
-        raise ValueError(f"{location!r} is no absolute path")
+        raise ValueError(f"{str(path)!r} is no absolute path")
     try:
         if path.is_dir():
             return FolderSource(path, limits)
         if not path.is_file():
             raise _no_file(path)
         with path.open("rb") as file:
-            empty = not file.read(1)
-            is_image = read_size(file) is not None
+            head = file.read(HEAD_BYTES)
+            if read_size(file) is not None:
+                file.seek(0)
+                return ImageSource(path.name, file.read(), limits)
     except OSError as error:
         raise SourceError("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
-    if empty:
-        raise SourceError("unreadable", f"{path.name} is empty; copy or download it again.")
-    return ImageSource(path, limits) if is_image else VideoSource(path, limits)
+    if not head:
+        raise _empty(path.name)
+    return VideoSource(VideoFile.local(path, head), limits)
+
+
+def _empty(name: str) -> SourceError:
+    return SourceError("unreadable", f"{name} is empty; copy or download it again.")
 
 
 def _no_file(path: Path) -> SourceError:

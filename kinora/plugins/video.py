@@ -6,7 +6,6 @@ import contextlib
 import re
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,18 +20,24 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from kinora.plugins.clock import ArrivalClock, Clock
 from kinora.plugins.seeking import Place, find_place
 from kinora.plugins.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
+from kinora.plugins.video_file import VideoFile
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,ivf,obu,"
-    "h264,hevc,m4v,mxf,nut,dv,yuv4mpegpipe,rm,wtv"
+    "h264,hevc,m4v,mxf,nut,dv,yuv4mpegpipe,rm,wtv,mpjpeg"
 )
 """Containers that hold their pictures themselves: no playlists, no scripts, nothing that opens other files."""
+NO_PROTOCOL = "none"
+"""What is read through our own file object may open nothing else."""
 THREADS = 3
 """FFmpeg's, for frames at once where the codec can: two leave a core idle while a picture is converted."""
 SEEK_WORTH = 50
 """From this frame on, finding the place in the file pays off against decoding all before it."""
+TIMELESS = "mpjpeg"
+"""JPEGs one by one over HTTP, as cameras give them."""
 EARLY_END_MS = 500.0
 """A video may end this much before its stated duration: containers round, and audio tracks are longer."""
 _NO_CLOCK_FPS = 25.0
@@ -43,30 +48,6 @@ _TURNS = {
     -180: cv2.ROTATE_180,
 }
 _MP4_MARK = b"ftyp"
-
-
-class Clock:
-    """Turns a stream's timestamps into milliseconds since its first picture that never fall."""
-
-    def __init__(self, first_pts: int | None, ms_per_tick: float, frame_ms: float) -> None:
-        self._zero = first_pts
-        self._ms_per_tick = ms_per_tick
-        self._frame_ms = frame_ms
-        self._last: float | None = None
-        self._shift = 0.0
-
-    def read(self, pts: int | None) -> float:
-        """The next picture's time; without a timestamp, or if that jumps back, one frame after the last."""
-        follows = 0.0 if self._last is None else self._last + self._frame_ms
-        if pts is None or self._zero is None:
-            time = follows
-        else:
-            time = (pts - self._zero) * self._ms_per_tick + self._shift
-            if time < (self._last or 0.0):
-                self._shift += follows - time
-                time = follows
-        self._last = time
-        return round(time, 3)
 
 
 class Converter:
@@ -164,17 +145,18 @@ class Reading:
 class VideoSource:
     """The first video track of a file. Pixels are taken as square; a rotation that the file asks for is applied."""
 
-    def __init__(self, path: Path, limits: SourceLimits) -> None:
-        self._path = path
+    def __init__(self, file: VideoFile, limits: SourceLimits) -> None:
+        self._file = file
         self._limits = limits
         with self._open() as (container, stream):
             first = next(Reading(container, stream).frames, None)
             if first is None:
-                raise SourceError(
-                    "unreadable", f"No picture of {path.name} can be decoded: the file is damaged or incomplete."
+                raise _index_at_end(file) or SourceError(
+                    "unreadable", f"No picture of {file.name} can be decoded: the file is damaged or incomplete."
                 )
             self._check_pixels(first.width, first.height)
-            rate = stream.average_rate or stream.guessed_rate
+            self._timeless = container.format.name == TIMELESS
+            rate = None if self._timeless else stream.average_rate or stream.guessed_rate
             self._first = first
             self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
             self._ms_per_tick = float(stream.time_base or 0) * 1000
@@ -182,7 +164,7 @@ class VideoSource:
             total = stream.frames or (round(duration_ms / self._frame_ms) if duration_ms and rate else None)
         size = Converter(first)
         self.info = SourceInfo(
-            kind="video",
+            kind="stream" if file.endless and total is None else "video",
             width=size.width,
             height=size.height,
             max_frame_bytes=size.width * size.height * CHANNELS,
@@ -198,19 +180,28 @@ class VideoSource:
             SourceTruncated: at the end, if the file ends early or packets could not be decoded.
         """
         converter = Converter(self._first)
-        clock = Clock(self._first.pts, self._ms_per_tick, self._frame_ms)
-        wanted, time = start, 0.0
-        with self._reading(start) as (reading, numbered):
-            for index, frame in numbered:
-                time = clock.read(frame.pts)
-                if index == wanted:
-                    wanted += stride
-                    yield VideoPicture(index, time, frame, converter)
-        if reading.damaged or self._ends_early(time + self._frame_ms):
+        clock = self._clock()
+        wanted, at_ms = start, 0.0
+        try:
+            with self._reading(start) as (reading, numbered):
+                for index, frame in numbered:
+                    at_ms = clock.read(frame.pts)
+                    if index == wanted:
+                        wanted += stride
+                        yield VideoPicture(index, at_ms, frame, converter)
+        except SourceError as error:
+            raise SourceTruncated(f"{error} What could be read ends at {at_ms / 1000:.1f} s.") from error
+        if reading.damaged or self._ends_early(at_ms + self._frame_ms):
             raise SourceTruncated(
-                f"{self._path.name} is damaged or incomplete: what could be read ends at {time / 1000:.1f} s."
+                f"{self._file.name} is damaged or incomplete: what could be read ends at {at_ms / 1000:.1f} s."
                 " Copy or download it again if you need all of it."
             )
+
+    def _clock(self) -> Clock | ArrivalClock:
+        if self._timeless:
+            return ArrivalClock()
+        zero = None if self.info.kind == "stream" else self._first.pts  # a stream has gone on since it was opened
+        return Clock(zero, self._ms_per_tick, self._frame_ms)
 
     @contextlib.contextmanager
     def _reading(self, start: int) -> Iterator[tuple[Reading, Iterator[tuple[int, VideoFrame]]]]:
@@ -238,7 +229,7 @@ class VideoSource:
         if width * height > self._limits.max_pixels:
             raise SourceError(
                 "too_large",
-                f"{self._path.name} is {width}x{height}, over the limit of {self._limits.max_pixels} pixels;"
+                f"{self._file.name} is {width}x{height}, over the limit of {self._limits.max_pixels} pixels;"
                 " make it smaller.",
             )
 
@@ -246,22 +237,27 @@ class VideoSource:
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         # FFmpeg counts whole blocks; what it lets through too much of is caught by _check_pixels or scaled down.
         limit = {"max_pixels": str(2 * self._limits.max_pixels)}
-        options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", **limit}
-        try:
-            container = av.open(str(self._path), "r", options=options)
-        except av.FFmpegError as error:
-            raise _not_opened(self._path) from error
-        with container:
-            stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
-            if stream is None or stream.codec_context is None:
-                raise SourceError(
-                    "unsupported", f"{self._path.name} has no video track that can be decoded; give another file."
-                )
-            self._check_pixels(stream.width, stream.height)
-            stream.codec_context.options = limit
-            stream.thread_type = "AUTO"
-            stream.thread_count = THREADS
-            yield container, stream
+        with self._file.open() as readable:
+            protocols = "file" if isinstance(readable, str) else NO_PROTOCOL
+            options = {"format_whitelist": FORMATS, "protocol_whitelist": protocols, **limit}
+            try:
+                container = av.open(readable, "r", options=options)
+            except av.FFmpegError as error:
+                raise _not_opened(self._file) from error
+            with container:
+                yield container, self._track(container, limit)
+
+    def _track(self, container: InputContainer, limit: dict[str, str]) -> VideoStream:
+        stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+        if stream is None or stream.codec_context is None:
+            raise SourceError(
+                "unsupported", f"{self._file.name} has no video track that can be decoded; give another file."
+            )
+        self._check_pixels(stream.width, stream.height)
+        stream.codec_context.options = limit
+        stream.thread_type = "AUTO"
+        stream.thread_count = THREADS
+        return stream
 
     def __enter__(self) -> Self:
         return self
@@ -284,12 +280,19 @@ def _duration_ms(container: InputContainer, stream: VideoStream) -> float | None
     return None
 
 
-def _not_opened(path: Path) -> SourceError:
-    with path.open("rb") as file:
-        head = file.read(len(_MP4_MARK) + 4)
-    if head[4:] == _MP4_MARK:
-        return SourceError(
-            "unreadable",
-            f"{path.name} is incomplete: the index of its pictures is missing. Copy or download it again.",
-        )
-    return SourceError("unsupported", f"{path.name} is no video or image that can be read here; convert it to MP4.")
+def _not_opened(file: VideoFile) -> SourceError:
+    if file.head[4:8] != _MP4_MARK:
+        return SourceError("unsupported", f"{file.name} is no video or image that can be read here; convert it to MP4.")
+    return _index_at_end(file) or SourceError(
+        "unreadable", f"{file.name} is incomplete: the index of its pictures is missing. Copy or download it again."
+    )
+
+
+def _index_at_end(file: VideoFile) -> SourceError | None:
+    if file.head[4:8] != _MP4_MARK or not file.one_pass:
+        return None
+    return SourceError(
+        "unreadable",
+        f"{file.name} has the index of its pictures at the end, and its server gives whole files only:"
+        " download it and upload it here.",
+    )

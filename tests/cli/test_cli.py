@@ -19,6 +19,7 @@ import pytest
 from kinora import __version__
 from kinora.cli.main import COMMANDS, cli, main
 from tests.media import make_clip
+from tests.media_server import media_server
 
 KINORA = [sys.executable, "-m", "kinora"]
 LIMIT_S = 60
@@ -176,10 +177,13 @@ def test_run_takes_a_plugin_file_and_lives_with_its_faults(media: Path, tmp_path
     assert "warning: bright: ValueError: too bright" in done.stderr
 
 
-def test_run_draws_what_was_found(media: Path, tmp_path: Path) -> None:
-    """``--annotate`` writes a video with one picture for each frame."""
+@pytest.mark.parametrize("behind_url", [False, True])
+def test_run_draws_what_was_found(media: Path, tmp_path: Path, behind_url: bool) -> None:
+    """``--annotate`` writes a video with one picture for each frame, of a file or of a URL."""
     out = tmp_path / "found.mp4"
-    done = kinora("run", media / "clip.mp4", "-p", "motion", "--annotate", out)
+    with media_server(media) as host:
+        source = host.url("clip.mp4") if behind_url else media / "clip.mp4"
+        done = kinora("run", source, "-p", "motion", "--annotate", out)
     assert done.returncode == 0, done.stderr
     with av.open(str(out)) as container:
         assert len([*container.decode(video=0)]) == 30
@@ -211,6 +215,8 @@ def test_run_makes_the_bundled_clip() -> None:
         ("clip.mp4", ["-p", "motion", "-o", "motion.sie=1"], "plugins[0].options.sie"),
         ("clip.mp4", ["-p", "motion", "--device", "tpu"], "device_requested"),
         ("clip.mp4", ["-p", "./gone.py"], "./gone.py: "),
+        ("rtsp://camera/live", ["-p", "motion"], "not read from rtsp://"),
+        ("http://127.0.0.1:1/clip.mp4", ["-p", "motion"], "clip.mp4 cannot be read: Connection refused"),
     ],
 )
 def test_run_says_what_it_cannot_do(media: Path, source: str, args: list[str], said: str) -> None:
@@ -218,7 +224,7 @@ def test_run_says_what_it_cannot_do(media: Path, source: str, args: list[str], s
     (media / "text.mp4").write_text("no video")
     out = media / "earlier.jsonl"
     out.write_text("of an earlier run")
-    done = kinora("run", media / source, *args, "--out", out)
+    done = kinora("run", source if "://" in source else media / source, *args, "--out", out)
     assert done.returncode == 2
     assert done.stdout == ""
     assert out.read_text() == "of an earlier run"

@@ -86,6 +86,10 @@ def test_variables_of_the_commands_are_no_settings() -> None:
         ({"KINORA_MAX_JOBS": "0"}, "KINORA_MAX_JOBS: 'max_jobs' must be >= 1: 0"),
         ({"KINORA_REALTIME": "maybe"}, "KINORA_REALTIME: true or false is wanted, not 'maybe'"),
         ({"KINORA_SHUTDOWN_GRACE_S": "nan"}, "KINORA_SHUTDOWN_GRACE_S: 'shutdown_grace_s' must be >= 0"),
+        (
+            {"KINORA_URL_HOSTS": "a.example,http://b.example"},
+            "KINORA_URL_HOSTS: 'http://b.example' is no host: write it",
+        ),
         ({"KINORA_LOG_LEVEL": "loud"}, "KINORA_LOG_LEVEL: 'log_level' must be in"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 import pickle
 import struct
@@ -19,8 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from kinora.plugins.clock import Clock
+from kinora.plugins.seeking import find_place
 from kinora.plugins.sources import Source, SourceError, SourceLimits, SourceTruncated, open_source
-from kinora.plugins.video import SEEK_WORTH, Clock
+from kinora.plugins.video import SEEK_WORTH
 from tests.plugins.videos import Image, cut, numbered, read_number, write_rotated_jpeg, write_video
 
 FRAMES = 100
@@ -122,6 +125,25 @@ def test_an_mp4_is_entered_at_the_right_picture_however_it_was_encoded(
             image = np.empty((picture.height, picture.width, 3), np.uint8)
             picture.write_to(image)
             assert (picture.index, read_number(image)) == (start, start)
+
+
+def test_entering_an_mp4_does_not_read_what_comes_before(tmp_path: Path) -> None:
+    """Its index and what is round the picture, however long the video is."""
+
+    class Counted(io.FileIO):
+        count = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size)
+            self.count += len(data or b"")
+            return data or b""
+
+    random = np.random.default_rng(0)
+    pictures = (random.integers(0, 255, (120, 160, 3), np.uint8) for _ in range(200))
+    path = write_video(tmp_path / "a.mp4", pictures, codec="mpeg4", options={"g": "12"})
+    with Counted(path) as file, av.open(file, "r") as container:
+        assert find_place(container, container.streams.video[0], 150) is not None
+        assert file.count < path.stat().st_size / 2
 
 
 def test_stride_leaves_out_pictures_but_keeps_their_numbers(tmp_path: Path) -> None:

@@ -1,0 +1,184 @@
+"""A file or a stream behind an ``http`` or ``https`` URL, read as if it lay here."""
+
+from __future__ import annotations
+
+import io
+import re
+import ssl
+from collections.abc import Sequence
+from http.client import HTTPException, HTTPResponse
+from urllib.parse import unquote, urljoin
+
+from kinora.plugins.source_types import SourceError
+from kinora.plugins.url_access import HttpUrl, connect
+
+HEAD_BYTES = 16
+MAX_REDIRECTS = 5
+SKIP_BYTES = 256 * 1024
+"""Up to so many are read over; beyond that, a new request for what follows is faster."""
+_FAILURES = (OSError, HTTPException, ValueError)
+"""Of the network, of the answer, and of what it says, such as a place that is none."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_OK, _PARTIAL = 200, 206
+_PART = re.compile(r"bytes (\d+)-\d+/(\d+)")
+
+
+class RemoteFile(io.RawIOBase):
+    """Open for reading; nothing is kept but the connection.
+
+    If the server gives parts of files, it can be read from anywhere, and goes on by itself after the connection was
+    lost, as while a job is paused. Else there is one pass, from the beginning. What goes wrong on the way is a
+    SourceError.
+    """
+
+    def __init__(self, url: str, hosts: Sequence[str]) -> None:
+        """Ask for it; ``hosts`` are those that may be connected to, see :func:`url_access.connect`.
+
+        Raises:
+            SourceError: it cannot be had, or must not; the text says what to do.
+        """
+        super().__init__()
+        self.url = url
+        self.hosts = hosts
+        self._etag = ""
+        self._lost = False
+        self._body: io.BufferedIOBase = io.BytesIO()
+        parsed = HttpUrl.parse(url)
+        self.name = unquote(parsed.target.partition("?")[0].rpartition("/")[2]) or parsed.host
+        """What people would call it: the last part of the path."""
+        try:
+            self._body = response = self._ask(0)
+            part = _PART.fullmatch(response.headers.get("Content-Range", ""))
+            self._gives_parts = part is not None
+            self.size = int(part[2]) if part else response.length
+            """Bytes; None if the server does not say, as for a stream without an end."""
+            self._etag = response.headers.get("ETag", "")
+            self.head = response.read(HEAD_BYTES)
+            """The first bytes, which tell what it is."""
+        except _FAILURES as error:
+            raise self._fault(f"cannot be read: {_reason(error)}") from error
+        self._position = 0
+        self._at = len(self.head)
+        """Where the response stands."""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """Whether the server gives parts."""
+        return self._gives_parts
+
+    def tell(self) -> int:
+        """Bytes from the beginning."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go anywhere; the server is asked with the next read."""
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size or 0}[whence]
+        return self._position
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any writable buffer there
+        """Read what is there, at most as much as has room; 0 at the end.
+
+        Raises:
+            SourceError: the connection was lost or gives nothing.
+        """
+        data = self.head[self._position :][: len(buffer)] or self._read(len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._body.close()
+        super().close()
+
+    def _read(self, most: int) -> bytes:
+        if self._lost:  # it was said, but FFmpeg may try again and again
+            return b""
+        try:
+            try:
+                return self._read_on(most)
+            except _FAILURES:
+                if not self._gives_parts:
+                    raise
+                self._go_to(self._position)
+                return self._read_on(most)
+        except _FAILURES as error:
+            self._lost = True
+            raise self._fault(f"broke off after {self._position} bytes: {_reason(error)}") from error
+
+    def _read_on(self, most: int) -> bytes:
+        if self.size is not None and self._position >= self.size:
+            return b""
+        gap = self._position - self._at
+        if 0 < gap <= SKIP_BYTES:
+            self._at += len(self._body.read(gap))
+        elif gap:
+            self._go_to(self._position)
+        data = self._body.read1(most)
+        if not data and self.size is not None:
+            raise ConnectionError("the server has closed the connection")
+        self._at += len(data)
+        return data
+
+    def _go_to(self, position: int) -> None:
+        self._body.close()
+        self._body = self._ask(position)
+        self._at = position
+
+    def _ask(self, start: int) -> HTTPResponse:
+        """The answer to a request for everything from ``start`` on, its body unread."""
+        url = self.url
+        for _ in range(1 + MAX_REDIRECTS):
+            response = self._answer(HttpUrl.parse(url), start)
+            if response.status in _REDIRECTS:
+                response.close()
+                url = urljoin(url, response.headers.get("Location", ""))
+                continue
+            if (wrong := self._wrong(response, start)) is not None:
+                response.close()
+                raise self._fault(wrong)
+            return response
+        raise self._fault(f"was redirected more than {MAX_REDIRECTS} times")
+
+    def _answer(self, url: HttpUrl, start: int) -> HTTPResponse:
+        connection = connect(url, self.hosts)
+        try:
+            connection.request("GET", url.target, headers=self._headers(url, start))
+            return connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
+
+    def _headers(self, url: HttpUrl, start: int) -> dict[str, str]:
+        headers = {
+            "Host": url.authority,
+            "User-Agent": "kinora",
+            "Accept-Encoding": "identity",
+            "Range": f"bytes={start}-",
+            "Connection": "close",
+        }
+        exact = self._etag.startswith('"')  # a weak one is none for parts
+        return headers | {"If-Range": self._etag} if start and exact else headers
+
+    def _wrong(self, response: HTTPResponse, start: int) -> str | None:
+        """What is wrong with an answer that is no redirect."""
+        if response.status not in (_OK, _PARTIAL):
+            return f"cannot be read: the server answers {response.status} {response.reason}"
+        part = _PART.fullmatch(response.headers.get("Content-Range", ""))
+        if start and (part is None or (int(part[1]), int(part[2])) != (start, self.size)):
+            return "has changed on the server while it was read"
+        return None
+
+    def _fault(self, what: str) -> SourceError:
+        return SourceError("unreadable", f"{self.name} {what}.")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "the server does not answer"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted, {error.verify_message}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

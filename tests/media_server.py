@@ -1,0 +1,126 @@
+"""A little HTTP server of video files, for tests of sources that are URLs."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import cycle
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from urllib.parse import unquote
+
+PIECE = 4096
+BOUNDARY = "picture"
+
+
+class MediaServer(ThreadingMixIn, HTTPServer):
+    """Serves the files of a folder, whole or from where a ``Range`` begins. :func:`media_server` makes and runs it."""
+
+    def __init__(self, folder: Path, tls: ssl.SSLContext | None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.scheme = "http" if tls is None else "https"
+        self.folder = folder
+        self.parts = True
+        """Whether a client may begin in the middle of a file."""
+        self.redirects: dict[str, str] = {}
+        """Path → where a client is sent instead."""
+        self.streams: dict[str, Iterable[bytes]] = {}
+        """Path → JPEGs that a camera gives one by one, without saying how many."""
+        self.pace_s: float | None = None
+        """The time between two of them, for a camera that goes on and on; None: they are given once, at once."""
+        self.breaks_at: int | None = None
+        """The byte of a file at which each connection ends that has begun before it."""
+        self.stalls = False
+        """Whether it stays open there instead, and nothing more comes."""
+        self.asked: list[str] = []
+        """The path of each request."""
+        self.sent = 0
+        """Bytes of files, over all requests."""
+        self.closing = threading.Event()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away, or that does not like our certificate, is no news."""
+
+    @property
+    def host(self) -> str:
+        """With its port."""
+        return f"127.0.0.1:{self.server_port}"
+
+    def url(self, path: str) -> str:
+        """The URL of a file."""
+        return f"{self.scheme}://{self.host}/{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: MediaServer
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        name = unquote(self.path.lstrip("/").partition("?")[0])
+        path = self.server.folder / name
+        with suppress(ConnectionError, ssl.SSLError):  # the client has what it wanted
+            if name in self.server.redirects:
+                self.send_response(302)
+                self.send_header("Location", self.server.redirects[name])
+                self.end_headers()
+            elif name in self.server.streams:
+                self._stream(self.server.streams[name])
+            elif path.is_file():
+                self._send(path.read_bytes())
+            else:
+                self.send_error(404)
+
+    def _send(self, data: bytes) -> None:
+        wanted = re.match(r"bytes=(\d+)-", self.headers.get("Range", "")) if self.server.parts else None
+        start = int(wanted[1]) if wanted else 0
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        for at in range(start, len(data), PIECE):
+            breaks_at = self.server.breaks_at
+            if breaks_at is not None and start < breaks_at <= at:
+                if self.server.stalls:
+                    self.server.closing.wait()
+                return
+            piece = data[at : at + PIECE]
+            self.server.sent += len(piece)
+            self.wfile.write(piece)
+
+    def _stream(self, pictures: Iterable[bytes]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+        self.end_headers()
+        for picture in pictures if self.server.pace_s is None else self._paced(pictures, self.server.pace_s):
+            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+            self.wfile.write(head.encode() + picture + b"\r\n")
+
+    def _paced(self, pictures: Iterable[bytes], pace_s: float) -> Iterator[bytes]:
+        for picture in cycle(pictures):
+            if self.server.closing.wait(pace_s):
+                return
+            yield picture
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Tests speak for themselves."""
+
+
+@contextmanager
+def media_server(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[MediaServer]:
+    """A running server of the folder's files; when the block is left, all its connections have ended."""
+    with MediaServer(folder, tls) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            server.shutdown()
+            thread.join()
