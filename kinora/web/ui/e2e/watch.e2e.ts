@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
 import { writePlugins } from "./kit/plugins";
@@ -10,6 +10,8 @@ let browser: Browser;
 
 beforeAll(async () => {
   writePlugins(server);
+  server.writePictures("red", 250, 255, 0, 0);
+  server.writePictures("blue", 200, 0, 0, 255);
   await server.start();
   browser = await launch();
 });
@@ -77,8 +79,21 @@ test("a finished job is looked back at: scrubber, table, overlay and downloads",
   await context.close();
 });
 
-test("each switch changes what is drawn on the picture", async () => {
-  const jobId = await server.submit(["people", "tracker", "pitch"], { max_frames: 12, stride: 20 });
+/** How much is drawn in the colour of track 6 on a blue picture. */
+function violetPixels(page: Page): Promise<number> {
+  return canvas(page).evaluate((element: HTMLCanvasElement) => {
+    const pixels = element.getContext("2d")?.getImageData(0, 0, element.width, element.height).data ?? [];
+    const at = (place: number) => pixels[place] ?? 0;
+    let count = 0;
+    for (let red = 0; red < pixels.length; red += 4) {
+      if (at(red) > at(red + 1) + 30 && at(red + 1) > 50) count += 1;
+    }
+    return count;
+  });
+}
+
+test("each switch changes what is drawn on the picture, and after a jump the map has the way up to there", async () => {
+  const jobId = await server.submit(["walker", "pitch"], { max_frames: 12 }, { source: "blue" });
   await server.ended(jobId);
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
@@ -87,6 +102,12 @@ test("each switch changes what is drawn on the picture", async () => {
     await page.locator(`#toggle-${name}`).click();
     await expect.poll(async () => before.equals(await canvas(page).screenshot()), { message: name }).toBe(false);
   }
+  await page.locator("#toggle-overlay").click();
+  await expect.poll(() => violetPixels(page)).toBeGreaterThan(0);
+  const standing = await violetPixels(page);
+  await page.getByRole("slider", { name: "Frame", exact: true }).fill("11");
+  await page.locator('canvas[data-index="11"]').waitFor();
+  await expect.poll(() => violetPixels(page)).toBeGreaterThan(standing + 50);
   await context.close();
 });
 
@@ -140,13 +161,17 @@ test("the table of results follows a running job, until somebody scrolls away fr
   await context.close();
 });
 
-test("restarts, failures and a device that could not be had are said where the job is watched", async () => {
-  const jobId = await server.submit(["crashing", "motion"], { max_frames: 10 }, { device_requested: "cuda:9" });
+test("each plugin's health, its failures and a device that could not be had are said where the job is watched", async () => {
+  const jobId = await server.submit(["crashing", "dying", "overdue", "motion"], { max_frames: 10 }, { device_requested: "cuda:9" });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.getByText(/^done/).first().waitFor();
   await page.getByText(/Runs on cpu instead of cuda:9: ./).waitFor();
-  await page.getByRole("article", { name: "crashing" }).getByText("1 restart").waitFor();
-  await page.getByText("PLUGIN_CRASH").waitFor();
+  const badges = (plugin: string) => page.getByRole("article", { name: plugin }).locator(".badge").allTextContents();
+  await expect.poll(() => badges("crashing")).toEqual(["completed", "1 restart", "1 failure"]);
+  expect(await badges("dying")).toEqual(["failed", "2 restarts", "3 failures"]);
+  expect(await badges("overdue")).toEqual(["completed", "degraded"]);
+  expect(await badges("motion")).toEqual(["completed"]);
+  await page.getByText("PLUGIN_CRASH").first().waitFor();
   await context.close();
 });
 
@@ -191,6 +216,53 @@ test("a job that hangs is cancelled, and it says when it is over and how long th
   await page.getByText("Start a job, or open one of the list.").waitFor();
   expect((await fetch(`${server.url}/v1/jobs/${jobId}`)).status).toBe(404);
   await context.close();
+});
+
+/** Open a job of the list and say what is seen of it until it is ten frames on: how much is found, on which colour. */
+function seenAfterOpening(row: Locator): Promise<string[]> {
+  return row.evaluate(async (link: HTMLElement) => {
+    const before = document.querySelector("canvas[data-index]");
+    link.click();
+    const seen = new Set<string>();
+    const frames = new Set<string>();
+    while (frames.size < 10) {
+      await new Promise(requestAnimationFrame);
+      const canvas = document.querySelector<HTMLCanvasElement>("canvas[data-index]");
+      if (!canvas || canvas === before) continue;
+      const [red = 0, , blue = 0] = canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data ?? [];
+      if (red + blue < 200) continue; // its picture has not come yet
+      frames.add(canvas.dataset.index ?? "");
+      seen.add(`${canvas.dataset.found} on ${red > blue ? "red" : "blue"}`);
+    }
+    return [...seen];
+  });
+}
+
+test("of two jobs that run at the same time the list says so, and each one's view shows nothing of the other", async () => {
+  const red = await server.submit(["careless", "single"], {}, { source: "red" });
+  const blue = await server.submit(["double"], {}, { source: "blue" });
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${red}`);
+  await page.getByText("ZeroDivisionError").waitFor();
+  await page.getByRole("tab", { name: "All jobs" }).click();
+  const row = (jobId: string) => page.locator(`.job-row[href="#/jobs/${jobId}"]`);
+  await row(red).getByText("running").waitFor();
+  await row(blue).getByText("running").waitFor();
+  const cards = page.locator(".plugin-card h3");
+
+  expect(await seenAfterOpening(row(blue))).toEqual(["2 on blue"]);
+  expect(await cards.allTextContents()).toEqual(["double"]);
+  await page.getByText(/^running · \d+% · \d+ of 200 frames/).waitFor();
+  expect(await page.getByText("ZeroDivisionError").count()).toBe(0);
+
+  expect(await seenAfterOpening(row(red))).toEqual(["1 on red"]);
+  expect(await cards.allTextContents()).toEqual(["careless", "single"]);
+  await page.getByText(/^running · \d+% · \d+ of 250 frames/).waitFor();
+  await page.getByText("ZeroDivisionError").waitFor();
+
+  expect(faults).toEqual([]);
+  await context.close();
+  await server.post(`/v1/jobs/${red}/cancel`);
+  await server.post(`/v1/jobs/${blue}/cancel`);
 });
 
 test("two windows show the same job, and one sees what the other does", async () => {

@@ -1,4 +1,4 @@
-import { useEffect, useState, type DragEvent } from "react";
+import { useLayoutEffect, useState, type DragEvent } from "react";
 import type { ExtendedJob } from "./api/types";
 import { JobList } from "./jobs/JobList";
 import { useRealtimeContext } from "./realtime/RealtimeContext";
@@ -26,7 +26,8 @@ export function Workspace({ jobId }: { jobId: string | null }) {
   // A narrow screen has room for one of both.
   const [pane, setPane] = useState<Pane>(jobId === null ? "start" : "watch");
 
-  useEffect(() => dispatch({ type: "watch", jobId }), [dispatch, jobId]);
+  // Before the effects of its view, which would begin with the pictures of the job before.
+  useLayoutEffect(() => dispatch({ type: "watch", jobId }), [dispatch, jobId]);
 
   const open = (id: string) => {
     goTo(jobLink(id));

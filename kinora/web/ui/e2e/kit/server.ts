@@ -1,9 +1,10 @@
 /** A real server with a data folder of its own. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, existsSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { bitmap } from "./bitmap";
 
 const ROOT = resolve(import.meta.dirname, "../../../../..");
 const KINORA = process.env.KINORA_COMMAND ?? join(ROOT, ".venv/bin/kinora");
@@ -15,14 +16,16 @@ export const SOURCE = existsSync(join(FOOTAGE, "people.mp4")) ? "people.mp4" : "
 export class Server {
   readonly folder = mkdtempSync(join(tmpdir(), "kinora-e2e-"));
   readonly #plugins = join(this.folder, "plugins");
+  readonly #media = join(this.folder, "media");
   #process: ChildProcess | null = null;
   #port = 0;
   url = "";
 
   /** Start, or start again at the same address with the same data. */
   async start(...flags: string[]): Promise<void> {
-    const media = SOURCE === "demo:" ? this.folder : FOOTAGE;
-    const args = ["serve", "--port", String(this.#port), "--data-dir", join(this.folder, "data"), "--media-dir", media];
+    mkdirSync(this.#media, { recursive: true });
+    if (SOURCE !== "demo:") copyFileSync(join(FOOTAGE, SOURCE), join(this.#media, SOURCE));
+    const args = ["serve", "--port", String(this.#port), "--data-dir", join(this.folder, "data"), "--media-dir", this.#media];
     if (existsSync(this.#plugins)) args.push("--plugins-dir", this.#plugins);
     const child = spawn(KINORA, [...args, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
@@ -34,6 +37,12 @@ export class Server {
   writePlugin(name: string, body: string): void {
     mkdirSync(this.#plugins, { recursive: true });
     writeFileSync(join(this.#plugins, `${name}.py`), `import os\nimport time\nfrom kinora.plugins import tool\n\n${body}\n`);
+  }
+
+  /** A source of so many pictures of one colour. */
+  writePictures(name: string, count: number, ...color: [red: number, green: number, blue: number]): void {
+    mkdirSync(join(this.#media, name), { recursive: true });
+    for (let i = 0; i < count; i++) writeFileSync(join(this.#media, name, `${1000 + i}.bmp`), bitmap(64, 48, color));
   }
 
   async kill(): Promise<void> {
