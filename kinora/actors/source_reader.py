@@ -41,6 +41,8 @@ class SourceSpec:
 
     location: str
     """An absolute path or a URL."""
+    name: str
+    """What messages call it."""
     limits: SourceLimits
     start: int
     """The first index wanted."""
@@ -79,7 +81,7 @@ class SourceReader:
         try:
             with trio.fail_after(OPEN_TIMEOUT_S):
                 self._worker = await self._fork_server.fork(DECODER_TARGET, self._name)
-                return await probe(self._worker, self._spec.location, self._spec.limits)
+                return await probe(self._worker, self._spec.location, self._spec.name, self._spec.limits)
         except trio.TooSlowError:
             raise SourceError("unreadable", f"The source did not open within {OPEN_TIMEOUT_S:.0f} s.") from None
 
@@ -211,13 +213,13 @@ class SourceReader:
             raise SourceBroke(f"the decoder is gone: {error}") from error
 
 
-async def probe(decoder: Worker, location: str, limits: SourceLimits) -> SourceInfo:
-    """Have a decoder open a source and say what it is.
+async def probe(decoder: Worker, location: str, name: str, limits: SourceLimits) -> SourceInfo:
+    """Have a decoder open a source and say what it is; messages call it by ``name``.
 
     Raises:
         SourceError: it cannot be read, or the decoder crashed over it; the text says what to do.
     """
-    request = {"op": "open", "location": location, "limits": attrs.asdict(limits)}
+    request = {"op": "open", "location": location, "name": name, "limits": attrs.asdict(limits)}
     try:
         await decoder.send(msgspec.msgpack.encode(request))
         answer = msgspec.msgpack.decode(await decoder.receive(), type=dict[str, object])

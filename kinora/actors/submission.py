@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -219,6 +219,7 @@ class Submissions:
         left = None if options.max_frames is None else max(0, options.max_frames - resumed.frames)
         spec = SourceSpec(
             location=checked.location,
+            name=checked.request.source,
             limits=self._limits.source,
             start=resumed.start,
             stride=options.stride,
@@ -259,19 +260,18 @@ class Submissions:
             with trio.fail_after(OPEN_TIMEOUT_S):
                 worker = await self._fork_server.fork(DECODER_TARGET, "probe")
                 try:
-                    return await probe(worker, location, self._limits.source)
+                    return await probe(worker, location, name, self._limits.source)
                 finally:
                     with trio.CancelScope(shield=True):  # Worker.kill bounds itself
                         await worker.kill()
         except trio.TooSlowError:
             raise UnsupportedSource(f"The source did not open within {OPEN_TIMEOUT_S:.0f} s.") from None
         except SourceError as error:
-            message = error.message.replace(PurePath(location).name, name)
             if error.kind == "too_large":
-                raise TooLarge(message) from error
+                raise TooLarge(error.message) from error
             if error.kind == "unreadable":
-                raise InvalidRequest("The source cannot be read.", [FieldError("source", message)]) from error
-            raise UnsupportedSource(message) from error
+                raise InvalidRequest("The source cannot be read.", [FieldError("source", error.message)]) from error
+            raise UnsupportedSource(error.message) from error
 
     async def _demo_clip(self) -> str:
         """The bundled clip, which the first job that asks for it has made."""

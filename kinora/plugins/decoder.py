@@ -30,6 +30,8 @@ class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True):
     """Open a source; comes first."""
 
     location: str
+    name: str
+    """What messages call it."""
     limits: SourceLimits = SourceLimits()
 
 
@@ -60,7 +62,7 @@ def main(channel: Channel) -> None:
 def _decode_source(channel: Channel) -> None:
     request, _ = _receive(channel, Open)
     try:
-        source = open_source(request.location, limits=request.limits)
+        source = open_source(request.location, limits=request.limits, name=request.name)
     except SourceError as error:
         _send(channel, "error", kind=error.kind, message=str(error))
         return

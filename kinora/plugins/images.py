@@ -94,8 +94,8 @@ class FolderSource:
     stays unused, so that every other image has the same number whatever becomes of it.
     """
 
-    def __init__(self, path: Path, limits: SourceLimits) -> None:
-        self._name = path.name
+    def __init__(self, path: Path, name: str, limits: SourceLimits) -> None:
+        self._name = name
         self._paths = sorted(_image_files(path), key=_natural)
         self._broken: dict[int, str] = {}
         sizes = list(self._readable_sizes(limits))

@@ -30,13 +30,18 @@ MAX_IMAGE_BYTES = 64 * 2**20
 """Of an image behind a URL: whoever serves it may never end."""
 
 
-def open_source(location: str, *, limits: SourceLimits) -> Source:
+def open_source(location: str, *, limits: SourceLimits, name: str | None = None) -> Source:
     """Open the video, image or folder at ``location``, an absolute path whose links have been resolved, or a URL.
+
+    ``name`` is what messages call a path; None: by its last part.
 
     Raises:
         SourceError: it cannot be opened; nothing is left open.
     """
-    return _open_url(location, limits) if is_url(location) else _open_path(Path(location), limits)
+    if is_url(location):
+        return _open_url(location, limits)
+    path = Path(location)
+    return _open_path(path, path.name if name is None else name, limits)
 
 
 def open_again(location: str, *, limits: SourceLimits) -> Source:
@@ -72,31 +77,31 @@ def _download(file: RemoteFile) -> bytes:
     return bytes(data)
 
 
-def _open_path(path: Path, limits: SourceLimits) -> Source:
+def _open_path(path: Path, name: str, limits: SourceLimits) -> Source:
     if not path.is_absolute():
         raise ValueError(f"{str(path)!r} is no absolute path")
     try:
         if path.is_dir():
-            return FolderSource(path, limits)
+            return FolderSource(path, name, limits)
         if not path.is_file():
-            raise _no_file(path)
+            raise _no_file(path, name)
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
             if read_size(file) is not None:
                 file.seek(0)
-                return ImageSource(path.name, file.read(), limits)
+                return ImageSource(name, file.read(), limits)
     except OSError as error:
-        raise SourceError("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
+        raise SourceError("unreadable", f"{name} cannot be read: {error.strerror}.") from error
     if not head:
-        raise _empty(path.name)
-    return VideoSource(VideoFile.local(path, head), limits)
+        raise _empty(name)
+    return VideoSource(VideoFile.local(path, name, head), limits)
 
 
 def _empty(name: str) -> SourceError:
     return SourceError("unreadable", f"{name} is empty; copy or download it again.")
 
 
-def _no_file(path: Path) -> SourceError:
+def _no_file(path: Path, name: str) -> SourceError:
     if path.exists():
-        return SourceError("unsupported", f"{path.name} is no ordinary file; give a video, an image or a folder.")
-    return SourceError("unreadable", f"{path.name} does not exist; check the path.")
+        return SourceError("unsupported", f"{name} is no ordinary file; give a video, an image or a folder.")
+    return SourceError("unreadable", f"{name} does not exist; check the path.")

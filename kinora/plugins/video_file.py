@@ -29,9 +29,9 @@ class VideoFile:
     """Whether nobody says how long it is."""
 
     @classmethod
-    def local(cls, path: Path, head: bytes) -> Self:
+    def local(cls, path: Path, name: str, head: bytes) -> Self:
         """A file of this machine."""
-        return cls(name=path.name, head=head, open=lambda: nullcontext(str(path)))
+        return cls(name=name, head=head, open=lambda: nullcontext(str(path)))
 
     @classmethod
     def remote(cls, file: RemoteFile) -> Self:

@@ -20,6 +20,7 @@ from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests import client_kit
 from tests.client_kit import Answer, Part, get, post, request, upload
+from tests.media import make_clip
 
 CLIP: dict[str, Any] = {"source": "clip.mp4", "plugins": ["motion"]}
 FIVE_KEYS = {"job_id", "device_requested", "device_used", "fallback", "frames"}
@@ -291,6 +292,18 @@ async def test_a_job_says_whether_its_source_came_with_it(server: RunningServer,
     named = await started(server)
     assert (await ended(server, sent.json()["job_id"]))["uploaded"] is True
     assert (await ended(server, named))["uploaded"] is False
+
+
+async def test_messages_call_an_upload_by_its_own_name(server: RunningServer, media: Path) -> None:
+    """Not by that of the file it is kept in; also while the job runs."""
+    whole = make_clip(media / "a.mkv").read_bytes()
+    refused = await upload(f"{server.url}/v1/jobs", [Part("file", b"just words", "a.mp4"), GOOD_REQUEST])
+    assert "a.mp4 is no video" in refused.json()["detail"]
+    sent = await upload(
+        f"{server.url}/v1/jobs", [Part("file", whole[: len(whole) // 2], "half a clip.mkv"), GOOD_REQUEST]
+    )
+    [warning] = (await ended(server, sent.json()["job_id"]))["warnings"]
+    assert "half a clip.mkv is damaged or incomplete" in warning
 
 
 WRONG_FORMS: list[tuple[list[Part], int, list[str]]] = [
