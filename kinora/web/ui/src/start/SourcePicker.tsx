@@ -57,7 +57,7 @@ function MediaPicker({ path, onChange }: { path: string; onChange: (path: string
           </label>
         ))}
       </fieldset>
-      {(files.length > SHOWN || value?.truncated) && <p className="hint">There are more: search, or type the name as a URL is typed.</p>}
+      {(files.length > SHOWN || value?.truncated) && <p className="hint">There are more: search, or type the path under URL.</p>}
       {path !== "" && !files.some(({ name }) => name === path) && <p className="hint">Chosen: {path}</p>}
     </div>
   );
@@ -87,9 +87,9 @@ function UrlField({ url, onChange }: { url: string; onChange: (url: string) => v
   return (
     <div className="field">
       <label htmlFor={id}>URL</label>
-      <input id={id} inputMode="url" value={url} placeholder="https://… or rtsp://…" aria-describedby={`${id}-note`}
+      <input id={id} inputMode="url" value={url} placeholder="http://camera.local/video" aria-describedby={`${id}-note`}
         onChange={(event) => onChange(event.target.value)} />
-      <p id={`${id}-note`} className="hint">A server that takes no URLs says so.</p>
+      <p id={`${id}-note`} className="hint">A video, an image or a camera (MJPEG), on a host that this server may read from.</p>
     </div>
   );
 }
