@@ -121,6 +121,71 @@ test("choices are remembered: device, frames a second, theme and what is drawn",
   await context.close();
 });
 
+test("/demo shows what / shows: a job with its picture, its plugins and its results", async () => {
+  const { context, page, faults } = await openPage(browser, `${server.url}/demo#/jobs/${jobId}`);
+  const plain = await context.newPage();
+  await plain.goto(`${server.url}/#/jobs/${jobId}`);
+  for (const each of [page, plain]) await each.locator('canvas[data-found]:not([data-found="0"])').waitFor();
+  const shown = () => page.locator("body").ariaSnapshot();
+  await expect.poll(async () => (await shown()) === (await plain.locator("body").ariaSnapshot())).toBe(true);
+  expect(await shown()).toContain('article "people"');
+  await page.getByRole("link", { name: "Plugins" }).click();
+  await page.getByRole("article", { name: "people" }).waitFor();
+  expect(new URL(page.url()).pathname).toBe("/demo");
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("the watched picture fills the screen and comes back, by its button and by Escape", async () => {
+  const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.locator("canvas[data-index]").waitFor();
+  const button = page.locator("#toggle-fullscreen");
+  const isFull = () => page.evaluate(() => document.fullscreenElement?.querySelector("canvas[data-index]")?.clientWidth === window.innerWidth);
+  // Escape is the browser's own key, which one without a window does not listen to.
+  const escape = () => page.evaluate(() => document.exitFullscreen());
+  for (const leave of [() => button.click(), escape]) {
+    expect(await isFull()).toBe(false);
+    expect(await button.getAttribute("aria-label")).toBe("Fullscreen");
+    await button.click();
+    await expect.poll(isFull).toBe(true);
+    await expect.poll(() => button.getAttribute("aria-label")).toBe("Leave fullscreen");
+    await leave();
+    await expect.poll(() => page.evaluate(() => document.fullscreenElement)).toBeNull();
+    await expect.poll(() => button.getAttribute("aria-label")).toBe("Fullscreen");
+  }
+  await context.close();
+});
+
+/** How many animations and transitions ran at once while the watched job came on by five per cent. */
+function mostMoving(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const progress = () => Number(document.querySelector("#progress-bar")?.getAttribute("aria-valuenow"));
+    const start = progress();
+    let most = 0;
+    while (progress() < start + 5) {
+      await new Promise(requestAnimationFrame);
+      most = Math.max(most, document.getAnimations().length);
+    }
+    return most;
+  });
+}
+
+test("who wants less motion has none, on the page of a running job and among all components", async () => {
+  const slow = await server.submit(["slow"], { max_frames: 60 });
+  const { context, page } = await openPage(browser, `${server.url}/#/jobs/${slow}`);
+  await page.locator("canvas[data-index]").waitFor();
+  expect(await mostMoving(page)).toBe(0);
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  expect(await mostMoving(page)).toBeGreaterThan(0);
+  await server.post(`/v1/jobs/${slow}/cancel`);
+  await page.goto(`${server.url}/ui-kit`);
+  const moving = () => page.evaluate(() => document.getAnimations().length);
+  await expect.poll(moving).toBeGreaterThan(0);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  expect(await moving()).toBe(0);
+  await context.close();
+});
+
 test("the first load is under 200 kB, from this server alone, under a strict policy", async () => {
   const context = await browser.newContext();
   const page = await context.newPage();

@@ -10,8 +10,6 @@ let browser: Browser;
 
 beforeAll(async () => {
   writePlugins(server);
-  server.writePictures("red", 250, 255, 0, 0);
-  server.writePictures("blue", 200, 0, 0, 255);
   await server.start();
   browser = await launch();
 });
@@ -93,7 +91,8 @@ function violetPixels(page: Page): Promise<number> {
 }
 
 test("each switch changes what is drawn on the picture, and after a jump the map has the way up to there", async () => {
-  const jobId = await server.submit(["walker", "pitch"], { max_frames: 12 }, { source: "blue" });
+  server.writePictures("sky", 12, 0, 0, 255);
+  const jobId = await server.submit(["walker", "pitch"], {}, { source: "sky" });
   await server.ended(jobId);
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
@@ -149,7 +148,7 @@ test("a file that is dropped anywhere becomes the source, plugins are dragged in
 });
 
 test("the table of results follows a running job, until somebody scrolls away from its end", async () => {
-  const jobId = await server.submit(["slow"], { max_frames: 60 });
+  const jobId = await server.submit(["slow"], { max_frames: 45 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   const table = page.getByRole("region", { name: "Results, a row for each frame" });
   await page.getByRole("button", { name: /^25 / }).waitFor();
@@ -239,6 +238,8 @@ function seenAfterOpening(row: Locator): Promise<string[]> {
 }
 
 test("of two jobs that run at the same time the list says so, and each one's view shows nothing of the other", async () => {
+  server.writePictures("red", 250, 255, 0, 0);
+  server.writePictures("blue", 200, 0, 0, 255);
   const red = await server.submit(["careless", "single"], {}, { source: "red" });
   const blue = await server.submit(["double"], {}, { source: "blue" });
   const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${red}`);

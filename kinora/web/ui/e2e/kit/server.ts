@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { bitmap } from "./bitmap";
 
 const ROOT = resolve(import.meta.dirname, "../../../../..");
-const KINORA = process.env.KINORA_COMMAND ?? join(ROOT, ".venv/bin/kinora");
+const KINORA = process.env.E2E_COMMAND ?? join(ROOT, ".venv/bin/kinora");
 const FOOTAGE = resolve(ROOT, "../shared/data");
 
 /** The source to look at: real footage where it is, else the bundled clip. */
