@@ -136,12 +136,12 @@ test("/demo shows what / shows: a job with its picture, its plugins and its resu
   await context.close();
 });
 
-test("the watched picture fills the screen and comes back, by its button and by Escape", async () => {
+test("the watched picture fills the screen and comes back, by its button and as on Escape", async () => {
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator("canvas[data-index]").waitFor();
   const button = page.locator("#toggle-fullscreen");
   const isFull = () => page.evaluate(() => document.fullscreenElement?.querySelector("canvas[data-index]")?.clientWidth === window.innerWidth);
-  // Escape is the browser's own key, which one without a window does not listen to.
+  // The key itself is the browser's own, and one without a window does not listen to it.
   const escape = () => page.evaluate(() => document.exitFullscreen());
   for (const leave of [() => button.click(), escape]) {
     expect(await isFull()).toBe(false);

@@ -281,6 +281,8 @@ test("two windows show the same job, and one sees what the other does", async ()
 
 test("a job is run again with changes, the options as they were", async () => {
   const { context, page } = await openPage(browser, server.url);
+  await page.getByRole("radio", { name: "URL" }).check();
+  await page.getByLabel("URL", { exact: true }).last().fill(SOURCE);
   await page.getByRole("button", { name: "Options of people" }).click();
   await page.getByLabel("votes").fill("7");
   await page.getByRole("button", { name: "Start", exact: true }).click();
