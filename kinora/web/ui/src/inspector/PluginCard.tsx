@@ -1,8 +1,10 @@
 import type { TimingSummary } from "../api/types";
 import { useRealtime } from "../realtime/RealtimeContext";
+import { watchedStatus } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { count, milliseconds } from "../ui/format";
 import { PluginMetadata } from "./PluginMetadata";
+import { stageInWords } from "./stageInWords";
 import { TimingChart } from "./TimingChart";
 
 /** One plugin's work in the watched job. */
@@ -10,6 +12,7 @@ export function PluginCard({ name }: { name: string }) {
   const live = useRealtime((state) => state.plugins[name]);
   const full = useRealtime((state) => state.job?.plugins[name]);
   const total = useRealtime((state) => state.pluginTimings[name]);
+  const jobStatus = useRealtime(watchedStatus);
   const metadata = useRealtime((state) => state.metadata[name] ?? null);
   if (!live) return null;
   const restarts = full?.restarts ?? 0;
@@ -19,7 +22,7 @@ export function PluginCard({ name }: { name: string }) {
       <header>
         <h3>{name}</h3>
         <span className="hint">{count(live.frames, "frame")}</span>
-        <Badge text={live.status} />
+        <Badge text={stageInWords(live.status, jobStatus)} />
         {live.health !== "ok" && live.health !== live.status && <Badge text={live.health} />}
         {restarts > 0 && <Badge text={count(restarts, "restart")} tone="warn" />}
         {failures > 0 && <Badge text={count(failures, "failure")} tone="bad" />}

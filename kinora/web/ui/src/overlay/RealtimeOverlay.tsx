@@ -1,6 +1,6 @@
 import { PluginInspector } from "../inspector/PluginInspector";
 import { useRealtime } from "../realtime/RealtimeContext";
-import type { RealtimeState } from "../realtime/state";
+import { watchedStatus, type RealtimeState } from "../realtime/state";
 import { isEnded } from "../jobs/jobStates";
 import { duration } from "../ui/format";
 import { FrameRenderer } from "./FrameRenderer";
@@ -47,7 +47,7 @@ function Progress() {
 
 function progressInWords(state: RealtimeState) {
   const { progress, lengthKnown: known, stage, framesDone, framesTotal, job } = state;
-  const status = state.jobs[state.jobId ?? ""]?.status ?? job?.status ?? "";
+  const status = watchedStatus(state);
   const ended = isEnded(status);
   const left = ended ? null : secondsLeft(framesDone, framesTotal, job?.fps ?? null);
   const words = [

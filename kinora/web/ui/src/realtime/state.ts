@@ -77,6 +77,11 @@ export function watching(state: RealtimeState, jobId: string | null): RealtimeSt
   return { ...state, ...FRESH_JOB, jobId, missed: null };
 }
 
+/** How the watched job stands by all that is known; empty if nothing is. */
+export function watchedStatus({ jobs, job, jobId }: RealtimeState): string {
+  return jobs[jobId ?? ""]?.status ?? job?.status ?? "";
+}
+
 export const INITIAL_STATE: RealtimeState = {
   ...FRESH_JOB,
   isConnected: false,

@@ -12,6 +12,7 @@ const TONES: Record<string, Tone> = {
   degraded: "warn",
   interrupted: "warn",
   cancelled: "neutral",
+  stopped: "neutral",
   failed: "bad",
   broken: "bad",
   low: "neutral",

@@ -7,6 +7,7 @@ import { ConnectionNote } from "../../src/ConnectionBadge";
 import { cancelInWords } from "../../src/controls/JobActions";
 import { DeviceSelector } from "../../src/controls/DeviceSelector";
 import { Warnings } from "../../src/inspector/WarningList";
+import { stageInWords } from "../../src/inspector/stageInWords";
 import { PluginMetadata } from "../../src/inspector/PluginMetadata";
 import { CONNECTIONS, DEVICES, PLUGINS, WARNINGS } from "../../src/kit/examples";
 import { ProgressBar } from "../../src/overlay/ProgressBar";
@@ -50,6 +51,13 @@ test("warnings show how often they occurred and lead to their frame", async () =
   expect(screen.getByText("× 1,250")).toBeDefined();
   await userEvent.click(screen.getByRole("button", { name: "frame 3" }));
   expect(onJump).toHaveBeenCalledWith(3);
+});
+
+test("a plugin of a job that was cancelled is not said to run", () => {
+  expect(stageInWords("running", "running")).toBe("running");
+  expect(stageInWords("running", "cancelled")).toBe("stopped");
+  expect(stageInWords("failed", "cancelled")).toBe("failed");
+  expect(stageInWords("completed", "done")).toBe("completed");
 });
 
 test("metadata that is not known is no reason to fail", () => {
