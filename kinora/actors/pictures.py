@@ -42,9 +42,7 @@ class Pictures:
         }
         try:
             async with self._places:
-                with trio.move_on_after(TIMEOUT_S):
-                    answer = await run_errand(self._fork_server, TARGET, "picture", order)
-                    return bytes(answer["jpeg"])
+                answer = await run_errand(self._fork_server, TARGET, "picture", order, patience_s=TIMEOUT_S)
         except ErrandFailed as error:
             raise NotFound(f"The frame could not be decoded: {error}") from error
-        raise NotFound(f"Frame {index} could not be decoded within {TIMEOUT_S:.0f} s.")
+        return bytes(answer["jpeg"])

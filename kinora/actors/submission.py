@@ -11,8 +11,8 @@ import msgspec
 import trio
 
 from kinora.actors.device_health import DeviceHealth
-from kinora.actors.errand import run_errand
-from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, UnsupportedSource
+from kinora.actors.errand import ErrandFailed, run_errand
+from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, Unavailable, UnsupportedSource
 from kinora.actors.inspector import InspectorService, PluginInspector
 from kinora.actors.job import Job, JobSpec
 from kinora.actors.job_request import JobRequest
@@ -276,9 +276,11 @@ class Submissions:
     async def _demo_clip(self) -> str:
         """The bundled clip, which the first job that asks for it has made."""
         async with self._making_demo:
-            with trio.fail_after(DEMO_TIMEOUT_S):
-                order = {"op": "make", "folder": str(self._limits.data_dir)}
-                made = await run_errand(self._fork_server, DEMO_TARGET, "demo clip", order)
+            order = {"op": "make", "folder": str(self._limits.data_dir)}
+            try:
+                made = await run_errand(self._fork_server, DEMO_TARGET, "demo clip", order, patience_s=DEMO_TIMEOUT_S)
+            except ErrandFailed as error:
+                raise Unavailable(f"The bundled clip could not be made: {error}") from error
         return str(made["path"])
 
 

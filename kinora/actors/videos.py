@@ -18,6 +18,8 @@ from kinora.runtime.workers import ForkServer
 TARGET = "kinora.plugins.annotator:main"
 AT_ONCE = 1
 """Videos being made at the same time; further requests wait."""
+PATIENCE_S = 60.0
+"""With a source that gives no picture for so long, there will be no video."""
 
 
 class Videos:
@@ -49,7 +51,7 @@ class Videos:
         limits = attrs.asdict(self._limits)
         order = {"op": "annotate", "location": location, "frames": frames, "out": out, "limits": limits}
         try:
-            answer = await run_errand(self._fork_server, TARGET, "video", order)
+            answer = await run_errand(self._fork_server, TARGET, "video", order, patience_s=PATIENCE_S)
         except ErrandFailed as error:
             raise NotFound(f"The video could not be made: {error}") from error
         if answer["pictures"] == 0:

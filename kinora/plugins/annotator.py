@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,14 @@ from kinora.plugins.sources import SourceError, SourceLimits
 from kinora.runtime.channel import Channel
 from kinora.runtime.processes import step_back
 
+WORKING_S = 1.0
+
 
 class Order(msgspec.Struct, tag_field="op", tag="annotate", frozen=True):
-    """Answered with ``written`` and the number of its ``pictures``, or with ``error`` and a ``message``."""
+    """Answered with ``written`` and the number of its ``pictures``, or with ``error`` and a ``message``.
+
+    Before that comes ``working``, again and again, as long as it gets on.
+    """
 
     location: str
     frames: str
@@ -30,12 +37,27 @@ def main(channel: Channel) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             data, _ = channel.recv()
-            channel.send(msgspec.msgpack.encode(_answer(msgspec.msgpack.decode(data, type=Order))))
+            answer = _answer(msgspec.msgpack.decode(data, type=Order), _Working(channel))
+            channel.send(msgspec.msgpack.encode(answer))
 
 
-def _answer(order: Order) -> dict[str, Any]:
+class _Working:
+    """Says that there is progress, not too often."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._said = time.monotonic()
+
+    def __call__(self, _pictures: int) -> None:
+        if time.monotonic() - self._said > WORKING_S:
+            self._said = time.monotonic()
+            self._channel.send(msgspec.msgpack.encode({"op": "working"}))
+
+
+def _answer(order: Order, progress: Callable[[int], None]) -> dict[str, Any]:
+    frames = read_frames(Path(order.frames))
     try:
-        count = annotate(order.location, read_frames(Path(order.frames)), Path(order.out), limits=order.limits)
+        count = annotate(order.location, frames, Path(order.out), limits=order.limits, progress=progress)
     except (SourceError, OSError) as error:
         return {"op": "error", "message": str(error)}
     return {"op": "written", "pictures": count}

@@ -28,6 +28,21 @@ def echo(channel: Channel) -> None:
         channel.send(data)
 
 
+def hesitant(channel: Channel) -> None:
+    """Say for a second that there is progress, then send back what has come."""
+    data, _ = channel.recv()
+    for _ in range(10):
+        time.sleep(0.1)
+        channel.send(b"\x81\xa2op\xa7working")  # {"op": "working"} as MessagePack
+    channel.send(data)
+
+
+def mute(channel: Channel) -> None:
+    """Take what comes and say nothing."""
+    while True:
+        channel.recv()
+
+
 def swap(channel: Channel) -> None:
     """Send a message as large as the one that is coming, before reading that; then say whether both were the same."""
     size = int(channel.recv()[0])
