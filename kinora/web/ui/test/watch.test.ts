@@ -39,7 +39,7 @@ test("freezing a running job stays on the frame that is seen, which the timeline
   player.timeline.add(frame(60));
   player.shown.set(frame(83));
   player.toggle();
-  expect([player.isLive, player.frame()?.index, player.row]).toEqual([false, 83, 0]);
+  expect([player.isLive, player.index, player.row]).toEqual([false, 83, 0]);
 });
 
 test("a step goes to the neighbour of the frame that is seen", () => {
@@ -106,7 +106,7 @@ function framesAsTold() {
 
 const found = (index: number) => frame(index, { people: { detections: [{ x: 0, y: 0, width: 9, height: 9, class: "person" }] } });
 
-test("of a long job that has ended, what has come is shown while the rest still comes", async () => {
+test("of a long job that has ended, what has come is shown, and then the rest is read", async () => {
   const server = framesAsTold();
   const player = new Player(JOB_ID, watchedJob({ status: "done" }));
   player.start();
@@ -114,8 +114,11 @@ test("of a long job that has ended, what has come is shown while the rest still 
   await vi.waitFor(() => expect(player.getState()).toMatchObject({ index: 1, version: 1 }));
   server.send(found(2));
   server.end();
+  await new Promise((next) => setTimeout(next));
+  expect(player.timeline.length).toBe(2);
+  player.shown.set(found(1));
   await vi.waitFor(() => expect(player.timeline.length).toBe(3));
-  expect(player.getState().index).toBe(1);
+  expect(player.index).toBe(1);
   player.stop();
 });
 

@@ -16,12 +16,12 @@ export function FrameRenderer() {
   const [fault, setFault] = useState<string | null>(null);
   const [empty, setEmpty] = useState(true);
 
-  const onShown = useCallback((frame: FrameData | null, reason: string | null) => {
+  const onShown = useCallback((frame: FrameData, reason: string | null) => {
     setFault(reason);
     player.shown.set(frame);
-    setEmpty(frame === null);
-    if (caption.current && frame) caption.current.textContent = describe(frame);
-    if (canvas.current && frame) {
+    setEmpty(false);
+    if (caption.current) caption.current.textContent = describe(frame);
+    if (canvas.current) {
       canvas.current.dataset.index = String(frame.index);
       canvas.current.dataset.found = String(visibleDetections(frame).length);
     }

@@ -2,9 +2,12 @@
 import { streamFrames } from "../api/calls";
 import type { FrameData } from "../api/types";
 import { isCut, visibleDetections } from "../draw/detections";
+import { giveWay } from "../ui/giveWay";
 
 /** Between two calls of `onGrown`. */
 const PAUSE_MS = 250;
+/** The longest that lines are read in one go: what has come already is read without a pause between. */
+const STINT_MS = 10;
 
 export class Timeline {
   #index = new Int32Array(1024);
@@ -73,20 +76,31 @@ function copied<T extends Int32Array | Float64Array | Uint16Array | Uint8Array>(
 
 /** Add what the server has behind the last frame, a line at a time; nothing but the timeline's own bytes stays.
  *
- * `onGrown` is called now and then on the way: of a long job it takes a while.
+ * `onGrown` is called now and then on the way, and waited for: of a long job it takes a while.
  */
-export async function extendTimeline(timeline: Timeline, jobId: string, signal: AbortSignal, onGrown: () => void): Promise<void> {
+export async function extendTimeline(
+  timeline: Timeline,
+  jobId: string,
+  signal: AbortSignal,
+  onGrown: () => void | Promise<void>,
+): Promise<void> {
   const after = timeline.length === 0 ? -1 : timeline.index(timeline.length - 1);
   const response = await streamFrames(jobId, "application/x-ndjson", after, signal);
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let told = -Infinity;
+  let began = performance.now();
   for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
     const lines = (rest + read.value).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) if (line !== "") timeline.add(JSON.parse(line) as FrameData);
-    if (performance.now() - told < PAUSE_MS) continue;
-    onGrown();
-    told = performance.now();
+    if (performance.now() - told >= PAUSE_MS) {
+      await onGrown();
+      told = performance.now();
+    }
+    if (performance.now() - began >= STINT_MS) {
+      await giveWay();
+      began = performance.now();
+    }
   }
 }

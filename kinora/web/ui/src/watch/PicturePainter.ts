@@ -14,7 +14,7 @@ export class PicturePainter {
   readonly #canvas: HTMLCanvasElement;
   readonly #player: Player;
   readonly #options: () => ViewOptions;
-  readonly #onShown: (frame: FrameData | null, fault: string | null) => void;
+  readonly #onShown: (frame: FrameData, fault: string | null) => void;
   readonly #loader: PictureLoader;
   readonly #paint = paintScheduler(() => this.#draw());
   #picture: Picture | null = null;
@@ -25,7 +25,7 @@ export class PicturePainter {
     canvas: HTMLCanvasElement,
     player: Player,
     options: () => ViewOptions,
-    onShown: (frame: FrameData | null, fault: string | null) => void,
+    onShown: (frame: FrameData, fault: string | null) => void,
   ) {
     this.#canvas = canvas;
     this.#player = player;
@@ -44,9 +44,10 @@ export class PicturePainter {
   /** Something may have changed. */
   readonly poke = (): void => {
     const sent = this.#player.sentPicture();
-    const frame = this.#player.frame();
+    const { index } = this.#player;
     if (sent) this.#loader.want(sent.index, sent.jpeg);
-    else if (frame) this.#wantPicture(frame.index);
+    else if (index >= 0) this.#wantPicture(index);
+    this.#player.frameAt(index); // has its results fetched meanwhile
     this.#paint.request();
   };
 
@@ -70,23 +71,24 @@ export class PicturePainter {
     this.#loader.want(index);
   }
 
-  /** The results drawn are those of the picture, so that both are in step. */
+  /** The results drawn are those of the picture, so that both are in step: while one is still to come, nothing changes. */
   #draw(): void {
     const picture = this.#picture;
-    const frame = picture ? this.#player.frameAt(picture.index) : this.#player.frame();
+    const frame = picture && this.#player.frameAt(picture.index);
+    if (!frame) return;
     const context = sharpCanvas(this.#canvas);
-    this.#onShown(frame, picture?.fault ?? null);
-    const size = picture?.bitmap ?? frame;
-    if (!context || !size) return;
+    this.#onShown(frame, picture.fault);
+    if (!context) return;
+    const size = picture.bitmap ?? frame;
     const { clientWidth, clientHeight } = this.#canvas;
     const fit = Math.min(clientWidth / size.width, clientHeight / size.height);
     context.save();
     context.translate((clientWidth - size.width * fit) / 2, (clientHeight - size.height * fit) / 2);
     context.fillStyle = "#0b1220";
     context.fillRect(0, 0, size.width * fit, size.height * fit);
-    if (picture?.bitmap) context.drawImage(picture.bitmap, 0, 0, size.width * fit, size.height * fit);
+    if (picture.bitmap) context.drawImage(picture.bitmap, 0, 0, size.width * fit, size.height * fit);
     // A picture may be smaller than its frame; boxes are in pixels of the frame.
-    if (frame) this.#drawResults(context, frame, (size.width * fit) / frame.width);
+    this.#drawResults(context, frame, (size.width * fit) / frame.width);
     context.restore();
   }
 

@@ -9,6 +9,8 @@ import { ShownFrame } from "./ShownFrame";
 import { extendTimeline, Timeline } from "../results/Timeline";
 
 const EXTEND_MS = 1000;
+/** So long a timeline that still loads leaves the connection and the processor to the first picture. */
+const FIRST_PICTURE_MS = 1000;
 
 export interface PlayerState {
   /** No frame was chosen: shows what the job comes to, or has come to. */
@@ -60,10 +62,10 @@ export class Player {
     cancelAnimationFrame(this.#tick);
   }
 
-  /** The frame to be shown now, its results with it. */
-  frame(): FrameData | null {
-    if (this.isLive) return this.#store.newestFrame() ?? this.pages.at(this.timeline.length - 1);
-    return this.frameAt(this.#state.index);
+  /** Of the frame to be shown now, whose results may still have to come; -1 before there is one. */
+  get index(): number {
+    if (!this.isLive) return this.#state.index;
+    return this.#store.newestFrame()?.index ?? (this.timeline.length > 0 ? this.timeline.index(this.timeline.length - 1) : -1);
   }
 
   /** The newest picture that came by itself and whose results are there; null when none does, or another is looked at. */
@@ -72,6 +74,7 @@ export class Player {
     return frame && this.#store.pictures.newest(performance.now(), frame.index);
   }
 
+  /** A frame with its results; null while they are fetched. */
   frameAt(index: number): FrameData | null {
     const row = this.timeline.rowOf(index);
     const stored = this.timeline.index(row) === index ? this.pages.at(row) : null;
@@ -91,9 +94,9 @@ export class Player {
     return this.isLive ? this.timeline.length - 1 : this.timeline.rowOf(this.#state.index);
   }
 
-  /** Whether the picture follows a job that still runs. */
+  /** Whether the picture follows a job that still runs; not before that is known. */
   get isLive(): boolean {
-    return this.#state.following && !this.#ended;
+    return this.#state.following && this.#store.latest.job !== null && !this.#ended;
   }
 
   /** Index of the frame on the screen, which may be behind the one that is to be shown. */
@@ -159,9 +162,13 @@ export class Player {
 
   async #extend(signal: AbortSignal): Promise<void> {
     const ended = this.#ended;
+    const firstPicture = this.shown.appears(FIRST_PICTURE_MS);
     let error: string | null = null;
     try {
-      await extendTimeline(this.timeline, this.jobId, signal, () => this.#grown());
+      await extendTimeline(this.timeline, this.jobId, signal, () => {
+        this.#grown();
+        return firstPicture;
+      });
     } catch (fault) {
       if (signal.aborted) return;
       error = inWords(fault);

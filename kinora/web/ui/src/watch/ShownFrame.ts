@@ -7,10 +7,24 @@ export class ShownFrame {
 
   readonly get = (): FrameData | null => this.#frame;
 
-  set(frame: FrameData | null): void {
+  set(frame: FrameData): void {
     if (frame === this.#frame) return;
     this.#frame = frame;
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Settles when there is one, at the latest after `patienceMs`. */
+  appears(patienceMs: number): Promise<void> {
+    if (this.#frame) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        leave();
+        resolve();
+      };
+      const timer = setTimeout(done, patienceMs);
+      const leave = this.subscribe(done);
+    });
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {

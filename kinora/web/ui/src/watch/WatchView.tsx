@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useLayoutEffect, useRef, useState } from "react";
 import type { ExtendedJob } from "../api/types";
 import { ControlPanel } from "../controls/ControlPanel";
 import { JobStatus } from "../controls/JobStatus";
@@ -23,7 +23,8 @@ export function WatchView({ jobId, onRunAgain, onDeleted }: WatchViewProps) {
   const [player] = useState(() => new Player(jobId, store));
   const stage = useRef<HTMLDivElement>(null);
 
-  useEffect(() => {
+  // Before the page is first painted, so that frames are on their way meanwhile.
+  useLayoutEffect(() => {
     player.start();
     return () => player.stop();
   }, [player]);
