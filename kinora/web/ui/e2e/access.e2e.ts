@@ -171,7 +171,7 @@ function mostMoving(page: Page): Promise<number> {
 }
 
 test("who wants less motion has none, on the page of a running job and among all components", async () => {
-  const slow = await server.submit(["slow"], { max_frames: 60 });
+  const slow = await server.submit(["slow"], { max_frames: 100 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${slow}`);
   await page.locator("canvas[data-index]").waitFor();
   expect(await mostMoving(page)).toBe(0);

@@ -238,8 +238,8 @@ function seenAfterOpening(row: Locator): Promise<string[]> {
 }
 
 test("of two jobs that run at the same time the list says so, and each one's view shows nothing of the other", async () => {
-  server.writePictures("red", 250, 255, 0, 0);
-  server.writePictures("blue", 200, 0, 0, 255);
+  server.writePictures("red", 500, 255, 0, 0);
+  server.writePictures("blue", 400, 0, 0, 255);
   const red = await server.submit(["careless", "single"], {}, { source: "red" });
   const blue = await server.submit(["double"], {}, { source: "blue" });
   const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${red}`);
@@ -252,12 +252,12 @@ test("of two jobs that run at the same time the list says so, and each one's vie
 
   expect(await seenAfterOpening(row(blue))).toEqual(["2 on blue"]);
   expect(await cards.allTextContents()).toEqual(["double"]);
-  await page.getByText(/^running · \d+% · \d+ of 200 frames/).waitFor();
+  await page.getByText(/^running · \d+% · \d+ of 400 frames/).waitFor();
   expect(await page.getByText("ZeroDivisionError").count()).toBe(0);
 
   expect(await seenAfterOpening(row(red))).toEqual(["1 on red"]);
   expect(await cards.allTextContents()).toEqual(["careless", "single"]);
-  await page.getByText(/^running · \d+% · \d+ of 250 frames/).waitFor();
+  await page.getByText(/^running · \d+% · \d+ of 500 frames/).waitFor();
   await page.getByText("ZeroDivisionError").waitFor();
 
   expect(faults).toEqual([]);
