@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
+import { Camera } from "./kit/Camera";
 import { writePlugins } from "./kit/plugins";
 import { Server, SOURCE } from "./kit/server";
 
@@ -10,7 +11,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   writePlugins(server);
-  await server.start();
+  await server.start("--url-hosts", "127.0.0.1");
   browser = await launch();
 });
 
@@ -205,6 +206,25 @@ test("a plugin that raises shows as a warning with its count and frame, and the 
   await context.close();
 });
 
+test("a camera is watched live by its URL, until that is enough", async () => {
+  server.writePictures("view", 1, 255, 0, 0);
+  const pictured = await server.submit(["motion"], {}, { source: "view" });
+  await server.ended(pictured);
+  const camera = new Camera(Buffer.from(await (await fetch(`${server.url}/v1/jobs/${pictured}/frames/0.jpg`)).arrayBuffer()));
+  await camera.open();
+  const { context, page, faults } = await openPage(browser, server.url);
+  await page.getByRole("radio", { name: "URL" }).check();
+  await page.getByLabel("URL", { exact: true }).last().fill(`http://127.0.0.1:${camera.port}/video`);
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await expect.poll(async () => Number(await page.locator("canvas[data-index]").getAttribute("data-index"))).toBeGreaterThan(9);
+  expect(await page.getByRole("progressbar").getAttribute("aria-valuenow"), "a stream has no end").toBeNull();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByText(/Cancelled: the job and all its processes/).waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+  camera.close();
+});
+
 test("a job that hangs is cancelled, and it says when it is over and how long that took", async () => {
   const jobId = await server.submit(["hanging"]);
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
@@ -299,7 +319,7 @@ test("what the server refuses is said where it was asked for", async () => {
   await page.getByRole("radio", { name: "URL" }).check();
   await page.getByLabel("URL", { exact: true }).last().fill("https://example.com/clip.mp4");
   await page.getByRole("button", { name: "Start", exact: true }).click();
-  await page.getByRole("alert").getByText(/URLs are no sources/).waitFor();
+  await page.getByRole("alert").getByText(/Sources are not read from example.com here/).waitFor();
   await context.close();
 });
 

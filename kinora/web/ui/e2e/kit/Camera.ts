@@ -1,0 +1,34 @@
+/** A camera that gives JPEGs over HTTP one after the other, as long as somebody looks. */
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+const INTERVAL_MS = 100;
+
+export class Camera {
+  readonly #server: Server;
+  port = 0;
+
+  constructor(picture: Buffer) {
+    this.#server = createServer((_request, response) => {
+      response.writeHead(200, { "content-type": "multipart/x-mixed-replace; boundary=picture" });
+      const timer = setInterval(() => send(response, picture), INTERVAL_MS);
+      response.once("close", () => clearInterval(timer));
+    });
+  }
+
+  async open(): Promise<void> {
+    await new Promise<void>((done) => this.#server.listen(0, "127.0.0.1", done));
+    this.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+function send(response: ServerResponse, picture: Buffer): void {
+  response.write(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${picture.length}\r\n\r\n`);
+  response.write(picture);
+  response.write("\r\n");
+}
