@@ -9,7 +9,7 @@ UI_SOURCES := hatch_build.py $(shell find $(UI) \( -name node_modules -o -name t
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test check bench clean ui-test ui-shots chromium
+.PHONY: help demo serve test check bench clean ui-test ui-shots ui-bench chromium
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -31,6 +31,9 @@ ui-test: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Run the web UI's tests, 
 
 ui-shots: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Take pictures of the web UI  [SHOTS=folder]
 	$(IN_UI) $(if $(SHOTS),SHOTS="$(abspath $(SHOTS))") npm run shots
+
+ui-bench: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Measure the page in a real browser
+	$(IN_UI) npm run measure
 
 check: $(VENV)/.installed-dev $(UI_TOOLS) ## Lint, types and the order of the floors
 	$(BIN)/ruff format --check .

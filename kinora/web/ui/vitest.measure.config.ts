@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    include: ["e2e/measure.ts"],
+    testTimeout: 1_800_000,
+    hookTimeout: 300_000,
+    // The tables are what it is run for.
+    disableConsoleIntercept: true,
+  },
+});
