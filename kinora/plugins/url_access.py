@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -104,20 +105,17 @@ def connect(url: HttpUrl, hosts: Sequence[str]) -> HTTPConnection:
             f"{url.host} is in a private network: whoever runs the server can allow it with --url-hosts {url.host}."
         )
     connection = HTTPConnection(url.host, url.port, timeout=TIMEOUT_S)
-    connection.sock = _socket(url, usable)
+    plain = _first_that_answers(usable, url.port)
+    connection.sock = _secured(plain, url.host) if url.scheme == "https" else plain
     return connection
 
 
-def _socket(url: HttpUrl, addresses: Sequence[str]) -> socket.socket:
-    for last, address in enumerate(addresses, 1 - len(addresses)):
-        try:
-            plain = socket.create_connection((address, url.port), TIMEOUT_S)
-        except OSError:
-            if not last:
-                raise
-            continue
-        return _secured(plain, url.host) if url.scheme == "https" else plain
-    raise AssertionError("there is an address")
+def _first_that_answers(addresses: Sequence[str], port: int) -> socket.socket:
+    *others, last = addresses
+    for address in others:
+        with suppress(OSError):
+            return socket.create_connection((address, port), TIMEOUT_S)
+    return socket.create_connection((last, port), TIMEOUT_S)
 
 
 def _secured(plain: socket.socket, host: str) -> socket.socket:
