@@ -422,13 +422,13 @@ class JobManager:
 
     async def _recover(self) -> None:
         """Queued jobs run, running ones go on after their last stored frame."""
+        records: list[JobRecord] = []
+        for status in ("running", "paused", "queued"):
+            page, _ = await self._store.jobs(status=status, limit=RECOVERED_PAGE)
+            records += reversed(page)
         found: dict[str, Checked | KinoraError] = {}
         places = trio.CapacityLimiter(RECOVERED_AT_ONCE)
-        records: list[JobRecord] = []
         async with trio.open_nursery() as nursery:
-            for status in ("running", "paused", "queued"):
-                page, _ = await self._store.jobs(status=status, limit=RECOVERED_PAGE)
-                records += reversed(page)
             for record in records:
                 nursery.start_soon(self._check_again, record, found, places)
         for record in records:
