@@ -5,6 +5,9 @@ import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { milliseconds } from "../ui/format";
 import { drawTimings } from "./drawTimings";
 
+/** Nobody reads times off a chart that changes more often, and the picture needs the processor. */
+const PAUSE_MS = 250;
+
 interface TimingChartProps {
   plugin: string;
   /** Milliseconds a frame, drawn as a line. */
@@ -21,7 +24,7 @@ export function TimingChart({ plugin, budgetMs, summary }: TimingChartProps) {
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const paint = paintScheduler(() => drawTimings(element, store.timings.get(plugin) ?? null, summary, budgetMs));
+    const paint = paintScheduler(() => drawTimings(element, store.timings.get(plugin) ?? null, summary, budgetMs), PAUSE_MS);
     const resized = new ResizeObserver(paint.request);
     resized.observe(element);
     const unsubscribe = store.subscribe(paint.request);

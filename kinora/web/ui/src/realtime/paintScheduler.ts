@@ -1,17 +1,20 @@
-/** At most one call per animation frame; in a hidden tab, where there are none, a few times a second. */
+/** At most one call per animation frame, `pauseMs` apart; in a hidden tab, which has no frames, a few times a second. */
 const HIDDEN_MS = 500;
 
-export function paintScheduler(paint: () => void): { request: () => void; cancel: () => void } {
+export function paintScheduler(paint: () => void, pauseMs = 0): { request: () => void; cancel: () => void } {
   let cancelPending: (() => void) | null = null;
+  let paintedAt = -Infinity;
   const run = () => {
     cancelPending = null;
+    paintedAt = performance.now();
     paint();
   };
   return {
     request() {
       if (cancelPending) return;
-      if (document.hidden) {
-        const timer = setTimeout(run, HIDDEN_MS);
+      const wait = document.hidden ? HIDDEN_MS : paintedAt + pauseMs - performance.now();
+      if (wait > 0) {
+        const timer = setTimeout(run, wait);
         cancelPending = () => clearTimeout(timer);
       } else {
         const frame = requestAnimationFrame(run);
