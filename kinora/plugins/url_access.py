@@ -23,8 +23,9 @@ from kinora.plugins.source_types import SourceError
 ANY_PUBLIC = "*"
 """Among the allowed hosts: every host that has a public address."""
 PORTS = {"http": 80, "https": 443}
-TIMEOUT_S = 10.0
-"""For a connection, and for each piece of an answer; longer than that a person takes it for dead."""
+TIMEOUT_S = 8.0
+"""For a connection, and for each piece of an answer. Silence, a new connection and silence again are over before the
+server takes the decoder for hung."""
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 _NAT64 = IPv6Network("64:ff9b::/96")
 """Like 6to4 a public face of every IPv4 address, the private ones included (RFC 6052)."""
