@@ -32,7 +32,7 @@ export function FrameRenderer() {
     const painter = new PicturePainter(canvas.current, player, viewOptions.get, onShown);
     const resized = new ResizeObserver(painter.poke);
     resized.observe(canvas.current);
-    const leave = [store, player, viewOptions].map((source) => source.subscribe(painter.poke));
+    const leave = [store.subscribeToFrames, player.subscribe, viewOptions.subscribe].map((subscribe) => subscribe(painter.poke));
     painter.poke();
     return () => {
       resized.disconnect();

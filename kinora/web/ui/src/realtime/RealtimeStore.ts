@@ -1,4 +1,4 @@
-/** The state outside React: it changes with every message and tells its listeners once per animation frame. */
+/** The state outside React: it changes with every message, and tells at most once per animation frame. */
 import type { FrameData } from "../api/types";
 import type { BinaryPicture } from "./binaryPicture";
 import { FrameBuffer } from "./FrameBuffer";
@@ -9,6 +9,9 @@ import { SentPictures } from "./SentPictures";
 import { INITIAL_STATE, type RealtimeState } from "./state";
 import { TimingHistory } from "./TimingHistory";
 
+/** Nobody reads words and figures that change more often, and the picture needs the processor. */
+const WORDS_MS = 100;
+
 export type Listener = () => void;
 
 export class RealtimeStore {
@@ -16,12 +19,14 @@ export class RealtimeStore {
   readonly frames = new FrameBuffer();
   readonly pictures = new SentPictures();
   readonly timings = new Map<string, TimingHistory>();
-  readonly #listeners = new Set<Listener>();
-  readonly #paint = paintScheduler(() => this.#tell());
+  readonly #readers = new Set<Listener>();
+  readonly #painters = new Set<Listener>();
+  readonly #words = paintScheduler(() => this.#tell(), WORDS_MS);
+  readonly #pictures = paintScheduler(() => callAll(this.#painters));
   #state: RealtimeState = INITIAL_STATE;
   #shown: RealtimeState = INITIAL_STATE;
 
-  /** As of the last animation frame: what listeners have been told. */
+  /** As of when those who read it were last told. */
   readonly getState = (): RealtimeState => this.#shown;
 
   /** As of this moment. */
@@ -45,18 +50,26 @@ export class RealtimeStore {
     if (action.type === "message") this.#record(action.message);
     // Choosing a job is answered at once, like every other deed of the user.
     if (action.type === "watch") this.#tell();
-    else if (this.#state !== before) this.#paint.request();
+    else if (this.#state !== before) this.#words.request();
+    if (this.#state !== before) this.#pictures.request();
   };
 
   readonly addPicture = (picture: BinaryPicture): void => {
     if (picture.jobId !== this.#state.jobId) return;
     this.pictures.add(picture, performance.now());
-    this.#paint.request();
+    this.#pictures.request();
   };
 
+  /** For what is read: some times a second, with the state as of then. */
   readonly subscribe = (listener: Listener): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.#readers.add(listener);
+    return () => this.#readers.delete(listener);
+  };
+
+  /** For what is drawn: in each animation frame that has something new. */
+  readonly subscribeToFrames = (listener: Listener): (() => void) => {
+    this.#painters.add(listener);
+    return () => this.#painters.delete(listener);
   };
 
   #startAfresh(): void {
@@ -75,8 +88,12 @@ export class RealtimeStore {
   }
 
   #tell(): void {
-    this.#paint.cancel();
+    this.#words.cancel();
     this.#shown = this.#state;
-    for (const listener of this.#listeners) listener();
+    callAll(this.#readers);
   }
+}
+
+function callAll(listeners: Iterable<Listener>): void {
+  for (const listener of listeners) listener();
 }

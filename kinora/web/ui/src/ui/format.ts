@@ -29,8 +29,10 @@ export function clock(ms: number): string {
   return `${minutes}:${((ms % 60_000) / 1000).toFixed(1).padStart(4, "0")}`;
 }
 
+const NUMBERS = new Intl.NumberFormat("en");
+
 export function count(value: number, one: string, many = `${one}s`): string {
-  return `${value.toLocaleString("en")} ${value === 1 ? one : many}`;
+  return `${NUMBERS.format(value)} ${value === 1 ? one : many}`;
 }
 
 /** 10:42, or with the day if it was another one. */

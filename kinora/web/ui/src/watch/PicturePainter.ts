@@ -77,8 +77,11 @@ export class PicturePainter {
     const frame = picture && this.#player.frameAt(picture.index);
     if (!frame) return;
     const context = sharpCanvas(this.#canvas);
-    this.#onShown(frame, picture.fault);
-    if (!context) return;
+    if (context) this.#drawFrame(context, frame, picture);
+    this.#onShown(frame, picture.fault); // after all that asks for a size: it changes the page
+  }
+
+  #drawFrame(context: CanvasRenderingContext2D, frame: FrameData, picture: Picture): void {
     const size = picture.bitmap ?? frame;
     const { clientWidth, clientHeight } = this.#canvas;
     const fit = Math.min(clientWidth / size.width, clientHeight / size.height);

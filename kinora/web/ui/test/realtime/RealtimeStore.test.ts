@@ -25,6 +25,21 @@ test("a thousand messages between two frames of the screen are told once", () =>
   expect(store.getState().currentFrame?.index).toBe(999);
 });
 
+test("what is drawn is told of in each animation frame, what is read some times a second, and the last word is said", () => {
+  const store = watchingStore();
+  const [reader, painter] = [vi.fn(), vi.fn()];
+  store.subscribe(reader);
+  store.subscribeToFrames(painter);
+  for (let index = 0; index < 60; index++) {
+    store.dispatch({ type: "message", message: message("frame", framePayload({ index }), `a-${index}`) });
+    vi.advanceTimersByTime(16);
+  }
+  expect(painter.mock.calls.length).toBeGreaterThan(50);
+  expect(reader.mock.calls.length).toBeLessThan(12);
+  vi.advanceTimersByTime(200);
+  expect(store.getState().currentFrame?.index).toBe(59);
+});
+
 test("an hour of messages leaves no more behind than a minute", () => {
   const store = watchingStore();
   for (let index = 0; index < 90_000; index++) {
