@@ -3,6 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
 import { Server } from "./kit/server";
+import { showPictures } from "./measure-bare";
 import { percentile, printTable, spread } from "./measure-figures";
 import { MemoryMeter, type Memory } from "./measure-memory";
 import { openProbed, takeNotes, type Notes } from "./measure-probe";
@@ -117,18 +118,20 @@ test("a running job is watched", async () => {
   const plugins = ["camera", "red", "green", "blue"];
   const idle: Notes[] = [];
   const beside: Notes[] = [];
+  const bare: Notes[] = [];
   const watched: Notes[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     idle.push(await lookAt("/"));
     const jobId = await server.submit(plugins, {}, { source: "camera.mp4" });
     beside.push(await lookAt("/"));
+    bare.push(await lookAt("/v1/health", (page) => showPictures(page, { picture: `/v1/jobs/${jobId}/frames/0.jpg`, ...SHOWN })));
     watched.push(await lookAt(`/#/jobs/${jobId}`));
     await server.post(`/v1/jobs/${jobId}/cancel`);
   }
-  const pages = { idle, beside, watched };
+  const pages = { idle, beside, bare, watched };
   const intervals = (share: number) => Object.values(pages).map((notes) => spread(notes.map((one) => percentile(one.intervals, share)), "ms", 1));
   const row = (of: (notes: Notes) => number, unit: string, digits = 0) => Object.values(pages).map((notes) => spread(notes.map(of), unit, digits));
-  printTable(["a job at 30 frames/s with 4 plugins", "no job", "it runs, but is not watched", "it is watched"], [
+  printTable(["a job at 30 frames/s with 4 plugins", "no job", "it runs, but is not watched", "a bare page shows 30 pictures/s beside it", "it is watched"], [
     ["animation frames: median", ...intervals(0.5)],
     ["… p95", ...intervals(0.95)],
     ["… p99", ...intervals(0.99)],
@@ -140,10 +143,13 @@ test("a running job is watched", async () => {
 });
 
 const LOOK_MS = 10_000;
+/** As the watched job's pictures come and are shown at 1440x900. */
+const SHOWN = { perSecond: 30, width: 751, height: 422 };
 
 /** What a page notes while it is looked at, once it stands. */
-async function lookAt(path: string): Promise<Notes> {
+async function lookAt(path: string, prepare: (page: Page) => Promise<void> = () => Promise.resolve()): Promise<Notes> {
   const page = await openProbed(browser, server.url + path);
+  await prepare(page);
   await page.waitForTimeout(3000);
   await takeNotes(page);
   await page.waitForTimeout(LOOK_MS);
