@@ -38,6 +38,8 @@ class MediaServer(ThreadingMixIn, HTTPServer):
         """The byte of a file at which each connection ends that has begun before it."""
         self.stalls = False
         """Whether it stays open there instead, and nothing more comes."""
+        self.meeting: threading.Barrier | None = None
+        """Where each request waits for others, while there is one."""
         self.asked: list[str] = []
         """The path of each request."""
         self.sent = 0
@@ -62,6 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        if (meeting := self.server.meeting) is not None:
+            meeting.wait()
         name = unquote(self.path.lstrip("/").partition("?")[0])
         path = self.server.folder / name
         with suppress(ConnectionError, ssl.SSLError):  # the client has what it wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,17 @@ async def test_a_live_stream_is_followed_and_cannot_be_wound_back(system: System
         await system.jobs.picture(state.job_id, first["index"], overlay=True)
     with pytest.raises(NotFound, match="live stream"):
         await system.jobs.video(state.job_id)
+
+
+async def test_the_next_server_opens_the_sources_that_are_left_at_the_same_time(
+    settings: Settings, host: MediaServer
+) -> None:
+    """One that does not answer holds up nobody else: here each answers only once both are asked."""
+    async with open_system(settings) as system:
+        left = [await submit(system, "slow", source=host.url("clip.mp4")) for _ in range(2)]
+    host.meeting = threading.Barrier(len(left), action=lambda: setattr(host, "meeting", None), timeout=5)
+    async with open_system(settings) as system:
+        assert [(await system.jobs.state(state.job_id)).error for state in left] == [None, None]
 
 
 async def test_the_next_server_goes_on_with_a_url_but_not_with_a_live_stream(
