@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -64,12 +65,10 @@ def measure(video: Path, rounds: int) -> None:
         middle: dict[str, list[float]] = {name: [] for name in (*places, "decoding all before it")}
         for _ in range(rounds):
             for name, location in places.items():
-                pace[name].append(frames / timed(lambda at=location: read_all(at, limits)))  # type: ignore[misc]
-                middle[name].append(
-                    1000 * timed(lambda at=location: read_picture(at, frames - 1, limits))  # type: ignore[misc]
-                )
+                pace[name].append(frames / timed(partial(read_all, location, limits)))
+                middle[name].append(1000 * timed(partial(read_picture, location, frames - 1, limits)))
             middle["decoding all before it"].append(
-                1000 * timed(lambda: read_up_to(places["file"], frames - 1, limits))
+                1000 * timed(partial(read_up_to, places["file"], frames - 1, limits))
             )
     print(f"{video.name}, {frames} frames\n")
     print("| | from a file | from a URL |\n|---|---|---|")

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 import attrs
 
+from kinora.plugins.source_types import SourceLimits
 from kinora.runtime.machine import memory_bytes
 
 CONFIG_NAME = "kinora.toml"
@@ -97,6 +98,11 @@ class Settings:
     """What everything together gets to end by itself when the server stops."""
 
     log_level: str = attrs.field(default="info", validator=attrs.validators.in_(("debug", "info", "warning", "error")))
+
+
+def source_limits(settings: Settings) -> SourceLimits:
+    """What sources may be by these settings."""
+    return SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts)
 
 
 def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], toml_path: Path | None = None) -> Settings:

@@ -27,10 +27,9 @@ from kinora.actors.submission import JobLimits, Submissions
 from kinora.actors.videos import Videos
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
-from kinora.plugins.source_types import SourceLimits
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer
-from kinora.settings import Settings
+from kinora.settings import Settings, source_limits
 
 PRELOAD = (
     "numpy",
@@ -120,7 +119,7 @@ class System:
 
     def _job_manager(self) -> JobManager:
         settings = self.settings
-        source = SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts)
+        source = source_limits(settings)
         limits = JobLimits(
             media_dir=settings.media_dir,
             data_dir=settings.data_dir,

@@ -9,9 +9,9 @@ import trio
 from kinora.actors.submission import DEMO_SOURCE
 from kinora.cli.errors import Failed
 from kinora.cli.live import Moment, live_progress
-from kinora.plugins.source_types import SourceError, SourceLimits
+from kinora.plugins.source_types import SourceError
 from kinora.plugins.url_access import is_url
-from kinora.settings import Settings
+from kinora.settings import Settings, source_limits
 
 
 async def annotate_source(source: str, settings: Settings, results: Path, out: Path, *, total: int) -> None:
@@ -34,8 +34,8 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
             location = source if is_url(source) else str(settings.media_dir / source)
             if source == DEMO_SOURCE:
                 location = str(demo_clip.ensure(settings.data_dir))
-            limits = SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts)
-            annotate.annotate(location, annotate.read_frames(results), out, limits=limits, progress=written)
+            frames = annotate.read_frames(results)
+            annotate.annotate(location, frames, out, limits=source_limits(settings), progress=written)
 
         try:
             await trio.to_thread.run_sync(work)

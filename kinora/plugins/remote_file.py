@@ -7,10 +7,14 @@ import re
 import ssl
 from collections.abc import Sequence
 from http.client import HTTPException, HTTPResponse
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
 
 from kinora.plugins.source_types import SourceError
 from kinora.plugins.url_access import HttpUrl, connect
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 HEAD_BYTES = 16
 MAX_REDIRECTS = 5
@@ -78,14 +82,15 @@ class RemoteFile(io.RawIOBase):
         self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size or 0}[whence]
         return self._position
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any writable buffer there
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Read what is there, at most as much as has room; 0 at the end.
 
         Raises:
             SourceError: the connection was lost or gives nothing.
         """
-        data = self.head[self._position :][: len(buffer)] or self._read(len(buffer))
-        buffer[: len(data)] = data
+        room = memoryview(buffer).cast("B")
+        data = self.head[self._position :][: len(room)] or self._read(len(room))
+        room[: len(data)] = data
         self._position += len(data)
         return len(data)
 

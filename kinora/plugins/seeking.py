@@ -36,12 +36,10 @@ class Place:
 
 
 def find_place(container: InputContainer, stream: VideoStream, wanted: int) -> Place | None:
-    """The place of picture number ``wanted`` in a file just opened; its position is anywhere afterwards.
+    """The place of picture number ``wanted`` in a SEEKABLE file just opened; its position is anywhere afterwards.
 
     None if the file has no such picture, cannot be entered in the middle, or its packets and pictures may not match.
     """
-    if container.format.name not in SEEKABLE:
-        return None
     try:
         if container.format.name == MP4:
             return _by_index(container, stream, wanted)

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from kinora.plugins.clock import ArrivalClock, Clock
-from kinora.plugins.seeking import Place, find_place
+from kinora.plugins.seeking import SEEKABLE, Place, find_place
 from kinora.plugins.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
 from kinora.plugins.video_file import VideoFile
 
@@ -155,6 +155,7 @@ class VideoSource:
                     "unreadable", f"No picture of {file.name} can be decoded: the file is damaged or incomplete."
                 )
             self._check_pixels(first.width, first.height)
+            self._seekable = container.format.name in SEEKABLE
             self._timeless = container.format.name == TIMELESS
             rate = None if self._timeless else stream.average_rate or stream.guessed_rate
             self._first = first
@@ -217,7 +218,7 @@ class VideoSource:
             yield reading, enumerate(reading.frames)
 
     def _place(self, start: int) -> Place | None:
-        if start < SEEK_WORTH:
+        if start < SEEK_WORTH or not self._seekable:
             return None
         with self._open() as (container, stream):
             return find_place(container, stream, start)
