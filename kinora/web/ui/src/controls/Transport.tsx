@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from "react";
 import { useRealtime } from "../realtime/RealtimeContext";
+import { watchedStatus } from "../realtime/state";
 import { Scrubber } from "../results/Scrubber";
 import { IconButton } from "../ui/Button";
 import { Icon } from "../ui/Icon";
@@ -18,7 +19,7 @@ function Place() {
 export function Transport() {
   const player = usePlayer();
   const { following, playing, error } = usePlayerState(player);
-  const ended = useRealtime((state) => isEnded(state.jobs[player.jobId]?.status ?? state.job?.status ?? ""));
+  const ended = useRealtime((state) => isEnded(watchedStatus(state)));
   const live = following && !ended;
   const moves = playing || live;
   const { timeline, row } = player;
