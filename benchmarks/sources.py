@@ -18,9 +18,9 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins import demo_clip
-from kinora.plugins.pictures import read_picture
-from kinora.plugins.sources import SourceLimits, open_source
+from kinora.media.programs import demo_clip
+from kinora.media.programs.still import read_picture
+from kinora.media.sources import SourceLimits, open_source
 from tests.media_server import media_server
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import attrs
 
-from kinora.plugins.source_types import SourceLimits
+from kinora.media.source_types import SourceLimits
 from kinora.runtime.machine import memory_bytes
 
 CONFIG_NAME = "kinora.toml"

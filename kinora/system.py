@@ -36,10 +36,10 @@ PRELOAD = (
     "cv2",
     "av",
     "kinora.plugins.worker",
-    "kinora.plugins.decoder",
-    "kinora.plugins.pictures",
-    "kinora.plugins.annotator",
-    "kinora.plugins.frame_encoder",
+    "kinora.media.programs.decoder",
+    "kinora.media.programs.still",
+    "kinora.media.programs.annotator",
+    "kinora.media.programs.live_jpeg",
 )
 """What the fork server imports, so that workers need not: importing these starts no thread."""
 

@@ -15,7 +15,7 @@ import pytest
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system
-from tests.media import make_clip
+from tests.clips import make_clip
 
 pytest_plugins = ["tests.limit"]
 

@@ -12,7 +12,7 @@ import trio
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.client_kit import get, post
-from tests.media import PEOPLE
+from tests.clips import PEOPLE
 from tests.web.test_realtime import over_events, over_websocket, told
 
 PIPELINE = ["motion", "people", "tracker"]

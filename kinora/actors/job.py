@@ -31,9 +31,9 @@ from kinora.actors.store import Store
 from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
 from kinora.actors.tool_runner import STOP_LIMIT_S, ToolRunner
 from kinora.actors.warnings import WarningLog
+from kinora.media.source_types import SourceError
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
-from kinora.plugins.source_types import SourceError
 from kinora.runtime.actor import ActorGone
 from kinora.runtime.frames import FrameRing
 from kinora.runtime.workers import ForkServerGone

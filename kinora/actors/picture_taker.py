@@ -17,7 +17,7 @@ from kinora.runtime.channel import ProtocolError
 from kinora.runtime.frames import FrameRing
 from kinora.runtime.workers import ForkServer, ForkServerGone, Worker, WorkerGone
 
-TARGET = "kinora.plugins.frame_encoder:main"
+TARGET = "kinora.media.programs.live_jpeg:main"
 TIMEOUT_S = 10.0
 """For one picture; it is made with low priority, so this is long."""
 MAX_FAILURES = 3

@@ -8,10 +8,10 @@ import trio
 
 from kinora.actors.errand import ErrandFailed, run_errand
 from kinora.actors.errors import NotFound
-from kinora.plugins.source_types import SourceLimits
+from kinora.media.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
 
-TARGET = "kinora.plugins.pictures:main"
+TARGET = "kinora.media.programs.still:main"
 AT_ONCE = 2
 """Pictures being made at the same time; further requests wait."""
 TIMEOUT_S = 30.0

@@ -14,12 +14,12 @@ import msgspec
 import trio
 
 from kinora.actors.ticket import FrameTicket
-from kinora.plugins.source_types import SourceError, SourceInfo, SourceLimits
+from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.frames import FrameRing, slots_for
 from kinora.runtime.workers import ForkServer, Worker, WorkerGone
 
-DECODER_TARGET = "kinora.plugins.decoder:main"
+DECODER_TARGET = "kinora.media.programs.decoder:main"
 OPEN_TIMEOUT_S = 30.0
 FRAME_TIMEOUT_S = 30.0
 """A decoder that has a free slot and gives nothing for so long hangs."""

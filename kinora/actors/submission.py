@@ -23,17 +23,17 @@ from kinora.actors.source_reader import DECODER_TARGET, OPEN_TIMEOUT_S, SourceRe
 from kinora.actors.store import Store
 from kinora.actors.tool_runner import StageSpec, ToolRunner
 from kinora.actors.warnings import WarningLog
+from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
+from kinora.media.url_access import is_url
 from kinora.plugins.devices import Device, Resolution, resolve
 from kinora.plugins.options import OptionsError, check_options
 from kinora.plugins.registry import PluginEntry, PluginRegistry
-from kinora.plugins.source_types import SourceError, SourceInfo, SourceLimits
-from kinora.plugins.url_access import is_url
 from kinora.runtime.actor import ActorGone
 from kinora.runtime.machine import cores, threads_per_worker
 from kinora.runtime.workers import MB, ForkServer
 
 DEMO_SOURCE = "demo:"
-DEMO_TARGET = "kinora.plugins.demo_clip:main"
+DEMO_TARGET = "kinora.media.programs.demo_clip:main"
 DEMO_TIMEOUT_S = 120.0
 
 

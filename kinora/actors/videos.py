@@ -12,10 +12,10 @@ import trio
 
 from kinora.actors.errand import ErrandFailed, run_errand
 from kinora.actors.errors import NotFound
-from kinora.plugins.source_types import SourceLimits
+from kinora.media.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
 
-TARGET = "kinora.plugins.annotator:main"
+TARGET = "kinora.media.programs.annotator:main"
 AT_ONCE = 1
 """Videos being made at the same time; further requests wait."""
 PATIENCE_S = 60.0

@@ -9,8 +9,8 @@ import trio
 from kinora.actors.submission import DEMO_SOURCE
 from kinora.cli.errors import Failed
 from kinora.cli.live import Moment, live_progress
-from kinora.plugins.source_types import SourceError
-from kinora.plugins.url_access import is_url
+from kinora.media.source_types import SourceError
+from kinora.media.url_access import is_url
 from kinora.settings import Settings, source_limits
 
 
@@ -29,7 +29,8 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
             live.show(Moment(stage="annotating", done=count, total=total))
 
         def work() -> None:
-            from kinora.plugins import annotate, demo_clip  # noqa: PLC0415 - FFmpeg and OpenCV, for who asks for them
+            from kinora.media import annotate  # noqa: PLC0415 - FFmpeg and OpenCV, only for those who ask for them
+            from kinora.media.programs import demo_clip  # noqa: PLC0415 - as above
 
             location = source if is_url(source) else str(settings.media_dir / source)
             if source == DEMO_SOURCE:

@@ -24,8 +24,8 @@ from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.running import run_interruptible
 from kinora.log import configure_logging
-from kinora.plugins.source_types import SourceError
-from kinora.plugins.url_access import ANY_PUBLIC, HttpUrl, is_url
+from kinora.media.source_types import SourceError
+from kinora.media.url_access import ANY_PUBLIC, HttpUrl, is_url
 from kinora.settings import Settings
 from kinora.system import System, open_system
 

@@ -1,4 +1,4 @@
-"""What a vision tool is, and where tools and frames come from.
+"""What a vision tool is, where tools are found, and how they run.
 
 Importing this package gives what a plugin author needs and nothing heavy.
 """

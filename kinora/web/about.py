@@ -10,16 +10,16 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from quart import Blueprint, Response
 
+from kinora.system import System
 from kinora.web.jobs import json_response
 from kinora.web.openapi import api_document
 from kinora.web.pages import docs_page
 from kinora.web.problems import Problem, to_response
-from kinora.web.view import SystemView
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def about_routes(system: SystemView) -> Blueprint:
+def about_routes(system: System) -> Blueprint:
     """Everything that is neither jobs, plugins nor realtime."""
     routes = Blueprint("about", __name__)
     _add_state(routes, system)
@@ -28,7 +28,7 @@ def about_routes(system: SystemView) -> Blueprint:
     return routes
 
 
-def _add_state(routes: Blueprint, system: SystemView) -> None:
+def _add_state(routes: Blueprint, system: System) -> None:
     @routes.get("/v1/devices")
     async def devices() -> Response:
         libraries = [
@@ -61,7 +61,7 @@ def _add_state(routes: Blueprint, system: SystemView) -> None:
         return json_response({"ready": True, "reasons": list(system.degraded())})
 
 
-def _add_metrics(routes: Blueprint, system: SystemView) -> None:
+def _add_metrics(routes: Blueprint, system: System) -> None:
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
@@ -76,7 +76,7 @@ def _add_metrics(routes: Blueprint, system: SystemView) -> None:
 class SystemCollector(Collector):
     """Reads the system when it is asked, so nothing has to be counted on the way."""
 
-    system: SystemView
+    system: System
 
     def collect(self) -> Iterable[Metric]:
         """This moment's numbers."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 from quart import Response
 from quart_trio import QuartTrio
 
+from kinora.system import System
 from kinora.web.about import about_routes
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
@@ -18,7 +19,6 @@ from kinora.web.plugins import plugin_routes
 from kinora.web.problems import problem_of, to_response
 from kinora.web.realtime import realtime_routes
 from kinora.web.security import Guard
-from kinora.web.view import SystemView
 
 log = logging.getLogger("kinora.web")
 _EVERY_ANSWER = {
@@ -36,7 +36,7 @@ class KinoraApp(QuartTrio):
     request_class = BoundedRequest
 
 
-def create_app(system: SystemView) -> QuartTrio:
+def create_app(system: System) -> QuartTrio:
     """All routes over ``system``, behind the guard that keeps foreign pages out."""
     app = KinoraApp("kinora", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = system.settings.max_upload_bytes + FORM_RESERVE_BYTES

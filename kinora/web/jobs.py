@@ -13,8 +13,10 @@ import trio
 from quart import Blueprint, Response, request
 
 from kinora.actors.errors import FieldError, InvalidRequest, NotFound
+from kinora.actors.job_manager import Submitted
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState, JobStatus
+from kinora.system import System
 from kinora.web.csv_rows import csv_head, csv_rows
 from kinora.web.incoming import (
     MAX_INDEX,
@@ -27,7 +29,6 @@ from kinora.web.incoming import (
     whole_number,
 )
 from kinora.web.uploads import receive_upload
-from kinora.web.view import Submitted, SystemView
 
 JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
 FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
@@ -84,7 +85,7 @@ def extended_document(state: JobState, frames: list[bytes]) -> dict[str, Any]:
     return job_document(state, frames) | {field.name: getattr(state, field.name) for field in attrs.fields(JobState)}
 
 
-def job_routes(system: SystemView) -> Blueprint:
+def job_routes(system: System) -> Blueprint:
     """All calls under ``/v1/jobs``."""
     routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
     _add_list_calls(routes, system)
@@ -94,7 +95,7 @@ def job_routes(system: SystemView) -> Blueprint:
     return routes
 
 
-def _add_list_calls(routes: Blueprint, system: SystemView) -> None:
+def _add_list_calls(routes: Blueprint, system: System) -> None:
     @routes.post("")
     async def submit() -> Response:
         if request.mimetype == "multipart/form-data":
@@ -116,7 +117,7 @@ def _add_list_calls(routes: Blueprint, system: SystemView) -> None:
         return json_response({"jobs": [_summary(job) for job in page.jobs], "next_cursor": page.next_cursor})
 
 
-async def _submit_upload(system: SystemView) -> Submitted:
+async def _submit_upload(system: System) -> Submitted:
     key = idempotency_key(request.headers)
     async with receive_upload(system.uploads, system.settings.max_upload_bytes) as upload:
         asked = parse_job_request(upload.request, upload=upload.name)
@@ -136,7 +137,7 @@ def _summary(state: JobState) -> dict[str, Any]:
     return {name: getattr(state, name) for name in _SUMMARY} | {"plugins": list(state.plugins)}
 
 
-def _add_read_calls(routes: Blueprint, system: SystemView) -> None:
+def _add_read_calls(routes: Blueprint, system: System) -> None:
     @routes.get("/<job_id>")
     async def show(job_id: str) -> Response:
         return await _show(system, job_id, job_document)
@@ -151,7 +152,7 @@ def _add_read_calls(routes: Blueprint, system: SystemView) -> None:
         return Response(text, 200, {"content-type": "text/plain; charset=utf-8", "cache-control": "no-cache"})
 
 
-async def _log(system: SystemView, job_id: str, plugin: str | None) -> str:
+async def _log(system: System, job_id: str, plugin: str | None) -> str:
     """What a plugin has printed, or all of them, each line with the plugin's name before it."""
     logs = await system.jobs.logs(job_id)
     if plugin is None:
@@ -161,9 +162,7 @@ async def _log(system: SystemView, job_id: str, plugin: str | None) -> str:
     return logs[plugin]
 
 
-async def _show(
-    system: SystemView, job_id: str, document: Callable[[JobState, list[bytes]], dict[str, Any]]
-) -> Response:
+async def _show(system: System, job_id: str, document: Callable[[JobState, list[bytes]], dict[str, Any]]) -> Response:
     after = whole_number(request.args, "after", -1, MAX_INDEX)
     limit = whole_number(request.args, "limit", 0, MAX_INDEX)
 
@@ -178,7 +177,7 @@ async def _show(
     return json_response(body, etag=f'"{tag}"')
 
 
-async def _newest(system: SystemView, job_id: str, render: _Render) -> bytes:
+async def _newest(system: System, job_id: str, render: _Render) -> bytes:
     """The answer of now or, with ``Prefer: wait``, the first that has news for the client.
 
     News is another answer than the client has by its ``If-None-Match``, or frames behind its ``after``; for a client
@@ -199,7 +198,7 @@ def _tag(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
-def _add_control_calls(routes: Blueprint, system: SystemView) -> None:
+def _add_control_calls(routes: Blueprint, system: System) -> None:
     @routes.post("/<job_id>/cancel")
     async def cancel(job_id: str) -> Response:
         answer = await system.jobs.cancel(job_id_of(job_id))
@@ -236,7 +235,7 @@ def _status_response(state: JobState) -> Response:
     return json_response({"job_id": state.job_id, "status": state.status})
 
 
-def _add_frame_calls(routes: Blueprint, system: SystemView) -> None:
+def _add_frame_calls(routes: Blueprint, system: System) -> None:
     @routes.get("/<job_id>/frames")
     async def frames(job_id: str) -> Response:
         after = whole_number(request.args, "after", -1, MAX_INDEX)
@@ -278,7 +277,7 @@ async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - t
         yield piece
 
 
-async def _frame_page(system: SystemView, job_id: str, after: int | None, limit: int) -> Response:
+async def _frame_page(system: System, job_id: str, after: int | None, limit: int) -> Response:
     await system.jobs.state(job_id)
     found = await system.jobs.frames(job_id, after, limit + 1)
     page = found[:limit]
@@ -294,7 +293,7 @@ class _Stream:
     render: Callable[[list[bytes]], bytes]
 
     async def body(  # noqa: ASYNC900 - it holds nothing that would have to be closed
-        self, system: SystemView, job_id: str, after: int | None
+        self, system: System, job_id: str, after: int | None
     ) -> AsyncIterator[bytes]:
         """All frames that there are."""
         yield self.head

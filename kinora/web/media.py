@@ -12,8 +12,8 @@ from typing import Any
 import trio
 from quart import Blueprint, Response
 
+from kinora.system import System
 from kinora.web.jobs import json_response
-from kinora.web.view import SystemView
 
 MAX_FILES = 1000
 MAX_LOOKED_AT = 20_000
@@ -21,7 +21,7 @@ MAX_LOOKED_AT = 20_000
 MAX_DEPTH = 8
 
 
-def media_routes(system: SystemView) -> Blueprint:
+def media_routes(system: System) -> Blueprint:
     """The one call."""
     routes = Blueprint("media", __name__)
 

@@ -9,8 +9,9 @@ from quart import Blueprint, Response
 
 from kinora.actors.errors import NotFound
 from kinora.actors.plugin_records import PluginRecord
+from kinora.plugins.registry import PluginEntry
+from kinora.system import System
 from kinora.web.jobs import json_response
-from kinora.web.view import PluginEntry, SystemView
 
 
 def plugin_document(entry: PluginEntry, record: PluginRecord) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def plugin_document(entry: PluginEntry, record: PluginRecord) -> dict[str, Any]:
     }
 
 
-def plugin_routes(system: SystemView) -> Blueprint:
+def plugin_routes(system: System) -> Blueprint:
     """All calls under ``/v1/plugins``."""
     routes = Blueprint("plugins", __name__, url_prefix="/v1/plugins")
 
@@ -52,16 +53,16 @@ def plugin_routes(system: SystemView) -> Blueprint:
     return routes
 
 
-def _list(system: SystemView) -> Response:
+def _list(system: System) -> Response:
     found = [plugin_document(entry, _record(system, entry)) for entry in system.plugins.all()]
     return json_response({"plugins": found})
 
 
-def _record(system: SystemView, entry: PluginEntry) -> PluginRecord:
+def _record(system: System, entry: PluginEntry) -> PluginRecord:
     """That of its name, which is a working plugin's; one that is broken has never run."""
     return system.plugin_records.of(entry.name) if entry.broken is None else PluginRecord()
 
 
-def _last_error(system: SystemView, entry: PluginEntry) -> dict[str, Any] | None:
+def _last_error(system: System, entry: PluginEntry) -> dict[str, Any] | None:
     record = _record(system, entry)
     return None if record.last_error is None else attrs.asdict(record.last_error) | {"job_id": record.last_job}

@@ -20,8 +20,8 @@ from kinora.actors.connection_manager import CloseCode, ConnectionManager
 from kinora.actors.errors import FieldError, InvalidRequest, Unavailable
 from kinora.actors.filters import Filters, parse_filters
 from kinora.actors.messages import BinaryMessage
+from kinora.system import System
 from kinora.web.connection import Connection
-from kinora.web.view import SystemView
 from kinora.web.websocket_stream import Lane, binary_frame, text_frame
 
 PATH = "/v1/realtime"
@@ -208,7 +208,7 @@ class EventStream(ResponseBody):
         raise NotImplementedError
 
 
-def realtime_routes(system: SystemView) -> Blueprint:
+def realtime_routes(system: System) -> Blueprint:
     """Both faces of the path; without a realtime side it is not there."""
     routes = Blueprint("realtime", __name__)
 

@@ -18,8 +18,8 @@ from kinora.actors.models import JobState
 from kinora.runtime import workers
 from kinora.settings import Settings
 from kinora.system import System, open_system
+from tests.clips import make_clip
 from tests.jobs_kit import ended, frames_of, messages_of, nothing_left_behind, run_job, submit, write_plugin
-from tests.media import make_clip
 
 ANSWER_LIMIT_S = 2
 """Far above what it takes, far below every deadline that would end a job's work by itself."""

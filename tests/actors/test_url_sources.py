@@ -15,8 +15,8 @@ from kinora.actors.models import JobState
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, run_job, submit, write_plugin
+from tests.media.videos import numbered
 from tests.media_server import MediaServer, media_server
-from tests.plugins.videos import numbered
 
 SLOW = """
 @tool("slow")

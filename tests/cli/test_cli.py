@@ -18,7 +18,7 @@ import pytest
 
 from kinora import __version__
 from kinora.cli.main import COMMANDS, cli, main
-from tests.media import make_clip
+from tests.clips import make_clip
 from tests.media_server import media_server
 
 KINORA = [sys.executable, "-m", "kinora"]

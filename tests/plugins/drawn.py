@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kinora.media.demo_scene import HEIGHT, WIDTH, Walker
 from kinora.plugins.api import Frame
-from kinora.plugins.demo_scene import HEIGHT, WIDTH, Walker
-from tests.media import PEOPLE
+from tests.clips import PEOPLE
 
 Image = NDArray[np.uint8]
 GREY = (150, 150, 150)

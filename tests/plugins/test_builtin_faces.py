@@ -6,7 +6,7 @@ import pytest
 
 from kinora.plugins.builtin.faces import Faces
 from kinora.plugins.testing import run_plugin
-from tests.media import PEOPLE
+from tests.clips import PEOPLE
 from tests.plugins.drawn import face, footage, plain
 
 

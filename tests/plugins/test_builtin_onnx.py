@@ -18,8 +18,8 @@ from kinora.plugins.options import OptionsError, check_options
 from kinora.plugins.testing import run_plugin
 from kinora.settings import Settings
 from kinora.system import open_system
+from tests.clips import make_clip
 from tests.jobs_kit import CLIP_FRAMES, codes_of, ended, frames_of, write_plugin
-from tests.media import make_clip
 from tests.plugins.onnx_models import save_classifier, save_model
 
 LAYOUTS = ("yolov5", "yolov8", "end2end")

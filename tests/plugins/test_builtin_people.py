@@ -7,7 +7,7 @@ import numpy as np
 from kinora.plugins.builtin.people import People, vote
 from kinora.plugins.detections import as_boxes, iou, read_detections
 from kinora.plugins.testing import run_plugin
-from tests.media import PEOPLE
+from tests.clips import PEOPLE
 from tests.plugins.drawn import footage, plain, walk, walker
 
 STANDING = {  # frame of the real footage: left, top, right, bottom of its one person, marked by eye

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kinora.plugins.api import Frame
 from kinora.plugins.builtin.scenes import Scenes
 from kinora.plugins.testing import run_plugin
-from tests.media import PEOPLE
+from tests.clips import PEOPLE
 from tests.plugins.drawn import footage, noisy, plain, walk, walker
 
 RED, BLUE = plain((30, 30, 200)), plain((200, 60, 30))

@@ -12,7 +12,7 @@ from kinora.plugins.api import Frame
 from kinora.plugins.builtin.people import People
 from kinora.plugins.builtin.tracker import Tracker
 from kinora.plugins.testing import PluginRun, run_plugin
-from tests.media import PEOPLE
+from tests.clips import PEOPLE
 from tests.plugins.drawn import footage, plain
 
 IMAGE = plain()

@@ -15,12 +15,12 @@ import pytest
 import trio
 
 from kinora.actors.job_manager import JobManager
-from kinora.plugins.sources import SourceLimits, open_source
+from kinora.media.sources import SourceLimits, open_source
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests import client_kit
 from tests.client_kit import Answer, Part, get, post, request, upload
-from tests.media import make_clip
+from tests.clips import make_clip
 
 CLIP: dict[str, Any] = {"source": "clip.mp4", "plugins": ["motion"]}
 FIVE_KEYS = {"job_id", "device_requested", "device_used", "fallback", "frames"}

@@ -11,7 +11,7 @@ import trio
 
 from kinora.settings import Settings
 from kinora.system import System, open_system
-from tests.media import make_clip
+from tests.clips import make_clip
 from tests.zoo.animals import FAMILIES
 from tests.zoo.keeper import HANG_TIMES_MS, Cage, LoopWatch, Sighting, let_loose, results_without
 

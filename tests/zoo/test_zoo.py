@@ -12,8 +12,8 @@ import trio
 from kinora.actors.warnings import MAX_DISTINCT
 from kinora.settings import Settings
 from kinora.system import System, open_system
+from tests.clips import make_clip
 from tests.jobs_kit import nothing_left_behind
-from tests.media import make_clip
 from tests.zoo.__main__ import PAGE
 from tests.zoo.animals import FAMILIES, Animal, Fate, Where
 from tests.zoo.keeper import Cage, LoopWatch, Sighting, let_loose, results_without, threads_and_shared_memory

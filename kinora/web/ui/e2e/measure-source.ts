@@ -14,7 +14,7 @@ interface Clip {
 /** A video in the server's folder, of 30 frames a second. */
 export function makeClip(server: Server, name: string, { frames, width, height }: Clip): void {
   const call = `make_clip(Path(${JSON.stringify(join(server.folder, name))}), frames=${frames}, width=${width}, height=${height}, fps=30)`;
-  execFileSync(join(ROOT, ".venv/bin/python"), ["-c", `from pathlib import Path\nfrom tests.media import make_clip\n${call}`], { cwd: ROOT });
+  execFileSync(join(ROOT, ".venv/bin/python"), ["-c", `from pathlib import Path\nfrom tests.clips import make_clip\n${call}`], { cwd: ROOT });
 }
 
 /** A plugin that finds six moving boxes, each with a track. */

@@ -10,8 +10,8 @@ from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
 
-from kinora.plugins.source_types import SourceError
-from kinora.plugins.url_access import HttpUrl, connect
+from kinora.media.source_types import SourceError
+from kinora.media.url_access import HttpUrl, connect
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -20,10 +20,10 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from kinora.plugins.clock import ArrivalClock, Clock
-from kinora.plugins.seeking import SEEKABLE, Place, find_place
-from kinora.plugins.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
-from kinora.plugins.video_file import VideoFile
+from kinora.media.clock import ArrivalClock, Clock
+from kinora.media.seeking import SEEKABLE, Place, find_place
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
+from kinora.media.video_file import VideoFile
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,ivf,obu,"

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import attrs
 import msgspec
 
-from kinora.plugins.sources import Picture, Source, SourceError, SourceLimits, SourceTruncated, open_source
+from kinora.media.sources import Picture, Source, SourceError, SourceLimits, SourceTruncated, open_source
 from kinora.runtime.channel import Channel
 from kinora.runtime.frames import RingWriter
 

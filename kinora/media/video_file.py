@@ -10,7 +10,7 @@ from typing import Self
 
 import attrs
 
-from kinora.plugins.remote_file import RemoteFile
+from kinora.media.remote_file import RemoteFile
 
 
 @attrs.frozen(kw_only=True)

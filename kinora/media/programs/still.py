@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.drawing import draw
-from kinora.plugins.source_types import CHANNELS
-from kinora.plugins.sources import SourceError, SourceLimits, SourceTruncated, open_again
+from kinora.media.drawing import draw
+from kinora.media.source_types import CHANNELS
+from kinora.media.sources import SourceError, SourceLimits, SourceTruncated, open_again
 from kinora.runtime.channel import Channel
 
 JPEG_QUALITY = 85

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from kinora.plugins import pictures
-from tests.plugins.channels import running
-from tests.plugins.videos import Image, numbered, read_number, write_video
+from kinora.media.programs import still
+from tests.media.channels import running
+from tests.media.videos import Image, numbered, read_number, write_video
 
 FRAMES = 80
 BOX = {"x": 20, "y": 10, "width": 60, "height": 40, "confidence": 0.9, "class": "person"}
@@ -31,7 +31,7 @@ def decoded(answer: dict[str, Any]) -> Image:
 
 def test_an_index_gives_the_picture_that_the_decoder_gives(video: Path) -> None:
     """In any order, first and last included."""
-    with running(pictures.main) as peer:
+    with running(still.main) as peer:
         for index in (79, 0, 13, 55, 12):
             answer = peer.ask(op="picture", location=str(video), index=index, limits={}, results=None, quality=85)
             assert read_number(decoded(answer)) == index
@@ -40,7 +40,7 @@ def test_an_index_gives_the_picture_that_the_decoder_gives(video: Path) -> None:
 def test_results_are_drawn_on_the_picture(video: Path) -> None:
     """With results the picture differs round the box, and only there."""
     request = {"op": "picture", "location": str(video), "index": 7, "limits": {}}
-    with running(pictures.main) as peer:
+    with running(still.main) as peer:
         plain = decoded(peer.ask(**request)).astype(int)
         drawn = decoded(peer.ask(**request, results={"people": {"detections": [BOX]}}))
     changed = np.abs(drawn - plain).max(axis=2) > 60
@@ -51,14 +51,14 @@ def test_results_are_drawn_on_the_picture(video: Path) -> None:
 def test_quality_decides_on_the_size(video: Path) -> None:
     """Less quality, fewer bytes."""
     request = {"op": "picture", "location": str(video), "index": 7, "limits": {}}
-    with running(pictures.main) as peer:
+    with running(still.main) as peer:
         sizes = [len(peer.ask(**request, quality=quality)["jpeg"]) for quality in (10, 95)]
     assert sizes[0] < sizes[1]
 
 
 def test_what_is_not_there_is_an_error_and_the_worker_goes_on(video: Path, tmp_path: Path) -> None:
     """An index beyond the end, and a file that is gone, are answered; the next request works."""
-    with running(pictures.main) as peer:
+    with running(still.main) as peer:
         beyond = peer.ask(op="picture", location=str(video), index=FRAMES, limits={})
         gone = peer.ask(op="picture", location=str(tmp_path / "gone.mp4"), index=0, limits={})
         assert read_number(decoded(peer.ask(op="picture", location=str(video), index=3, limits={}))) == 3
@@ -71,6 +71,6 @@ def test_a_skipped_image_of_a_folder_is_not_replaced_by_the_next(tmp_path: Path)
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), numbered(number))
     (tmp_path / "1.png").write_bytes(b"no image")
-    with running(pictures.main) as peer:
+    with running(still.main) as peer:
         assert peer.ask(op="picture", location=str(tmp_path), index=1, limits={})["op"] == "error"
         assert read_number(decoded(peer.ask(op="picture", location=str(tmp_path), index=2, limits={}))) == 2

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import trustme
 
-from kinora.plugins import url_access
-from kinora.plugins.sources import Source, SourceError, SourceLimits, SourceTruncated, open_again, open_source
-from kinora.plugins.url_access import is_public
+from kinora.media import url_access
+from kinora.media.sources import Source, SourceError, SourceLimits, SourceTruncated, open_again, open_source
+from kinora.media.url_access import is_public
+from tests.media.videos import Image, cut, numbered, read_number, write_video
 from tests.media_server import MediaServer, media_server
-from tests.plugins.videos import Image, cut, numbered, read_number, write_video
 
 FRAMES = 100
 SCRIPTS = {

@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.drawing import draw
-from kinora.plugins.source_types import CHANNELS
-from kinora.plugins.sources import Picture, Source, SourceLimits, SourceTruncated, open_again
-from kinora.plugins.video_writer import open_writer
+from kinora.media.drawing import draw
+from kinora.media.source_types import CHANNELS
+from kinora.media.sources import Picture, Source, SourceLimits, SourceTruncated, open_again
+from kinora.media.video_writer import open_writer
 
 DEFAULT_FPS = 25.0
 """For sources without a clock; the frames' own timestamps decide what is seen when."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from kinora.plugins.annotate import annotate, read_frames
-from kinora.plugins.sources import SourceError, SourceLimits
+from kinora.media.annotate import annotate, read_frames
+from kinora.media.sources import SourceError, SourceLimits
 from kinora.runtime.channel import Channel
 from kinora.runtime.processes import step_back
 

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from kinora.plugins import demo_clip
-from kinora.plugins.sources import SourceLimits, open_source
-from tests.plugins.channels import running
-from tests.plugins.videos import Image
+from kinora.media.programs import demo_clip
+from kinora.media.sources import SourceLimits, open_source
+from tests.media.channels import running
+from tests.media.videos import Image
 
 
 @pytest.fixture(scope="module")

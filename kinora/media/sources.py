@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinora.plugins.image_header import is_image, read_size
-from kinora.plugins.images import FolderSource, ImageSource
-from kinora.plugins.remote_file import HEAD_BYTES, RemoteFile
-from kinora.plugins.source_types import Picture, Source, SourceError, SourceInfo, SourceLimits, SourceTruncated
-from kinora.plugins.url_access import is_url
-from kinora.plugins.video import VideoSource
-from kinora.plugins.video_file import VideoFile
+from kinora.media.image_header import is_image, read_size
+from kinora.media.images import FolderSource, ImageSource
+from kinora.media.remote_file import HEAD_BYTES, RemoteFile
+from kinora.media.source_types import Picture, Source, SourceError, SourceInfo, SourceLimits, SourceTruncated
+from kinora.media.url_access import is_url
+from kinora.media.video import VideoSource
+from kinora.media.video_file import VideoFile
 
 __all__ = [
     "Picture",

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.image_header import read_size
-from kinora.plugins.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
+from kinora.media.image_header import read_size
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """What counts as an image in a folder; other files there are no part of the source."""

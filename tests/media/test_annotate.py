@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from kinora.plugins.annotate import annotate
-from kinora.plugins.sources import SourceError, SourceLimits, open_source
-from tests.plugins.videos import Image, numbered, read_number, write_video
+from kinora.media.annotate import annotate
+from kinora.media.sources import SourceError, SourceLimits, open_source
+from tests.media.videos import Image, numbered, read_number, write_video
 
 FRAMES = 30
 LIMITS = SourceLimits()

@@ -13,8 +13,8 @@ import cv2
 import msgspec
 import numpy as np
 
-from kinora.plugins.demo_scene import HEIGHT, WIDTH, Image, Walker, square_by_day, street_by_night
-from kinora.plugins.video_writer import open_writer
+from kinora.media.demo_scene import HEIGHT, WIDTH, Image, Walker, square_by_day, street_by_night
+from kinora.media.video_writer import open_writer
 from kinora.runtime.channel import Channel
 
 NAME = "demo.mp4"

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from kinora.plugins import decoder
+from kinora.media.programs import decoder
 from kinora.runtime.frames import FrameRing, RingReader
-from tests.plugins.channels import Peer, running
-from tests.plugins.videos import cut, numbered, read_number, write_video
+from tests.media.channels import Peer, running
+from tests.media.videos import cut, numbered, read_number, write_video
 
 FRAMES = 20
 

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import attrs
 
-from kinora.plugins.source_types import SourceError
+from kinora.media.source_types import SourceError
 
 ANY_PUBLIC = "*"
 """Among the allowed hosts: every host that has a public address."""

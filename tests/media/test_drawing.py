@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinora.media.drawing import draw, label, visible
 from kinora.plugins.detections import Detection
-from kinora.plugins.drawing import draw, label, visible
 from tests.plugins.drawn import plain
 
 

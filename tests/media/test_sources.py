@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kinora.plugins.clock import Clock
-from kinora.plugins.seeking import find_place
-from kinora.plugins.sources import Source, SourceError, SourceLimits, SourceTruncated, open_source
-from kinora.plugins.video import SEEK_WORTH
-from tests.plugins.videos import Image, cut, numbered, read_number, write_rotated_jpeg, write_video
+from kinora.media.clock import Clock
+from kinora.media.seeking import find_place
+from kinora.media.sources import Source, SourceError, SourceLimits, SourceTruncated, open_source
+from kinora.media.video import SEEK_WORTH
+from tests.media.videos import Image, cut, numbered, read_number, write_rotated_jpeg, write_video
 
 FRAMES = 100
 FRAME_MS = 40.0

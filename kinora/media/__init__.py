@@ -1,0 +1,1 @@
+"""What a source of pictures is, and how pictures are read, drawn and written."""
