@@ -15,7 +15,7 @@ import msgspec
 from kinora.actors.filters import Filters
 from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.messages import TYPES, RealtimeMessage
-from kinora.actors.submission import DEMO_SOURCE
+from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.runtime.broadcast import Batch
 from kinora.settings import Settings
 from kinora.system import open_system

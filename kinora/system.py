@@ -13,17 +13,19 @@ import attrs
 import structlog
 import trio
 
+from kinora.actors.audience import Audience, Nobody
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import InspectorService
+from kinora.actors.job_archive import JobArchive
+from kinora.actors.job_factory import JobFactory, JobLimits
 from kinora.actors.job_manager import JobManager
 from kinora.actors.library_list import LibraryList
-from kinora.actors.messages import MetadataPayload, Payload, RealtimeMessage
-from kinora.actors.picture_taker import Nobody
-from kinora.actors.pictures import Pictures
+from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
+from kinora.actors.source_finder import SourceFinder
+from kinora.actors.stills import Stills
 from kinora.actors.store import Store
-from kinora.actors.submission import JobLimits, Submissions
 from kinora.actors.videos import Videos
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
@@ -57,7 +59,9 @@ class System:
         self.settings = settings
         self.uploads = settings.data_dir / "uploads"
         """Where uploaded files are kept."""
-        self.fork_server = ForkServer(PRELOAD, memory_limit=settings.worker_memory_mb * MB)
+        self.fork_server = ForkServer(
+            PRELOAD, memory_limit=settings.worker_memory_mb * MB, grace_s=settings.cancel_grace_ms / 1000
+        )
         self.store = Store(settings.data_dir / "kinora.db")
         self.inspectors = InspectorService()
         self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
@@ -88,7 +92,8 @@ class System:
 
     def degraded(self) -> Sequence[str]:
         """What jobs have to do without, a sentence each: timings, or live messages."""
-        return self._down(optional=True)
+        fault = self.inspectors.fault
+        return [*([f"the inspector is unavailable: {fault}"] if fault else []), *self._down(optional=True)]
 
     def _down(self, *, optional: bool) -> list[str]:
         optionals = {spec.name for spec in self._specs if spec.optional}
@@ -110,7 +115,6 @@ class System:
         return [
             ChildSpec(name="workers", run=self.fork_server.run),
             ChildSpec(name="store", run=self.store.run, stop=self.store.stop),
-            ChildSpec(name="inspector", run=self.inspectors.run, optional=True),
             *([ChildSpec(name="realtime", run=self.connections.run, optional=True)] if self.connections else []),
             ChildSpec(name="devices", run=self._find_devices, optional=True),
             ChildSpec(name="plugins", run=self._find_plugins),
@@ -119,20 +123,36 @@ class System:
 
     def _job_manager(self) -> JobManager:
         settings = self.settings
-        source = source_limits(settings)
-        limits = JobLimits(
-            media_dir=settings.media_dir,
+        audience: Audience = self.connections or Nobody()
+        limits = source_limits(settings)
+        sources = SourceFinder(
+            self.fork_server, media_dir=settings.media_dir, data_dir=settings.data_dir, limits=limits
+        )
+        stills = Stills(self.fork_server, limits)
+        videos = Videos(self.fork_server, limits, settings.data_dir)
+        return JobManager(
+            max_jobs=settings.max_jobs,
+            max_queued=settings.max_queued,
             data_dir=settings.data_dir,
+            min_free_bytes=settings.min_free_bytes,
+            store=self.store,
+            factory=self._job_factory(sources, audience),
+            archive=JobArchive(self.store, sources, stills, videos),
+            audience=audience,
+        )
+
+    def _job_factory(self, sources: SourceFinder, audience: Audience) -> JobFactory:
+        settings = self.settings
+        limits = JobLimits(
             models_dir=settings.models_dir.absolute(),
-            source=source,
             ring_bytes=settings.ring_bytes,
             max_failures=settings.max_failures,
             max_errors=settings.max_errors,
-            grace_s=settings.cancel_grace_ms / 1000,
             max_jobs=settings.max_jobs,
         )
-        submissions = Submissions(
+        return JobFactory(
             limits=limits,
+            sources=sources,
             registry=self.plugins,
             devices=self.devices,
             device_health=DeviceHealth(settings.device_cool_down_s),
@@ -140,26 +160,8 @@ class System:
             fork_server=self.fork_server,
             inspectors=self.inspectors,
             store=self.store,
-            publish=self._publish,
-            watchers=self.connections or Nobody(),
+            audience=audience,
         )
-        return JobManager(
-            max_jobs=settings.max_jobs,
-            max_queued=settings.max_queued,
-            data_dir=settings.data_dir,
-            min_free_bytes=settings.min_free_bytes,
-            store=self.store,
-            submissions=submissions,
-            pictures=Pictures(self.fork_server, source),
-            videos=Videos(self.fork_server, source, settings.data_dir),
-            publish=self._publish,
-            last_event_id=lambda: self.connections.last_id if self.connections is not None else None,
-            forget=lambda job_id: self.connections.forget(job_id) if self.connections is not None else None,
-        )
-
-    def _publish(self, payload: Payload) -> None:
-        if self.connections is not None:
-            self.connections.broadcast(RealtimeMessage(payload))
 
     def _plugin_metadata(self) -> list[MetadataPayload]:
         return [

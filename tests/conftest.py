@@ -6,11 +6,13 @@ A test says in one sentence what must hold. Where time matters it runs on the au
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
@@ -24,6 +26,9 @@ hypothesis.settings.register_profile(
     "busy", hypothesis.settings.default, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("busy")
+
+# What a command prints is checked on stdout: the log of a server in the same process goes elsewhere.
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from kinora.actors.filters import Filters, Subject
 from kinora.actors.messages import (
     FrameImage,
     MetadataPayload,
+    Payload,
     PluginStatusPayload,
     ProgressPayload,
     RealtimeMessage,
@@ -81,8 +82,10 @@ class ConnectionManager:
         """What each plugin says of itself: the first thing a client is told."""
         self.active: Callable[[], Iterable[ProgressPayload | PluginStatusPayload]] = _no_state
         """How the jobs stand that have not ended."""
+        self.watching_changed = trio.Event()
+        """Set and replaced when sessions begin or end to want pictures."""
         self._picture_filters: Counter[Filters] = Counter()
-        """Of those who are sent pictures."""
+        """Those of the sessions that are sent pictures."""
 
     @property
     def last_id(self) -> str:
@@ -122,18 +125,28 @@ class ConnectionManager:
         )
         return self.feed.log.id_of(event.seq)
 
+    def publish(self, payload: Payload) -> str:
+        """Broadcast a payload as a message of this moment."""
+        return self.broadcast(RealtimeMessage(payload))
+
     def subscribe(self, offer: Offer, filters: Filters) -> Subscription:
         """Offer to a session what its filters accept; see :meth:`Broadcast.subscribe`."""
         if filters.wants_pictures:
-            self._picture_filters[filters] += 1
+            self._count_pictures(filters, 1)
         return self.feed.subscribe(offer, filters)
 
     def unsubscribe(self, subscription: Subscription, filters: Filters) -> None:
         """End what ``subscribe`` began, once."""
         if filters.wants_pictures:
-            self._picture_filters[filters] -= 1
-            self._picture_filters += Counter()  # forgets what has come to nought
+            self._count_pictures(filters, -1)
         self.feed.unsubscribe(subscription)
+
+    def _count_pictures(self, filters: Filters, change: int) -> None:
+        self._picture_filters[filters] += change
+        if not self._picture_filters[filters]:
+            del self._picture_filters[filters]
+        self.watching_changed.set()
+        self.watching_changed = trio.Event()
 
     def picture_fps(self, job_id: str) -> float:
         """How many pictures a second of this job are wanted at most: ``inf`` for all of them, 0 for none."""
@@ -149,11 +162,6 @@ class ConnectionManager:
     def forget(self, job_id: str) -> None:
         """Replay no message of this job any more."""
         self.feed.forget(job_id)
-
-    def close_all(self, code: CloseCode = CloseCode.GOING_AWAY, reason: str = "The server is going away.") -> None:
-        """Tell all sessions to end."""
-        for session in tuple(self.active_connections.values()):
-            session.stop(code, reason)
 
     async def run(  # noqa: ASYNC128 - the feed says when it has started
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

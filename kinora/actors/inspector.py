@@ -8,17 +8,17 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 import attrs
+import structlog
 
 from kinora.actors.errors import NotFound
 from kinora.actors.messages import Health
 from kinora.actors.models import TimingSummary
 from kinora.plugins.api import PluginMetadata
-from kinora.runtime.actor import Actor
 
 RECENT = 1000
 """Frames over which percentiles are taken."""
-MAILBOX_SIZE = 16
-"""Jobs being opened at once; overflow: opening a job waits."""
+
+log = structlog.get_logger()
 
 
 class Timings:
@@ -142,32 +142,50 @@ class PluginInspector:
             raise NotFound(f"{plugin_name} is no plugin of this job; its plugins are: {known}") from None
 
 
-@attrs.frozen
-class _OpenJob:
-    job_id: str
-    plugins: Mapping[str, PluginMetadata]
+class NullInspector:
+    """Stands in where there is no inspector: it measures nothing and knows no budget."""
+
+    def start_timing(self, plugin_name: str) -> None:
+        """Do nothing."""
+
+    def stop_timing(self, plugin_name: str, run_ms: float | None = None, *, frame: bool = True) -> float:  # noqa: ARG002
+        """Return 0."""
+        return 0.0
+
+    def collect_timings(self) -> None:
+        """Return None: the timings are not known."""
+
+    def add_queue(self, plugin_name: str, ms: float) -> None:
+        """Do nothing."""
+
+    def run_ms(self, plugin_name: str) -> None:
+        """Return None."""
+
+    def queue_ms(self, plugin_name: str) -> None:
+        """Return None."""
+
+    def over_budget(self, plugin_name: str, ms: float) -> bool:  # noqa: ARG002 - the inspector's signature
+        """Return False."""
+        return False
 
 
-class InspectorService(Actor):
-    """Gives each job its inspector. While it is down, jobs run without: their timings are null."""
+Inspector = PluginInspector | NullInspector
+
+
+class InspectorService:
+    """Gives each job its inspector. Where one cannot be made the job runs without: its timings are null."""
 
     def __init__(self) -> None:
-        super().__init__("inspector", MAILBOX_SIZE)
+        self.fault: str | None = None
+        """Why the last job has no inspector; None if it has one."""
 
-    @property
-    def available(self) -> bool:
-        """Whether a job that starts now would be given an inspector."""
-        return self.statistics().running
-
-    async def open_job(self, job_id: str, plugins: Mapping[str, PluginMetadata]) -> PluginInspector:
-        """The inspector of a new job with these plugins, in the order of its pipeline.
-
-        Raises:
-            ActorGone: the service is down.
-        """
-        inspector: PluginInspector = await self.ask(_OpenJob(job_id, plugins))
+    def open_job(self, job_id: str, plugins: Mapping[str, PluginMetadata]) -> Inspector:
+        """Make the inspector of a new job with these plugins, in the order of its pipeline. Never raises."""
+        try:
+            inspector = PluginInspector(job_id, plugins)
+        except Exception as error:
+            log.exception("a job runs without its inspector", job_id=job_id)
+            self.fault = f"{type(error).__name__}: {error}"
+            return NullInspector()
+        self.fault = None
         return inspector
-
-    async def handle(self, message: _OpenJob) -> PluginInspector:
-        """Make one."""
-        return PluginInspector(message.job_id, message.plugins)

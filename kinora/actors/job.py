@@ -1,117 +1,114 @@
 """Job: one source pushed frame by frame through its plugins, from the queue to its one and only ``complete``.
 
-Its pipeline is a nursery of its own: the source, a ToolRunner per plugin, and here the end of the line, where frames
-become FrameData. Cancelling the job's scope is how anything in it is stopped; nothing else knows how.
+The Job decides, stores and publishes; its Pipeline does the work. See ``pipeline_link`` for all that joins the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Literal, Protocol
 
-import attrs
+import msgspec
 import structlog
 import trio
 
-from kinora.actors.inspector import PluginInspector
+from kinora.actors.audience import Audience
+from kinora.actors.job_spec import JobSpec
 from kinora.actors.messages import (
     Code,
     CompletePayload,
     ErrorPayload,
-    Payload,
+    FrameImage,
+    FramePayload,
     PluginStatusPayload,
     ProgressPayload,
     Stage,
     utc_now,
 )
 from kinora.actors.models import ENDED, CancelAnswer, Fingerprint, JobState, JobStatus
-from kinora.actors.picture_taker import PictureTaker
-from kinora.actors.source_reader import SourceBroke, SourceReader
+from kinora.actors.pipeline_link import (
+    EVENTS_WAITING,
+    CommandQueue,
+    Event,
+    FrameDone,
+    Pause,
+    PipelineEnded,
+    PipelineState,
+    Prepared,
+    Resume,
+    Stop,
+    Watch,
+)
 from kinora.actors.store import Store
-from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
-from kinora.actors.tool_runner import STOP_LIMIT_S, ToolRunner
 from kinora.actors.warnings import WarningLog
-from kinora.media.source_types import SourceError
 from kinora.plugins.api import Severity
-from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.actor import ActorGone
-from kinora.runtime.frames import FrameRing
-from kinora.runtime.workers import ForkServerGone
 
 log = structlog.get_logger()
 
 PROGRESS_BEFORE_DONE = 99
 """100 is for a job that is done, with its plugins' ``finalize`` over and its frames stored."""
+CRASHED = "An internal error stopped it; the server's log has the details."
 
 
-@attrs.frozen(kw_only=True)
-class JobSpec:
-    """What a job is, fixed at its submission."""
+class Worker(Protocol):
+    """What does a job's work: a :class:`~kinora.actors.pipeline.Pipeline`, wherever it is."""
 
-    job_id: str
-    source: str
-    """As the client named it."""
-    uploaded: bool
-    """Whether it came with the job."""
-    options: Mapping[str, Any]
-    """As ``/extended`` shows them."""
-    device_requested: str
-    device: Resolution
-    created_at: str
-    frames_expected: int | None
-    """How many there will be after stride and max_frames; None when the length is unknown."""
-    frames_before: int = 0
-    """Frames that an earlier server has stored already."""
+    def state(self) -> PipelineState:
+        """Return how it stands; the Job asks once, before the work begins."""
+
+    async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
+        """Do the work once; see :meth:`Pipeline.run <kinora.actors.pipeline.Pipeline.run>`."""
 
 
 class Job:
     """One job and all that is known of it."""
 
-    def __init__(
-        self,
-        *,
-        spec: JobSpec,
-        source: SourceReader,
-        stages: list[ToolRunner],
-        pictures: PictureTaker,
-        inspector: PluginInspector | None,
-        warnings: WarningLog,
-        store: Store,
-        publish: Callable[[Payload], object],
-        ring_bytes: int,
-    ) -> None:
+    def __init__(self, spec: JobSpec, *, pipeline: Worker, store: Store, audience: Audience) -> None:
         self.spec = spec
         self.ended = trio.Event()
         """Set when it has ended and every process of it is gone."""
-        self._source = source
-        self._stages = stages
-        self._pictures = pictures
-        self._inspector = inspector
-        self._warnings = warnings
+        self._pipeline = pipeline
         self._store = store
-        self._publish = publish
-        self._ring_bytes = ring_bytes
+        self._audience = audience
+        self._commands = CommandQueue()
+        self._warnings = WarningLog(spec.job_id)
+        """Those that are the Job's own; the pipeline has told all others."""
+        self._seen = pipeline.state()
+        """The newest state that the pipeline has told."""
+        self._said: dict[str, PluginStatusPayload] = {}
+        """By plugin, the newest that was published."""
         self._status: JobStatus = "queued"  # decided once: see _decide
         self._stage: Stage = "queued"
         self._error: str | None = None
-        self._frames_done = spec.frames_before
+        self._frames_done = spec.resumed.frames
+        self._newest_index = -1
         self._started_at: str | None = None
         self._finished_at: str | None = None
         self._began: float | None = None
         self._finished: float | None = None
         self._asked_to_cancel: float | None = None
         self._cancel_ms: float | None = None
-        self._scope = trio.CancelScope()
+        self._stuck: tuple[int, ...] = ()
+        self._storing = trio.CancelScope()
+        """Around each wait for the store, which a cancel cuts short."""
         self._changed = trio.Event()
-        self._gate = trio.Event()
-        self._gate.set()
 
-    # What others may ask of it
+    # Commands
 
     @property
     def queued(self) -> bool:
         """Whether it waits for its turn."""
         return self._status == "queued"
+
+    def announce(self) -> None:
+        """Tell the clients that it waits; the first message of a job."""
+        self._enter("queued")
+        device = self.spec.plan.device
+        if device.fallback:
+            self._warn(Code.DEVICE_FALLBACK, str(device.reason), "medium")
 
     def begin(self) -> None:
         """Its turn has come: :meth:`run` follows."""
@@ -121,199 +118,220 @@ class Job:
         self._enter("preparing")
 
     async def run(self) -> None:
-        """Run it to its end, whatever that is. Only a cancellation from outside comes out of here."""
-        try:
-            with self._scope:
-                await self._pipeline()
-                self._decide("done")
-        finally:
-            # The decision has been made by now, unless the server is being stopped: then the job stays as stored.
-            if self._scope.cancelled_caught:
-                self._decide("cancelled")
-            if self._status in ENDED:
-                self._conclude()
-            self.ended.set()
+        """Run it to its end, whatever that is. Only a cancellation from outside comes out of here.
 
-    def note_store_failing(self, reason: str) -> None:
-        """What it finds cannot be stored for now: it goes on while there is room for frames, and then it waits."""
-        if self._status in {"running", "paused"}:
-            message = f"{reason}. The job goes on, and what it finds will be stored then"
-            self._warn(Code.STORE_FAILING, message, "high")
+        After that the job stays as it is stored: another server goes on with it.
+        """
+        with structlog.contextvars.bound_contextvars(job_id=self.spec.job_id):
+            request = self.spec.plan.request
+            log.info("job started", source=request.source, plugins=[plugin.name for plugin in request.plugins])
+            try:
+                await self._finish(await self._follow_pipeline())
+            except* Exception:
+                log.exception("a job crashed")
+                self._fail(CRASHED)
+            finally:
+                if self._status in ENDED:
+                    self._conclude()
+                self.ended.set()
 
-    def announce(self) -> None:
-        """Tell the clients that it waits; the first message of a job."""
-        self._enter("queued")
-        if self.spec.device.fallback:
-            self._warn(Code.DEVICE_FALLBACK, str(self.spec.device.reason), "medium")
-
-    def cancel(self) -> None:
-        """Ask it to end; :meth:`wait_cancelled` waits until it has. Nothing happens when it has ended."""
+    def cancel(self) -> bool:
+        """Ask it to end; :attr:`ended` is set when it has. True if it had not begun and so has ended right here."""
         if self._status in ENDED or self._asked_to_cancel is not None:
-            return
+            return False
         self._asked_to_cancel = trio.current_time()
         if self._status == "queued":
             self._decide("cancelled")
             self._conclude()
             self.ended.set()
-        else:
-            self._scope.cancel(reason="cancelled by a client")
-
-    def cancel_answer(self) -> CancelAnswer:
-        """What ``/cancel`` says of it at this moment."""
-        stuck = [self._source.stuck, self._pictures.stuck, *(runner.stuck for runner in self._stages)]
-        return CancelAnswer(
-            job_id=self.spec.job_id,
-            status=self._status,
-            cancelled=self._status == "cancelled",
-            cancel_ms=self._cancel_ms,
-            pids=tuple(pid for pid in stuck if pid is not None),
-        )
+            return True
+        self._commands.put(Stop())
+        self._storing.cancel(reason="cancelled by a client")
+        return False
 
     def pause(self) -> bool:
         """Take no new frame until :meth:`resume`; the workers stay. False unless it runs or is paused already."""
-        if self._status not in {"running", "paused"}:
-            return False
-        if self._status == "running":
-            self._gate = trio.Event()
-            self._status = "paused"
-            self._enter("paused")
-        return True
+        return self._switch("paused", Pause())
 
     def resume(self) -> bool:
         """Go on after :meth:`pause`. False unless it is paused or running."""
-        if self._status not in {"running", "paused"}:
-            return False
-        if self._status == "paused":
-            self._gate.set()
-            self._status = "running"
-            self._enter("running")
-        return True
+        return self._switch("running", Resume())
 
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """As :attr:`JobState.fingerprint`, without making the whole state."""
-        return (self._status, self._stage, self._frames_done, self._warnings.distinct)
+    def note_store_failing(self, reason: str) -> None:
+        """Warn that results cannot be stored for now: it goes on while there is room for frames, and then it waits."""
+        if self._status in {"running", "paused"}:
+            message = f"{reason}. The job goes on, and what it finds will be stored then"
+            self._warn(Code.STORE_FAILING, message, "high")
 
-    async def wait_changed(self) -> None:
-        """Wait until something about it is different."""
-        await self._changed.wait()
+    # Questions
 
     def state(self, queue_position: int | None = None) -> JobState:
         """What ``/extended`` says of it at this moment."""
-        spec, inspector, device = self.spec, self._inspector, self._device
+        spec, seen, request = self.spec, self._seen, self.spec.plan.request
         return JobState(
             job_id=spec.job_id,
-            device_requested=spec.device_requested,
-            device_used=device.device_used,
-            fallback=device.fallback,
+            device_requested=request.device_requested,
+            device_used=seen.device.device_used,
+            fallback=seen.device.fallback,
             progress=self._progress,
-            plugin_timings=inspector.collect_timings() if inspector is not None else None,
-            warnings=self._warnings.texts(),
-            warning_groups=self._warnings.groups(),
+            plugin_timings=seen.timings,
+            warnings=self._warnings.texts() + seen.warnings,
+            warning_groups=self._warnings.groups() + seen.warning_groups,
             status=self._status,
             stage=self._stage,
             error=self._error,
-            fallback_reason=device.reason,
+            fallback_reason=seen.device.reason,
             created_at=spec.created_at,
             started_at=self._started_at,
             finished_at=self._finished_at,
             frames_done=self._frames_done,
             frames_total=self._frames_total,
-            frames_dropped=self._source.dropped,
+            frames_dropped=seen.dropped,
             fps=self._fps,
             cancel_ms=self._cancel_ms,
-            plugins={runner.spec.plugin: runner.state() for runner in self._stages},
-            source=spec.source,
-            uploaded=spec.uploaded,
-            options=spec.options,
+            plugins=seen.stages,
+            source=request.source,
+            uploaded=spec.plan.uploaded,
+            options=msgspec.to_builtins(request.options),
             queue_position=queue_position,
         )
 
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """As :attr:`JobState.fingerprint`, without making the whole state."""
+        return (self._status, self._stage, self._frames_done, self._warnings.distinct + len(self._seen.warnings))
+
+    async def wait_changed(self) -> None:
+        """Wait until something about it is different."""
+        await self._changed.wait()
+
+    def cancel_answer(self) -> CancelAnswer:
+        """What ``/cancel`` says of it at this moment."""
+        return CancelAnswer(
+            job_id=self.spec.job_id,
+            status=self._status,
+            cancelled=self._status == "cancelled",
+            cancel_ms=self._cancel_ms,
+            pids=self._stuck,
+        )
+
     def has_begun(self, index: int) -> bool:
-        """Whether the frame of this index is on its way through the stages, or was."""
-        return self._source.has_read(index)
+        """Whether a stage has told of the frame of this index, or the frame is done."""
+        return index in range(self.spec.resumed.start, self._newest_index + 1, self.spec.plan.request.options.stride)
 
     def logs(self) -> dict[str, str]:
         """Plugin → what it has printed, the last of it."""
-        return {runner.spec.plugin: runner.log for runner in self._stages}
+        return dict(self._seen.logs)
 
     def current(self) -> list[ProgressPayload | PluginStatusPayload]:
         """Its state as the messages that a client which has just come needs."""
-        return [self._progress_payload(), *(said for runner in self._stages if (said := runner.current()) is not None)]
+        said = [self._said[plugin.name] for plugin in self.spec.plan.plugins if plugin.name in self._said]
+        return [self._progress_payload(), *said]
 
-    # Its life
+    # The pipeline's events
 
-    async def _pipeline(self) -> None:
-        """From opening the source to the last frame on disk; what stops it short of that is the job's error."""
-        try:
-            info = await self._source.open()
-            ring = await self._source.map(info, len(self._stages), self._ring_bytes)
-            await self._run_stages(ring)
-            self._enter("finalizing")
-            await self._store.flush()
-        except* SourceError as group:
-            self._fail(_first(group))
-        except* (SourceBroke, ForkServerGone) as group:
-            self._fail(f"The source could not be read: {_first(group)}.")
-        except* ActorGone as group:
-            self._fail(f"Its results could not be stored: {_first(group)}.")
-        except* Exception as group:
-            log.exception("a job crashed", job_id=self.spec.job_id, exc_info=group)
-            self._fail("An internal error stopped it; the server's log has the details.")
-        finally:
-            with trio.move_on_after(STOP_LIMIT_S, shield=True):
-                await self._source.close()
-
-    async def _run_stages(self, ring: FrameRing) -> None:
-        """Chain the stages by channels; once each is ready or given up, let the frames in."""
+    async def _follow_pipeline(self) -> PipelineEnded:
+        """Have the pipeline work, and take what it tells until its end."""
         async with trio.open_nursery() as nursery:
-            entrance, waiting = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
-            inbox = waiting.clone()
-            async with trio.open_nursery() as starting:
-                for runner in self._stages:
-                    outbox, next_inbox = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
-                    starting.start_soon(nursery.start, runner.run, ring, inbox, outbox)
-                    inbox = next_inbox
-            self._began = trio.current_time()
-            self._enter("paused" if self._status == "paused" else "running")
-            nursery.start_soon(self._pictures.run, ring, self._source.release)
-            nursery.start_soon(self._read_source, entrance, waiting)
-            await self._assemble(inbox)
-            await self._pictures.finish()
+            tell, events = trio.open_memory_channel[Event](EVENTS_WAITING)
+            nursery.start_soon(self._pipeline.run, tell, self._commands)
+            nursery.start_soon(self._pass_on_watching)
+            with events:
+                ended = await self._take_events(events)
+            nursery.cancel_scope.cancel()
+        return ended
 
-    async def _read_source(
-        self, entrance: trio.MemorySendChannel[FrameTicket], waiting: trio.MemoryReceiveChannel[FrameTicket]
-    ) -> None:
-        """When the source breaks off, what it has given goes through all stages all the same."""
+    async def _pass_on_watching(self) -> None:
+        """Tell the pipeline how many pictures the audience wants, whenever that changes."""
+        fps = 0.0
+        while True:
+            changed = self._audience.watching_changed
+            wanted = self._audience.picture_fps(self.spec.job_id)
+            if wanted != fps:
+                self._commands.put(Watch(wanted))
+                fps = wanted
+            await changed.wait()
+
+    async def _take_events(self, events: trio.MemoryReceiveChannel[Event]) -> PipelineEnded:
+        async for first in events:
+            for event in chain([first], _waiting(events)):
+                if isinstance(event, PipelineEnded):
+                    return event
+                await self._take(event)
+        raise RuntimeError("the pipeline ended without saying so")
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case FrameDone():
+                await self._store_frame(event)
+            case PipelineState():
+                if event.warnings != self._seen.warnings:
+                    self._note_change()
+                self._seen = event
+            case Prepared():
+                self._began = trio.current_time()
+                self._enter("paused" if self._status == "paused" else "running")
+            case FrameImage():
+                self._audience.show(event)
+            case PipelineEnded():
+                raise ValueError("the last event is for _take_events")
+            case payload:
+                if isinstance(payload, FramePayload):
+                    self._newest_index = max(self._newest_index, payload.index)
+                elif isinstance(payload, PluginStatusPayload):
+                    self._said[payload.plugin] = payload
+                self._audience.publish(payload)
+
+    async def _store_frame(self, frame: FrameDone) -> None:
+        """Store a frame unless the job is being cancelled or has failed: then what is still on its way is left out."""
+        if self._asked_to_cancel is not None or self._status in ENDED:
+            return
         try:
-            await self._source.run(entrance, waiting, lambda: self._gate, self._note_dropped, self._pictures.offer)
-        except* SourceBroke as group:
-            self._source.truncated = _first(group)
-
-    async def _assemble(self, inbox: trio.MemoryReceiveChannel[FrameTicket]) -> None:
-        """The end of the line: frames are complete here, in the order of the source."""
-        with inbox:
-            async for ticket in inbox:
-                await self._store.put_frame(self.spec.job_id, ticket.index, ticket.frame_data().encode())
-                self._source.release(ticket.slot)
+            with trio.CancelScope() as self._storing:
+                await self._store.put_frame(self.spec.job_id, frame.index, frame.data)
+                self._newest_index = max(self._newest_index, frame.index)
                 self._frames_done += 1
                 self._say_progress()
-        if self._source.truncated is None:
-            return
-        if self._frames_done == 0:
-            raise SourceError("unreadable", f"The source could not be read: {self._source.truncated}")
-        self._warn(Code.SOURCE_TRUNCATED, self._source.truncated, "medium")
+        except ActorGone as error:
+            self._fail(f"Its results could not be stored: {error}.")
+            self._commands.put(Stop())
+
+    async def _finish(self, ended: PipelineEnded) -> None:
+        """Decide how the job ends; the first end that was decided holds."""
+        self._stuck = ended.stuck
+        if self._asked_to_cancel is not None:
+            self._decide("cancelled")
+        elif ended.error is not None:
+            self._fail(ended.error)
+        elif ended.truncated is not None and self._frames_done == 0:
+            self._fail(f"The source could not be read: {ended.truncated}")
+        elif self._status not in ENDED:
+            if ended.truncated is not None:
+                self._warn(Code.SOURCE_TRUNCATED, ended.truncated, "medium")
+            await self._finalize()
+
+    async def _finalize(self) -> None:
+        """Be done once the last frame is on disk."""
+        self._enter("finalizing")
+        try:
+            with trio.CancelScope() as self._storing:
+                await self._store.flush()
+        except ActorGone as error:
+            self._fail(f"Its results could not be stored: {error}.")
+        self._decide("cancelled" if self._storing.cancelled_caught else "done")
+
+    # Its end
 
     def _fail(self, error: str) -> None:
         if self._status in ENDED:
             return
         self._error = error
         details = {"error_code": "JOB_FAILED", "message": error, "fallback": None}
-        self._publish(ErrorPayload(job_id=self.spec.job_id, error=error, plugin=None, details=details))
+        self._audience.publish(ErrorPayload(job_id=self.spec.job_id, error=error, plugin=None, details=details))
         self._decide("failed")
 
     def _decide(self, status: JobStatus) -> None:
-        """The first end that is decided holds."""
+        """Let the job end like this; the first end that is decided holds."""
         if self._status in ENDED:
             return
         self._status = status
@@ -321,32 +339,42 @@ class Job:
         self._finished_at = utc_now()
 
     def _conclude(self) -> None:
-        """Everything of it is gone: say so, last of all."""
+        """Say the end, last of all: everything of the job is gone."""
         if self._asked_to_cancel is not None and self._status == "cancelled":
             self._cancel_ms = round((trio.current_time() - self._asked_to_cancel) * 1000, 1)
         if self._status == "done":
             self._say_progress()
         began, finished = self._began, self._finished
         duration = finished - began if began is not None and finished is not None else 0.0
-        self._publish(
-            CompletePayload(
-                job_id=self.spec.job_id,
-                status=self._status,
-                frames=self._frames_done,
-                duration_ms=round(duration * 1000, 1),
-                warnings_count=self._warnings.total,
-            )
+        complete = CompletePayload(
+            job_id=self.spec.job_id,
+            status=self._status,
+            frames=self._frames_done,
+            duration_ms=round(duration * 1000, 1),
+            warnings_count=self._warnings.total + self._seen.warnings_total,
         )
+        self._audience.publish(complete)
+        report = log.warning if self._status == "failed" else log.info
+        report("job ended", job_id=self.spec.job_id, status=self._status, error=self._error, frames=complete.frames)
         self._note_change()
 
     # What it tells
+
+    def _switch(self, status: Literal["running", "paused"], command: Pause | Resume) -> bool:
+        if self._status not in {"running", "paused"}:
+            return False
+        if self._status != status:
+            self._status = status
+            self._commands.put(command)
+            self._enter(status)
+        return True
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage
         self._say_progress()
 
     def _say_progress(self) -> None:
-        self._publish(self._progress_payload())
+        self._audience.publish(self._progress_payload())
         self._note_change()
 
     def _progress_payload(self) -> ProgressPayload:
@@ -359,25 +387,14 @@ class Job:
         )
 
     @property
-    def _device(self) -> Resolution:
-        """What it runs on now: stages may have lost the device that was found for it at its submission."""
-        resolved = self.spec.device
-        lost = next((runner for runner in self._stages if runner.fallback_reason is not None), None)
-        if lost is None:
-            return resolved
-        kept = any(runner.device == resolved.device_used for runner in self._stages)
-        reason = f"{lost.spec.plugin}: {lost.fallback_reason}"
-        return Resolution(resolved.device_used if kept else CPU, fallback=True, reason=reason)
-
-    @property
     def _frames_total(self) -> int | None:
-        return self._frames_done if self._status == "done" else self.spec.frames_expected
+        return self._frames_done if self._status == "done" else self.spec.plan.frames_expected
 
     @property
     def _progress(self) -> int | None:
         if self._status == "done":
             return 100
-        total = self.spec.frames_expected
+        total = self.spec.plan.frames_expected
         if not total:
             return None
         return min(PROGRESS_BEFORE_DONE, self._frames_done * 100 // total)
@@ -387,24 +404,20 @@ class Job:
         if self._began is None:
             return None
         seconds = (self._finished or trio.current_time()) - self._began
-        return round((self._frames_done - self.spec.frames_before) / seconds, 1) if seconds > 0 else None
-
-    def _note_dropped(self) -> None:
-        self._warn(Code.FRAMES_DROPPED, "the pipeline was behind; the oldest waiting frame was dropped", "low")
+        return round((self._frames_done - self.spec.resumed.frames) / seconds, 1) if seconds > 0 else None
 
     def _warn(self, code: Code, message: str, severity: Severity) -> None:
         shown = self._warnings.add(None, code, message, severity)
         if shown is not None:
-            self._publish(shown)
+            self._audience.publish(shown)
 
     def _note_change(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    """What the first error in a group says."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error)
+def _waiting(events: trio.MemoryReceiveChannel[Event]) -> Iterator[Event]:
+    """The events that wait already; taking them is no checkpoint."""
+    with suppress(trio.WouldBlock, trio.EndOfChannel):
+        while True:
+            yield events.receive_nowait()

@@ -15,15 +15,17 @@ import msgspec
 import structlog
 import trio
 
-from kinora.actors.errors import Conflict, InvalidRequest, KinoraError, NotFound, QueueFull, Unavailable
+from kinora.actors.audience import Audience
+from kinora.actors.errors import Conflict, InvalidRequest, QueueFull, Unavailable
 from kinora.actors.job import Job
+from kinora.actors.job_archive import JobArchive, stored_state
+from kinora.actors.job_factory import JobFactory
 from kinora.actors.job_request import JobRequest
-from kinora.actors.messages import Payload, PluginStatusPayload, ProgressPayload, utc_now
-from kinora.actors.models import ENDED, CancelAnswer, JobPage, JobState
-from kinora.actors.pictures import Pictures
+from kinora.actors.job_spec import JobSpec
+from kinora.actors.messages import PluginStatusPayload, ProgressPayload, utc_now
+from kinora.actors.models import CancelAnswer, JobPage, JobState
+from kinora.actors.recovery import recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
-from kinora.actors.submission import Checked, Resumed, Submissions
-from kinora.actors.videos import Videos
 from kinora.runtime.actor import ActorGone
 
 COMMIT_PATIENCE_S = 0.1
@@ -33,10 +35,6 @@ SETTLE_GRACE_S = 2.0
 """For putting the end of a job on disk when the server itself is ending."""
 RETRY_AFTER_S = 10
 """What a client is told when the queue is full."""
-RECOVERED_PAGE = 500
-RECOVERED_AT_ONCE = 8
-"""Jobs of an earlier server whose sources are opened at the same time: one may be a host that does not answer."""
-FRAMES_AT_ONCE = 1000
 
 log = structlog.get_logger()
 
@@ -61,7 +59,7 @@ class _Live:
 
 
 class JobManager:
-    """Owns all jobs: those that wait and run by itself, those that have ended through the store."""
+    """Keeps the queue: owns the jobs that wait and run, and answers for all others through the archive."""
 
     def __init__(
         self,
@@ -71,24 +69,18 @@ class JobManager:
         data_dir: Path,
         min_free_bytes: int,
         store: Store,
-        submissions: Submissions,
-        pictures: Pictures,
-        videos: Videos,
-        publish: Callable[[Payload], object],
-        last_event_id: Callable[[], str | None],
-        forget: Callable[[str], object],
+        factory: JobFactory,
+        archive: JobArchive,
+        audience: Audience,
     ) -> None:
         self._max_jobs = max_jobs
         self._max_queued = max_queued
         self._data_dir = data_dir
         self._min_free_bytes = min_free_bytes
         self._store = store
-        self._submissions = submissions
-        self._pictures = pictures
-        self._videos = videos
-        self._publish = publish
-        self._last_event_id = last_event_id
-        self._forget = forget
+        self._factory = factory
+        self._archive = archive
+        self._audience = audience
         self._live: dict[str, _Live] = {}
         self._claims: set[str] = set()
         """Idempotency keys of submissions that are under way."""
@@ -103,7 +95,9 @@ class JobManager:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                await self._recover()
+                for recovered in await recover(self._store, self._factory):
+                    self._live[recovered.job.spec.job_id] = _Live(recovered.job, recovered.record)
+                    recovered.job.announce()
                 nursery.start_soon(self._tell_of_failing_store)
                 for _ in range(self._max_jobs):
                     nursery.start_soon(self._run_jobs)
@@ -120,7 +114,7 @@ class JobManager:
         """Take a job; it is on disk when this returns. A known ``idempotency_key`` gives the job it was first used for.
 
         Raises:
-            InvalidRequest, UnsupportedSource, TooLarge: see :meth:`Submissions.check`.
+            InvalidRequest, UnsupportedSource, TooLarge: see :meth:`JobFactory.plan`.
             Conflict: another submission with this key is under way.
             QueueFull: too many jobs wait.
             Unavailable: the disk is full, or the server cannot store anything.
@@ -175,13 +169,13 @@ class JobManager:
         if live is not None:
             self._cancel(live)
             await live.stored.wait()
-        record = await self._record(job_id)
+        record = await self._archive.record(job_id)
         await self._store.delete_job(job_id)
         self._live.pop(job_id, None)
         if record.upload is not None:
             await trio.Path(record.upload).unlink(missing_ok=True)
-        self._forget(job_id)
-        self._publish(ProgressPayload(job_id=job_id, progress=None, stage="deleted"))
+        self._audience.forget(job_id)
+        self._audience.publish(ProgressPayload(job_id=job_id, progress=None, stage="deleted"))
 
     # Questions
 
@@ -195,7 +189,7 @@ class JobManager:
         if live is not None:
             await trio.lowlevel.checkpoint()
             return live.job.state(self._queue_position(job_id))
-        return _state_of(await self._record(job_id))
+        return await self._archive.state(job_id)
 
     async def jobs(self, status: str | None, limit: int, cursor: str | None) -> JobPage:
         """A page of jobs, newest first.
@@ -207,34 +201,46 @@ class JobManager:
         states = [
             self._live[record.job_id].job.state(self._queue_position(record.job_id))
             if record.job_id in self._live
-            else _state_of(record)
+            else stored_state(record)
             for record in records
         ]
         return JobPage(jobs=tuple(states), next_cursor=next_cursor)
 
-    async def frames(self, job_id: str, after: int | None = None, limit: int | None = None) -> list[bytes]:
-        """FrameData as JSON text, in index order; those above the index ``after``.
+    async def frames(self, job_id: str, after: int | None = None, limit: int | None = None) -> list[tuple[int, bytes]]:
+        """See :meth:`JobArchive.frames`."""
+        if job_id in self._live:  # a poller of a running job need not wait for its record
+            return await self._store.frames(job_id, after=after, limit=limit)
+        return await self._archive.frames(job_id, after, limit)
+
+    def frame_pages(self, job_id: str, after: int | None = None) -> AsyncIterator[list[tuple[int, bytes]]]:
+        """See :meth:`JobArchive.frame_pages`."""
+        return self._archive.frame_pages(job_id, after)
+
+    async def picture(self, job_id: str, index: int, *, overlay: bool) -> bytes:
+        """Return a frame that the job has begun as JPEG, or one that it has done with what was found drawn on it.
 
         Raises:
-            NotFound: there is no such job.
+            NotFound: there is no such job or frame, or its source is gone.
         """
-        if job_id not in self._live:
-            await self._record(job_id)
-        return await self._store.frames(job_id, after=after, limit=limit)
+        live = self._live.get(job_id)
+        begun = live is not None and live.job.has_begun(index)
+        return await self._archive.still(job_id, index, overlay=overlay, begun=begun)
+
+    async def video(self, job_id: str) -> BinaryIO:
+        """See :meth:`JobArchive.video`."""
+        return await self._archive.video(job_id)
 
     async def logs(self, job_id: str) -> dict[str, str]:
-        """Plugin → what it has printed in this job, the last of it; all its plugins, in the order of the pipeline.
+        """Return the end of what each plugin has printed in this job, in the order of the pipeline.
 
         Raises:
             NotFound: there is no such job.
         """
         live = self._live.get(job_id)
-        if live is not None:
-            await trio.lowlevel.checkpoint()
-            return live.job.logs()
-        state = await self.state(job_id)
-        stored = msgspec.json.decode(await self._store.log(job_id) or b"{}", type=dict[str, str])
-        return dict.fromkeys(state.plugins, "") | stored
+        if live is None:
+            return await self._archive.logs(job_id)
+        await trio.lowlevel.checkpoint()
+        return live.job.logs()
 
     async def wait_changed(self, job_id: str, seen: JobState) -> JobState:
         """Wait until a job is not as it was seen, or has ended.
@@ -248,29 +254,6 @@ class JobManager:
             await live.job.wait_changed()
         return await self.state(job_id)
 
-    async def picture(self, job_id: str, index: int, overlay: bool) -> bytes:
-        """A frame that the job has begun, as JPEG; or one that it has done, with what was found drawn on it.
-
-        Raises:
-            NotFound: there is no such job or frame, or its source is gone.
-        """
-        record = await self._record(job_id)
-        frame = await self._store.frame(job_id, index)
-        live = self._live.get(job_id)
-        begun = live is not None and live.job.has_begun(index)
-        if frame is None and (overlay or not begun):
-            raise NotFound(f"Job {job_id} has no frame {index} (yet).")
-        return await self._pictures.picture(await self._location(record), index, frame if overlay else None)
-
-    async def video(self, job_id: str) -> BinaryIO:
-        """An MP4 of the frames that the job has done, with what was found drawn on them, open for reading.
-
-        Raises:
-            NotFound: there is no such job, it has done none, or its source is gone.
-        """
-        record = await self._record(job_id)
-        return await self._videos.annotated(await self._location(record), self._frame_pages(job_id))
-
     def current(self) -> list[ProgressPayload | PluginStatusPayload]:
         """The state of all jobs that have not ended, as messages for a client that has just come."""
         return [payload for live in self._live.values() for payload in live.job.current()]
@@ -282,9 +265,9 @@ class JobManager:
         if key is not None and (known := await self._store.job_by_key(key)) is not None:
             return await self._repeat(known, digest, upload)
         self._require_room()
-        checked = await self._submissions.check(request, upload)
+        plan = await self._factory.plan(request, upload)
         job_id, created_at = str(uuid.uuid4()), utc_now()
-        job = await self._submissions.build(checked, job_id, created_at)
+        job = self._factory.build(JobSpec(job_id=job_id, created_at=created_at, plan=plan))
         record = JobRecord(
             job_id=job_id,
             created_at=created_at,
@@ -295,7 +278,7 @@ class JobManager:
             request_hash=digest,
             upload=str(upload) if upload is not None else None,
         )
-        self._require_room()  # others may have come while this one was being checked
+        self._require_room()  # others may have come while this one was being planned
         live = self._live[job_id] = _Live(job, record)
         try:
             await self._store.add_job(record)
@@ -304,7 +287,7 @@ class JobManager:
             with trio.move_on_after(UNDO_GRACE_S, shield=True), suppress(Exception):
                 await self._store.delete_job(job_id)  # the row may be on disk though nobody was told
             raise
-        last_event_id = self._last_event_id()
+        last_event_id = self._audience.last_id
         job.announce()
         self._work.unpark()
         return Submitted(state=live.job.state(self._queue_position(job_id)), last_event_id=last_event_id)
@@ -314,7 +297,7 @@ class JobManager:
             raise InvalidRequest("This Idempotency-Key was used for another request; use a new one.")
         if upload is not None:
             await trio.Path(upload).unlink(missing_ok=True)  # the first one is there already
-        return Submitted(state=await self.state(known.job_id), last_event_id=self._last_event_id())
+        return Submitted(state=await self.state(known.job_id), last_event_id=self._audience.last_id)
 
     def _require_room(self) -> None:
         if len(self._queued()) >= self._max_queued:
@@ -351,9 +334,7 @@ class JobManager:
                 self._nursery.start_soon(self._settle, live)
 
     def _cancel(self, live: _Live) -> None:
-        waited = live.job.queued
-        live.job.cancel()
-        if waited and self._nursery is not None:
+        if live.job.cancel() and self._nursery is not None:  # else the place that runs it settles it
             self._nursery.start_soon(self._settle, live)
 
     async def _settle(self, live: _Live) -> None:
@@ -400,70 +381,6 @@ class JobManager:
             raise Conflict(f"Job {job_id} is {state.status}; only a running or paused job can be paused and resumed.")
         return live.job.state()
 
-    async def _record(self, job_id: str) -> JobRecord:
-        record = await self._store.job(job_id)
-        if record is None:
-            raise NotFound(f"There is no job {job_id[:80]}.")
-        return record
-
-    async def _frame_pages(self, job_id: str) -> AsyncIterator[list[bytes]]:  # noqa: ASYNC900 - it holds nothing
-        after: int | None = None
-        while page := await self._store.frames(job_id, after=after, limit=FRAMES_AT_ONCE):
-            yield page
-            after = msgspec.json.decode(page[-1])["index"]
-
-    async def _location(self, record: JobRecord) -> str:
-        if record.upload is not None:
-            return record.upload
-        try:
-            return await self._submissions.locate(_request_of(record).source)
-        except InvalidRequest as error:
-            raise NotFound(f"The source of job {record.job_id} is gone: {error}") from error
-
-    async def _recover(self) -> None:
-        """Queued jobs run, running ones go on after their last stored frame."""
-        records: list[JobRecord] = []
-        for status in ("running", "paused", "queued"):
-            page, _ = await self._store.jobs(status=status, limit=RECOVERED_PAGE)
-            records += reversed(page)
-        found: dict[str, Checked | KinoraError] = {}
-        places = trio.CapacityLimiter(RECOVERED_AT_ONCE)
-        async with trio.open_nursery() as nursery:
-            for record in records:
-                nursery.start_soon(self._check_again, record, found, places)
-        for record in records:
-            await self._take_up(record, found[record.job_id])
-
-    async def _check_again(
-        self, record: JobRecord, found: dict[str, Checked | KinoraError], places: trio.CapacityLimiter
-    ) -> None:
-        upload = Path(record.upload) if record.upload else None
-        async with places:
-            try:
-                found[record.job_id] = await self._submissions.check(_request_of(record), upload)
-            except KinoraError as error:
-                found[record.job_id] = error
-
-    async def _take_up(self, record: JobRecord, checked: Checked | KinoraError) -> None:
-        if isinstance(checked, KinoraError):
-            await self._give_up(record, f"It could not be taken up again: {checked}")
-            return
-        last = await self._store.last_index(record.job_id)
-        resumed = Resumed()
-        if last is not None:
-            if checked.info.kind == "stream":
-                await self._give_up(record, "Its source is a live stream, which has gone on while the server was away.")
-                return
-            frames = await self._store.frame_count(record.job_id)
-            resumed = Resumed(frames=frames, start=last + checked.request.options.stride)
-        job = await self._submissions.build(checked, record.job_id, record.created_at, resumed)
-        self._live[record.job_id] = _Live(job, record)
-        job.announce()
-
-    async def _give_up(self, record: JobRecord, reason: str) -> None:
-        state = attrs.evolve(_state_of(record), status="interrupted", error=reason, finished_at=utc_now())
-        await self._store.save_job(attrs.evolve(record, status="interrupted", state=msgspec.json.encode(state)))
-
 
 def _digest(request: JobRequest, upload: Path | None) -> str:
     """What makes a request the same request: its JSON, and the uploaded file's bytes. Blocks."""
@@ -472,12 +389,3 @@ def _digest(request: JobRequest, upload: Path | None) -> str:
         with upload.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def _state_of(record: JobRecord) -> JobState:
-    state = msgspec.json.decode(record.state, type=JobState)
-    return state if state.status in ENDED else attrs.evolve(state, status="interrupted")
-
-
-def _request_of(record: JobRecord) -> JobRequest:
-    return msgspec.json.decode(record.request, type=JobRequest)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 import trio
 
-from kinora.plugins.libraries import EXAMINERS, Examine, Library
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import ForkServer, Worker, WorkerGone
+from kinora.actors.one_shot import OneShotFailed, one_shot
+from kinora.plugins.libraries import EXAMINER, EXAMINERS, Examine, Library
+from kinora.runtime.workers import ForkServer
 
-TARGET = "kinora.plugins.libraries:main"
 TIMEOUT_S = 60.0
 """Importing torch from a cold disk takes long."""
 
@@ -34,23 +32,8 @@ class LibraryList:
             return self._found
 
     async def _examine(self, name: str) -> Library:
-        worker = await self._fork_server.fork(TARGET, f"examine {name}")
+        request = Examine(name)
         try:
-            with trio.fail_after(TIMEOUT_S):
-                return await _ask(worker, name)
-        except trio.TooSlowError:
-            return _broken(name, f"took longer than {TIMEOUT_S:.0f} s")
-        except (WorkerGone, ProtocolError, msgspec.MsgspecError) as error:
-            return _broken(name, f"failed: {error}")
-        finally:
-            with trio.CancelScope(shield=True):  # Worker.kill bounds itself
-                await worker.kill()
-
-
-async def _ask(worker: Worker, name: str) -> Library:
-    await worker.send(msgspec.msgpack.encode(Examine(name)))
-    return msgspec.msgpack.decode(await worker.receive(), type=Library)
-
-
-def _broken(name: str, how: str) -> Library:
-    return Library(name=name, reason=f"importing {name} {how}")
+            return await one_shot(self._fork_server, EXAMINER, f"examine {name}", request, Library, timeout_s=TIMEOUT_S)
+        except OneShotFailed as error:
+            return Library(name=name, reason=f"importing {name} failed: {error}")

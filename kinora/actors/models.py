@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
-from kinora.actors.messages import Stage
+from kinora.actors.messages import Health, Stage, StageStatus
 
 JobStatus = Literal["queued", "running", "paused", "done", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
@@ -46,13 +46,15 @@ class StageError:
 class StageState:
     """One plugin's work in one job."""
 
-    status: Literal["waiting", "started", "running", "completed", "failed"] = "waiting"
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+    """The options as it ran with them, defaults filled in."""
+    status: Literal["waiting"] | StageStatus = "waiting"
     frames: int = 0
     failures: int = 0
     restarts: int = 0
     queue_ms: TimingSummary | None = None
     run_ms: TimingSummary | None = None
-    health: Literal["ok", "degraded", "failed"] = "ok"
+    health: Health = "ok"
     device_used: str = "cpu"
     """What it runs on now; ``cpu`` after it has lost its GPU."""
     finalize: msgspec.Raw

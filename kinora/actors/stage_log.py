@@ -7,7 +7,7 @@ from kinora.actors.models import StageError
 from kinora.actors.plugin_records import PluginRecord
 from kinora.plugins.protocol import TRACEBACK_CHARACTERS
 from kinora.runtime.tail import Tail
-from kinora.runtime.workers import LOG_BYTES, Worker
+from kinora.runtime.worker_log import LOG_BYTES
 
 
 class StageLog:
@@ -20,19 +20,19 @@ class StageLog:
         self._output = Tail(LOG_BYTES)
         self._last_words = ""
 
-    def text(self, worker: Worker | None) -> str:
-        """The output so far, that of the process at work included."""
-        if worker is None:
+    def text(self, running: bytes) -> str:
+        """Return the output so far; ``running`` is that of the process at work, which is not kept yet."""
+        if not running:
             return self._output.text()
         both = Tail(LOG_BYTES)
         both.add(self._output.data())
-        both.add(worker.log.data())
+        both.add(running)
         return both.text()
 
-    def take(self, worker: Worker) -> None:
+    def take(self, output: bytes) -> None:
         """Keep the output of a process that has ended."""
-        self._last_words = worker.log.text()
-        self._output.add(worker.log.data())
+        self._last_words = output.decode("utf-8", "backslashreplace")
+        self._output.add(output)
 
     def note_failure(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
         """It raised."""

@@ -247,10 +247,12 @@ class Store:
         """
         return await self._read(database.jobs, status, limit, cursor)
 
-    async def frames(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> list[bytes]:
-        """A job's frames in index order, those with an index above ``after``, all that were put before this call."""
+    async def frames(
+        self, job_id: str, *, after: int | None = None, limit: int | None = None
+    ) -> list[tuple[int, bytes]]:
+        """A job's frames above the index ``after`` in index order, each with its index; all that were put before."""
         found = await self._found(job_id, after, limit)
-        return [found[index] for index in sorted(found)][: None if limit is None else max(0, limit)]
+        return sorted(found.items())[: None if limit is None else max(0, limit)]
 
     async def frame(self, job_id: str, index: int) -> bytes | None:
         """One frame, None if it is not there (yet)."""

@@ -7,19 +7,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-import attrs
 import trio
 
-from kinora.actors.errand import ErrandFailed, run_errand
 from kinora.actors.errors import NotFound
+from kinora.actors.one_shot import OneShotFailed, one_shot
+from kinora.media.messages import ANNOTATOR, Annotate, Written
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
 
-TARGET = "kinora.media.programs.annotator:main"
 AT_ONCE = 1
 """Videos being made at the same time; further requests wait."""
-PATIENCE_S = 60.0
-"""With a source that gives no picture for so long, there will be no video."""
+TIMEOUT_S = 60.0
+"""Between two signs of progress."""
 
 
 class Videos:
@@ -31,7 +30,7 @@ class Videos:
         self._folder = folder
         self._places = trio.CapacityLimiter(AT_ONCE)
 
-    async def annotated(self, location: str, pages: AsyncIterable[list[bytes]]) -> BinaryIO:
+    async def annotated(self, location: str, pages: AsyncIterable[list[tuple[int, bytes]]]) -> BinaryIO:
         """An MP4 of the source's pictures that have a FrameData in ``pages``, open for reading; gone once it is closed.
 
         Raises:
@@ -43,16 +42,15 @@ class Videos:
                 frames, out = folder / "frames.ndjson", folder / "annotated.mp4"
                 async with await frames.open("wb") as lines:
                     async for page in pages:
-                        await lines.write(b"".join(frame + b"\n" for frame in page))
-                await self._order(location, str(frames), str(out))
+                        await lines.write(b"".join(frame + b"\n" for _, frame in page))
+                await self._write(location, str(frames), str(out))
                 return (await out.open("rb")).wrapped
 
-    async def _order(self, location: str, frames: str, out: str) -> None:
-        limits = attrs.asdict(self._limits)
-        order = {"op": "annotate", "location": location, "frames": frames, "out": out, "limits": limits}
+    async def _write(self, location: str, frames: str, out: str) -> None:
+        request = Annotate(location=location, frames=frames, out=out, limits=self._limits)
         try:
-            answer = await run_errand(self._fork_server, TARGET, "video", order, patience_s=PATIENCE_S)
-        except ErrandFailed as error:
+            written = await one_shot(self._fork_server, ANNOTATOR, "video", request, Written, timeout_s=TIMEOUT_S)
+        except OneShotFailed as error:
             raise NotFound(f"The video could not be made: {error}") from error
-        if answer["pictures"] == 0:
+        if written.pictures == 0:
             raise NotFound("There is no video: the job has no frames (yet).")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from kinora.actors.submission import DEMO_SOURCE
+from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli.errors import Failed
 from kinora.cli.live import Moment, live_progress
 from kinora.media.source_types import SourceError

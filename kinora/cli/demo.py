@@ -11,7 +11,7 @@ import attrs
 import click
 import trio
 
-from kinora.actors.submission import DEMO_SOURCE
+from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.errors import Interrupted
 from kinora.cli.live import Live, Moment, live_progress

@@ -42,13 +42,13 @@ class ResultsFile:
         with file:
             yield cls(path, [file, sys.stdout.buffer] if to_stdout else [file])
 
-    def add(self, lines: Sequence[bytes]) -> None:
-        """The next frames, each as JSON text; they are written out when this returns."""
-        for line in lines:
-            frame: dict[str, Any] = msgspec.json.decode(line)
-            self.last_index = frame["index"]
-            for plugin, result in frame["results"].items():
+    def add(self, frames: Sequence[tuple[int, bytes]]) -> None:
+        """Write the next frames, each an index and its JSON text; they are on their way to the disk afterwards."""
+        for index, line in frames:
+            self.last_index = index
+            results: dict[str, Any] = msgspec.json.decode(line)["results"]
+            for plugin, result in results.items():
                 self.tally.add(plugin, result)
         for file in self._files:
-            file.write(b"".join(line + b"\n" for line in lines))
+            file.write(b"".join(line + b"\n" for _, line in frames))
             file.flush()

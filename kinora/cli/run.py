@@ -14,7 +14,7 @@ import trio
 
 from kinora.actors.job_request import JobRequest, parse_job_request
 from kinora.actors.models import JobState
-from kinora.actors.submission import DEMO_SOURCE
+from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.annotating import annotate_source
 from kinora.cli.errors import Misuse
@@ -29,8 +29,6 @@ from kinora.media.url_access import ANY_PUBLIC, HttpUrl, is_url
 from kinora.settings import Settings
 from kinora.system import System, open_system
 
-PAGE = 500
-"""Frames read from the store at a time."""
 REFRESH_S = 0.1
 """Between two looks at a running job."""
 
@@ -164,8 +162,8 @@ async def _follow(system: System, state: JobState, results: ResultsFile) -> JobS
 
 
 async def _take_frames(system: System, job_id: str, results: ResultsFile) -> None:
-    while lines := await system.jobs.frames(job_id, after=results.last_index, limit=PAGE):
-        results.add(lines)
+    async for page in system.jobs.frame_pages(job_id, after=results.last_index):
+        results.add(page)
 
 
 def _show(live: Live, state: JobState, tally: Tally) -> None:

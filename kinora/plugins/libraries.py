@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from kinora.runtime.channel import Channel
+from kinora.runtime.program import Line, Program, serve
 
 _IDENTITY = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
@@ -21,7 +22,7 @@ _IDENTITY = (
 """The smallest model in ONNX that can be loaded: y = x."""
 
 
-class Library(msgspec.Struct, frozen=True, kw_only=True):
+class Library(msgspec.Struct, tag_field="op", tag="library", frozen=True, kw_only=True):
     """One library, as it is installed here."""
 
     name: str
@@ -35,16 +36,22 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     """The names of those that it has found itself, in its order."""
 
 
-class Examine(msgspec.Struct, frozen=True):
-    """The request to the worker."""
+class Examine(msgspec.Struct, tag_field="op", tag="examine", frozen=True):
+    """Import one of ``EXAMINERS`` and look; answered with Library."""
 
     name: str
 
 
+EXAMINER: Program[Examine, Library] = Program(
+    "kinora.plugins.libraries:main",
+    msgspec.msgpack.Decoder(Examine).decode,
+    msgspec.msgpack.Decoder(Library).decode,
+)
+
+
 def main(channel: Channel) -> None:
     """Import the library that the server asks about and say what it can use."""
-    data, _ = channel.recv()
-    channel.send(msgspec.msgpack.encode(examine(msgspec.msgpack.decode(data, type=Examine).name)))
+    serve(Line(EXAMINER, channel), lambda request, _fds: [examine(request.name)])
 
 
 def examine(name: str) -> Library:

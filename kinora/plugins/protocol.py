@@ -1,7 +1,7 @@
-"""What the server and a plugin's worker process say to each other, as msgpack; results travel as JSON text inside.
+"""The messages between the server and a plugin's worker process; results travel as JSON text inside.
 
-The server asks (``Request``), one thing at a time. The worker answers each request with one ``Answer``, and may send
-``Note``s before it. What the worker says is checked as it is decoded, for its process is the plugin's.
+The server sends one ``Request`` at a time. The worker answers each with one ``Answer``, and may send ``Note``s before
+it. What the worker sends is checked as it is decoded, because its process is the plugin's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from kinora.plugins.api import Severity
+from kinora.runtime.program import Program
 
 MESSAGE_CHARACTERS = 1_000
 TRACEBACK_CHARACTERS = 8_000
@@ -118,6 +119,8 @@ Request = Inspect | Prepare | Process | Finalize
 Note = Warned | Partial
 Answer = Plugins | Done | Raised
 
-encode = msgspec.msgpack.encode
-decode_request = msgspec.msgpack.Decoder(Inspect | Prepare | Process | Finalize).decode
-decode_answer = msgspec.msgpack.Decoder(Plugins | Done | Raised | Warned | Partial).decode
+PLUGIN: Program[Request, Answer | Note] = Program(
+    "kinora.plugins.worker:main",
+    msgspec.msgpack.Decoder(Inspect | Prepare | Process | Finalize).decode,
+    msgspec.msgpack.Decoder(Plugins | Done | Raised | Warned | Partial).decode,
+)

@@ -17,7 +17,6 @@ from kinora.plugins.options import schema_fault
 from kinora.plugins.protocol import Origin
 from kinora.runtime.workers import ForkServer, ForkServerGone, ProtocolError, Worker, WorkerGone, describe_exit
 
-WORKER_TARGET = "kinora.plugins.worker:main"
 INSPECT_TIMEOUT_S = 10.0
 """For importing a plugin; models are loaded later, in ``prepare``."""
 INSPECT_AT_ONCE = 4
@@ -100,27 +99,19 @@ class PluginRegistry:
     async def _inspect(self, candidate: Candidate) -> list[PluginEntry]:
         if candidate.fault:
             return [_broken(candidate, candidate.fault)]
-        worker = await self._fork_server.fork(WORKER_TARGET, f"inspect {candidate.name}")
-        try:
-            with trio.fail_after(INSPECT_TIMEOUT_S):
-                return read_answer(candidate, await _ask(worker, candidate.origin))
-        except trio.TooSlowError:
-            reason = f"importing it took longer than {INSPECT_TIMEOUT_S:.0f} s: load models in prepare, not on import"
-            return [_broken(candidate, reason, worker.log.text())]
-        except WorkerGone:
-            await worker.stop(EXIT_GRACE_S)
-            return [_broken(candidate, f"on import {_how_it_ended(worker)}", worker.log.text())]
-        except (ProtocolError, msgspec.MsgspecError):
-            return [_broken(candidate, "on import it wrote into the channel to the server", worker.log.text())]
-        finally:
-            with trio.CancelScope(shield=True):  # Worker.kill bounds itself
-                await worker.kill()
-
-
-async def _ask(worker: Worker, origin: Origin) -> protocol.Answer | protocol.Note:
-    await worker.send(protocol.encode(protocol.Inspect(origin=origin)))
-    answer: protocol.Answer | protocol.Note = protocol.decode_answer(await worker.receive())
-    return answer
+        async with self._fork_server.worker(protocol.PLUGIN, f"inspect {candidate.name}") as talk:
+            log = talk.worker.log
+            try:
+                with trio.fail_after(INSPECT_TIMEOUT_S):
+                    return read_answer(candidate, await talk.ask(protocol.Inspect(origin=candidate.origin)))
+            except trio.TooSlowError:
+                reason = f"importing it took longer than {INSPECT_TIMEOUT_S:.0f} s: load models in prepare instead"
+                return [_broken(candidate, reason, log.text())]
+            except WorkerGone:
+                await talk.worker.stop(EXIT_GRACE_S)
+                return [_broken(candidate, f"on import {_how_it_ended(talk.worker)}", log.text())]
+            except (ProtocolError, msgspec.MsgspecError):
+                return [_broken(candidate, "on import it wrote into the channel to the server", log.text())]
 
 
 def _how_it_ended(worker: Worker) -> str:

@@ -31,20 +31,18 @@ from kinora.plugins.results import BadResult, encode_result
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.frames import RingReader
 from kinora.runtime.machine import THREAD_VARIABLES
+from kinora.runtime.program import Line, serve
 
 _SEVERITIES = ("low", "medium", "high")
+_Line = Line[protocol.Request, protocol.Answer | protocol.Note]
 
 
 def main(channel: Channel) -> None:
-    """Serve one plugin until the server closes the channel."""
+    """Serve one plugin."""
     _settle()
-    stage, own = _Stage(channel), os.getpid()
-    while True:
-        data, fds = channel.recv()
-        answer = _answer(stage, protocol.decode_request(data), fds)
-        if os.getpid() != own:
-            os._exit(0)  # a copy that the plugin has forked and let come back here: it must not answer as well
-        channel.send(protocol.encode(answer))
+    line = Line(protocol.PLUGIN, channel)
+    stage = _Stage(line)
+    serve(line, lambda request, fds: [_answer(stage, request, fds)])
 
 
 def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protocol.Answer:
@@ -90,8 +88,8 @@ def _cap_address_space(more: int | None) -> None:
 class _Context:
     """What the plugin may use, see :class:`~kinora.plugins.api.PluginContext`."""
 
-    def __init__(self, channel: Channel, options: Mapping[str, Any], device: str, models_dir: Path) -> None:
-        self._channel = channel
+    def __init__(self, line: _Line, options: Mapping[str, Any], device: str, models_dir: Path) -> None:
+        self._line = line
         self.options = options
         self.device = device
         self.models_dir = models_dir
@@ -100,19 +98,19 @@ class _Context:
         if severity not in _SEVERITIES:
             raise ValueError(f"severity must be one of {', '.join(_SEVERITIES)}, not {severity!r}")
         text = _valid(str(message))[:MESSAGE_CHARACTERS]
-        self._channel.send(protocol.encode(protocol.Warned(message=text, severity=severity)))
+        self._line.send(protocol.Warned(message=text, severity=severity))
 
     def partial(self, result: Mapping[str, Any]) -> None:
         encoded = encode_result(result)
         if encoded is not None:
-            self._channel.send(protocol.encode(protocol.Partial(result=encoded.data)))
+            self._line.send(protocol.Partial(result=encoded.data))
 
 
 class _Stage:
     """One plugin at work in one job."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, line: _Line) -> None:
+        self._line = line
         self._plugin: Plugin | None = None
         self._ring: RingReader | None = None
 
@@ -122,7 +120,7 @@ class _Stage:
         _use_threads(request.threads)
         _cap_address_space(request.address_space)
         options = MappingProxyType(msgspec.json.decode(request.options))
-        context = _Context(self._channel, options, request.device, Path(request.models_dir))
+        context = _Context(self._line, options, request.device, Path(request.models_dir))
 
         def prepare() -> None:
             plugin = load(request.origin)()

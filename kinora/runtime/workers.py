@@ -13,7 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import Generic
 
 import attrs
 import msgspec
@@ -22,16 +23,13 @@ import trio
 from kinora.runtime import forkserver
 from kinora.runtime.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
 from kinora.runtime.memory import uses_more
-from kinora.runtime.tail import Tail
+from kinora.runtime.program import Answer, Program, Request, encode
+from kinora.runtime.worker_log import Log
 
-LOG_BYTES = 64 * 1024
-"""How much of a worker's output is kept; when there is more, the oldest goes."""
-LOG_READS_AT_END = 16
-"""A pipe holds 64 KiB, or up to 1 MiB if the worker asked for it."""
-LOG_PAUSE_S = 0.01
-"""Between two reads of its output, so that a worker that prints without end cannot busy the event loop."""
 STATUS_WAIT_S = 0.5
 """A worker whose channel has closed has nearly always ended; its status is waited for this long."""
+STOP_GRACE_S = 0.05
+"""What a worker gets to end by itself once its channel has closed."""
 TERM_GRACE_S = 0.025
 KILL_GRACE_S = 5.0
 """A killed process that is still there after this is stuck in the kernel; its pid is reported."""
@@ -78,44 +76,6 @@ def describe_exit(status: int | None) -> str:
         return f"was killed by signal {-status}"
 
 
-class Log(Tail):
-    """The last bytes that a worker wrote to its standard output and error, read from a pipe that it owns."""
-
-    def __init__(self, fd: int) -> None:
-        super().__init__(LOG_BYTES)
-        os.set_blocking(fd, False)
-        self._fd = fd
-
-    async def collect(self) -> None:
-        """Read until the log is closed or no one can write to it any more."""
-        with contextlib.suppress(trio.ClosedResourceError):
-            while self._read() != b"":
-                await trio.lowlevel.wait_readable(self._fd)
-                await trio.sleep(LOG_PAUSE_S)
-
-    def close(self) -> None:
-        """Take what is left in the pipe, and close it; done when everything that wrote to it is gone."""
-        if self._fd < 0:
-            return
-        for _ in range(LOG_READS_AT_END):
-            if not self._read():
-                break
-        trio.lowlevel.notify_closing(self._fd)
-        os.close(self._fd)
-        self._fd = -1
-
-    def _read(self) -> bytes | None:
-        """Keep what is there and return it; empty at the end, None when there is nothing yet."""
-        if self._fd < 0:
-            return b""
-        try:
-            data = os.read(self._fd, LOG_BYTES)
-        except BlockingIOError:
-            return None
-        self.add(data)
-        return data
-
-
 class Worker:
     """One worker process, seen from the server. Made by :meth:`ForkServer.fork`; whoever asked for it stops it."""
 
@@ -134,6 +94,8 @@ class Worker:
         self.log = log
         self.gone = trio.Event()
         """Set once its process and everything it started are gone; its log is complete then."""
+        self.stuck = False
+        """True once it was to be ended and would not go."""
         self.forked = trio.Event()
         """Set once it runs, or never will."""
         self._exited = trio.Event()
@@ -177,16 +139,17 @@ class Worker:
             await self._exited.wait()
         return WorkerGone(self.name, self.status, self.over_memory)
 
-    async def stop(self, grace_s: float) -> bool:
+    async def stop(self, grace_s: float | None = None) -> bool:
         """Ask it to end by closing the channel; after the grace SIGTERM, then SIGKILL.
 
-        Returns whether it is gone with everything it started: False means a process that is stuck in the kernel, still
-        there ``KILL_GRACE_S`` later. Runs to its end even if cancelled, which is why it has those bounds.
+        ``grace_s`` is the fork server's unless given. Returns whether it is gone with everything it started: False
+        means a process that is stuck in the kernel, still there ``KILL_GRACE_S`` later. Runs to its end even if
+        cancelled, which is why it has those bounds.
         """
         with contextlib.suppress(OSError, trio.ClosedResourceError):
             self._socket.shutdown(socket.SHUT_WR)
         with trio.CancelScope(shield=True):  # every wait below has a deadline
-            with trio.move_on_after(grace_s):
+            with trio.move_on_after(self._server.grace_s if grace_s is None else grace_s):
                 await self.gone.wait()
             await self._signal(signal.SIGTERM, TERM_GRACE_S)
             await self._kill()
@@ -200,6 +163,7 @@ class Worker:
 
     async def _kill(self) -> None:
         await self._signal(signal.SIGKILL, KILL_GRACE_S)
+        self.stuck = not self.gone.is_set()
         self._socket.close()
 
     async def _signal(self, number: int, grace_s: float) -> None:
@@ -215,6 +179,36 @@ class Worker:
         with contextlib.suppress(OSError, trio.ClosedResourceError):
             # A descendant may still hold the other end: this wakes whoever receives.
             self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class Conversation(Generic[Request, Answer]):
+    """The server's end of the talk with a program in a worker."""
+
+    def __init__(self, program: Program[Request, Answer], worker: Worker) -> None:
+        self.worker = worker
+        self._decode = program.decode_answer
+
+    async def send(self, message: Request, fds: Sequence[int] = ()) -> None:
+        """Send one message; see :meth:`Worker.send`."""
+        await self.worker.send(encode(message), fds)
+
+    async def receive(self) -> Answer:
+        """Wait for one message; see :meth:`Worker.receive`. Bytes that are no message of the program's are refused.
+
+        Raises:
+            WorkerGone: nothing more will come.
+            ProtocolError: it sent bytes that are no message; it must be killed.
+        """
+        data = await self.worker.receive()
+        try:
+            return self._decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ProtocolError(f"its process sent bytes that are no message: {error}") from error
+
+    async def ask(self, message: Request, fds: Sequence[int] = ()) -> Answer:
+        """Send one message and wait for the next that comes."""
+        await self.send(message, fds)
+        return await self.receive()
 
 
 async def _recv_packet(end: trio.socket.SocketType) -> bytes:
@@ -245,10 +239,13 @@ class ForkServer:
     """Owns the fork server's process and knows all workers.
 
     ``preload`` are the modules that it imports before the first fork; none of them may start a thread.
-    ``memory_limit`` is what any worker may have resident, in bytes.
+    ``memory_limit`` is what any worker may have resident, in bytes; ``grace_s`` what it gets to end by itself.
     """
 
-    def __init__(self, preload: Sequence[str] = (), *, memory_limit: int | None = None) -> None:
+    def __init__(
+        self, preload: Sequence[str] = (), *, memory_limit: int | None = None, grace_s: float = STOP_GRACE_S
+    ) -> None:
+        self.grace_s = grace_s
         self._preload = tuple(preload)
         self._memory_limit = memory_limit
         self._workers: dict[int, Worker] = {}
@@ -324,6 +321,26 @@ class ForkServer:
             raise ForkServerGone("the fork server ended while it was to start a worker")
         self._started += 1
         return worker
+
+    @contextlib.asynccontextmanager
+    async def worker(
+        self, program: Program[Request, Answer], name: str, *, memory_limit: int | None = None
+    ) -> AsyncIterator[Conversation[Request, Answer]]:
+        """A worker that runs ``program``, stopped with all that it started when the block is left, also if cancelled.
+
+        Raises as :meth:`fork`.
+        """
+        worker = await self.fork(program.target, name, memory_limit)
+        try:
+            yield Conversation(program, worker)
+        finally:
+            await worker.stop()  # noqa: ASYNC102 - it shields itself and bounds each wait
+
+    def stuck(self, group: str) -> tuple[int, ...]:
+        """The pids of workers named ``group/…`` that were stopped and are still there."""
+        return tuple(
+            worker.pid for worker in self._workers.values() if worker.stuck and worker.name.startswith(f"{group}/")
+        )
 
     async def _ask_for_worker(self, target: str, name: str, nursery: trio.Nursery, memory_limit: int | None) -> Worker:
         """Have a worker forked; if that could not be asked for, nothing of it is left."""
@@ -452,6 +469,7 @@ async def _wait_exit(pid: int) -> None:
 
 
 __all__ = [
+    "Conversation",
     "ForkServer",
     "ForkServerGone",
     "ForkServerStatistics",

@@ -56,12 +56,6 @@ _Render = Callable[[JobState], Awaitable[tuple[bytes, bool]]]
 """Gives an answer's body, and whether it has frames that the client said it does not have."""
 
 
-class _Indexed(msgspec.Struct):
-    """As much of a FrameData as paging needs."""
-
-    index: int
-
-
 def json_response(data: Any, status: int = 200, **headers: str) -> Response:
     """``data`` as JSON; ``last_event_id="…"`` becomes ``Last-Event-ID``."""
     body = data if isinstance(data, bytes) else msgspec.json.encode(data)
@@ -167,7 +161,8 @@ async def _show(system: System, job_id: str, document: Callable[[JobState, list[
     limit = whole_number(request.args, "limit", 0, MAX_INDEX)
 
     async def render(state: JobState) -> tuple[bytes, bool]:
-        frames = [] if limit == 0 else await system.jobs.frames(state.job_id, after, limit)
+        found = [] if limit == 0 else await system.jobs.frames(state.job_id, after, limit)
+        frames = [frame for _, frame in found]
         return msgspec.json.encode(document(state, frames)), after is not None and bool(frames)
 
     body = await _newest(system, job_id_of(job_id), render)
@@ -257,7 +252,7 @@ def _add_frame_calls(routes: Blueprint, system: System) -> None:
         if tag in request.if_none_match:
             await system.jobs.state(job_id)
             return Response(b"", 304, headers)
-        data = await system.jobs.picture(job_id, number, overlay)
+        data = await system.jobs.picture(job_id, number, overlay=overlay)
         return Response(data, 200, headers | {"content-type": "image/jpeg"})
 
     @routes.get("/<job_id>/annotated.mp4")
@@ -281,8 +276,8 @@ async def _frame_page(system: System, job_id: str, after: int | None, limit: int
     await system.jobs.state(job_id)
     found = await system.jobs.frames(job_id, after, limit + 1)
     page = found[:limit]
-    next_after = _index_of(page[-1]) if len(found) > limit else None
-    return json_response({"frames": [msgspec.Raw(frame) for frame in page], "next_after": next_after})
+    next_after = page[-1][0] if len(found) > limit else None
+    return json_response({"frames": [msgspec.Raw(frame) for _, frame in page], "next_after": next_after})
 
 
 @attrs.frozen
@@ -297,16 +292,11 @@ class _Stream:
     ) -> AsyncIterator[bytes]:
         """All frames that there are."""
         yield self.head
-        while page := await system.jobs.frames(job_id, after, MAX_FRAMES_PER_PAGE):
-            yield self.render(page)
-            after = _index_of(page[-1])
+        async for page in system.jobs.frame_pages(job_id, after):
+            yield self.render([frame for _, frame in page])
 
 
 _STREAMS = {
     NDJSON: _Stream(b"", lambda page: b"\n".join(page) + b"\n"),
     CSV: _Stream(csv_head(), csv_rows),
 }
-
-
-def _index_of(frame: bytes) -> int:
-    return msgspec.json.decode(frame, type=_Indexed).index

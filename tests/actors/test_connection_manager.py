@@ -64,16 +64,6 @@ def test_a_full_server_says_so() -> None:
     assert not manager.is_connected("two")
 
 
-def test_all_can_be_sent_away() -> None:
-    """When the server goes, each session is told with 1001."""
-    manager = ConnectionManager()
-    visitors = [Visitor() for _ in range(3)]
-    for number, visitor in enumerate(visitors):
-        manager.add_connection(str(number), visitor)
-    manager.close_all()
-    assert [visitor.codes for visitor in visitors] == [[1001]] * 3
-
-
 def test_ids_grow_by_one() -> None:
     """Each message gets the next id, and last_id is that of the newest."""
     manager = clockless()

@@ -1,14 +1,12 @@
 """What the inspector says of a job's plugins: metadata, timings, and when one is too slow."""
 
 import pytest
-import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.actors.errors import NotFound
 from kinora.actors.inspector import RECENT, InspectorService, PluginInspector, Timings
 from kinora.plugins.api import PluginMetadata
-from kinora.runtime.actor import ActorGone
 
 MOTION = PluginMetadata(name="motion", latency_budget_ms=20)
 FACES = PluginMetadata(name="faces")
@@ -146,22 +144,30 @@ def test_percentiles_are_of_the_recent_past() -> None:
     assert (summary.p50, summary.p95, summary.max) == (49, 94, 500)
 
 
-async def test_the_service_gives_each_job_its_inspector() -> None:
-    """While it runs it is available, and two jobs do not share their timings."""
+def test_the_service_gives_each_job_its_inspector() -> None:
+    """Two jobs do not share their timings."""
     service = InspectorService()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(service.run)
-        assert service.available
-        first, second = [await service.open_job(name, PLUGINS) for name in ("job-1", "job-2")]
-        first.stop_timing("motion", 5)
-        assert second.collect_timings() == {"motion": 0, "faces": 0}
-        service.stop()
-    assert not service.available
+    first, second = [service.open_job(name, PLUGINS) for name in ("job-1", "job-2")]
+    first.stop_timing("motion", 5)
+    assert second.collect_timings() == {"motion": 0, "faces": 0}
+    assert service.fault is None
 
 
-async def test_a_service_that_is_down_says_so_at_once() -> None:
-    """A job that starts meanwhile is told, so that it goes on without."""
+def test_a_job_whose_inspector_cannot_be_made_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given one that measures nothing, the reason is kept, and the next job may have one again."""
     service = InspectorService()
-    assert not service.available
-    with pytest.raises(ActorGone):
-        await service.open_job("job-1", PLUGINS)
+    with monkeypatch.context() as broken:
+        broken.setattr(PluginInspector, "__init__", _fail)
+        inspector = service.open_job("job-1", PLUGINS)
+    inspector.start_timing("motion")
+    inspector.add_queue("motion", 1.0)
+    assert inspector.stop_timing("motion", 5) == 0
+    assert inspector.over_budget("motion", 1e9) is False
+    assert (inspector.collect_timings(), inspector.run_ms("motion"), inspector.queue_ms("motion")) == (None, None, None)
+    assert service.fault == "RuntimeError: fault injected"
+    assert service.open_job("job-2", PLUGINS).collect_timings() == {"motion": 0, "faces": 0}
+    assert service.fault is None
+
+
+def _fail(*_: object) -> None:
+    raise RuntimeError("fault injected")

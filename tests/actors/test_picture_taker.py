@@ -34,17 +34,12 @@ WIDTH, HEIGHT = 64, 48
 
 @attrs.define
 class Watcher:
-    """Somebody who wants so many pictures a second."""
+    """Somebody who looks at pictures."""
 
-    fps: float = np.inf
     seen: list[FrameImage] = attrs.field(factory=list)
     news: trio.Event = attrs.field(factory=trio.Event)
 
-    def picture_fps(self, job_id: str) -> float:
-        """The same for all jobs."""
-        return self.fps
-
-    def show(self, image: FrameImage) -> None:
+    async def show(self, image: FrameImage) -> None:  # noqa: ASYNC124 - as the taker calls it
         """Keep it."""
         self.seen.append(image)
         self.news.set()
@@ -54,15 +49,17 @@ class Watcher:
 class Taking:
     """A taker at work on a ring of its own. Its frames come 32 a second, of one grey each, ten times the index."""
 
-    def __init__(self, system: System, watcher: Watcher) -> None:
+    def __init__(self, system: System, watcher: Watcher, fps: float = np.inf) -> None:
         self.ring = FrameRing(4, WIDTH * HEIGHT * 3)
         self._writer = RingWriter(os.dup(self.ring.fd), self.ring.slots, self.ring.slot_bytes)
         self.ring.seal()
-        self.taker = PictureTaker("job", watcher, system.fork_server, 0.05)
+        self.taker = PictureTaker("job", system.fork_server)
+        self.taker.fps = fps
+        self._show = watcher.show
 
     async def run(self) -> None:
         """Until finished."""
-        await self.taker.run(self.ring, self.ring.release)
+        await self.taker.run(self.ring, self.ring.release, self._show)
 
     def offer(self, index: int) -> bool:
         """Pass a frame by; whether it has been taken. The pipeline is done with it at once."""
@@ -120,8 +117,8 @@ async def test_a_frame_that_comes_while_it_is_busy_has_no_picture(system: System
 
 async def test_pictures_come_at_the_pace_that_is_wanted(system: System) -> None:
     """At 8 a second every fourth frame of 32 a second is taken; when nobody watches, none."""
-    watcher = Watcher(fps=8)
-    taking = Taking(system, watcher)
+    watcher = Watcher()
+    taking = Taking(system, watcher, fps=8)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(taking.run)
         await trio.testing.wait_all_tasks_blocked()
@@ -131,7 +128,7 @@ async def test_pictures_come_at_the_pace_that_is_wanted(system: System) -> None:
                 await trio.testing.wait_all_tasks_blocked()
             else:
                 assert not taking.offer(index)
-        watcher.fps = 0
+        taking.taker.fps = 0
         assert not taking.offer(1000)
         await taking.taker.finish()
     taking.ring.close()

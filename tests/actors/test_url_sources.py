@@ -54,9 +54,8 @@ async def test_a_url_gives_the_results_and_pictures_of_its_file(system: System, 
     assert (remote.status, remote.frames_done, remote.progress) == ("done", CLIP_FRAMES, 100)
     assert await frames_of(system, remote) == await frames_of(system, local)
     for overlay in (False, True):
-        assert await system.jobs.picture(remote.job_id, 20, overlay) == await system.jobs.picture(
-            local.job_id, 20, overlay
-        )
+        shown = [await system.jobs.picture(state.job_id, 20, overlay=overlay) for state in (local, remote)]
+        assert shown[0] == shown[1]
     with await system.jobs.video(remote.job_id) as video:
         assert video.read(12)[4:8] == b"ftyp"
 

@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-import msgspec
+from typing import Any, Generic
 
 from kinora.runtime.channel import Channel, socket_pair
+from kinora.runtime.program import Answer, Program, Request, encode
 
 JOIN_TIMEOUT_S = 10.0
 
 
-class Peer:
+class Peer(Generic[Request, Answer]):
     """The server's side of the channel."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, program: Program[Request, Answer], channel: Channel) -> None:
+        self._decode = program.decode_answer
         self._channel = channel
 
-    def send(self, fds: Sequence[int] = (), **message: Any) -> None:
+    def send(self, message: Request, fds: Sequence[int] = ()) -> None:
         """Send one message."""
-        self._channel.send(msgspec.msgpack.encode(message), fds)
+        self._channel.send(encode(message), fds)
 
-    def receive(self) -> dict[str, Any]:
+    def receive(self) -> Answer:
         """Wait for one message."""
         data, _ = self._channel.recv()
-        return msgspec.msgpack.decode(data, type=dict[str, Any])
+        return self._decode(data)
 
-    def ask(self, **message: Any) -> dict[str, Any]:
+    def ask(self, message: Request) -> Answer:
         """Send one message and wait for the next that comes."""
-        self.send(**message)
+        self.send(message)
         return self.receive()
 
 
 @contextmanager
-def running(target: Callable[[Channel], None]) -> Iterator[Peer]:
-    """The target at work; at the end our side closes, and the target must return."""
+def running(program: Program[Request, Answer]) -> Iterator[Peer[Request, Answer]]:
+    """The program at work; at the end our side closes, and its target must return."""
+    module, _, function = program.target.partition(":")
+    target: Any = getattr(importlib.import_module(module), function)
     ours, theirs = socket_pair()
     thread = threading.Thread(target=target, args=(Channel(theirs),), daemon=True)
     with theirs:
         with ours:
             thread.start()
-            yield Peer(Channel(ours))
+            yield Peer(program, Channel(ours))
         thread.join(JOIN_TIMEOUT_S)
         assert not thread.is_alive(), "the target did not return at the end of its channel"

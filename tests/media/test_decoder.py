@@ -11,12 +11,27 @@ import cv2
 import numpy as np
 import pytest
 
-from kinora.media.programs import decoder
+from kinora.media.messages import (
+    DECODER,
+    DecoderAnswer,
+    DecoderRequest,
+    Ended,
+    FrameReady,
+    Map,
+    Mapped,
+    Open,
+    Opened,
+    Refused,
+    Slot,
+)
+from kinora.media.source_types import SourceLimits
 from kinora.runtime.frames import FrameRing, RingReader
 from tests.media.channels import Peer, running
 from tests.media.videos import cut, numbered, read_number, write_video
 
 FRAMES = 20
+
+Decoding = Peer[DecoderRequest, DecoderAnswer]
 
 
 @pytest.fixture
@@ -26,27 +41,27 @@ def video(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def decoding(path: Path, slots: int, **work: Any) -> Iterator[tuple[Peer, RingReader]]:
+def decoding(path: Path, slots: int, **work: Any) -> Iterator[tuple[Decoding, RingReader]]:
     """A decoder that has opened the file and mapped a ring, which is then sealed."""
-    with running(decoder.main) as peer:
-        info = peer.ask(op="open", location=str(path), name="clip", limits={"max_pixels": 10**6})
-        assert info["op"] == "info"
-        ring = FrameRing(slots, info["max_frame_bytes"])
-        peer.send(op="map", slots=ring.slots, slot_bytes=ring.slot_bytes, fds=[ring.fd], **work)
-        assert peer.receive() == {"op": "mapped"}
+    with running(DECODER) as peer:
+        opened = peer.ask(Open(location=str(path), name="clip", limits=SourceLimits(max_pixels=10**6)))
+        assert isinstance(opened, Opened)
+        ring = FrameRing(slots, opened.info.max_frame_bytes)
+        peer.send(Map(slots=ring.slots, slot_bytes=ring.slot_bytes, **work), [ring.fd])
+        assert peer.receive() == Mapped()
         ring.seal()
         yield peer, RingReader(ring.fd, ring.slots, ring.slot_bytes)
 
 
-def drain(peer: Peer, reader: RingReader, slots: int) -> tuple[list[tuple[int, int]], dict[str, Any]]:
+def drain(peer: Decoding, reader: RingReader, slots: int) -> tuple[list[tuple[int, int]], DecoderAnswer]:
     """Give each slot back at once; the frames as index and number seen, and the last message."""
     for slot in range(slots):
-        peer.send(op="slot", slot=slot)
+        peer.send(Slot(slot))
     seen: list[tuple[int, int]] = []
-    while (message := peer.receive())["op"] == "frame":
-        image = reader.view(message["slot"], message["height"], message["width"])
-        seen.append((message["index"], read_number(image)))
-        peer.send(op="slot", slot=message["slot"])
+    while isinstance(message := peer.receive(), FrameReady):
+        image = reader.view(message.slot, message.height, message.width)
+        seen.append((message.index, read_number(image)))
+        peer.send(Slot(message.slot))
     return seen, message
 
 
@@ -56,7 +71,7 @@ def test_every_frame_is_written_once_and_then_the_end_is_told(video: Path, slots
     with decoding(video, slots) as (peer, reader):
         seen, end = drain(peer, reader, slots)
     assert seen == [(number, number) for number in range(FRAMES)]
-    assert end == {"op": "end", "truncated": False, "message": None}
+    assert end == Ended(None)
 
 
 def test_start_stride_and_max_frames_choose_the_frames(video: Path) -> None:
@@ -64,20 +79,15 @@ def test_start_stride_and_max_frames_choose_the_frames(video: Path) -> None:
     with decoding(video, 2, start=3, stride=4, max_frames=3) as (peer, reader):
         seen, end = drain(peer, reader, 2)
     assert seen == [(3, 3), (7, 7), (11, 11)]
-    assert end["truncated"] is False
+    assert end == Ended(None)
 
 
 def test_only_slots_that_were_given_are_written_to(video: Path) -> None:
     """With one credit there is one frame, in that slot, and the other slots stay as they were."""
     with decoding(video, 3) as (peer, reader):
-        peer.send(op="slot", slot=1)
-        assert {name: value for name, value in peer.receive().items() if name != "timestamp_ms"} == {
-            "op": "frame",
-            "slot": 1,
-            "index": 0,
-            "width": 160,
-            "height": 120,
-        }
+        ready = peer.ask(Slot(1))
+        assert isinstance(ready, FrameReady)
+        assert (ready.slot, ready.index, ready.width, ready.height) == (1, 0, 160, 120)
         assert reader.view(1, 120, 160).any()
         assert not reader.view(0, 120, 160).any()
         assert not reader.view(2, 120, 160).any()
@@ -88,8 +98,9 @@ def test_a_broken_file_ends_truncated_with_the_reason(video: Path) -> None:
     with decoding(cut(video, 0.7), 2) as (peer, reader):
         seen, end = drain(peer, reader, 2)
     assert 0 < len(seen) < FRAMES
-    assert end["truncated"] is True
-    assert "clip is damaged" in end["message"]
+    assert isinstance(end, Ended)
+    assert end.truncated is not None
+    assert "clip is damaged" in end.truncated
 
 
 def test_pictures_of_a_folder_come_in_their_own_sizes(tmp_path: Path) -> None:
@@ -109,20 +120,21 @@ def test_what_cannot_be_opened_is_answered_with_the_kind_of_error(tmp_path: Path
     """The worker answers and then waits for its end; it does not crash."""
     (tmp_path / "text.mp4").write_text("just words")
     cv2.imwrite(str(tmp_path / "large.png"), np.zeros((101, 100, 3), np.uint8))
-    with running(decoder.main) as peer:
-        answer = peer.ask(op="open", location=str(tmp_path / name), name=name, limits={"max_pixels": 10_000})
-    assert (answer["op"], answer["kind"]) == ("error", kind)
-    assert name in answer["message"]
+    with running(DECODER) as peer:
+        answer = peer.ask(Open(location=str(tmp_path / name), name=name, limits=SourceLimits(max_pixels=10_000)))
+    assert isinstance(answer, Refused)
+    assert answer.kind == kind
+    assert name in answer.message
 
 
 def test_the_server_may_leave_at_any_time(video: Path) -> None:
     """Before a word, after opening, after mapping, in the middle: the worker just ends."""
-    with running(decoder.main):
+    with running(DECODER):
         pass
-    with running(decoder.main) as peer:
-        peer.ask(op="open", location=str(video), name="clip", limits={})
+    with running(DECODER) as peer:
+        peer.ask(Open(location=str(video), name="clip"))
     with decoding(video, 2):
         pass
     with decoding(video, 2) as (peer, _):
-        peer.send(op="slot", slot=0)
-        peer.send(op="slot", slot=1)
+        peer.send(Slot(0))
+        peer.send(Slot(1))

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
 from kinora.media.programs import demo_clip
 from kinora.media.sources import SourceLimits, open_source
 from tests.media.channels import running
@@ -59,11 +60,12 @@ def test_it_is_made_once(clip: Path) -> None:
 def test_its_worker_makes_the_same_everywhere(clip: Path, tmp_path: Path) -> None:
     """In another folder the worker makes the same bytes, and says where; asked twice, it names the same file."""
     folder = tmp_path / "new" / "folder"
-    with running(demo_clip.main) as peer:
-        first = peer.ask(op="make", folder=str(folder))
-        assert peer.ask(op="make", folder=str(folder)) == first
-    assert first == {"op": "made", "path": str(folder / demo_clip.NAME)}
-    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (clip, Path(first["path"]))}
+    with running(DEMO_CLIP) as peer:
+        first = peer.ask(MakeDemoClip(str(folder)))
+        assert peer.ask(MakeDemoClip(str(folder))) == first
+    assert isinstance(first, Made)
+    assert first == Made(str(folder / demo_clip.NAME))
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (clip, Path(first.path))}
     assert len(digests) == 1
 
 

@@ -15,6 +15,7 @@ import trio
 from kinora.plugins import protocol
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
 from kinora.runtime.frames import FrameRing, RingWriter
+from kinora.runtime.program import encode
 from kinora.runtime.workers import ForkServer, Worker, WorkerGone
 
 HEIGHT, WIDTH = 4, 6
@@ -138,9 +139,9 @@ async def ask(
     """The answer, and the notes that came before it."""
     notes: list[protocol.Note] = []
     with trio.fail_after(20):
-        await worker.send(protocol.encode(request), fds)
+        await worker.send(encode(request), fds)
         while True:
-            match protocol.decode_answer(await worker.receive()):
+            match protocol.PLUGIN.decode_answer(await worker.receive()):
                 case protocol.Warned() | protocol.Partial() as note:
                     notes.append(note)
                 case answer:

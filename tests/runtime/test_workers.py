@@ -16,8 +16,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from kinora.runtime import workers
 from kinora.runtime.channel import MAX_MESSAGE_BYTES, PACKET_BYTES, ProtocolError
+from kinora.runtime.worker_log import LOG_BYTES
 from kinora.runtime.workers import (
-    LOG_BYTES,
     ForkServer,
     ForkServerGone,
     Log,

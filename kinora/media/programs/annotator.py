@@ -1,63 +1,42 @@
-"""The worker that writes a copy of a video with what was found drawn into it: ``main`` is its target."""
+"""Writes a copy of a video with what was found drawn into it."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from kinora.media.annotate import annotate, read_frames
-from kinora.media.sources import SourceError, SourceLimits
+from kinora.media.messages import ANNOTATOR, Annotate, Failed, Working, Written
+from kinora.media.sources import SourceError
 from kinora.runtime.channel import Channel
 from kinora.runtime.processes import step_back
+from kinora.runtime.program import Line, serve
 
 WORKING_S = 1.0
+"""The least time between two reports of progress."""
 
-
-class Order(msgspec.Struct, tag_field="op", tag="annotate", frozen=True):
-    """Answered with ``written`` and the number of its ``pictures``, or with ``error`` and a ``message``.
-
-    Before that comes ``working``, again and again, as long as it gets on.
-    """
-
-    location: str
-    frames: str
-    """A file of FrameData, a line each."""
-    out: str
-    limits: SourceLimits = SourceLimits()
+_Line = Line[Annotate, Working | Written | Failed]
 
 
 def main(channel: Channel) -> None:
-    """Do what is ordered until the server closes its end of the channel."""
+    """Write the videos that are asked for, at low priority."""
     step_back()
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        while True:
-            data, _ = channel.recv()
-            answer = _answer(msgspec.msgpack.decode(data, type=Order), _Working(channel))
-            channel.send(msgspec.msgpack.encode(answer))
+    line = Line(ANNOTATOR, channel)
+    serve(line, lambda request, _fds: [_annotate(request, line)])
 
 
-class _Working:
-    """Says that there is progress, not too often."""
+def _annotate(request: Annotate, line: _Line) -> Written | Failed:
+    said = time.monotonic()
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._said = time.monotonic()
+    def report(_pictures: int) -> None:
+        nonlocal said
+        if time.monotonic() - said > WORKING_S:
+            said = time.monotonic()
+            line.send(Working())
 
-    def __call__(self, _pictures: int) -> None:
-        if time.monotonic() - self._said > WORKING_S:
-            self._said = time.monotonic()
-            self._channel.send(msgspec.msgpack.encode({"op": "working"}))
-
-
-def _answer(order: Order, progress: Callable[[int], None]) -> dict[str, Any]:
-    frames = read_frames(Path(order.frames))
+    frames = read_frames(Path(request.frames))
     try:
-        count = annotate(order.location, frames, Path(order.out), limits=order.limits, progress=progress)
+        count = annotate(request.location, frames, Path(request.out), limits=request.limits, progress=report)
     except (SourceError, OSError) as error:
-        return {"op": "error", "message": str(error)}
-    return {"op": "written", "pictures": count}
+        return Failed(str(error))
+    return Written(count)

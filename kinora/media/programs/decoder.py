@@ -1,109 +1,94 @@
-"""The worker that decodes a source into a ring of frames: ``main`` is its target.
-
-The server says what to open, then hands over the ring and, slot by slot, room to write into. Messages are MessagePack
-maps with an ``op``; see :class:`Open`, :class:`Map` and :class:`Slot` for those that come in. Those that go out:
-
-- ``info`` with the fields of ``SourceInfo``, or ``error`` with ``kind`` and ``message``, after which nothing follows;
-- ``mapped``, when the ring can be sealed;
-- ``frame`` with ``slot``, ``index``, ``timestamp_ms``, ``width`` and ``height``, for each picture written;
-- ``end`` with ``truncated`` and ``message``, after the last one.
-"""
+"""Decodes a source into the ring of frames of a job. :mod:`kinora.media.messages` has what it is asked and answers."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
-from typing import Any, TypeVar
 
-import attrs
-import msgspec
-
-from kinora.media.sources import Picture, Source, SourceError, SourceLimits, SourceTruncated, open_source
+from kinora.media.messages import (
+    DECODER,
+    DecoderAnswer,
+    DecoderRequest,
+    Ended,
+    FrameReady,
+    Map,
+    Mapped,
+    Open,
+    Opened,
+    Refused,
+    Slot,
+)
+from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
 from kinora.runtime.channel import Channel
 from kinora.runtime.frames import RingWriter
-
-_M = TypeVar("_M", bound=msgspec.Struct)
-
-
-class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True):
-    """Open a source; comes first."""
-
-    location: str
-    name: str
-    """What messages call it."""
-    limits: SourceLimits = SourceLimits()
-
-
-class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True):
-    """Take over the ring, whose descriptor comes along, and begin."""
-
-    slots: int
-    slot_bytes: int
-    start: int = 0
-    stride: int = 1
-    max_frames: int | None = None
-
-
-class Slot(msgspec.Struct, tag_field="op", tag="slot", frozen=True):
-    """This slot of the ring may be written to, once."""
-
-    slot: int
+from kinora.runtime.program import Line, serve
 
 
 def main(channel: Channel) -> None:
-    """Decode one source; returns when the server has closed its end of the channel."""
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        _decode_source(channel)
-        while True:  # credits that came too late
-            channel.recv()
+    """Decode one source."""
+    with ExitStack() as resources:
+        serve(Line(DECODER, channel), _Decoder(resources).answer)
 
 
-def _decode_source(channel: Channel) -> None:
-    request, _ = _receive(channel, Open)
-    try:
-        source = open_source(request.location, limits=request.limits, name=request.name)
-    except SourceError as error:
-        _send(channel, "error", kind=error.kind, message=str(error))
-        return
-    with source:
-        _send(channel, "info", **attrs.asdict(source.info))
-        work, (ring_fd,) = _receive(channel, Map)
-        ring = RingWriter(ring_fd, work.slots, work.slot_bytes)
-        _send(channel, "mapped")
-        broken = _fill(channel, ring, _pictures(source, work))
-        _send(channel, "end", truncated=broken is not None, message=broken)
+class _Decoder:
+    """One source on its way into one ring."""
 
+    def __init__(self, resources: ExitStack) -> None:
+        self._resources = resources
+        self._source: Source | None = None
+        self._ring: RingWriter | None = None
+        self._pictures: Iterator[Picture] = iter(())
+        self._next: Picture | None = None
+        """Decoded before there is room for it, so that room never waits for decoding."""
 
-def _pictures(source: Source, work: Map) -> Iterator[Picture]:
-    return islice(source.frames(work.start, work.stride), work.max_frames)
+    def answer(self, request: DecoderRequest, fds: list[int]) -> Iterator[DecoderAnswer]:
+        match request:
+            case Open():
+                yield self._open(request)
+            case Map():
+                yield self._map(request, fds)
+                yield from self._decode_next()
+            case Slot(slot):
+                if self._next is not None:  # else the slot came after the end
+                    yield self._write(self._next, slot)
+                    yield from self._decode_next()
 
+    def _open(self, request: Open) -> Opened | Refused:
+        try:
+            source = open_source(request.location, limits=request.limits, name=request.name)
+        except SourceError as error:
+            return Refused(error.kind, str(error))
+        self._source = self._resources.enter_context(source)
+        return Opened(source.info)
 
-def _fill(channel: Channel, ring: RingWriter, pictures: Iterator[Picture]) -> str | None:
-    """Write every picture into a slot; what is wrong with the source, if it broke off."""
-    try:
-        # A picture is decoded before there is room for it, so that room never waits for decoding.
-        for picture in pictures:
-            slot = _receive(channel, Slot)[0].slot
-            picture.write_to(ring.view(slot, picture.height, picture.width))
-            _send(
-                channel,
-                "frame",
-                slot=slot,
-                index=picture.index,
-                timestamp_ms=picture.timestamp_ms,
-                width=picture.width,
-                height=picture.height,
-            )
-    except SourceTruncated as error:
-        return str(error)
-    return None
+    def _map(self, request: Map, fds: list[int]) -> Mapped:
+        if self._source is None:
+            raise RuntimeError("Map came before Open")
+        (ring_fd,) = fds
+        self._ring = RingWriter(ring_fd, request.slots, request.slot_bytes)
+        self._pictures = islice(self._source.frames(request.start, request.stride), request.max_frames)
+        return Mapped()
 
+    def _write(self, picture: Picture, slot: int) -> FrameReady:
+        if self._ring is None:
+            raise RuntimeError("Slot came before Map")
+        picture.write_to(self._ring.view(slot, picture.height, picture.width))
+        return FrameReady(
+            slot=slot,
+            index=picture.index,
+            timestamp_ms=picture.timestamp_ms,
+            width=picture.width,
+            height=picture.height,
+        )
 
-def _receive(channel: Channel, kind: type[_M]) -> tuple[_M, list[int]]:
-    data, fds = channel.recv()
-    return msgspec.msgpack.decode(data, type=kind), fds
-
-
-def _send(channel: Channel, op: str, **fields: Any) -> None:
-    channel.send(msgspec.msgpack.encode({"op": op, **fields}))
+    def _decode_next(self) -> Iterator[Ended]:
+        """Have the next picture ready, or tell the end."""
+        try:
+            self._next = next(self._pictures, None)
+        except SourceTruncated as error:
+            self._next = None
+            yield Ended(str(error))
+        else:
+            if self._next is None:
+                yield Ended()

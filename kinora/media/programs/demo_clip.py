@@ -5,17 +5,17 @@ It is drawn and encoded here, the same on every machine; nothing is downloaded. 
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 from pathlib import Path
 
 import cv2
-import msgspec
 import numpy as np
 
 from kinora.media.demo_scene import HEIGHT, WIDTH, Image, Walker, square_by_day, street_by_night
+from kinora.media.messages import DEMO_CLIP, Failed, Made, MakeDemoClip
 from kinora.media.video_writer import open_writer
 from kinora.runtime.channel import Channel
+from kinora.runtime.program import Line, serve
 
 NAME = "demo.mp4"
 CLIP_WIDTH, CLIP_HEIGHT = WIDTH // 2, HEIGHT // 2
@@ -76,19 +76,16 @@ NIGHT = (
 )
 
 
-class Make(msgspec.Struct, tag_field="op", tag="make", frozen=True):
-    """Make sure that the clip is there; answered with ``made`` and its ``path``."""
-
-    folder: str
-
-
 def main(channel: Channel) -> None:
-    """Answer requests until the server closes its end of the channel."""
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        while True:
-            data, _ = channel.recv()
-            path = ensure(Path(msgspec.msgpack.decode(data, type=Make).folder))
-            channel.send(msgspec.msgpack.encode({"op": "made", "path": str(path)}))
+    """Make the clip where it is asked for."""
+    serve(Line(DEMO_CLIP, channel), lambda request, _fds: [_answer(request)])
+
+
+def _answer(request: MakeDemoClip) -> Made | Failed:
+    try:
+        return Made(str(ensure(Path(request.folder))))
+    except OSError as error:
+        return Failed(str(error))
 
 
 def ensure(folder: Path) -> Path:

@@ -1,0 +1,245 @@
+"""Pipeline: the work of one job, from its source through its stages to finished frames.
+
+It knows neither the store nor the queue nor any client. A Job tells it what to do by commands and learns everything
+from its events (see ``pipeline_link``), so that the work can be done elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import attrs
+import trio
+
+from kinora.actors.gate import Gate
+from kinora.actors.inspector import Inspector
+from kinora.actors.messages import Code
+from kinora.actors.picture_taker import PictureTaker
+from kinora.actors.pipeline_link import (
+    CommandQueue,
+    Event,
+    FrameDone,
+    Pause,
+    PipelineEnded,
+    PipelineState,
+    Prepared,
+    Reports,
+    Resume,
+    Stop,
+    Watch,
+)
+from kinora.actors.source_reader import SourceBroke, SourceReader, SourceSpec, open_source, start_reading
+from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
+from kinora.actors.tool_runner import ToolRunner
+from kinora.actors.warnings import WarningLog
+from kinora.media.source_types import SourceError
+from kinora.plugins.devices import CPU, Resolution
+from kinora.runtime.frames import FrameRing, slots_for
+from kinora.runtime.workers import ForkServer, ForkServerGone
+
+STATE_EVERY_S = 0.2
+"""Between two looks whether there is a new state to tell."""
+DECODE_AHEAD_SLOTS = 3
+"""Beyond what the stages hold; with fewer than two the decoder waits for a slot where it could decode."""
+SLOTS_PER_STAGE = 2
+"""One frame in the stage and one in front of it."""
+PICTURE_SLOTS = 1
+"""The frame that a picture is being made of."""
+
+
+@attrs.frozen(kw_only=True)
+class PipelineSpec:
+    """What a pipeline is to do."""
+
+    job_id: str
+    source: SourceSpec
+    device: Resolution
+    """What was found for the device that was asked for."""
+    ring_bytes: int
+    """The size that the ring should not exceed; it has as many slots as it needs to work at all."""
+
+
+class Pipeline:
+    """Runs the stages of one job over its source, once."""
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        *,
+        stages: Sequence[ToolRunner],
+        inspector: Inspector,
+        warnings: WarningLog,
+        fork_server: ForkServer,
+    ) -> None:
+        self._spec = spec
+        self._stages = stages
+        self._inspector = inspector
+        self._warnings = warnings
+        self._fork_server = fork_server
+        self._pictures = PictureTaker(spec.job_id, fork_server)
+        self._gate = Gate()
+        self._scope = trio.CancelScope()
+        self._truncated: str | None = None
+        self._dropped = 0
+
+    async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
+        """Work until the source ends, Stop comes or the work cannot be done; the last event says which.
+
+        When cancelled from outside, there is no last event. However this ends, every process of it is gone, but for
+        those that the last event names.
+        """
+        with events:
+            self._reports = Reports(events)
+            error = None
+            with self._scope:
+                error = await self._work_under_command(commands)
+            await self._reports.tell(self.state())
+            stuck = self._fork_server.stuck(self._spec.job_id)
+            await self._reports.tell(PipelineEnded(error=error, truncated=self._truncated, stuck=stuck))
+
+    def state(self) -> PipelineState:
+        """How it stands at this moment."""
+        return PipelineState(
+            stages={stage.spec.plugin: stage.state() for stage in self._stages},
+            device=self._device,
+            timings=self._inspector.collect_timings(),
+            warnings=self._warnings.texts(),
+            warning_groups=self._warnings.groups(),
+            warnings_total=self._warnings.total,
+            dropped=self._dropped,
+            logs=self._logs(),
+        )
+
+    async def _work_under_command(self, commands: CommandQueue) -> str | None:
+        """Return why the work could not be done, None if it was."""
+        error = None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._obey, commands)
+                nursery.start_soon(self._tell_states)
+                await self._work()
+                nursery.cancel_scope.cancel()
+        except* SourceError as group:
+            error = _first(group)
+        except* (SourceBroke, ForkServerGone) as group:
+            error = f"The source could not be read: {_first(group)}."
+        return error
+
+    async def _obey(self, commands: CommandQueue) -> None:
+        while True:
+            match await commands.get():
+                case Pause():
+                    self._gate.close()
+                case Resume():
+                    self._gate.open()
+                case Watch(fps):
+                    self._pictures.fps = fps
+                case Stop():
+                    self._scope.cancel(reason="the job is stopped")
+
+    async def _tell_states(self) -> None:
+        """Tell the state while something happens, which shows in what was told or printed since."""
+        known: tuple[int, dict[str, str]] = (0, {})
+        while True:
+            await trio.sleep(STATE_EVERY_S)
+            if (self._reports.told, self._logs()) != known:
+                await self._reports.tell(self.state())
+                known = (self._reports.told, self._logs())
+
+    async def _work(self) -> None:
+        source, job_id = self._spec.source, self._spec.job_id
+        async with open_source(
+            self._fork_server, f"{job_id}/source", source.location, source.name, source.limits
+        ) as opened:
+            wanted = len(self._stages) * SLOTS_PER_STAGE + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
+            frame_bytes = opened.info.max_frame_bytes
+            with closing(FrameRing(slots_for(frame_bytes, wanted, self._spec.ring_bytes), frame_bytes)) as ring:
+                await self._run_stages(ring, await start_reading(opened, ring, source))
+
+    async def _run_stages(self, ring: FrameRing, reader: SourceReader) -> None:
+        """Chain the stages by channels; once each is ready or given up, let the frames in."""
+        async with trio.open_nursery() as nursery:
+            entrance, waiting = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
+            inbox = waiting.clone()
+            async with trio.open_nursery() as starting:
+                for stage in self._stages:
+                    outbox, next_inbox = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
+                    starting.start_soon(nursery.start, stage.run, ring, inbox, outbox, self._reports.tell)
+                    inbox = next_inbox
+            await self._reports.tell(Prepared())
+            nursery.start_soon(self._pictures.run, ring, reader.release, self._reports.tell)
+            nursery.start_soon(self._read_source, reader, entrance, waiting)
+            await self._finish_frames(inbox, reader)
+            await self._pictures.finish()
+
+    async def _read_source(
+        self,
+        reader: SourceReader,
+        entrance: trio.MemorySendChannel[FrameTicket],
+        waiting: trio.MemoryReceiveChannel[FrameTicket],
+    ) -> None:
+        """Put each frame in front of the first stage. When the source breaks off, what it has given goes on."""
+        try:
+            with entrance, waiting:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(reader.give_slots)
+                    while (ticket := await reader.next_frame()) is not None:
+                        await self._gate.wait_open()
+                        self._pictures.offer(ticket)
+                        await self._let_in(ticket, entrance, waiting, reader)
+                    nursery.cancel_scope.cancel()
+            self._truncated = reader.truncated
+        except* SourceBroke as group:
+            self._truncated = _first(group)
+
+    async def _let_in(
+        self,
+        ticket: FrameTicket,
+        entrance: trio.MemorySendChannel[FrameTicket],
+        waiting: trio.MemoryReceiveChannel[FrameTicket],
+        reader: SourceReader,
+    ) -> None:
+        """Pass a frame on. With the policy ``latest`` the frame in front of the first stage makes room for it."""
+        if self._spec.source.policy == "wait":
+            await entrance.send(ticket)
+            return
+        try:
+            entrance.send_nowait(ticket)
+        except trio.WouldBlock:
+            reader.release(waiting.receive_nowait().slot)
+            entrance.send_nowait(ticket)
+            self._dropped += 1
+            message = "the pipeline was behind; the oldest waiting frame was dropped"
+            shown = self._warnings.add(None, Code.FRAMES_DROPPED, message, "low")
+            if shown is not None:
+                await self._reports.tell(shown)
+
+    async def _finish_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket], reader: SourceReader) -> None:
+        """The end of the line: frames are complete here, in the order of the source."""
+        with inbox:
+            async for ticket in inbox:
+                await self._reports.tell(FrameDone(ticket.index, ticket.frame_data().encode()))
+                reader.release(ticket.slot)
+
+    def _logs(self) -> dict[str, str]:
+        return {stage.spec.plugin: stage.log for stage in self._stages}
+
+    @property
+    def _device(self) -> Resolution:
+        """What it runs on now: stages may have lost the device that was found for them."""
+        resolved = self._spec.device
+        lost = next((stage for stage in self._stages if stage.fallback_reason is not None), None)
+        if lost is None:
+            return resolved
+        kept = any(stage.device == resolved.device_used for stage in self._stages)
+        reason = f"{lost.spec.plugin}: {lost.fallback_reason}"
+        return Resolution(resolved.device_used if kept else CPU, fallback=True, reason=reason)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    """What the first error in a group says."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)

@@ -1,0 +1,81 @@
+"""What an earlier server has left: queued jobs are to run, running ones to go on after their last stored frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import msgspec
+import trio
+
+from kinora.actors.errors import KinoraError
+from kinora.actors.job import Job
+from kinora.actors.job_archive import stored_request, stored_state
+from kinora.actors.job_factory import JobFactory
+from kinora.actors.job_spec import JobPlan, JobSpec, ResumePoint
+from kinora.actors.messages import utc_now
+from kinora.actors.store import JobRecord, Store
+
+AT_ONCE = 8
+"""Sources that are opened at the same time: one may be on a host that does not answer."""
+
+
+@attrs.frozen
+class Recovered:
+    """A job to run, and its record."""
+
+    job: Job
+    record: JobRecord
+
+
+async def recover(store: Store, factory: JobFactory) -> list[Recovered]:
+    """Return the jobs to run, in the order in which to run them. Those that cannot be taken up become interrupted."""
+    records: list[JobRecord] = []
+    for status in ("running", "paused", "queued"):
+        page, _ = await store.jobs(status=status, limit=None)
+        records += reversed(page)
+    plans = await _plan_all(records, factory)
+    recovered = [await _take_up(record, plans[record.job_id], store, factory) for record in records]
+    return [taken for taken in recovered if taken is not None]
+
+
+async def _plan_all(records: list[JobRecord], factory: JobFactory) -> dict[str, JobPlan | KinoraError]:
+    plans: dict[str, JobPlan | KinoraError] = {}
+    places = trio.CapacityLimiter(AT_ONCE)
+
+    async def plan(record: JobRecord) -> None:
+        upload = Path(record.upload) if record.upload else None
+        async with places:
+            try:
+                plans[record.job_id] = await factory.plan(stored_request(record), upload)
+            except KinoraError as error:
+                plans[record.job_id] = error
+
+    async with trio.open_nursery() as nursery:
+        for record in records:
+            nursery.start_soon(plan, record)
+    return plans
+
+
+async def _take_up(
+    record: JobRecord, plan: JobPlan | KinoraError, store: Store, factory: JobFactory
+) -> Recovered | None:
+    if isinstance(plan, KinoraError):
+        await _give_up(record, f"It could not be taken up again: {plan}", store)
+        return None
+    last = await store.last_index(record.job_id)
+    resumed = ResumePoint()
+    if last is not None:
+        if plan.info.kind == "stream":
+            reason = "Its source is a live stream, which has gone on while the server was away."
+            await _give_up(record, reason, store)
+            return None
+        frames = await store.frame_count(record.job_id)
+        resumed = ResumePoint(frames=frames, start=last + plan.request.options.stride)
+    spec = JobSpec(job_id=record.job_id, created_at=record.created_at, plan=plan, resumed=resumed)
+    return Recovered(factory.build(spec), record)
+
+
+async def _give_up(record: JobRecord, reason: str, store: Store) -> None:
+    state = attrs.evolve(stored_state(record), status="interrupted", error=reason, finished_at=utc_now())
+    await store.save_job(attrs.evolve(record, status="interrupted", state=msgspec.json.encode(state)))

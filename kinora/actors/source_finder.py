@@ -1,0 +1,88 @@
+"""Finds the source that a client names, and looks what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, Unavailable, UnsupportedSource
+from kinora.actors.one_shot import OneShotFailed, one_shot
+from kinora.actors.source_reader import open_source
+from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
+from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
+from kinora.media.url_access import is_url
+from kinora.runtime.workers import ForkServer
+
+DEMO_SOURCE = "demo:"
+DEMO_TIMEOUT_S = 120.0
+
+
+class SourceFinder:
+    """Knows where sources may be, and opens each in a process of its own."""
+
+    def __init__(self, fork_server: ForkServer, *, media_dir: Path, data_dir: Path, limits: SourceLimits) -> None:
+        self.limits = limits
+        self._fork_server = fork_server
+        self._media_dir = media_dir
+        self._data_dir = data_dir
+        self._making_demo = trio.Lock()
+
+    async def locate(self, source: str) -> str:
+        """Return where the source of this name is: an absolute path or, as it stands, a URL.
+
+        Raises:
+            InvalidRequest: it is not there, or not where sources may be.
+        """
+        if source == DEMO_SOURCE:
+            return await self._demo_clip()
+        return source if is_url(source) else str(find_in_folder(source, self._media_dir))
+
+    async def examine(self, location: str, shown_as: str) -> SourceInfo:
+        """Open the source and close it again; messages call it ``shown_as``.
+
+        Raises:
+            InvalidRequest: it cannot be read.
+            UnsupportedSource: it is neither a video nor an image.
+            TooLarge: its pictures are beyond the limit.
+        """
+        try:
+            async with open_source(self._fork_server, "probe", location, shown_as, self.limits) as source:
+                return source.info
+        except SourceError as error:
+            if error.kind == "too_large":
+                raise TooLarge(error.message) from error
+            if error.kind == "unreadable":
+                raise InvalidRequest("The source cannot be read.", [FieldError("source", error.message)]) from error
+            raise UnsupportedSource(error.message) from error
+
+    async def _demo_clip(self) -> str:
+        """The bundled clip, made for the first job that asks for it."""
+        request = MakeDemoClip(str(self._data_dir))
+        async with self._making_demo:
+            try:
+                made = await one_shot(
+                    self._fork_server, DEMO_CLIP, "demo clip", request, Made, timeout_s=DEMO_TIMEOUT_S
+                )
+            except OneShotFailed as error:
+                raise Unavailable(f"The bundled clip could not be made: {error}") from error
+        return made.path
+
+
+def find_in_folder(source: str, folder: Path) -> Path:
+    """Return the file or folder that ``source`` names below ``folder``, with all links resolved.
+
+    Raises:
+        InvalidRequest: it is not there, or lies outside.
+    """
+    root = folder.resolve()
+    try:
+        found = (root / source).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        found = None
+    if found is None or not found.is_relative_to(root):
+        raise InvalidRequest(
+            "The source is not in the media folder.",
+            [FieldError("source", f"{source[:200]!r} is no file or folder below {root}")],
+        )
+    return found

@@ -1,0 +1,199 @@
+"""What the server and the programs of media workers say to each other, and where those programs start.
+
+Light to import: neither OpenCV nor PyAV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits
+from kinora.runtime.program import Program
+
+JPEG_QUALITY = 85
+"""Of every JPEG that Kinora makes, 0 to 100."""
+
+
+class Failed(msgspec.Struct, tag_field="op", tag="failed", frozen=True):
+    """The request could not be carried out; the message is a sentence that says why."""
+
+    message: str
+
+
+class Working(msgspec.Struct, tag_field="op", tag="working", frozen=True):
+    """Progress on a request that takes long; its answer is still to come."""
+
+
+# The decoder: Open, then Map, then one Slot for each frame.
+
+
+class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True, kw_only=True):
+    """Open a source; answered with Opened or Refused."""
+
+    location: str
+    """An absolute path or a URL."""
+    name: str
+    """What messages call it."""
+    limits: SourceLimits = SourceLimits()
+
+
+class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):
+    """Map the ring, whose descriptor comes along, and begin to decode; answered with Mapped."""
+
+    slots: int
+    slot_bytes: int
+    start: int = 0
+    """The first index wanted."""
+    stride: int = 1
+    max_frames: int | None = None
+
+
+class Slot(msgspec.Struct, tag_field="op", tag="slot", frozen=True):
+    """Permission to write one frame into this slot of the ring; answered with FrameReady unless the source ends."""
+
+    slot: int
+
+
+class Opened(msgspec.Struct, tag_field="op", tag="opened", frozen=True):
+    """The source is open."""
+
+    info: SourceInfo
+
+
+class Refused(msgspec.Struct, tag_field="op", tag="refused", frozen=True):
+    """The source cannot be opened; nothing follows."""
+
+    kind: ErrorKind
+    message: str
+
+
+class Mapped(msgspec.Struct, tag_field="op", tag="mapped", frozen=True):
+    """The ring is mapped and may be sealed."""
+
+
+class FrameReady(msgspec.Struct, tag_field="op", tag="frame", frozen=True, kw_only=True):
+    """A frame stands in the slot: ``height`` x ``width`` x 3, uint8, BGR."""
+
+    slot: int
+    index: int
+    timestamp_ms: float
+    width: int
+    height: int
+
+
+class Ended(msgspec.Struct, tag_field="op", tag="end", frozen=True):
+    """The last frame has been told; sent without waiting for a slot."""
+
+    truncated: str | None = None
+    """Why the source broke off early; None at its natural end."""
+
+
+DecoderRequest = Open | Map | Slot
+DecoderAnswer = Opened | Refused | Mapped | FrameReady | Ended
+DECODER: Program[DecoderRequest, DecoderAnswer] = Program(
+    "kinora.media.programs.decoder:main",
+    msgspec.msgpack.Decoder(DecoderRequest).decode,
+    msgspec.msgpack.Decoder(DecoderAnswer).decode,
+)
+
+
+# Pictures of frames that a job has done.
+
+
+class MakeStill(msgspec.Struct, tag_field="op", tag="still", frozen=True, kw_only=True):
+    """Decode one frame of a source, draw results on it, and encode it; answered with Jpeg or Failed."""
+
+    location: str
+    index: int
+    limits: SourceLimits = SourceLimits()
+    results: Mapping[str, Any] | None = None
+    """Plugin → its result on this frame; None draws nothing."""
+
+
+class Jpeg(msgspec.Struct, tag_field="op", tag="jpeg", frozen=True):
+    """A picture; empty when it would be larger than any client's outbox."""
+
+    data: bytes
+
+
+STILL: Program[MakeStill, Jpeg | Failed] = Program(
+    "kinora.media.programs.still:main",
+    msgspec.msgpack.Decoder(MakeStill).decode,
+    msgspec.msgpack.Decoder(Jpeg | Failed).decode,
+)
+
+
+# Pictures of the frames in a job's ring, for those who watch it live.
+
+
+class UseRing(msgspec.Struct, tag_field="op", tag="ring", frozen=True, kw_only=True):
+    """Map the ring, whose descriptor comes along; comes first and has no answer."""
+
+    slots: int
+    slot_bytes: int
+
+
+class EncodeSlot(msgspec.Struct, tag_field="op", tag="slot", frozen=True, kw_only=True):
+    """Encode the frame in a slot; answered with Jpeg."""
+
+    slot: int
+    width: int
+    height: int
+
+
+LIVE_JPEG: Program[UseRing | EncodeSlot, Jpeg] = Program(
+    "kinora.media.programs.live_jpeg:main",
+    msgspec.msgpack.Decoder(UseRing | EncodeSlot).decode,
+    msgspec.msgpack.Decoder(Jpeg).decode,
+)
+
+
+# A copy of a video with its results drawn in.
+
+
+class Annotate(msgspec.Struct, tag_field="op", tag="annotate", frozen=True, kw_only=True):
+    """Write an annotated copy of a source; answered with Working again and again, then Written or Failed."""
+
+    location: str
+    frames: str
+    """The path of a file of FrameData, one JSON text a line."""
+    out: str
+    limits: SourceLimits = SourceLimits()
+
+
+class Written(msgspec.Struct, tag_field="op", tag="written", frozen=True):
+    """The annotated video is complete."""
+
+    pictures: int
+
+
+ANNOTATOR: Program[Annotate, Working | Written | Failed] = Program(
+    "kinora.media.programs.annotator:main",
+    msgspec.msgpack.Decoder(Annotate).decode,
+    msgspec.msgpack.Decoder(Working | Written | Failed).decode,
+)
+
+
+# The clip behind ``demo:``.
+
+
+class MakeDemoClip(msgspec.Struct, tag_field="op", tag="make", frozen=True):
+    """Make the demo clip in a folder unless it is there; answered with Made or Failed."""
+
+    folder: str
+
+
+class Made(msgspec.Struct, tag_field="op", tag="made", frozen=True):
+    """The demo clip is in its place."""
+
+    path: str
+
+
+DEMO_CLIP: Program[MakeDemoClip, Made | Failed] = Program(
+    "kinora.media.programs.demo_clip:main",
+    msgspec.msgpack.Decoder(MakeDemoClip).decode,
+    msgspec.msgpack.Decoder(Made | Failed).decode,
+)

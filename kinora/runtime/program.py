@@ -1,0 +1,75 @@
+"""A program that a worker runs, and its typed talk with the server: msgspec Structs as MessagePack, both ways.
+
+Light to import, for every worker pays for it: nothing here knows Trio.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+import attrs
+import msgspec
+
+from kinora.runtime.channel import Channel
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+encode = msgspec.msgpack.encode
+
+
+@attrs.frozen
+class Program(Generic[Request, Answer]):
+    """Where a program starts, and the messages of both sides; each side decodes only what the other may say.
+
+    The decoders raise msgspec.DecodeError, UnicodeDecodeError or RecursionError for anything else.
+    """
+
+    target: str
+    """``module:function``; the function is called with a :class:`~kinora.runtime.channel.Channel`."""
+    decode_request: Callable[[bytes], Request]
+    decode_answer: Callable[[bytes], Answer]
+
+
+class Line(Generic[Request, Answer]):
+    """The program's end of the talk."""
+
+    def __init__(self, program: Program[Request, Answer], channel: Channel) -> None:
+        self._decode = program.decode_request
+        self._channel = channel
+
+    def receive(self) -> tuple[Request, list[int]]:
+        """Wait for a request and the descriptors that came with it, which the caller then owns.
+
+        Raises:
+            EOFError: the server has closed its end.
+        """
+        data, fds = self._channel.recv()
+        return self._decode(data), fds
+
+    def send(self, message: Answer, fds: Sequence[int] = ()) -> None:
+        """Send one message.
+
+        Raises:
+            OSError: the server is gone.
+        """
+        self._channel.send(encode(message), fds)
+
+
+def serve(line: Line[Request, Answer], answer: Callable[[Request, list[int]], Iterable[Answer]]) -> None:
+    """Answer one request after the other until the server closes its end of the channel.
+
+    ``answer`` gives the messages for one request. A generator goes on after a message has been sent, so it can work
+    ahead between two requests.
+    """
+    own = os.getpid()
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            request, fds = line.receive()
+            for message in answer(request, fds):
+                if os.getpid() != own:
+                    os._exit(0)  # a copy that a plugin has forked and let come back here: it must not answer as well
+                line.send(message)

@@ -1,0 +1,55 @@
+"""One-shots: a worker does one thing and is gone, whatever it did instead."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import trio
+
+from kinora.actors.one_shot import OneShotFailed, one_shot
+from kinora.media.messages import Failed, Made, Working
+from kinora.runtime.program import Program
+from kinora.system import System
+from tests.jobs_kit import nothing_left_behind
+
+TARGETS = "tests.runtime.targets"
+Anything = Made | Failed | Working | list[int]
+
+
+async def run(system: System, target: str, request: Anything, timeout_s: float = 0.5) -> Made:
+    """The answer of one of the tests' workers, which should be Made."""
+    program: Program[Anything, Made | Failed | Working] = Program(
+        f"{TARGETS}:{target}",
+        msgspec.msgpack.Decoder(Made | Failed | Working).decode,
+        msgspec.msgpack.Decoder(Made | Failed | Working).decode,
+    )
+    return await one_shot(system.fork_server, program, "one-shot", request, Made, timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize(
+    ("target", "request_", "why"),
+    [
+        ("mute", Made("x"), "no answer within 0.5 s"),
+        ("hung_up", Made("x"), "no answer within 0.5 s"),
+        ("echo", Failed("not today"), "not today"),
+        ("echo", [1], "Expected"),
+    ],
+)
+async def test_a_one_shot_that_is_not_done_fails_with_the_reason(
+    system: System, target: str, request_: Anything, why: str
+) -> None:
+    """A worker that hangs, goes away, says no or talks rubbish; nothing of it stays."""
+    with nothing_left_behind(system), pytest.raises(OneShotFailed, match=why):
+        await run(system, target, request_)
+
+
+async def test_a_worker_that_says_it_is_working_is_waited_for(system: System) -> None:
+    """Longer than one that says nothing."""
+    with nothing_left_behind(system):
+        assert await run(system, "hesitant", Made("done")) == Made("done")
+
+
+async def test_a_cancelled_one_shot_leaves_nothing(system: System) -> None:
+    """Its worker is gone when the caller goes on."""
+    with nothing_left_behind(system), trio.move_on_after(0.1):
+        await run(system, "mute", Made("x"), timeout_s=60)
