@@ -36,6 +36,7 @@ from kinora.actors.warnings import WarningLog
 from kinora.media.source_types import SourceError
 from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.frames import FrameRing, slots_for
+from kinora.runtime.sending import send
 from kinora.runtime.workers import ForkServer, ForkServerGone
 
 STATE_EVERY_S = 0.2
@@ -202,7 +203,7 @@ class Pipeline:
     ) -> None:
         """Pass a frame on. With the policy ``latest`` the frame in front of the first stage makes room for it."""
         if self._spec.source.policy == "wait":
-            await entrance.send(ticket)
+            await send(entrance, ticket)
             return
         try:
             entrance.send_nowait(ticket)

@@ -10,6 +10,7 @@ import trio
 from kinora.actors.messages import FrameImage, Payload
 from kinora.actors.models import StageState, WarningGroup
 from kinora.plugins.devices import Resolution
+from kinora.runtime.sending import send
 
 EVENTS_WAITING = 32
 """Overflow: the stage that tells waits, and so back to the decoder. A frame is one event, of 16 MiB at most."""
@@ -129,7 +130,4 @@ class Reports:
     async def tell(self, event: Event) -> None:
         """Send an event, waiting for room only where there is none: most of the time this is no checkpoint."""
         self.told += 1
-        try:
-            self._channel.send_nowait(event)
-        except trio.WouldBlock:
-            await self._channel.send(event)
+        await send(self._channel, event)

@@ -35,6 +35,7 @@ from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import Done, Raised
 from kinora.runtime.frames import FrameRing
+from kinora.runtime.sending import send
 
 FINALIZE_TIMEOUT_MS = 30_000
 """Or as long as ``prepare`` gets, if that is less."""
@@ -115,7 +116,7 @@ class ToolRunner:
                 async for ticket in inbox:
                     await self._take_frame(ticket)
                     ticket.queued_at = trio.current_time()
-                    await outbox.send(ticket)
+                    await send(outbox, ticket)
                 await self._finalize()
             finally:
                 await self._end_process()  # noqa: ASYNC102 - it shields itself and bounds each wait

@@ -99,12 +99,13 @@ class Worker:
         self.forked = trio.Event()
         """Set once it runs, or never will."""
         self._exited = trio.Event()
+        self._end = end
         self._socket = trio.socket.from_stdlib_socket(end)
         self._assembler = Assembler()
         self._server = server
 
     async def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
-        """Send one message; the descriptors stay the caller's.
+        """Send one message; the descriptors stay the caller's. A checkpoint only where the channel is full.
 
         If cancelled, a part may have been sent: then the worker is of no more use and must be killed.
 
@@ -114,7 +115,10 @@ class Worker:
         try:
             for packet in packets(data):
                 ancillary = [_rights(fds)] if fds else []
-                await self._socket.sendmsg([packet], ancillary)
+                try:
+                    self._end.sendmsg([packet], ancillary)  # the same socket; Trio's call would run all other tasks
+                except BlockingIOError:
+                    await self._socket.sendmsg([packet], ancillary)
                 fds = ()
         except (OSError, trio.ClosedResourceError):
             raise await self._gone() from None
