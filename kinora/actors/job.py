@@ -265,9 +265,8 @@ class Job:
             case FrameDone():
                 await self._store_frame(event)
             case PipelineState():
-                if event.warnings != self._seen.warnings:
-                    self._note_change()
                 self._seen = event
+                self._note_change()
             case Prepared():
                 self._began = trio.current_time()
                 self._enter("paused" if self._status == "paused" else "running")

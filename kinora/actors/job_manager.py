@@ -28,7 +28,7 @@ from kinora.actors.recovery import recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.runtime.actor import ActorGone
 
-COMMIT_PATIENCE_S = 0.1
+COMMIT_TIMEOUT_S = 0.1
 """How long the answer to a cancel waits for the store; everything else of the job is gone by then."""
 UNDO_GRACE_S = 2.0
 SETTLE_GRACE_S = 2.0
@@ -142,7 +142,7 @@ class JobManager:
             return CancelAnswer(job_id=job_id, status=state.status, cancelled=cancelled, cancel_ms=state.cancel_ms)
         self._cancel(live)
         await live.job.ended.wait()
-        with trio.move_on_after(COMMIT_PATIENCE_S):
+        with trio.move_on_after(COMMIT_TIMEOUT_S):
             await live.stored.wait()
         return live.job.cancel_answer()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -94,11 +95,10 @@ def _plugins(plugins_dir: Path) -> None:
 
 
 async def until(system: System, state: JobState, reached: Callable[[JobState], bool]) -> JobState:
-    """Wait until a job has come so far; some of its figures change without notice."""
-    with trio.fail_after(20):
+    """Wait until a job has come so far."""
+    with trio.fail_after(60):
         while not reached(state):
-            with trio.move_on_after(0.005):
-                await system.jobs.wait_changed(state.job_id, state)
+            await system.jobs._live[state.job_id].job.wait_changed()
             state = await system.jobs.state(state.job_id)
     assert not state.ended
     return state
@@ -230,6 +230,7 @@ async def test_a_process_that_cannot_be_killed_is_named(system: System, monkeypa
     state = await submit(system, "says-pid", "hangs")
     state = await until(system, state, lambda state: bool(state.warnings))
     held = int(state.warnings[0].removeprefix("says-pid: "))
+    gone = os.pidfd_open(held)
     async with trio.open_nursery() as nursery:
         command = [sys.executable, "-c", TRACER, str(held)]
         tracer = await nursery.start(partial(trio.run_process, command, stdout=subprocess.PIPE))
@@ -237,9 +238,6 @@ async def test_a_process_that_cannot_be_killed_is_named(system: System, monkeypa
         answer = await system.jobs.cancel(state.job_id)
         assert (answer.cancelled, answer.pids) == (True, (held,))
         nursery.cancel_scope.cancel()
-    process = trio.Path(f"/proc/{held}")
-    await eventually(lambda: _gone(process))
-
-
-async def _gone(path: trio.Path) -> bool:
-    return not await path.exists()
+    with trio.fail_after(20):
+        await trio.lowlevel.wait_readable(gone)
+    os.close(gone)

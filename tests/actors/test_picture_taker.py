@@ -56,10 +56,21 @@ class Taking:
         self.taker = PictureTaker("job", system.fork_server)
         self.taker.fps = fps
         self._show = watcher.show
+        self._released = trio.Event()
 
     async def run(self) -> None:
         """Until finished."""
-        await self.taker.run(self.ring, self.ring.release, self._show)
+        await self.taker.run(self.ring, self._release, self._show)
+
+    def _release(self, slot: int) -> None:
+        self.ring.release(slot)
+        self._released.set()
+        self._released = trio.Event()
+
+    async def wait_released(self) -> None:
+        """Wait until the taker has given back all that it was given."""
+        while self.ring.free < self.ring.slots:
+            await self._released.wait()
 
     def offer(self, index: int) -> bool:
         """Pass a frame by; whether it has been taken. The pipeline is done with it at once."""
@@ -150,8 +161,7 @@ async def test_an_encoder_that_dies_is_replaced_then_given_up(system: System) ->
                     os.kill(pid, signal.SIGKILL)
                 await trio.testing.wait_all_tasks_blocked(0.05)
                 assert taking.offer(index + 1)
-                while taking.ring.free < taking.ring.slots:  # noqa: ASYNC110 - nothing tells when it is so
-                    await trio.lowlevel.checkpoint()
+                await taking.wait_released()
                 await trio.testing.wait_all_tasks_blocked()
     assert not taking.offer(9)
     assert [image.index for image in watcher.seen] == [0, 2, 4]

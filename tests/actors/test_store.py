@@ -330,7 +330,7 @@ async def test_a_store_that_nobody_writes_to_recovers(path: Path, monkeypatch: p
         with pytest.raises(StoreFailing):
             await store.add_job(attrs.evolve(record(1), state=bytes(200_000)))
         limit_pages(store, 2**31)
-        await until(lambda: store.failing is None)
+        await store.wait_writable()
 
 
 async def test_one_faulty_change_does_not_spoil_the_others(anywhere: Path | str) -> None:
