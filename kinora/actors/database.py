@@ -164,7 +164,11 @@ def open_writer(path: str) -> sqlite3.Connection:
 def open_reader(path: str) -> sqlite3.Connection:
     """A second connection to the file, which sees what the writer has committed and changes nothing."""
     connection = _connect(path)
-    connection.execute("PRAGMA query_only = ON")
+    try:
+        connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -181,11 +185,10 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
 
 
-def close_writer(connection: sqlite3.Connection) -> None:
-    """Leave one file behind: the write-ahead log goes into the database."""
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Move what is in the write-ahead log into the database, where that is possible now."""
     with contextlib.suppress(sqlite3.Error):  # what is committed is safe in the log as well
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
 
 
 def write(connection: sqlite3.Connection, statements: Iterable[Statement]) -> list[Exception | None]:

@@ -135,8 +135,7 @@ class Store:
                 await self._sweep()
         finally:
             self._running = False  # from here on nothing new comes in
-            with trio.move_on_after(CLOSE_GRACE_S, shield=True):
-                await self._close()
+            await self._close()  # noqa: ASYNC102 - it shields itself
             self._abandon()
 
     def stop(self) -> None:
@@ -386,13 +385,26 @@ class Store:
         self._garbage = await run(database.has_deleted, self._writer)  # if the last server was stopped over them
 
     async def _close(self) -> None:
+        """Write what waits, as far as the grace goes, and close both connections whatever comes of that."""
+        try:
+            with trio.move_on_after(CLOSE_GRACE_S, shield=True):
+                await self._write_rest()
+        finally:
+            with trio.CancelScope(shield=True):  # closing waits for no lock, only for the calls that are in SQLite now
+                await self._close_connections()
+
+    async def _write_rest(self) -> None:
         if self._writer is None:
             return
         while (self._changes or self._frames) and await self._commit():
             pass
+        await trio.to_thread.run_sync(database.checkpoint, self._writer, limiter=self._write_limiter)
+
+    async def _close_connections(self) -> None:
         if self._reader is not None and self._reader is not self._writer:
             await trio.to_thread.run_sync(self._reader.close, limiter=self._read_limiter)
-        await trio.to_thread.run_sync(database.close_writer, self._writer, limiter=self._write_limiter)
+        if self._writer is not None:
+            await trio.to_thread.run_sync(self._writer.close, limiter=self._write_limiter)
 
     def _abandon(self) -> None:
         """Let nobody wait for what will not come."""

@@ -1,5 +1,6 @@
 """Jobs and frames on disk: what was acknowledged is there, whatever happens to the process, the disk or the caller."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -63,6 +64,12 @@ def count_frames(path: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM frames").fetchone()[0])
     finally:
         connection.close()
+
+
+def open_files(folder: Path) -> list[Path]:
+    """What this process has open in there."""
+    targets = [Path(os.path.realpath(entry)) for entry in Path("/proc/self/fd").iterdir()]
+    return [target for target in targets if target.is_relative_to(folder)]
 
 
 @contextmanager
@@ -416,7 +423,7 @@ async def test_a_store_that_does_not_run_says_so(path: Path) -> None:
 
 
 async def test_nobody_waits_for_a_store_that_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk refuses to the end, whoever waits for room or for a change is let go."""
+    """When the disk refuses to the end, whoever waits for room or for a change is let go, and no file stays open."""
     monkeypatch.setattr(store_module, "CLOSE_GRACE_S", 0)
     outcomes: list[type[Exception]] = []
     store = Store(path)
@@ -436,6 +443,7 @@ async def test_nobody_waits_for_a_store_that_ended(path: Path, monkeypatch: pyte
             await trio.testing.wait_all_tasks_blocked()
             scope.cancel()
     assert outcomes == [ActorGone]
+    assert open_files(path.parent) == []
 
 
 async def _run_in_scope(store: Store, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
