@@ -12,7 +12,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers.request import TrioBody
 
-HYPERCORN = "0.18."
+HYPERCORN = "0.18.0"
 OVERRIDDEN: Mapping[object, tuple[str, ...]] = {
     TCPServer: ("run", "protocol_send", "_read_data", "_close", "_idle_timeout"),
     H11Protocol: ("_check_protocol", "_create_stream", "_send_error_response", "_send_h11_event", "_maybe_recycle"),
@@ -34,6 +34,6 @@ def stack_faults() -> list[str]:
         for name in names
         if not hasattr(owner, name)
     ]
-    if not version("hypercorn").startswith(HYPERCORN):
-        faults.append(f"Hypercorn is {version('hypercorn')}, and Kinora needs {HYPERCORN}*: install that.")
+    if version("hypercorn") != HYPERCORN:
+        faults.append(f"Hypercorn is {version('hypercorn')}, and Kinora needs {HYPERCORN}: install that.")
     return faults
