@@ -17,6 +17,8 @@ from kinora.runtime.processes import descendants
 from kinora.system import System
 
 CLIP_FRAMES = 30
+HANG_TIMEOUT_MS = 2_000
+"""What jobs with a hanging plugin get: it holds for all plugins, and on a busy machine each needs time to answer."""
 
 
 def write_plugin(folder: Path, name: str, body: str) -> None:

@@ -11,7 +11,7 @@ import trio
 from kinora.runtime.worker_log import LOG_BYTES
 from kinora.settings import Settings
 from kinora.system import System, open_system
-from tests.jobs_kit import run_job, submit, write_plugin
+from tests.jobs_kit import HANG_TIMEOUT_MS, run_job, submit, write_plugin
 
 PLUGINS = """
 @tool("raises")
@@ -76,7 +76,7 @@ async def test_a_death_is_shown_with_the_place_it_happened_at(
     system: System, plugin: str, code: str, words: tuple[str, ...]
 ) -> None:
     """A crash in native code, a hang that is killed, a failure to prepare: each names the line of the plugin."""
-    state = await run_job(system, plugin, plugin_timeout_ms=200)
+    state = await run_job(system, plugin, plugin_timeout_ms=HANG_TIMEOUT_MS)
     error = state.plugins[plugin].last_error
     assert error is not None
     assert error.code == code
@@ -98,7 +98,7 @@ async def test_a_plugin_has_a_record_across_jobs(system: System) -> None:
 async def test_what_plugins_print_can_be_read_while_the_job_runs_and_ever_after(settings: Settings) -> None:
     """The last of it, each plugin's for itself, over all its processes; also from the next server."""
     async with open_system(settings) as system:
-        state = await submit(system, "chatty", "hangs", "quiet", plugin_timeout_ms=500)
+        state = await submit(system, "chatty", "hangs", "quiet", plugin_timeout_ms=HANG_TIMEOUT_MS)
         with trio.fail_after(20):
             while not (await system.jobs.logs(state.job_id))["chatty"]:
                 state = await system.jobs.wait_changed(state.job_id, state)
@@ -109,7 +109,7 @@ async def test_what_plugins_print_can_be_read_while_the_job_runs_and_ever_after(
     assert len(logs["chatty"]) == LOG_BYTES
     assert "frame 29" in logs["chatty"]
     assert logs["hangs"].count("hanging on purpose") == 3
-    assert logs["hangs"].count("[no answer within 500 ms; its process was killed]") == 3
+    assert logs["hangs"].count(f"[no answer within {HANG_TIMEOUT_MS} ms; its process was killed]") == 3
     assert logs["quiet"] == ""
     async with open_system(settings) as system:
         assert await system.jobs.logs(state.job_id) == logs

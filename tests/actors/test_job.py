@@ -15,6 +15,7 @@ from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import (
     CLIP_FRAMES,
+    HANG_TIMEOUT_MS,
     codes_of,
     ended,
     frames_of,
@@ -199,7 +200,7 @@ async def test_a_plugin_that_crashes_again_and_again_is_disabled(system: System,
 async def test_a_plugin_that_hangs_in_native_code_is_killed_at_its_deadline(system: System, hostile: None) -> None:
     """It ignores SIGTERM and holds the GIL: three timeouts, then it is disabled, and nothing of it is left."""
     with nothing_left_behind(system):
-        state = await run_job(system, "hangs", "brightness", plugin_timeout_ms=100)
+        state = await run_job(system, "hangs", "brightness", plugin_timeout_ms=HANG_TIMEOUT_MS)
     assert state.status == "done"
     assert [code for _, code in codes_of(system, state.job_id)] == ["PLUGIN_TIMEOUT", "PLUGIN_DISABLED"]
     assert state.plugins["brightness"].frames == CLIP_FRAMES

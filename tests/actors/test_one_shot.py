@@ -13,10 +13,11 @@ from kinora.system import System
 from tests.jobs_kit import nothing_left_behind
 
 TARGETS = "tests.runtime.targets"
+PLENTY_S = 30
 Anything = Made | Failed | Working | list[int]
 
 
-async def run(system: System, target: str, request: Anything, timeout_s: float = 0.5) -> Made:
+async def run(system: System, target: str, request: Anything, timeout_s: float) -> Made:
     """The answer of one of the tests' workers, which should be Made."""
     program: Program[Anything, Made | Failed | Working] = Program(
         f"{TARGETS}:{target}",
@@ -27,26 +28,26 @@ async def run(system: System, target: str, request: Anything, timeout_s: float =
 
 
 @pytest.mark.parametrize(
-    ("target", "request_", "why"),
+    ("target", "request_", "timeout_s", "why"),
     [
-        ("mute", Made("x"), "no answer within 0.5 s"),
-        ("hung_up", Made("x"), "no answer within 0.5 s"),
-        ("echo", Failed("not today"), "not today"),
-        ("echo", [1], "Expected"),
+        ("mute", Made("x"), 0.5, "no answer within 0.5 s"),
+        ("hung_up", Made("x"), 0.5, "no answer within 0.5 s"),
+        ("echo", Failed("not today"), PLENTY_S, "not today"),
+        ("echo", [1], PLENTY_S, "Expected"),
     ],
 )
 async def test_a_one_shot_that_is_not_done_fails_with_the_reason(
-    system: System, target: str, request_: Anything, why: str
+    system: System, target: str, request_: Anything, timeout_s: float, why: str
 ) -> None:
     """A worker that hangs, goes away, says no or talks rubbish; nothing of it stays."""
     with nothing_left_behind(system), pytest.raises(OneShotFailed, match=why):
-        await run(system, target, request_)
+        await run(system, target, request_, timeout_s)
 
 
 async def test_a_worker_that_says_it_is_working_is_waited_for(system: System) -> None:
     """Longer than one that says nothing."""
     with nothing_left_behind(system):
-        assert await run(system, "hesitant", Made("done")) == Made("done")
+        assert await run(system, "hesitant", Made("done"), timeout_s=2) == Made("done")
 
 
 async def test_a_cancelled_one_shot_leaves_nothing(system: System) -> None:

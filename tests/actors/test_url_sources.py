@@ -91,7 +91,7 @@ async def test_the_next_server_opens_the_sources_that_are_left_at_the_same_time(
     """One that does not answer holds up nobody else: here each answers only once both are asked."""
     async with open_system(settings) as system:
         left = [await submit(system, "slow", source=host.url("clip.mp4")) for _ in range(2)]
-    host.meeting = threading.Barrier(len(left), action=lambda: setattr(host, "meeting", None), timeout=5)
+    host.meeting = threading.Barrier(len(left), action=lambda: setattr(host, "meeting", None), timeout=30)
     async with open_system(settings) as system:
         assert [(await system.jobs.state(state.job_id)).error for state in left] == [None, None]
 

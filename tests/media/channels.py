@@ -11,7 +11,7 @@ from typing import Any, Generic
 from kinora.runtime.channel import Channel, socket_pair
 from kinora.runtime.program import Answer, Program, Request, encode
 
-JOIN_TIMEOUT_S = 10.0
+JOIN_TIMEOUT_S = 30.0
 
 
 class Peer(Generic[Request, Answer]):

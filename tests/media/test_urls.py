@@ -52,9 +52,10 @@ def server(clips: Path, tmp_path: Path) -> Iterator[MediaServer]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(url_access, "TIMEOUT_S", 0.3)
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a server that falls silent: the silence is over soon, and where it answers a busy machine has time for it."""
+    monkeypatch.setattr(url_access, "TIMEOUT_S", 1)
 
 
 def allow(*hosts: str) -> SourceLimits:
@@ -213,7 +214,9 @@ def test_a_redirect_is_followed_only_to_hosts_that_are_allowed(server: MediaServ
 
 @pytest.mark.parametrize("stalls", [False, True], ids=["closed", "silent"])
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
-def test_a_lost_connection_is_taken_up_where_it_was(server: MediaServer, name: str, stalls: bool) -> None:
+def test_a_lost_connection_is_taken_up_where_it_was(
+    server: MediaServer, name: str, stalls: bool, impatient: None
+) -> None:
     """As when a job was paused for long: with a server that gives parts, every picture comes all the same."""
     server.stalls = stalls
     server.breaks_at = (server.folder / name).stat().st_size // 2
@@ -224,7 +227,7 @@ def test_a_lost_connection_is_taken_up_where_it_was(server: MediaServer, name: s
 @pytest.mark.parametrize(("stalls", "why"), [(False, "has closed"), (True, "does not answer")])
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
 def test_a_connection_lost_for_good_ends_the_source_with_the_reason(
-    server: MediaServer, name: str, stalls: bool, why: str
+    server: MediaServer, name: str, stalls: bool, why: str, impatient: None
 ) -> None:
     """What came before it has been given."""
     server.parts, server.stalls = False, stalls
@@ -251,7 +254,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_mixed(server: MediaServer) 
                 pass
 
 
-def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, impatient: None) -> None:
     """It takes the connection and is silent."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "does not answer" in refused(f"http://127.0.0.1:{silent.getsockname()[1]}/{tmp_path.name}", "127.0.0.1")

@@ -29,9 +29,9 @@ def echo(channel: Channel) -> None:
 
 
 def hesitant(channel: Channel) -> None:
-    """Say for a second that there is progress, then send back what has come."""
+    """Say for three seconds that there is progress, then send back what has come."""
     data, _ = channel.recv()
-    for _ in range(10):
+    for _ in range(30):
         time.sleep(0.1)
         channel.send(b"\x81\xa2op\xa7working")  # {"op": "working"} as MessagePack
     channel.send(data)

@@ -28,6 +28,7 @@ UPGRADE = (
 GRACE_S = 0.3
 CLOSED_1009 = b"\x88\x02" + struct.pack("!H", 1009)
 PLENTY_S = 20.0
+"""A safety net, short of every limit that would end by itself what we wait for."""
 
 
 @attrs.define
@@ -55,10 +56,10 @@ class Running:
 
 
 @asynccontextmanager
-async def running(app: Any, max_sessions: int = 100) -> AsyncIterator[Running]:
-    """Serve ``app`` while the block runs, then stop politely."""
+async def running(app: Any, max_sessions: int = 100, grace_s: float = GRACE_S) -> AsyncIterator[Running]:
+    """Serve ``app`` while the block runs, then stop politely; all of it within ``PLENTY_S``."""
     [sock] = bind("127.0.0.1", 0)
-    made = Server(app, [sock], max_sessions=max_sessions, grace_s=GRACE_S)
+    made = Server(app, [sock], max_sessions=max_sessions, grace_s=grace_s)
     result = Running(made, sock.getsockname()[1])
 
     async def run(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
@@ -212,10 +213,8 @@ async def test_a_reader_that_stalls_cannot_delay_the_stop() -> None:
 
     async with running(on_websocket(flood)) as target, upgraded(target):
         await trio.testing.wait_all_tasks_blocked(0.01)
-        started = trio.current_time()
         target.server.stop()
         await target.ended.wait()
-        assert trio.current_time() - started < GRACE_S + 2
 
 
 async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,10 +282,8 @@ async def test_a_handler_that_never_reads_is_still_ended_at_the_stop() -> None:
         with trio.move_on_after(0.3):
             while True:
                 await stream.send_all(masked(1, b"x" * 1000) * 50)
-        before = trio.current_time()
         target.server.stop()
         await target.ended.wait()
-        assert trio.current_time() - before < GRACE_S + 2
 
 
 async def test_a_message_beyond_the_limit_is_refused_before_it_is_kept() -> None:
@@ -436,13 +433,10 @@ async def test_a_client_that_ends_its_half_is_served_no_longer() -> None:
 async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that sends its headers drop by drop is closed at the header limit, however busy it looks."""
     monkeypatch.setattr(server, "REQUEST_S", 0.3)
-    async with running(hello) as target, await target.connect() as stream:
-        started = trio.current_time()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(drip, stream)
-            assert await stream.receive_some(1) == b""
-            nursery.cancel_scope.cancel()
-        assert trio.current_time() - started < 3
+    async with running(hello) as target, await target.connect() as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(drip, stream)
+        assert await stream.receive_some(1) == b""
+        nursery.cancel_scope.cancel()
 
 
 async def test_headers_without_end_are_refused() -> None:
@@ -550,12 +544,11 @@ async def test_the_server_does_not_say_what_it_is_made_of() -> None:
 
 async def test_an_idle_connection_does_not_delay_the_stop() -> None:
     """A connection that is kept alive with nothing to do is closed at once when the server stops."""
-    async with running(hello) as target, await target.connect() as stream:
+    async with running(hello, grace_s=60) as target, await target.connect() as stream:
         await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await read_until(stream, b"hello")
         target.server.stop()
-        with trio.fail_after(GRACE_S):
-            await target.ended.wait()
+        await target.ended.wait()
 
 
 async def test_a_server_that_is_cancelled_ends_at_once() -> None:
@@ -567,7 +560,7 @@ async def test_a_server_that_is_cancelled_ends_at_once() -> None:
 
     [sock] = bind("127.0.0.1", 0)
     made = Server(on_websocket(flood), [sock], max_sessions=10, grace_s=60)
-    with trio.fail_after(5):
+    with trio.fail_after(PLENTY_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(made.run)
             async with upgraded(Running(made, sock_port(sock))):

@@ -52,7 +52,7 @@ async def main() -> None:
                 with LoopWatch() as watch:
                     for animal in animals:
                         for where in animal.where:
-                            lines.append(row(await let_loose(system, cage, animal, where)))
+                            lines.append(row(await let_loose(system, cage, animal, where, HANG_TIMES_MS)))
                             print(lines[-1], flush=True)  # noqa: T201 - a script
                     alone += [await time_alone(system) for _ in range(ALONE_ROUNDS)]
                 longest.append(watch.longest_ms)

@@ -6,16 +6,20 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import attrs
+import msgspec
 import trio
 
+from kinora.actors.filters import Filters
 from kinora.actors.models import JobState
+from kinora.runtime.broadcast import Batch
 from kinora.system import System
-from tests.jobs_kit import frames_of, messages_of, run_job, write_plugin
+from tests.jobs_kit import HANG_TIMEOUT_MS, frames_of, run_job, write_plugin
 from tests.zoo.animals import Animal, Fate, Where
 
 STEADY = """
@@ -35,7 +39,9 @@ class Steady(Plugin):
 """The well-behaved one: a frame that is missing, altered or out of order shows in all its later results."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at
 HANG_TIMES_MS = {"plugin_timeout_ms": 400, "prepare_timeout_ms": 800}
-"""Short, so that a hang is over soon; far longer than anything else here takes."""
+"""Short, so that a hang is over soon; on a machine that is not busy, far longer than anything else here takes."""
+PATIENT_TIMES_MS = dict.fromkeys(HANG_TIMES_MS, HANG_TIMEOUT_MS)
+"""For any machine."""
 
 
 @attrs.frozen(kw_only=True)
@@ -88,22 +94,43 @@ class Cage:
         return cls(folder, plugins)
 
 
-async def let_loose(system: System, cage: Cage, animal: Animal, where: Where) -> Sighting:
+async def let_loose(
+    system: System, cage: Cage, animal: Animal, where: Where, hang_times_ms: Mapping[str, int] = PATIENT_TIMES_MS
+) -> Sighting:
     """Run a job with the animal in front of the well-behaved plugin."""
     name = cage.plugins[animal, where]
     (cage.folder / f"{name}.py.loose").touch()
     began = trio.current_time()
-    options = HANG_TIMES_MS if animal.fate is Fate.HANGS else {}
-    state = await run_job(system, name, "steady", source=animal.source, **options)
+    options = hang_times_ms if animal.fate is Fate.HANGS else {}
+    with warnings_heard(system) as warnings:
+        state = await run_job(system, name, "steady", source=animal.source, **options)
     return Sighting(
         animal=animal,
         where=where,
         name=name,
         state=state,
         frames=await frames_of(system, state),
-        warnings=[message["payload"] for message in messages_of(system, state.job_id, "warning")],
+        warnings=[warning for warning in warnings if warning["job_id"] == state.job_id],
         seconds=trio.current_time() - began,
     )
+
+
+@contextmanager
+def warnings_heard(system: System) -> Iterator[list[dict[str, Any]]]:
+    """The payloads of the warnings that a client is sent meanwhile."""
+    heard: list[dict[str, Any]] = []
+
+    def hear(batch: Batch) -> None:
+        heard.extend(msgspec.json.decode(data)["payload"] for data in batch.data)
+
+    assert system.connections is not None
+    filters = Filters(types=frozenset({"warning"}))  # not from the log: who tells without end drives them out of that
+    subscription = system.connections.subscribe(hear, filters)
+    try:
+        yield heard
+        system.connections.feed.catch_up(subscription)
+    finally:
+        system.connections.unsubscribe(subscription, filters)
 
 
 async def results_without(system: System, source: str) -> list[Any]:

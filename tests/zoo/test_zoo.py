@@ -20,6 +20,8 @@ from tests.zoo.keeper import Cage, LoopWatch, Sighting, let_loose, results_witho
 
 JOBS_AT_ONCE = 5
 LOOP_LIMIT_MS = 50
+LOOKS = 4
+"""At what holds up the event loop for longer, before it counts."""
 MOST_SHOWN = 3
 """Of warnings that say the same: the 1st, 10th and 100th."""
 
@@ -32,10 +34,10 @@ async def test_jobs_survive_plugins_that(family: str, settings: Settings, media:
     before = threads_and_shared_memory()
     async with open_system(attrs.evolve(settings, max_jobs=JOBS_AT_ONCE)) as system:
         for animal in FAMILIES[family]:
-            watch = await run_and_check(system, cage, animal)
-            if watch.longest_ms >= LOOP_LIMIT_MS:
-                # Another thread of this process may have had the GIL but no core; what we do wrong, we do again.
+            for _ in range(LOOKS):
                 watch = await run_and_check(system, cage, animal)
+                if watch.longest_ms < LOOP_LIMIT_MS:
+                    break  # else another thread may have had the GIL but no core; what we do wrong, we do again
             assert watch.longest_ms < LOOP_LIMIT_MS, (animal, watch.culprit)
     assert threads_and_shared_memory() == before
 
