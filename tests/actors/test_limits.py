@@ -23,7 +23,7 @@ def greedy(frame):
     hoard = []
     while True:
         hoard.append(np.ones((4, 2**20), np.uint8))
-        time.sleep(0.002)
+        time.sleep(0.01)  # so that a busy server sees it before the hard cap on its address space is reached
 """
 GREEDY_CHILDREN = """
 import subprocess

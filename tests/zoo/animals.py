@@ -275,7 +275,7 @@ SWELLING = (
         hoard = []
         while True:
             hoard.append(np.ones(2**22, np.uint8))
-            time.sleep(0.002)
+            time.sleep(0.01)
         """,
         fate=Fate.SWELLS,
         metadata="memory_limit_mb=300",
@@ -288,7 +288,7 @@ SWELLING = (
                 hoard = []
                 while True:
                     hoard.append(np.ones(2**22, np.uint8))
-                    time.sleep(0.005)
+                    time.sleep(0.01)
         os.wait()
         """,
         fate=Fate.SWELLS,

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +40,8 @@ class Steady(Plugin):
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at
 HANG_TIMES_MS = {"plugin_timeout_ms": 400, "prepare_timeout_ms": 800}
 """Short, so that a hang is over soon; on a machine that is not busy, far longer than anything else here takes."""
+LOOK_NS = 10_000_000
+"""Between two looks at what the other threads have waited for a core."""
 PATIENT_TIMES_MS = dict.fromkeys(HANG_TIMES_MS, HANG_TIMEOUT_MS)
 """For any machine."""
 
@@ -147,8 +149,9 @@ def steady_results(state: JobState, frames: list[dict[str, Any]]) -> list[Any]:
 class LoopWatch(trio.abc.Instrument):
     """Measures how long a single step of a task held up the event loop at most.
 
-    What the thread waited for a core meanwhile does not count, being other processes' doing, nor do the steps of the
-    tests themselves. Use it as a context manager.
+    What the thread waited for a core meanwhile does not count, being other processes' doing, nor what the other threads
+    of this process did, which may have had the GIL; nor do the steps of the tests themselves. Use it as a context
+    manager.
     """
 
     def __init__(self) -> None:
@@ -160,6 +163,7 @@ class LoopWatch(trio.abc.Instrument):
         gc.collect()
         gc.freeze()  # as the server does once it has started
         self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self._seen = 0
         self.before_task_step(trio.lowlevel.current_task())
         trio.lowlevel.add_instrument(self)
         return self
@@ -171,18 +175,35 @@ class LoopWatch(trio.abc.Instrument):
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """A task is about to run."""
-        self._waited = self._wait_ns()
+        if time.perf_counter_ns() - self._seen > LOOK_NS:
+            self._others_waited = others_waits_ns()
+            self._seen = time.perf_counter_ns()
+        self._waited = waited_ns(os.pread(self._schedstat, 64, 0))
         self._began = time.perf_counter_ns()
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """It has given way to others."""
-        took_ms = (time.perf_counter_ns() - self._began - (self._wait_ns() - self._waited)) / 1e6
-        if took_ms > self.longest_ms and not task.name.startswith("tests."):
-            self.longest_ms, self.culprit = took_ms, task.name
+        took_ns = time.perf_counter_ns() - self._began - (waited_ns(os.pread(self._schedstat, 64, 0)) - self._waited)
+        if took_ns <= self.longest_ms * 1e6 or task.name.startswith("tests."):
+            return
+        took_ns -= sum(waited - self._others_waited.get(tid, 0) for tid, waited in others_waits_ns().items())
+        if took_ns > self.longest_ms * 1e6:
+            self.longest_ms, self.culprit = took_ns / 1e6, task.name
 
-    def _wait_ns(self) -> int:
-        """Nanoseconds that this thread has waited in the run queue, see Documentation/scheduler/sched-stats.rst."""
-        return int(os.pread(self._schedstat, 64, 0).split()[1])
+
+def others_waits_ns() -> dict[str, int]:
+    """What each of this process's threads, but for this one, has waited for a core."""
+    waits = {}
+    for thread in Path("/proc/self/task").iterdir():
+        if int(thread.name) != threading.get_native_id():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                waits[thread.name] = waited_ns((thread / "schedstat").read_bytes())
+    return waits
+
+
+def waited_ns(schedstat: bytes) -> int:
+    """Nanoseconds that a thread has waited in the run queue, see Documentation/scheduler/sched-stats.rst."""
+    return int(schedstat.split()[1])
 
 
 def threads_and_shared_memory() -> tuple[set[str], set[str]]:

@@ -20,7 +20,7 @@ from tests.zoo.keeper import Cage, LoopWatch, Sighting, let_loose, results_witho
 
 JOBS_AT_ONCE = 5
 LOOP_LIMIT_MS = 50
-LOOKS = 4
+LOOKS = 3
 """At what holds up the event loop for longer, before it counts."""
 MOST_SHOWN = 3
 """Of warnings that say the same: the 1st, 10th and 100th."""
@@ -37,7 +37,7 @@ async def test_jobs_survive_plugins_that(family: str, settings: Settings, media:
             for _ in range(LOOKS):
                 watch = await run_and_check(system, cage, animal)
                 if watch.longest_ms < LOOP_LIMIT_MS:
-                    break  # else another thread may have had the GIL but no core; what we do wrong, we do again
+                    break  # else a machine that is not its own may have held it up; what we do wrong, we do again
             assert watch.longest_ms < LOOP_LIMIT_MS, (animal, watch.culprit)
     assert threads_and_shared_memory() == before
 
