@@ -1,6 +1,6 @@
-"""What a vision tool is, where tools are found, and how they run.
+"""Vision tools: their interface, how they are found, and how they run.
 
-Importing this package gives what a plugin author needs and nothing heavy.
+Importing this package gives a plugin author all that is needed and loads nothing heavy.
 """
 
 from kinora.plugins.api import DeviceError as DeviceError

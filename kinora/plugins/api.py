@@ -1,4 +1,4 @@
-"""What a plugin author sees: Plugin, PluginMetadata, Frame, PluginContext and @tool.
+"""The interface for plugin authors: Plugin, PluginMetadata, Frame, PluginContext and @tool.
 
 Light to import: no Trio, no web, no PyAV. It runs in worker processes and in the author's own tests.
 """
@@ -23,7 +23,7 @@ def _names(given: Iterable[str]) -> tuple[str, ...]:
 
 @attrs.frozen(kw_only=True)
 class PluginMetadata:
-    """What a plugin says of itself. Everything but the name may be left out."""
+    """A plugin's description of itself. Only the name is required."""
 
     name: str
     """Unique among all plugins: lower-case letters, digits, ``-`` and ``_``."""
@@ -35,12 +35,12 @@ class PluginMetadata:
     outputs: tuple[str, ...] = attrs.field(default=(), converter=_names)
     permissions: tuple[str, ...] = attrs.field(default=(), converter=_names)
     config_schema: Mapping[str, Any] | None = None
-    """JSON Schema of the options. Given one, options it does not know are refused before a job starts."""
+    """JSON Schema of the options. If there is one, unknown options are refused before a job starts."""
     capabilities: tuple[str, ...] = attrs.field(default=(), converter=_names)
     devices: tuple[str, ...] = attrs.field(default=("cpu",), converter=_names)
-    """Kinds of device it can run on: ``cpu``, ``cuda``."""
+    """The kinds of device that it can run on: ``cpu``, ``cuda``."""
     latency_budget_ms: float | None = None
-    """Soft: a frame that takes longer makes the plugin ``degraded`` and warns once."""
+    """A soft limit: a frame that takes longer makes the plugin ``degraded`` and warns once."""
     memory_limit_mb: int | None = None
     """Resident memory in MB beyond which its worker process is killed."""
 
@@ -56,11 +56,11 @@ class Frame:
     timestamp_ms: float
     """Milliseconds since the source's start, from the stream's own clock."""
     results: Mapping[str, Any] = attrs.field(factory=dict)
-    """Plugin name → its result on this frame, for the plugins that stand before this one in the job."""
+    """Plugin name → its result on this frame, for the plugins before this one in the job."""
 
 
 class PluginContext(Protocol):
-    """What a plugin gets in ``prepare`` and may use until ``finalize`` has returned, from its own thread."""
+    """Passed to ``prepare``; the plugin may use it until ``finalize`` has returned, from its own thread."""
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -75,16 +75,16 @@ class PluginContext(Protocol):
         """The operator's folder of model files. Options name files in it: open nothing outside it for a client."""
 
     def warn(self, message: str, severity: Severity = "low") -> None:
-        """Show a warning to whoever watches the job."""
+        """Show a warning to everyone who watches the job."""
 
     def partial(self, result: Mapping[str, Any]) -> None:
-        """Publish something found so far, as a ``partial_result``."""
+        """Publish a result found so far, as a ``partial_result``."""
 
 
 class DeviceError(Exception):
-    """Raise this when the device has failed and the plugin has not: out of memory, driver gone, library without it.
+    """Raise this when the device failed and not the plugin: out of memory, driver gone, library built without it.
 
-    The plugin is then prepared again on ``cpu``, in a fresh process, and its frame is tried again there. Errors of CUDA
+    The plugin is then prepared again on ``cpu``, in a fresh process, and its frame is tried again there. CUDA errors
     that libraries raise are recognised without it. On ``cpu`` it is an error like any other.
     """
 
@@ -92,8 +92,8 @@ class DeviceError(Exception):
 class Plugin:
     """A vision tool: ``prepare`` → ``process_frame`` for each frame, in order → ``finalize``.
 
-    Each job has its own instance in a process of its own. Whatever an instance does, raise, hang or crash, the job
-    goes on. Results are JSON-able mappings; numpy numbers and arrays up to 10,000 elements are turned into JSON.
+    Each job has its own instance in a process of its own. If an instance raises, hangs or crashes, the job goes on.
+    Results are mappings that JSON can express; numpy numbers and arrays up to 10,000 elements are turned into JSON.
     """
 
     metadata: ClassVar[PluginMetadata]
@@ -102,16 +102,16 @@ class Plugin:
         """Load what is needed; runs once per worker process, before the first frame."""
 
     def process_frame(self, frame: Frame) -> Result:
-        """Look at one frame; None means that there is nothing to say about it."""
+        """Return the result for one frame, or None if there is none."""
         raise NotImplementedError(f"{type(self).__name__} must define process_frame(self, frame)")
 
     def finalize(self) -> Result:
-        """Sum up; what is returned becomes the last ``partial_result``."""
+        """Sum up. The returned result becomes the last ``partial_result``."""
         return None
 
 
 def tool(name: str, **metadata: Any) -> Callable[[Callable[[Frame], Result]], type[Plugin]]:
-    """Make a plugin of a plain function: ``@tool("brightness")`` above ``def brightness(frame): ...``.
+    """Make a plugin from a plain function: ``@tool("brightness")`` above ``def brightness(frame): ...``.
 
     ``metadata`` are further fields of :class:`PluginMetadata`; the description defaults to the docstring.
     """

@@ -27,7 +27,7 @@ class Detection:
     confidence: float
     """0 to 1."""
     kind: str
-    """What it is; ``class`` in JSON."""
+    """The class, such as ``person``; its key in JSON is ``class``."""
     track_id: int | None = None
 
     @property
@@ -44,7 +44,7 @@ class Detection:
 
 
 def read_detections(result: object) -> list[Detection]:
-    """The well-formed entries of a result's ``detections``; whatever else a plugin put there is passed over."""
+    """The well-formed entries of a result's ``detections``; all others are skipped."""
     listed = result.get("detections") if isinstance(result, dict) else None
     found = (_read(entry) for entry in listed) if isinstance(listed, list) else ()
     return [detection for detection in found if detection is not None]
@@ -70,24 +70,24 @@ def _read(entry: object) -> Detection | None:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    # What lies far beyond any picture, or is NaN, would upset the arithmetic of boxes.
+    # NaN, and numbers far beyond any picture, would break the arithmetic of boxes.
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 def as_boxes(boxes: Sequence[Sequence[float]]) -> Boxes:
-    """An array of them, of shape (0, 4) if there are none."""
+    """These boxes as one array, of shape (0, 4) if there are none."""
     return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
 
 
 def clip_boxes(boxes: Boxes, width: int, height: int) -> Boxes:
-    """The parts of them that lie within a picture of that size."""
+    """The parts of the boxes that lie within a picture of this size, in pixels."""
     low = np.clip(boxes[:, :2], 0, (width, height))
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, (width, height))
     return np.hstack([low, high - low])
 
 
 def intersections(a: Boxes, b: Boxes) -> NDArray[np.float64]:
-    """Shape (len(a), len(b)): the area that each of ``a`` has in common with each of ``b``."""
+    """Shape (len(a), len(b)): the area that each box of ``a`` shares with each of ``b``."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum((a[:, :2] + a[:, 2:])[:, None], (b[:, :2] + b[:, 2:])[None])
     common: NDArray[np.float64] = np.clip(high - low, 0, None).prod(axis=2)
@@ -108,6 +108,6 @@ def iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
 
 
 def nesting(a: Boxes, b: Boxes) -> NDArray[np.float64]:
-    """Shape (len(a), len(b)): how much of the smaller box lies in the other one, 0 to 1."""
+    """Shape (len(a), len(b)): the share of the smaller box that lies in the other one, 0 to 1."""
     smaller = np.minimum(areas(a)[:, None], areas(b)[None])
     return intersections(a, b) / np.maximum(smaller, 1e-9)

@@ -1,4 +1,4 @@
-"""Which errors mean that a device has failed, and not the plugin that ran on it."""
+"""Tells errors of a device from errors of the plugin that ran on it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from kinora.plugins.api import DeviceError
 
 _CHAIN = 10
-"""How far an error is followed back to those that it was raised from."""
+"""The number of errors looked at along the chain of causes."""
 _CHARACTERS = 10_000
-"""How much of an error's text is looked at."""
+"""The part of an error's text that is searched."""
 _WORDS = re.compile(
     r"cuda|cudnn|cublas|nvidia|\bgpu\b"  # PyTorch, CuPy, ONNX Runtime, OpenCV and the driver name what they blame
     r"|failed to allocate memory for requested buffer"  # ONNX Runtime's arena
@@ -18,12 +18,12 @@ _WORDS = re.compile(
 )
 
 
-def tells_of_device(error: BaseException) -> bool:
-    """Whether an error, or one that it was raised from, tells of a device.
+def is_device_error(error: BaseException) -> bool:
+    """True if an error, or one that it was raised from, blames a device.
 
-    The rule is that it is a :class:`~kinora.plugins.DeviceError`, or that the name of its class, the module of that, or
-    its text has one of the words above. It is broad on purpose, for it is asked only when a plugin has failed on
-    a device other than the CPU: taking a plugin's own error for the device's costs speed, the contrary costs results.
+    An error does if it is a :class:`~kinora.plugins.DeviceError`, or if one of the words above occurs in the name of
+    its class, that class's module or its text. The match is broad on purpose. It is asked only when a plugin has failed
+    on a device other than the CPU: wrongly blaming the device costs speed, wrongly blaming the plugin costs results.
     """
     found: BaseException | None = error
     for _ in range(_CHAIN):

@@ -1,7 +1,7 @@
-"""What plugins can run on here, and what a job gets of what it asked for.
+"""The devices of this machine, and the choice of one for a job.
 
-GPUs are found by NVML, NVIDIA's own small library, which the driver brings along; nothing of CUDA is loaded. They are
-numbered as NVML does, in the order of the PCI bus, which CUDA follows only with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``.
+GPUs are found by NVML, the small library that comes with NVIDIA's driver; CUDA is not loaded. They are numbered as NVML
+does, in the order of the PCI bus. CUDA follows that order only with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 CPU = "cpu"
-"""The id and the kind of the device that is always there."""
+"""The id and the kind of the device that every machine has."""
 NVML = "libnvidia-ml.so.1"
 _TEXT_BYTES = 96
 """NVML's own size for names and UUIDs."""
@@ -24,7 +24,7 @@ _TEXT_BYTES = 96
 
 @attrs.frozen
 class Device:
-    """Something that plugins can run on."""
+    """A device that plugins can run on."""
 
     id: str
     """``cpu``, ``cuda:0``, …"""
@@ -38,12 +38,12 @@ class Device:
 
 @attrs.frozen
 class Resolution:
-    """What a job runs on."""
+    """The device that a job runs on."""
 
     device_used: str
     fallback: bool = False
     reason: str | None = None
-    """Why it is not what was asked for."""
+    """Why it is not the device that was asked for."""
 
 
 @attrs.frozen
@@ -56,13 +56,13 @@ class Gpu:
 
 
 class NvmlError(Exception):
-    """NVML is not here or has failed; ``str()`` of it is a sentence."""
+    """NVML is missing or has failed; ``str()`` of the error is a sentence."""
 
 
 def detect(load: Callable[[], Any] = lambda: ctypes.CDLL(NVML)) -> tuple[Device, ...]:
-    """The devices of this machine, the CPU first. Where no GPU can be used, ``cuda:0`` is there with the reason.
+    """The devices of this machine, the CPU first. If no GPU can be used, ``cuda:0`` is listed with the reason.
 
-    Blocks for some 100 ms where there is a driver. ``CUDA_VISIBLE_DEVICES`` is honoured.
+    Blocks for some 100 ms if there is a driver. ``CUDA_VISIBLE_DEVICES`` is honoured.
     """
     cpu = Device("cpu", "cpu", _cpu_name())
     setting = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -72,7 +72,7 @@ def detect(load: Callable[[], Any] = lambda: ctypes.CDLL(NVML)) -> tuple[Device,
         return cpu, Device("cuda:0", "cuda", "NVIDIA GPU", available=False, reason=str(error))
     shown = visible(found, setting)
     if not shown:
-        hidden = f"CUDA_VISIBLE_DEVICES={setting} hides all of the {len(found)} that are here"
+        hidden = f"CUDA_VISIBLE_DEVICES={setting} hides every GPU of this machine ({len(found)})"
         reason = hidden if found else "the NVIDIA driver finds no GPU"
         return cpu, Device("cuda:0", "cuda", "NVIDIA GPU", available=False, reason=reason)
     return cpu, *(
@@ -82,10 +82,10 @@ def detect(load: Callable[[], Any] = lambda: ctypes.CDLL(NVML)) -> tuple[Device,
 
 
 def visible(gpus: Sequence[Gpu], setting: str | None) -> list[Gpu]:
-    """Those that CUDA would show, in its order, given the value of ``CUDA_VISIBLE_DEVICES``.
+    """The GPUs that CUDA would show, in its order, for this value of ``CUDA_VISIBLE_DEVICES``.
 
-    Entries are indices or beginnings of UUIDs. As in CUDA, the first entry that fits none ends the list, and one that
-    comes twice makes it empty.
+    Entries are indices or beginnings of UUIDs. As in CUDA, the first entry that matches no GPU ends the list, and
+    a repeated one makes it empty.
     """
     if setting is None:
         return list(gpus)
@@ -103,14 +103,14 @@ def visible(gpus: Sequence[Gpu], setting: str | None) -> list[Gpu]:
 def _find(gpus: Sequence[Gpu], entry: str) -> Gpu | None:
     if entry.isdecimal():
         return gpus[int(entry)] if int(entry) < len(gpus) else None
-    if entry.startswith("MIG-"):  # a part of a GPU: NVML lists the whole ones only
+    if entry.startswith("MIG-"):  # a part of a GPU: NVML lists whole ones only
         return Gpu("NVIDIA MIG device", entry)
     matching = [gpu for gpu in gpus if entry.startswith("GPU-") and gpu.uuid.startswith(entry)]
     return matching[0] if len(matching) == 1 else None
 
 
 def with_gpus(devices: Sequence[Device], names: Sequence[str]) -> tuple[Device, ...]:
-    """The devices of a machine on which NVML shows no GPU and a library has found these, in CUDA's order."""
+    """The devices, and the GPUs that a library has found if NVML shows none; ``names`` are in CUDA's order."""
     if not names or any(device.available for device in devices if device.kind != CPU):
         return tuple(devices)
     cpu = (device for device in devices if device.kind == CPU)
@@ -118,10 +118,10 @@ def with_gpus(devices: Sequence[Device], names: Sequence[str]) -> tuple[Device, 
 
 
 def resolve(requested: str, plugin_kinds: Iterable[Collection[str]], devices: Sequence[Device]) -> Resolution:
-    """The device of a job whose plugins can run on these kinds each.
+    """The device for a job; ``plugin_kinds`` has, for each of its plugins, the kinds of device it can run on.
 
-    ``auto`` takes the first GPU that at least one of them can use, else the CPU, and is never a fallback. Anything else
-    that cannot be had becomes the CPU, with the reason.
+    ``auto`` takes the first GPU that at least one of them can use, else the CPU, and is never a fallback. Any other
+    request that cannot be met becomes the CPU, with the reason.
     """
     kinds = {kind for plugin in plugin_kinds for kind in plugin}
     gpus = [device for device in devices if device.kind != "cpu"]
@@ -133,7 +133,7 @@ def resolve(requested: str, plugin_kinds: Iterable[Collection[str]], devices: Se
     wanted = sorted(gpus, key=lambda gpu: not gpu.available) if requested == "gpu" else gpus
     device = next((gpu for gpu in wanted if requested in ("gpu", gpu.id)), None)
     if device is None:
-        return Resolution("cpu", fallback=True, reason=f"{requested} is not here; there are {_listed(devices)}")
+        return Resolution("cpu", fallback=True, reason=f"this machine has no {requested}, only {_listed(devices)}")
     if not device.available:
         return Resolution("cpu", fallback=True, reason=f"{device.id} is not available: {device.reason}")
     if device.kind not in kinds:
@@ -170,7 +170,7 @@ def _ask_nvml(load: Callable[[], Any]) -> list[Gpu]:
 
 
 def _gpu(nvml: Any, index: int) -> Gpu:
-    """One GPU; a lost one keeps its number, for those behind it must keep theirs."""
+    """One GPU. A lost one keeps its number, so that those after it keep theirs."""
     handle = ctypes.c_void_p()
     try:
         _check(nvml, nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)))

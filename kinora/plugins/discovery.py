@@ -1,4 +1,4 @@
-"""Where plugins may be: entry points of installed packages, a folder, and single files. Nothing is imported here."""
+"""Finds where plugins may be: entry points of installed packages, a folder, and single files. Imports no plugin."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Candidate:
     """A place to look for plugins."""
 
     name: str
-    """What it is called as long as its own name is not known."""
+    """The name to use until the plugin's own is known."""
     origin: Origin
     fault: str | None = None
-    """Why there is no use in looking."""
+    """Why nothing can be loaded from it."""
 
 
 def find_candidates(plugins_dir: Path | None, plugin_files: Iterable[Path]) -> list[Candidate]:
-    """All places, in the order in which a name is given away: built-in, entry points, files; each sorted by name.
+    """All candidates by precedence: built-in, entry points, files; each group sorted by name.
 
     Blocks: it reads folders.
     """
-    importlib.invalidate_caches()  # what was installed since the last time is to be found
+    importlib.invalidate_caches()  # find packages installed since the last call
     return [*_entry_points(), *_files(plugins_dir, plugin_files)]
 
 
@@ -57,12 +57,12 @@ def _files(plugins_dir: Path | None, plugin_files: Iterable[Path]) -> Iterator[C
         if absolute in seen:
             continue
         seen.add(absolute)
-        fault = None if absolute.exists() else f"{absolute} is not there"
+        fault = None if absolute.exists() else f"{absolute} does not exist"
         yield Candidate(absolute.stem, Origin(kind="file", location=str(absolute), attribute=""), fault)
 
 
 def _in_folder(folder: Path | None) -> list[Path]:
-    """Its ``*.py`` files and packages; a folder that cannot be read stands for itself, so that it is seen."""
+    """A folder's ``*.py`` files and packages, or the folder itself if it cannot be read, so that this is reported."""
     if folder is None:
         return []
     try:

@@ -28,19 +28,19 @@ _TYPES = {
 
 
 class OptionsError(Exception):
-    """Options that a plugin does not take; ``errors`` are (path, sentence) pairs, the path within the options."""
+    """Options that a plugin does not accept; ``errors`` are (path, sentence) pairs, the path within the options."""
 
     def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
         super().__init__(tuple(errors))
         self.errors = tuple(errors)
 
     def __str__(self) -> str:
-        """Every place that is wrong, in one line."""
+        """All errors in one line."""
         return "; ".join(f"{path or 'options'}: {message}" for path, message in self.errors)
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """A place in JSON as people write it: ``plugins[1].options.min_size``, odd keys as ``["a b"]``, pure ASCII."""
+    """A path into JSON as people write it: ``plugins[1].options.min_size``, odd keys as ``["a b"]``, pure ASCII."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -67,11 +67,11 @@ def schema_fault(schema: object) -> str | None:
 def check_options(metadata: PluginMetadata, options: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of the options with the defaults of the plugin's ``config_schema`` filled in.
 
-    Without a schema any options are taken. With one, keys it does not know are refused unless it speaks of
+    Without a schema any options are accepted. With one, unknown keys are refused unless it sets
     ``additionalProperties`` or ``unevaluatedProperties`` itself.
 
     Raises:
-        OptionsError: with every option that is wrong, and the known ones where one is unknown.
+        OptionsError: lists every wrong option, and the known ones if one is unknown.
     """
     filled = copy.deepcopy(dict(options))
     schema = metadata.config_schema
@@ -91,12 +91,12 @@ def check_options(metadata: PluginMetadata, options: Mapping[str, Any]) -> dict[
 
 
 def _validator(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
-    """With an empty registry, so that a ``$ref`` never reaches into the network."""
+    """A validator with an empty registry, so that a ``$ref`` never reaches into the network."""
     return jsonschema.Draft202012Validator(schema, registry=referencing.Registry())
 
 
 def _fill(schema: Mapping[str, Any], value: dict[str, Any]) -> None:
-    """Put the defaults of ``properties`` where the value has none, in objects within it too."""
+    """Fill in the defaults of ``properties`` where they are missing, in nested objects too."""
     for name, property_schema in schema.get("properties", {}).items():
         if not isinstance(property_schema, Mapping):  # true and false are schemas too
             continue
@@ -107,7 +107,7 @@ def _fill(schema: Mapping[str, Any], value: dict[str, Any]) -> None:
 
 
 def _explain(error: jsonschema.ValidationError) -> list[tuple[str, str]]:
-    """What is wrong, as (path, sentence) pairs."""
+    """An error as (path, sentence) pairs."""
     place = tuple(error.absolute_path)
     if error.validator in {"additionalProperties", "unevaluatedProperties"} and isinstance(error.instance, dict):
         known = _known(error.schema)
@@ -121,14 +121,14 @@ def _explain(error: jsonschema.ValidationError) -> list[tuple[str, str]]:
 
 
 def _described(schema: Any, key: str) -> str:
-    """What the schema says of a property, behind a colon; empty if nothing."""
+    """A colon and the schema's description of a property; empty if it has none."""
     property_schema = schema.get("properties", {}).get(key)
     text = property_schema.get("description") if isinstance(property_schema, Mapping) else None
     return f": {text}"[:MAX_MESSAGE] if isinstance(text, str) else ""
 
 
 def _known(schema: Any) -> set[str]:
-    """The property names that a schema speaks of, in its combinations too."""
+    """The property names in a schema and in the schemas that it combines."""
     if not isinstance(schema, Mapping):
         return set()
     parts = [part for word in ("allOf", "anyOf", "oneOf") for part in schema.get(word, ())]
@@ -136,7 +136,7 @@ def _known(schema: Any) -> set[str]:
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
-    """What the commonest words of JSON Schema ask for, in plain English; jsonschema's own text for the others."""
+    """The requirement that is not met: in plain English for common keywords, in jsonschema's words for the others."""
     limit = error.validator_value
     match error.validator:
         case "type":

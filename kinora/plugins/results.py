@@ -1,4 +1,4 @@
-"""From what a plugin returned to JSON text, or to a sentence that says why that cannot be."""
+"""Turns a plugin's result into JSON text, or says in a sentence why it cannot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_RESULT_BYTES = 4 * 2**20
 
 
 class BadResult(ValueError):
-    """It cannot be told as JSON; the text says what and where."""
+    """A result that JSON cannot express; the text says what and where."""
 
 
 @attrs.frozen
@@ -25,7 +25,7 @@ class Encoded:
 
     data: bytes
     nulled: str | None
-    """Where a number was NaN or infinite and became null, the first one; None if there was none."""
+    """The path of the first number that was NaN or infinite and became null; None if there was none."""
 
 
 def encode_result(value: object) -> Encoded | None:
@@ -34,7 +34,7 @@ def encode_result(value: object) -> Encoded | None:
     numpy numbers and arrays of up to ``MAX_ARRAY_ELEMENTS`` are turned into JSON, NaN and infinity into null.
 
     Raises:
-        BadResult: it is no mapping, holds something that JSON has no word for, is nested too deeply (or in itself), or
+        BadResult: it is not a mapping, holds a value that JSON cannot express, is nested too deeply (or in itself), or
             is too large.
     """
     if value is None:
@@ -55,7 +55,7 @@ class _Cleaner:
     def clean(self, value: Any, path: str, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             return value
-        # By the base class's own method: a subclass (an Enum, say) may have another idea of its text or number.
+        # Use the base class's own method: a subclass (an Enum, say) may override its text or number.
         if isinstance(value, float):
             return self._float(float.__float__(value), path)
         if isinstance(value, int):
@@ -63,7 +63,7 @@ class _Cleaner:
         if isinstance(value, str):
             return _text(str.__str__(value), path)
         if depth > MAX_DEPTH:
-            raise BadResult(f"{path[:80]}… is nested too deeply (or holds itself)")
+            raise BadResult(f"{path[:80]}… is nested too deeply (or contains itself)")
         if isinstance(value, np.generic | np.ndarray):
             return self._array(value, path, depth)
         if isinstance(value, Mapping):
@@ -73,7 +73,8 @@ class _Cleaner:
             }
         if isinstance(value, list | tuple):
             return [self.clean(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
-        raise BadResult(f"{path or 'the result'} is a {type(value).__name__}, for which JSON has no word")
+        place, kind = path or "the result", type(value).__name__
+        raise BadResult(f"{place} has type {kind}, which JSON cannot express; use numbers, text, lists or dicts")
 
     def _float(self, value: float, path: str) -> float | None:
         if math.isfinite(value):
@@ -86,15 +87,15 @@ class _Cleaner:
         if value.size > MAX_ARRAY_ELEMENTS:
             raise BadResult(f"{path} is an array of {value.size} elements; at most {MAX_ARRAY_ELEMENTS} are allowed")
         if value.dtype.kind not in "biuf":
-            raise BadResult(f"{path} is an array of {value.dtype}, for which JSON has no word")
-        # A long double would otherwise stay one: Python has no such number.
+            raise BadResult(f"{path} is an array of {value.dtype}, which JSON cannot express; use an array of numbers")
+        # tolist() leaves a long double as it is: Python has no such number.
         plain = value.astype(np.float64) if value.dtype.kind == "f" else value
         return self.clean(plain.tolist(), path, depth + 1)
 
 
 def _key(key: object, path: str) -> str:
     if not isinstance(key, str):
-        raise BadResult(f"{path or 'the result'} has a key that is a {type(key).__name__}; keys must be text")
+        raise BadResult(f"{path or 'the result'} has a key of type {type(key).__name__}; keys must be text")
     return _text(str.__str__(key), path)
 
 
@@ -102,7 +103,7 @@ def _text(value: str, path: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise BadResult(f"{path or 'the result'} holds text that is no valid Unicode") from None
+        raise BadResult(f"{path or 'the result'} holds text that is not valid Unicode") from None
     return value
 
 

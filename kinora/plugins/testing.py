@@ -1,4 +1,4 @@
-"""Runs a plugin over pictures in the calling process, for the tests of those who write plugins."""
+"""Runs a plugin over pictures in the calling process, for plugin authors' tests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FRAME_MS = 40.0  # plain pictures come at 25 a second
 
 @attrs.define
 class PluginRun:
-    """What a plugin said, as a client would see it."""
+    """A plugin's output, as a client would see it."""
 
     results: list[dict[str, Any] | None] = attrs.field(factory=list)
-    """One for each frame; None where it had nothing to say."""
+    """One for each frame; None where the plugin returned None."""
     warnings: list[str] = attrs.field(factory=list)
     partials: list[dict[str, Any]] = attrs.field(factory=list)
     final: dict[str, Any] | None = None
-    """What ``finalize`` gave."""
+    """The result of ``finalize``."""
 
 
 def run_plugin(
@@ -40,12 +40,12 @@ def run_plugin(
     """Run a fresh instance over the frames: ``prepare``, ``process_frame`` for each, ``finalize``.
 
     Plain pictures (HxWx3, uint8, BGR) are numbered from 0 and come at 25 a second; give ``Frame`` objects for other
-    times or for the results of plugins that stand before. Either way the plugin gets read-only pictures.
+    times, or to pass the results of earlier plugins. Either way the plugin gets read-only pictures.
 
     Raises:
         OptionsError: the plugin's ``config_schema`` does not allow these options.
-        BadResult: a result cannot be told as JSON.
-        Exception: whatever the plugin raises.
+        BadResult: JSON cannot express a result.
+        Exception: any error that the plugin raises.
     """
     run = PluginRun()
     checked = check_options(plugin.metadata, options or {})

@@ -25,7 +25,7 @@ import numpy as np
 
 from kinora.plugins import protocol
 from kinora.plugins.api import Frame, Plugin, PluginMetadata, Severity
-from kinora.plugins.device_errors import tells_of_device
+from kinora.plugins.device_errors import is_device_error
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
 from kinora.plugins.results import BadResult, encode_result
 from kinora.runtime.channel import Channel, close_all
@@ -177,7 +177,7 @@ def _raised(error: BaseException, run_ms: float) -> protocol.Raised:
     except BaseException:  # noqa: ASYNC103, BLE001 - as above
         trace = ""
     text, trace = _valid(message)[:MESSAGE_CHARACTERS], _valid(trace)[-TRACEBACK_CHARACTERS:]
-    return protocol.Raised(message=text, traceback=trace, run_ms=run_ms, device_failed=tells_of_device(error))
+    return protocol.Raised(message=text, traceback=trace, run_ms=run_ms, device_failed=is_device_error(error))
 
 
 def _valid(text: str) -> str:

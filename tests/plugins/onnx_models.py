@@ -58,7 +58,7 @@ def save_model(
 
 
 def save_classifier(path: Path) -> Path:
-    """A model that takes a row of numbers: no YOLO."""
+    """A model that takes a row of numbers, so it is not a YOLO."""
     graph = helper.make_graph(
         [_node("Identity", ["row"], "same")],
         "classifier",

@@ -1,4 +1,4 @@
-"""What holds for every built-in plugin."""
+"""Properties of every built-in plugin."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def test_odd_shapes_are_no_trouble(plugin: type[Plugin], shape: tuple[int, int])
 
 @pytest.mark.parametrize("plugin", ALL)
 def test_the_same_pictures_give_the_same_results(plugin: type[Plugin]) -> None:
-    """Nothing depends on chance or on an earlier run."""
+    """No result depends on chance or on an earlier run."""
     images = [noisy(plain(width=160, height=200), 40, seed) for seed in range(4)]
     assert run_plugin(plugin, images) == run_plugin(plugin, images)
 
 
 def test_boxes_stay_inside_the_picture_and_are_rounded() -> None:
-    """Detections lie in the source frame, even of what is half outside, with at most one decimal."""
+    """Detections lie in the source frame, even those of things half outside, with at most one decimal."""
     half_a_face = face(240)[:, 290:530]
     walking = walk([walker(start_x=0, speed=800)], frames=40)
     for plugin, images in (

@@ -35,7 +35,7 @@ def picture() -> NDArray[np.uint8]:
 
 
 def found_by(model: Path, image: NDArray[np.uint8] | None = None, **options: Any) -> list[dict[str, Any]]:
-    """What a model finds in a picture, by class."""
+    """The detections of a model in a picture, by class."""
     given = picture() if image is None else image
     (result,) = run_plugin(Onnx, [given], {"model": model.name, **options}, models_dir=model.parent).results
     assert result is not None
@@ -43,7 +43,7 @@ def found_by(model: Path, image: NDArray[np.uint8] | None = None, **options: Any
 
 
 def near(detection: dict[str, Any], box: tuple[int, int, int, int], pixels: float) -> bool:
-    """Whether its box is there, give or take."""
+    """True if its box is about there."""
     own = [detection[key] for key in ("x", "y", "width", "height")]
     return all(abs(a - b) <= pixels for a, b in zip(own, box, strict=True))
 
@@ -73,7 +73,7 @@ def test_an_empty_picture(tmp_path: Path) -> None:
 
 
 def test_boxes_are_cut_at_the_edge() -> None:
-    """What a model places partly outside the picture gets a box that ends with it."""
+    """A box that a model places partly outside the picture is cut at its edge."""
     boxes = np.array([[-10.0, 6.0, 30.0, 20.0], [50.0, 50.0, 30.0, 30.0]])
     cut = Letterbox(scale=0.5, left=0, top=16).undo(boxes, 120, 80)
     assert cut.tolist() == [[0.0, 0.0, 40.0, 20.0], [100.0, 68.0, 20.0, 12.0]]
@@ -89,7 +89,7 @@ def test_names_of_classes(tmp_path: Path) -> None:
 
 
 def test_confidence_and_overlap(tmp_path: Path) -> None:
-    """What is less sure is left out; without removing overlaps, each place that sees a square gives a box."""
+    """Less confident boxes are left out; if overlaps are kept, each place that sees a square gives a box."""
     model = save_model(tmp_path / "model.onnx", "yolov8")
     dull = picture() // 10 * 9
     assert len(found_by(model, dull, confidence=0.5)) == 2
@@ -104,7 +104,7 @@ def test_half_precision_and_any_size(tmp_path: Path) -> None:
 
 
 def test_what_follows_the_classes_is_no_class() -> None:
-    """Masks and keypoints come after the classes; with their number known they are not taken for more of them."""
+    """Masks and keypoints come after the classes; if the number of classes is known they are not read as classes."""
     output = np.zeros((1, 4 + 2 + 32, 100), np.float32)
     output[0, :4, 5] = (50, 50, 20, 10)
     output[0, 4, 5] = 0.8
@@ -115,7 +115,7 @@ def test_what_follows_the_classes_is_no_class() -> None:
 
 
 def test_layouts_are_told_by_shape() -> None:
-    """The shapes that exports have, and the sentence for those that are none."""
+    """The shapes that exports have, and the sentence for all other shapes."""
     shapes = {(1, 84, 8400): "yolov8", (1, 25200, 85): "yolov5", (1, 300, 6): "end2end", (1, 6, 8400): "yolov8"}
     assert {shape: layout_of(shape) for shape in shapes} == shapes
     with pytest.raises(ValueError, match=r"the output of this model is \(1, 1000\)"):
@@ -123,7 +123,7 @@ def test_layouts_are_told_by_shape() -> None:
 
 
 def test_a_letterbox_keeps_proportions() -> None:
-    """A picture goes in as a whole, as RGB from 0 to 1, in grey where there is nothing of it."""
+    """A picture goes in as a whole, as RGB from 0 to 1, with grey around it."""
     image = np.zeros((50, 100, 3), np.uint8)
     image[:] = (0, 0, 255)
     blob, fitted = letterbox(image, 64, 64)
@@ -148,7 +148,7 @@ def test_models_are_in_their_folder(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_no_detector(tmp_path: Path) -> None:
-    """One that takes no pictures is refused in a sentence; so is a file that is no model."""
+    """A model that takes no pictures is refused in a sentence; so is a file that is not a model."""
     with pytest.raises(ValueError, match="a YOLO takes pictures as 1x3xHxW numbers"):
         found_by(save_classifier(tmp_path / "model.onnx"))
     (tmp_path / "text.onnx").write_text("no model at all")

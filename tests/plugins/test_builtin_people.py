@@ -46,14 +46,14 @@ def test_a_lone_window_is_no_person() -> None:
 
 
 def test_a_trunk_inside_a_person_is_not_a_second_one() -> None:
-    """Of a box within another one's, only the one with more windows behind it stays."""
+    """If a box lies within another, only the one with more support stays."""
     whole, trunk = [(100, 0, 100, 300)] * 5, [(110, 50, 50, 120)] * 3
     found = vote(as_boxes(whole + trunk), np.full(8, 0.3), least=3, threshold=-0.6)
     assert [d.box for d in found] == [(100, 0, 100, 300)]
 
 
 def test_people_close_together_stay_two() -> None:
-    """Boxes that overlap a little, each with as many windows behind it, are two people."""
+    """Boxes that overlap a little and have equal support are two people."""
     boxes = as_boxes([(100, 0, 100, 300)] * 4 + [(165, 0, 100, 300)] * 4)
     assert len(vote(boxes, np.full(8, 0.3), least=3, threshold=-0.6)) == 2
 

@@ -30,7 +30,7 @@ def track(results: list[dict[str, Any]], options: dict[str, Any] | None = None, 
 
 
 def people(*detections: dict[str, Any]) -> dict[str, Any]:
-    """What the ``people`` plugin gives."""
+    """A result of the ``people`` plugin."""
     return {"people": {"detections": list(detections)}}
 
 
@@ -115,14 +115,14 @@ def test_a_single_sighting_gets_no_id() -> None:
 
 
 def test_a_cut_ends_all_tracks() -> None:
-    """Whoever stands in the same place in the next scene is somebody else."""
+    """A person in the same place in the next scene is somebody else."""
     frames = [people(found(10)) for _ in range(10)]
     frames[5]["scenes"] = {"cut": True}
     assert track(frames).final == {"tracks": {"person": 2}}
 
 
 def test_speed_counts_by_the_clock_not_by_frames() -> None:
-    """Frames left out of a live stream make a longer step, which is foreseen from the timestamps."""
+    """Frames left out of a live stream make a longer step, which is predicted from the timestamps."""
     times = [0, 40, 80, 120, 160, 400, 440]
     frames = [Frame(image=IMAGE, index=i, timestamp_ms=t, results=people(found(t / 2))) for i, t in enumerate(times)]
     assert run_plugin(Tracker, frames).final == {"tracks": {"person": 1}}
@@ -149,13 +149,13 @@ ENTRY = st.fixed_dictionaries({k: st.floats() | st.integers() for k in ("x", "y"
 
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "motion", "scenes"]), JSON), max_size=5))
 def test_rubbish_from_other_plugins_is_passed_over(results: list[dict[str, Any]]) -> None:
-    """Whatever JSON stands where detections should be, it goes on."""
+    """It goes on after any JSON in place of detections."""
     assert len(track(results).results) == len(results)
 
 
 @given(st.lists(st.lists(ENTRY, max_size=4), max_size=5))
 def test_every_frame_names_each_track_once(frames: list[list[dict[str, Any]]]) -> None:
-    """No two detections of a frame have the same id, whatever the boxes."""
+    """No two detections of a frame have the same id, for all boxes."""
     for named in ids(track([people(*entries) for entries in frames], {"min_hits": 1})):
         assert len(named) == len(set(named))
 

@@ -1,4 +1,4 @@
-"""Which errors are taken for the device's."""
+"""Errors that are blamed on a device, and errors that are not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from kinora.plugins import DeviceError
-from kinora.plugins.device_errors import tells_of_device
+from kinora.plugins.device_errors import is_device_error
 
 
 class OutOfMemoryError(RuntimeError):
@@ -40,8 +40,8 @@ class Unreadable(Exception):
     ],
 )
 def test_errors_of_a_device(error: Exception) -> None:
-    """What the usual libraries say when a GPU is full or gone is recognised."""
-    assert tells_of_device(error)
+    """The usual libraries' errors for a GPU that is full or gone are recognised."""
+    assert is_device_error(error)
 
 
 @pytest.mark.parametrize(
@@ -56,25 +56,25 @@ def test_errors_of_a_device(error: Exception) -> None:
     ],
 )
 def test_errors_of_a_plugin(error: BaseException) -> None:
-    """A plugin's own errors are not, and neither is want of ordinary memory."""
-    assert not tells_of_device(error)
+    """A plugin's own errors are not, and neither is a lack of ordinary memory."""
+    assert not is_device_error(error)
 
 
 def test_an_error_raised_from_a_device_error() -> None:
-    """Libraries wrap what they catch; what lies beneath counts, unless it was ruled out with ``from None``."""
+    """Libraries wrap errors that they catch: the cause counts, unless it was ruled out with ``from None``."""
     wrapped = RuntimeError("inference failed")
     wrapped.__cause__ = RuntimeError("CUDA out of memory.")
-    assert tells_of_device(wrapped)
+    assert is_device_error(wrapped)
 
     while_handling = RuntimeError("inference failed")
     while_handling.__context__ = RuntimeError("CUDA out of memory.")
-    assert tells_of_device(while_handling)
+    assert is_device_error(while_handling)
     while_handling.__suppress_context__ = True
-    assert not tells_of_device(while_handling)
+    assert not is_device_error(while_handling)
 
 
 def test_errors_that_go_round_in_a_circle() -> None:
     """A chain without an end is followed for a while only."""
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
-    assert not tells_of_device(first)
+    assert not is_device_error(first)

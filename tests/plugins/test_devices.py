@@ -1,4 +1,4 @@
-"""Which devices there are, and what a job gets of what it asks for."""
+"""The devices of a machine, and the one that a job gets."""
 
 import ctypes
 from collections.abc import Callable
@@ -64,12 +64,12 @@ def _all_visible(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loads(nvml: Nvml) -> Callable[[], Nvml]:
-    """What stands for loading the library."""
+    """A stand-in for loading the library."""
     return lambda: nvml
 
 
 def test_this_machine_has_a_cpu() -> None:
-    """Whatever else there is, the first device is a CPU with a name, and each that is not available says why."""
+    """The first device is always a CPU with a name, and each unavailable device says why."""
     cpu, *others = detect()
     assert (cpu.id, cpu.kind, cpu.available) == ("cpu", "cpu", True)
     assert cpu.name
@@ -127,7 +127,7 @@ def test_hidden_gpus_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     _, gpu = detect(loads(Nvml("A", "B")))
     assert not gpu.available
-    assert gpu.reason == "CUDA_VISIBLE_DEVICES= hides all of the 2 that are here"
+    assert gpu.reason == "CUDA_VISIBLE_DEVICES= hides every GPU of this machine (2)"
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,10 @@ def test_what_can_be_had_is_had(
 @pytest.mark.parametrize(
     ("requested", "kinds", "devices", "reason"),
     [
-        ("gpu", [BOTH], [CPU], "gpu is not here; there are cpu"),
+        ("gpu", [BOTH], [CPU], "this machine has no gpu, only cpu"),
         ("gpu", [BOTH], [CPU, LOST], "cuda:0 is not available: GPU is lost"),
         ("cuda:0", [BOTH], [CPU, LOST, GPU1], "cuda:0 is not available: GPU is lost"),
-        ("cuda:7", [BOTH], [CPU, GPU0], "cuda:7 is not here; there are cpu, cuda:0"),
+        ("cuda:7", [BOTH], [CPU, GPU0], "this machine has no cuda:7, only cpu, cuda:0"),
         ("gpu", [("cpu",)], [CPU, GPU0], "none of the job's plugins runs on cuda"),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_job_always_gets_a_device_that_is_available(kinds: list[list[str]], gp
 
 
 def test_gpus_that_a_library_has_found() -> None:
-    """They take the place of none at all, never of what NVML has said."""
+    """They count only if NVML shows no GPU."""
     missing = Device("cuda:0", "cuda", "NVIDIA GPU", available=False, reason="no driver")
     assert with_gpus([CPU, missing], ["Card 0", "Card 1"]) == (
         CPU,

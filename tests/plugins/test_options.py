@@ -1,4 +1,4 @@
-"""Options against a plugin's schema: what is taken, what is filled in, and what is said of the rest."""
+"""Options against a plugin's schema: those accepted, those filled in, and the errors for the rest."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def errors_of(schema: Any, options: dict[str, Any]) -> dict[str, str]:
 
 
 def test_defaults_are_filled_in() -> None:
-    """What is given stays, what is left out has its default, within an object that was given too."""
+    """Given options stay, missing ones get their defaults, in nested objects too."""
     assert check_options(plugin(SCHEMA), {"mode": "exact", "region": {"y": 3}}) == {
         "min_size": 40,
         "mode": "exact",
@@ -57,7 +57,7 @@ def test_nothing_is_shared_with_what_was_given() -> None:
 
 
 def test_without_a_schema_anything_is_taken() -> None:
-    """A plugin that describes no options gets what it is given."""
+    """A plugin that describes no options gets the options as given."""
     assert check_options(plugin(None), {"a": [1]}) == {"a": [1]}
 
 
@@ -81,7 +81,7 @@ def test_true_is_no_number() -> None:
 
 
 def test_unknown_keys_within_objects_are_told_too() -> None:
-    """Where the schema forbids them, with those known there."""
+    """If the schema forbids them, the error lists the known ones."""
     assert errors_of(SCHEMA, {"region": {"z": 1}}) == {"region.z": "is unknown; known here are: x, y"}
 
 
@@ -93,7 +93,7 @@ def test_unknown_keys_are_taken_where_the_schema_says_so() -> None:
 
 
 def test_options_of_combined_schemas_are_known() -> None:
-    """Properties that come by allOf are no unknown keys."""
+    """Properties that come by allOf are known keys."""
     schema = {
         "allOf": [{"$ref": "#/$defs/base"}, {"properties": {"b": {"type": "integer"}}}],
         "$defs": {"base": {"properties": {"a": {}}}},
@@ -103,7 +103,7 @@ def test_options_of_combined_schemas_are_known() -> None:
 
 
 def test_missing_options_are_told() -> None:
-    """Each that is required and has no default is named, with what the schema says of it."""
+    """Each required option without a default is named, with its description in the schema."""
     properties = {"model": {"description": "The model's file."}, "size": {}}
     schema = {"properties": properties, "required": ["model", "size"]}
     assert errors_of(schema, {}) == {"model": "must be given: The model's file.", "size": "must be given"}
@@ -111,7 +111,7 @@ def test_missing_options_are_told() -> None:
 
 
 def test_an_empty_schema_knows_no_option() -> None:
-    """Whoever gives a schema without properties takes no options."""
+    """A schema without properties accepts no options."""
     assert errors_of({}, {"a": 1}) == {"a": "is unknown; known here are: none"}
 
 
@@ -176,7 +176,7 @@ JSON = st.recursive(
 
 @given(options=st.dictionaries(st.sampled_from(["min_size", "mode", "region", "labels", "odd"]), JSON))
 def test_any_options_are_taken_or_refused(options: dict[str, Any]) -> None:
-    """No JSON makes another exception than OptionsError, and what was taken is taken again unchanged."""
+    """No JSON raises another exception than OptionsError, and accepted options are accepted again unchanged."""
     try:
         filled = check_options(plugin(SCHEMA), options)
     except OptionsError:

@@ -1,4 +1,4 @@
-"""Finding plugins: each place is looked into by a process of its own, and whatever is found there is listed."""
+"""Finding plugins: a process of its own looks into each place, and all that it finds is listed."""
 
 import sys
 import textwrap
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def fork_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[ForkServer]:
-    """A running one, whose workers also find what is installed in the ``site`` folder."""
+    """A running registry, whose workers also find packages in the ``site`` folder."""
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(site))
@@ -70,7 +70,7 @@ def good(path: Path, name: str) -> Path:
 
 
 def install(site: Path, module: str, entry_points: str) -> None:
-    """What pip leaves behind of a package with a working plugin and these entry points."""
+    """The files of an installed package with a working plugin and these entry points."""
     good(site / f"{module}.py", module)
     write(site / f"{module}-1.0.dist-info" / "METADATA", f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
     write(site / f"{module}-1.0.dist-info" / "entry_points.txt", f"[kinora.plugins]\n{entry_points}\n")
@@ -94,7 +94,7 @@ async def reason_of(registry: PluginRegistry, folder: Path, text: str) -> str:
 
 
 async def test_files_and_packages_of_the_folder_are_found(registry: PluginRegistry, folder: Path) -> None:
-    """With what they say of themselves, sorted by file; private and foreign files are left alone."""
+    """They come with their metadata, sorted by file; private and foreign files are left alone."""
     good(folder / "b.py", "second")
     good(folder / "a" / "__init__.py", "first")
     for ignored in ("_private.py", ".hidden.py", "notes.txt", "data/readme.md", "__pycache__/b.py"):
@@ -123,7 +123,7 @@ async def test_single_files_are_found(fork_server: ForkServer, tmp_path: Path) -
     gone = registry.get("gone")
     assert gone is not None
     assert gone.broken is not None
-    assert "is not there" in gone.broken
+    assert "does not exist" in gone.broken
 
 
 async def test_entry_points_are_found_without_being_imported(fork_server: ForkServer, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ async def test_the_built_in_plugins_work(registry: PluginRegistry) -> None:
 async def test_what_cannot_be_imported_is_listed_with_the_reason(
     registry: PluginRegistry, folder: Path, text: str, words: str
 ) -> None:
-    """Whatever a plugin does while it is imported, the others are found and it is broken."""
+    """A plugin that fails in any way on import is broken, and the others are found."""
     good(folder / "fine.py", "fine")
     assert words in await reason_of(registry, folder, text)
     assert "fine" in registry.names()
@@ -318,4 +318,4 @@ async def test_a_folder_that_is_not_there_is_seen(fork_server: ForkServer, tmp_p
     await registry.reload()
     entry = registry.get("plugns")
     assert entry is not None
-    assert entry.broken == f"{tmp_path / 'plugns'} is not there"
+    assert entry.broken == f"{tmp_path / 'plugns'} does not exist"

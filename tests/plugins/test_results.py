@@ -1,4 +1,4 @@
-"""From what a plugin returns to JSON text, or to a sentence that says what is wrong."""
+"""From a plugin's result to JSON text, or to a sentence that says what is wrong."""
 
 import enum
 import json
@@ -30,14 +30,14 @@ class Level(enum.IntEnum):
 
 
 class Loud(float):
-    """A number with another idea of itself."""
+    """A number that overrides its conversions."""
 
     def __float__(self) -> float:
         raise RuntimeError("no")
 
 
 class Coy(str):
-    """Text with another idea of itself."""
+    """Text that overrides its conversions."""
 
     __slots__ = ()
 
@@ -49,7 +49,7 @@ class Coy(str):
 
 
 class Lazy(Mapping[str, int]):
-    """A mapping that is no dict."""
+    """A mapping that is not a dict."""
 
     def __getitem__(self, key: str) -> int:
         return len(key)
@@ -62,7 +62,7 @@ class Lazy(Mapping[str, int]):
 
 
 def told(value: object) -> Any:
-    """What a reader of the JSON text gets."""
+    """The value that a reader of the JSON text gets."""
     encoded = encode_result(value)
     assert encoded is not None
     return json.loads(encoded.data)
@@ -91,7 +91,7 @@ def told(value: object) -> Any:
     ],
 )
 def test_what_json_has_a_word_for_is_told(value: Mapping[str, Any], expected: object) -> None:
-    """Plain values, enums, numpy numbers and arrays arrive as what they stand for, in their order."""
+    """Plain values, enums, numpy numbers and arrays arrive with their values, in their order."""
     found = told(value)
     assert found == (expected if expected is not None else value)
     assert list(found) == [str.__str__(key) for key in value]
@@ -115,7 +115,7 @@ def test_nothing_to_say_is_nothing() -> None:
     ],
 )
 def test_a_number_that_is_none_becomes_null_and_is_named(value: Mapping[str, Any], where: str | None) -> None:
-    """NaN and infinity are null in the text; the first of them is told."""
+    """NaN and infinity are null in the text; the path of the first one is reported."""
     encoded = encode_result(value)
     assert encoded is not None
     assert encoded.nulled == where
@@ -130,25 +130,25 @@ def test_a_number_that_is_none_becomes_null_and_is_named(value: Mapping[str, Any
         ([1, 2], "must be a dict or None, not list"),
         ("text", "must be a dict or None, not str"),
         (np.zeros(3), "must be a dict or None, not ndarray"),
-        ({"a": {1, 2}}, "a is a set"),
-        ({"a": [b"x"]}, r"a\[0\] is a bytes"),
-        ({"a": {"b": object()}}, r"a\.b is a object"),
-        ({"a": deque([1])}, "a is a deque"),
-        ({"a": 1 + 2j}, "a is a complex"),
-        ({1: "a"}, "the result has a key that is a int"),
-        ({"a": {None: 1}}, "a has a key that is a NoneType"),
+        ({"a": {1, 2}}, "a has type set"),
+        ({"a": [b"x"]}, r"a\[0\] has type bytes"),
+        ({"a": {"b": object()}}, r"a\.b has type object"),
+        ({"a": deque([1])}, "a has type deque"),
+        ({"a": 1 + 2j}, "a has type complex"),
+        ({1: "a"}, "the result has a key of type int"),
+        ({"a": {None: 1}}, "a has a key of type NoneType"),
         ({"a": 2**64}, "a is an integer of more than 64 bits"),
         ({"a": np.zeros(MAX_ARRAY_ELEMENTS + 1)}, "at most 10000"),
         ({"a": np.zeros(2, complex)}, "a is an array of complex128"),
         ({"a": np.array([object()])}, "a is an array of object"),
         ({"a": np.datetime64("2020-01-01")}, "a is an array of datetime64"),
         ({"a": np.zeros(1, [("x", "i4")])}, "a is an array of"),
-        ({"a": "\ud800"}, "a holds text that is no valid Unicode"),
-        ({"\udfff": 1}, "the result holds text that is no valid Unicode"),
+        ({"a": "\ud800"}, "a holds text that is not valid Unicode"),
+        ({"\udfff": 1}, "the result holds text that is not valid Unicode"),
         ({"a": "x" * MAX_RESULT_BYTES}, "at most 4194304 are allowed"),
     ],
 )
-def test_what_json_has_no_word_for_is_refused_by_name(value: object, words: str) -> None:
+def test_a_value_that_json_cannot_express_is_refused_by_name(value: object, words: str) -> None:
     """The sentence says what it is and where."""
     with pytest.raises(BadResult, match=words):
         encode_result(value)
@@ -199,7 +199,7 @@ anything = st.recursive(
 
 @given(anything | st.dictionaries(st.text(), anything))
 def test_anything_is_json_or_a_bad_result(value: object) -> None:
-    """Whatever is returned is valid JSON without NaN, or BadResult; never another exception."""
+    """Every result becomes valid JSON without NaN, or raises BadResult; never another exception."""
     try:
         encoded = encode_result(value)
     except BadResult:
@@ -227,5 +227,5 @@ plain = st.recursive(
 
 @given(st.dictionaries(st.text(), plain))
 def test_plain_values_come_back_as_they_were(value: dict[str, Any]) -> None:
-    """Encoding changes nothing that JSON can hold."""
+    """Encoding changes no value that JSON can express."""
     assert told(value) == value

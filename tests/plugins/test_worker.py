@@ -1,4 +1,4 @@
-"""Real plugins in real worker processes: what comes back of whatever they do."""
+"""Real plugins in real worker processes, and the answers that come back."""
 
 import json
 import os
@@ -74,7 +74,7 @@ class Bench:
         return path
 
     async def inspect(self, path: Path, attribute: str = "") -> protocol.Plugins | protocol.Raised:
-        """What a fresh worker finds in a file."""
+        """The answer of a fresh worker that has inspected a file."""
         worker = await self.worker()
         origin = protocol.Origin(kind="file", location=str(path), attribute=attribute)
         answer, notes = await ask(worker, protocol.Inspect(origin=origin))
@@ -86,7 +86,7 @@ class Bench:
     async def prepare(
         self, path: Path, attribute: str, options: Mapping[str, Any] | None = None
     ) -> tuple[Worker, protocol.Answer, list[protocol.Note]]:
-        """A worker in which a plugin has been prepared, and what came of it."""
+        """A worker that has prepared a plugin, and its answer."""
         worker = await self.worker()
         request = protocol.Prepare(
             origin=protocol.Origin(kind="file", location=str(path), attribute=attribute),
@@ -102,7 +102,7 @@ class Bench:
         return worker, answer, notes
 
     async def processed(self, source: str, code: str, **options: str) -> tuple[protocol.Answer, list[protocol.Note]]:
-        """What comes of one frame given to the obedient plugin."""
+        """The answer of the obedient plugin to one frame."""
         path = self.write("obedient.py", source)
         worker, answer, _ = await self.prepare(path, "Obedient", {"process": code, **options})
         assert isinstance(answer, protocol.Done)
@@ -289,7 +289,7 @@ class Part(Plugin):
 
 
 async def test_a_builtin_module_is_found_by_its_name(bench: Bench) -> None:
-    """An origin that is no file is imported from where Python finds it."""
+    """An origin that is not a file is imported from where Python finds it."""
     worker = await bench.worker()
     origin = protocol.Origin(kind="entry_point", location="kinora.plugins.api", attribute="Plugin")
     answer, _ = await ask(worker, protocol.Inspect(origin=origin))
@@ -311,8 +311,8 @@ WRONG = [
     ("raise BaseException('base')", "BaseException: base"),
     ("raise EOFError", "EOFError"),
     ("tool('a', config_schema={'x': {1}})(lambda frame: None)", "defines no plugin"),
-    ("@tool('a', config_schema={'x': {1}})\ndef a(frame): ...", "config_schema.x is a set"),
-    ("@tool('a', version=object())\ndef a(frame): ...", "version is a object"),
+    ("@tool('a', config_schema={'x': {1}})\ndef a(frame): ...", "config_schema.x has type set"),
+    ("@tool('a', version=object())\ndef a(frame): ...", "version has type object"),
     ("loop = {}\nloop['x'] = loop\n@tool('a', config_schema=loop)\ndef a(frame): ...", "too deeply"),
     (
         "class M(type):\n  def __getattribute__(c, n): raise OSError('no')\nclass A(Plugin, metaclass=M): ...",
@@ -322,7 +322,7 @@ WRONG = [
 
 
 async def test_what_is_wrong_with_a_module_is_said(bench: Bench) -> None:
-    """Whatever happens while it is imported and looked at comes back as a sentence with a traceback."""
+    """Any failure while it is imported and inspected comes back as a sentence with a traceback."""
     for text, words in WRONG:
         answer = await bench.inspect(bench.write("wrong.py", HEAD + text))
         assert isinstance(answer, protocol.Raised)
@@ -339,7 +339,7 @@ async def test_what_is_wrong_with_a_module_is_said(bench: Bench) -> None:
     ],
 )
 async def test_metadata_is_told_as_it_is(bench: Bench, metadata: str, expected: Mapping[str, Any]) -> None:
-    """As JSON; whether it makes sense is for the server to judge."""
+    """It comes as JSON; the server judges if it makes sense."""
     text = HEAD + f"class A(Plugin):\n  metadata = PluginMetadata({metadata})\n  def process_frame(self, frame): ...\n"
     answer = await bench.inspect(bench.write("told.py", text))
     assert isinstance(answer, protocol.Plugins)
@@ -441,7 +441,7 @@ async def test_numbers_that_json_lacks_are_told_as_null_with_a_fault(bench: Benc
 
 NO_JSON = [
     ("result = [1]", "must be a dict or None, not list"),
-    ("result = {'a': {1}}", "a is a set"),
+    ("result = {'a': {1}}", "a has type set"),
     ("result = {'image': frame.image, 'big': np.zeros(20_000)}", "at most 10000"),
     ("result = {}\nresult['a'] = result", "too deeply"),
     ("result = {'a': 'x' * 5_000_000}", "bytes of JSON"),
@@ -468,7 +468,7 @@ HOSTILE = [
 
 
 async def test_a_hostile_result_is_the_plugins_failure(bench: Bench, source: str) -> None:
-    """Code that runs while a result is turned into JSON is the plugin's as well: what it raises is told."""
+    """Code that runs while a result is turned into JSON is the plugin's too: an error that it raises is reported."""
     for hostile in HOSTILE:
         answer, _ = await bench.processed(source, f"{hostile}\nresult = R()")
         assert isinstance(answer, protocol.Raised), hostile
@@ -487,7 +487,7 @@ FORBIDDEN = [
 
 
 async def test_what_a_plugin_must_not_do_is_an_exception_in_it(bench: Bench, source: str) -> None:
-    """Frames and options are read-only, and the context's methods say what they take."""
+    """Frames and options are read-only, and the context's methods name the types that they accept."""
     for code, words in FORBIDDEN:
         answer, notes = await bench.processed(source, code)
         assert isinstance(answer, protocol.Raised)
@@ -497,7 +497,7 @@ async def test_what_a_plugin_must_not_do_is_an_exception_in_it(bench: Bench, sou
 
 
 async def test_notes_with_odd_texts_arrive(bench: Bench, source: str) -> None:
-    """Neither half a character nor a message that is no text is lost; an empty partial result is told, None is not."""
+    """Half characters and messages other than text get through; an empty partial result is sent, None is not."""
     code = "context.warn('half \\ud800')\ncontext.warn(7, 'medium')\ncontext.partial({})\ncontext.partial(None)"
     answer, notes = await bench.processed(source, code)
     assert isinstance(answer, protocol.Done)
@@ -513,7 +513,7 @@ async def test_notes_with_odd_texts_arrive(bench: Bench, source: str) -> None:
     [("os._exit(7)", 7), ("import ctypes; ctypes.string_at(0)", -11), ("os.abort()", -6), ("os.close(3)", 1)],
 )
 async def test_a_worker_that_a_plugin_ends_is_gone(bench: Bench, source: str, code: str, status: int) -> None:
-    """What cannot be caught inside is seen from outside."""
+    """A death that cannot be caught inside is seen from outside."""
     path = bench.write("obedient.py", source)
     worker, _, _ = await bench.prepare(path, "Obedient", {"process": code})
     with pytest.raises(WorkerGone) as caught:
@@ -546,7 +546,7 @@ async def test_opencv_has_one_thread(tmp_path: Path) -> None:
 
 
 async def test_a_request_that_is_none_ends_the_worker(bench: Bench) -> None:
-    """The two sides must not drift apart: what cannot be understood is the end, with the reason in the log."""
+    """A worker that cannot decode a message ends, with the reason in its log: the two sides must not drift apart."""
     worker = await bench.worker()
     await worker.send(msgspec.msgpack.encode({"op": "dance"}))
     with pytest.raises(WorkerGone):

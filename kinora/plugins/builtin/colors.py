@@ -14,7 +14,7 @@ from kinora.plugins.builtin.schema import integer, number, options_schema
 
 SAMPLE_SIDE = 48  # pixels: the longer side of the picture that is sampled
 ROUNDS = 12
-SEED = 1  # k-means starts at random places; the same ones for each frame, so that equal pictures get equal answers
+SEED = 1  # k-means starts at random colours: with the same ones each time, equal pictures get equal palettes
 
 
 class Colors(Plugin):
@@ -29,8 +29,8 @@ class Colors(Plugin):
         outputs=("colors",),
         capabilities=("colors",),
         config_schema=options_schema(
-            count=integer(5, 1, 16, "Most colours to give."),
-            min_share=number(0.02, 0.0, 1.0, "Smallest share of the picture that is given."),
+            count=integer(5, 1, 16, "Largest number of colours."),
+            min_share=number(0.02, 0.0, 1.0, "Colours with a smaller share of the picture are left out."),
         ),
     )
 
@@ -55,7 +55,7 @@ def palette(image: NDArray[np.uint8], count: int) -> tuple[NDArray[np.uint8], ND
     small, _ = scale_down(image, SAMPLE_SIDE)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_BGR2Lab).reshape(-1, 3)
     count = min(count, len(np.unique(small.reshape(-1, 3), axis=0)))
-    if count == 1:  # k-means would take a single pixel for three numbers
+    if count == 1:  # k-means would read a single pixel as three numbers
         return small.reshape(-1, 3)[:1], np.ones(1)
     cv2.setRNGSeed(SEED)
     rounds = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, ROUNDS, 0.5)

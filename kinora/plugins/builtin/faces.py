@@ -47,7 +47,7 @@ class Faces(Plugin):
         """Load the cascade.
 
         Raises:
-            RuntimeError: this OpenCV has no cascades; OpenCV 5 wheels have none.
+            RuntimeError: this OpenCV comes without cascades, as OpenCV 5 wheels do.
         """
         self._options = context.options
         path = Path(haarcascades) / CASCADE

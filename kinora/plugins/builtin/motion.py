@@ -1,4 +1,4 @@
-"""What moves before a background that stands still, by a mixture of Gaussians per pixel (MOG2, Zivkovic 2004)."""
+"""Things that move before a still background, found by a mixture of Gaussians per pixel (MOG2, Zivkovic 2004)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kinora.plugins.builtin.schema import boolean, integer, number, options_sche
 from kinora.plugins.detections import Boxes, Detection, as_boxes
 
 MOVING = 255  # in MOG2's mask; shadows are 127
-SUDDEN = 0.3  # share of the picture that begins to move from one frame to the next only if all of it changed: a cut
-MAX_PARTS = 500  # the largest; noise has thousands, and they are compared in pairs
+SUDDEN = 0.3  # if the moving share grows by more than this from one frame to the next, the whole picture changed: a cut
+MAX_PARTS = 500  # the largest are kept: noise has thousands, and they are compared in pairs
 SAMPLE = 6  # every sixth pixel, across and down, is enough to see how bright the background is
 
 
@@ -25,7 +25,7 @@ class Motion(Plugin):
     metadata = PluginMetadata(
         name="motion",
         version="1.0.0",
-        description="Finds what moves before a still background; what stops becomes background again",
+        description="Finds things that move before a still background; things that stop become background",
         author="Kinora",
         tags=("detection", "motion", "metrics"),
         outputs=("detections", "metrics"),
@@ -38,8 +38,8 @@ class Motion(Plugin):
                 1000.0,
                 "Squared distance, in standard deviations, at which a pixel differs from the background.",
             ),
-            history=integer(200, 1, 100_000, "Frames after which something that stopped is background."),
-            shadows=boolean(True, "Whether to leave out shadows."),
+            history=integer(200, 1, 100_000, "Frames after which a thing that stopped becomes background."),
+            shadows=boolean(True, "Leave out shadows."),
             min_area=number(0.003, 0.0, 1.0, "Smallest thing that counts, as a share of the picture."),
             merge=number(0.08, 0.0, 1.0, "Parts closer than this share of the longer side are one thing."),
         ),
@@ -57,7 +57,7 @@ class Motion(Plugin):
         self._disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """What moves in this frame, the largest first."""
+        """The things that move in this frame, the largest first."""
         height, width = frame.image.shape[:2]
         small, _ = scale_down(frame.image, self._options["size"])
         moving = self._moving(small)
@@ -71,7 +71,7 @@ class Motion(Plugin):
         return {"detections": [thing.as_json() for thing in found], "metrics": {"motion": round(share, 4)}}
 
     def _moving(self, small: NDArray[Any]) -> NDArray[np.uint8]:
-        """A mask of what moves, 1 or 0, without specks."""
+        """The mask of moving pixels, 1 or 0, without specks."""
         background = self._background.getBackgroundImage()
         if background is not None:
             small = _as_bright_as(background, small)
@@ -98,9 +98,9 @@ class Motion(Plugin):
 
 
 def _as_bright_as(background: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
-    """``image`` with the change of a camera's automatic exposure and white balance taken back.
+    """``image`` without the changes that a camera's automatic exposure and white balance have made.
 
-    Most of the picture is background, so the median difference is the camera's doing, not that of what moves.
+    Most of the picture is background, so the median difference comes from the camera and not from moving things.
     """
     difference = background[::SAMPLE, ::SAMPLE].astype(np.float32) - image[::SAMPLE, ::SAMPLE]
     shift = np.median(difference.reshape(-1, 3), axis=0)
@@ -108,7 +108,7 @@ def _as_bright_as(background: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]
 
 
 def merge_near(boxes: Boxes, distance: float) -> list[list[int]]:
-    """Which boxes belong together: those not further apart than ``distance``, in each direction, and their like."""
+    """Groups of indices: boxes at most ``distance`` apart in each direction belong together, also through others."""
     low, high = boxes[:, :2] - distance / 2, boxes[:, :2] + boxes[:, 2:] + distance / 2
     near = np.all((low[:, None] <= high[None]) & (low[None] <= high[:, None]), axis=2)
     left, groups = set(range(len(boxes))), []

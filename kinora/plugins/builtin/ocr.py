@@ -37,7 +37,7 @@ class Ocr(Plugin):
                 960, 64, 2000, "Longer side in pixels at which text is looked for; larger finds smaller text, slower."
             ),
             confidence=number(0.5, 0.0, 1.0, "Lines read with less confidence are left out."),
-            turned=boolean(False, "Whether text may also stand upside down; slower."),
+            turned=boolean(False, "Read upside-down text too; slower."),
         ),
     )
 
@@ -45,7 +45,7 @@ class Ocr(Plugin):
         """Load the models.
 
         Raises:
-            FileNotFoundError: this RapidOCR carries other models than are known here.
+            FileNotFoundError: this RapidOCR comes with models that are not known here.
             DeviceError: the device cannot be used.
         """
         options = context.options

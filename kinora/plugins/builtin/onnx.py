@@ -1,4 +1,4 @@
-"""Objects of the classes that a detection model of the operator's choice knows, run by ONNX Runtime."""
+"""Objects found by a detection model of the operator's choice, run by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SCHEMA = options_schema(
     layout={
         "enum": ["auto", "yolov5", "yolov8", "end2end"],
         "default": "auto",
-        "description": "What the output means; auto tells it by the shape. A YOLOv5 with a single class needs yolov5.",
+        "description": "Layout of the output; auto tells it by the shape. A YOLOv5 with a single class needs yolov5.",
     },
 )
 
@@ -59,8 +59,8 @@ class Onnx(Plugin):
         """Load the model.
 
         Raises:
-            ValueError: its name leads out of the models folder, or it takes no pictures.
-            FileNotFoundError: it is not there.
+            ValueError: it lies outside the models folder, or its input is not a picture.
+            FileNotFoundError: it does not exist.
             DeviceError: the device cannot be used.
         """
         self._options = context.options
@@ -95,11 +95,11 @@ class Onnx(Plugin):
 
 
 def model_file(folder: Path, name: str) -> Path:
-    """The file that a model's name stands for, with all links resolved.
+    """The path of a model's file, with all links resolved.
 
     Raises:
         ValueError: it lies outside the folder.
-        FileNotFoundError: it is not there.
+        FileNotFoundError: it does not exist.
     """
     root = folder.resolve()
     path = (root / name).resolve()
@@ -111,12 +111,12 @@ def model_file(folder: Path, name: str) -> Path:
 
 
 def _side(side: Any, default: int) -> int:
-    """A side of the input; where the model takes any it is a name or None."""
+    """A side of the input; ``default`` where the model takes any and gives a name or None instead."""
     return side if isinstance(side, int) and side > 0 else default
 
 
 def _carried_labels(metadata: Mapping[str, str]) -> list[str]:
-    """Ultralytics' exports carry ``{0: 'person', 1: 'bicycle'}`` as text; empty where there is no such thing."""
+    """The class names that a model carries: Ultralytics exports ``{0: 'person', 1: 'bicycle'}`` as text; else empty."""
     try:
         named = ast.literal_eval(metadata.get("names", ""))
     except (ValueError, SyntaxError):

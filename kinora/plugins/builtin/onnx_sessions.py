@@ -1,4 +1,4 @@
-"""Opens models in ONNX for the plugins that run some: on the right device, with no more threads than they may use.
+"""Opens ONNX models for plugins, on the right device and with no more threads than a plugin may use.
 
 onnxruntime comes with an extra and takes long to import, so it is imported when the first model is opened.
 """
@@ -19,7 +19,7 @@ _ERRORS_ONLY = 3
 
 
 def require_extra(extra: str, *modules: str) -> None:
-    """For a plugin's module to call on import.
+    """Check that the modules of an extra are installed; a plugin's module calls this on import.
 
     Raises:
         ImportError: a module is not installed; the text says what to install.
@@ -30,13 +30,15 @@ def require_extra(extra: str, *modules: str) -> None:
 
 
 def open_session(model: Path, device: str) -> Any:
-    """An ``onnxruntime.InferenceSession`` that runs a model on a device (``cpu``, ``cuda:N``), where it can.
+    """Open a model on a device (``cpu``, ``cuda:N``) and return its ``onnxruntime.InferenceSession``.
+
+    Operators that a GPU cannot run are run by the CPU.
 
     Raises:
         DeviceError: onnxruntime would run it on the CPU though another device was asked for.
         Exception: onnxruntime cannot load the model.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as in workers; here for those who run a plugin without one
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # set in workers; a plugin may run without one
     ort = importlib.import_module("onnxruntime")
     options = ort.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
@@ -45,16 +47,16 @@ def open_session(model: Path, device: str) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted, providers = _providers(device)
     if wanted not in ort.get_available_providers():
-        raise DeviceError(f"this onnxruntime is built without {wanted}: install onnxruntime-gpu in its place")
+        raise DeviceError(f"this onnxruntime is built without {wanted}: install onnxruntime-gpu instead")
     session = ort.InferenceSession(str(model), options, providers=providers)
     used = session.get_providers()[0]
-    if used != wanted:  # it only logs why
-        raise DeviceError(f"onnxruntime took {used} for {device}: see in the log what it could not load")
+    if used != wanted:  # onnxruntime only logs why
+        raise DeviceError(f"onnxruntime uses {used} instead of {device}: its log says what it could not load")
     return session
 
 
 def _providers(device: str) -> tuple[str, list[Any]]:
-    """The provider of a device, and the list to ask onnxruntime for: what a GPU cannot do, the CPU does."""
+    """The provider of a device, and the list to ask onnxruntime for, which ends with the CPU."""
     if device == "cpu":
         return _CPU_PROVIDER, [_CPU_PROVIDER]
     number = int(device.partition(":")[2])

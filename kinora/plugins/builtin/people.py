@@ -1,9 +1,9 @@
 """People standing or walking, by histograms of oriented gradients (Dalal and Triggs, 2005).
 
 OpenCV's detector slides a window of 64x128 pixels over the picture at several scales. Three things make it find
-people who fill most of the picture: the picture is searched at a small size, in grey, and with its edges drawn out,
-so that the window can stand out over them. A person sets off many neighbouring windows and a false alarm few, so
-windows vote.
+people who fill most of the picture: the picture is searched at a small size, in grey, and with its edges extended,
+so that the window can reach over them. A person sets off many neighbouring windows and a false alarm few, so windows
+vote.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from kinora.plugins.detections import Boxes, Detection, as_boxes, clip_boxes, io
 WINDOW = (128, 64)  # rows and columns; OpenCV crashes on a picture smaller than that
 WINDOW_STRIDE = 4  # pixels; at 8, half of the people are missed
 SCALE_STEP = 1.1
-EDGE = 16  # pixels by which the picture is drawn out; the detector was trained with this margin round people
-WINDOW_MARGIN = (0.12, 0.07)  # of the window's width and height, on each side: what is not person in it
+EDGE = 16  # pixels by which the picture is extended; the detector was trained with this margin round people
+WINDOW_MARGIN = (0.12, 0.07)  # shares of the window's width and height, on each side, that show no person
 SAME_PERSON_IOU = 0.5
-PART = 0.6  # with more of it than this inside another's box, a box is a trunk or legs
-TOUCHING = 0.25  # with more than this, it must have something to say for itself:
-COMPANION = 0.7  # this share of the weight behind the other
-MAX_WINDOWS = 1000  # the surest; with a low threshold there may be tens of thousands, and they are compared in pairs
+PART = 0.6  # a box that lies inside another by more than this share is only a trunk or legs
+TOUCHING = 0.25  # one that lies inside another by more than this share counts as a person only
+COMPANION = 0.7  # if its support is at least this share of the other's
+MAX_WINDOWS = 1000  # the surest are kept: a low threshold gives tens of thousands, and they are compared in pairs
 
 
 class People(Plugin):
@@ -65,14 +65,14 @@ class People(Plugin):
         self._hog.setSVMDetector(np.array(cv2.HOGDescriptor.getDefaultPeopleDetector()))
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """The people in this frame, those with most windows behind them first."""
+        """The people in this frame, those with the most support first."""
         height, width = frame.image.shape[:2]
         windows, margins = self._windows(frame.image)
         people = vote(clip_boxes(_without_margin(windows), width, height), margins, self._votes, self._threshold)
         return {"detections": [person.as_json() for person in people]}
 
     def _windows(self, image: NDArray[np.uint8]) -> tuple[Boxes, NDArray[np.float64]]:
-        """All windows beyond the threshold, in pixels of the source, and by how much they lie beyond zero."""
+        """The surest windows above the threshold, in pixels of the source, and their margins above zero."""
         small, scale = scale_down(image, self._size)
         grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         below, right = (max(EDGE, least - EDGE - side) for least, side in zip(WINDOW, grey.shape, strict=True))
@@ -93,9 +93,10 @@ class People(Plugin):
 
 
 def vote(boxes: Boxes, margins: NDArray[np.float64], least: int, threshold: float) -> list[Detection]:
-    """Join the windows that mean the same person, if there are at least ``least`` of them.
+    """Join windows on the same person into one detection, if there are at least ``least`` of them.
 
-    The box is their mean, weighted by how sure they are. The people with most weight behind them come first.
+    The box is their mean, weighted by their margins. The sum of these weights is a person's support; people with the
+    most support come first.
     """
     weights = margins - threshold + 0.1
     same = iou(boxes, boxes) > SAME_PERSON_IOU
@@ -118,7 +119,7 @@ def vote(boxes: Boxes, margins: NDArray[np.float64], least: int, threshold: floa
 
 
 def _is_part(box: NDArray[np.float64], support: float, people: list[Detection], supports: list[float]) -> bool:
-    """Whether it is a part or an echo of a person found before, rather than somebody close by."""
+    """True if a box is a part or an echo of a person found before, not somebody close by."""
     nested = nesting(box[None], as_boxes([person.box for person in people]))[0]
     weak = support < COMPANION * np.array(supports)
     return bool(((nested > PART) | ((nested > TOUCHING) & weak)).any())

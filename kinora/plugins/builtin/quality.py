@@ -1,4 +1,4 @@
-"""How good the picture is: sharpness, exposure, noise; warns where it gets too dark or too blurred to work with."""
+"""Picture quality: sharpness, exposure and noise. Warns when the picture gets too dark or too blurred to work with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.schema import integer, number, options_schema
 
 BLACK, WHITE = 2, 253  # luma at and beyond which a pixel is clipped
-RECOVERED = 1.25  # a stretch ends when its figure is this many times above the limit that began it
+RECOVERED = 1.25  # a stretch ends when its figure exceeds this multiple of the limit that began it
 NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 
 
@@ -68,7 +68,7 @@ class Quality(Plugin):
         seconds = frame.timestamp_ms / 1000
         if self._dark.begins(brightness):
             self._context.warn(f"dark from {seconds:.1f} s on (mean luma {brightness:.0f} of 255)", "medium")
-        # In the dark there is nothing to be sharp: that is one trouble, not two.
+        # A dark picture cannot be sharp: one warning is enough.
         if not self._dark.under_way and self._blurred.begins(sharpness):
             self._context.warn(f"blurred from {seconds:.1f} s on (sharpness {sharpness:.1f})", "low")
 
@@ -84,7 +84,7 @@ class Stretch:
         self.under_way = False
 
     def begins(self, value: float) -> bool:
-        """Take the next frame's figure; True once per stretch."""
+        """Take the next frame's figure. Return True once per stretch, when it begins."""
         speaks_against = value > self._limit * RECOVERED if self.under_way else value < self._limit
         self._against = self._against + 1 if speaks_against else 0
         if self._against < self._frames:

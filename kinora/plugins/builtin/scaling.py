@@ -1,4 +1,4 @@
-"""Pictures made smaller, for what can be seen as well, and faster, at a small size."""
+"""Smaller pictures, for work that is faster and just as good at a small size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def scale_down(image: NDArray[np.uint8], longer_side: int) -> tuple[NDArray[np.uint8], float]:
-    """The picture with its longer side at most that many pixels, and the scale, 1 or less.
+    """The picture with its longer side at most ``longer_side`` pixels, and the scale, 1 or less.
 
     It may be ``image`` itself; it is never enlarged, and never less than a pixel wide or high.
     """

@@ -1,6 +1,6 @@
 """Cuts from one scene to the next, by the difference of colour histograms of neighbouring frames.
 
-A histogram forgets where things are, so movement hardly changes it and a cut does. Fades and dissolves are no cuts.
+A histogram ignores where things are, so movement hardly changes it and a cut does. Fades and dissolves do not count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BINS = (8, 4, 8)  # of hue, saturation and value
 
 @attrs.define
 class Scene:
-    """From its first frame to its last so far."""
+    """A scene, from its first frame to its last so far."""
 
     start: int
     start_ms: float
@@ -42,10 +42,10 @@ class Scenes(Plugin):
         capabilities=("scenes", "metrics", "partial_results"),
         config_schema=options_schema(
             threshold=number(
-                0.35, 0.0, 1.0, "Difference to the frame before (0 same, 1 nothing in common) that is a cut."
+                0.35, 0.0, 1.0, "Difference to the frame before (0 same, 1 nothing in common) that counts as a cut."
             ),
-            min_scene_ms=integer(500, 0, 3_600_000, "Milliseconds from a cut in which no other cut counts."),
-            max_scenes=integer(10_000, 1, 100_000, "Scenes after which the list goes on without the oldest."),
+            min_scene_ms=integer(500, 0, 3_600_000, "Milliseconds after a cut in which no other cut counts."),
+            max_scenes=integer(10_000, 1, 100_000, "Longest list of scenes; beyond it the oldest are left out."),
         ),
     )
 
@@ -57,7 +57,7 @@ class Scenes(Plugin):
         self._before: NDArray[np.float32] | None = None
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """How much this frame differs from the one before, and the number of its scene, from 1."""
+        """The difference to the frame before (0 to 1), the number of the scene (from 1), and if a cut is here."""
         histogram = _histogram(frame.image)
         difference = 0.0
         if self._before is not None:

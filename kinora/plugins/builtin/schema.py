@@ -28,7 +28,7 @@ def integer(default: int, low: int, high: int, description: str) -> dict[str, An
 
 
 def boolean(default: bool, description: str) -> dict[str, Any]:
-    """Yes or no."""
+    """True or false."""
     return {"type": "boolean", "default": default, "description": description}
 
 

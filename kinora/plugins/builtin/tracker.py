@@ -1,4 +1,4 @@
-"""The plugin that follows what other plugins found; :mod:`kinora.plugins.builtin.tracks` tells by which method."""
+"""Follows the detections of other plugins; :mod:`kinora.plugins.builtin.tracks` explains the method."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kinora.plugins.builtin.schema import integer, names, number, options_schema
 from kinora.plugins.builtin.tracks import Track, match
 from kinora.plugins.detections import Detection, as_boxes, iou, read_detections
 
-FALLBACK_SOURCE = "motion"  # it says that something moves, not what: followed only if nobody says what
-SAME_THING_IOU = 0.6  # two plugins' boxes of one class that overlap as much are one thing
-MAX_FOLLOWED = 500  # detections in a frame, the surest, and tracks, the newest: each is compared with each
+FALLBACK_SOURCE = "motion"  # it says that something moves but not what: followed only if no other plugin detects
+SAME_THING_IOU = 0.6  # boxes of one class that overlap by more than this are one thing
+MAX_FOLLOWED = 500  # the surest detections of a frame, and the newest tracks: each is compared with each
 
 
 class Tracker(Plugin):
@@ -44,7 +44,7 @@ class Tracker(Plugin):
                 -0.2,
                 -1.0,
                 1.0,
-                "Least distance-IoU of a box and where its track should be: 1 is the same place, 0 about touching.",
+                "Least distance-IoU of a box and its track's expected box: 1 is the same place, 0 about touching.",
             ),
         ),
     )
@@ -57,7 +57,7 @@ class Tracker(Plugin):
         self._others_seen = False
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """The detections of this frame that belong to a track, and how many there are."""
+        """The detections of this frame that belong to a track, and their number."""
         now = frame.timestamp_ms
         cut = read_cut(frame.results)
         self._tracks = [t for t in self._tracks if not cut and now - t.seen_ms <= self._options["max_age_ms"]]
@@ -78,7 +78,7 @@ class Tracker(Plugin):
         return {"detections": [d.as_json() for d in named], "metrics": {"tracks": len(named)}}
 
     def finalize(self) -> dict[str, Any]:
-        """How many tracks there were, by class."""
+        """The number of tracks, by class."""
         return {"tracks": dict(self._counts)}
 
     def _name(self, track: Track) -> None:
@@ -87,7 +87,7 @@ class Tracker(Plugin):
             track.track_id = self._counts.total()
 
     def _detections(self, results: Mapping[str, Any]) -> list[Detection]:
-        """What to follow in this frame, each thing once."""
+        """The detections to follow in this frame, each thing once."""
         found: list[Detection] = []
         for source in self._sources(results):
             found += read_detections(results.get(source))
@@ -104,12 +104,12 @@ class Tracker(Plugin):
         if self._options["sources"]:
             return list(self._options["sources"])
         others = [n for n, r in results.items() if n != FALLBACK_SOURCE and isinstance(r, dict) and "detections" in r]
-        # Once somebody has said what things are, a frame on which he failed is no reason to follow blobs.
+        # Once another plugin has given detections, a frame on which it fails is no reason to follow mere motion.
         self._others_seen = self._others_seen or bool(others)
         return others if self._others_seen else [FALLBACK_SOURCE]
 
 
 def read_cut(results: Mapping[str, Any]) -> bool:
-    """Whether the ``scenes`` plugin says that a new scene begins with this frame."""
+    """True if the ``scenes`` plugin has found a cut at this frame."""
     scenes = results.get("scenes")
     return isinstance(scenes, dict) and scenes.get("cut") is True

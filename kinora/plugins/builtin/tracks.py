@@ -1,9 +1,9 @@
-"""Which detection is whom, from frame to frame.
+"""Matches detections to tracks from frame to frame.
 
-The method is that of SORT (Bewley et al., Simple Online and Realtime Tracking, 2016): each track foretells its box with
-constant velocity, and boxes found are given to the tracks that foretold them best. As a measure of "best" it takes the
+The method is that of SORT (Bewley et al., Simple Online and Realtime Tracking, 2016): each track predicts its box at
+constant velocity, and each detection goes to the track whose prediction fits it best. The measure of fit is the
 distance-IoU (Zheng et al., 2020), which also ranks boxes that do not overlap, as of people who walk fast before a slow
-camera; a fixed-gain filter stands for the Kalman filter, and the best pairs go first instead of the Hungarian method.
+camera. A fixed-gain filter replaces the Kalman filter, and matching the best pair first the Hungarian method.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from kinora.plugins.detections import Boxes, Detection, as_boxes, iou
 
-VELOCITY_GAIN = 0.4  # how much of a surprise is put down to a change of velocity
-MAX_FORETELL_MS = 500.0  # whoever is unseen for longer is looked for where he would have been by then
+VELOCITY_GAIN = 0.4  # the share of a measured change of velocity that is taken over
+MAX_PREDICTION_MS = 500.0  # a track unseen for longer is expected where it should have been after this time
 
 
 @attrs.define(eq=False)
 class Track:
-    """One thing that is followed."""
+    """One followed thing."""
 
     seen: Detection
     seen_ms: float
@@ -31,14 +31,14 @@ class Track:
     hits: int = 1
     track_id: int | None = None
 
-    def foretell(self, now_ms: float) -> tuple[float, float, float, float]:
-        """Where its box should be."""
+    def predict(self, now_ms: float) -> tuple[float, float, float, float]:
+        """The box where it should be now: x, y, width and height."""
         x, y, width, height = self.seen.box
-        dx, dy = self.velocity * min(now_ms - self.seen_ms, MAX_FORETELL_MS)
+        dx, dy = self.velocity * min(now_ms - self.seen_ms, MAX_PREDICTION_MS)
         return x + dx, y + dy, width, height
 
     def see(self, detection: Detection, now_ms: float) -> None:
-        """Take this for its newest sight."""
+        """Take a detection as its newest sighting."""
         moved = _centre(detection) - _centre(self.seen)
         elapsed = max(now_ms - self.seen_ms, 1.0)
         self.velocity += VELOCITY_GAIN * (moved / elapsed - self.velocity)
@@ -47,11 +47,11 @@ class Track:
 
 
 def match(tracks: Sequence[Track], found: Sequence[Detection], now_ms: float, least: float) -> list[tuple[int, int]]:
-    """Pairs of indices into both, of the same class and at least ``least`` alike; the most alike pair goes first."""
+    """Pairs of indices into both, of one class and with a distance-IoU of at least ``least``; best pairs go first."""
     if not tracks or not found:
         return []
-    foretold = as_boxes([track.foretell(now_ms) for track in tracks])
-    alike = distance_iou(foretold, as_boxes([detection.box for detection in found]))
+    predicted = as_boxes([track.predict(now_ms) for track in tracks])
+    alike = distance_iou(predicted, as_boxes([detection.box for detection in found]))
     other = np.array([[track.seen.kind != detection.kind for detection in found] for track in tracks])
     alike[other] = -np.inf
     pairs = []

@@ -1,4 +1,4 @@
-"""Pictures in and boxes out of detection models of the YOLO kind, whatever runs them."""
+"""Input and output of YOLO detection models, independent of the library that runs them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kinora.plugins.detections import Boxes, clip_boxes
 
 Layout = Literal["yolov5", "yolov8", "end2end"]
 GREY = 114
-"""What these models have been trained to see around a picture."""
+"""The grey around a picture that these models were trained with."""
 MAX_CANDIDATES = 3_000
-"""Boxes that are compared with each other; more than that is noise."""
+"""The most boxes that are compared with each other; more are noise."""
 MAX_DETECTIONS = 300
 _BOX = 4
 _END2END = 6
@@ -24,7 +24,7 @@ _END2END = 6
 
 @attrs.frozen
 class Letterbox:
-    """How a picture was fitted into a model's input: made smaller or larger as a whole, with grey around it."""
+    """The fit of a picture into a model's input: scaled as a whole, with grey around it."""
 
     scale: float
     left: int
@@ -62,14 +62,14 @@ def letterbox(image: NDArray[np.uint8], width: int, height: int) -> tuple[NDArra
 
 
 def layout_of(shape: tuple[int, ...]) -> Layout:
-    """What the output of a model means, told by its shape.
+    """The layout of a model's output, told by its shape.
 
     (1, 84, N) is ``yolov8`` (and v9, v11): box centre and size, a score per class. (1, N, 85) is ``yolov5`` (and v7):
-    the same with the score of there being anything before the classes'. (1, N, 6) is ``end2end``: corners, score and
-    class, with the overlaps gone already; a ``yolov5`` with one class looks the same.
+    the same with an objectness score before the classes'. (1, N, 6) is ``end2end``: corners, score and class, with
+    overlaps already removed; a ``yolov5`` with one class has the same shape.
 
     Raises:
-        ValueError: none of them.
+        ValueError: the shape is none of them.
     """
     if len(shape) != 3 or shape[0] != 1 or min(shape[1:]) <= _BOX:  # noqa: PLR2004 - the number of dimensions
         raise ValueError(f"a YOLO gives (1, 84, N), (1, N, 85) or (1, N, 6); the output of this model is {shape}")
@@ -81,7 +81,7 @@ def layout_of(shape: tuple[int, ...]) -> Layout:
 def read_output(output: NDArray[Any], layout: Layout, confidence: float, classes: int | None) -> Candidates:
     """The boxes of at least this confidence, best first.
 
-    ``classes`` is how many the model has, if that is known: what comes after them (masks, keypoints) is left out.
+    ``classes`` is the number of classes, if known: columns after theirs (masks, keypoints) are left out.
     """
     table = output[0].astype(np.float32, copy=False)
     if layout == "end2end":
