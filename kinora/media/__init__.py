@@ -1,1 +1,1 @@
-"""What a source of pictures is, and how pictures are read, drawn and written."""
+"""Sources of pictures, and the reading, drawing and writing of pictures."""

@@ -1,4 +1,4 @@
-"""Writes a video of a source with what the plugins found drawn into it."""
+"""Writes a video of a source with the plugins' detections drawn in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kinora.media.sources import Picture, Source, SourceLimits, SourceTruncated,
 from kinora.media.video_writer import open_writer
 
 DEFAULT_FPS = 25.0
-"""For sources without a clock; the frames' own timestamps decide what is seen when."""
+"""The nominal rate for sources without a clock; the frames' own timestamps decide when each is shown."""
 
 
 def annotate(
@@ -32,8 +32,8 @@ def annotate(
     """Draw each frame's results into its picture and write them as the MP4 video ``out``, at the source's timing.
 
     ``frames`` are FrameData as mappings, in the order of their indexes; pictures without one are left out.
-    ``progress`` is called with the number of pictures written so far. Returns that number at the end; with none,
-    nothing is written. ``out`` is made, or replaced, only when it is whole.
+    ``progress`` is called with the number of pictures written so far. Returns the number written in all; if it is 0,
+    ``out`` is not touched. ``out`` is made, or replaced, only when it is complete.
 
     Raises:
         SourceError: the source cannot be opened.
@@ -56,7 +56,7 @@ def annotate(
 
 
 def read_frames(path: Path) -> Iterator[dict[str, Any]]:
-    """The FrameData in a file that has one a line."""
+    """The FrameData in a file, one per line."""
     with path.open("rb") as lines:
         for line in lines:
             yield msgspec.json.decode(line)
@@ -64,7 +64,7 @@ def read_frames(path: Path) -> Iterator[dict[str, Any]]:
 
 def _pair(source: Source, frames: Iterator[Mapping[str, Any]]) -> Iterator[tuple[NDArray[np.uint8], Mapping[str, Any]]]:
     wanted = next(frames, None)
-    with contextlib.suppress(SourceTruncated):  # whoever made the frames has told of it
+    with contextlib.suppress(SourceTruncated):  # reported when the frames were made
         for picture in source.frames(wanted["index"] if wanted else 0):
             while wanted and wanted["index"] < picture.index:
                 wanted = next(frames, None)

@@ -1,4 +1,4 @@
-"""When the pictures of a video are shown."""
+"""The times at which the pictures of a video are shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Clock:
-    """Turns a stream's timestamps into milliseconds since its first picture that never fall."""
+    """Turns a stream's timestamps into milliseconds since its first picture; they never decrease."""
 
     def __init__(self, first_pts: int | None, ms_per_tick: float, frame_ms: float) -> None:
         self._zero = first_pts
@@ -16,7 +16,7 @@ class Clock:
         self._shift = 0.0
 
     def read(self, pts: int | None) -> float:
-        """The next picture's time; without a timestamp, or if that jumps back, one frame after the last."""
+        """The next picture's time; if its timestamp is missing or jumps back, one frame after the last."""
         follows = 0.0 if self._last is None else self._last + self._frame_ms
         if self._zero is None:
             self._zero = pts
@@ -32,13 +32,13 @@ class Clock:
 
 
 class ArrivalClock:
-    """For pictures that carry no time, as a camera's: milliseconds between the first one's coming and theirs."""
+    """Times pictures without timestamps, such as a camera's: milliseconds since the first one arrived."""
 
     def __init__(self) -> None:
         self._zero: float | None = None
 
     def read(self, _pts: int | None) -> float:
-        """The time of the picture that has just come."""
+        """The time of the picture that has just arrived."""
         now = time.monotonic()
         if self._zero is None:
             self._zero = now

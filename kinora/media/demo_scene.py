@@ -23,12 +23,12 @@ _STRIDE_PER_HEIGHT = 0.42
 
 @attrs.frozen(kw_only=True)
 class Walker:
-    """Somebody who walks across the picture at one speed."""
+    """A person who walks across the picture at constant speed."""
 
     start_x: float
-    """Where the body is at time 0, in pixels."""
+    """The body's place at time 0, in pixels."""
     ground_y: float
-    """Where the feet are."""
+    """The height of the feet in the picture."""
     height: float
     speed: float
     """Pixels a second; to the left if negative."""
@@ -128,7 +128,7 @@ def polygon(image: Image, points: list[Point], color: Color) -> None:
 
 
 def _out_of_focus(image: Image) -> Image:
-    """Softer, so that the eye goes to those in front, and a people detector sees nobody in houses and lamps."""
+    """Blur the background: the eye goes to the people, and a people detector sees nobody in houses and lamps."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), BLUR), np.uint8)
 
 
@@ -201,7 +201,7 @@ def _ellipse(image: Image, center: Point, axes: Point, color: Color) -> None:
 
 
 def _reach(start: Point, length: float, angle: float) -> Point:
-    """Where a limb ends that hangs down, swung by ``angle`` (radians, to the right)."""
+    """The end of a limb that hangs down and is swung by ``angle`` (radians, to the right)."""
     return start[0] + length * math.sin(angle), start[1] + length * math.cos(angle)
 
 

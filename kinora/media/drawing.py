@@ -1,4 +1,4 @@
-"""Draws what plugins found into a picture."""
+"""Draws plugins' detections into a picture."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw(image: NDArray[np.uint8], results: Mapping[str, Any]) -> None:
     """Draw each plugin's detections into ``image``, which is BGR and writable.
 
     ``results`` is plugin name → result. A track or a class has the same colour in all frames. Where a class has
-    tracked detections, its untracked ones are left out: they are the same things once more.
+    tracked detections, its untracked ones are left out: they show the same things.
     """
     height, width = image.shape[:2]
     unit = max(1, round(max(height, width) / 640))
@@ -41,7 +41,7 @@ def draw(image: NDArray[np.uint8], results: Mapping[str, Any]) -> None:
 
 
 def visible(results: Mapping[str, Any]) -> list[Detection]:
-    """The detections to be drawn, tracked ones last and so on top."""
+    """The detections to draw, tracked ones last and so on top."""
     found = [detection for result in results.values() for detection in read_detections(result)]
     tracked = [detection for detection in found if detection.track_id is not None]
     classes = {detection.kind for detection in tracked}
@@ -49,8 +49,8 @@ def visible(results: Mapping[str, Any]) -> list[Detection]:
 
 
 def label(detection: Detection) -> str:
-    """``person #3 87%``."""
-    name = detection.kind[:MAX_LABEL].encode("ascii", "replace").decode()  # all that OpenCV's fonts have
+    """The text beside a box, such as ``person #3 87%``."""
+    name = detection.kind[:MAX_LABEL].encode("ascii", "replace").decode()  # OpenCV's fonts have no others
     number = "" if detection.track_id is None else f" #{detection.track_id}"
     return f"{name}{number} {min(1.0, max(0.0, detection.confidence)):.0%}"
 

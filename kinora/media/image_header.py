@@ -1,4 +1,4 @@
-"""Reads how large an image is from its header, so that a small file cannot make a decoder ask for gigabytes."""
+"""Reads an image's size from its header, so that a small file cannot make a decoder allocate gigabytes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT = 256, 257, 3
 
 
 def is_image(head: bytes) -> bool:
-    """Whether a file that begins like this claims to be an image of a known kind."""
+    """True if a file that begins like this claims to be an image of a known kind."""
     return any(matches(head[:MAGIC_BYTES]) for matches, _ in _READERS)
 
 
 def read_size(file: BinaryIO) -> tuple[int, int] | None:
-    """Width and height in pixels as stored (before any rotation); None if it is no image of a known kind.
+    """Width and height in pixels as stored (before any rotation); None unless it is an image of a known kind.
 
-    Knows PNG, JPEG, WebP, BMP and TIFF. Moves the file's position.
+    The known kinds are PNG, JPEG, WebP, BMP and TIFF. Moves the file's position.
     """
     file.seek(0)
     magic = file.read(MAGIC_BYTES)

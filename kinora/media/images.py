@@ -19,11 +19,11 @@ from kinora.media.image_header import read_size
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-"""What counts as an image in a folder; other files there are no part of the source."""
+"""Suffixes of the images in a folder; its other files are ignored."""
 FOLDER_INTERVAL_MS = 1000.0
-"""A folder has no clock: its pictures are taken to be a second apart."""
+"""A folder has no clock: its pictures count as one second apart."""
 MAX_NAMED = 3
-"""How many broken files a message names."""
+"""The most broken files that a message names."""
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
@@ -51,7 +51,7 @@ class ImagePicture:
 
 
 class ImageSource:
-    """One image: a source of one picture, decoded when it is opened."""
+    """A source of one picture, which is decoded when the source is opened."""
 
     def __init__(self, name: str, data: bytes, limits: SourceLimits) -> None:
         check_size(name, read_size(io.BytesIO(data)), limits)
@@ -90,8 +90,8 @@ class ImageSource:
 class FolderSource:
     """The images of a folder, sorted as people sort names: ``image2`` before ``image10``.
 
-    Links are left out, for they could lead out of the folder. An image that cannot be read is skipped; its number
-    stays unused, so that every other image has the same number whatever becomes of it.
+    Links are left out: they could lead out of the folder. An image that cannot be read is skipped and its number stays
+    unused, so that the numbers of the other images do not depend on it.
     """
 
     def __init__(self, path: Path, name: str, limits: SourceLimits) -> None:
@@ -164,13 +164,13 @@ class FolderSource:
 
 
 def check_size(name: str, size: tuple[int, int] | None, limits: SourceLimits) -> tuple[int, int]:
-    """The width and height that an image's header tells.
+    """The width and height from an image's header.
 
     Raises:
-        SourceError: it is no image, or has too many pixels.
+        SourceError: it is not an image, or has too many pixels.
     """
     if size is None:
-        raise SourceError("unsupported", f"{name} is no PNG, JPEG, WebP, BMP or TIFF image.")
+        raise SourceError("unsupported", f"{name} is not a PNG, JPEG, WebP, BMP or TIFF image.")
     if size[0] * size[1] > limits.max_pixels:
         raise SourceError(
             "too_large",
@@ -182,16 +182,16 @@ def check_size(name: str, size: tuple[int, int] | None, limits: SourceLimits) ->
 def decode_image(name: str, data: bytes) -> tuple[NDArray[np.uint8], bool]:
     """The pixels, HxWx3 BGR, turned as its EXIF orientation says, and whether the file was complete.
 
-    Call :func:`check_size` first: nothing here bounds the size.
+    Call :func:`check_size` first: the size is not bounded here.
 
     Raises:
-        SourceError: nothing of it can be decoded.
+        SourceError: no part of it can be decoded.
     """
     pixels = _decode(data)
     if pixels is not None:
         return pixels, True
     if data.startswith(_JPEG_START):
-        # A JPEG that breaks off is filled up with grey once it has an end.
+        # With an end marker, a JPEG that breaks off can be decoded: its missing part becomes grey.
         pixels = _decode(data + _JPEG_END)
     if pixels is None:
         raise SourceError("unreadable", f"{name} is damaged or incomplete; save or copy it again.")
@@ -203,7 +203,7 @@ def _decode(data: bytes) -> NDArray[np.uint8] | None:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         return None
-    # OpenCV's types leave out that it gives None, and that these are bytes.
+    # OpenCV's types do not say that this can be None, nor that the pixels are bytes.
     return None if pixels is None else np.asarray(pixels, np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""A file or a stream behind an ``http`` or ``https`` URL, read as if it lay here."""
+"""A file or a stream behind an ``http`` or ``https`` URL, read like a local file."""
 
 from __future__ import annotations
 
@@ -19,27 +19,26 @@ if TYPE_CHECKING:
 HEAD_BYTES = 16
 MAX_REDIRECTS = 5
 SKIP_BYTES = 256 * 1024
-"""Up to so many are read over; beyond that, a new request for what follows is faster."""
+"""A gap up to this size is read and thrown away; beyond a larger one, a new request is faster."""
 _FAILURES = (OSError, HTTPException, ValueError)
-"""Of the network, of the answer, and of what it says, such as a place that is none."""
+"""Failures of the network, of the HTTP answer, and of values in it, such as an invalid ``Location``."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK, _PARTIAL = 200, 206
 _PART = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class RemoteFile(io.RawIOBase):
-    """Open for reading; nothing is kept but the connection.
+    """A remote file, open for reading. It holds a connection and no data.
 
-    If the server gives parts of files, it can be read from anywhere, and goes on by itself after the connection was
-    lost, as while a job is paused. Else there is one pass, from the beginning. What goes wrong on the way is a
-    SourceError.
+    If the server supports range requests, the file can be read from anywhere, and a lost connection is opened again, as
+    after a long pause of the job. Otherwise it can be read once, from the beginning. Every failure is a SourceError.
     """
 
     def __init__(self, url: str, hosts: Sequence[str]) -> None:
-        """Ask for it; ``hosts`` are those that may be connected to, see :func:`url_access.connect`.
+        """Request the file; ``hosts`` are those that may be connected to, see :func:`url_access.connect`.
 
         Raises:
-            SourceError: it cannot be had, or must not; the text says what to do.
+            SourceError: it cannot be read or is not allowed; the text says what to do.
         """
         super().__init__()
         self.url = url
@@ -49,44 +48,44 @@ class RemoteFile(io.RawIOBase):
         self._body: io.BufferedIOBase = io.BytesIO()
         parsed = HttpUrl.parse(url)
         self.name = unquote(parsed.target.partition("?")[0].rpartition("/")[2]) or parsed.host
-        """What people would call it: the last part of the path."""
+        """The name for people: the last part of the path."""
         try:
             self._body = response = self._ask(0)
             part = _PART.fullmatch(response.headers.get("Content-Range", ""))
             self._gives_parts = part is not None
             self.size = int(part[2]) if part else response.length
-            """Bytes; None if the server does not say, as for a stream without an end."""
+            """In bytes; None if the server does not say, as for an endless stream."""
             self._etag = response.headers.get("ETag", "")
             self.head = response.read(HEAD_BYTES)
-            """The first bytes, which tell what it is."""
+            """The first bytes, which tell its format."""
         except _FAILURES as error:
             raise self._fault(f"cannot be read: {_reason(error)}") from error
         self._position = 0
         self._at = len(self.head)
-        """Where the response stands."""
+        """The position of the response's next byte."""
 
     def readable(self) -> bool:
-        """It is."""
+        """True: it is open for reading."""
         return True
 
     def seekable(self) -> bool:
-        """Whether the server gives parts."""
+        """True if the server supports range requests."""
         return self._gives_parts
 
     def tell(self) -> int:
-        """Bytes from the beginning."""
+        """The position, in bytes from the beginning."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go anywhere; the server is asked with the next read."""
+        """Move to any position; the next read asks the server for it."""
         self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size or 0}[whence]
         return self._position
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read what is there, at most as much as has room; 0 at the end.
+        """Read the bytes that have arrived, at most as many as fit, and return their number; 0 at the end.
 
         Raises:
-            SourceError: the connection was lost or gives nothing.
+            SourceError: the connection was lost or is silent.
         """
         room = memoryview(buffer).cast("B")
         data = self.head[self._position :][: len(room)] or self._read(len(room))
@@ -95,12 +94,12 @@ class RemoteFile(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._body.close()
         super().close()
 
     def _read(self, most: int) -> bytes:
-        if self._lost:  # it was said, but FFmpeg may try again and again
+        if self._lost:  # the error has been raised, but FFmpeg may try again and again
             return b""
         try:
             try:
@@ -165,11 +164,11 @@ class RemoteFile(io.RawIOBase):
             "Range": f"bytes={start}-",
             "Connection": "close",
         }
-        exact = self._etag.startswith('"')  # a weak one is none for parts
+        exact = self._etag.startswith('"')  # a weak ETag does not vouch for parts
         return headers | {"If-Range": self._etag} if start and exact else headers
 
     def _wrong(self, response: HTTPResponse, start: int) -> str | None:
-        """What is wrong with an answer that is no redirect."""
+        """The fault of an answer other than a redirect; None if it is good."""
         if response.status not in (_OK, _PARTIAL):
             return f"cannot be read: the server answers {response.status} {response.reason}"
         part = _PART.fullmatch(response.headers.get("Content-Range", ""))
@@ -185,5 +184,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "the server does not answer"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not to be trusted, {error.verify_message}"
+        return f"its certificate is not trusted ({error.verify_message})"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,7 +1,7 @@
-"""Where to begin reading a video for its picture number N, and how to know it when it comes.
+"""Finds where to begin reading a video for its picture number N, and how to recognise that picture.
 
-A container can be entered at a time, not at a number. So the packets round that place are looked at, without decoding:
-sorted by when they are shown, they have the numbers of their pictures.
+A container can be entered at a time, not at a number. So the packets around that place are read without decoding:
+sorted by the time when they are shown, they are in the order of their pictures' numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
-"""Has an index of all its packets."""
+"""The container that has an index of all its packets."""
 SEEKABLE = frozenset({MP4, "matroska,webm"})
 """Containers in which a packet is a picture and has its timestamp."""
 REORDER = 32
@@ -25,14 +25,14 @@ REORDER = 32
 
 @attrs.frozen
 class Place:
-    """Where to begin reading for one picture."""
+    """The place to begin reading for one picture."""
 
     wanted: int
     """The number of the picture."""
     time: int
-    """What to seek to, in ticks of the stream."""
+    """The time to seek to, in ticks of the stream."""
     numbers: Mapping[int, int]
-    """Timestamp → number, for all pictures from where that seek leads to up to the wanted one."""
+    """Timestamp → number, for all pictures from where that seek ends up to the wanted one."""
 
 
 def find_place(container: InputContainer, stream: VideoStream, wanted: int) -> Place | None:
@@ -50,7 +50,7 @@ def find_place(container: InputContainer, stream: VideoStream, wanted: int) -> P
 
 
 def _by_index(container: InputContainer, stream: VideoStream, wanted: int) -> Place | None:
-    """Without reading what comes before: the index tells how many packets that is."""
+    """Find a place without reading the file before it: the index tells the packets' numbers."""
     index = stream.index_entries
     if wanted >= len(index) or any(index[number].is_discard for number in range(wanted)):
         return None
@@ -70,7 +70,7 @@ def _numbers(times: list[int], first: int) -> Mapping[int, int]:
 
 
 def _times(packets: Iterator[Packet[VideoStream]], most: int) -> list[int]:
-    """The timestamps of the first packets, in order; none if one of them cannot be trusted."""
+    """The sorted timestamps of the first ``most`` packets; empty if one of them cannot be trusted."""
     times: list[int] = []
     for packet in islice(packets, most):
         if not packet.size:  # the mark of the end

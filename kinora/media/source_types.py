@@ -1,6 +1,6 @@
-"""What a source of pictures is: its limits, what it says of itself, its pictures, and what can be wrong with it.
+"""The types of a source of pictures: its limits, its description, its pictures and its errors.
 
-Light to import, so that the server can name these without loading a decoder.
+Light to import, so that the server can use them without loading a decoder.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ CHANNELS = 3
 """Blue, green, red: one byte each."""
 
 ErrorKind = Literal["unsupported", "too_large", "unreadable"]
-"""No video or image; beyond a limit; missing, forbidden or broken."""
+"""Not a video or image; beyond a limit; missing, forbidden or broken."""
 
 
 class SourceError(Exception):
-    """The source cannot be opened at all; ``str()`` of it is a sentence that says what to do."""
+    """The source cannot be opened at all; ``str()`` of the error is a sentence that says what to do."""
 
     def __init__(self, kind: ErrorKind, message: str) -> None:
         super().__init__(kind, message)
@@ -34,32 +34,32 @@ class SourceError(Exception):
 
 
 class SourceTruncated(Exception):
-    """The source ended before it should have, or parts of it are damaged; what could be read has been given."""
+    """The source ended early, or parts of it are damaged; all readable pictures have been given."""
 
 
 @attrs.frozen
 class SourceLimits:
-    """What a source may be."""
+    """The limits on sources."""
 
     max_pixels: int = 50_000_000
-    """Width times height of one picture; checked before its pixels are decoded."""
+    """The most pixels (width times height) of one picture; checked before they are decoded."""
     url_hosts: tuple[str, ...] = ()
-    """Hosts that URLs may lead to, each with or without its port; ``*`` for all that have a public address."""
+    """The hosts that URLs may lead to, each with or without its port; ``*`` for all that have a public address."""
 
 
 @attrs.frozen(kw_only=True)
 class SourceInfo:
-    """What is known of a source before its pictures are read."""
+    """The facts about a source that are known before its pictures are read."""
 
     kind: Literal["video", "image", "folder", "stream"]
-    """A stream has no end that is known, and what is past is gone."""
+    """A stream has no known end, and its past pictures cannot be read again."""
     width: int
     """Of the first picture, in pixels, after rotation; in a folder others may differ."""
     height: int
     max_frame_bytes: int
-    """Room that any picture of the source fits in, as HxWx3 bytes."""
+    """A size that any picture of the source fits in, as HxWx3 bytes."""
     frames_total: int | None
-    """Exact where the file says it, else estimated from its duration."""
+    """Exact if the file states it, else estimated from its duration."""
     fps: float | None
     duration_ms: float | None
 
@@ -73,7 +73,7 @@ class Picture(Protocol):
 
     @property
     def timestamp_ms(self) -> float:
-        """Milliseconds since the first picture; never falls."""
+        """Milliseconds since the first picture; never decreases."""
 
     @property
     def width(self) -> int:
@@ -88,17 +88,17 @@ class Picture(Protocol):
 
 
 class Source(Protocol):
-    """An opened source; a context manager that lets go of the file."""
+    """An opened source; a context manager that closes the file."""
 
     @property
     def info(self) -> SourceInfo:
-        """What is known of it."""
+        """The facts about it."""
 
     def frames(self, start: int = 0, stride: int = 1) -> Iterator[Picture]:
         """Pictures ``start``, ``start + stride``, … in order; each call begins anew.
 
         Raises:
-            SourceTruncated: after the last picture that could be read, if there should have been more.
+            SourceTruncated: after the last readable picture, if there should have been more.
         """
 
     def __enter__(self) -> Self: ...

@@ -1,4 +1,4 @@
-"""Opens whatever pictures can come from: a video, an image, a folder of images, a URL of a video or an image.
+"""Opens sources of pictures: a video, an image, a folder of images, the URL of a video or an image.
 
 Needs FFmpeg and OpenCV: import it in worker processes and the command line, never in the server.
 """
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 MAX_IMAGE_BYTES = 64 * 2**20
-"""Of an image behind a URL: whoever serves it may never end."""
+"""The limit on an image behind a URL: its server may send without end."""
 
 
 def open_source(location: str, *, limits: SourceLimits, name: str | None = None) -> Source:
     """Open the video, image or folder at ``location``, an absolute path whose links have been resolved, or a URL.
 
-    ``name`` is what messages call a path; None: by its last part.
+    ``name`` stands for a path in messages; None: its last part.
 
     Raises:
         SourceError: it cannot be opened; nothing is left open.
@@ -45,14 +45,14 @@ def open_source(location: str, *, limits: SourceLimits, name: str | None = None)
 
 
 def open_again(location: str, *, limits: SourceLimits) -> Source:
-    """As :func:`open_source`, for pictures that have been read before.
+    """Like :func:`open_source`, for pictures that have been read before.
 
     Raises:
-        SourceError: it cannot be opened, or what is past is gone.
+        SourceError: it cannot be opened, or is a stream, whose past pictures are gone.
     """
     source = open_source(location, limits=limits)
     if source.info.kind == "stream":
-        raise SourceError("unreadable", "The source is a live stream: what is past cannot be shown again.")
+        raise SourceError("unreadable", "The source is a live stream: its past pictures cannot be shown again.")
     return source
 
 
@@ -79,7 +79,7 @@ def _download(file: RemoteFile) -> bytes:
 
 def _open_path(path: Path, name: str, limits: SourceLimits) -> Source:
     if not path.is_absolute():
-        raise ValueError(f"{str(path)!r} is no absolute path")
+        raise ValueError(f"{str(path)!r} is not an absolute path")
     try:
         if path.is_dir():
             return FolderSource(path, name, limits)
@@ -103,5 +103,5 @@ def _empty(name: str) -> SourceError:
 
 def _no_file(path: Path, name: str) -> SourceError:
     if path.exists():
-        return SourceError("unsupported", f"{name} is no ordinary file; give a video, an image or a folder.")
+        return SourceError("unsupported", f"{name} is not a regular file; give a video, an image or a folder.")
     return SourceError("unreadable", f"{name} does not exist; check the path.")

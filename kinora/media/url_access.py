@@ -1,7 +1,7 @@
-"""Which URLs sources may be read from, and connections to nowhere else.
+"""Decides which URLs sources may be read from, and connects to no others.
 
-FFmpeg looks up names and follows redirects by itself, so it is never let onto the network: the address that is judged
-here is the very address that is connected to, and each redirect is judged anew.
+FFmpeg looks up names and follows redirects by itself, so it never gets network access. Here a connection goes to the
+very address that was checked, and each redirect is checked anew.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import attrs
 from kinora.media.source_types import SourceError
 
 ANY_PUBLIC = "*"
-"""Among the allowed hosts: every host that has a public address."""
+"""An entry of the allowed hosts that allows every host with a public address."""
 PORTS = {"http": 80, "https": 443}
 TIMEOUT_S = 8.0
-"""For a connection, and for each piece of an answer. Silence, a new connection and silence again are over before the
-server takes the decoder for hung."""
+"""The limit for a connection, and for each piece of an answer. Silence, a new connection and silence again together
+end before the server takes the decoder for hung."""
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""Like 6to4 a public face of every IPv4 address, the private ones included (RFC 6052)."""
+"""Public addresses that stand for IPv4 addresses, private ones included (RFC 6052); 6to4 has such ones too."""
 
 
 def is_url(source: str) -> bool:
-    """Whether it is a URL, of whatever kind, and no path."""
+    """True if a source is a URL of any kind, not a path."""
     return "://" in source
 
 
@@ -51,19 +51,19 @@ class HttpUrl:
         """Take a URL apart.
 
         Raises:
-            SourceError: sources cannot be read from it, whoever allows it.
+            SourceError: sources cannot be read from such a URL, whatever hosts are allowed.
         """
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise _refused(f"{url!r} is no URL: {error}.") from error
+            raise _refused(f"{url!r} is not a URL: {error}.") from error
         if parts.scheme not in PORTS:
             raise _refused(f"Sources are not read from {parts.scheme}:// here; give an http:// or https:// URL.")
         if not host:
             raise _refused(f"{url!r} names no host; write it as https://host/video.mp4.")
         if parts.username is not None:
-            raise _refused("Leave user and password out of the URL: whoever sees the job would see them.")
+            raise _refused("Leave user and password out of the URL: everyone who sees the job would see them.")
         target = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")
         return cls(parts.scheme, host, port or PORTS[parts.scheme], target)
 
@@ -75,12 +75,12 @@ class HttpUrl:
 
 
 def is_named(url: HttpUrl, hosts: Sequence[str]) -> bool:
-    """Whether the host is among those allowed by name, with any port or with this one."""
+    """True if the host is allowed by name, with any port or with this one."""
     return url.host in hosts or f"{url.host}:{url.port}" in hosts
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet's, not of this machine or its networks."""
+    """True if an IP address belongs to the internet, not to this machine or a private network."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and (ip in _NAT64 or ip.sixtofour is not None):
         return False
@@ -88,13 +88,13 @@ def is_public(address: str) -> bool:
 
 
 def connect(url: HttpUrl, hosts: Sequence[str]) -> HTTPConnection:
-    """A connection to the host of a URL, if ``hosts`` allow it: names, with or without a port, and ``*``.
+    """Connect to the host of a URL if ``hosts`` allow it: names, with or without a port, and ``*``.
 
-    A host that is named may be anywhere; with ``*`` every other must have a public address.
+    A named host may have any address; with ``*`` every other host must have a public one.
 
     Raises:
-        SourceError: it is not allowed; the text says who can change that.
-        OSError: there is no such host, it does not answer, or its certificate is not to be trusted.
+        SourceError: the host is not allowed; the text says who can change that.
+        OSError: the host does not exist or does not answer, or its certificate is not trusted.
     """
     named = is_named(url, hosts)
     if not named and ANY_PUBLIC not in hosts:
@@ -103,7 +103,7 @@ def connect(url: HttpUrl, hosts: Sequence[str]) -> HTTPConnection:
     usable = found if named else [address for address in found if is_public(address)]
     if not usable:
         raise _refused(
-            f"{url.host} is in a private network: whoever runs the server can allow it with --url-hosts {url.host}."
+            f"{url.host} is in a private network: the server's operator can allow it with --url-hosts {url.host}."
         )
     connection = HTTPConnection(url.host, url.port, timeout=TIMEOUT_S)
     plain = _first_that_answers(usable, url.port)
@@ -135,12 +135,12 @@ def _context() -> ssl.SSLContext:
 def _not_allowed(host: str, hosts: Sequence[str]) -> str:
     if not hosts:
         return (
-            "URLs are no sources on this server: give a path below the media folder, or upload the file."
-            f" Whoever runs the server can allow the host with --url-hosts {host}."
+            "This server reads no sources from URLs: give a path below the media folder, or upload the file."
+            f" The server's operator can allow the host with --url-hosts {host}."
         )
     return (
         f"Sources are not read from {host} here, only from {', '.join(hosts)}."
-        f" Whoever runs the server can allow it with --url-hosts {host}."
+        f" The server's operator can allow it with --url-hosts {host}."
     )
 
 

@@ -1,4 +1,4 @@
-"""A video file as a source, by FFmpeg."""
+"""Video files as sources, read by FFmpeg."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,ivf,obu,"
     "h264,hevc,m4v,mxf,nut,dv,yuv4mpegpipe,rm,wtv,mpjpeg"
 )
-"""Containers that hold their pictures themselves: no playlists, no scripts, nothing that opens other files."""
+"""Containers that hold their own pictures: no playlists, no scripts, nothing that opens other files."""
 NO_PROTOCOL = "none"
-"""What is read through our own file object may open nothing else."""
+"""The whitelist for a video read through our own file object: it may open nothing else."""
 THREADS = 3
-"""FFmpeg's, for frames at once where the codec can: two leave a core idle while a picture is converted."""
+"""FFmpeg's threads, which decode several frames at once where the codec allows it. With two, a core is idle while
+a picture is converted."""
 SEEK_WORTH = 50
-"""From this frame on, finding the place in the file pays off against decoding all before it."""
+"""From this frame on, seeking is faster than decoding all frames before it."""
 TIMELESS = "mpjpeg"
-"""JPEGs one by one over HTTP, as cameras give them."""
+"""The format of cameras that send one JPEG after the other over HTTP; it has no timestamps."""
 EARLY_END_MS = 500.0
 """A video may end this much before its stated duration: containers round, and audio tracks are longer."""
 _NO_CLOCK_FPS = 25.0
@@ -51,7 +52,7 @@ _MP4_MARK = b"ftyp"
 
 
 class Converter:
-    """Turns decoded frames into upright BGR pictures of one size. It remembers buffers: one per stream."""
+    """Turns decoded frames into upright BGR pictures of one size. It keeps buffers, so each stream needs its own."""
 
     def __init__(self, first: VideoFrame) -> None:
         self._turn = _TURNS.get(first.rotation)
@@ -63,7 +64,7 @@ class Converter:
     def convert(self, frame: VideoFrame, out: NDArray[np.uint8]) -> None:
         """Write ``frame`` into ``out``: ``height`` x ``width`` x 3, uint8, BGR, scaled if the stream changed size."""
         width, height = self._stored_size
-        # One thread: at this size the work is over before others have woken up.
+        # One thread: at this size the work is done before others have woken up.
         bgr = self._reformatter.reformat(frame, width, height, format="bgr24", threads=1)
         pixels = bgr.to_ndarray()  # a view
         if self._turn is None:
@@ -97,25 +98,25 @@ class VideoPicture:
 
 
 class Reading:
-    """One pass over the pictures of an opened file, which remembers whether something was wrong with it."""
+    """One pass over the pictures of an opened file. It remembers in ``damaged`` if part of the file was unreadable."""
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._container = container
         self._stream = stream
         self.damaged = False
         self.frames = self._decode()
-        """Every frame that can be decoded; packets that cannot are passed over."""
+        """Every frame that can be decoded; packets that cannot are skipped."""
 
     def skip_to(self, place: Place) -> VideoFrame | None:
-        """Go to a place in the file; None if that does not lead to its picture."""
+        """Go to a place in the file and return its picture; None if the picture is not found there."""
         with contextlib.suppress(av.FFmpegError):
             self._container.seek(place.time, stream=self._stream)
             for frame in self.frames:
                 number = place.numbers.get(frame.pts) if frame.pts is not None else None
                 if number == place.wanted:
-                    self.damaged = False  # only pictures before this one lacked those they build on
+                    self.damaged = False  # only pictures before this one lacked their reference frames
                     return frame
-                if number is None or number > place.wanted:  # the file's index lies
+                if number is None or number > place.wanted:  # the file's index is wrong
                     break
         return None
 
@@ -129,7 +130,7 @@ class Reading:
             except av.FFmpegError:
                 self.damaged = True
                 return
-            if packet.is_corrupt:  # an incomplete packet would take pictures before it along
+            if packet.is_corrupt:  # an incomplete packet would spoil pictures before it
                 self.damaged = True
                 continue
             try:
@@ -143,7 +144,7 @@ class Reading:
 
 
 class VideoSource:
-    """The first video track of a file. Pixels are taken as square; a rotation that the file asks for is applied."""
+    """The first video track of a file. Pixels count as square; the file's rotation is applied."""
 
     def __init__(self, file: VideoFile, limits: SourceLimits) -> None:
         self._file = file
@@ -175,7 +176,7 @@ class VideoSource:
         )
 
     def frames(self, start: int = 0, stride: int = 1) -> Iterator[VideoPicture]:
-        """Pictures ``start``, ``start + stride``, …; those between are decoded but not converted.
+        """Pictures ``start``, ``start + stride``, …; the ones between are decoded but not converted.
 
         Raises:
             SourceTruncated: at the end, if the file ends early or packets could not be decoded.
@@ -201,7 +202,7 @@ class VideoSource:
     def _clock(self) -> Clock | ArrivalClock:
         if self._timeless:
             return ArrivalClock()
-        zero = None if self.info.kind == "stream" else self._first.pts  # a stream has gone on since it was opened
+        zero = None if self.info.kind == "stream" else self._first.pts  # the first picture of a stream is past by now
         return Clock(zero, self._ms_per_tick, self._frame_ms)
 
     @contextlib.contextmanager
@@ -236,7 +237,7 @@ class VideoSource:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        # FFmpeg counts whole blocks; what it lets through too much of is caught by _check_pixels or scaled down.
+        # FFmpeg counts whole blocks; _check_pixels catches, or conversion scales down, what exceeds the limit.
         limit = {"max_pixels": str(2 * self._limits.max_pixels)}
         with self._file.open() as readable:
             protocols = "file" if isinstance(readable, str) else NO_PROTOCOL
@@ -269,7 +270,7 @@ class VideoSource:
 
 
 def _duration_ms(container: InputContainer, stream: VideoStream) -> float | None:
-    """The video track's own length where it is stated; the file's only if nothing else is in it."""
+    """The video track's own length if it is stated; the file's length only if there is no other track."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base) * 1000
     stated = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
@@ -283,7 +284,8 @@ def _duration_ms(container: InputContainer, stream: VideoStream) -> float | None
 
 def _not_opened(file: VideoFile) -> SourceError:
     if file.head[4:8] != _MP4_MARK:
-        return SourceError("unsupported", f"{file.name} is no video or image that can be read here; convert it to MP4.")
+        message = f"{file.name} is not a video or image that can be read here; convert it to MP4."
+        return SourceError("unsupported", message)
     return _index_at_end(file) or SourceError(
         "unreadable", f"{file.name} is incomplete: the index of its pictures is missing. Copy or download it again."
     )

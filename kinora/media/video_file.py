@@ -1,4 +1,4 @@
-"""What a video is read from: a file here, or one behind a URL."""
+"""Files that videos are read from: local ones, and ones behind a URL."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class VideoFile:
     """A video that can be opened again and again."""
 
     name: str
-    """As messages call it."""
+    """Its name in messages."""
     head: bytes
-    """How it begins."""
+    """Its first bytes."""
     open: Callable[[], AbstractContextManager[str | RemoteFile]]
-    """A path for FFmpeg, or what gives it the bytes."""
+    """Gives a path for FFmpeg, or a file object that it reads from."""
     one_pass: bool = False
-    """Whether it can only be read from the beginning on."""
+    """True if it can only be read from the beginning on."""
     endless: bool = False
-    """Whether nobody says how long it is."""
+    """True if its size is unknown."""
 
     @classmethod
     def local(cls, path: Path, name: str, head: bytes) -> Self:
-        """A file of this machine."""
+        """A local file."""
         return cls(name=name, head=head, open=lambda: nullcontext(str(path)))
 
     @classmethod
     def remote(cls, file: RemoteFile) -> Self:
-        """What was opened as ``file``, to be opened anew."""
+        """The file that was opened as ``file``, to be opened again."""
         return cls(
             name=file.name,
             head=file.head,

@@ -1,4 +1,4 @@
-"""Writes pictures into an MP4 file that appears only once it is whole."""
+"""Writes pictures into an MP4 file that appears only once it is complete."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class VideoWriter:
         self._last_pts = -1
 
     def write(self, image: NDArray[np.uint8], timestamp_ms: float) -> None:
-        """Append a picture: HxWx3, uint8, BGR. Timestamps must not fall."""
+        """Append a picture: HxWx3, uint8, BGR. Timestamps must not decrease."""
         size = (self._stream.width, self._stream.height)
         if image.shape[1::-1] != size:
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -49,7 +49,7 @@ class VideoWriter:
 def open_writer(path: Path, *, width: int, height: int, fps: float, threads: int = 0) -> Iterator[VideoWriter]:
     """A writer for pictures of about this size; ``path`` is made, or replaced, when the block ends without an error.
 
-    ``threads`` are the encoder's, 0 as many as it likes; with 1 the bytes are the same whatever the machine.
+    ``threads`` are the encoder's; 0 lets it choose, 1 gives the same bytes on every machine.
 
     Raises:
         OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""What Linux offers to keep hold of processes: parent-death signals, subreapers, and who is whose child."""
+"""Linux's means to keep hold of processes: parent-death signals, subreapers, and the tree of processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _OOM_SCORE_HIGHEST = "1000"
 _NICENESS = 10
-"""Of those who step back, on the scale of nice(2) and of autogroups alike; see sched(7)."""
+"""The niceness for a lower priority, on the scale of nice(2) and of autogroups alike; see sched(7)."""
 
 
 def _prctl(option: int, value: int) -> None:
@@ -24,7 +24,7 @@ def _prctl(option: int, value: int) -> None:
 def die_with_parent(signal_number: int, parent: int) -> None:
     """Have the kernel send this process a signal when the thread that started it ends; see prctl(2).
 
-    ``parent`` is the expected parent's pid: a process whose parent has gone already ends at once.
+    ``parent`` is the expected parent's pid: if the parent has already gone, this process ends at once.
     """
     _prctl(_PR_SET_PDEATHSIG, signal_number)
     if os.getppid() != parent:
@@ -37,20 +37,23 @@ def become_subreaper() -> None:
 
 
 def die_first() -> None:
-    """Have the kernel choose this process and what it starts, should the whole machine run out of memory."""
+    """Have the kernel kill this process and all that it starts first if the machine runs out of memory."""
     with contextlib.suppress(OSError):  # it may be forbidden in a container
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_HIGHEST)
 
 
-def step_back() -> None:
-    """Let others go first. Where the kernel schedules by session, niceness alone counts only inside of ours."""
+def lower_priority() -> None:
+    """Let other processes go first, by niceness and by autogroup.
+
+    If the kernel schedules by session, niceness alone counts only within this process's own.
+    """
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def children(pid: int) -> set[int]:
-    """The pids of a process's direct children, zombies included; empty if there is no such process."""
+    """The pids of a process's direct children, zombies included; empty if it does not exist."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         return {int(child) for task in tasks for child in (task / "children").read_text().split()}
@@ -59,7 +62,7 @@ def children(pid: int) -> set[int]:
 
 
 def _children_by_scan(pid: int) -> set[int]:
-    """The same for kernels without ``CONFIG_PROC_CHILDREN``: every process says who its parent is."""
+    """The same for kernels without ``CONFIG_PROC_CHILDREN``, by the parent that each process names."""
     found = set()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():

@@ -210,7 +210,7 @@ def test_run_makes_the_bundled_clip() -> None:
     ("source", "args", "said"),
     [
         ("gone.mp4", ["-p", "motion"], "There is no file or folder"),
-        ("text.mp4", ["-p", "motion"], "is no video or image"),
+        ("text.mp4", ["-p", "motion"], "is not a video or image"),
         ("clip.mp4", ["-p", "moton"], "there is no plugin 'moton'; there are: colors, "),
         ("clip.mp4", ["-p", "motion", "-o", "motion.sie=1"], "plugins[0].options.sie"),
         ("clip.mp4", ["-p", "motion", "--device", "tpu"], "device_requested"),

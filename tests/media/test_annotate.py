@@ -1,4 +1,4 @@
-"""The annotated video: the right pictures at the right times, with what was found drawn in."""
+"""The annotated video: the right pictures at the right times, with the detections drawn in."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_no_frames_make_no_file(video: Path, tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_the_earlier_file_and_nothing_half_made(video: Path, tmp_path: Path) -> None:
-    """Whatever breaks while writing, the file that was there stays whole."""
+    """After any failure while writing, the file from before is still whole."""
     out = tmp_path / "out.mp4"
     out.write_bytes(b"earlier")
 
@@ -95,7 +95,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_half_made(video: Path, tm
 
 
 def test_a_missing_source_and_an_unwritable_place_are_errors(video: Path, tmp_path: Path) -> None:
-    """Both are said, and nothing is made."""
+    """Both are reported, and no file is made."""
     with pytest.raises(SourceError):
         annotate(str(tmp_path / "gone.mp4"), [frame(0)], tmp_path / "out.mp4", limits=LIMITS)
     with pytest.raises(OSError, match="No such file"):

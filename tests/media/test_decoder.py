@@ -1,4 +1,4 @@
-"""The decoder's worker: what it says in which order, and that it writes only where it has been told."""
+"""The decoder's worker: its messages and their order, and that it writes only into the slots it was given."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def drain(peer: Decoding, reader: RingReader, slots: int) -> tuple[list[tuple[in
 
 @pytest.mark.parametrize("slots", [2, 5])
 def test_every_frame_is_written_once_and_then_the_end_is_told(video: Path, slots: int) -> None:
-    """However small the ring, all frames come in order, each in a slot that was free."""
+    """With a ring of any size, all frames come in order, each in a slot that was free."""
     with decoding(video, slots) as (peer, reader):
         seen, end = drain(peer, reader, slots)
     assert seen == [(number, number) for number in range(FRAMES)]
@@ -94,7 +94,7 @@ def test_only_slots_that_were_given_are_written_to(video: Path) -> None:
 
 
 def test_a_broken_file_ends_truncated_with_the_reason(video: Path) -> None:
-    """What could be read comes first."""
+    """The readable frames come first."""
     with decoding(cut(video, 0.7), 2) as (peer, reader):
         seen, end = drain(peer, reader, 2)
     assert 0 < len(seen) < FRAMES
@@ -104,7 +104,7 @@ def test_a_broken_file_ends_truncated_with_the_reason(video: Path) -> None:
 
 
 def test_pictures_of_a_folder_come_in_their_own_sizes(tmp_path: Path) -> None:
-    """Each message says how large its picture is; the largest fits a slot."""
+    """Each message has the size of its picture; the largest fits a slot."""
     sizes = [(64, 48), (160, 120), (96, 200)]
     for number, size in enumerate(sizes):
         cv2.imwrite(str(tmp_path / f"{number}.png"), numbered(number, *size))

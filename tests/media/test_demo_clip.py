@@ -58,7 +58,7 @@ def test_it_is_made_once(clip: Path) -> None:
 
 
 def test_its_worker_makes_the_same_everywhere(clip: Path, tmp_path: Path) -> None:
-    """In another folder the worker makes the same bytes, and says where; asked twice, it names the same file."""
+    """In another folder the worker makes the same bytes and returns their path; asked twice, it names the same file."""
     folder = tmp_path / "new" / "folder"
     with running(DEMO_CLIP) as peer:
         first = peer.ask(MakeDemoClip(str(folder)))

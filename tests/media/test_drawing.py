@@ -49,7 +49,7 @@ def test_a_track_keeps_its_colour() -> None:
 
 
 def test_labels_say_what_who_and_how_sure() -> None:
-    """Class, number and confidence; what OpenCV has no letters for is a question mark."""
+    """Class, number and confidence; characters that OpenCV's font lacks become question marks."""
     found = Detection(x=0, y=0, width=1, height=1, confidence=0.871, kind="person", track_id=3)
     assert label(found) == "person #3 87%"
     assert label(Detection(x=0, y=0, width=1, height=1, confidence=2, kind="Ä" * 99)) == "?" * 40 + " 100%"

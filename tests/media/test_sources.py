@@ -1,4 +1,4 @@
-"""Sources: right pictures, right numbers, right colours, and no way in for what is no video or image."""
+"""Sources: right pictures, right numbers, right colours, and no way in for files of other kinds."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def read_file(path: Path) -> tuple[list[tuple[int, float, Image]], str | None]:
 
 
 def refused(path: Path, limits: SourceLimits = LIMITS) -> SourceError:
-    """What opening the file is refused with."""
+    """The error that opening the file raises."""
     with pytest.raises(SourceError) as caught, open_source(str(path), limits=limits):
         pass
     return caught.value
@@ -92,7 +92,7 @@ def test_every_frame_comes_once_in_order_at_its_time(tmp_path: Path, name: str) 
 def test_any_start_gives_the_frames_that_a_reading_from_the_beginning_gives(
     tmp_path: Path, name: str, start: int
 ) -> None:
-    """Whether or not it can seek there, number N is the same picture at the same time."""
+    """With or without seeking, number N is the same picture at the same time."""
     with open_source(str(numbered_video(tmp_path / name)), limits=LIMITS) as source:
         everything, _ = read(source)
         got, broken = read(source, start)
@@ -128,7 +128,7 @@ def test_an_mp4_is_entered_at_the_right_picture_however_it_was_encoded(
 
 
 def test_entering_an_mp4_does_not_read_what_comes_before(tmp_path: Path) -> None:
-    """Its index and what is round the picture, however long the video is."""
+    """Of a video of any length, only the index and the bytes around the picture are read."""
 
     class Counted(io.FileIO):
         count = 0
@@ -167,7 +167,7 @@ def test_info_says_what_is_in_the_file(tmp_path: Path, name: str) -> None:
 def test_colours_follow_the_matrix_and_range_of_the_stream(
     tmp_path: Path, colorspace: Colorspace, color_range: ColorRange
 ) -> None:
-    """A plain colour comes back as it went in, whatever the stream's matrix and range."""
+    """A plain colour comes back as it went in, for every matrix and range of the stream."""
     matrix = 1 if colorspace == Colorspace.ITU709 else int(colorspace)
     colour = np.array((40, 200, 90), np.uint8)
     image = np.ascontiguousarray(np.broadcast_to(colour, (64, 64, 3)))
@@ -229,7 +229,7 @@ def test_a_stream_that_changes_size_keeps_its_first(tmp_path: Path) -> None:
 
 @given(st.lists(st.none() | st.integers(-(2**40), 2**40), min_size=1, max_size=50))
 def test_time_never_falls(stamps: list[int | None]) -> None:
-    """Whatever timestamps a stream has, or lacks, the times of its pictures begin at 0 or above and never fall."""
+    """With any timestamps, or none, the times of a stream's pictures begin at 0 or above and never decrease."""
     clock = Clock(stamps[0], 0.5, 40.0)
     times = [clock.read(stamp) for stamp in stamps]
     assert times == sorted(times)
@@ -256,7 +256,7 @@ def test_a_jump_back_in_time_goes_on_one_frame_later() -> None:
 def test_a_file_that_breaks_off_gives_what_is_there_and_says_so(
     tmp_path: Path, name: str, muxer: dict[str, str]
 ) -> None:
-    """The frames before the break all come, as they are in the whole file, and then the break is told."""
+    """The frames before the break all come, as they are in the whole file, and then the break is reported."""
     images = [numbered(number) for number in range(FRAMES)]
     path = write_video(tmp_path / name, images, codec=CODECS[name], options=NO_B_FRAMES, muxer=muxer)
     got, broken = read_file(cut(path, 0.6))
@@ -267,7 +267,7 @@ def test_a_file_that_breaks_off_gives_what_is_there_and_says_so(
 
 
 def test_a_hole_in_the_middle_does_not_end_the_video(tmp_path: Path) -> None:
-    """Overwritten bytes cost the frames they carry; the rest still comes, and the damage is told."""
+    """Overwritten bytes cost the frames they carry; the rest still comes, and the damage is reported."""
     path = numbered_video(tmp_path / "a.mkv")
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -279,7 +279,7 @@ def test_a_hole_in_the_middle_does_not_end_the_video(tmp_path: Path) -> None:
 
 
 def test_an_mp4_without_its_index_is_unreadable(tmp_path: Path) -> None:
-    """Cut before its index, an MP4 has nothing to give; the message says that it is incomplete."""
+    """An MP4 that is cut before its index gives no frame; the message says that it is incomplete."""
     error = refused(cut(numbered_video(tmp_path / "a.mp4"), 0.6))
     assert error.kind == "unreadable"
     assert "incomplete" in str(error)
@@ -300,7 +300,7 @@ def test_an_image_is_a_source_of_one_picture(tmp_path: Path, name: str) -> None:
 
 
 def test_gray_alpha_and_sixteen_bit_images_become_bgr(tmp_path: Path) -> None:
-    """However an image is stored, it comes as three bytes a pixel."""
+    """An image in any pixel format comes as three bytes a pixel."""
     image = numbered(77)
     stored: dict[str, NDArray[Any]] = {
         "gray.png": image[:, :, 0],
@@ -336,7 +336,7 @@ def test_exif_orientation_is_honoured(tmp_path: Path, orientation: int) -> None:
 
 
 def test_a_broken_jpeg_gives_its_upper_part_and_says_so(tmp_path: Path) -> None:
-    """What is there of a photo is shown; that its lower part is missing is told."""
+    """The part of a photo that is there is shown, and the missing lower part is reported."""
     path = tmp_path / "a.jpg"
     cv2.imwrite(str(path), np.random.default_rng(1).integers(0, 255, (240, 320, 3)).astype(np.uint8))
     whole = np.asarray(cv2.imread(str(path)))
@@ -420,7 +420,7 @@ def test_other_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
     expected = {
         "missing.mp4": ("unreadable", "does not exist"),
         "empty.mp4": ("unreadable", "is empty"),
-        "pipe": ("unsupported", "no ordinary file"),
+        "pipe": ("unsupported", "not a regular file"),
         "folder": ("unsupported", "holds no images"),
         "sound.mp4": ("unsupported", "no video track"),
     }
@@ -466,13 +466,13 @@ def test_broken_images_in_a_folder_are_skipped_and_named(tmp_path: Path) -> None
     assert [(index, read_number(image)) for index, _, image in got] == [(1, 1), (2, 2), (4, 4)]
     assert [index for index, _, _ in some] == [1, 4]
     assert broken is not None
-    assert broken.startswith("3 of 6 images were skipped: 0.png is no ")
+    assert broken.startswith("3 of 6 images were skipped: 0.png is not a ")
     assert "3.png is damaged" in broken
     assert "5.png is 400x400" in broken
 
 
 def test_a_folder_of_broken_images_is_refused(tmp_path: Path) -> None:
-    """With nothing to give, the folder is no source, and one of the reasons is said."""
+    """A folder without a readable image is refused, with one of the reasons."""
     (tmp_path / "0.png").write_bytes(b"no image")
     assert "0.png" in str(refused(tmp_path))
 

@@ -1,4 +1,4 @@
-"""Single pictures on demand: the right frame, as JPEG, with what was found drawn on it."""
+"""Single pictures on demand: the right frame, as JPEG, with the detections drawn on it."""
 
 from __future__ import annotations
 

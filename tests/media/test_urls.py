@@ -1,4 +1,4 @@
-"""Sources behind URLs: the same pictures as from the file, from no host that was not allowed, whatever goes wrong."""
+"""Sources behind URLs: the same pictures as from the file, only from allowed hosts, and a sentence for each failure."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def numbers(source: Source, start: int = 0) -> tuple[list[tuple[int, int]], str 
 
 
 def refused(url: str, *hosts: str) -> str:
-    """What opening it is refused with."""
+    """The message with which opening it is refused."""
     with pytest.raises(SourceError) as caught:
         open_source(url, limits=allow(*hosts))
     assert caught.value.kind in ("unreadable", "unsupported")
@@ -90,7 +90,7 @@ def refused(url: str, *hosts: str) -> str:
 def test_a_video_behind_a_url_gives_the_pictures_of_the_file(
     server: MediaServer, name: str, start: int, parts: bool
 ) -> None:
-    """Whether or not its server gives parts of files, number N is the same picture at the same time."""
+    """With or without range requests, number N is the same picture at the same time."""
     server.parts = parts
     with open_source(server.url(name), limits=allow(server.host)) as source:
         got, broken = numbers(source, start)
@@ -98,12 +98,12 @@ def test_a_video_behind_a_url_gives_the_pictures_of_the_file(
     assert got == [(number, number) for number in range(start, FRAMES)]
     assert broken is None
     with open_source(str(server.folder / name), limits=SourceLimits()) as local:
-        length_known = parts or name != "clip.ts"  # of a transport stream its end tells
+        length_known = parts or name != "clip.ts"  # a transport stream tells it at its end
         assert info == (local.info if length_known else attrs.evolve(local.info, frames_total=None, duration_ms=None))
 
 
 def test_an_mp4_with_its_index_at_the_end_needs_a_server_that_gives_parts(server: MediaServer) -> None:
-    """With parts it is read like any other; without, the refusal says why and what to do."""
+    """With range requests it is read like any other; without, the refusal says why and what to do."""
     with open_source(server.url("late.mp4"), limits=allow(server.host)) as source:
         assert len(numbers(source)[0]) == FRAMES
     server.parts = False
@@ -120,7 +120,7 @@ def test_an_image_behind_a_url_is_a_source_of_one_picture(server: MediaServer) -
 
 
 def test_a_camera_is_a_stream_whose_pictures_come_when_they_come(server: MediaServer) -> None:
-    """JPEGs one by one, without an end: no length, times that grow, and nothing to go back to."""
+    """An endless row of JPEGs has no length, growing times, and no past pictures."""
     jpegs = [cv2.imencode(".jpg", numbered(number))[1].tobytes() for number in range(20)]
     server.streams["cam"] = jpegs
     with open_source(server.url("cam"), limits=allow(server.host)) as source:
@@ -137,7 +137,7 @@ def test_a_camera_is_a_stream_whose_pictures_come_when_they_come(server: MediaSe
 @pytest.mark.parametrize(
     ("hosts", "said"),
     [
-        ((), "URLs are no sources on this server"),
+        ((), "This server reads no sources from URLs"),
         (("example.com", "127.0.0.1:1"), "only from example.com, 127.0.0.1:1"),
     ],
 )
@@ -162,13 +162,13 @@ def test_public_hosts_are_no_way_into_a_private_network(server: MediaServer, hos
     PRIVATE,
 )
 def test_addresses_of_networks_of_ones_own_are_not_public(address: str) -> None:
-    """Loopback, private, link-local, shared, multicast, and what only dresses them up."""
+    """Loopback, private, link-local, shared and multicast addresses, and other notations of them."""
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111"])
 def test_addresses_of_the_internet_are_public(address: str) -> None:
-    """Those that anybody may reach."""
+    """Addresses that anybody may reach."""
     assert is_public(address)
 
 
@@ -178,10 +178,10 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
         ("rtsp://127.0.0.1/cam", "rtsp://"),
         ("file:///etc/passwd", "file://"),
         ("ftp://127.0.0.1/clip.mp4", "ftp://"),
-        ("concat:http://127.0.0.1/a|http://127.0.0.1/b", "no URL|not read from|no host"),
+        ("concat:http://127.0.0.1/a|http://127.0.0.1/b", "not a URL|not read from|no host"),
         ("http:///clip.mp4", "no host"),
-        ("http://127.0.0.1:99999/clip.mp4", "is no URL"),
-        ("http://[::1/clip.mp4", "is no URL"),
+        ("http://127.0.0.1:99999/clip.mp4", "is not a URL"),
+        ("http://[::1/clip.mp4", "is not a URL"),
         ("http://me:secret@127.0.0.1/clip.mp4", "user and password"),
         ("http://127.0.0.1:1/clip.mp4", "Connection refused"),
         ("http://no.such.host.invalid/clip.mp4", "cannot be read"),
@@ -189,8 +189,8 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
         (f"http://{'a' * 70}.example/clip.mp4", "cannot be read"),
     ],
 )
-def test_what_is_no_url_of_a_file_is_refused_with_the_reason(url: str, said: str) -> None:
-    """Other schemes, broken URLs, secrets that everybody would see, hosts that are not there."""
+def test_a_url_that_leads_to_no_file_is_refused_with_the_reason(url: str, said: str) -> None:
+    """Other schemes, broken URLs, secrets that everybody would see, hosts that do not exist."""
     message = refused(url, "127.0.0.1", "no.such.host.invalid", f"{'a' * 70}.example")
     assert any(part in message for part in said.split("|"))
     assert "secret" not in message
@@ -217,7 +217,7 @@ def test_a_redirect_is_followed_only_to_hosts_that_are_allowed(server: MediaServ
 def test_a_lost_connection_is_taken_up_where_it_was(
     server: MediaServer, name: str, stalls: bool, impatient: None
 ) -> None:
-    """As when a job was paused for long: with a server that gives parts, every picture comes all the same."""
+    """With range requests every picture comes all the same, as after a long pause of the job."""
     server.stalls = stalls
     server.breaks_at = (server.folder / name).stat().st_size // 2
     with open_source(server.url(name), limits=allow(server.host)) as source:
@@ -229,7 +229,7 @@ def test_a_lost_connection_is_taken_up_where_it_was(
 def test_a_connection_lost_for_good_ends_the_source_with_the_reason(
     server: MediaServer, name: str, stalls: bool, why: str, impatient: None
 ) -> None:
-    """What came before it has been given."""
+    """The pictures before it have been given."""
     server.parts, server.stalls = False, stalls
     server.breaks_at = (server.folder / name).stat().st_size // 2
     with open_source(server.url(name), limits=allow(server.host)) as source:
@@ -242,7 +242,7 @@ def test_a_connection_lost_for_good_ends_the_source_with_the_reason(
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_mixed(server: MediaServer) -> None:
-    """Half of one video and half of another is no video."""
+    """Half of one video and half of another are not a video."""
     path = server.folder / "clip.mkv"
     server.breaks_at = path.stat().st_size // 2
     with open_source(server.url("clip.mkv"), limits=allow(server.host)) as source:
@@ -266,21 +266,21 @@ def test_an_answer_that_is_no_file_is_told(server: MediaServer) -> None:
     (server.folder / "page.html").write_text("<html>sign in first</html>")
     assert "404" in refused(server.url("none.mp4"), server.host)
     assert "is empty" in refused(server.url("empty.mp4"), server.host)
-    assert "is no video or image" in refused(server.url("page.html"), server.host)
+    assert "is not a video or image" in refused(server.url("page.html"), server.host)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_behind_a_url_leads_nowhere(server: MediaServer, name: str) -> None:
-    """A playlist that names another file is no source, and the other is not asked for."""
+    """A playlist that names another file is refused, and the other file is not requested."""
     (server.folder / name).write_text(SCRIPTS[name])
-    assert "is no video or image" in refused(server.url(name), server.host)
+    assert "is not a video or image" in refused(server.url(name), server.host)
     assert set(server.asked) == {f"/{name}"}
 
 
 def test_https_is_read_only_from_a_host_that_proves_who_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: MediaServer
 ) -> None:
-    """A certificate of an authority that this machine trusts, for this very host; else nothing is asked."""
+    """The certificate must be for this very host, from a trusted authority; else nothing is requested."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

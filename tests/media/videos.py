@@ -1,4 +1,4 @@
-"""Videos and images whose every picture says its number, for tests of the sources."""
+"""Videos and images in which every picture shows its number, for tests of the sources."""
 
 from __future__ import annotations
 

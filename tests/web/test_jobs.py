@@ -298,7 +298,7 @@ async def test_messages_call_an_upload_by_its_own_name(server: RunningServer, me
     """Not by that of the file it is kept in; also while the job runs."""
     whole = make_clip(media / "a.mkv").read_bytes()
     refused = await upload(f"{server.url}/v1/jobs", [Part("file", b"just words", "a.mp4"), GOOD_REQUEST])
-    assert "a.mp4 is no video" in refused.json()["detail"]
+    assert "a.mp4 is not a video" in refused.json()["detail"]
     sent = await upload(
         f"{server.url}/v1/jobs", [Part("file", whole[: len(whole) // 2], "half a clip.mkv"), GOOD_REQUEST]
     )

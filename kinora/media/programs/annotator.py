@@ -9,7 +9,7 @@ from kinora.media.annotate import annotate, read_frames
 from kinora.media.messages import ANNOTATOR, Annotate, Failed, Working, Written
 from kinora.media.sources import SourceError
 from kinora.runtime.channel import Channel
-from kinora.runtime.processes import step_back
+from kinora.runtime.processes import lower_priority
 from kinora.runtime.program import Line, serve
 
 WORKING_S = 1.0
@@ -20,7 +20,7 @@ _Line = Line[Annotate, Working | Written | Failed]
 
 def main(channel: Channel) -> None:
     """Write the videos that are asked for, at low priority."""
-    step_back()
+    lower_priority()
     line = Line(ANNOTATOR, channel)
     serve(line, lambda request, _fds: [_annotate(request, line)])
 

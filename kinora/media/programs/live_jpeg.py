@@ -9,7 +9,7 @@ import cv2
 from kinora.media.messages import JPEG_QUALITY, LIVE_JPEG, EncodeSlot, Jpeg, UseRing
 from kinora.runtime.channel import Channel
 from kinora.runtime.frames import RingReader
-from kinora.runtime.processes import step_back
+from kinora.runtime.processes import lower_priority
 from kinora.runtime.program import Line, serve
 
 MAX_JPEG_BYTES = 8 * 2**20
@@ -18,7 +18,7 @@ MAX_JPEG_BYTES = 8 * 2**20
 
 def main(channel: Channel) -> None:
     """Encode the frames that are asked for."""
-    step_back()  # when all cores are busy a job's plugins come first, and pictures come less often
+    lower_priority()  # when all cores are busy a job's plugins come first, and pictures come less often
     cv2.setNumThreads(1)
     serve(Line(LIVE_JPEG, channel), _Encoder().answer)
 
