@@ -1,4 +1,4 @@
-"""Logging: structlog and the standard library in one form on stderr, for people on a terminal, else as JSON lines."""
+"""Logging by structlog and the standard library in one form on stderr: for people on a terminal, else JSON lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 
 def configure_logging(level: str) -> None:
-    """Send everything from ``level`` (``debug``, ``info``, ``warning``, ``error``) upwards to stderr."""
+    """Log everything from ``level`` (``debug``, ``info``, ``warning``, ``error``) upwards to stderr."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

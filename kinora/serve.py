@@ -1,4 +1,4 @@
-"""A whole server: the system and its web face, on an address."""
+"""A whole server: the system and its web interface, on an address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kinora.web.server import Server, bind
 
 @attrs.frozen(eq=False)
 class RunningServer:
-    """A server that answers."""
+    """A server that is ready to answer."""
 
     url: str
     system: System
@@ -28,8 +28,8 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
     """Serve while the block runs; leaving it stops politely, cancelling it stops at once.
 
     Raises:
-        BindError: nothing can listen on that address; nothing has been started then.
-        DataDirInUse: another server works on the data folder.
+        BindError: the address cannot be listened on; nothing has been started.
+        DataDirInUse: another server uses the data folder.
     """
     _allow_many_files()
     with ExitStack() as stack:
@@ -50,6 +50,6 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
 
 
 def _allow_many_files() -> None:
-    """Each client and each worker takes a descriptor or two: use what the system grants, not its cautious default."""
+    """Raise the limit on open files to the most that the system grants: clients and workers need one or two each."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""How this installation runs: flags, over ``KINORA_*`` variables, over ``kinora.toml``, over defaults."""
+"""The settings of this installation: flags, over ``KINORA_*`` variables, over ``kinora.toml``, over defaults."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from kinora.runtime.machine import memory_bytes
 CONFIG_NAME = "kinora.toml"
 ENV_PREFIX = "KINORA_"
 ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL"})
-"""Variables that commands read themselves: where ``kinora.toml`` is, and the server that clients talk to."""
+"""Variables that commands read themselves: the path of ``kinora.toml``, and the server that clients talk to."""
 
 GIB = 2**30
 MIB = 2**20
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; ``str()`` of it says where it stands and what would do."""
+    """A setting that cannot be used; ``str()`` of the error says where it is set and which values are valid."""
 
 
 def _default_data_dir() -> Path:
@@ -38,12 +38,12 @@ _not_negative = attrs.validators.ge(0)
 
 def _host(_settings: object, _field: object, value: str) -> None:
     if not re.fullmatch(r"\*|[a-z0-9._:-]+", value):
-        raise ValueError(f"{value!r} is no host: write it in small letters as camera.local or camera.local:8080, or *")
+        raise ValueError(f"{value!r} is not a host: write it in lower case as camera.local or camera.local:8080, or *")
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """Everything an operator may choose. Sizes are in bytes, ``_s`` in seconds, ``_ms`` in milliseconds."""
+    """All choices of an operator. Sizes are in bytes, ``_s`` in seconds, ``_ms`` in milliseconds."""
 
     host: str = "127.0.0.1"
     port: int = attrs.field(default=8000, validator=[_not_negative, attrs.validators.le(65535)])
@@ -51,57 +51,57 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     """Further names that a request's ``Host`` may carry, as behind a reverse proxy."""
     realtime: bool = True
-    """Without it ``/v1/realtime`` is not there; jobs and REST work as ever."""
+    """Without it there is no ``/v1/realtime``; jobs and REST work as usual."""
     max_connections: int = attrs.field(default=10_000, validator=_positive)
     """Realtime clients at once."""
 
     data_dir: Path = attrs.field(factory=_default_data_dir)
-    """Where jobs, results and uploads are kept; made when missing."""
+    """The folder of jobs, results and uploads; made if missing."""
     media_dir: Path = attrs.field(factory=Path.cwd)
-    """The folder that sources are named in; nothing outside it is read."""
+    """The folder of sources; no file outside it is read."""
     url_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host))
-    """Hosts that sources may be read from by URL, each with or without its port; ``*`` for every one that has a public
-    address. Others are refused, also when a redirect leads there."""
+    """Hosts that sources may be read from by URL, each with or without its port; ``*`` allows every host with a public
+    address. Others are refused, also when a redirect leads to them."""
     models_dir: Path = attrs.field(factory=Path.cwd)
-    """The folder that models are named in; plugins are to read no model outside it."""
+    """The folder of models; plugins must not read models outside it."""
     max_upload_bytes: int = attrs.field(default=2 * GIB, validator=_positive)
     max_pixels: int = attrs.field(default=50_000_000, validator=_positive)
     """Pixels of one frame beyond which a source is refused."""
     min_free_bytes: int = attrs.field(default=200 * MIB, validator=_not_negative)
-    """With less free disk under ``data_dir`` no new job is taken."""
+    """With less free disk space under ``data_dir`` no new job is accepted."""
 
     plugins_dir: Path | None = None
     """A folder of further plugins, ``*.py`` files and packages."""
     plugin_files: tuple[Path, ...] = ()
-    """Further plugins, file by file."""
+    """Files of further plugins."""
     max_failures: int = attrs.field(default=3, validator=_positive)
     """Deaths or timeouts in a row after which a plugin is disabled for its job."""
     max_errors: int = attrs.field(default=25, validator=_positive)
     """Exceptions in a row after which a plugin is disabled for its job."""
 
     worker_memory_mb: int = attrs.field(factory=lambda: memory_bytes() // MIB // 2, validator=_positive)
-    """What one worker process and all it starts may have resident, half of the machine's memory if not given; a plugin
-    may ask for less by its memory_limit_mb."""
+    """The most resident memory of one worker process and all that it starts, by default half of the machine's. A plugin
+    may set a lower limit by its memory_limit_mb."""
 
     device_cool_down_s: float = attrs.field(default=60.0, validator=attrs.validators.ge(0.0))
-    """How long a plugin under which a GPU has failed is kept off it; the first job after that tries it again."""
+    """The time for which a plugin is kept off a GPU that failed under it; the first job after that tries it again."""
 
     max_jobs: int = attrs.field(default=2, validator=_positive)
     """Jobs that run at once."""
     max_queued: int = attrs.field(default=100, validator=_positive)
-    """Jobs that may wait; the next one is told to come back later."""
+    """Jobs that may wait; a further one is refused and told when to try again."""
     ring_bytes: int = attrs.field(default=64 * MIB, validator=_positive)
-    """Shared memory for the frames of one job; two frames if that is more."""
+    """Shared memory for the frames of one job; at least two frames."""
     cancel_grace_ms: int = attrs.field(default=50, validator=_not_negative)
-    """What a cancelled job's workers get to end by themselves before they are killed."""
+    """The time for a cancelled job's workers to end by themselves before they are killed."""
     shutdown_grace_s: float = attrs.field(default=10.0, validator=attrs.validators.ge(0.0))
-    """What everything together gets to end by itself when the server stops."""
+    """The time for everything together to end by itself when the server stops."""
 
     log_level: str = attrs.field(default="info", validator=attrs.validators.in_(("debug", "info", "warning", "error")))
 
 
 def source_limits(settings: Settings) -> SourceLimits:
-    """What sources may be by these settings."""
+    """The limits on sources in these settings."""
     return SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts)
 
 
@@ -112,10 +112,10 @@ def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], toml_path: P
         flags: field → value as given on the command line; None stands for "not given".
         env: the environment; ``KINORA_MAX_JOBS=4`` sets ``max_jobs``, lists are separated by commas.
         toml_path: the configuration file, which must exist; None looks for ``kinora.toml`` in the current
-            folder. Relative paths in it start from its own folder.
+            folder. Relative paths in the file are relative to its own folder.
 
     Raises:
-        SettingsError: for what is unknown, of the wrong type or out of range, and where it was found.
+        SettingsError: a setting is unknown, of the wrong type or out of range; the text says where it was found.
     """
     values: dict[str, Any] = {}
     for origin, name, value in (*_from_toml(toml_path), *_from_env(env), *_from_flags(flags)):
@@ -163,7 +163,7 @@ _PATHS = (Path, Path | None, tuple[Path, ...])
 
 def _checked(origin: str, name: str, value: object) -> object:
     if name not in _KINDS:
-        raise SettingsError(f"{origin}: there is no setting '{name}'; there are {', '.join(sorted(_KINDS))}")
+        raise SettingsError(f"{origin}: there is no setting '{name}'; there are: {', '.join(sorted(_KINDS))}")
     try:
         converted = _converted(_KINDS[name], value)
         field = attrs.fields_dict(Settings)[name]
@@ -184,25 +184,25 @@ _WORDS = {
     "no": False,
     "off": False,
 }
-_WANTED = {bool: "true or false is", int: "a whole number is", float: "a number is", str: "text is"}
+_KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 def _converted(kind: Any, value: object) -> object:
-    """``value`` as ``kind``; text is read as that kind, as it stands in the environment."""
+    """``value`` converted to ``kind``; text, as from the environment, is parsed as that kind."""
     if kind in (tuple[str, ...], tuple[Path, ...]):
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
-            raise TypeError(f"a list is wanted, not {value!r}")
+            raise TypeError(f"must be a list, not {value!r}")
         return tuple(_converted(kind.__args__[0], item) for item in items if item != "")
     if kind in _PATHS:
         if not isinstance(value, str | Path):
-            raise TypeError(f"a path is wanted, not {value!r}")
+            raise TypeError(f"must be a path, not {value!r}")
         return Path(value).expanduser()
     read = _from_text(kind, value) if isinstance(value, str) else value
     if type(read) is int and kind is float:
         return float(read)
     if type(read) is not kind:
-        raise TypeError(f"{_WANTED[kind]} wanted, not {value!r}")
+        raise TypeError(f"must be {_KIND_NAMES[kind]}, not {value!r}")
     return read
 
 

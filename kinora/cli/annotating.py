@@ -1,4 +1,4 @@
-"""Drawing what was found into a copy of the video, after a job."""
+"""Draws a job's results into a copy of its video, after the job."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kinora.settings import Settings, source_limits
 
 
 async def annotate_source(source: str, settings: Settings, results: Path, out: Path, *, total: int) -> None:
-    """Write ``out``: the ``total`` pictures of ``source`` that are in ``results``, with the results drawn in.
+    """Write a video ``out`` of the ``total`` pictures of ``source`` in ``results``, with the results drawn in.
 
-    When cancelled, nothing of it stays.
+    If this is cancelled, no file remains.
 
     Raises:
-        Failed: it cannot be written.
+        Failed: the video cannot be made or written.
     """
     with live_progress(lines=False) as live:
 
@@ -29,7 +29,7 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
             live.show(Moment(stage="annotating", done=count, total=total))
 
         def work() -> None:
-            from kinora.media import annotate  # noqa: PLC0415 - FFmpeg and OpenCV, only for those who ask for them
+            from kinora.media import annotate  # noqa: PLC0415 - loads FFmpeg and OpenCV, so only when needed
             from kinora.media.programs import demo_clip  # noqa: PLC0415 - as above
 
             location = source if is_url(source) else str(settings.media_dir / source)

@@ -21,7 +21,7 @@ COLUMNS = ("job_id", "status", "cancelled", "cancel_ms")
 @options.url
 @options.as_json
 def cancel(job_ids: Sequence[str], url: str, as_json: bool) -> None:
-    """Cancel jobs of a server; it ends when they and all their processes are gone."""
+    """Cancel jobs of a server, and return when they and all their processes are gone."""
     answers = run_interruptible(partial(_cancel, KinoraClient(url), job_ids))
     if as_json:
         print_json(answers)

@@ -1,4 +1,4 @@
-"""``kinora demo``: a server, a job given to it over REST, and what its realtime side says, in one terminal."""
+"""``kinora demo``: a server, a job given to it over REST, and its realtime messages, in one terminal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PLUGINS = ("motion", "people", "tracker", "quality", "colors", "scenes")
 @options.config
 @click.pass_context
 def demo(ctx: click.Context, /, video: Path | None, once: bool, port: int | None, config: Path | None) -> None:
-    """Run a server and a job on it, and show what happens; then serve until Ctrl-C."""
+    """Run a server and a job on it, and show the job live; then serve until Ctrl-C."""
     settings = options.load({"port": port, "media_dir": video.resolve().parent if video else None}, config)
     source = video.resolve().name if video else DEMO_SOURCE
     configure_logging("error")
@@ -64,7 +64,7 @@ async def _demo(settings: Settings, source: str, *, once: bool, any_port: bool) 
 
 
 def _free_port(settings: Settings) -> int:
-    """The usual port, or 0 for any if somebody has it."""
+    """The usual port, or 0 (any free one) if that is taken."""
     try:
         for listening in bind(settings.host, settings.port):
             listening.close()
@@ -83,7 +83,7 @@ async def _run_job(url: str, source: str) -> dict[str, Any]:
 
 
 async def _follow(url: str, submitted: Submitted, live: Live) -> None:
-    """Show what the realtime side says of the job, until it ends."""
+    """Show the job's realtime messages until it ends."""
     moment, tally = Moment(stage="queued", done=0, total=None), Tally()
     async with connect(url, job_ids=[submitted.job_id], last_event_id=submitted.last_event_id) as realtime:
         async for message in realtime:

@@ -1,4 +1,4 @@
-"""From an exception to one sentence and an exit code."""
+"""Turns exceptions into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ MISUSE_STATUSES = frozenset({400, 404, 413, 415, 422})
 
 
 class Failed(click.ClickException):
-    """It could not be done."""
+    """The command could not do its work."""
 
     exit_code = 1
 
 
 class Misuse(click.ClickException):
-    """The command was given something that cannot be."""
+    """The command was given wrong arguments or wrong input."""
 
     exit_code = 2
 
 
 class Interrupted(click.ClickException):
-    """A signal came, and everything is cleaned up."""
+    """A signal ended the command, which has cleaned up."""
 
     exit_code = 130
 
 
-def worded(error: BaseException) -> Exception | None:
-    """What to raise instead: mostly the error in words for the user; None for one that is nobody's to expect."""
+def for_user(error: BaseException) -> Exception | None:
+    """The exception to raise instead, mostly one with a sentence for the user; None for an unexpected error."""
     match error:
         case click.ClickException() | BrokenPipeError():  # click ends quietly when nobody reads its output
             return error
@@ -43,7 +43,7 @@ def worded(error: BaseException) -> Exception | None:
         case OSError(filename=str(name), strerror=str(reason)):
             return Failed(f"{name}: {reason}")
         case BaseExceptionGroup():
-            words = [worded(inner) for inner in error.exceptions]
-            return words[0] if None not in words else None
+            found = [for_user(inner) for inner in error.exceptions]
+            return found[0] if None not in found else None
         case _:
             return None

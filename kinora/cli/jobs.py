@@ -16,8 +16,8 @@ COLUMNS = ("job_id", "status", "progress", "frames_done", "source", "created_at"
 
 @click.command
 @click.option("--status", help="Only jobs in this state.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
-@click.option("--cursor", help="Go on after an earlier page: its next_cursor.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Jobs to list at most.")
+@click.option("--cursor", help="Start after an earlier page, by its next_cursor.")
 @options.url
 @options.as_json
 def jobs(status: str | None, limit: int, cursor: str | None, url: str, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""A job's progress while it runs: a bar on a terminal, else a line now and then, on stderr."""
+"""Shows a job's progress on stderr while it runs: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 LINE_STEP = 10
-"""Per cent of progress between two lines, where there is no bar."""
+"""Per cent of progress between two lines, if there is no bar."""
 
 
 @attrs.frozen(kw_only=True)
 class Moment:
-    """Where a job is."""
+    """A job's progress at one time."""
 
     stage: str
     done: int
@@ -28,15 +28,15 @@ class Moment:
 
 
 class Live(Protocol):
-    """Something that shows moments as they come."""
+    """A display of a job's progress."""
 
     def show(self, moment: Moment) -> None:
-        """Show where the job is now."""
+        """Show the job's progress now."""
 
 
 @contextmanager
 def live_progress(*, lines: bool) -> Iterator[Live]:
-    """A bar if stderr is a terminal; if not, lines or nothing."""
+    """A bar if stderr is a terminal; otherwise lines, or nothing."""
     if sys.stderr.isatty():
         with _progress() as progress:
             yield _Bar(progress)

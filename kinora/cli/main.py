@@ -1,4 +1,4 @@
-"""The ``kinora`` command: finds its subcommands, imports only the one that is used, and words errors."""
+"""The ``kinora`` command: finds its subcommands, imports only the one that is used, and prints errors."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from kinora import __version__
 COMMANDS = {
     "serve": "Run the server.",
     "run": "Run one source through plugins here, without a server.",
-    "demo": "Run a server and a job on it, and show what happens.",
+    "demo": "Run a server and a job on it, and show the job live.",
     "submit": "Give a job to a server.",
-    "watch": "Show what a server's jobs do while they do it.",
+    "watch": "Show a server's jobs live.",
     "jobs": "List a server's jobs.",
     "show": "Show one job of a server.",
     "cancel": "Cancel jobs of a server.",
     "plugins": "List the plugins that are installed here, or show one.",
 }
-"""Every command, which is what its module and its function are called, and the first line of its help."""
+"""The name of every command, which its module and its function share, and the first line of its help."""
 
 
 class Commands(click.Group):
     """Subcommands that are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """All of them."""
+        """The names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
@@ -47,11 +47,11 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="kinora %(version)s")
 def cli() -> None:
-    """Run computer-vision plugins over images and video, and see what happens while it happens."""
+    """Run computer-vision plugins over images and video, and watch the results live."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line, of this process or ``args``, and exit with its code; errors are a sentence on stderr."""
+    """Run ``args`` (None: this process's arguments) and exit with the code; errors are a sentence on stderr."""
     try:
         sys.exit(cli.main(args, prog_name="kinora", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

@@ -43,9 +43,9 @@ plugin_options = click.option(
     "plugin_options",
     multiple=True,
     metavar="PLUGIN.KEY=VALUE",
-    help="An option of a plugin; the value is read as JSON, else it is text.  Repeatable.",
+    help="An option of a plugin; a value that is not JSON is text.  Repeatable.",
 )
-max_frames = click.option("--max-frames", type=click.IntRange(min=1), help="Stop after so many frames.")
+max_frames = click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
 stride = click.option("--stride", type=click.IntRange(min=1), default=1, help="Take every Nth frame.")
 
 
@@ -73,7 +73,7 @@ url = click.option(
 
 
 def load(flags: Mapping[str, Any], path: Path | None = None) -> Settings:
-    """The settings, with what is wrong with them as a sentence."""
+    """The settings; an error in them is raised as a sentence for the user."""
     try:
         return load_settings(flags, os.environ, path)
     except SettingsError as error:
@@ -86,7 +86,7 @@ def plugin_requests(names: Sequence[str], given: Sequence[str]) -> list[dict[str
     for text in given:
         plugin, key, value = _split(text)
         if plugin not in requests:
-            raise Misuse(f"-o {text}: plugin {plugin!r} is not in this job; there are {', '.join(requests)}")
+            raise Misuse(f"-o {text}: plugin {plugin!r} is not in this job; its plugins are {', '.join(requests)}")
         requests[plugin][key] = value
     return [{"name": name, "options": requests[name]} for name in names]
 

@@ -1,4 +1,4 @@
-"""What commands print on stdout: JSON, or a table that is plain tab-separated text when nobody looks."""
+"""Output of commands on stdout: JSON, or a table, which is tab-separated text unless stdout is a terminal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rich.text import Text
 
 
 def print_json(value: object) -> None:
-    """``value`` as indented JSON."""
+    """Print ``value`` as indented JSON."""
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, file: str = "stdout") -> None:
-    """A table on a terminal, else one line a row with tabs between, which ``cut`` and ``awk`` can read."""
+    """Print a table on a terminal, else a line per row with tabs between, which ``cut`` and ``awk`` can read."""
     stream = getattr(sys, file)
     rows = list(rows)
     if not stream.isatty():

@@ -1,4 +1,4 @@
-"""``kinora plugins``: what is installed here."""
+"""``kinora plugins``: the plugins that are installed here."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def list_plugins(plugins_dir: Path | None, config: Path | None, as_json: bool) -
 @options.config
 @options.as_json
 def show_plugin(name: str, plugins_dir: Path | None, config: Path | None, as_json: bool) -> None:
-    """Show one plugin: what it says of itself, and the options it takes."""
+    """Show one plugin: its description and its options."""
     entries = _find(plugins_dir, config)
     found = [entry for entry in entries if entry.name == name]
     if not found:
-        raise Misuse(f"There is no plugin {name!r}; there are {', '.join(entry.name for entry in entries)}")
+        raise Misuse(f"There is no plugin {name!r}; there are: {', '.join(entry.name for entry in entries)}")
     document = _document(found[0])
     if as_json:
         print_json(document)

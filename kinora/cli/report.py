@@ -1,4 +1,4 @@
-"""What came of a job, summed up: for people as tables, for programs as one JSON object."""
+"""Sums up a job: as tables for people, as one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBERS = ("status", "health", "frames", "failures", "restarts")
 
 
 class Tally:
-    """Counts what is seen of a job's frames."""
+    """Counts the detections in a job's frames."""
 
     def __init__(self) -> None:
         self.detections: Counter[str] = Counter()
@@ -31,7 +31,7 @@ class Tally:
 
 
 def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
-    """The outcome of a job whose ``/extended`` is ``state``, as something to print or to give on as JSON."""
+    """The outcome of a job whose ``/extended`` is ``state``, to print or to give out as JSON."""
     seconds = _seconds(state["started_at"], state["finished_at"])
     frames = state["frames_done"]
     timings = state["plugin_timings"] or {}
@@ -60,7 +60,7 @@ def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
 
 
 def print_summary(summed: Mapping[str, Any], *, file: str = "stdout") -> None:
-    """The summary as a sentence, a table of plugins and the first warnings."""
+    """Print the summary as a sentence, a table of plugins and the first warnings."""
     stream = getattr(sys, file)
     pace = f" in {summed['seconds']:.1f} s, {summed['fps'] or 0:.1f} fps" if summed["seconds"] else ""
     dropped = f", {summed['frames_dropped']} dropped" if summed["frames_dropped"] else ""

@@ -1,4 +1,4 @@
-"""Where ``kinora run`` keeps the frames' results: one FrameData a line, in order."""
+"""The file in which ``kinora run`` keeps the frames' results: one FrameData per line, in order."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from kinora.cli.report import Tally
 
 
 class ResultsFile:
-    """Takes frames as they come, writes them down and counts what was found."""
+    """Writes frames as they come, and counts their detections."""
 
     def __init__(self, path: Path, files: Sequence[BinaryIO]) -> None:
         self.path = path
-        """A file with all lines."""
+        """The file with all lines."""
         self._files = files
         self.tally = Tally()
         self.last_index: int | None = None
-        """The newest frame in it."""
+        """The index of the newest frame in it."""
 
     @classmethod
     @contextmanager
     def open(cls, out: Path | None, *, folder: Path) -> Iterator[Self]:
-        """Write to ``out``, ``-`` for stdout; None keeps them in ``folder`` only.
+        """Write to ``out``, ``-`` for stdout; None writes to a file in ``folder`` only.
 
         Raises:
             Misuse: the file cannot be written.

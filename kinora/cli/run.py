@@ -1,4 +1,4 @@
-"""``kinora run``: one source through plugins, here and now, without a server."""
+"""``kinora run``: runs one source through plugins here, without a server."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from kinora.settings import Settings
 from kinora.system import System, open_system
 
 REFRESH_S = 0.1
-"""Between two looks at a running job."""
+"""The time between two looks at a running job."""
 
 
 @attrs.frozen(kw_only=True)
 class RunArguments:
-    """What the user asked for."""
+    """The arguments of ``kinora run``."""
 
     source: str
     plugins: Sequence[str]
@@ -57,7 +57,7 @@ class RunArguments:
 @options.max_frames
 @options.stride
 @click.option("--out", type=click.Path(path_type=Path), help="Write each frame's results as a JSON line; - is stdout.")
-@click.option("--annotate", type=click.Path(path_type=Path), help="Write the video with what was found drawn in.")
+@click.option("--annotate", type=click.Path(path_type=Path), help="Write the video with the detections drawn in.")
 @options.plugins_dir
 @options.config
 @options.as_json
@@ -65,14 +65,14 @@ class RunArguments:
 def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **arguments: Any) -> None:
     """Run one source through plugins here, without a server.
 
-    SOURCE is a video, an image, a folder of images, an http(s) URL, or demo: for a bundled clip. A plugin is the name
-    of one that is installed, or the path of a file that defines some: -p motion -p ./mine.py
+    SOURCE is a video, an image, a folder of images, an http(s) URL, or demo: for a bundled clip. A plugin is given by
+    its name, or by the path of a file that defines it: -p motion -p ./mine.py
     """
     wanted = RunArguments(**arguments)
     if wanted.as_json and wanted.out == Path("-"):
         raise Misuse("--json and --out - both write to stdout: give --out a file")
     if wanted.annotate is not None and not wanted.annotate.absolute().parent.is_dir():
-        raise Misuse(f"There is no folder for {wanted.annotate}")
+        raise Misuse(f"The folder of {wanted.annotate} does not exist")
     for written in filter(None, (wanted.out, wanted.annotate)):
         if written.resolve() == Path(wanted.source).expanduser().resolve():
             raise Misuse(f"{written} is the source: write to another file")
@@ -86,7 +86,7 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
         settings, source = _settled(settings, wanted, Path(folder))
         async with open_system(settings) as system:
             state = (await system.jobs.submit(_request(system, wanted, source))).state
-            with ResultsFile.open(wanted.out, folder=Path(folder)) as results:  # what is refused overwrites nothing
+            with ResultsFile.open(wanted.out, folder=Path(folder)) as results:  # a refused job overwrites nothing
                 state = await _follow(system, state, results)
         if wanted.annotate is not None and state.status == "done":
             await annotate_source(source, settings, results.path, wanted.annotate, total=state.frames_done)
@@ -99,7 +99,7 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
 
 
 def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
-    """Settings that leave nothing behind and reach the source, and the source's name in them."""
+    """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
     files = tuple(Path(name).resolve() for name in wanted.plugins if _is_file(name))
     settings = attrs.evolve(settings, data_dir=folder, plugin_files=(*settings.plugin_files, *files))
     if wanted.source == DEMO_SOURCE:
@@ -113,7 +113,7 @@ def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Se
 
 
 def _hosts(url: str) -> tuple[str, ...]:
-    """Those that may be read from: the one that was typed, wherever it is, and public ones that it leads to."""
+    """The hosts to allow: the URL's own, at any address, and public ones that it leads to."""
     try:
         return HttpUrl.parse(url).host, ANY_PUBLIC
     except SourceError as error:
@@ -137,7 +137,7 @@ def _request(system: System, wanted: RunArguments, source: str) -> JobRequest:
 
 
 def _names(system: System, plugin: str) -> list[str]:
-    """The plugins that a file defines; a name stands for itself."""
+    """The names of the plugins that a file defines; any other argument is a name itself."""
     if not _is_file(plugin):
         return [plugin]
     location = str(Path(plugin).resolve())
@@ -149,7 +149,7 @@ def _names(system: System, plugin: str) -> list[str]:
 
 
 async def _follow(system: System, state: JobState, results: ResultsFile) -> JobState:
-    """Show a job and write down its frames until it has ended."""
+    """Show a job and write its frames until it has ended."""
     with live_progress(lines=False) as live:
         while not state.ended:
             _show(live, state, results.tally)

@@ -1,4 +1,4 @@
-"""Running a command's work under Trio: signals stop it in order, what goes wrong becomes a sentence."""
+"""Runs a command's work under Trio: signals stop it in order, and errors become sentences."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import trio
 
-from kinora.cli.errors import Interrupted, worded
+from kinora.cli.errors import Interrupted, for_user
 
 T = TypeVar("T")
 
 
 def run_to_end(work: Callable[[], Awaitable[T]]) -> T:
-    """Run ``work`` under Trio and give what it returns; expected errors come as sentences."""
+    """Run ``work`` under Trio and return its result; expected errors are raised as sentences for the user."""
 
     async def main() -> T:
         return await work()
@@ -23,13 +23,13 @@ def run_to_end(work: Callable[[], Awaitable[T]]) -> T:
     try:
         return trio.run(main)
     except Exception as error:
-        if (words := worded(error)) is not None:
-            raise words from error
+        if (sentence := for_user(error)) is not None:
+            raise sentence from error
         raise
 
 
 def run_interruptible(work: Callable[[], Awaitable[T]]) -> T:
-    """The same, but SIGINT or SIGTERM cancels ``work``; once it has cleaned up, the command ends as interrupted."""
+    """Like :func:`run_to_end`, but SIGINT or SIGTERM cancels ``work``, and then ``Interrupted`` is raised."""
     return run_to_end(lambda: _interruptible(work))
 
 
@@ -47,7 +47,7 @@ async def _interruptible(work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def stop_on_signal(signals: AsyncIterator[int], stop: Callable[[], None]) -> None:
-    """With the first signal ``stop``; the second ends the process at once, and its workers with it."""
+    """Call ``stop`` at the first signal; end the process, and with it its workers, at the second."""
     await anext(signals)
     stop()
     os._exit(128 + await anext(signals))

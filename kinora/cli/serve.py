@@ -47,7 +47,7 @@ def serve(config: Path | None, no_realtime: bool, **flags: Any) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    """Until a signal: stop politely with the first, at once with the second."""
+    """Serve until a signal: the first stops the server politely, the second at once."""
     stopped = trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
@@ -67,6 +67,6 @@ async def _serve(settings: Settings) -> None:
 
 
 def _keep_for_good() -> None:
-    """What the start has made stays: without this, a full garbage collection would hold up everybody for 50 ms."""
+    """Exempt objects made so far from garbage collection: a full collection would stop all tasks for 50 ms."""
     gc.collect()
     gc.freeze()

@@ -15,24 +15,24 @@ from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
 
 PAGE = 1000
-"""Frames asked for at a time."""
+"""Frames per request."""
 
 
 @click.command
 @click.argument("job_id")
-@click.option("--log", "log", is_flag=True, help="Show what its plugins have printed instead.")
-@click.option("--plugin", help="With --log: only this one.")
+@click.option("--log", "log", is_flag=True, help="Show the output of its plugins instead.")
+@click.option("--plugin", help="With --log: only this plugin's.")
 @options.url
 @options.as_json
 def show(job_id: str, url: str, *, log: bool, plugin: str | None, as_json: bool) -> None:
-    """Show one job of a server; with --json everything that is known of it, its frames too."""
+    """Show one job of a server; with --json all that is known of it, with its frames."""
     client = KinoraClient(url)
     if log:
         if as_json:
             raise Misuse("--log is text: leave out --json")
         click.echo(run_interruptible(partial(client.log, job_id, plugin=plugin)), nl=False)
     elif plugin is not None:
-        raise Misuse("--plugin goes with --log")
+        raise Misuse("--plugin works only with --log")
     elif as_json:
         print_json(run_interruptible(partial(client.extended, job_id)))
     else:
@@ -40,7 +40,7 @@ def show(job_id: str, url: str, *, log: bool, plugin: str | None, as_json: bool)
 
 
 async def fetch_summary(client: KinoraClient, job_id: str) -> dict[str, Any]:
-    """The summary of a server's job; its frames are read page by page."""
+    """Fetch the summary of a server's job; its frames are read page by page."""
     state = await client.extended(job_id, limit=0)
     tally, last = Tally(), None
     while frames := await client.frames(job_id, after=last, limit=PAGE):

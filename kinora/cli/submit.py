@@ -21,7 +21,7 @@ from kinora.client import KinoraClient, Submitted
 @options.device
 @options.max_frames
 @options.stride
-@click.option("--upload", is_flag=True, help="SOURCE is a file of this machine: send it.")
+@click.option("--upload", is_flag=True, help="Send SOURCE, a file of this machine.")
 @options.url
 @options.as_json
 def submit(*, source: str, upload: bool, url: str, as_json: bool, **asked: Any) -> None:

@@ -1,4 +1,4 @@
-"""``kinora watch``: a server's live messages, through lost connections and restarts."""
+"""``kinora watch``: shows a server's live messages, through lost connections and restarts."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from kinora.log import configure_logging
 
 @click.command
 @click.argument("job_id", required=False)
-@click.option("--last-event-id", help="Go on after this message.")
+@click.option("--last-event-id", help="Start after the message with this id.")
 @options.url
 @options.as_json
 @click.pass_context
 def watch(ctx: click.Context, job_id: str | None, last_event_id: str | None, url: str, as_json: bool) -> None:
-    """Show what a server's jobs do while they do it.
+    """Show a server's jobs live.
 
     With JOB_ID only that job, until it ends: exit code 0 if it is done, 1 otherwise. A lost connection is opened
-    again and goes on where it was. --json prints the messages as they come, one a line.
+    again and goes on where it was. --json prints each message as it comes, one per line.
     """
     configure_logging("warning")
     ctx.exit(run_interruptible(partial(follow, url, job_id, last_event_id, as_json=as_json)))
 
 
 async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_json: bool = False) -> int:
-    """Print messages until the job has ended, and give the exit code; without ``job_id`` for ever.
+    """Print messages until the job has ended, and return the exit code; without ``job_id``, print them for ever.
 
     Raises:
-        ClientError: the server cannot be reached or refuses, or there is no such job (any more).
+        ClientError: the server cannot be reached or refuses, or the job does not exist (any more).
     """
     async with connect(url, job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:
         status = None
@@ -46,7 +46,7 @@ async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_
                 _show(message, as_json=as_json)
                 if message.type == "complete" and job_id is not None:
                     return _exit_code(message.payload["status"])
-            elif status in ENDED:  # when asked before this pong: its ``complete`` is lost, or it would have come
+            elif status in ENDED:  # it had ended before this pong: its ``complete`` is lost, or it would have come
                 click.echo(f"{job_id} has ended: {status}", err=True)
                 return _exit_code(status)
             elif job_id is not None and (status := await _status(url, job_id)) in ENDED:
@@ -55,7 +55,7 @@ async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_
 
 
 async def _status(url: str, job_id: str) -> str | None:
-    """How the job stands; None if the server has gone again before it could say so."""
+    """The job's status; None if the server went away before it could answer."""
     try:
         state = await KinoraClient(url).extended(job_id, limit=0)
     except ClientError as error:
@@ -77,7 +77,7 @@ def _exit_code(status: object) -> int:
 
 
 def described(message: Message) -> str | None:
-    """One line for people; None for what is of no interest to them."""
+    """A message as one line for people; None if it is not worth showing."""
     words = WORDS.get(message.type)
     payload = message.payload
     if words is None or (message.type == "plugin_status" and payload["status"] == "running"):
@@ -110,4 +110,4 @@ WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "complete": lambda p: f"{p['status']}, {p['frames']} frames in {p['duration_ms'] / 1000:.1f} s",
     "gap": lambda p: f"messages from {p['from']} to {p['to']} are lost ({p['reason']})",
 }
-"""What to say of each type of message, from its payload."""
+"""Type of message → its text, from its payload."""

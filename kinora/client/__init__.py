@@ -1,4 +1,4 @@
-"""Talking to a Kinora server from Trio: ``KinoraClient`` for its REST calls, ``connect`` for its live messages."""
+"""A client of a Kinora server, for Trio: ``KinoraClient`` for its REST calls, ``connect`` for its live messages."""
 
 from kinora.client.errors import ClientError as ClientError
 from kinora.client.realtime import Realtime as Realtime

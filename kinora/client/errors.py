@@ -1,4 +1,4 @@
-"""What a server refused, or that it could not be reached, in the words meant for the user."""
+"""Errors of calls to a server, each with a sentence for the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class ClientError(Exception):
-    """The call did not succeed; ``str()`` of it is a sentence for the user.
+    """The call did not succeed; ``str()`` of the error is a sentence for the user.
 
     ``status`` is the HTTP status of the server's answer, None if there was no answer.
     """
@@ -22,12 +22,12 @@ class ClientError(Exception):
 
 
 def unreachable(url: str) -> ClientError:
-    """What to say when nothing answers at ``url``."""
+    """The error if no server answers at ``url``."""
     return ClientError(f"No Kinora server answers at {url}: start one with `kinora serve`, or give another --url")
 
 
 def refused(status: int, body: bytes) -> ClientError:
-    """The sentence in a problem (RFC 9457), with each place in the input that is wrong."""
+    """The error for a problem document (RFC 9457): its sentence, and each wrong place in the input."""
     try:
         problem = msgspec.json.decode(body, type=_Problem)
     except msgspec.DecodeError:

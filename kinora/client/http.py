@@ -1,4 +1,4 @@
-"""One HTTP/1.1 request over a Trio stream: what the REST client needs and no more."""
+"""One HTTP/1.1 request over a Trio stream, no more than the REST client needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PORTS = {"http": 80, "https": 443}
 
 @attrs.frozen
 class Body:
-    """What a request carries: some bytes, or a file with bytes round it."""
+    """The body of a request: bytes, or a file with bytes around it."""
 
     content_type: str
     head: bytes
@@ -30,13 +30,13 @@ class Body:
 
     @property
     def length(self) -> int:
-        """Bytes altogether."""
+        """The number of bytes in all."""
         return len(self.head) + self.file_size + len(self.tail)
 
 
 @attrs.frozen
 class Answer:
-    """What the server answered."""
+    """The server's answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -47,10 +47,10 @@ class Answer:
 async def fetch(
     base: str, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: Body | None = None
 ) -> Answer:
-    """Send one request to the server at ``base`` and read its answer whole; the connection is closed after it.
+    """Send one request to the server at ``base``, read its whole answer and close the connection.
 
     Raises:
-        ClientError: the address is none, the server cannot be reached, or it broke off.
+        ClientError: the address is invalid, the server cannot be reached, or it gave no complete answer.
     """
     parts = server_address(base)
     all_headers = {"Host": parts.netloc.rpartition("@")[2], "Connection": "close", **(headers or {})}
@@ -65,23 +65,27 @@ async def fetch(
         try:
             return await _exchange(stream, request, body)
         except (trio.BrokenResourceError, h11.RemoteProtocolError) as error:
-            raise ClientError(f"The server at {base} broke off before it had answered") from error
+            raise ClientError(f"The server at {base} gave no complete answer") from error
 
 
 def server_address(url: str) -> SplitResult:
     """The parts of a server's address.
 
     Raises:
-        ClientError: it is none.
+        ClientError: the address is invalid.
     """
     parts = urlsplit(url)
     if parts.scheme not in PORTS or not parts.hostname:
-        raise ClientError(f"{url!r} is no server address: write it as http://127.0.0.1:8000")
+        raise ClientError(f"{url!r} is not a server address: write it as http://127.0.0.1:8000")
     return parts
 
 
 async def open_stream(address: SplitResult) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
-    """A connection to the server; OSError if it cannot be had."""
+    """Connect to the server.
+
+    Raises:
+        OSError: it cannot be reached.
+    """
     host, port = address.hostname or "", address.port or PORTS[address.scheme]
     if address.scheme == "https":
         context = ssl.create_default_context()
@@ -97,7 +101,7 @@ async def _exchange(stream: trio.abc.Stream, request: h11.Request, body: Body | 
             await _send_body(stream, connection, body)
         await stream.send_all(connection.send(h11.EndOfMessage()) or b"")
     except trio.BrokenResourceError:
-        pass  # it may have answered before it had everything, as when a file is too large
+        pass  # it may have answered before it had the whole body, as when a file is too large
     return await _receive(stream, connection)
 
 

@@ -25,20 +25,20 @@ from kinora.client.resumption import BackOff, Message, Resumption
 
 PATH = "/v1/realtime"
 WAITING_MESSAGES = 64
-"""Messages read ahead of whoever iterates. When it is full reading stops, and the server's outbox fills instead."""
+"""Messages read ahead of the iteration. At this number reading stops, and the server's outbox fills instead."""
 SILENCE_S = 75.0
-"""The server says something every 30 s; after this long without a word the connection is given up."""
+"""The server sends something every 30 s; after this time of silence the connection is given up."""
 CONNECT_S = 10.0
 CLOSE_S = 1.0
-"""What the server gets to answer our close; then the connection is cut."""
+"""The time for the server to answer our close; then the connection is cut."""
 MAX_MESSAGE_BYTES = 16 * 2**20
 SERVER_ERROR = 500
 PING = '{"type":"ping"}'
 
 FINAL_CLOSES = {
     1008: "The server does not allow this connection",
-    1009: "The server sent or was sent a message beyond the size limit",
-    4000: "The server does not take this session id",
+    1009: "A message to or from the server was larger than the limit",
+    4000: "The server does not accept this session id",
     4002: "Another connection has taken over this session",
 }
 """Close codes after which connecting again would end the same way."""
@@ -54,15 +54,15 @@ async def connect(
     types: Iterable[str] = (),
     last_event_id: str | None = None,
 ) -> AsyncIterator[Realtime]:
-    """Connect to the server at ``url`` (``http://host:port``); the block is entered once the connection is there.
+    """Connect to the server at ``url`` (``http://host:port``); the block is entered once the connection is open.
 
-    A lost connection is opened again, with growing delays and without end, and goes on after the last message; what
-    the server can no longer replay it announces as ``gap``.
+    A lost connection is opened again, with growing delays and without end, and goes on after the last message. Messages
+    that the server can no longer replay are announced as a ``gap``.
 
     Args:
         url: the server's address, as for :class:`~kinora.client.KinoraClient`.
-        job_ids: only messages about these jobs; none stands for all jobs.
-        types: only these types of message; none stands for all types.
+        job_ids: only messages about these jobs; empty stands for all jobs.
+        types: only these types of message; empty stands for all types.
         last_event_id: go on after this message.
 
     Raises:
@@ -87,7 +87,7 @@ async def connect(
 class Realtime:
     """An endless iterator over :class:`Message`; made by :func:`connect`.
 
-    On each connection there is one ``pong``, behind what was missed and the state of things, and one for each ``ping``.
+    On each connection one ``pong`` comes after the missed messages and the current state, and one for each ``ping``.
     """
 
     def __init__(self, url: str, query: list[tuple[str, str]], resumption: Resumption) -> None:
@@ -101,11 +101,11 @@ class Realtime:
         self._decided = trio.Event()
         self._end: ClientError | None = None
         self.connections = 0
-        """How often a connection was made."""
+        """The number of connections made so far."""
 
     @property
     def last_event_id(self) -> str | None:
-        """The id after which a new session would go on."""
+        """The id after which a new session would continue."""
         return self._resumption.last_event_id
 
     def __aiter__(self) -> Self:
@@ -115,7 +115,7 @@ class Realtime:
         """The next message.
 
         Raises:
-            ClientError: the server has refused to go on.
+            ClientError: the server refuses to continue.
         """
         try:
             return await self._receiver.receive()
@@ -123,23 +123,26 @@ class Realtime:
             raise self._end or StopAsyncIteration from None
 
     async def ping(self) -> None:
-        """Ask for a pong, which comes behind everything published before; if the connection is lost, from the next."""
+        """Request a pong, which comes after all messages published before.
+
+        If the connection is lost, the next one requests a pong by itself.
+        """
         with suppress(ConnectionClosed):
             if self._socket is not None:
                 await self._socket.send_message(PING)
 
     async def wait_connected(self) -> None:
-        """Wait until the first connection is there.
+        """Wait until the first connection is open.
 
         Raises:
-            ClientError: it will not be.
+            ClientError: the server cannot be reached, or refuses.
         """
         await self._decided.wait()
         if self._end is not None:
             raise self._end
 
     async def run(self) -> None:
-        """Keep a connection; returns when the server is not there at first, or refuses to go on."""
+        """Keep a connection open. Return if the first attempt finds no server, or if the server refuses to continue."""
         with self._sender:
             while self._end is None:
                 try:
@@ -153,7 +156,7 @@ class Realtime:
                     await trio.sleep(delay_s)
 
     async def _run_connection(self) -> None:
-        # The stream is ours, for trio-websocket leaves its own open when the server closes first or refuses.
+        # The stream is ours: trio-websocket leaves its own open when the server closes first or refuses.
         with trio.fail_after(CONNECT_S):
             stream = await open_stream(self._address)
         async with stream, trio.open_nursery() as nursery:
@@ -194,11 +197,11 @@ async def _next_message(socket: WebSocketConnection) -> Message:
         try:
             return msgspec.json.decode(data, type=Message)
         except msgspec.DecodeError as error:
-            log.warning("message passed over", reason=str(error))
+            log.warning("message skipped", reason=str(error))
 
 
 def _end_of(lost: BaseExceptionGroup[Exception]) -> ClientError | None:
-    """Why there is no use in connecting again, None if there is."""
+    """The reason not to connect again; None if another attempt may succeed."""
     for error in lost.exceptions:
         match error:
             case ConnectionRejected() if error.status_code < SERVER_ERROR:

@@ -1,4 +1,4 @@
-"""The REST calls of a server, each as a method."""
+"""A server's REST calls as methods."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ OK = range(200, 300)
 
 @attrs.frozen
 class Submitted:
-    """A job that the server has taken."""
+    """A job that the server has accepted."""
 
     job_id: str
     last_event_id: str | None
-    """Connecting with it gives every message about the job; None from a server without realtime."""
+    """Connecting with it gives every message about the job; None if the server has no realtime side."""
     response: dict[str, Any]
-    """The answer itself, a JobResponse without frames."""
+    """The whole answer, a JobResponse without frames."""
 
 
 @attrs.frozen
@@ -66,7 +66,7 @@ class KinoraClient:
         return frames
 
     async def log(self, job_id: str, *, plugin: str | None = None) -> str:
-        """What a job's plugins have printed; of all of them with their names before each line, or of one."""
+        """The output of one of a job's plugins, or of all of them with the plugin's name before each line."""
         query = f"?{urlencode({'plugin': plugin})}" if plugin is not None else ""
         answer = await fetch(self.url, "GET", f"/v1/jobs/{quote(job_id, safe='')}/log{query}")
         if answer.status not in OK:
@@ -80,7 +80,7 @@ class KinoraClient:
         return await self._get("/v1/jobs", status=status, limit=limit, cursor=cursor)
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
-        """Cancel a job; it answers once the job and all its processes are gone."""
+        """Cancel a job; return once the job and all its processes are gone."""
         return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel"))
 
     async def _post_job(self, body: Body, idempotency_key: str | None) -> Submitted:
@@ -100,7 +100,8 @@ def _decoded(answer: Answer) -> dict[str, Any]:
     try:
         return msgspec.json.decode(answer.body, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise ClientError("What answers there is no Kinora server: its answer is no JSON", answer.status) from error
+        sentence = "This is not the address of a Kinora server: the answer is not JSON"
+        raise ClientError(sentence, answer.status) from error
 
 
 def _multipart_body(path: Path, size: int, request: bytes) -> Body:

@@ -1,4 +1,4 @@
-"""Which message to ask for after a lost connection, which ones to pass over, and when to try again."""
+"""Decides which message to ask for after a lost connection, which ones to skip, and when to try again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import attrs
 
 REPEATING_TYPES = frozenset({"metadata", "gap", "ping", "pong", "progress", "plugin_status", "error"})
-"""May repeat an id: what is said to one session only has no id of its own, nor has the state of things."""
+"""Types that may repeat an id: messages to one session only, and the current state, have no id of their own."""
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 16.0
 JITTER = 0.25
-"""Delays are spread by this share either way, so that a server that comes back does not meet all clients at once."""
+"""The share by which delays are spread either way, so that a restarted server does not meet all clients at once."""
 
 
 @attrs.frozen
@@ -34,12 +34,12 @@ class Resumption:
 
     def __init__(self, last_event_id: str | None = None) -> None:
         self.last_event_id = last_event_id
-        """What to ask the server to go on after; None before the first message."""
+        """The id to ask the server to continue after; None before the first message."""
 
     def accept(self, message: Message) -> bool:
-        """Take note of ``message``; False if this client has had it already.
+        """Note a message; return False if this client has had it already.
 
-        Whatever its type, its id says that the client has everything up to there.
+        A message of any type means that the client has everything up to its id.
         """
         if self.last_event_id is not None and not self._goes_on(message, self.last_event_id):
             return False
@@ -57,7 +57,7 @@ class Resumption:
 
 
 class BackOff:
-    """Waiting times between attempts: 1, 2, 4, 8, 16, 16, ... seconds, each with jitter."""
+    """The waiting times between attempts: 1, 2, 4, 8, 16, 16, ... seconds, each with jitter."""
 
     def __init__(self, spread: Callable[[float, float], float] = random.uniform) -> None:
         self._spread = spread
@@ -70,5 +70,5 @@ class BackOff:
         return delay * self._spread(1 - JITTER, 1 + JITTER)
 
     def reset(self) -> None:
-        """An attempt succeeded: the next waiting time is the first again."""
+        """Start again with the shortest waiting time, after an attempt has succeeded."""
         self._delay = FIRST_DELAY_S

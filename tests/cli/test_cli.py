@@ -133,14 +133,14 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "--config", "gone.toml"], "gone.toml cannot be read"),
         (["run", "clip.mp4"], "Missing option '-p'"),
         (["run", "clip.mp4", "-p", "motion", "--json", "--out", "-"], "--json and --out - both write to stdout"),
-        (["run", "clip.mp4", "-p", "motion", "--annotate", "no/such/a.mp4"], "There is no folder for no/such/a.mp4"),
+        (["run", "clip.mp4", "-p", "motion", "--annotate", "no/such/a.mp4"], "folder of no/such/a.mp4 does not exist"),
         (["submit", "clip.mp4", "-p", "motion", "-o", "min_area=3"], "write it as PLUGIN.KEY=VALUE"),
         (["submit", "clip.mp4", "-p", "motion", "-o", "people.size=3"], "plugin 'people' is not in this job"),
         (["jobs", "--url", "localhost"], "write it as http://"),
     ],
 )
 def test_misuse_is_one_sentence(args: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What cannot be is said in one line on stderr, with exit code 2."""
+    """A wrong command ends in one line on stderr, with exit code 2."""
     with pytest.raises(SystemExit) as exited:
         main(args)
     output = capsys.readouterr()
@@ -152,7 +152,7 @@ def test_misuse_is_one_sentence(args: list[str], said: str, capsys: pytest.Captu
 
 
 def test_run_gives_results_and_a_summary(media: Path, tmp_path: Path) -> None:
-    """A job without a server writes each frame once and in order, and sums up what came of it."""
+    """A job without a server writes each frame once and in order, and sums up the job."""
     out = tmp_path / "results.jsonl"
     done = kinora("run", media / "clip.mp4", "-p", "motion", "-p", "tracker", "--stride", "2", "--out", out, "--json")
     assert done.returncode == 0, done.stderr
@@ -350,7 +350,7 @@ def test_demo_serves_until_interrupted(media: Path) -> None:
 
 
 def test_plugins_are_listed_and_shown(tmp_path: Path, plugins_dir: Path) -> None:
-    """What is installed is listed, broken ones with the reason, and shown with the options it takes."""
+    """Installed plugins are listed, broken ones with the reason, and one is shown with its options."""
     (plugins_dir / "broken.py").write_text("import nothing_of_that_name\n")
     listed = json.loads(kinora("plugins", "list", "--plugins-dir", plugins_dir, "--json").stdout)
     states = {entry["name"]: entry["broken"] for entry in listed}
@@ -361,4 +361,4 @@ def test_plugins_are_listed_and_shown(tmp_path: Path, plugins_dir: Path) -> None
     assert json.loads(kinora("plugins", "show", "motion", "--json").stdout)["metadata"]["name"] == "motion"
     missing = kinora("plugins", "show", "nothing")
     assert missing.returncode == 2
-    assert "There is no plugin 'nothing'; there are colors, " in missing.stderr
+    assert "There is no plugin 'nothing'; there are: colors, " in missing.stderr

@@ -1,4 +1,4 @@
-"""The client: every message once whatever becomes of the connection, and the server's sentence when it refuses.
+"""The client: every message once, through lost connections, and the server's sentence when it refuses.
 
 The servers here are small scripts on real sockets; time is virtual and jumps when nothing moves.
 """
@@ -83,7 +83,7 @@ async def take(url: str, count: int, **arguments: str) -> list[str]:
 
 
 async def test_messages_come_in_order(clock: MockClock) -> None:
-    """What the server sends is what the iterator gives, one by one."""
+    """The iterator gives each message that the server sends."""
     sent = [message("e-1", job_id="a"), message("e-2", "complete", job_id="a")]
     async with running(ScriptedServer(says(*sent))) as url, connect(url) as realtime:
         assert [await anext(realtime), await anext(realtime)] == sent
@@ -103,7 +103,7 @@ async def test_the_server_is_told_what_is_wanted(clock: MockClock) -> None:
 
 
 async def test_a_lost_connection_goes_on_after_the_last_message(clock: MockClock) -> None:
-    """The next connection asks for what came after the last id, in the same session, and repeats are passed over."""
+    """The next connection asks for messages after the last id, in the same session, and repeats are skipped."""
     server = ScriptedServer(
         says(message("e-1"), message("e-2"), code=1011),
         says(message("e-2"), message("e-3"), code=1001),
@@ -159,7 +159,7 @@ async def test_some_closes_are_final(clock: MockClock, code: int) -> None:
 
 
 async def test_a_refused_handshake_says_the_servers_sentence(clock: MockClock) -> None:
-    """What the server says in a problem is what the user reads."""
+    """The user reads the sentence in the server's problem document."""
 
     async def serve(request: WebSocketRequest) -> None:
         await request.reject(404, body=b'{"title": "Not Found", "detail": "Realtime is off here."}')
@@ -224,7 +224,7 @@ def test_what_is_said_to_one_session_counts_as_well(kind: str) -> None:
 
 
 def test_the_state_of_things_may_repeat_an_id() -> None:
-    """State on connecting comes under the newest id, several times; an older state is passed over."""
+    """The state on connecting comes under the newest id, several times; an older state is skipped."""
     resumption = Resumption()
     assert resumption.accept(message("e-5", "metadata"))
     assert resumption.accept(message("e-5", "progress"))
@@ -286,10 +286,10 @@ async def test_a_refusal_is_told_with_every_place() -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"", "broke off before it had answered"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nab", "broke off before it had answered"),
-        (b"220 smtp ready\r\n\r\n", "broke off before it had answered"),
-        (http(200, b"<html>"), "is no Kinora server"),
+        (b"", "gave no complete answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nab", "gave no complete answer"),
+        (b"220 smtp ready\r\n\r\n", "gave no complete answer"),
+        (http(200, b"<html>"), "not the address of a Kinora server"),
         (http(502, b"<html>"), "status 502 and no reason"),
     ],
 )
@@ -301,7 +301,7 @@ async def test_what_is_no_answer_is_said(answer: bytes, said: str) -> None:
 
 
 async def test_an_upload_that_is_refused_early_tells_why(tmp_path: Path) -> None:
-    """A server that answers before it has the whole file is heard."""
+    """An answer that comes before the server has the whole file is read."""
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(bytes(8 * 2**20))
     async with answering(http(413, b'{"title": "T", "detail": "Too large."}'), []) as url:
@@ -310,6 +310,6 @@ async def test_an_upload_that_is_refused_early_tells_why(tmp_path: Path) -> None
 
 
 async def test_a_missing_file_is_said() -> None:
-    """A file that is not there is named."""
+    """A file that does not exist is named."""
     with pytest.raises(ClientError, match=r"gone\.mp4 cannot be read: No such file"):
         await KinoraClient("http://127.0.0.1:1").upload(Path("gone.mp4"), {})

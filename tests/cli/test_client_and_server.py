@@ -1,4 +1,4 @@
-"""The client against a real server: what it gives is what the server has, also through connections that are cut."""
+"""The client against a real server: it gives all that the server has, also through connections that are cut."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_without_realtime_the_client_says_so(settings: Settings) -> None:
 
 
 async def test_a_pong_tells_that_everything_missed_has_come(server: RunningServer) -> None:
-    """On each connection one pong comes behind what was missed, however much that was."""
+    """On each connection one pong comes after the missed messages, however many."""
     submitted = await KinoraClient(server.url).submit(JOB)
     await messages_of(server.url, submitted.job_id, submitted.last_event_id)
     async with connect(server.url, last_event_id=submitted.last_event_id) as realtime:
@@ -113,7 +113,7 @@ async def test_a_pong_tells_that_everything_missed_has_come(server: RunningServe
 
 
 async def test_a_ping_tells_that_everything_published_before_has_come(server: RunningServer) -> None:
-    """What was published before the client asked comes first, then its pong."""
+    """Messages published before the client's ping come first, then its pong."""
     assert server.system.connections is not None
     async with connect(server.url, types=["progress"]) as realtime:
         while (await anext(realtime)).type != "pong":
@@ -133,7 +133,7 @@ def fill_the_log(server: RunningServer) -> None:
 
 @pytest.mark.parametrize("known", ["before the job", "before a restart", "after its end", "nothing", "forgotten since"])
 async def test_watching_a_job_that_has_ended_ends(server: RunningServer, known: str) -> None:
-    """Wherever a watcher goes on, and though the job's ``complete`` will not come any more, it ends with 0."""
+    """A watcher that continues anywhere ends with 0, though the job's ``complete`` will not come any more."""
     submitted = await KinoraClient(server.url).submit(JOB)
     heard = await messages_of(server.url, submitted.job_id, submitted.last_event_id)
     if known == "forgotten since":
@@ -144,7 +144,7 @@ async def test_watching_a_job_that_has_ended_ends(server: RunningServer, known: 
 
 
 async def test_watching_a_job_that_was_deleted_ends_with_a_sentence(server: RunningServer) -> None:
-    """A watcher that comes back after the job was deleted is told that there is no such job."""
+    """A watcher that comes back after the job was deleted is told that it does not exist."""
     submitted = await KinoraClient(server.url).submit(JOB)
     await messages_of(server.url, submitted.job_id, submitted.last_event_id)
     await server.system.jobs.delete(submitted.job_id)
@@ -199,7 +199,7 @@ def clock() -> MockClock:
 
 
 async def test_every_message_comes_once_through_cut_connections(clock: MockClock, server: RunningServer) -> None:
-    """However the connection is cut, the client hears what one with a sound connection hears, each message once."""
+    """Through any cuts the client gets the same messages as over a sound connection, each once."""
     submitted = await KinoraClient(server.url).submit(JOB)
     sound = await messages_of(server.url, submitted.job_id, submitted.last_event_id)
     clock.autojump_threshold = 0.05

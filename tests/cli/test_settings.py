@@ -1,4 +1,4 @@
-"""Where settings come from, and what is said of those that cannot be used."""
+"""The places that settings come from, and the errors for those that cannot be used."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_file_in_the_current_folder_is_found(tmp_path: Path) -> None:
 
 
 def test_paths_in_the_file_start_from_its_folder(tmp_path: Path) -> None:
-    """A configuration file means the same wherever the command is started."""
+    """A configuration file means the same in every current folder."""
     folder = tmp_path / "etc"
     folder.mkdir()
     path = toml(folder, 'media_dir = "clips"\nplugins_dir = "/plugins"\nplugin_files = ["a.py", "b.py"]\n')
@@ -80,21 +80,21 @@ def test_variables_of_the_commands_are_no_settings() -> None:
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({"KINORA_PROT": "1"}, "KINORA_PROT: there is no setting 'prot'; there are allowed_hosts, "),
-        ({"KINORA_PORT": "many"}, "KINORA_PORT: a whole number is wanted, not 'many'"),
+        ({"KINORA_PROT": "1"}, "KINORA_PROT: there is no setting 'prot'; there are: allowed_hosts, "),
+        ({"KINORA_PORT": "many"}, "KINORA_PORT: must be a whole number, not 'many'"),
         ({"KINORA_PORT": "70000"}, "KINORA_PORT: 'port' must be <= 65535: 70000"),
         ({"KINORA_MAX_JOBS": "0"}, "KINORA_MAX_JOBS: 'max_jobs' must be >= 1: 0"),
-        ({"KINORA_REALTIME": "maybe"}, "KINORA_REALTIME: true or false is wanted, not 'maybe'"),
+        ({"KINORA_REALTIME": "maybe"}, "KINORA_REALTIME: must be true or false, not 'maybe'"),
         ({"KINORA_SHUTDOWN_GRACE_S": "nan"}, "KINORA_SHUTDOWN_GRACE_S: 'shutdown_grace_s' must be >= 0"),
         (
             {"KINORA_URL_HOSTS": "a.example,http://b.example"},
-            "KINORA_URL_HOSTS: 'http://b.example' is no host: write it",
+            "KINORA_URL_HOSTS: 'http://b.example' is not a host: write it",
         ),
         ({"KINORA_LOG_LEVEL": "loud"}, "KINORA_LOG_LEVEL: 'log_level' must be in"),
     ],
 )
 def test_wrong_variables_are_named(env: dict[str, str], said: str) -> None:
-    """What cannot be used is said with its origin and what would do."""
+    """The error names the origin of the wrong value and the valid ones."""
     with pytest.raises(SettingsError) as caught:
         load_settings({}, env)
     assert str(caught.value).startswith(said)
@@ -104,16 +104,16 @@ def test_wrong_variables_are_named(env: dict[str, str], said: str) -> None:
     ("text", "said"),
     [
         ("port =", "is not valid TOML"),
-        ('port = "8000x"', "kinora.toml: port: a whole number is wanted, not '8000x'"),
-        ("port = true", "kinora.toml: port: a whole number is wanted, not True"),
-        ("plugins_dir = 3", "kinora.toml: plugins_dir: a path is wanted, not 3"),
-        ("plugin_files = 3", "kinora.toml: plugin_files: a list is wanted, not 3"),
-        ("allowed_hosts = [3]", "kinora.toml: allowed_hosts: text is wanted, not 3"),
+        ('port = "8000x"', "kinora.toml: port: must be a whole number, not '8000x'"),
+        ("port = true", "kinora.toml: port: must be a whole number, not True"),
+        ("plugins_dir = 3", "kinora.toml: plugins_dir: must be a path, not 3"),
+        ("plugin_files = 3", "kinora.toml: plugin_files: must be a list, not 3"),
+        ("allowed_hosts = [3]", "kinora.toml: allowed_hosts: must be text, not 3"),
         ("colour = 'red'", "kinora.toml: colour: there is no setting 'colour'"),
     ],
 )
 def test_wrong_files_are_named(tmp_path: Path, text: str, said: str) -> None:
-    """What the file has wrong is said with the file's name and the key."""
+    """The error names the file and the key."""
     with pytest.raises(SettingsError) as caught:
         load_settings({}, {}, toml(tmp_path, text))
     assert said in str(caught.value)
