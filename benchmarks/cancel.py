@@ -1,4 +1,4 @@
-"""How long a cancel takes, over REST, until the job and every process of it are gone; and what a hang does elsewhere.
+"""Measures a cancel over REST, until the job and all its processes are gone, and the peers' cancel of the same hang.
 
 Run it with ``python -m benchmarks.cancel``. The peers get the same hang, each in a process of its own, are told to stop
 in the way that they offer, and are waited for within a bound.
@@ -63,7 +63,7 @@ async def kinora(folder: Path, rounds: int) -> None:
 
 
 async def one_cancel(server: RunningServer, plugin: str) -> float:
-    """Milliseconds from the request to the answer, after which nothing of the job may be there."""
+    """Milliseconds from the request to the answer, after which no process of the job may be left."""
     root = server.system.fork_server.statistics().pid
     assert root is not None
     before = descendants(root)
@@ -165,7 +165,7 @@ def peer_row(name: str) -> None:
 
 
 def time_peer(name: str) -> float | None:
-    """Milliseconds until it was gone; None if it was not within the bound. Nothing of it is left either way."""
+    """Milliseconds until it was gone, or None if it was not within the bound. It leaves no process either way."""
     command = [sys.executable, "-m", "benchmarks.cancel", "--peer", name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as peer:
         assert peer.stdout is not None

@@ -22,12 +22,12 @@ def hang() -> None:
 
 
 class Idle(Plugin):
-    """Has done its frame and waits for the next."""
+    """An idle tool: it has done its frame and waits for the next."""
 
     metadata = PluginMetadata(name="idle")
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """Nothing but a result."""
+        """Return a small result."""
         return {"index": frame.index}
 
 
@@ -37,7 +37,7 @@ class Busy(Plugin):
     metadata = PluginMetadata(name="busy")
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """Work that no frame ends."""
+        """Work for ever."""
         matrix = np.random.default_rng(frame.index).random((500, 500))
         while True:
             matrix = matrix @ matrix
@@ -45,12 +45,12 @@ class Busy(Plugin):
 
 
 class Hung(Plugin):
-    """Hangs where neither Python nor SIGTERM can reach it."""
+    """A hung tool, which neither Python nor SIGTERM can reach."""
 
     metadata = PluginMetadata(name="hung")
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:  # noqa: ARG002 - it looks at nothing
-        """Never comes back."""
+        """Never return."""
         hang()
         return {}
 
@@ -65,6 +65,6 @@ class Large(Plugin):
         self._held = np.ones(GIB, np.uint8)
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:  # noqa: ARG002 - it looks at nothing
-        """Never comes back."""
+        """Never return."""
         time.sleep(FOREVER_S)
         return {}

@@ -33,18 +33,18 @@ from kinora.client import KinoraClient
 NAMES = ("kinora", "fastapi", "websockets", "aiohttp")
 COUNTS = (1, 100, 1_000)
 FIXED_DELIVERIES = 15_000
-"""A second, over all clients: what the slowest server still does."""
+"""Deliveries a second, over all clients: a rate that even the slowest server reaches."""
 FIXED_RATE_OF_ONE = 1_000
 STOPPED_RATE = 100
 STOPPED_BUFFER = 16 * 1024
-"""Of the clients that are to be stopped: so little that the server soon has to keep what they do not take."""
+"""The receive buffer of the stopped clients: so small that the server soon has to keep their messages."""
 LIGHT = ("motion",)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @attrs.frozen(kw_only=True)
 class Effort:
-    """How thoroughly to measure."""
+    """The length of the measurements."""
 
     rounds: int
     seconds: float
@@ -67,7 +67,7 @@ class Peer:
 
     @property
     def target(self) -> str:
-        """Where its WebSocket is."""
+        """The path of its WebSocket."""
         return "/v1/realtime" if self.name == "kinora" else "/"
 
 
@@ -138,7 +138,7 @@ def times(ratios: list[float]) -> str:
 
 @contextmanager
 def other_clients(peer: Peer, count: int, query: str = "", buffer: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-    """Clients in a further process, which reads what comes."""
+    """Clients in a further process, which reads all that they receive."""
     command = [sys.executable, "-m", "benchmarks.fanout_load", str(peer.port), peer.target + query]
     with subprocess.Popen([*command, str(count), str(buffer)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -204,7 +204,7 @@ def cpu_s(pid: int) -> float:
 
 
 def idle(folder: Path, effort: Effort) -> None:
-    """Many sessions to which nothing is said but pings."""
+    """Many sessions that get only pings."""
     with serving("kinora", folder) as peer:
         Clients(peer.port, peer.target, 10).close()
         before = resident(peer.pid)
@@ -222,7 +222,7 @@ def idle(folder: Path, effort: Effort) -> None:
 
 
 def clients_alive(clients: Clients, seconds: float) -> None:
-    """Answer as a client does that is there: a byte now and then."""
+    """Answer as a live client does: a byte now and then."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(min(20.0, max(0.0, end - time.monotonic())))
@@ -242,7 +242,7 @@ def returning(folder: Path, effort: Effort) -> None:
 
 
 def pictures(folder: Path, effort: Effort) -> None:
-    """What it costs a job to be watched with pictures."""
+    """The cost to a job of being watched with pictures."""
     queries = {"nobody watches": None, "pictures, 10 a second": "?images=binary&max_fps=10", "all": "?images=binary"}
     for plugins in (PLUGINS, LIGHT):
         fps: dict[str, list[float]] = {label: [] for label in queries}
@@ -284,7 +284,7 @@ PARTS: dict[str, Callable[[Path, Effort], Any]] = {
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the measurements that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", choices=PARTS, action="append")

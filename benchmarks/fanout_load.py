@@ -1,7 +1,8 @@
 """The clients of the fan-out benchmark: many plain sockets, read as fast as one process can.
 
-``python -m benchmarks.fanout_load PORT TARGET COUNT BUFFER`` connects so many with receive buffers of so many bytes (0
-for the system's), says so, and reads until it gets SIGTERM; then it says how many pictures came.
+``python -m benchmarks.fanout_load PORT TARGET COUNT BUFFER`` connects COUNT clients with receive buffers of BUFFER
+bytes (0 for the system's), prints ``connected``, and reads until it gets SIGTERM. Then it prints the number of
+pictures.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from benchmarks.fanout_stream import DONE, DURATION_MS, PUBLISHED, RATE, RECEIVED, RUN, Control
 
 MARK = b',"id":"'
-"""Stands in each message once, at its end, and the whole message has then come but for its last bytes."""
+"""Occurs once in each message, near its end: when it has come, the whole message has come but for its last bytes."""
 PICTURE_MARK = b'"frame_image"'
 READ_BYTES = 256 * 1024
 AT_ONCE = 100
@@ -41,11 +42,11 @@ class Result:
     p50_ms: float
     p99_ms: float
     complete: bool
-    """Whether each client got every message."""
+    """True if each client got every message."""
 
 
 class Clients:
-    """Connected clients of one server, their handshakes done and what they are greeted with read."""
+    """Connected clients of one server, with their handshakes done and the server's first messages read."""
 
     def __init__(self, port: int, target: str, count: int, buffer: int = 0) -> None:
         self._sockets: dict[int, socket.socket] = {}
@@ -55,16 +56,16 @@ class Clients:
             self._sockets[sock.fileno()] = sock
             self._poll.register(sock, select.EPOLLIN)
         self.connect_s = time.monotonic() - began
-        """How long it took until all were accepted."""
+        """Seconds until all were accepted."""
 
     def close(self) -> None:
-        """Leave."""
+        """Close all connections."""
         for sock in self._sockets.values():
             sock.close()
         self._poll.close()
 
     def settle(self) -> int:
-        """Read until nothing comes any more; how many pictures were among it."""
+        """Read until nothing comes any more, and return the number of pictures."""
         pictures = 0
         while ready := self._poll.poll(QUIET_S):
             for fd, _ in ready:
@@ -72,13 +73,13 @@ class Clients:
         return pictures
 
     def say_something(self) -> None:
-        """Read what has come, and send an empty pong."""
+        """Read all that has come, and send an empty pong."""
         self.settle()
         for sock in self._sockets.values():
             sock.send(PONG)
 
     def run(self, control: Control, rate: int, seconds: float) -> Result:
-        """Have the server publish at this rate, 0 for as fast as all can take it, and count what comes."""
+        """Have the server publish at this rate, 0 for as fast as all can read, and count the messages."""
         self.settle()
         words = control.words
         words[RECEIVED] = words[PUBLISHED] = 0
@@ -90,7 +91,7 @@ class Clients:
         return _result(control, counts, reads, began)
 
     def _read(self, control: Control, counts: dict[int, int], give_up: float) -> list[tuple[int, int, int]]:
-        """Until all have all; each read as its time, and the numbers of messages before and after it."""
+        """Read until all have all. Each read is its time, and the numbers of messages before and after it."""
         words, keep = control.words, len(MARK) - 1
         tails = dict.fromkeys(counts, b"")
         reads: list[tuple[int, int, int]] = []
@@ -109,7 +110,7 @@ class Clients:
 
 
 def connect(port: int, targets: Sequence[str], buffer: int = 0) -> Iterator[tuple[socket.socket, bytes]]:
-    """Open a WebSocket for each target, a hundred at a time; with what came right behind the handshake."""
+    """Open a WebSocket for each target, a hundred at a time, each with the bytes that followed its handshake."""
     for first in range(0, len(targets), AT_ONCE):
         opening = []
         for target in targets[first : first + AT_ONCE]:
@@ -147,7 +148,7 @@ def _result(control: Control, counts: dict[int, int], reads: list[tuple[int, int
 
 
 def main() -> None:
-    """Read what comes, until ended."""
+    """Read all that comes, until ended."""
     port, target, count, buffer = sys.argv[1:]
     clients = Clients(int(port), target, int(count), int(buffer))
     ended: list[int] = []

@@ -1,7 +1,7 @@
 """The servers that are compared, each in a process of its own.
 
 ``python -m benchmarks.fanout_servers NAME CONTROL STREAM`` prints the port that it listens on, then publishes
-what the load process asks for through the control file.
+as the load process asks through the control file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kinora.settings import Settings
 
 
 def documents(groups: list[Group]) -> list[list[Any]]:
-    """The messages as Python objects, for those who make JSON themselves."""
+    """The messages as Python objects, for servers that make JSON themselves."""
     encoded = ((one.encode(f"e-{number}") for number, one in enumerate(group)) for group in groups)
     return [[json.loads(message) for message in group] for group in encoded]
 

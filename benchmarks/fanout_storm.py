@@ -1,4 +1,4 @@
-"""Clients that lose their connection all at once and come back for what they missed."""
+"""Clients that lose their connection all at once and come back for the messages that they missed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.fanout_load import READ_BYTES, connect
 from benchmarks.fanout_stream import DONE, DURATION_MS, RATE, RUN, Control
 
 OWN = {"metadata", "gap", "ping"}
-"""Said to one client only, under an id that is not theirs."""
+"""Types of messages to one client only, which have no id of their own."""
 QUIET_S = 1.0
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -27,7 +27,7 @@ class _Envelope(msgspec.Struct):
 
 @attrs.define
 class Client:
-    """One client and the numbers of all it got, over both its connections."""
+    """One client, and the numbers of all messages that it got over both its connections."""
 
     last_id: str = ""
     numbers: list[int] = attrs.field(factory=list)
@@ -35,7 +35,7 @@ class Client:
     rest: bytes = b""
 
     def take(self, data: bytes) -> None:
-        """Read the frames in what came."""
+        """Read the WebSocket frames in the bytes received."""
         data = self.rest + data
         at = 0
         while (end := _end_of_frame(data, at)) is not None and end[1] <= len(data):
@@ -54,12 +54,12 @@ class Client:
 
     @property
     def sound(self) -> bool:
-        """Nothing lost, nothing twice, all in order."""
+        """True if no message was lost or came twice, and all are in order."""
         return not self.gaps and self.numbers == list(range(self.numbers[0], self.newest + 1))
 
 
 def _end_of_frame(data: bytes, at: int) -> tuple[int, int] | None:
-    """Where the payload of the frame that begins at ``at`` begins and ends; None if its head is not whole."""
+    """The begin and the end of the payload of the frame at ``at``; None if its head is incomplete."""
     if len(data) < at + 2:
         return None
     size = data[at + 1]
@@ -71,7 +71,7 @@ def _end_of_frame(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 class Crowd:
-    """All of them."""
+    """All clients of a storm."""
 
     def __init__(self, port: int, count: int) -> None:
         self._port = port
@@ -80,7 +80,7 @@ class Crowd:
         self._poll = select.epoll()
 
     def connect(self) -> None:
-        """Open a connection for each, with the last id it has."""
+        """Open a connection for each client, with its last id."""
         targets = [
             "/v1/realtime" + (f"?last_event_id={client.last_id}" if client.last_id else "") for client in self.clients
         ]
@@ -91,21 +91,21 @@ class Crowd:
             self._poll.register(sock, select.EPOLLIN)
 
     def drop(self) -> None:
-        """Cut all connections without a word."""
+        """Cut all connections without a close frame."""
         for sock, _ in self._sockets.values():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             sock.close()
         self._sockets.clear()
 
     def read_for(self, seconds: float) -> None:
-        """Take what comes for so long."""
+        """Read for this time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.read(0.05)
 
-    def read(self, patience_s: float) -> bool:
-        """Take what is there; False if nothing came."""
-        ready = self._poll.poll(patience_s)
+    def read(self, timeout_s: float) -> bool:
+        """Read all that has come; return False if nothing came in time."""
+        ready = self._poll.poll(timeout_s)
         for fd, _ in ready:
             self._sockets[fd][1].take(os.read(fd, READ_BYTES))
         return bool(ready)
@@ -113,18 +113,18 @@ class Crowd:
 
 @attrs.frozen
 class Outcome:
-    """What became of them."""
+    """The outcome of a storm."""
 
     accepted_s: float
-    """From the cut until all had a connection again."""
+    """Seconds from the cut until all had a connection again."""
     recovered_s: float
-    """From the cut until all had everything that had been published by then."""
+    """Seconds from the cut until all had every message published by then."""
     sound: int
-    """Clients that lost nothing and got nothing twice."""
+    """The number of clients that lost no message and got none twice."""
 
 
 def storm(port: int, control: Control, count: int, rate: int) -> Outcome:
-    """Have messages published all the while, cut all clients at once, and let them come back."""
+    """Cut all clients at once while messages are published, and let them come back."""
     crowd = Crowd(port, count)
     crowd.connect()
     words = control.words

@@ -1,4 +1,4 @@
-"""What the fan-out benchmark sends: the messages of a real job, recorded; and how both sides of a run agree on it."""
+"""The fan-out benchmark's stream, recorded from a real job, and the control file that both sides of a run share."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def media() -> tuple[Path, str]:
 
 
 async def record(data_dir: Path) -> bytes:
-    """Run a job with three plugins; all it says, pass by pass, as JSON."""
+    """Run a job with three plugins, and return all its messages, pass by pass, as JSON."""
     passes: list[list[msgspec.Raw]] = []
 
     def note(batch: Batch) -> None:
@@ -87,7 +87,7 @@ class Control:
         self.words = memoryview(self._map).cast("q")
 
     def times(self, count: int) -> list[int]:
-        """When each message was published, in nanoseconds of the monotonic clock."""
+        """The times at which the messages were published, in nanoseconds of the monotonic clock."""
         return self.words[TIMES : TIMES + count].tolist()
 
 
@@ -96,7 +96,7 @@ class Publisher:
     """Publishes the stream over and over as the load process asks: the same code in every server.
 
     Args:
-        groups: each is passed to ``publish`` as a whole; what a server can make of that is its affair.
+        groups: each is passed to ``publish`` as a whole, of which a server may make use.
     """
 
     control: Control
@@ -105,7 +105,7 @@ class Publisher:
     sleep: Callable[[float], Awaitable[object]]
 
     async def serve(self) -> None:
-        """Wait for runs and do them, without end."""
+        """Wait for runs and do them, for ever."""
         words, last = self.control.words, 0
         while True:
             while words[RUN] == last:

@@ -1,4 +1,4 @@
-"""How many of the people in real footage the ``people`` plugin finds, and how often it finds one who is not there.
+"""Measures how many people in real footage the ``people`` plugin finds, and how often it finds one who is not there.
 
     python -m benchmarks.people_recall [people.mp4]        # ../shared/data/people.mp4 where none is named
 
@@ -79,7 +79,7 @@ def main(path: str) -> None:
 
 
 def marked_frames(path: str) -> Iterator[Frame]:
-    """The frames whose truth is known."""
+    """The frames that were marked by eye."""
     video = cv2.VideoCapture(path)
     for index in range(MARKED[-1] + 1):
         if not video.grab():
@@ -90,7 +90,7 @@ def marked_frames(path: str) -> Iterator[Frame]:
 
 
 def _score(index: int, result: object) -> tuple[bool, int]:
-    """Whether the person was found, and the number of false boxes."""
+    """True if the person was found, and the number of false boxes."""
     boxes = as_boxes([detection.box for detection in read_detections(result)])
     truth = PEOPLE.get(index) or CUT_OFF.get(index)
     if truth is None:

@@ -83,7 +83,7 @@ def single_threaded_loop(clip: Path, tool: Tool) -> float:
 
 
 def two_loops_at_once(clip: Path, tool: Tool, pool: ProcessPoolExecutor) -> float:
-    """What this machine can do at best: each tool in a loop of its own, and nothing passed on between them."""
+    """The machine's best: each tool in a loop of its own, with nothing passed between them."""
     return min(pool.map(single_threaded_loop, [clip, clip], [tool, tool]))
 
 
@@ -109,7 +109,7 @@ async def run_job(system: System, clip: Path, plugins: tuple[str, ...]) -> JobSt
 
 
 async def fps(system: System, clip: Path, plugins: tuple[str, ...]) -> float:
-    """Frames per second while the frames flow, as ``/extended`` tells it."""
+    """Frames per second while the frames flow, by ``/extended``."""
     return (await run_job(system, clip, plugins)).fps or 0.0
 
 
@@ -120,7 +120,7 @@ def row(label: str, values: list[float], unit: str) -> None:
 
 
 async def throughput(folder: Path, rounds: int) -> None:
-    """Two pairs of equal tools against the plain loop, then what an empty stage costs."""
+    """Two pairs of equal tools against the plain loop, then the cost of an empty stage."""
     clip = make_clip(folder / "clip.mp4", FRAMES, WIDTH, HEIGHT)
     settings = Settings(
         data_dir=folder / "data", media_dir=folder, plugin_files=(Path(tools.__file__),), min_free_bytes=0
@@ -174,7 +174,7 @@ async def equal_tools(
 
 
 async def empty_tools(system: System, clip: Path, rounds: int) -> None:
-    """What a stage costs beyond its plugin."""
+    """The cost of a stage beyond its plugin."""
     decode: list[float] = []
     one: list[float] = []
     four: list[float] = []
@@ -278,7 +278,7 @@ async def _watch_job(client: KinoraClient, pid: int, source: str) -> tuple[list[
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the measurements that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", choices=["throughput", "memory"])

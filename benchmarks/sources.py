@@ -1,6 +1,6 @@
-"""What a source costs that is a URL, and what entering a video in the middle saves: side by side, in rounds.
+"""Measures the cost of a URL as a source, and the gain of entering a video in the middle: side by side, in rounds.
 
-    python -m benchmarks.sources [video.mp4] [--rounds 5]        # the bundled clip where none is named
+    python -m benchmarks.sources [video.mp4] [--rounds 5]        # the bundled clip if none is named
 
 The server of the URL runs on this machine, in a thread of this process: a network only adds to it.
 """
@@ -25,7 +25,7 @@ from tests.media_server import media_server
 
 
 def read_all(location: str, limits: SourceLimits) -> int:
-    """Decode and convert every picture; how many there are."""
+    """Decode and convert every picture, and return their number."""
     with open_source(location, limits=limits) as source:
         pixels: NDArray[np.uint8] = np.empty((source.info.height, source.info.width, 3), np.uint8)
         count = 0
@@ -36,7 +36,7 @@ def read_all(location: str, limits: SourceLimits) -> int:
 
 
 def read_up_to(location: str, index: int, limits: SourceLimits) -> None:
-    """A picture without entering the file in the middle: decode all before it."""
+    """Read a picture without entering the file in the middle: decode all before it."""
     with open_source(location, limits=limits) as source:
         for picture in source.frames():
             if picture.index == index:
@@ -44,7 +44,7 @@ def read_up_to(location: str, index: int, limits: SourceLimits) -> None:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds."""
+    """The seconds that a call takes."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun

@@ -24,7 +24,7 @@ def _people() -> cv2.HOGDescriptor:
 
 
 def detect(image: NDArray[Any]) -> dict[str, Any]:
-    """A detector, as most tools are: it shrinks the picture and then computes."""
+    """A detector, like most tools: it shrinks the picture and then computes."""
     height, width = image.shape[:2]
     small = cv2.resize(image, (SEARCH_WIDTH, height * SEARCH_WIDTH // width))
     boxes, _ = _people().detectMultiScale(small, winStride=(8, 8))
@@ -32,7 +32,7 @@ def detect(image: NDArray[Any]) -> dict[str, Any]:
 
 
 def blur(image: NDArray[Any]) -> dict[str, Any]:
-    """A filter over all pixels, again and again: it waits for memory, of which the cores have only one."""
+    """A filter over all pixels, again and again: it waits for memory, which all cores share."""
     blurred = image
     for _ in range(ROUNDS):
         blurred = cv2.GaussianBlur(blurred, (9, 9), 0)
@@ -77,29 +77,29 @@ class BlurB(_Blur):
 
 class _Empty(Plugin):
     def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """Nothing but a result."""
+        """Return a small result."""
         return {"index": frame.index}
 
 
 class Empty1(_Empty):
-    """Does nothing."""
+    """An empty tool."""
 
     metadata = PluginMetadata(name="empty-1")
 
 
 class Empty2(_Empty):
-    """Does nothing."""
+    """An empty tool."""
 
     metadata = PluginMetadata(name="empty-2")
 
 
 class Empty3(_Empty):
-    """Does nothing."""
+    """An empty tool."""
 
     metadata = PluginMetadata(name="empty-3")
 
 
 class Empty4(_Empty):
-    """Does nothing."""
+    """An empty tool."""
 
     metadata = PluginMetadata(name="empty-4")

@@ -1,4 +1,4 @@
-"""How things run: actors, supervision, broadcast, worker processes, frames in shared memory.
+"""The machinery that things run on: actors, supervision, broadcast, worker processes, frames in shared memory.
 
-Knows nothing of jobs, plugins or the web.
+It does not know of jobs, plugins or the web.
 """

@@ -1,4 +1,4 @@
-"""Numbered events to many subscribers: publishing costs the same however many there are."""
+"""Hands numbered events to many subscribers; the cost of publishing does not depend on their number."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from kinora.runtime.replay_log import Lost, ReplayLog
 __all__ = ["Batch", "Broadcast", "BroadcastStatistics", "Event", "Filter", "Lost", "Overflow"]
 
 MAX_PENDING = 1_000
-"""Events published in one scheduler pass; beyond that, ``publish`` itself delivers them."""
+"""The most events that wait for the next scheduler pass; at this number ``publish`` itself delivers them."""
 HOLD_S = 0.01
-"""How long handing on to many subscribers may keep all other tasks waiting."""
+"""The longest time for which delivery to many subscribers keeps all other tasks waiting."""
 _ENDED = sys.maxsize
 
 
@@ -29,7 +29,7 @@ class Batch:
 
     events: tuple[Event, ...]
     data: tuple[bytes, ...]
-    """Their encoded form. One object per filter, so what a transport makes of it can be made once."""
+    """Their encoded form. One object per filter, so that a transport can frame it once for all."""
 
 
 def batch_of(events: tuple[Event, ...]) -> Batch:
@@ -38,16 +38,16 @@ def batch_of(events: tuple[Event, ...]) -> Batch:
 
 
 class Filter(Protocol):
-    """Which events a subscriber wants; subscribers with equal filters share the work."""
+    """Chooses a subscriber's events; subscribers with equal filters share the work."""
 
     def __hash__(self) -> int: ...
 
     def accepts(self, event: Event) -> bool:
-        """Whether this event is wanted; does nothing else."""
+        """True if the subscriber wants this event; has no side effects."""
 
 
 Offer = Callable[[Batch], None]
-"""Called with what is new, in order; must return at once and must not raise."""
+"""Called with the new events, in order; must return at once and must not raise."""
 
 
 @attrs.define(eq=False)
@@ -57,12 +57,12 @@ class Subscription:
     offer: Offer
     wanted: Filter
     position: int
-    """How many of all events have been offered to it or were before its time."""
+    """The number of events that were offered to it or published before it subscribed."""
 
 
 @attrs.frozen
 class BroadcastStatistics:
-    """How much goes through a broadcast."""
+    """Figures of a broadcast."""
 
     published: int
     subscribers: int
@@ -71,24 +71,24 @@ class BroadcastStatistics:
 
 
 class Broadcast:
-    """Numbers, encodes and keeps events, and hands them on to subscribers, once for each scheduler pass.
+    """Numbers, encodes and keeps events, and offers them to subscribers, once for each scheduler pass.
 
-    ``run`` does the handing on, so nothing a subscriber does is felt by the one who publishes.
+    ``run`` makes the offers, so a subscriber cannot slow down a publisher.
     """
 
     def __init__(self, *, clock: Callable[[], float] = trio.current_time, log: ReplayLog | None = None) -> None:
         self.log = ReplayLog(secrets.token_hex(4)) if log is None else log
-        """What can be replayed."""
+        """The events that can be replayed."""
         self._clock = clock
         self._groups: dict[Filter, dict[Subscription, None]] = {}
         self._pending: list[Event] = []
         self._handed_on = 0
-        """How many events there were before the pending ones."""
+        """The number of events before the pending ones."""
         self._published = trio.Event()
 
     @property
     def epoch(self) -> str:
-        """The first part of every id; another one each time the server starts."""
+        """The first part of every id; a new one each time the server starts."""
         return self.log.epoch
 
     @property
@@ -105,7 +105,10 @@ class Broadcast:
         topic: Hashable = None,
         source: object = None,
     ) -> Event:
-        """Make the next event of what ``encode`` gives for its id, and keep it; subscribers get it in the next pass."""
+        """Make and keep the next event, with the data that ``encode`` returns for its id.
+
+        Subscribers get it in the next scheduler pass.
+        """
         seq = self.log.last + 1
         event = Event(
             seq=seq,
@@ -121,7 +124,7 @@ class Broadcast:
         return event
 
     def show(self, data: bytes, *, key: Hashable, topic: Hashable, source: object) -> None:
-        """Offer something to those who are there: it has no number, is not kept, and may be dropped without a word."""
+        """Offer data to present subscribers only: it has no number, is not kept, and may be dropped unreported."""
         self._add(
             Event(
                 seq=self.log.last,
@@ -142,16 +145,16 @@ class Broadcast:
             self.deliver()
 
     def subscribe(self, offer: Offer, wanted: Filter) -> Subscription:
-        """Offer everything published from now on that the filter accepts, until ``unsubscribe``.
+        """Offer all events published from now on that the filter accepts, until ``unsubscribe``.
 
-        What the log holds at this moment and what is offered later are, together, every event exactly once.
+        The events in the log at this moment and those offered later are together every event exactly once.
         """
         subscription = Subscription(offer, wanted, self._handed_on + len(self._pending))
         self._groups.setdefault(wanted, {})[subscription] = None
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Offer it nothing more; does nothing the second time."""
+        """Offer it no more events. A second call does nothing."""
         subscription.position = _ENDED
         group = self._groups.get(subscription.wanted, {})
         group.pop(subscription, None)
@@ -159,29 +162,30 @@ class Broadcast:
             self._groups.pop(subscription.wanted, None)
 
     def catch_up(self, subscription: Subscription) -> None:
-        """Offer now to this subscriber what waits for the end of the scheduler pass."""
+        """Offer this subscriber at once the events that wait for the next scheduler pass."""
         waiting = self._pending[max(0, subscription.position - self._handed_on) :]
         if waiting:
             subscription.position = self._handed_on + len(self._pending)
             self._offer(subscription, batch_of(tuple(filter(subscription.wanted.accepts, waiting))))
 
     def replay(self, event_id: str) -> list[Event | Lost] | None:
-        """What was published after the event with this id; None if no event can have had it."""
+        """The events published after the one with this id; None if no event can have had it."""
         return self.log.since(event_id)
 
     def forget(self, topic: Hashable) -> None:
-        """Replay no event of this topic any more; those who listen still get what is on its way."""
+        """Stop replaying the events of this topic; subscribers still get those on their way."""
         self.log.forget(topic)
 
     def deliver(self) -> None:
-        """Hand on now to everybody what waits for the end of the scheduler pass."""
+        """Offer all subscribers at once the events that wait for the next scheduler pass."""
         for _ in self._hand_on():
             pass
 
     def _hand_on(self) -> Iterator[None]:
-        """Offer what is pending to one subscriber after the other, whatever else is published, joins or leaves between.
+        """Offer the pending events to one subscriber after the other, and yield after each.
 
-        Each position says what that subscriber has had, so any number of these may be under way.
+        Meanwhile events may be published and subscribers may join or leave. A subscriber's position says which events
+        it has had, so several of these iterators may be under way.
         """
         begin, events = self._handed_on, tuple(self._pending)
         end = begin + len(events)
@@ -204,7 +208,7 @@ class Broadcast:
             subscription.offer(batch)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Hand on what is published until cancelled; others get their turn however many subscribers there are."""
+        """Deliver published events until cancelled; with many subscribers, other tasks get their turn in between."""
         task_status.started()
         while True:
             await self._published.wait()
@@ -216,7 +220,7 @@ class Broadcast:
                     breath = time.perf_counter() + HOLD_S
 
     def statistics(self) -> BroadcastStatistics:
-        """Figures of this moment."""
+        """The present figures."""
         return BroadcastStatistics(
             published=self.log.last,
             subscribers=sum(map(len, self._groups.values())),

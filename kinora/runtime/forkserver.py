@@ -1,9 +1,9 @@
 """The process that worker processes are forked from. It runs no event loop and no threads.
 
-It has imported what workers need (numpy, OpenCV) but never called it, so that a fork is ready in milliseconds and
-safe: a library that has started threads would hang its forked copy. It is the parent of all workers and the subreaper
-of what they start; so each of its children is either a live worker or an orphan of a dead one, and orphans are killed.
-When the server's end of the control channel closes, however that came about, it kills everything and ends.
+It has imported the workers' libraries (numpy, OpenCV) but never called them, so that a fork is ready in milliseconds
+and safe: a library that has started threads would hang its forked copy. It is the parent of all workers and the
+subreaper of their descendants. So each of its children is either a live worker or an orphan of a dead one, and orphans
+are killed. When the server's end of the control channel closes, for any reason, it kills everything and ends.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Kill(msgspec.Struct, tag="kill", frozen=True):
 
 
 class Ready(msgspec.Struct, tag="ready", frozen=True):
-    """The fork server has imported what it should."""
+    """The fork server has imported the modules to preload."""
 
 
 class Forked(msgspec.Struct, tag="forked", frozen=True):
@@ -66,15 +66,15 @@ class Forked(msgspec.Struct, tag="forked", frozen=True):
 
 
 class Exited(msgspec.Struct, tag="exited", frozen=True):
-    """A worker has ended; what it started may still be there."""
+    """A worker has ended; processes that it started may still run."""
 
     worker: int
     status: int
-    """Exit code, or minus the signal's number."""
+    """Its exit code, or minus the signal's number."""
 
 
 class Gone(msgspec.Struct, tag="gone", frozen=True):
-    """A worker that has ended and everything it started are gone."""
+    """A worker has ended, and all processes that it started are gone."""
 
     worker: int
 
@@ -90,7 +90,7 @@ class _ForkServer:
     def __init__(self, control: Channel) -> None:
         self._control = control
         self._workers: dict[int, int] = {}
-        """pid → the server's number for it."""
+        """pid → the server's number for the worker."""
         self._sweeping: set[int] = set()
         """Workers that have exited while orphans were left."""
 
@@ -112,7 +112,7 @@ class _ForkServer:
                 self._serve()
 
     def kill_all(self) -> None:
-        """Kill whatever this process or its workers have started, and wait until it is gone."""
+        """Kill all processes that this one or its workers have started, and wait until they are gone."""
         while remaining := children(os.getpid()):
             for pid in remaining:
                 _signal(pid, signal.SIGKILL)
@@ -133,7 +133,7 @@ class _ForkServer:
         parent = os.getpid()
         try:
             pid = os.fork()
-        except OSError as error:  # no memory or too many processes, which must not take the other workers along
+        except OSError as error:  # no memory or too many processes: the other workers must go on
             self._refuse(request, fds, error)
             return
         if pid == 0:
@@ -143,7 +143,7 @@ class _ForkServer:
         self._report(Forked(request.worker, pid))
 
     def _refuse(self, request: Fork, fds: list[int], error: OSError) -> None:
-        """Have it look like a worker that said why in its log and ended at once."""
+        """Report a worker that wrote the reason into its log and ended at once."""
         with contextlib.suppress(OSError):
             os.write(fds[1], f"the process could not be started: {error}\n".encode())
         close_all(fds)
@@ -169,7 +169,7 @@ class _ForkServer:
 
 
 def _become_worker(target: str, fds: list[int], parent: int) -> NoReturn:
-    """In the forked process: keep nothing of the fork server but its imports, run the target, and end."""
+    """Run the target in the forked process, which keeps only the fork server's imports, and end."""
     code = 1
     try:
         die_with_parent(signal.SIGKILL, parent)
@@ -185,7 +185,7 @@ def _become_worker(target: str, fds: list[int], parent: int) -> NoReturn:
         getattr(importlib.import_module(module), function)(channel)
         code = 0
     except EOFError:
-        code = 0  # the server has let go of this worker
+        code = 0  # the server has closed this worker's channel
     except BaseException:  # noqa: ASYNC103, BLE001 - the process ends here, and its output says why
         traceback.print_exc()
     finally:
@@ -196,13 +196,14 @@ def _become_worker(target: str, fds: list[int], parent: int) -> NoReturn:
 
 
 def _keep_descriptors(fds: list[int]) -> int:
-    """Close all but the worker's own: nothing as input, one pipe as both outputs, its channel as 3, which is returned.
+    """Close all descriptors but the worker's own, and return that of its channel, 3.
 
-    The channel must not be inherited by what a plugin starts, so it is close-on-exec.
+    Its input is empty, and its two outputs are one pipe. The channel is close-on-exec: programs that a plugin starts
+    must not inherit it.
     """
     channel, output = fds
     null = os.open(os.devnull, os.O_RDONLY)
-    # First out of the way of 0 to 3: a descriptor among them could be overwritten before it is copied.
+    # Move them away from 0 to 3 first: a descriptor among these could be overwritten before it is copied.
     channel, output, null = (_above(fd) for fd in (channel, output, null))
     for source, place in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, place)
@@ -212,7 +213,7 @@ def _keep_descriptors(fds: list[int]) -> int:
 
 
 def _print_to_log() -> None:
-    """Send every line that is printed at once, so that a crash loses none; and say where it crashed or was stopped."""
+    """Send each printed line at once, so that a crash loses none, and print a traceback on a crash or SIGTERM."""
     sys.stdout = sys.stderr = open(  # noqa: SIM115 - for the life of the process
         1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
     )
@@ -247,10 +248,10 @@ def _drain(fd: int) -> None:
 
 
 def main(control_fd: int, preload: list[str]) -> None:
-    """Import what workers will need, then serve; see the module's text."""
+    """Import the workers' libraries, then serve; see the module's docstring."""
     become_subreaper()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the terminal's Ctrl-C is the server's to act on
+        signal.signal(number, signal.SIG_IGN)  # only the server acts on Ctrl-C
     for module in preload:
         importlib.import_module(module)
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages shared with this process

@@ -1,8 +1,8 @@
 """A ring of frames in shared memory.
 
-The ring is one ``memfd``: nothing in the file system to unlink, and gone with the last process that has it. The owner
-hands its descriptor to one writer and, once that has mapped it, seals it: whoever maps it afterwards can only read, so
-that no plugin can change what the next one sees (``F_SEAL_FUTURE_WRITE``, Linux 5.1).
+The ring is one ``memfd``: it has no file to unlink, and is gone with the last process that has it. The owner hands its
+descriptor to one writer and, once that has mapped it, seals it. Later mappings can only read, so that no plugin can
+change the frame that the next one sees (``F_SEAL_FUTURE_WRITE``, Linux 5.1).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _F_SEAL_SEAL, _F_SEAL_SHRINK, _F_SEAL_GROW, _F_SEAL_FUTURE_WRITE = 0x1, 0x2, 0x4
 
 
 def slots_for(frame_bytes: int, wanted: int, ring_bytes: int) -> int:
-    """How many slots a ring of at most ``ring_bytes`` has: as many as wanted and fit, but never less than two."""
+    """The number of slots for a ring: as many as wanted and as fit into ``ring_bytes``, but at least two."""
     return max(MIN_SLOTS, min(wanted, ring_bytes // _slot_bytes(frame_bytes)))
 
 
@@ -32,10 +32,10 @@ def _slot_bytes(frame_bytes: int) -> int:
 
 
 class FrameRing:
-    """The owner's view: which slots are free. It never maps the memory.
+    """The owner's view, which knows the free slots and never maps the memory.
 
-    A slot is leased, filled by the writer, read by whoever is told its number, and released. It may be shared before
-    that: it is free when all its users have released it.
+    A slot is leased, filled by the writer, read by the processes that get its number, and released. It can be shared
+    while it is leased; it is free when all its users have released it.
     """
 
     def __init__(self, slots: int, frame_bytes: int) -> None:
@@ -53,15 +53,15 @@ class FrameRing:
 
     @property
     def free(self) -> int:
-        """How many slots are not leased."""
+        """The number of free slots."""
         return len(self._free)
 
     def seal(self) -> None:
-        """From now on the ring can only be mapped for reading; mappings made before stay as they are."""
+        """Allow only mappings for reading from now on; mappings made before stay as they are."""
         fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE | _F_SEAL_SEAL)
 
     def lease(self) -> int | None:
-        """A free slot, which is then in use until it is released; None when all are."""
+        """Take a free slot, which is in use until it is released; None if all are in use."""
         if not self._free:
             return None
         slot = self._free.pop(0)
@@ -69,7 +69,7 @@ class FrameRing:
         return slot
 
     def share(self, slot: int) -> None:
-        """Have one more user of a slot that is in use.
+        """Add a user to a slot that is in use.
 
         Raises:
             ValueError: it was not leased.
@@ -78,7 +78,7 @@ class FrameRing:
         self._users[slot] += 1
 
     def release(self, slot: int) -> None:
-        """One user of a slot less; the last one gives it back.
+        """Remove a user from a slot; after the last one it is free.
 
         Raises:
             ValueError: it was not leased.
@@ -93,7 +93,7 @@ class FrameRing:
             raise ValueError(f"slot {slot} is not leased")
 
     def close(self) -> None:
-        """Close the owner's descriptor; the memory goes when no process has it mapped any more."""
+        """Close the owner's descriptor; the memory is freed when no process has it mapped any more."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -113,7 +113,7 @@ class _RingView:
         """The picture in a slot: HxWx3, uint8, BGR, without a copy.
 
         Raises:
-            ValueError: there is no such slot, or the picture is larger than one.
+            ValueError: the slot does not exist, or the picture is empty or larger than a slot.
         """
         size = height * width * CHANNELS
         if not 0 <= slot < self._slots or min(height, width) < 1 or size > self._slot_bytes:
@@ -123,14 +123,14 @@ class _RingView:
 
 
 class RingWriter(_RingView):
-    """The writer's view: arrays that can be written to. Takes the descriptor over."""
+    """The writer's view, with writable arrays. It takes over the descriptor."""
 
     def __init__(self, fd: int, slots: int, slot_bytes: int) -> None:
         super().__init__(fd, slots, slot_bytes, protection=mmap.PROT_READ | mmap.PROT_WRITE)
 
 
 class RingReader(_RingView):
-    """A reader's view: arrays that numpy refuses to write to and the kernel protects. Takes the descriptor over."""
+    """A reader's view, with arrays that numpy and the kernel protect from writing. It takes over the descriptor."""
 
     def __init__(self, fd: int, slots: int, slot_bytes: int) -> None:
         super().__init__(fd, slots, slot_bytes, protection=mmap.PROT_READ)

@@ -1,4 +1,4 @@
-"""How much memory a worker and what it started use, as the kernel tells it in ``/proc``. Plain and blocking."""
+"""The memory that a worker and its descendants use, read from ``/proc``. Synchronous and blocking."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def uses_more(pid: int, limit: int) -> bool:
-    """Whether a process and all below it have more than ``limit`` bytes resident.
+    """True if a process and its descendants together have more than ``limit`` bytes resident.
 
-    A page that several processes share counts in shares; the costly exact figures are asked for only where the cheap
-    ones, in which it counts in full for each, are beyond the limit.
+    A page that several processes share is divided among them. This exact figure is costly. It is read only if the cheap
+    one, which counts such a page in full for each process, exceeds the limit.
     """
     tree = (pid, *descendants(pid))
     return sum(map(_resident, tree)) > limit and sum(map(_proportional, tree)) > limit
 
 
 def _resident(pid: int) -> int:
-    """0 once it has ended."""
+    """The resident bytes of a process, shared pages in full; 0 once it has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE
     except (OSError, IndexError):
@@ -29,7 +29,7 @@ def _resident(pid: int) -> int:
 
 
 def _proportional(pid: int) -> int:
-    """What is resident, shared pages in shares; all of it where the process or the kernel does not let us look."""
+    """The resident bytes of a process, shared pages divided; in full if the exact figure cannot be read."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))

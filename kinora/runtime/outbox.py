@@ -1,4 +1,4 @@
-"""What waits to be sent to one subscriber, and what may be dropped when that is too much."""
+"""The queue of events for one subscriber, and the choice of those to drop when it is too long."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ MAX_BYTES = 8 * 2**20
 
 
 class Overflow(enum.Enum):
-    """What may become of an event whose subscriber is too slow."""
+    """The treatment of an event if its subscriber is too slow."""
 
     KEPT = "kept"
     """Never dropped."""
     REPLACED = "replaced"
-    """Dropped first: the oldest that a newer one of the same key replaces, at last even those that none replaces."""
+    """Dropped first, oldest first, if a newer one of the same key replaces it; dropped last of all if none does."""
     LATEST = "latest"
     """Dropped second, oldest first, but never the latest of its key."""
 
 
 class Event(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """One message as it goes to every subscriber: numbered, and encoded once."""
+    """One message to all subscribers, numbered and encoded once."""
 
     seq: int
     """Grows by one with each published event; an event made for one subscriber repeats the newest."""
@@ -34,18 +34,18 @@ class Event(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     key: Hashable = None
     """Events of the same key replace each other."""
     topic: Hashable = None
-    """What it is about; a topic can be forgotten as a whole."""
+    """Its subject; a topic can be forgotten as a whole."""
     source: object = None
-    """What filters look at."""
+    """The object that filters look at."""
     time: float = 0.0
-    """When it was published, in seconds of the publisher's clock."""
+    """The time of publishing, in seconds of the publisher's clock."""
     numbered: bool = True
-    """Whether it is one of those that are counted: nothing is said of others that are dropped."""
+    """True if it has a number of its own; only then is it reported if it is dropped."""
 
 
 @attrs.frozen
 class Dropped:
-    """What went missing since the last ``take``: ``count`` events numbered from ``first`` to ``last``."""
+    """The events dropped since the last ``take``: ``count`` events numbered from ``first`` to ``last``."""
 
     first: int
     last: int
@@ -54,32 +54,32 @@ class Dropped:
 
 @attrs.frozen
 class Taken:
-    """Events in the order of their coming, and what was dropped before them or among them."""
+    """Events in the order of their arrival, and those dropped before them or among them."""
 
     events: tuple[Event, ...]
     dropped: Dropped | None
 
 
 class OutboxFull(Exception):
-    """What must not be dropped fills the outbox: its owner is to be given up."""
+    """Events that must not be dropped fill the outbox: its subscriber must be given up."""
 
 
 class Outbox:
-    """A queue with limits in messages and in bytes that drops what can be missed most easily.
+    """A queue with limits in messages and in bytes that drops the events that are missed least.
 
-    Nothing is dropped before a limit is passed. Plain and synchronous: waiting for room is what it is there to avoid.
+    Nothing is dropped before a limit is passed. It is synchronous: its purpose is that no publisher waits for room.
     """
 
     def __init__(self, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
         self.max_messages = max_messages
         self.max_bytes = max_bytes
         self.bytes = 0
-        """Size of what waits."""
+        """The size of the waiting events."""
         self._next = 0
         self._events: dict[int, Event] = {}
-        """By number of entry, in the order of their coming; session-only events repeat a seq, so that is no key."""
+        """By number of entry, in the order of arrival; ``seq`` is not unique, for session-only events repeat one."""
         self._newest: dict[Overflow, dict[Hashable, int]] = {Overflow.REPLACED: {}, Overflow.LATEST: {}}
-        """Per key the number of its latest entry, in the order of their coming."""
+        """Per key the number of its latest entry, in the order of arrival."""
         self._outdated: dict[Overflow, list[int]] = {Overflow.REPLACED: [], Overflow.LATEST: []}
         """Heaps of the numbers of entries that a newer one replaces."""
         self._dropped: Dropped | None = None
@@ -88,10 +88,10 @@ class Outbox:
         return len(self._events)
 
     def put(self, event: Event) -> None:
-        """Append an event, dropping what may be dropped if a limit is passed, at worst the event itself.
+        """Append an event, and drop events while a limit is passed, at worst the new one itself.
 
         Raises:
-            OutboxFull: nothing can be dropped any more; the event is not in.
+            OutboxFull: no event may be dropped; the new one was not appended.
         """
         number = self._next
         self._next += 1
@@ -106,7 +106,7 @@ class Outbox:
             self._drop_one(number)
 
     def take(self, max_bytes: int) -> Taken:
-        """The oldest events, up to ``max_bytes`` together but at least one if any wait, and what was dropped."""
+        """Take the oldest events, up to ``max_bytes`` together but at least one if any wait, and report the dropped."""
         size = 0
         taken: dict[int, Event] = {}
         for number, event in self._events.items():
@@ -134,7 +134,7 @@ class Outbox:
             self._dropped = Dropped(first, last, before.count + 1)
 
     def _droppable(self) -> int | None:
-        """The number of the entry that is missed least."""
+        """The number of the entry that is missed least; None if none may be dropped."""
         for outdated in self._outdated.values():
             if outdated:
                 return heapq.heappop(outdated)

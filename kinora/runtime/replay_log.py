@@ -1,4 +1,4 @@
-"""The newest events, kept for subscribers that come back and ask for what they missed."""
+"""The newest events, kept for subscribers that come back and ask for those that they missed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ ID_PATTERN = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII)
 
 @attrs.frozen
 class Lost:
-    """A range of events, both ends included, of which some cannot be had any more."""
+    """A range of events, both ends included, of which some cannot be replayed any more."""
 
     first: str
     last: str
     reason: Literal["expired", "restarted", "deleted"]
     topic: Hashable = None
-    """What the lost events were about, if they were about one thing: others of the range are still there."""
+    """The topic of the lost events, if they have one in common; the range's other events are still there."""
 
 
 class ReplayLog:
-    """The newest events of one epoch, up to a number and a size in bytes; the oldest make room.
+    """The newest events of one epoch, up to a number and a size in bytes; beyond that the oldest are removed.
 
-    An event's id is ``<epoch>-<seq>``. Events of a forgotten topic keep their place but are never given out again.
+    An event's id is ``<epoch>-<seq>``. Events of a forgotten topic keep their place but are never replayed again.
     """
 
     def __init__(self, epoch: str, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
@@ -40,12 +40,12 @@ class ReplayLog:
         self.max_messages = max_messages
         self.max_bytes = max_bytes
         self.bytes = 0
-        """Size of what is kept."""
+        """The size of the kept events."""
         self.last = 0
-        """Number of the newest event."""
+        """The number of the newest event."""
         self._events: deque[Event] = deque()
         self._forgotten: dict[Hashable, int] = {}
-        """Per topic the number up to which its events are forgotten, in growing order."""
+        """Per topic the number up to which its events are forgotten, in increasing order."""
 
     def __len__(self) -> int:
         return len(self._events)
@@ -55,7 +55,7 @@ class ReplayLog:
         return f"{self.epoch}-{seq}"
 
     def append(self, event: Event) -> None:
-        """Keep the next event; its number is one more than the last one's."""
+        """Keep the next event, whose number is one more than the last one's."""
         self._events.append(event)
         self.last = event.seq
         self.bytes += len(event.data)
@@ -65,7 +65,7 @@ class ReplayLog:
             del self._forgotten[next(iter(self._forgotten))]
 
     def since(self, event_id: str) -> list[Event | Lost] | None:
-        """Everything after the event with this id, in order, lost ranges where they begin.
+        """All events after the one with this id, in order; a lost range stands where it begins.
 
         None if no event can ever have had this id.
         """
@@ -78,13 +78,13 @@ class ReplayLog:
         return self._after(seq) if seq <= self.last else None
 
     def forget(self, topic: Hashable) -> None:
-        """Give out no event that this topic has so far: they are replayed as one lost range."""
+        """Stop replaying the events that this topic has so far; one lost range stands for them."""
         self._forgotten.pop(topic, None)
         self._forgotten[topic] = self.last
 
     @property
     def _first(self) -> int:
-        """Number of the oldest event that is kept."""
+        """The number of the oldest kept event."""
         return self.last - len(self._events) + 1
 
     def _after(self, seq: int) -> list[Event | Lost]:

@@ -1,4 +1,4 @@
-"""Starts concurrent things in order, stops them in reverse, and starts those again that crash, within reason."""
+"""Starts child tasks in order, stops them in reverse order, and restarts those that crash, up to a limit."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ State = Literal["down", "starting", "up"]
 
 @attrs.frozen(kw_only=True)
 class ChildSpec:
-    """One supervised thing."""
+    """One supervised child."""
 
     name: str
     run: Callable[..., Awaitable[object]]
     """Called as ``run(task_status=...)``; calls ``task_status.started()`` when it is ready."""
     stop: Callable[[], None] | None = None
-    """Asks it to finish by itself; None: it is cancelled."""
+    """Asks it to finish by itself; if None, it is cancelled."""
     grace_s: float = 5.0
-    """How long it may take to finish by itself, and again to end once cancelled."""
+    """The time it gets to finish by itself, and again to end once cancelled."""
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
-    """Started again after any end; only after a crash; never."""
+    """When it is started again: after any end, only after a crash, never."""
     optional: bool = False
-    """When it crashes too often it stays down and the others go on; its crashes count for itself alone."""
+    """If it crashes too often, it stays down and the others go on; its crashes do not count against them."""
 
 
 @attrs.frozen
 class ChildStatistics:
-    """How one child is doing."""
+    """Figures of one child."""
 
     name: str
     state: State
@@ -45,7 +45,7 @@ class ChildStatistics:
 
 @attrs.frozen
 class SupervisorStatistics:
-    """How a supervisor's children are doing, in the order of their start."""
+    """Figures of a supervisor's children, in the order of their start."""
 
     name: str
     children: tuple[ChildStatistics, ...]
@@ -56,13 +56,13 @@ class RestartIntensityExceeded(Exception):
 
 
 class ChildReturned(Exception):
-    """A child that is to run for ever returned without being asked to stop: as bad as a crash."""
+    """A child that should run for ever returned without being asked to stop; this counts as a crash."""
 
 
 class RestartPolicy:
-    """Decides after each crash whether to start again, and after what wait.
+    """Decides after each crash whether to restart, and after which delay.
 
-    It gives up beyond ``intensity`` crashes in ``period_s`` seconds; with each of these the wait doubles.
+    It gives up beyond ``intensity`` crashes in ``period_s`` seconds; each crash in this time doubles the delay.
     """
 
     def __init__(self, *, intensity: int, period_s: float, backoff_s: float, backoff_max_s: float) -> None:
@@ -73,7 +73,10 @@ class RestartPolicy:
         self._crashes: deque[float] = deque()
 
     def crashed(self, now: float) -> float | None:
-        """Seconds to wait before the next start, None to give up; ``now`` in seconds of a monotonic clock."""
+        """Note a crash. Return the seconds to wait before the next start, or None to give up.
+
+        ``now`` is in seconds of a monotonic clock.
+        """
         while self._crashes and self._crashes[0] <= now - self.period_s:
             self._crashes.popleft()
         if len(self._crashes) >= self.intensity:
@@ -84,7 +87,7 @@ class RestartPolicy:
 
 @attrs.define(eq=False)
 class _Child:
-    """A child's present life. Also the ``task_status`` that its ``run`` gets."""
+    """A running child and its history. It is also the ``task_status`` that its ``run`` gets."""
 
     spec: ChildSpec
     policy: RestartPolicy
@@ -93,27 +96,27 @@ class _Child:
     last_error: str | None = None
     stopping: bool = False
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    """Of the present or the next life, the wait before it included."""
+    """The scope of the present or the next run, with the delay before it."""
     settled: trio.Event = attrs.field(factory=trio.Event)
-    """Set when it is up for the first time, or it is clear that the others need not wait for it."""
+    """Set when it is up for the first time, or when the others need not wait for it any more."""
     ended: trio.Event = attrs.field(factory=trio.Event)
     """Set when it will not run again."""
 
     def started(self, value: object = None) -> None:  # noqa: ARG002 - the signature is that of Trio's TaskStatus
-        """Called by the child itself: it is ready."""
+        """Mark the child as up; the child itself calls this."""
         self.state = "up"
         # From here on an outer cancellation must not reach it directly: the supervisor stops its children in order.
         self.scope.shield = True
         self.settled.set()
 
     async def live(self, delay_s: float) -> Exception | None:
-        """Wait, run once, and give the crash it ended with."""
+        """Wait, run once, and return the crash that ended the run, if any."""
         self.state = "starting"
         try:
             with self.scope:
                 await trio.sleep(delay_s)
                 await self.spec.run(task_status=self)
-        except Exception as error:  # noqa: BLE001 - whatever a child ends with is the restart policy's to judge
+        except Exception as error:  # noqa: BLE001 - the restart policy judges every crash
             return error
         finally:
             self.state = "down"
@@ -123,7 +126,7 @@ class _Child:
         return None
 
     async def stop(self) -> None:
-        """End it: politely where that is possible, and after its grace by cancelling it."""
+        """End it: ask it to stop if possible, and cancel it after its grace."""
         self.stopping = True
         with trio.move_on_after(2 * self.spec.grace_s):
             if self.state == "up" and self.spec.stop is not None:
@@ -146,10 +149,10 @@ class _Child:
 
 
 class Supervisor:
-    """Keeps its children running: ordered start, reverse stop, each crash answered by a restart of that child alone.
+    """Keeps its children running: it starts them in order, stops them in reverse, and restarts each one that crashes.
 
-    Needed children share one restart intensity, an optional one has its own. When it is exceeded, or a needed child
-    fails in its first start, all are stopped and ``run`` raises.
+    Needed children share one restart intensity, and each optional one has its own. If the shared one is exceeded, or
+    a needed child fails in its first start, all are stopped and ``run`` raises.
     """
 
     def __init__(
@@ -184,11 +187,11 @@ class Supervisor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start the children, keep them running, and return when ``stop`` was called and all have ended.
 
-        Cancelled, it stops them in the same order, which takes at most twice the sum of their graces.
+        If this is cancelled, it stops them in the same order, which takes at most twice the sum of their graces.
 
         Raises:
             RestartIntensityExceeded: from the last crash; all children are stopped.
-            Exception: what a needed child raised in its first start; those started before it are stopped.
+            Exception: raised by a needed child in its first start; those started before it are stopped.
         """
         self._reset()
         alive: list[_Child] = []
@@ -215,11 +218,11 @@ class Supervisor:
         self._starting.cancel(reason="stopped while starting")
 
     def is_up(self, name: str) -> bool:
-        """Whether this child has started and not ended."""
+        """True while this child is up: it has started and not ended."""
         return self._children[name].state == "up"
 
     def statistics(self) -> SupervisorStatistics:
-        """Figures of this moment."""
+        """The present figures."""
         return SupervisorStatistics(self.name, tuple(child.statistics() for child in self._children.values()))
 
     async def _keep_alive(self, child: _Child) -> None:
@@ -233,7 +236,7 @@ class Supervisor:
             child.ended.set()
 
     def _after_crash(self, child: _Child, error: Exception) -> float | None:
-        """Seconds to wait before the next start; None if there will be none."""
+        """The seconds to wait before the next start; None if there will be none."""
         child.last_error = repr(error)
         log.error("child crashed", supervisor=self.name, child=child.spec.name, exc_info=error)
         if child.stopping or child.spec.restart == "temporary":

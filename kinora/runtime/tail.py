@@ -1,4 +1,4 @@
-"""The last part of a text that may be endless."""
+"""The last part of a text of any length."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 
 
 class Tail:
-    """Keeps the last ``limit`` of the bytes that it is given."""
+    """Keeps the last ``limit`` bytes of all that are added."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -26,9 +26,9 @@ class Tail:
                 self._size += len(oldest) - excess
 
     def data(self) -> bytes:
-        """What is kept."""
+        """The kept bytes."""
         return b"".join(self._parts)
 
     def text(self) -> str:
-        """The same as text; bytes that are no UTF-8 are shown as such."""
+        """The kept bytes as text, with an escape for each byte that is not UTF-8."""
         return self.data().decode("utf-8", "backslashreplace")

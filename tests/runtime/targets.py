@@ -1,4 +1,4 @@
-"""What the tests have worker processes do. Imports little: it is imported in each of them."""
+"""Targets for worker processes in tests. It imports little, for each of them imports it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ HOPS = 20_000
 
 
 def echo(channel: Channel) -> None:
-    """Send back whatever comes."""
+    """Send back every message."""
     while True:
         data, _ = channel.recv()
         channel.send(data)
 
 
 def hesitant(channel: Channel) -> None:
-    """Say for three seconds that there is progress, then send back what has come."""
+    """Report progress for three seconds, then send back the message."""
     data, _ = channel.recv()
     for _ in range(30):
         time.sleep(0.1)
@@ -38,13 +38,13 @@ def hesitant(channel: Channel) -> None:
 
 
 def mute(channel: Channel) -> None:
-    """Take what comes and say nothing."""
+    """Receive messages and answer none."""
     while True:
         channel.recv()
 
 
 def swap(channel: Channel) -> None:
-    """Send a message as large as the one that is coming, before reading that; then say whether both were the same."""
+    """Send a message as large as the one that is coming, before reading that; then say if both were the same."""
     size = int(channel.recv()[0])
     mine = bytes(size)
     channel.send(mine)
@@ -52,7 +52,7 @@ def swap(channel: Channel) -> None:
 
 
 def farewell(channel: Channel) -> None:
-    """Say two things and end as told, without reading what else has been sent."""
+    """Send two messages and end as told, without reading any further message."""
     how = channel.recv()[0].decode()
     channel.send(b"first")
     channel.send(b"second" * 50_000)
@@ -108,7 +108,7 @@ def hung_up(channel: Channel) -> None:
 
 
 def descriptors(channel: Channel) -> None:
-    """Say which descriptors there are, and what each of them is."""
+    """Send the open descriptors and their targets."""
     found = {}
     for path in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # the one that lists them
@@ -125,7 +125,7 @@ def chatter(channel: Channel) -> None:
 
 
 def numbers(channel: Channel) -> None:
-    """Print the numbers up to what is asked for, some of them past Python, and crash."""
+    """Print the numbers up to the requested one, some of them past Python, and crash."""
     for number in range(int(channel.recv()[0])):
         os.write(1 + number % 2, b"%d\n" % number)
     os.abort()
@@ -146,7 +146,7 @@ def family(channel: Channel) -> None:
 
 
 def _linger(tell: int) -> NoReturn:
-    """Be there, ignore what can be ignored, and keep everything inherited."""
+    """Stay alive, ignore every signal that can be ignored, and keep everything inherited."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     os.write(tell, b"!")
@@ -215,7 +215,7 @@ _FAMILIES: dict[str, Callable[[int], int]] = {
 
 
 def ring(channel: Channel) -> None:
-    """Map a ring as told, then do to it what is asked for, and say what came of it."""
+    """Map a ring as told, then carry out each order on it, and send its outcome."""
     from kinora.runtime.frames import RingReader, RingWriter  # noqa: PLC0415 - the others do without numpy
 
     data, (fd,) = channel.recv()
@@ -288,7 +288,7 @@ _RING_ORDERS: dict[str, Callable[[object, int], object]] = {
 
 
 def environment(channel: Channel) -> None:
-    """Say what this process is like."""
+    """Send some properties of this process."""
     status = Path("/proc/self/status").read_text()
     threads = next(line.split()[1] for line in status.splitlines() if line.startswith("Threads"))
     facts = {

@@ -1,4 +1,4 @@
-"""Every subscriber gets every event once and in order; those that come back get what they missed."""
+"""Every subscriber gets every event once and in order; those that come back get the events that they missed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Topics:
     topics: frozenset[str] = frozenset()
 
     def accepts(self, event: Event) -> bool:
-        """Whether it is of one of the topics."""
+        """True if it is of one of the topics."""
         return not self.topics or event.topic in self.topics
 
 
@@ -34,7 +34,7 @@ def text(message_id: str) -> bytes:
 
 
 def collector(batches: list[Batch]) -> Callable[[Batch], None]:
-    """A subscriber that keeps what it is offered."""
+    """A subscriber that keeps all that it is offered."""
     return batches.append
 
 
@@ -57,13 +57,13 @@ def filled(count: int, max_messages: int = 100, max_bytes: int = 10_000) -> Repl
 
 
 def shown(log: ReplayLog, event_id: str) -> list[int | Lost] | None:
-    """What is replayed, events as their numbers."""
+    """The replay, with events as their numbers."""
     found = log.since(event_id)
     return None if found is None else [item.seq if isinstance(item, Event) else item for item in found]
 
 
 async def test_events_published_together_are_offered_together(autojump_clock: MockClock) -> None:
-    """What is published in one scheduler pass reaches a subscriber as one batch, in order."""
+    """Events published in one scheduler pass reach a subscriber as one batch, in order."""
     broadcast = Broadcast()
     batches: list[Batch] = []
     broadcast.subscribe(collector(batches), Topics())
@@ -131,7 +131,7 @@ def test_unsubscribing_ends_the_offers() -> None:
 
 
 def test_a_publisher_that_never_yields_does_not_fill_memory() -> None:
-    """What waits to be offered is bounded: beyond that the publisher itself hands it on."""
+    """The number of waiting events is bounded: beyond that the publisher itself delivers them."""
     broadcast = new_broadcast()
     batches: list[Batch] = []
     broadcast.subscribe(collector(batches), Topics())
@@ -142,7 +142,7 @@ def test_a_publisher_that_never_yields_does_not_fill_memory() -> None:
 
 @attrs.define
 class Member:
-    """A subscriber, and what it has been offered of all that was said from ``began`` on."""
+    """A subscriber, and all that it was offered of the events from ``began`` on."""
 
     began: int
     subscription: Subscription
@@ -228,7 +228,7 @@ STEPS = st.sampled_from(
 
 @given(st.lists(st.tuples(STEPS, st.integers(0, 5)), max_size=80))
 def test_handing_on_may_be_interrupted_anywhere(steps: list[tuple[Callable[[Meeting, int], None], int]]) -> None:
-    """Whatever is published, joins, leaves or is handed on between two offers, each gets all of its time in order."""
+    """Through any changes between two offers, each subscriber gets all events of its time, in order."""
     meeting = Meeting()
     for step, number in steps:
         step(meeting, number)
@@ -331,7 +331,7 @@ def test_what_a_topic_says_after_it_was_forgotten_is_replayed() -> None:
     st.integers(0, 60),
 )
 def test_replay_accounts_for_every_number(steps: list[int | str], after: int) -> None:
-    """Whatever was published and forgotten, each number after the asked one is replayed or in a lost range."""
+    """After any publishing and forgetting, each number after the asked one is replayed or in a lost range."""
     log = ReplayLog("e", max_messages=8, max_bytes=100)
     for step in steps:
         if isinstance(step, int):

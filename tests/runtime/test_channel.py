@@ -49,7 +49,7 @@ def test_packets_put_together_are_the_message(size: int, tail: bytes) -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1))
 def test_no_bytes_break_the_assembler(stream: list[bytes]) -> None:
-    """Whatever arrives is part of a message or a ProtocolError, never another exception."""
+    """Any packet is part of a message or a ProtocolError, never another exception."""
     assembler = Assembler()
     try:
         for packet in stream:
@@ -61,7 +61,7 @@ def test_no_bytes_break_the_assembler(stream: list[bytes]) -> None:
 
 
 def test_a_message_may_have_the_full_size_and_no_more() -> None:
-    """The limit is the same for who sends and who receives."""
+    """The limit is the same for the sender and the receiver."""
     assembler = Assembler()
     parts = [assembler.add(packet) for packet in packets(bytes(MAX_MESSAGE_BYTES))]
     assert parts[-1] == bytes(MAX_MESSAGE_BYTES)
@@ -117,7 +117,7 @@ def test_descriptors_come_with_the_first_packet_and_are_the_receivers(ends: Ends
 
 
 def test_the_end_of_the_other_side_is_an_end_of_file(sockets: tuple[socket.socket, socket.socket]) -> None:
-    """What it had sent is read first; then EOFError, again and again; sending to it is an OSError."""
+    """Its messages are read first; then EOFError, again and again; sending to it is an OSError."""
     ours, theirs = sockets
     channel = Channel(theirs)
     Channel(ours).send(b"last")
@@ -156,5 +156,5 @@ def test_an_unfinished_message_is_an_end_of_file_and_keeps_no_descriptor(
 
 
 def test_both_ends_are_closed_on_exec(sockets: tuple[socket.socket, socket.socket]) -> None:
-    """No program that is started inherits a channel."""
+    """Programs that are started do not inherit a channel."""
     assert not any(os.get_inheritable(end.fileno()) for end in sockets)

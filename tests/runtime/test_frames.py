@@ -1,4 +1,4 @@
-"""The ring of frames: whose turn a slot is, and who may write to it."""
+"""The ring of frames: the users of a slot, and the one process that may write to it."""
 
 import json
 import os
@@ -47,7 +47,7 @@ async def holder(forks: ForkServer, ring: FrameRing, kind: str, slot: int = 0) -
 
 
 async def tell(worker: Worker, order: str) -> Any:
-    """What came of an order."""
+    """The outcome of an order."""
     await worker.send(order.encode())
     return json.loads(await worker.receive())
 
@@ -71,7 +71,7 @@ def test_a_ring_has_what_fits_but_never_less_than_two_slots(
 
 @given(st.lists(st.booleans(), max_size=60))
 def test_a_slot_is_leased_to_one_at_a_time(leases: list[bool]) -> None:
-    """Whatever the order of leases and releases, no slot is out twice, and free slots are counted right."""
+    """In any order of leases and releases, no slot is out twice, and free slots are counted right."""
     ring = FrameRing(3, 1)
     try:
         out: list[int] = []
@@ -89,7 +89,7 @@ def test_a_slot_is_leased_to_one_at_a_time(leases: list[bool]) -> None:
 
 
 def test_a_slot_that_is_not_leased_cannot_be_released(ring: FrameRing) -> None:
-    """Neither one that never was, nor one for the second time, nor one that does not exist."""
+    """A slot that was never leased, is already released or does not exist cannot be released."""
     slot = ring.lease()
     assert slot == 0
     ring.release(slot)
@@ -133,7 +133,7 @@ def test_a_picture_that_is_not_in_the_ring_is_refused(ring: FrameRing, slot: int
 
 
 def test_a_view_takes_its_descriptor_over(ring: FrameRing) -> None:
-    """It is closed whether the memory could be mapped or not."""
+    """It is closed also if the memory cannot be mapped."""
     mapped = os.dup(ring.fd)
     reader = RingReader(mapped, ring.slots, ring.slot_bytes)
     with pytest.raises(OSError, match="Bad file descriptor"):
@@ -147,7 +147,7 @@ def test_a_view_takes_its_descriptor_over(ring: FrameRing) -> None:
 
 
 def test_closing_twice_is_closing_once(ring: FrameRing) -> None:
-    """The second time does not close what has got the same number meanwhile."""
+    """The second time does not close another file that has got the same number meanwhile."""
     ring.close()
     reading, writing = os.pipe()
     ring.close()
@@ -207,7 +207,7 @@ async def test_a_reader_that_writes_all_the_same_crashes_alone(forks: ForkServer
 
 
 async def test_a_sealed_ring_has_no_second_writer(forks: ForkServer, ring: FrameRing) -> None:
-    """Whoever asks to be the writer afterwards fails."""
+    """Mapping as the writer fails afterwards."""
     ring.seal()
     late = await forks.fork("tests.runtime.targets:ring", "late")
     ask = {"as": "writer", "slots": ring.slots, "slot_bytes": ring.slot_bytes, "slot": 0}
@@ -240,7 +240,7 @@ def _shared_memory() -> int:
 
 
 def test_a_shared_slot_is_free_when_all_have_released_it() -> None:
-    """As many releases as users; one more is an error, and so is sharing what nobody uses."""
+    """It takes as many releases as users; one more is an error, and so is sharing a free slot."""
     ring = FrameRing(2, 100)
     slot = ring.lease()
     assert slot is not None

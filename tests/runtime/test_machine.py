@@ -1,4 +1,4 @@
-"""What the machine has, and how workers share it."""
+"""The machine's resources, and their division among workers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def test_stages_share_the_cores_and_never_oversubscribe_them(
 
 
 def test_the_machine_is_no_larger_than_it_is() -> None:
-    """What may be used is at least something and at most what there is."""
+    """The usable resources are more than none and at most the machine's."""
     assert 1 <= cores() <= (os.cpu_count() or 1)
     assert 2**20 < memory_bytes() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

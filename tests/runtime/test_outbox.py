@@ -1,4 +1,4 @@
-"""The outbox keeps its limits, drops what is missed least, and never anything that must not be dropped."""
+"""The outbox keeps its limits, drops the events that are missed least, and never those that must not be dropped."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def least_missed(waiting: list[Event]) -> Event | None:
 
 
 def too_much(waiting: list[Event]) -> bool:
-    """Whether a limit is passed."""
+    """True if a limit is passed."""
     return len(waiting) > MAX_MESSAGES or sum(len(event.data) for event in waiting) > MAX_BYTES
 
 
 @given(st.lists(st.one_of(kinds, takes), max_size=80))
 def test_outbox_does_what_the_plain_rules_say(steps: list[tuple[Overflow, str, int] | int]) -> None:
-    """Whatever is put and taken, contents, drops and refusals are those of a list worked through by the rules."""
+    """For all puts and takes, contents, drops and refusals are those of a list worked through by the rules."""
     outbox = Outbox(MAX_MESSAGES, MAX_BYTES)
     waiting: list[Event] = []
     dropped: list[Event] = []
@@ -112,7 +112,7 @@ def test_replaced_goes_before_latest() -> None:
 
 
 def test_the_latest_of_a_key_stays() -> None:
-    """The last progress of a job is there however many messages came after it."""
+    """The last progress of a job is still there after any number of messages."""
     outbox = Outbox(max_messages=3)
     outbox.put(event(1, Overflow.LATEST, "progress of job 1"))
     for seq in range(2, 50):
@@ -131,7 +131,7 @@ def test_full_of_what_must_stay_refuses_more() -> None:
 
 
 def test_a_newcomer_may_be_the_one_that_goes() -> None:
-    """A frame that finds the outbox full of warnings is itself dropped, and that is said."""
+    """A frame that finds the outbox full of warnings is itself dropped, and that is reported."""
     outbox = Outbox(max_messages=1)
     outbox.put(event(1))
     outbox.put(event(2, Overflow.REPLACED))
@@ -141,7 +141,7 @@ def test_a_newcomer_may_be_the_one_that_goes() -> None:
 
 
 def test_a_client_that_keeps_being_behind_costs_no_more_memory() -> None:
-    """What the outbox knows of outdated messages goes with them, also if it is never empty."""
+    """The outbox's notes on outdated messages go with them, also if it is never empty."""
     outbox = Outbox(max_messages=10)
     for seq in range(1_000):
         outbox.put(event(seq, Overflow.LATEST))

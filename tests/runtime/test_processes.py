@@ -1,4 +1,4 @@
-"""Who is whose child, and dying with one's parent, with real processes."""
+"""The tree of processes, and dying with one's parent, with real processes."""
 
 import os
 import signal
@@ -81,14 +81,14 @@ def test_all_descendants_are_found_whichever_thread_started_them() -> None:
 
 
 def test_a_process_that_does_not_exist_has_no_children() -> None:
-    """A pid that is no process's, or not any more, is no error."""
+    """A pid without a process, or whose process has ended, has no children and raises no error."""
     with run("") as process:
         process.wait()
         assert children(process.pid) == descendants(process.pid) == set()
 
 
 def test_a_process_dies_with_its_parent() -> None:
-    """When the parent ends in whatever way, the kernel kills the child, whose output then ends."""
+    """When the parent ends in any way, the kernel kills the child, whose output then ends."""
     with run(DIES_WITH, "0") as process:
         assert process.stdout is not None
         assert os.read(process.stdout.fileno(), 10) == b"armed"
@@ -114,7 +114,7 @@ def test_a_subreaper_adopts_orphans() -> None:
 
 
 def test_a_signal_that_does_not_exist_is_an_error() -> None:
-    """What the kernel refuses is raised."""
+    """A refusal of the kernel is raised."""
     code = "from kinora.runtime.processes import die_with_parent; import os; die_with_parent(1000, os.getppid())"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert b"Invalid argument" in result.stderr
@@ -122,7 +122,7 @@ def test_a_signal_that_does_not_exist_is_an_error() -> None:
 
 @pytest.mark.parametrize("name", ["plain", "a b) c (d", ") R 1 1"])
 def test_a_process_may_have_any_name(name: str) -> None:
-    """Its name in /proc, which it can choose, does not confuse who its parent is."""
+    """Its name in /proc, which it can choose, does not affect which parent is read."""
     code = "import pathlib, signal, sys; pathlib.Path('/proc/self/comm').write_text(sys.argv[1]); "
     with run(code + "print(1, flush=True); signal.pause()", name) as process:
         assert process.stdout is not None

@@ -23,7 +23,7 @@ Restart = Literal["permanent", "transient", "temporary"]
 
 
 class Crash(Exception):
-    """What children crash with."""
+    """The exception that children crash with."""
 
 
 class Thing:
@@ -41,7 +41,7 @@ class Thing:
         self.stopping = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Come up after ``start_s`` and stay, or what else the attributes say."""
+        """Come up after ``start_s`` and stay, or do what the attributes say."""
         self.starts += 1
         self.record.append(f"{self.name} starts")
         try:
@@ -328,7 +328,7 @@ async def test_a_cancellation_right_at_the_start_leaves_nothing_running(autojump
 
 
 async def test_a_stop_before_a_child_has_taken_its_first_step(autojump_clock: MockClock) -> None:
-    """However a stop and the start of the next child fall together, the supervisor ends and leaves nothing running."""
+    """If a stop and the start of a child coincide in any way, the supervisor ends and leaves nothing running."""
     for _ in range(30):
         record, things = three()
         supervisor = Supervisor("s", [thing.spec() for thing in things])
@@ -344,7 +344,7 @@ async def test_a_stop_before_a_child_has_taken_its_first_step(autojump_clock: Mo
 
 @given(st.lists(st.floats(0, 50), max_size=40), st.integers(1, 5))
 def test_policy_allows_no_more_than_its_intensity(gaps: list[float], intensity: int) -> None:
-    """However the crashes fall, there are never more restarts in a period than allowed, and waits stay in bounds."""
+    """At all times of crashes, a period has no more restarts than allowed, and delays stay in bounds."""
     policy = RestartPolicy(intensity=intensity, period_s=60, backoff_s=0.1, backoff_max_s=5)
     now = 0.0
     restarts: list[float] = []

@@ -1,4 +1,4 @@
-"""Worker processes: they start fast, are told apart, and are gone with all they started, however they or others end."""
+"""Worker processes: they start fast, are told apart, and are gone with all they started, in whatever way one ends."""
 
 import contextlib
 import gc
@@ -90,7 +90,7 @@ def start_program(lifeline: int) -> "subprocess.Popen[bytes]":
 
 
 async def ending(worker: Worker) -> WorkerGone:
-    """What the worker's end looks like to whoever receives."""
+    """The worker's end as its receiver sees it."""
     with trio.fail_after(PLENTY_S), pytest.raises(WorkerGone) as caught:
         await _receive_all(worker)
     return caught.value
@@ -108,7 +108,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def running(pid: int) -> bool:
-    """Whether there is such a process, other than as a zombie."""
+    """True if the process exists, other than as a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -117,13 +117,13 @@ def running(pid: int) -> bool:
 
 
 def open_descriptors(pid: int | None = None) -> int:
-    """How many a process has, this one if none is named."""
+    """The number that a process has, this one if none is named."""
     return len(list(Path(f"/proc/{pid or 'self'}/fd").iterdir()))
 
 
 @pytest.mark.parametrize("size", [0, 1, PACKET_BYTES - 1, PACKET_BYTES, 5 * 2**20, MAX_MESSAGE_BYTES])
 async def test_a_message_of_any_size_goes_there_and_back(forks: ForkServer, size: int) -> None:
-    """What an echoing worker returns is what it was sent, whatever its length."""
+    """An echoing worker returns each message as it was sent, at any length."""
     worker = await start(forks, "echo")
     data = os.urandom(1024) * (size // 1024) + bytes(size % 1024)
     with trio.fail_after(PLENTY_S):
@@ -199,7 +199,7 @@ async def test_the_log_says_where_a_worker_crashed(forks: ForkServer) -> None:
 
 
 async def test_the_status_is_known_to_who_waits_for_a_message(forks: ForkServer, time_for_status: None) -> None:
-    """Whoever is told that a worker has gone while receiving is told how, though that comes by another way."""
+    """A receiver that learns that its worker has gone learns its status too, though that comes by another way."""
     for _ in range(20):
         worker = await start(forks, "farewell")
         await worker.send(b"exit")
@@ -223,7 +223,7 @@ async def test_a_worker_that_only_closes_its_channel_is_told_from_one_that_ended
     "packet", [b"\7rubbish", b"\1short, yet not the last", b"\0" * (PACKET_BYTES + 1)], ids=["flag", "short", "long"]
 )
 async def test_bytes_that_are_no_message_are_found_out(forks: ForkServer, packet: bytes) -> None:
-    """What does not keep to the protocol is never handed on as a message."""
+    """Packets that break the protocol are never delivered as a message."""
     worker = await start(forks, "rubbish")
     await worker.send(packet)
     with trio.fail_after(PLENTY_S), pytest.raises(ProtocolError):
@@ -255,7 +255,7 @@ async def test_stop_asks_a_busy_worker_by_signal(forks: ForkServer, time_for_sig
 
 
 async def test_a_worker_that_is_blocked_in_sending_can_be_stopped(forks: ForkServer) -> None:
-    """That no one reads what it says keeps no worker alive."""
+    """A worker whose messages nobody reads still ends."""
     worker = await start(forks, "swap")
     await worker.send(b"%d" % (8 * 2**20))
     await worker.receive()
@@ -288,7 +288,7 @@ async def test_everything_a_worker_started_is_gone_with_it(
 async def test_the_end_of_one_worker_leaves_the_others_and_their_children_alone(
     forks: ForkServer, lifeline: tuple[int, int]
 ) -> None:
-    """What another worker has started in the background is no orphan."""
+    """A background process of another, live worker is not an orphan."""
     other = await start_family(forks, "daemon", lifeline)
     for target in ("echo", "busy"):
         worker = await start(forks, target)
@@ -340,7 +340,7 @@ async def test_the_server_learns_that_the_fork_server_was_killed() -> None:
 
 
 async def test_a_fork_server_can_be_run_again() -> None:
-    """Whoever asks for a worker while it is down gets one from the next run."""
+    """A worker that is requested while it is down comes from the next run."""
     server = ForkServer()
     for _ in range(2):
         worker = await _worker_of_one_run(server)
@@ -415,7 +415,7 @@ def _below(pid: int) -> Iterator[str]:
 
 
 async def test_a_cancelled_fork_leaves_nothing_behind(forks: ForkServer) -> None:
-    """Wherever a fork is cancelled, neither a process nor a descriptor nor an entry remains."""
+    """A fork that is cancelled at any point leaves no process, descriptor or entry."""
     before = open_descriptors()
     pid = forks.statistics().pid
     assert pid is not None
@@ -533,7 +533,7 @@ async def test_the_working_folder_does_not_shadow_modules(tmp_path: Path, monkey
 
 
 async def test_the_log_is_complete_once_the_worker_is_gone(forks: ForkServer) -> None:
-    """What it wrote to both outputs just before it crashed is there, in order."""
+    """Its output on both descriptors just before a crash is there, in order."""
     worker = await start(forks, "numbers")
     await worker.send(b"5000")
     await worker.gone.wait()
@@ -607,7 +607,7 @@ async def test_a_process_that_cannot_be_started_is_a_worker_that_ends(
 
 
 async def test_a_log_forgets_the_oldest() -> None:
-    """Whatever the sizes of its pieces, it holds exactly the last LOG_BYTES bytes."""
+    """With pieces of any size, it holds exactly the last LOG_BYTES bytes."""
     reading, writing = os.pipe()
     os.close(writing)
     log = Log(reading)
