@@ -1,4 +1,4 @@
-"""Lets every animal of the zoo loose, one after the other, and writes what was seen to ``docs/guarantee.md``."""
+"""Lets every animal of the zoo loose, one after the other, and writes the outcomes to ``docs/guarantee.md``."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tests.zoo.keeper import HANG_TIMES_MS, Cage, LoopWatch, Sighting, let_loose
 PAGE = Path(__file__).parents[2] / "docs" / "guarantee.md"
 TABLE = "| it … | in | warnings | frames lost | health | ms |"
 LONGEST_TEXT = 100
-"""Characters of a warning."""
+"""The most characters of a warning."""
 ALONE_ROUNDS = 5
 HEAD = """\
-# Whatever a plugin does
+# No plugin can break a job
 
-Each line is a job over a video of 30 frames with two plugins: one that misbehaves, and behind it one that does not. In
-every one of them the job ended `done` with all its frames, the other plugin's results were the same as without the
-first, and no process, thread, descriptor or shared memory was left; `tests/zoo` holds all of this on every change. All
-that is lost are results of the plugin that misbehaves, and the client is told why.
+Each line is a job over a video of 30 frames with two plugins: one that misbehaves, and after it one that does not.
+Every job ended `done` with all its frames. The other plugin's results were the same as without the first. No process,
+thread, descriptor or shared memory was left. `tests/zoo` checks all of this on every change. Only results of the plugin
+that misbehaves are lost, and the client is told why.
 
-"In" is where it misbehaves: while its module is imported, in `prepare`, in `process_frame`, mostly from frame 5 on, or
-in `finalize`. (What cannot even be imported when the server looks for plugins is listed as broken, with the reason, and
-no job gets it.) "Frames lost" are those without a result of it; "ms" is how long the job took, which is {alone} ms
-without it. A hang is over after {frame} ms for a frame and {prepare} ms elsewhere, which is what these jobs asked for
-(`plugin_timeout_ms`, `prepare_timeout_ms`), three times and with 0.1 s and 0.2 s in between. Over all of them, no step
-of any task of the server took more than {longest} ms.
+"In" is the place where it misbehaves: while its module is imported, in `prepare`, in `process_frame`, mostly from frame
+5 on, or in `finalize`. (A plugin that cannot be imported when the server looks for plugins is listed as broken, with
+the reason, and no job gets it.) "Frames lost" are those without a result of it. "ms" is the duration of the job, which
+is {alone} ms without it. These jobs end a hang after {frame} ms for a frame and {prepare} ms elsewhere
+(`plugin_timeout_ms`, `prepare_timeout_ms`), and disable the plugin after three, with 0.1 s and 0.2 s in between. In all
+jobs together, no step of any task of the server took more than {longest} ms.
 
 `python -m tests.zoo` makes this page.
 """
@@ -94,7 +94,7 @@ def row(sighting: Sighting) -> str:
 
 
 def said(sighting: Sighting, code: str) -> str:
-    """The warning of this code as ``/extended`` has it, without the plugin's name."""
+    """The warning of this code in ``/extended``, without the plugin's name."""
     if code == "PLUGIN_DISABLED":
         return ""
     first = next(warning["message"] for warning in sighting.warnings if warning["code"] == code)
@@ -103,7 +103,7 @@ def said(sighting: Sighting, code: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """On one line of a table."""
+    """A text on one line of a table."""
     text = re.sub(r"\s+", " ", text).replace("|", "\\|")
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 

@@ -1,4 +1,4 @@
-"""Everything that a plugin of the zoo does, and what is to come of it."""
+"""The animals of the zoo: plugins that misbehave, each with the outcome that is expected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Where(enum.StrEnum):
 
 
 class Fate(enum.StrEnum):
-    """The code of the warning that its misbehaviour is to lead to."""
+    """The code of the warning that its misbehaviour must lead to."""
 
     RAISES = "PLUGIN_ERROR"
     DIES = "PLUGIN_CRASH"
@@ -30,7 +30,7 @@ class Fate(enum.StrEnum):
     TALKS_RUBBISH = "PLUGIN_BAD_RESULT"
     IS_SLOW = "PLUGIN_SLOW"
     UNHARMED = ""
-    """What it does concerns nobody: there is no warning."""
+    """It harms nobody, and leads to no warning."""
 
 
 METHODS = (Where.PREPARE, Where.FRAME, Where.FINALIZE)
@@ -42,23 +42,23 @@ class Animal:
     """One way to misbehave."""
 
     does: str
-    """What it does, as a sentence goes on after "it"."""
+    """Its misbehaviour, in words that continue a sentence after "it"."""
     code: str
     """The body of a function of ``frame``, which is None outside ``process_frame``, and ``context``."""
     fate: Fate
     where: Sequence[Where] = METHODS
     loses_results: bool = True
-    """Whether there is no result of a frame on which it misbehaves."""
+    """True if it has no result for a frame on which it misbehaves."""
     given_up: bool = True
-    """Whether it is disabled in the end, when it does this before ``finalize``."""
+    """True if it is disabled in the end when it does this before ``finalize``."""
     metadata: str = ""
     """Further arguments of its PluginMetadata."""
     strikes: range = FROM_THE_FIFTH_ON
-    """On which frames, if it misbehaves on frames."""
+    """The frames on which it misbehaves, if it does so on frames."""
     warns: bool = False
-    """Whether it warns by itself, before anything is noticed."""
+    """True if it sends warnings of its own before its misbehaviour is noticed."""
     repeats: bool = True
-    """Whether its warnings say the same each time."""
+    """True if its warnings have the same text each time."""
     source: str = "clip.mp4"
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Animal:
         return [*codes, "PLUGIN_DISABLED"] if self.is_disabled(where) else codes
 
     def is_disabled(self, where: Where) -> bool:
-        """Whether the job goes on without it in the end."""
+        """True if the job disables it in the end."""
         fails = self.fate in {Fate.RAISES, Fate.DIES, Fate.HANGS, Fate.SWELLS}
         return fails and self.given_up and where is not Where.FINALIZE
 
@@ -169,13 +169,13 @@ RAISING = (
         fate=Fate.RAISES,
     ),
     Animal(
-        does="raises something else each time",
+        does="raises an error with a new text each time",
         code="raise ValueError(str(time.perf_counter_ns()))",
         fate=Fate.RAISES,
         repeats=False,
     ),
     Animal(
-        does="asks for 16 GB at one stroke",
+        does="asks for 16 GB at once",
         code="np.ones(2**34, np.uint8)",
         fate=Fate.RAISES,
         metadata="memory_limit_mb=300",
@@ -210,7 +210,7 @@ DYING = (
         fate=Fate.DIES,
     ),
     Animal(
-        does="sends the server a message of its own making",
+        does="sends the server a forged message",
         code="""
         import msgspec
         answer = {"op": "raised", "message": "x" * 10**6, "traceback": "", "run_ms": -1.0}
@@ -245,7 +245,7 @@ HANGING = (
         does="stops itself (SIGSTOP)", code="os.kill(os.getpid(), signal.SIGSTOP)\ntime.sleep(1e9)", fate=Fate.HANGS
     ),
     Animal(
-        does="tells the server things without end",
+        does="sends the server warnings and results without end",
         code="""
         while True:
             context.warn("again")
@@ -355,7 +355,7 @@ VANDALS = (
         strikes=range(5, 8),
     ),
     Animal(
-        does="forks children that are to outlive it",
+        does="forks children that should outlive it",
         code="""
         for _ in range(3):
             if os.fork() == 0:
@@ -369,7 +369,7 @@ VANDALS = (
         strikes=range(5, 6),
     ),
     Animal(
-        does="forks, and both come back",
+        does="forks, and both processes go on",
         code="os.fork()",
         fate=Fate.UNHARMED,
         strikes=range(5, 6),
@@ -431,7 +431,7 @@ MOODY = (
         given_up=False,
     ),
     Animal(
-        does="crashes at frame 1,000, after all went well",
+        does="crashes at frame 1,000, after it has worked well",
         code="ctypes.string_at(0)",
         fate=Fate.DIES,
         where=(Where.FRAME,),
@@ -455,9 +455,9 @@ FAMILIES = {
     "raise": RAISING,
     "die": DYING,
     "hang": HANGING,
-    "swell": SWELLING,
-    "give rubbish": RUBBISH,
+    "use too much memory": SWELLING,
+    "give bad results": RUBBISH,
     "vandalise": VANDALS,
     "fail now and then": MOODY,
 }
-"""What plugins do, and all that do it."""
+"""Kind of misbehaviour → the animals that show it."""

@@ -1,4 +1,4 @@
-"""Lets an animal loose in a job, and tells what became of it and of everything around it."""
+"""Lets an animal loose in a job, and reports the outcome for it and for everything around it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Sighting:
 
     @property
     def steady(self) -> list[Any]:
-        """What the well-behaved plugin found, frame by frame, and what it summed up."""
+        """The well-behaved plugin's results, frame by frame, and its summary."""
         return steady_results(self.state, self.frames)
 
     @property
@@ -136,18 +136,18 @@ def warnings_heard(system: System) -> Iterator[list[dict[str, Any]]]:
 
 
 async def results_without(system: System, source: str) -> list[Any]:
-    """What the well-behaved plugin finds when it is alone."""
+    """The well-behaved plugin's results when it is alone."""
     state = await run_job(system, "steady", source=source)
     return steady_results(state, await frames_of(system, state))
 
 
 def steady_results(state: JobState, frames: list[dict[str, Any]]) -> list[Any]:
-    """What the well-behaved plugin has found, frame by frame, and what it has summed up."""
+    """The well-behaved plugin's results, frame by frame, and its summary."""
     return [*(frame["results"].get("steady") for frame in frames), bytes(state.plugins["steady"].finalize)]
 
 
 class LoopWatch(trio.abc.Instrument):
-    """Measures how long a single step of a task held up the event loop at most.
+    """Measures the longest time for which one step of a task held up the event loop.
 
     What the thread waited for a core meanwhile does not count, being other processes' doing, nor what the other threads
     of this process did, which may have had the GIL; nor do the steps of the tests themselves. Use it as a context
@@ -157,7 +157,7 @@ class LoopWatch(trio.abc.Instrument):
     def __init__(self) -> None:
         self.longest_ms = 0.0
         self.culprit = ""
-        """The task whose step that was."""
+        """The name of that step's task."""
 
     def __enter__(self) -> Self:
         gc.collect()
@@ -174,7 +174,7 @@ class LoopWatch(trio.abc.Instrument):
         os.close(self._schedstat)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """A task is about to run."""
+        """Note the time: a task is about to run."""
         if time.perf_counter_ns() - self._seen > LOOK_NS:
             self._others_waited = others_waits_ns()
             self._seen = time.perf_counter_ns()
@@ -182,7 +182,7 @@ class LoopWatch(trio.abc.Instrument):
         self._began = time.perf_counter_ns()
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        """It has given way to others."""
+        """Take the time: the task has given way to others."""
         took_ns = time.perf_counter_ns() - self._began - (waited_ns(os.pread(self._schedstat, 64, 0)) - self._waited)
         if took_ns <= self.longest_ms * 1e6 or task.name.startswith("tests."):
             return
@@ -192,7 +192,7 @@ class LoopWatch(trio.abc.Instrument):
 
 
 def others_waits_ns() -> dict[str, int]:
-    """What each of this process's threads, but for this one, has waited for a core."""
+    """The time that each of this process's other threads has waited for a core, by its id."""
     waits = {}
     for thread in Path("/proc/self/task").iterdir():
         if int(thread.name) != threading.get_native_id():
@@ -207,6 +207,6 @@ def waited_ns(schedstat: bytes) -> int:
 
 
 def threads_and_shared_memory() -> tuple[set[str], set[str]]:
-    """The threads of this process, but for the idle ones that Trio keeps for a while; and what lies in ``/dev/shm``."""
+    """The threads of this process, except the idle ones that Trio keeps for a while, and the files in ``/dev/shm``."""
     threads = {thread.name for thread in threading.enumerate() if not thread.name.startswith("Trio thread")}
     return threads, {path.name for path in SHARED_MEMORY.iterdir()}

@@ -1,4 +1,4 @@
-"""Whatever a plugin does: the job is done, the other plugin is not touched, the client is told, and nothing is left."""
+"""No plugin can break a job: it is done, the other plugin is not affected, the client is told, and nothing is left."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LOOP_LIMIT_MS = 50
 LOOKS = 3
 """At what holds up the event loop for longer, before it counts."""
 MOST_SHOWN = 3
-"""Of warnings that say the same: the 1st, 10th and 100th."""
+"""The number of equal warnings that are sent: the 1st, 10th and 100th."""
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_jobs_survive_plugins_that(family: str, settings: Settings, media: Path, plugins_dir: Path) -> None:
-    """Each in all places where it may misbehave: its own results suffer, and nothing else does."""
+    """In every place where a plugin may misbehave, its own results suffer and no others."""
     make_clip(media / "long.mp4", frames=1010, width=64, height=48)
     cage = Cage.build(plugins_dir, FAMILIES[family])
     before = threads_and_shared_memory()
@@ -43,7 +43,7 @@ async def test_jobs_survive_plugins_that(family: str, settings: Settings, media:
 
 
 async def run_and_check(system: System, cage: Cage, animal: Animal) -> LoopWatch:
-    """Let it loose in all its places, and hold it to everything but what the event loop was held up, which it tells."""
+    """Let it loose in all its places and check the outcomes; the caller checks the time that held up the event loop."""
     with nothing_left_behind(system), LoopWatch() as watch:
         sightings, alone = await run_all(system, cage, animal)
     for sighting in sightings:
@@ -70,7 +70,7 @@ async def run_all(system: System, cage: Cage, animal: Animal) -> tuple[list[Sigh
 
 
 def check(sighting: Sighting, alone: list[Any]) -> None:
-    """What must hold of each."""
+    """Check one outcome."""
     animal, where, state = sighting.animal, sighting.where, sighting.state
     stage = state.plugins[sighting.name]
     told = (animal, where, state.warnings)
