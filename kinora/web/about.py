@@ -11,10 +11,10 @@ from prometheus_client.registry import Collector
 from quart import Blueprint, Response
 
 from kinora.system import System
-from kinora.web.jobs import json_response
 from kinora.web.openapi import api_document
 from kinora.web.pages import docs_page
-from kinora.web.problems import Problem, to_response
+from kinora.web.problems import Problem
+from kinora.web.responses import json_response, problem_response
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -57,7 +57,7 @@ def _add_state(routes: Blueprint, system: System) -> None:
     async def ready() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
         reasons = list(system.ready())
         if reasons:
-            return to_response(Problem(503, " ".join(reasons), extra={"ready": False, "reasons": reasons}))
+            return problem_response(Problem(503, " ".join(reasons), extra={"ready": False, "reasons": reasons}))
         return json_response({"ready": True, "reasons": list(system.degraded())})
 
 

@@ -16,8 +16,9 @@ from kinora.web.jobs import job_routes
 from kinora.web.media import media_routes
 from kinora.web.pages import no_ui_page
 from kinora.web.plugins import plugin_routes
-from kinora.web.problems import problem_of, to_response
+from kinora.web.problems import problem_of
 from kinora.web.realtime import realtime_routes
+from kinora.web.responses import problem_response
 from kinora.web.security import Guard
 
 log = logging.getLogger("kinora.web")
@@ -56,7 +57,7 @@ async def _answer_error(error: Exception) -> Response:  # noqa: ASYNC124 - Quart
     problem = problem_of(error)
     if problem.status == 500:  # noqa: PLR2004 - nothing else is our mistake
         log.error("A request failed by a mistake in the server", exc_info=error)
-    return to_response(problem)
+    return problem_response(problem)
 
 
 async def _add_headers(response: Any) -> Any:  # noqa: ASYNC124 - Quart runs a plain one in a thread

@@ -11,7 +11,8 @@ import attrs
 from quart import Blueprint, Response, request
 
 from kinora.web.pages import Page
-from kinora.web.problems import plain_problem, to_response
+from kinora.web.problems import plain_problem
+from kinora.web.responses import problem_response
 
 FOLDER = Path(__file__).with_name("static")
 """Where the build puts it."""
@@ -62,7 +63,7 @@ def ui_routes(bundle: Mapping[str, File], otherwise: Page) -> Blueprint:
     @routes.get(f"/{HASHED}<path:_name>")
     async def file(_name: str = "") -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
         found = bundle.get(request.path.removeprefix("/"))
-        return to_response(plain_problem(404)) if found is None else _response(found)
+        return problem_response(plain_problem(404)) if found is None else _response(found)
 
     return routes
 

@@ -28,6 +28,7 @@ from kinora.web.incoming import (
     read_json,
     whole_number,
 )
+from kinora.web.responses import json_response
 from kinora.web.uploads import receive_upload
 
 JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
@@ -54,13 +55,6 @@ _SUMMARY = (
 )
 _Render = Callable[[JobState], Awaitable[tuple[bytes, bool]]]
 """Gives an answer's body, and whether it has frames that the client said it does not have."""
-
-
-def json_response(data: Any, status: int = 200, **headers: str) -> Response:
-    """``data`` as JSON; ``last_event_id="…"`` becomes ``Last-Event-ID``."""
-    body = data if isinstance(data, bytes) else msgspec.json.encode(data)
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(body, status, {"content-type": "application/json", "cache-control": "no-cache", **named})
 
 
 def job_document(state: JobState, frames: list[bytes]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import trio
 from quart import Blueprint, Response
 
 from kinora.system import System
-from kinora.web.jobs import json_response
+from kinora.web.responses import json_response
 
 MAX_FILES = 1000
 MAX_LOOKED_AT = 20_000

@@ -11,7 +11,7 @@ from kinora.actors.errors import NotFound
 from kinora.actors.plugin_records import PluginRecord
 from kinora.plugins.registry import PluginEntry
 from kinora.system import System
-from kinora.web.jobs import json_response
+from kinora.web.responses import json_response
 
 
 def plugin_document(entry: PluginEntry, record: PluginRecord) -> dict[str, Any]:

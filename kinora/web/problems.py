@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 import msgspec
-from quart import Response
 from werkzeug.exceptions import HTTPException
 
 from kinora.actors.errors import (
@@ -111,11 +110,6 @@ def _of_werkzeug(error: HTTPException, status: int) -> Problem:
         methods = ", ".join(sorted(allowed))
         return Problem(405, f"This address takes {methods} only.", headers={"allow": methods})
     return plain_problem(status)
-
-
-def to_response(problem: Problem) -> Response:
-    """The problem as Quart's answer."""
-    return Response(problem.document(), problem.status, problem.all_headers())
 
 
 def _refusal() -> bytes:
