@@ -10,14 +10,13 @@ from pathlib import Path
 import attrs
 from quart import Blueprint, Response, request
 
-from kinora.web.pages import Page
+from kinora.web.pages import UI_PAGES, Page
 from kinora.web.problems import plain_problem
 from kinora.web.responses import problem_response
 
 FOLDER = Path(__file__).with_name("static")
 """Where the build puts it."""
 INDEX = "index.html"
-PAGES = ("/", "/demo", "/ui-kit")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -56,7 +55,7 @@ def ui_routes(bundle: Mapping[str, File], otherwise: Page) -> Blueprint:
     async def page() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
         return otherwise.response() if INDEX not in bundle else _response(bundle[INDEX])
 
-    for path in PAGES:
+    for path in UI_PAGES:
         routes.add_url_rule(path, view_func=page)
 
     @routes.get("/favicon.svg")

@@ -11,6 +11,8 @@ from typing import Any
 import attrs
 from quart import Response
 
+UI_PAGES = ("/", "/demo", "/ui-kit")
+"""The addresses of the web UI's pages. They hold no data, so a link on another site may open them."""
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 3rem auto; padding: 0 1rem; }
 code { font-family: ui-monospace, monospace; }

@@ -11,10 +11,9 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from kinora.web.pages import UI_PAGES
 from kinora.web.problems import Problem
 
-PAGES = frozenset({"/", "/demo", "/ui-kit"})
-"""Pages without data, which a link on another site may open."""
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 MEDIA_TYPES = frozenset({"application/json", "multipart/form-data"})
 """What a writing call may send; a page of another site cannot send JSON without asking first."""
@@ -64,7 +63,7 @@ def _is_own_host(host: str, allowed_hosts: frozenset[str]) -> bool:
 def _opens_page(scope: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
     return (
         scope.get("method") == "GET"
-        and scope["path"] in PAGES
+        and scope["path"] in UI_PAGES
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
     )
