@@ -27,15 +27,13 @@ from kinora.runtime.workers import ForkServerGone
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: Sequence[tuple[type[KinoraError], int]] = (
-    (InvalidRequest, 422),
     (NotFound, 404),
     (Conflict, 409),
     (UnsupportedSource, 415),
     (TooLarge, 413),
-    (QueueFull, 429),
     (Unavailable, 503),
-    (KinoraError, 422),
 )
+"""Of the errors that are told by their sentence alone; one that is not listed is a 422."""
 DETAILS: Mapping[int, str] = {
     400: "The request is not valid HTTP/1.1: check how it is made.",
     404: "There is nothing at this address: see /docs for the addresses that exist.",
@@ -93,7 +91,7 @@ def problem_of(error: Exception) -> Problem:
         case QueueFull():
             return Problem(429, error.detail, headers={"retry-after": str(error.retry_after_s)})
         case KinoraError():
-            return Problem(next(status for kind, status in STATUS if isinstance(error, kind)), str(error))
+            return Problem(next((status for kind, status in STATUS if isinstance(error, kind)), 422), str(error))
         case ActorGone() | ForkServerGone():
             return Problem(503, "A part of the server is down and being started again: try again in a moment.")
         case HTTPException(code=int(status)):
