@@ -138,6 +138,11 @@ def frame_index_of(text: str) -> int:
     return int(text)
 
 
+def invalid_parameter(name: str, message: str) -> InvalidRequest:
+    """The error to raise for a parameter of the query string that has a wrong value."""
+    return InvalidRequest("A parameter in the query string is not valid.", [FieldError(name, message)])
+
+
 def whole_number(args: Mapping[str, str], name: str, lowest: int, highest: int) -> int | None:
     """The number in a query, None if it is not there or empty.
 
@@ -149,7 +154,7 @@ def whole_number(args: Mapping[str, str], name: str, lowest: int, highest: int) 
         return None
     if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) is None or not lowest <= int(text) <= highest:
         message = f"must be a whole number from {lowest:,} to {highest:,}"
-        raise InvalidRequest("The address's query is wrong", [FieldError(name, message)])
+        raise invalid_parameter(name, message)
     return int(text)
 
 

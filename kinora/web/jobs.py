@@ -12,7 +12,7 @@ import msgspec
 import trio
 from quart import Blueprint, Response, request
 
-from kinora.actors.errors import FieldError, InvalidRequest, NotFound
+from kinora.actors.errors import NotFound
 from kinora.actors.job_manager import Submitted
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState, JobStatus
@@ -23,6 +23,7 @@ from kinora.web.incoming import (
     frame_index_of,
     hold_open,
     idempotency_key,
+    invalid_parameter,
     job_id_of,
     preferred_wait_s,
     read_json,
@@ -117,7 +118,7 @@ def _status() -> str | None:
     known = get_args(JobStatus)
     if status is not None and status not in known:
         message = f"must be one of {', '.join(known)}"
-        raise InvalidRequest("The address's query is wrong", [FieldError("status", message)])
+        raise invalid_parameter("status", message)
     return status
 
 

@@ -17,11 +17,12 @@ from werkzeug.datastructures import MultiDict
 
 from kinora.actors.client_session import ClientSession
 from kinora.actors.connection_manager import CloseCode, ConnectionManager
-from kinora.actors.errors import FieldError, InvalidRequest, Unavailable
+from kinora.actors.errors import Unavailable
 from kinora.actors.filters import Filters, parse_filters
 from kinora.actors.messages import BinaryMessage
 from kinora.system import System
 from kinora.web.connection import Connection
+from kinora.web.incoming import invalid_parameter
 from kinora.web.websocket_stream import Lane, binary_frame, text_frame
 
 PATH = "/v1/realtime"
@@ -253,10 +254,10 @@ def _event_session(manager: ConnectionManager) -> tuple[EventStreamTransport, Cl
     filters = _filters(request.args)
     if filters.images == "binary":
         message = "must be url or none: an event stream cannot carry pictures"
-        raise InvalidRequest("The address's query is wrong", [FieldError("images", message)])
+        raise invalid_parameter("images", message)
     session_id = _session_id(request.args)
     if session_id is None:
-        raise InvalidRequest("The address's query is wrong", [FieldError("session_id", BAD_SESSION_ID)])
+        raise invalid_parameter("session_id", BAD_SESSION_ID)
     if len(manager.active_connections) >= manager.max_connections and not manager.is_connected(session_id):
         raise Unavailable("This server has all the realtime clients it can take: try again in a moment.")
     last_event_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
