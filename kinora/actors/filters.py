@@ -11,18 +11,10 @@ import attrs
 import msgspec
 
 from kinora.actors.errors import FieldError, InvalidRequest
-from kinora.actors.messages import (
-    FRAME_IMAGE,
-    TYPES,
-    ErrorPayload,
-    FrameImage,
-    FramePayload,
-    ProgressPayload,
-    RealtimeMessage,
-)
+from kinora.actors.messages import FRAME_IMAGE, TYPES, ErrorPayload, FrameImage, RealtimeMessage
 from kinora.runtime.outbox import Event
 
-ALWAYS_SHOWN = frozenset({"gap", "ping", "pong", "metadata", "error"})
+ALWAYS_SHOWN = frozenset(name for kind, name in TYPES.items() if kind.always_shown)
 IMAGES = ("url", "binary", "none")
 FILTER_KEYS = ("job_id", "types", "max_fps", "images")
 MAX_JOB_IDS = 100
@@ -55,14 +47,14 @@ class Subject(msgspec.Struct, frozen=True):
         """The subject of a message."""
         payload = message.payload
         return Subject(
-            type=message.type,
-            job_id=message.job_id,
-            plugin=getattr(payload, "plugin", None),
-            index=payload.index if isinstance(payload, FramePayload) else None,
-            pictured=isinstance(payload, FramePayload) and payload.pictured,
-            stage=payload.stage if isinstance(payload, ProgressPayload) else None,
-            running=getattr(payload, "status", None) == "running",
-            final=message.type == "complete" or getattr(payload, "progress", None) == 100,  # noqa: PLR2004 - per cent
+            type=payload.type,
+            job_id=payload.job_id,
+            plugin=payload.plugin,
+            index=payload.index,
+            pictured=payload.pictured,
+            stage=payload.stage,
+            running=payload.running,
+            final=payload.final,
         )
 
     @staticmethod

@@ -1,6 +1,8 @@
 """What the system tells its clients: RealtimeMessage and its payloads.
 
 Payloads are frozen attrs classes, encoded by msgspec as they stand, so a field's name here is its name on the wire.
+What the rest of the system asks of any payload is in :class:`Facts`, and each payload answers for itself: a new message
+is its class and its place in :data:`Payload`.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import attrs
 import msgspec
@@ -50,8 +52,65 @@ class Code(enum.StrEnum):
     """The disk refuses; what the job finds is held in memory, and then the job waits, until it can be stored."""
 
 
+class Facts:
+    """What can be asked of every payload. Its class answers with a field, a constant or a property of that name."""
+
+    __slots__ = ()
+    type: ClassVar[str]
+    """The message's type as clients see it."""
+    always_shown: ClassVar[bool] = False
+    """Whether clients get it that asked for other types."""
+
+    @property
+    def overflow(self) -> Overflow:
+        """What may become of it in the outbox of a slow client."""
+        return Overflow.KEPT
+
+    @property
+    def job_id(self) -> str | None:
+        """The job it is about."""
+        return None
+
+    @property
+    def plugin(self) -> str | None:
+        """The plugin it is about."""
+        return None
+
+    @property
+    def index(self) -> int | None:
+        """The index of the frame it shows."""
+        return None
+
+    @property
+    def pictured(self) -> bool:
+        """Whether there is a picture of that frame."""
+        return False
+
+    @property
+    def stage(self) -> str | None:
+        """The stage its job is in."""
+        return None
+
+    @property
+    def running(self) -> bool:
+        """Whether all it says is that a plugin goes on."""
+        return False
+
+    @property
+    def final(self) -> bool:
+        """Whether the job ends with it, or is at 100 %."""
+        return False
+
+    def document(self) -> object:
+        """What msgspec is to encode."""
+        return self
+
+
 @attrs.frozen(kw_only=True)
-class ProgressPayload:
+class ProgressPayload(Facts):
+    type = "progress"
+    overflow = Overflow.LATEST
+
     job_id: str
     progress: int | None
     """0 to 100, null when the length is unknown; 100 only when the job is done."""
@@ -60,9 +119,17 @@ class ProgressPayload:
     frames_done: int = 0
     frames_total: int | None = None
 
+    @property
+    def final(self) -> bool:
+        """Whether the job is at 100 %."""
+        return self.progress == 100  # noqa: PLR2004 - per cent
+
 
 @attrs.frozen(kw_only=True)
-class FramePayload:
+class FramePayload(Facts):
+    type = "frame"
+    overflow = Overflow.REPLACED
+
     job_id: str
     frame_id: str
     index: int
@@ -82,7 +149,10 @@ class FramePayload:
 
 
 @attrs.frozen(kw_only=True)
-class PartialResultPayload:
+class PartialResultPayload(Facts):
+    type = "partial_result"
+    overflow = Overflow.REPLACED
+
     job_id: str
     plugin: str
     result: msgspec.Raw
@@ -90,7 +160,9 @@ class PartialResultPayload:
 
 
 @attrs.frozen(kw_only=True)
-class PluginStatusPayload:
+class PluginStatusPayload(Facts):
+    type = "plugin_status"
+
     job_id: str
     plugin: str
     status: StageStatus
@@ -99,9 +171,21 @@ class PluginStatusPayload:
     warnings_count: int
     health: Health
 
+    @property
+    def running(self) -> bool:
+        """Whether it reports no change."""
+        return self.status == "running"
+
+    @property
+    def overflow(self) -> Overflow:
+        """Changes of the status are kept."""
+        return Overflow.LATEST if self.running else Overflow.KEPT
+
 
 @attrs.frozen(kw_only=True)
-class WarningPayload:
+class WarningPayload(Facts):
+    type = "warning"
+
     job_id: str
     plugin: str | None
     """Null when the warning is about the source or the device."""
@@ -115,7 +199,10 @@ class WarningPayload:
 
 
 @attrs.frozen(kw_only=True)
-class ErrorPayload:
+class ErrorPayload(Facts):
+    type = "error"
+    always_shown = True
+
     job_id: str | None
     error: str
     plugin: str | None
@@ -125,7 +212,10 @@ class ErrorPayload:
 
 
 @attrs.frozen(kw_only=True)
-class CompletePayload:
+class CompletePayload(Facts):
+    type = "complete"
+    final = True
+
     job_id: str
     status: str
     frames: int
@@ -134,30 +224,47 @@ class CompletePayload:
 
 
 @attrs.frozen(kw_only=True)
-class MetadataPayload:
+class MetadataPayload(Facts):
+    type = "metadata"
+    always_shown = True
+
     plugin: str
     metadata: Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)
-class PingPayload:
+class PingPayload(Facts):
+    type = "ping"
+    always_shown = True
+
     interval_seconds: int
 
 
 @attrs.frozen(kw_only=True)
-class PongPayload:
+class PongPayload(Facts):
+    type = "pong"
+    always_shown = True
+
     timestamp: str | None
 
 
 @attrs.frozen(kw_only=True)
-class GapPayload:
+class GapPayload(Facts):
     """Messages in this range, both ends included, are not coming any more."""
+
+    type = "gap"
+    always_shown = True
 
     from_: str
     to: str
     reason: Literal["expired", "restarted", "slow", "deleted"]
     dropped: int | None = None
     """How many messages; only with the reason ``slow``."""
+
+    def document(self) -> object:
+        """With ``from``, which Python reserves, and without members that are not there."""
+        members = {"from": self.from_, "to": self.to, "reason": self.reason}
+        return members if self.dropped is None else members | {"dropped": self.dropped}
 
 
 Payload = (
@@ -177,19 +284,7 @@ Payload = (
 FRAME_IMAGE = "frame_image"
 """The type of the one message that is binary; see :class:`FrameImage`."""
 
-TYPES: Mapping[type, str] = {
-    ProgressPayload: "progress",
-    FramePayload: "frame",
-    PartialResultPayload: "partial_result",
-    PluginStatusPayload: "plugin_status",
-    WarningPayload: "warning",
-    ErrorPayload: "error",
-    CompletePayload: "complete",
-    MetadataPayload: "metadata",
-    PingPayload: "ping",
-    PongPayload: "pong",
-    GapPayload: "gap",
-}
+TYPES: Mapping[type[Payload], str] = {kind: kind.type for kind in get_args(Payload)}
 
 
 class BinaryMessage(bytes):
@@ -240,34 +335,25 @@ class RealtimeMessage:
     @property
     def type(self) -> str:
         """The message's type as clients see it."""
-        return TYPES[type(self.payload)]
+        return self.payload.type
 
     @property
     def job_id(self) -> str | None:
         """The job it is about, if it is about one."""
-        return getattr(self.payload, "job_id", None)
+        return self.payload.job_id
 
     @property
     def overflow(self) -> Overflow:
         """What may become of it in the outbox of a slow client."""
-        match self.payload:
-            case FramePayload() | PartialResultPayload():
-                return Overflow.REPLACED
-            case ProgressPayload() | PluginStatusPayload(status="running"):
-                return Overflow.LATEST
-            case _:
-                return Overflow.KEPT
+        return self.payload.overflow
 
     @property
     def replaces(self) -> tuple[str | None, str, str | None]:
         """Messages of the same job, type and plugin replace each other."""
-        return (self.job_id, self.type, getattr(self.payload, "plugin", None))
+        return (self.job_id, self.type, self.payload.plugin)
 
     def encode(self, message_id: str) -> bytes:
         """The whole message as one line of JSON in UTF-8."""
-        payload: Any = self.payload
-        if isinstance(payload, GapPayload):
-            payload = {("from" if k == "from_" else k): v for k, v in attrs.asdict(payload).items() if v is not None}
         return msgspec.json.encode(
-            {"type": self.type, "payload": payload, "timestamp": self.timestamp, "id": message_id}
+            {"type": self.type, "payload": self.payload.document(), "timestamp": self.timestamp, "id": message_id}
         )
