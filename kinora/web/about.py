@@ -50,11 +50,11 @@ def _add_state(routes: Blueprint, system: System) -> None:
         return json_response({"devices": shown, "default": best, "libraries": libraries})
 
     @routes.get("/v1/health")
-    async def health() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def health() -> Response:
         return json_response({"status": "ok"})
 
     @routes.get("/v1/ready")
-    async def ready() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def ready() -> Response:
         reasons = list(system.ready())
         if reasons:
             return problem_response(Problem(503, " ".join(reasons), extra={"ready": False, "reasons": reasons}))
@@ -68,7 +68,7 @@ def _add_metrics(routes: Blueprint, system: System) -> None:
     registry.register(SystemCollector(system))
 
     @routes.get("/metrics")
-    async def metrics() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def metrics() -> Response:
         return Response(generate_latest(registry), 200, {"content-type": METRICS_TYPE})
 
 
@@ -92,9 +92,9 @@ def _add_pages(routes: Blueprint) -> None:
     docs = docs_page(document)
 
     @routes.get("/openapi.json")
-    async def openapi() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def openapi() -> Response:
         return json_response(document)
 
     @routes.get("/docs")
-    async def show_docs() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def show_docs() -> Response:
         return docs.response()

@@ -53,14 +53,14 @@ def create_app(system: System) -> QuartTrio:
     return app
 
 
-async def _answer_error(error: Exception) -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+async def _answer_error(error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status == 500:  # noqa: PLR2004 - nothing else is our mistake
         log.error("A request failed by a mistake in the server", exc_info=error)
     return problem_response(problem)
 
 
-async def _add_headers(response: Any) -> Any:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+async def _add_headers(response: Any) -> Any:
     for name, value in _EVERY_ANSWER.items():
         response.headers.setdefault(name, value)
     return response

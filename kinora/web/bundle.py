@@ -52,7 +52,7 @@ def ui_routes(bundle: Mapping[str, File], otherwise: Page) -> Blueprint:
     """The UI's pages and files; without a bundle, the page that says so."""
     routes = Blueprint("ui", __name__)
 
-    async def page() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def page() -> Response:
         return otherwise.response() if INDEX not in bundle else _response(bundle[INDEX])
 
     for path in UI_PAGES:
@@ -60,7 +60,7 @@ def ui_routes(bundle: Mapping[str, File], otherwise: Page) -> Blueprint:
 
     @routes.get("/favicon.svg")
     @routes.get(f"/{HASHED}<path:_name>")
-    async def file(_name: str = "") -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def file(_name: str = "") -> Response:
         found = bundle.get(request.path.removeprefix("/"))
         return problem_response(plain_problem(404)) if found is None else _response(found)
 

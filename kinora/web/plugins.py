@@ -33,7 +33,7 @@ def plugin_routes(system: System) -> Blueprint:
     routes = Blueprint("plugins", __name__, url_prefix="/v1/plugins")
 
     @routes.get("")
-    async def list_plugins() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def list_plugins() -> Response:
         return _list(system)
 
     @routes.post("/reload")
@@ -42,7 +42,7 @@ def plugin_routes(system: System) -> Blueprint:
         return _list(system)
 
     @routes.get("/<name>")
-    async def show(name: str) -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def show(name: str) -> Response:
         entry = system.plugins.get(name)
         if entry is None:
             known = ", ".join(sorted({known.name for known in system.plugins.all()}))

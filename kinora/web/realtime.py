@@ -228,7 +228,7 @@ def realtime_routes(system: System) -> Blueprint:
         await run_until_going_away(session, connection)
 
     @routes.get(PATH)
-    async def over_events() -> Response:  # noqa: ASYNC124 - Quart runs a plain one in a thread
+    async def over_events() -> Response:
         manager = system.connections or abort(404)
         transport, session = _event_session(manager)
         if request.method == "HEAD":
