@@ -49,7 +49,6 @@ class StoreFailing(Unavailable):
 class StoreStatistics:
     """Figures for health pages."""
 
-    running: bool
     waiting: int
     """Frames not yet on disk."""
     peak_waiting: int
@@ -147,7 +146,6 @@ class Store:
     def statistics(self) -> StoreStatistics:
         """The figures of this moment."""
         return StoreStatistics(
-            running=self._running,
             waiting=len(self._frames),
             peak_waiting=self._peak_waiting,
             capacity=MAX_WAITING_FRAMES,

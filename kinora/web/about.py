@@ -1,13 +1,7 @@
-"""What the server says of itself: devices, health, readiness, metrics, its API and its pages."""
+"""What the server says of itself: devices, health, readiness, its API and its pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import attrs
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from quart import Blueprint, Response
 
 from kinora.system import System
@@ -16,14 +10,11 @@ from kinora.web.pages import docs_page
 from kinora.web.problems import Problem
 from kinora.web.responses import json_response, problem_response
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 
 def about_routes(system: System) -> Blueprint:
-    """Everything that is neither jobs, plugins nor realtime."""
+    """Everything that is not in a file of its own."""
     routes = Blueprint("about", __name__)
     _add_state(routes, system)
-    _add_metrics(routes, system)
     _add_pages(routes)
     return routes
 
@@ -59,32 +50,6 @@ def _add_state(routes: Blueprint, system: System) -> None:
         if reasons:
             return problem_response(Problem(503, " ".join(reasons), extra={"ready": False, "reasons": reasons}))
         return json_response({"ready": True, "reasons": list(system.degraded())})
-
-
-def _add_metrics(routes: Blueprint, system: System) -> None:
-    registry = CollectorRegistry()
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
-        collector(registry=registry)
-    registry.register(SystemCollector(system))
-
-    @routes.get("/metrics")
-    async def metrics() -> Response:
-        return Response(generate_latest(registry), 200, {"content-type": METRICS_TYPE})
-
-
-@attrs.frozen
-class SystemCollector(Collector):
-    """Reads the system when it is asked, so nothing has to be counted on the way."""
-
-    system: System
-
-    def collect(self) -> Iterable[Metric]:
-        """This moment's numbers."""
-        ready = not self.system.ready()
-        yield GaugeMetricFamily("kinora_ready", "1 while new jobs are taken.", value=float(ready))
-        manager = self.system.connections
-        sessions = 0 if manager is None else len(manager.active_connections)
-        yield GaugeMetricFamily("kinora_realtime_sessions", "Connected realtime clients.", value=float(sessions))
 
 
 def _add_pages(routes: Blueprint) -> None:

@@ -14,6 +14,7 @@ from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.jobs import job_routes
 from kinora.web.media import media_routes
+from kinora.web.metrics import metrics_routes
 from kinora.web.pages import no_ui_page
 from kinora.web.plugins import plugin_routes
 from kinora.web.problems import problem_of
@@ -44,7 +45,7 @@ def create_app(system: System) -> QuartTrio:
     app.config["RESPONSE_TIMEOUT"] = None  # the connection gives a client that takes nothing its limit
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
-    for make_routes in (job_routes, plugin_routes, media_routes, realtime_routes, about_routes):
+    for make_routes in (job_routes, plugin_routes, media_routes, realtime_routes, metrics_routes, about_routes):
         app.register_blueprint(make_routes(system))
     app.register_blueprint(ui_routes(read_bundle(), no_ui_page()))
     app.register_error_handler(Exception, _answer_error)

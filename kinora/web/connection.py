@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
@@ -33,7 +33,7 @@ log = logging.getLogger("kinora.web")
 class Connection(TCPServer):
     """Serves one client. Whatever goes wrong in here, of any kind, ends this connection only.
 
-    The app finds it as ``scope["state"]["connection"]``.
+    The app finds it as ``scope["state"]["connection"]``, beside what is in ``state``.
     """
 
     outgoing: ByteQueue
@@ -41,8 +41,15 @@ class Connection(TCPServer):
     last_heard: float
     """``trio.current_time()`` of the last byte that came from the client."""
 
-    def __init__(self, app: AppWrapper, config: Config, context: WorkerContext, stream: trio.SocketStream) -> None:
-        super().__init__(app, config, context, {"connection": self}, cast("Any", stream))
+    def __init__(
+        self,
+        app: AppWrapper,
+        config: Config,
+        context: WorkerContext,
+        state: Mapping[str, Any],
+        stream: trio.SocketStream,
+    ) -> None:
+        super().__init__(app, config, context, {**state, "connection": self}, cast("Any", stream))
         self.last_heard = trio.current_time()
         self._reading = trio.CancelScope()
         self._closing = False

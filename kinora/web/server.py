@@ -110,7 +110,7 @@ class ServerStatistics:
 
 
 class Server:
-    """Serves one ASGI app on sockets that ``bind`` made.
+    """Serves one ASGI app on sockets that ``bind`` made. The app finds it as ``scope["state"]["server"]``.
 
     Args:
         app: the ASGI app; its lifespan is run.
@@ -170,7 +170,7 @@ class Server:
         self._connections += 1
         self._peak = max(self._peak, self._connections)
         try:
-            await Connection(self._app, self._config, context, stream).run()
+            await Connection(self._app, self._config, context, {"server": self}, stream).run()
         finally:
             self._connections -= 1
 

@@ -1,0 +1,137 @@
+"""``/metrics``: the figures of the process, of every actor and of the server's connections, for Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import get_args
+
+import attrs
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from quart import Blueprint, Response, request
+
+from kinora.actors.client_session import ClientSession
+from kinora.actors.connection_manager import ConnectionManager
+from kinora.actors.job_manager import JobManager
+from kinora.actors.messages import ProgressPayload, Stage
+from kinora.actors.store import Store
+from kinora.runtime.supervisor import SupervisorStatistics
+from kinora.runtime.workers import ForkServerStatistics
+from kinora.system import System
+from kinora.web.server import Server, ServerStatistics
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+STAGES = tuple(stage for stage in get_args(Stage) if stage != "deleted")
+"""Where a job can be that has not ended."""
+
+
+def metrics_routes(system: System) -> Blueprint:
+    """The one call."""
+    routes = Blueprint("metrics", __name__)
+    process = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=process)
+
+    @routes.get("/metrics")
+    async def metrics() -> Response:
+        server = request.scope.get("state", {}).get("server")
+        figures = Figures(process, system, server if isinstance(server, Server) else None)
+        return Response(generate_latest(figures), 200, {"content-type": MEDIA_TYPE})
+
+    return routes
+
+
+@attrs.frozen
+class Figures(Collector):
+    """Reads everything when it is asked, so that nothing has to be counted on the way."""
+
+    process: Collector
+    system: System
+    server: Server | None
+    """None on a server that is not ours, of which nothing is known."""
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures of this moment."""
+        yield from self.process.collect()
+        yield _gauge("kinora_ready", "1 while new jobs are taken.", not self.system.ready())
+        yield from _of_actors(self.system.statistics())
+        yield from _of_jobs(self.system.jobs)
+        yield from _of_store(self.system.store)
+        yield from _of_workers(self.system.fork_server.statistics())
+        yield from _of_realtime(self.system.connections)
+        if self.server is not None:
+            yield from _of_connections(self.server.statistics())
+
+
+def _of_actors(statistics: SupervisorStatistics) -> Iterable[Metric]:
+    up = GaugeMetricFamily("kinora_actor_up", "1 while the actor runs.", labels=["actor"])
+    restarts = CounterMetricFamily("kinora_actor_restarts", "Starts after a crash.", labels=["actor"])
+    for child in statistics.children:
+        up.add_metric([child.name], child.state == "up")
+        restarts.add_metric([child.name], child.restarts)
+    return up, restarts
+
+
+def _of_jobs(jobs: JobManager) -> Iterable[Metric]:
+    stages = Counter(said.stage for said in jobs.current() if isinstance(said, ProgressPayload))
+    family = GaugeMetricFamily("kinora_jobs", "Jobs that have not ended, by their stage.", labels=["stage"])
+    for stage in STAGES:
+        family.add_metric([stage], stages[stage])
+    yield family
+
+
+def _of_store(store: Store) -> Iterable[Metric]:
+    figures = store.statistics()
+    yield _counter("kinora_store_frames", "Frames written to the database.", figures.frames)
+    yield _counter("kinora_store_transactions", "Transactions of the database.", figures.transactions)
+    yield _gauge("kinora_store_waiting_frames", "Frames not yet on disk.", figures.waiting)
+    yield _gauge("kinora_store_waiting_frames_peak", "The most there were since the start.", figures.peak_waiting)
+    yield _gauge("kinora_store_waiting_frames_max", "From here on jobs wait for the disk.", figures.capacity)
+    yield _gauge("kinora_store_failing", "1 while the disk refuses.", figures.failing is not None)
+
+
+def _of_workers(figures: ForkServerStatistics) -> Iterable[Metric]:
+    yield _gauge("kinora_workers", "Worker processes.", figures.workers)
+    yield _counter("kinora_workers_started", "Worker processes started.", figures.started)
+
+
+def _of_realtime(manager: ConnectionManager | None) -> Iterable[Metric]:
+    if manager is None:
+        yield _gauge("kinora_realtime_sessions", "Connected realtime clients.", 0)
+        return
+    figures = manager.statistics()
+    sent = figures.broadcast
+    yield _gauge("kinora_realtime_sessions", "Connected realtime clients.", figures.connections)
+    yield _gauge("kinora_realtime_sessions_max", "Realtime clients that may be connected.", figures.max_connections)
+    yield _gauge("kinora_realtime_subscribers", "Clients that get new messages.", sent.subscribers)
+    yield _counter("kinora_realtime_messages", "Messages published, each counted once.", sent.published)
+    yield _gauge("kinora_realtime_log_messages", "Messages kept for clients that come back.", sent.log_messages)
+    yield _gauge("kinora_realtime_log_bytes", "The size of these messages.", sent.log_bytes)
+    yield from _of_sessions(manager)
+
+
+def _of_sessions(manager: ConnectionManager) -> Iterable[Metric]:
+    sessions = manager.active_connections.values()
+    behind = [session.statistics() for session in sessions if isinstance(session, ClientSession)]
+    waiting = sum(one.waiting for one in behind)
+    waiting_bytes = sum(one.waiting_bytes for one in behind)
+    yield _gauge("kinora_realtime_waiting_messages", "Messages that clients have not taken yet.", waiting)
+    yield _gauge("kinora_realtime_waiting_bytes", "The size of these messages.", waiting_bytes)
+
+
+def _of_connections(figures: ServerStatistics) -> Iterable[Metric]:
+    yield _gauge("kinora_connections", "Open connections.", figures.connections)
+    yield _gauge("kinora_connections_peak", "The most there were since the start.", figures.peak_connections)
+    yield _gauge("kinora_connections_max", "Connections that may be open.", figures.max_connections)
+    yield _counter("kinora_connections_refused", "Connections turned away at that limit.", figures.refused)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    """``name`` is without the ``_total`` that it gets."""
+    return CounterMetricFamily(name, text, value=value)
