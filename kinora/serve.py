@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
 import attrs
+import structlog
 import trio
 
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from kinora.web.app import create_app
 from kinora.web.server import Server, bind
+from kinora.web.stack import stack_faults
+
+log = structlog.get_logger()
 
 
 @attrs.frozen(eq=False)
@@ -31,6 +35,7 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
         BindError: the address cannot be listened on; nothing has been started.
         DataDirInUse: another server uses the data folder.
     """
+    _warn_of_faults()
     _allow_many_files()
     with ExitStack() as stack:
         sockets = bind(settings.host, settings.port)
@@ -47,6 +52,12 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
             await nursery.start(server.run)
             yield RunningServer(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", system)
             server.stop()
+
+
+def _warn_of_faults() -> None:
+    """Connections may still work on libraries that they were not written for: say so, and go on."""
+    for fault in stack_faults():
+        log.warning("the connection layer may not work", reason=fault)
 
 
 def _allow_many_files() -> None:

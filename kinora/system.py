@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import attrs
-import structlog
 import trio
 
 from kinora.actors.audience import Audience, Nobody
@@ -44,8 +43,6 @@ PRELOAD = (
     "kinora.media.programs.live_jpeg",
 )
 """What the fork server imports, so that workers need not: importing these starts no thread."""
-
-log = structlog.get_logger()
 
 
 class DataDirInUse(Exception):
