@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, cast
 
-from quart import Response
+import structlog
+from quart import Response, has_request_context, request, websocket
 from quart_trio import QuartTrio
 
 from kinora.system import System
@@ -22,7 +22,7 @@ from kinora.web.realtime import realtime_routes
 from kinora.web.responses import problem_response
 from kinora.web.security import Guard
 
-log = logging.getLogger("kinora.web")
+log = structlog.get_logger()
 _EVERY_ANSWER = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -57,7 +57,8 @@ def create_app(system: System) -> QuartTrio:
 async def _answer_error(error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status == 500:  # noqa: PLR2004 - nothing else is our mistake
-        log.error("A request failed by a mistake in the server", exc_info=error)
+        failed = request if has_request_context() else websocket
+        log.error("a request failed by a mistake in the server", path=failed.path, exc_info=error)
     return problem_response(problem)
 
 

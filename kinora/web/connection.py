@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
 
 import h11
+import structlog
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
@@ -27,7 +27,7 @@ from kinora.web.websocket_stream import WebSocketStream
 
 LINGER_S = 2.0
 """After its last byte, what a client still sends is thrown away for this long, so that it can read the answer."""
-log = logging.getLogger("kinora.web")
+log = structlog.get_logger()
 
 
 class Connection(TCPServer):
@@ -70,7 +70,7 @@ class Connection(TCPServer):
         except* OSError:
             pass  # the client has gone
         except* Exception:
-            log.exception("A connection ended by an error; the others go on")
+            log.exception("a connection ended by an error; the others go on")
         finally:
             self.stream.socket.close()
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import structlog
 import trio
 from quart import Blueprint, Response, abort, request, websocket
 from quart.wrappers.response import ResponseBody
@@ -267,7 +268,11 @@ def _event_session(manager: ConnectionManager) -> tuple[EventStreamTransport, Cl
 
 
 async def run_until_going_away(session: ClientSession, connection: Connection | None) -> None:
-    """Run a session; when the server stops, it says so to the client and ends. Other servers cancel it then."""
+    """Run a session; when the server stops, it says so to the client and ends. Other servers cancel it then.
+
+    From here on each line that this task logs has the session's id.
+    """
+    structlog.contextvars.bind_contextvars(session_id=session.session_id)
 
     async def say_goodbye() -> None:
         if connection is not None:

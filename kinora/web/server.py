@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import logging
 import resource
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -12,9 +11,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import attrs
+import structlog
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.logging import Logger
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework
@@ -38,7 +39,6 @@ FILE_RESERVE = 256
 """Open files kept for the store, the workers and the sources."""
 REFUSE_S = 1.0
 """How long a client that is turned away has to take the answer."""
-log = logging.getLogger("kinora.web")
 
 
 class BindError(Exception):
@@ -191,9 +191,18 @@ def _connection_limit(max_sessions: int) -> int:
     return max(1, min(max_sessions + REST_RESERVE, files - FILE_RESERVE))
 
 
+class HypercornLog(Logger):
+    """What Hypercorn itself has to say, in the log with everything else."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.error_logger = structlog.get_logger()
+
+
 def _config() -> Config:
     config = Config()
-    config.errorlog = log
+    config.errorlog = None
+    config.logger_class = HypercornLog
     config.include_server_header = False
     config.keep_alive_timeout = REQUEST_S
     config.h11_max_incomplete_size = MAX_HEAD_BYTES

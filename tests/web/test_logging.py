@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import traceback
+import uuid
+from typing import NoReturn
+
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from kinora.actors.client_session import ClientSession
 from kinora.serve import open_server
 from kinora.settings import Settings
+from kinora.system import System
 from kinora.web import stack
 from tests.client_kit import get
+from tests.web.test_realtime import close_code, websocket
+
+
+def broken(self: object) -> NoReturn:
+    """A method with a mistake in it."""
+    raise RuntimeError("fault injected")
 
 
 async def test_a_server_on_other_libraries_says_so_and_serves(
@@ -21,3 +34,34 @@ async def test_a_server_on_other_libraries_says_so_and_serves(
             assert (await get(f"{server.url}/v1/health")).status == 200
     assert [(line["log_level"], line["event"]) for line in lines] == [("warning", "the connection layer may not work")]
     assert "Kinora needs 9.9.*" in lines[0]["reason"]
+
+
+async def test_a_request_that_fails_is_logged_with_its_traceback(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is told that the server made a mistake, the log which one and where."""
+    monkeypatch.setattr(System, "ready", broken)
+    with capture_logs() as lines:
+        async with open_server(settings) as server:
+            answer = await get(f"{server.url}/v1/ready")
+    assert answer.status == 500
+    assert b"fault injected" not in answer.body
+    [line] = lines
+    assert (line["log_level"], line["path"]) == ("error", "/v1/ready")
+    assert "in broken" in "".join(traceback.format_exception(line["exc_info"]))
+
+
+async def test_what_a_session_logs_has_its_id(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a line can be told from those of the other clients; requests have none."""
+    session_id = str(uuid.uuid4())
+    monkeypatch.setattr(ClientSession, "run", broken)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        async with open_server(settings) as server:
+            async with websocket(server, f"session_id={session_id}") as opened:
+                await close_code(opened)
+            monkeypatch.setattr(System, "ready", broken)
+            await get(f"{server.url}/v1/ready")
+    assert [(line["path"], line.get("session_id")) for line in lines] == [
+        ("/v1/realtime", session_id),
+        ("/v1/ready", None),
+    ]
