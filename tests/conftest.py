@@ -1,7 +1,8 @@
 """House rules of the suite.
 
 A test says in one sentence what must hold. Where time matters it runs on the autojump clock; sockets are real, on port
-0; worker processes and videos are real. Nothing sleeps, and each test has an absolute limit, see ``tests.limit``.
+0; worker processes and videos are real. Nothing sleeps where there is an event to wait for, and each test has an
+absolute limit, see ``tests.limit``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Finding plugins: a process of its own looks into each place, and all that it finds is listed."""
 
+import os
 import sys
 import textwrap
 from collections.abc import AsyncIterator
@@ -296,20 +297,15 @@ async def test_while_reloading_the_old_ones_are_there(
     """A reload that hangs, and even one that is cancelled, takes nothing away and leaves no process behind."""
     good(folder / "a.py", "a")
     await registry.reload()
-    write(folder / "slow.py", "import time; time.sleep(1000)")
+    os.mkfifo(pipe := folder.parent / "loading")
+    write(folder / "slow.py", f"import time; open({str(pipe)!r}, 'w').close(); time.sleep(1000)")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(registry.reload)
-        await _until_started(registry, 1)
+        await trio.to_thread.run_sync(pipe.read_bytes, abandon_on_cancel=True)
         assert "a" in registry.names()
         nursery.cancel_scope.cancel()
     assert "a" in registry.names()
     assert registry._fork_server.statistics().workers == 0
-
-
-async def _until_started(registry: PluginRegistry, more: int) -> None:
-    started = registry._fork_server.statistics().started
-    while registry._fork_server.statistics().started < started + more:  # noqa: ASYNC110 - nothing tells when it is so
-        await trio.sleep(0.01)
 
 
 async def test_a_folder_that_is_not_there_is_seen(fork_server: ForkServer, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -350,16 +350,18 @@ async def test_a_fork_server_can_be_run_again() -> None:
 
 async def _worker_of_one_run(server: ForkServer) -> Worker:
     workers: list[Worker] = []
+    forked = trio.Event()
 
     async def fork() -> None:
         workers.append(await start(server, "echo"))
+        forked.set()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fork)
         await wait_all_tasks_blocked()
         await nursery.start(server.run)
         with trio.fail_after(PLENTY_S):
-            await until(lambda: workers)
+            await forked.wait()
         await workers[0].send(b"hello")
         assert await workers[0].receive() == b"hello"
         nursery.cancel_scope.cancel()
@@ -400,11 +402,24 @@ async def test_when_the_server_is_killed_nothing_of_it_is_left(lifeline: tuple[i
         # The fork server and the deaf worker hold no lifeline, but the server's standard output.
         family = [int(pid) for pid in _below(process.pid)]
         assert len(family) > 15
-        process.kill()
-        with trio.fail_after(PLENTY_S):
-            await trio.lowlevel.wait_readable(reading)
-            await until(lambda: not any(running(pid) for pid in family))
+        with ends_of(family) as ends:
+            process.kill()
+            with trio.fail_after(PLENTY_S):
+                await trio.lowlevel.wait_readable(reading)
+                for end in ends:
+                    await trio.lowlevel.wait_readable(end)
+        assert not any(running(pid) for pid in family)
     assert os.read(reading, 1) == b""
+
+
+@contextlib.contextmanager
+def ends_of(pids: Iterable[int]) -> Iterator[list[int]]:
+    """A descriptor for each process, readable once it has ended."""
+    with contextlib.ExitStack() as opened:
+        ends = [os.pidfd_open(pid) for pid in pids]
+        for end in ends:
+            opened.callback(os.close, end)
+        yield ends
 
 
 def _below(pid: int) -> Iterator[str]:

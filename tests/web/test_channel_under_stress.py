@@ -22,7 +22,9 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Reques
 
 from kinora.actors import client_session
 from kinora.actors.connection_manager import ConnectionManager
+from kinora.actors.filters import Filters
 from kinora.runtime import outbox
+from kinora.runtime.broadcast import Subscription
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web import byte_queue
@@ -144,6 +146,20 @@ async def hold_stalled(server: RunningServer, released: trio.Event, *, task_stat
         await released.wait()
 
 
+async def nobody_listens(manager: ConnectionManager) -> None:
+    """Wait until the last session has been counted out."""
+    departure = trio.lowlevel.ParkingLot()
+    unsubscribe = manager.unsubscribe
+
+    def counted_out(subscription: Subscription, filters: Filters) -> None:
+        unsubscribe(subscription, filters)
+        departure.unpark_all()
+
+    manager.unsubscribe = counted_out  # type: ignore[method-assign]
+    while manager.feed.statistics().subscribers:
+        await departure.park()
+
+
 async def test_a_stop_with_many_clients_and_stalled_ones_keeps_to_the_grace(settings: Settings) -> None:
     """With 200 sockets open, 20 of which take nothing of megabytes, the stop ends in time and the others get 1001."""
     codes: list[int | None] = []
@@ -216,8 +232,7 @@ async def test_an_event_stream_that_nobody_reads_is_cut(server: RunningServer, m
             await trio.lowlevel.checkpoint()
             assert session.statistics().waiting_bytes <= outbox.MAX_BYTES  # type: ignore[attr-defined]
         with trio.fail_after(PLENTY_S):
-            while manager.feed.statistics().subscribers:  # noqa: ASYNC110 - nothing tells when it is so
-                await trio.sleep(0.01)
+            await nobody_listens(manager)
     assert not manager.active_connections
 
 

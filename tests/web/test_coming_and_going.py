@@ -18,7 +18,7 @@ from kinora.runtime.outbox import Outbox, Overflow
 from kinora.serve import RunningServer
 from tests.actors.realtime_kit import frame, picture, progress, warning
 from tests.client_kit import events
-from tests.web.test_channel_under_stress import client, manager_of, uuid_of
+from tests.web.test_channel_under_stress import client, manager_of, nobody_listens, uuid_of
 
 NUMBERED = frozenset({"frame", "progress", "warning"})
 THE_END = RealtimeMessage(ErrorPayload(job_id=None, error="the end", plugin=None, details={}))
@@ -135,5 +135,4 @@ async def test_whoever_comes_and_goes_hears_everything_once(
         assert all(witness.filters.wants(Subject.of(published[number])) for number in witness.numbers)
         assert not [number for number, message in published.items() if witness.misses(number, message)]
     assert any(gap["reason"] == "slow" for witness in witnesses for gap in witness.gaps)
-    while manager.feed.statistics().subscribers:  # noqa: ASYNC110 - nothing tells when the last has been counted out
-        await trio.sleep(0.01)
+    await nobody_listens(manager)

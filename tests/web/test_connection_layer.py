@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,30 @@ PLENTY_S = 20.0
 """A safety net, short of every limit that would end by itself what we wait for."""
 
 
+class WatchedServer(Server):
+    """One that tells when a client has been counted out."""
+
+    def __init__(self, app: Any, sockets: Sequence[socket.socket], **limits: Any) -> None:
+        super().__init__(app, sockets, **limits)
+        self._departure = trio.lowlevel.ParkingLot()
+
+    async def _handle(self, *args: Any) -> None:
+        try:
+            await super()._handle(*args)
+        finally:
+            self._departure.unpark_all()
+
+    async def empty(self) -> None:
+        """Wait until it has no connection."""
+        while self.statistics().connections:
+            await self._departure.park()
+
+
 @attrs.define
 class Running:
     """A server on a free port, in a nursery of the test."""
 
-    server: Server
+    server: WatchedServer
     port: int
     ended: trio.Event = attrs.field(factory=trio.Event)
 
@@ -60,7 +79,7 @@ class Running:
 async def running(app: Any, max_sessions: int = 100, grace_s: float = GRACE_S) -> AsyncIterator[Running]:
     """Serve ``app`` while the block runs, then stop politely; all of it within ``PLENTY_S``."""
     [sock] = bind("127.0.0.1", 0)
-    made = Server(app, [sock], max_sessions=max_sessions, grace_s=grace_s)
+    made = WatchedServer(app, [sock], max_sessions=max_sessions, grace_s=grace_s)
     result = Running(made, sock.getsockname()[1])
 
     async def run(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
@@ -154,12 +173,6 @@ async def drip(stream: trio.SocketStream) -> None:
         while True:
             await stream.send_all(b"G")
             await trio.sleep(0.02)
-
-
-async def nobody_is_left(target: Running) -> None:
-    """Wait until the server has no connection."""
-    while target.server.statistics().connections:  # noqa: ASYNC110 - nothing tells when it is so
-        await trio.sleep(0.01)
 
 
 async def pour(stream: trio.SocketStream, data: bytes, times: int) -> None:
@@ -272,7 +285,7 @@ async def test_a_client_that_goes_in_the_middle_of_an_answer_is_no_error() -> No
         async with running(answers) as target, await target.connect() as stream:
             await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert await read_all(stream) == b""
-            await nobody_is_left(target)
+            await target.server.empty()
     assert lines == []
 
 
@@ -431,7 +444,7 @@ async def test_a_client_that_ends_its_half_is_served_no_longer() -> None:
     async with running(hello) as target, upgraded(target) as stream:
         await stream.send_eof()
         assert await read_all(stream) == b""
-        await nobody_is_left(target)
+        await target.server.empty()
 
 
 async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -517,7 +530,7 @@ async def test_a_body_that_the_app_does_not_read_holds_nobody_up() -> None:
             nursery.start_soon(pour, stream, bytes(2**16), 2000)
             assert b"200" in await read_until(stream, b"hello")
         assert await target.is_well()
-        await nobody_is_left(target)
+        await target.server.empty()
 
 
 async def test_connections_beyond_the_limit_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -526,7 +539,7 @@ async def test_connections_beyond_the_limit_are_told_so(monkeypatch: pytest.Monk
     async with running(hello, max_sessions=1) as target:
         async with upgraded(target), await target.connect() as stream:
             assert (await read_all(stream)).startswith(b"HTTP/1.1 503")
-        await nobody_is_left(target)
+        await target.server.empty()
         assert await target.is_well()
         assert target.server.statistics().refused == 1
 
@@ -563,7 +576,7 @@ async def test_a_server_that_is_cancelled_ends_at_once() -> None:
             await send({"type": "websocket.send", "text": "x" * 65536})
 
     [sock] = bind("127.0.0.1", 0)
-    made = Server(on_websocket(flood), [sock], max_sessions=10, grace_s=60)
+    made = WatchedServer(on_websocket(flood), [sock], max_sessions=10, grace_s=60)
     with trio.fail_after(PLENTY_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(made.run)

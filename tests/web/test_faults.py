@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import trio
 from kinora.actors import store as store_module
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from tests.client_kit import Answer, events, exchange, get, post
+from tests.client_kit import events, exchange, get, post
 from tests.jobs_kit import write_plugin
 
 PLUGINS = """
@@ -51,12 +50,10 @@ async def ended(job: str) -> dict[str, Any]:
                 return state
 
 
-async def eventually(url: str, condition: Callable[[Answer], bool]) -> Answer:
-    """The first answer that is as it should be."""
-    with trio.fail_after(20):
-        while not condition(answer := await get(url)):  # noqa: ASYNC110 - nothing tells when it is so
-            await trio.sleep(0.01)
-    return answer
+async def has_frames(job: str) -> None:
+    """Wait until there is a frame to read."""
+    answer = await get(f"{job}?after=-1", prefer="wait=20")
+    assert answer.json()["frames"]
 
 
 async def test_a_failing_plugin_is_shown_with_its_last_error(server: RunningServer) -> None:
@@ -105,12 +102,17 @@ async def test_with_a_full_disk_new_jobs_get_503_and_running_ones_end_well(
 ) -> None:
     """The answer and ``/v1/ready`` give the reason; reading works; once there is room all is as before."""
     monkeypatch.setattr(store_module, "RETRY_S", 0.05)
-    job = await started(server, "quiet")
-    await eventually(f"{job}/extended?limit=0", lambda answer: answer.json()["frames_done"] >= 1)
-    writer = server.system.store._writer
-    assert writer is not None
-    writer.execute("PRAGMA max_page_count = 1")
-    ready = await eventually(f"{server.url}/v1/ready", lambda answer: answer.status == 503)
+    async with events(f"{server.url}/v1/realtime?types=warning") as stream:
+        job = await started(server, "quiet")
+        await has_frames(job)
+        writer = server.system.store._writer
+        assert writer is not None
+        writer.execute("PRAGMA max_page_count = 1")
+        async for event in stream:
+            if "STORE_FAILING" in event.fields.get("data", ""):
+                break
+    ready = await get(f"{server.url}/v1/ready")
+    assert ready.status == 503
     assert "full" in ready.json()["reasons"][0]
     refused = await post(f"{server.url}/v1/jobs", {"source": "clip.mp4", "plugins": ["quiet"]})
     assert (refused.status, "disk is full" in refused.json()["detail"]) == (503, True)
@@ -118,7 +120,7 @@ async def test_with_a_full_disk_new_jobs_get_503_and_running_ones_end_well(
     writer.execute("PRAGMA max_page_count = 1073741823")
     state = await ended(job)
     assert (state["status"], state["frames_done"]) == ("done", 30)
-    await eventually(f"{server.url}/v1/ready", lambda answer: answer.status == 200)
+    assert (await get(f"{server.url}/v1/ready")).status == 200
     assert (await ended(await started(server, "quiet")))["status"] == "done"
 
 
@@ -162,7 +164,7 @@ async def test_a_client_that_goes_away_cancels_nothing(server: RunningServer) ->
 async def test_a_cancel_whose_client_goes_away_holds_all_the_same(server: RunningServer) -> None:
     """The request has been heard: the job ends as cancelled."""
     job = await started(server, "quiet")
-    await eventually(f"{job}/extended?limit=0", lambda answer: answer.json()["frames_done"] >= 1)
+    await has_frames(job)
     async with exchange(f"{job}/cancel", "POST"):
         pass
     assert (await ended(job))["status"] == "cancelled"

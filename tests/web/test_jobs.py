@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from kinora.actors.job_manager import JobManager
 from kinora.media.sources import SourceLimits, open_source
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
+from kinora.web import jobs, uploads
+from kinora.web.uploads import Upload, receive_upload
 from tests import client_kit
 from tests.client_kit import Answer, Part, get, post, request, upload
 from tests.clips import make_clip
@@ -346,18 +349,35 @@ async def test_a_file_beyond_the_limit_is_refused_while_it_arrives(settings: Set
         assert list(server.system.uploads.iterdir()) == []
 
 
-async def test_an_upload_that_breaks_off_leaves_nothing(server: RunningServer) -> None:
+async def test_an_upload_that_breaks_off_leaves_nothing(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that vanishes in the middle of a file leaves no file."""
+    begun, given_up = trio.Event(), trio.Event()
+
+    @asynccontextmanager
+    async def watched(folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
+        try:
+            async with receive_upload(folder, max_bytes) as received:
+                yield received
+        finally:
+            given_up.set()
+
+    async def next_piece(form: uploads._Form) -> bytes | None:
+        begun.set()
+        return await take_piece(form)
+
+    take_piece = uploads._Form._next_piece
+    monkeypatch.setattr(uploads._Form, "_next_piece", next_piece)
+    monkeypatch.setattr(jobs, "receive_upload", watched)
     whole = client_kit.multipart([Part("file", bytes(10_000_000), "a.mp4")])
     headers = {"content-type": "multipart/form-data; boundary=kinora-test-boundary", "content-length": "99999999"}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     port = int(server.url.rpartition(":")[2])
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
         await stream.send_all(f"POST /v1/jobs HTTP/1.1\r\nhost: localhost\r\n{head}\r\n".encode() + whole[:9_000_000])
-        while not list(server.system.uploads.iterdir()):  # noqa: ASYNC110 - nothing tells when it is so
-            await trio.sleep(0.01)
-    while list(server.system.uploads.iterdir()):  # noqa: ASYNC110 - nothing tells when it is so
-        await trio.sleep(0.01)
+        await begun.wait()
+        assert len(list(server.system.uploads.iterdir())) == 1
+    await given_up.wait()
+    assert list(server.system.uploads.iterdir()) == []
 
 
 WRONG_BODIES: list[tuple[bytes, int]] = [
