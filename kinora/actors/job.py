@@ -232,14 +232,14 @@ class Job:
 
     async def _follow_pipeline(self) -> PipelineEnded:
         """Have the pipeline work, and take what it tells until its end."""
-        async with trio.open_nursery() as nursery:
-            tell, events = trio.open_memory_channel[Event](EVENTS_WAITING)
-            nursery.start_soon(self._pipeline.run, tell, self._commands)
-            nursery.start_soon(self._pass_on_watching)
-            with events:
+        tell, events = trio.open_memory_channel[Event](EVENTS_WAITING)
+        with events:  # open until the pipeline has ended: it may still tell something while it is being cancelled
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pipeline.run, tell, self._commands)
+                nursery.start_soon(self._pass_on_watching)
                 ended = await self._take_events(events)
-            nursery.cancel_scope.cancel()
-        return ended
+                nursery.cancel_scope.cancel()
+            return ended
 
     async def _pass_on_watching(self) -> None:
         """Tell the pipeline how many pictures the audience wants, whenever that changes."""

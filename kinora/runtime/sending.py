@@ -19,3 +19,6 @@ async def send(channel: trio.MemorySendChannel[T], value: T) -> None:
         channel.send_nowait(value)
     except trio.WouldBlock:
         await channel.send(value)
+    except trio.BrokenResourceError:
+        await trio.lowlevel.checkpoint_if_cancelled()  # the receiver may have been cancelled a moment earlier
+        raise
