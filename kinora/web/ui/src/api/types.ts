@@ -143,7 +143,8 @@ export interface PluginMeta {
 
 export interface Plugin {
   name: string;
-  health: "ok" | "broken";
+  /** How its last job left it; `broken` cannot run at all. */
+  health: Health | "broken";
   reason: string | null;
   origin: { kind: string; location: string; attribute: string | null };
   metadata: PluginMeta | null;

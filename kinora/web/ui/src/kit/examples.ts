@@ -65,10 +65,10 @@ export const WARNINGS: readonly WarningGroup[] = [
   { key: "3", plugin: null, message: "The source broke off.", code: "SOURCE_TRUNCATED", severity: "low", count: 1, frameIndex: null },
 ];
 
-function plugin(name: string, description: string): Plugin {
+function plugin(name: string, description: string, health: Plugin["health"] = "ok"): Plugin {
   return {
     name,
-    health: "ok",
+    health,
     reason: null,
     origin: { kind: "builtin", location: `kinora.plugins.builtin.${name}`, attribute: null },
     metadata: {
@@ -101,6 +101,8 @@ export const PLUGINS: readonly Plugin[] = [
   plugin("people", "Finds people who stand or walk"),
   plugin("tracker", "Follows the detections of the plugins before it"),
   plugin("faces", "Finds upright faces"),
+  plugin("colors", "Finds the main colours", "degraded"),
+  plugin("ocr", "Reads text", "failed"),
   {
     name: "mine",
     health: "broken",

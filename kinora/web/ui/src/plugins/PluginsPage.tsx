@@ -11,7 +11,7 @@ export function PluginsPage() {
   const { value, error, set } = useLoaded(getPlugins);
   const { busy, error: fault, run } = useAction();
   const broken = (value ?? []).filter(({ health }) => health === "broken");
-  const working = (value ?? []).filter(({ health }) => health === "ok");
+  const working = (value ?? []).filter(({ health }) => health !== "broken");
   return (
     <main className="plugins-page" id="main">
       <header>

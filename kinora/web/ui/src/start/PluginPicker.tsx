@@ -1,5 +1,6 @@
 import { useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import type { JsonObject, Plugin, PluginChoice } from "../api/types";
+import { Badge } from "../ui/Badge";
 import { IconButton } from "../ui/Button";
 import { focusNeighbour } from "../ui/focusNeighbour";
 import { Icon } from "../ui/Icon";
@@ -17,7 +18,7 @@ export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
   const [said, setSaid] = useState("");
   const list = useRef<HTMLOListElement>(null);
   const [dragged, setDragged] = useState<string | null>(null);
-  const others = plugins.filter(({ name, health }) => health === "ok" && !chosen.some((choice) => choice.name === name));
+  const others = plugins.filter(({ name, health }) => health !== "broken" && !chosen.some((choice) => choice.name === name));
 
   const move = (from: number, to: number) => {
     const name = chosen[from]?.name;
@@ -52,13 +53,13 @@ export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
       </ol>
       {chosen.length === 0 && <p className="hint">Add at least one plugin.</p>}
       <div className="chips" role="group" aria-label="Add a plugin">
-        {others.map(({ name, metadata }) => (
+        {others.map(({ name, health, metadata }) => (
           <button key={name} type="button" className="chip" title={metadata?.description}
             onClick={(event) => {
               focusNeighbour(event.currentTarget);
               onChange([...chosen, { name, options: {} }]);
             }}>
-            <Icon name="plus" /> {name}
+            <Icon name="plus" /> {name} {health !== "ok" && <Badge text={health} />}
           </button>
         ))}
       </div>
@@ -99,6 +100,7 @@ function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onOptions }: C
           <Icon name="grip" />
         </button>
         <span className="chosen-name">{name}</span>
+        {plugin && plugin.health !== "ok" && <Badge text={plugin.health} />}
         {changed > 0 && <span className="hint">{changed} set</span>}
         <IconButton icon="options" label={`Options of ${name}`} aria-expanded={open} onClick={() => setOpen(!open)} />
         <IconButton icon="close" label={`Remove ${name}`} onClick={(event) => {

@@ -13,6 +13,7 @@ import { CONNECTIONS, DEVICES, PLUGINS, WARNINGS } from "../../src/kit/examples"
 import { ProgressBar } from "../../src/overlay/ProgressBar";
 import { secondsLeft } from "../../src/overlay/secondsLeft";
 import { OptionsForm } from "../../src/start/OptionsForm";
+import { PluginsPage } from "../../src/plugins/PluginsPage";
 import { PluginPicker } from "../../src/start/PluginPicker";
 import { VirtualList } from "../../src/ui/VirtualList";
 
@@ -110,6 +111,22 @@ test("a broken plugin cannot be chosen", () => {
   render(<Picker onChange={vi.fn()} />);
   const group = screen.getByRole("group", { name: "Add a plugin" });
   expect(within(group).queryByRole("button", { name: "mine" })).toBeNull();
+});
+
+test("a plugin with trouble in its last job can still be added, and its health is said", async () => {
+  const onChange = vi.fn();
+  render(<PluginPicker plugins={PLUGINS} chosen={[{ name: "ocr", options: {} }]} onChange={onChange} />);
+  expect(within(screen.getByRole("list", { name: /Chosen plugins/ })).getByText("failed")).toBeDefined();
+  await userEvent.click(screen.getByRole("button", { name: "colors degraded" }));
+  expect(onChange).toHaveBeenLastCalledWith([{ name: "ocr", options: {} }, { name: "colors", options: {} }]);
+});
+
+test("the page of plugins has each of them, whatever its health", async () => {
+  vi.stubGlobal("fetch", () => Promise.resolve(Response.json({ plugins: PLUGINS })));
+  render(<PluginsPage />);
+  expect(await screen.findByText("5 plugins, and 1 broken")).toBeDefined();
+  for (const { name, health } of PLUGINS) expect(within(screen.getByRole("article", { name })).getByText(health)).toBeDefined();
+  vi.unstubAllGlobals();
 });
 
 test("the options form is made from the schema, and leaves out what is as it comes", async () => {
