@@ -1,21 +1,23 @@
-"""What a client asks for with ``POST /v1/jobs``, and how JSON becomes it."""
+"""What a client asks for with ``POST /v1/jobs``, and how JSON becomes it.
+
+A new option is one field here: its type, its default, and its reader in the field's metadata.
+"""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from kinora.actors.errors import FieldError, InvalidRequest
+from kinora.actors.request_values import READER, Refused, device, integer, mapping, one_of, optional, read_by, text
 from kinora.plugins.options import dotted
 
-DEVICE_PATTERN = re.compile(r"auto|cpu|gpu|cuda:(0|[1-9][0-9]?)")
 MAX_PLUGINS = 32
 MAX_NAME = 100
 """Characters of a plugin's name."""
@@ -33,36 +35,64 @@ DEFAULT_PREPARE_TIMEOUT_MS = 120_000
 
 _Place = tuple[str | int, ...]
 _Wrong = tuple[_Place, str]
+_T = TypeVar("_T", bound=attrs.AttrsInstance)
 
 
 @attrs.frozen(kw_only=True)
 class PluginRequest:
     """One plugin of the pipeline and its options."""
 
-    name: str
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    name: str = attrs.field(metadata=read_by(text(MAX_NAME)))
+    options: Mapping[str, Any] = attrs.field(factory=dict, metadata=read_by(mapping))
 
 
 @attrs.frozen(kw_only=True)
 class JobOptions:
     """How the frames are taken and how long a plugin may take."""
 
-    max_frames: int | None = None
-    stride: int = 1
-    policy: Literal["wait", "latest"] | None = None
+    max_frames: int | None = attrs.field(default=None, metadata=read_by(optional(integer(1, MAX_FRAMES))))
+    stride: int = attrs.field(default=1, metadata=read_by(integer(1, MAX_STRIDE)))
+    policy: Literal["wait", "latest"] | None = attrs.field(
+        default=None, metadata=read_by(optional(one_of("wait", "latest")))
+    )
     """None: by kind of source, ``wait`` for files."""
-    plugin_timeout_ms: int = DEFAULT_PLUGIN_TIMEOUT_MS
-    prepare_timeout_ms: int = DEFAULT_PREPARE_TIMEOUT_MS
+    plugin_timeout_ms: int = attrs.field(
+        default=DEFAULT_PLUGIN_TIMEOUT_MS, metadata=read_by(integer(1, MAX_TIMEOUT_MS))
+    )
+    prepare_timeout_ms: int = attrs.field(
+        default=DEFAULT_PREPARE_TIMEOUT_MS, metadata=read_by(integer(1, MAX_TIMEOUT_MS))
+    )
+
+
+def _plugins(value: Any, _type: Any) -> tuple[PluginRequest, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_PLUGINS:
+        raise Refused(f'must be a list of 1 to {MAX_PLUGINS} plugins, such as ["motion"]')
+    plugins = _CONVERTER.structure(value, tuple[PluginRequest, ...])
+    names = [plugin.name for plugin in plugins]
+    twice = [index for index, name in enumerate(names) if name in names[:index]]
+    if twice:
+        raise cattrs.IterableValidationError("duplicates", [_duplicate(index) for index in twice], tuple)
+    return plugins
+
+
+def _duplicate(index: int) -> Refused:
+    error = Refused("stands in the list twice; a plugin may stand in it once")
+    error.add_note(cattrs.IterableValidationNote("", index, PluginRequest))
+    return error
+
+
+def _options(value: Any, type_: Any) -> JobOptions:
+    return _OPTIONS_FIELDS(mapping(value, type_), type_)
 
 
 @attrs.frozen(kw_only=True)
 class JobRequest:
     """One source and the plugins it goes through, in order."""
 
-    source: str
-    plugins: tuple[PluginRequest, ...]
-    device_requested: str = "auto"
-    options: JobOptions = JobOptions()
+    source: str = attrs.field(metadata=read_by(text(MAX_SOURCE)))
+    plugins: tuple[PluginRequest, ...] = attrs.field(metadata=read_by(_plugins))
+    device_requested: str = attrs.field(default="auto", metadata=read_by(device))
+    options: JobOptions = attrs.field(default=JobOptions(), metadata=read_by(_options))
 
 
 def parse_job_request(data: object, *, upload: str | None = None) -> JobRequest:
@@ -151,109 +181,22 @@ def _explain(error: Exception, place: _Place) -> list[_Wrong]:
             return [(place, str(error))]
 
 
-class _Refused(Exception):
-    """A value is not what is taken in its place; ``str()`` of it says what is."""
-
-
-_Hook = Callable[[Any, Any], Any]
-
-
-def _integer(lowest: int, highest: int) -> _Hook:
-    def structure(value: Any, _type: Any) -> int:
-        # bool is an int to Python, and 1.0 equals 1; neither is what was asked for.
-        if type(value) is not int or not lowest <= value <= highest:
-            raise _Refused(f"must be a whole number from {lowest:,} to {highest:,}")
-        return value
-
-    return structure
-
-
-def _text(longest: int) -> _Hook:
-    def structure(value: Any, _type: Any) -> str:
-        if not isinstance(value, str) or not value.strip() or len(value) > longest:
-            raise _Refused(f"must be text of 1 to {longest:,} characters")
-        return value
-
-    return structure
-
-
-def _optional(structure: _Hook) -> _Hook:
-    return lambda value, type_: None if value is None else structure(value, type_)
-
-
-def _device(value: Any, _type: Any) -> str:
-    if not isinstance(value, str) or not DEVICE_PATTERN.fullmatch(value):
-        raise _Refused("must be auto, cpu, gpu or cuda:N, such as cuda:0")
-    return value
-
-
-def _policy(value: Any, _type: Any) -> str:
-    if value not in ("wait", "latest"):
-        raise _Refused("must be wait or latest")
-    return str(value)
-
-
-def _mapping(value: Any, _type: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise _Refused("must be an object")
-    return value
-
-
-def _plugins(value: Any, _type: Any) -> tuple[PluginRequest, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= MAX_PLUGINS:
-        raise _Refused(f'must be a list of 1 to {MAX_PLUGINS} plugins, such as ["motion"]')
-    plugins = _CONVERTER.structure(value, tuple[PluginRequest, ...])
-    names = [plugin.name for plugin in plugins]
-    twice = [index for index, name in enumerate(names) if name in names[:index]]
-    if twice:
-        raise cattrs.IterableValidationError("duplicates", [_duplicate(index) for index in twice], tuple)
-    return plugins
-
-
-def _duplicate(index: int) -> _Refused:
-    error = _Refused("stands in the list twice; a plugin may stand in it once")
-    error.add_note(cattrs.IterableValidationNote("", index, PluginRequest))
-    return error
-
-
 def _plugin(value: Any, type_: Any) -> PluginRequest:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):
-        raise _Refused('must be a plugin\'s name, or an object such as {"name": "motion", "options": {}}')
+        raise Refused('must be a plugin\'s name, or an object such as {"name": "motion", "options": {}}')
     return _PLUGIN_FIELDS(value, type_)
 
 
-def _options(value: Any, type_: Any) -> JobOptions:
-    return _OPTIONS_FIELDS(_mapping(value, type_), type_)
+def _fields(cls: type[_T]) -> Callable[[Mapping[str, Any], Any], _T]:
+    """Read an object into a class of requests, each field by its own reader."""
+    readers: dict[str, Any] = {field.name: override(struct_hook=field.metadata[READER]) for field in attrs.fields(cls)}
+    return make_dict_structure_fn(cls, _CONVERTER, **readers)
 
 
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
-_PLUGIN_FIELDS = make_dict_structure_fn(
-    PluginRequest,
-    _CONVERTER,
-    name=override(struct_hook=_text(MAX_NAME)),
-    options=override(struct_hook=_mapping),
-)
-_OPTIONS_FIELDS = make_dict_structure_fn(
-    JobOptions,
-    _CONVERTER,
-    max_frames=override(struct_hook=_optional(_integer(1, MAX_FRAMES))),
-    stride=override(struct_hook=_integer(1, MAX_STRIDE)),
-    policy=override(struct_hook=_optional(_policy)),
-    plugin_timeout_ms=override(struct_hook=_integer(1, MAX_TIMEOUT_MS)),
-    prepare_timeout_ms=override(struct_hook=_integer(1, MAX_TIMEOUT_MS)),
-)
+_PLUGIN_FIELDS = _fields(PluginRequest)
+_OPTIONS_FIELDS = _fields(JobOptions)
 _CONVERTER.register_structure_hook(PluginRequest, _plugin)
-_CONVERTER.register_structure_hook(JobOptions, _options)
-_CONVERTER.register_structure_hook(
-    JobRequest,
-    make_dict_structure_fn(
-        JobRequest,
-        _CONVERTER,
-        source=override(struct_hook=_text(MAX_SOURCE)),
-        plugins=override(struct_hook=_plugins),
-        device_requested=override(struct_hook=_device),
-        options=override(struct_hook=_options),
-    ),
-)
+_CONVERTER.register_structure_hook(JobRequest, _fields(JobRequest))
