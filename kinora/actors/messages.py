@@ -293,6 +293,17 @@ class BinaryMessage(bytes):
     __slots__ = ()
 
 
+class FrameImageHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=FRAME_IMAGE):
+    """What stands before the JPEG in a binary message."""
+
+    job_id: str
+    frame_id: str
+    index: int
+    width: int
+    height: int
+    format: Literal["jpeg"] = "jpeg"
+
+
 @attrs.frozen(kw_only=True)
 class FrameImage:
     """The picture of a frame. It has no id: who was not there when it was made finds it at ``image_url``."""
@@ -307,15 +318,9 @@ class FrameImage:
     def encode(self) -> BinaryMessage:
         """Four bytes, big-endian, for the length of the header; the header as JSON; the JPEG."""
         header = msgspec.json.encode(
-            {
-                "type": FRAME_IMAGE,
-                "job_id": self.job_id,
-                "frame_id": self.frame_id,
-                "index": self.index,
-                "width": self.width,
-                "height": self.height,
-                "format": "jpeg",
-            }
+            FrameImageHeader(
+                job_id=self.job_id, frame_id=self.frame_id, index=self.index, width=self.width, height=self.height
+            )
         )
         return BinaryMessage(b"".join((len(header).to_bytes(4), header, self.jpeg)))
 

@@ -9,6 +9,7 @@ import attrs
 import msgspec
 
 from kinora.actors.messages import Health, Stage, StageStatus
+from kinora.plugins.api import Severity
 
 JobStatus = Literal["queued", "running", "paused", "done", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
@@ -68,7 +69,7 @@ class WarningGroup:
 
     plugin: str | None
     code: str
-    severity: str
+    severity: Severity
     message: str
     count: int
     frame_id: str | None

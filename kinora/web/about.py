@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
 from quart import Blueprint, Response
 
 from kinora.system import System
+from kinora.web.documents import DeviceList, LibraryStatus, Liveness, Readiness
 from kinora.web.openapi import api_document
 from kinora.web.pages import docs_page
 from kinora.web.problems import Problem
@@ -23,33 +25,25 @@ def _add_state(routes: Blueprint, system: System) -> None:
     @routes.get("/v1/devices")
     async def devices() -> Response:
         libraries = [
-            {"name": library.name, "version": library.version, "kinds": library.kinds, "reason": library.reason}
+            LibraryStatus(name=library.name, version=library.version, kinds=library.kinds, reason=library.reason)
             for library in await system.libraries.get()
         ]
         found = system.devices()
         best = next((device.id for device in found if device.available and device.kind != "cpu"), "cpu")
-        shown = [
-            {
-                "id": device.id,
-                "kind": device.kind,
-                "name": device.name,
-                "available": device.available,
-                "reason": device.reason,
-            }
-            for device in found
-        ]
-        return json_response({"devices": shown, "default": best, "libraries": libraries})
+        return json_response(
+            DeviceList(devices=[attrs.asdict(device) for device in found], default=best, libraries=libraries)
+        )
 
     @routes.get("/v1/health")
     async def health() -> Response:
-        return json_response({"status": "ok"})
+        return json_response(Liveness())
 
     @routes.get("/v1/ready")
     async def ready() -> Response:
         reasons = list(system.ready())
         if reasons:
             return problem_response(Problem(503, " ".join(reasons), extra={"ready": False, "reasons": reasons}))
-        return json_response({"ready": True, "reasons": list(system.degraded())})
+        return json_response(Readiness(ready=True, reasons=list(system.degraded())))
 
 
 def _add_pages(routes: Blueprint) -> None:

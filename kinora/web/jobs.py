@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
-from typing import Any, BinaryIO, get_args
+from typing import BinaryIO, get_args
 
 import attrs
 import msgspec
@@ -18,6 +18,16 @@ from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState, JobStatus
 from kinora.system import System
 from kinora.web.csv_rows import csv_head, csv_rows
+from kinora.web.documents import (
+    CancelAnswer,
+    ExtendedJobResponse,
+    FramePage,
+    JobList,
+    JobResponse,
+    JobStatusAnswer,
+    JobSummary,
+    document_of,
+)
 from kinora.web.incoming import (
     MAX_INDEX,
     frame_index_of,
@@ -38,40 +48,8 @@ FILE_PIECE = 256 * 1024
 NDJSON = "application/x-ndjson"
 PICTURE_CACHING = "private, max-age=86400, immutable"
 CSV = "text/csv"
-_SUMMARY = (
-    "job_id",
-    "status",
-    "stage",
-    "progress",
-    "source",
-    "device_requested",
-    "device_used",
-    "fallback",
-    "created_at",
-    "started_at",
-    "finished_at",
-    "frames_done",
-    "frames_total",
-    "error",
-)
 _Render = Callable[[JobState], Awaitable[tuple[bytes, bool]]]
 """Gives an answer's body, and whether it has frames that the client said it does not have."""
-
-
-def job_document(state: JobState, frames: list[bytes]) -> dict[str, Any]:
-    """A JobResponse: these five keys and never another."""
-    return {
-        "job_id": state.job_id,
-        "device_requested": state.device_requested,
-        "device_used": state.device_used,
-        "fallback": state.fallback,
-        "frames": [msgspec.Raw(frame) for frame in frames],
-    }
-
-
-def extended_document(state: JobState, frames: list[bytes]) -> dict[str, Any]:
-    """An ExtendedJobResponse: the five keys and all that is known besides."""
-    return job_document(state, frames) | {field.name: getattr(state, field.name) for field in attrs.fields(JobState)}
 
 
 def job_routes(system: System) -> Blueprint:
@@ -95,7 +73,7 @@ def _add_list_calls(routes: Blueprint, system: System) -> None:
         headers = {"location": f"/v1/jobs/{accepted.state.job_id}"}
         if accepted.last_event_id is not None:
             headers["last_event_id"] = accepted.last_event_id
-        return json_response(job_document(accepted.state, []), 202, **headers)
+        return json_response(document_of(accepted.state, JobResponse, frames=[]), 202, **headers)
 
     @routes.get("")
     async def list_jobs() -> Response:
@@ -103,7 +81,8 @@ def _add_list_calls(routes: Blueprint, system: System) -> None:
         page = await system.jobs.jobs(
             _status(), JOBS_PER_PAGE if limit is None else limit, request.args.get("cursor") or None
         )
-        return json_response({"jobs": [_summary(job) for job in page.jobs], "next_cursor": page.next_cursor})
+        jobs = [document_of(job, JobSummary, plugins=list(job.plugins)) for job in page.jobs]
+        return json_response(JobList(jobs=jobs, next_cursor=page.next_cursor))
 
 
 async def _submit_upload(system: System) -> Submitted:
@@ -122,18 +101,14 @@ def _status() -> str | None:
     return status
 
 
-def _summary(state: JobState) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in _SUMMARY} | {"plugins": list(state.plugins)}
-
-
 def _add_read_calls(routes: Blueprint, system: System) -> None:
     @routes.get("/<job_id>")
     async def show(job_id: str) -> Response:
-        return await _show(system, job_id, job_document)
+        return await _show(system, job_id, JobResponse)
 
     @routes.get("/<job_id>/extended")
     async def show_extended(job_id: str) -> Response:
-        return await _show(system, job_id, extended_document)
+        return await _show(system, job_id, ExtendedJobResponse)
 
     @routes.get("/<job_id>/log")
     async def show_log(job_id: str) -> Response:
@@ -151,14 +126,14 @@ async def _log(system: System, job_id: str, plugin: str | None) -> str:
     return logs[plugin]
 
 
-async def _show(system: System, job_id: str, document: Callable[[JobState, list[bytes]], dict[str, Any]]) -> Response:
+async def _show(system: System, job_id: str, kind: type[msgspec.Struct]) -> Response:
     after = whole_number(request.args, "after", -1, MAX_INDEX)
     limit = whole_number(request.args, "limit", 0, MAX_INDEX)
 
     async def render(state: JobState) -> tuple[bytes, bool]:
         found = [] if limit == 0 else await system.jobs.frames(state.job_id, after, limit)
-        frames = [frame for _, frame in found]
-        return msgspec.json.encode(document(state, frames)), after is not None and bool(frames)
+        document = document_of(state, kind, frames=[msgspec.Raw(frame) for _, frame in found])
+        return msgspec.json.encode(document), after is not None and bool(found)
 
     body = await _newest(system, job_id_of(job_id), render)
     tag = _tag(body)
@@ -192,20 +167,14 @@ def _add_control_calls(routes: Blueprint, system: System) -> None:
     @routes.post("/<job_id>/cancel")
     async def cancel(job_id: str) -> Response:
         answer = await system.jobs.cancel(job_id_of(job_id))
-        if answer.pids:
-            return json_response(
-                {
-                    "job_id": answer.job_id,
-                    "status": "cancelling",
-                    "cancelled": answer.cancelled,
-                    "cancel_ms": answer.cancel_ms,
-                    "pids": answer.pids,
-                },
-                202,
-            )
-        document = attrs.asdict(answer)
-        del document["pids"]
-        return json_response(document)
+        document = CancelAnswer(
+            job_id=answer.job_id,
+            status="cancelling" if answer.pids else answer.status,
+            cancelled=answer.cancelled,
+            cancel_ms=answer.cancel_ms,
+            pids=answer.pids,
+        )
+        return json_response(document, 202 if answer.pids else 200)
 
     @routes.post("/<job_id>/pause")
     async def pause(job_id: str) -> Response:
@@ -222,7 +191,7 @@ def _add_control_calls(routes: Blueprint, system: System) -> None:
 
 
 def _status_response(state: JobState) -> Response:
-    return json_response({"job_id": state.job_id, "status": state.status})
+    return json_response(document_of(state, JobStatusAnswer))
 
 
 def _add_frame_calls(routes: Blueprint, system: System) -> None:
@@ -272,7 +241,7 @@ async def _frame_page(system: System, job_id: str, after: int | None, limit: int
     found = await system.jobs.frames(job_id, after, limit + 1)
     page = found[:limit]
     next_after = page[-1][0] if len(found) > limit else None
-    return json_response({"frames": [msgspec.Raw(frame) for _, frame in page], "next_after": next_after})
+    return json_response(FramePage(frames=[msgspec.Raw(frame) for _, frame in page], next_after=next_after))
 
 
 @attrs.frozen

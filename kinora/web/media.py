@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from itertools import islice
 from mimetypes import guess_type
 from pathlib import Path
-from typing import Any
 
 import trio
 from quart import Blueprint, Response
 
 from kinora.system import System
+from kinora.web.documents import MediaFile, MediaList
 from kinora.web.responses import json_response
 
 MAX_FILES = 1000
@@ -32,18 +32,15 @@ def media_routes(system: System) -> Blueprint:
     return routes
 
 
-def list_folder(folder: Path) -> dict[str, Any]:
-    """The videos and images below ``folder``, by their names, as sources are named; hidden ones and links are left out.
-
-    ``truncated`` says that there is more than is looked at or listed.
-    """
+def list_folder(folder: Path) -> MediaList:
+    """The videos and images below ``folder``, sorted by name; hidden ones and links are left out."""
     entries = list(islice(_walk(folder, MAX_DEPTH), MAX_LOOKED_AT))
     found = [entry for entry in entries if _is_media(entry)]
     files = [file for entry in found[:MAX_FILES] if (file := _describe(entry, folder)) is not None]
-    return {
-        "files": sorted(files, key=lambda file: str(file["name"]).casefold()),
-        "truncated": len(entries) == MAX_LOOKED_AT or len(found) > MAX_FILES,
-    }
+    return MediaList(
+        files=sorted(files, key=lambda file: file.name.casefold()),
+        truncated=len(entries) == MAX_LOOKED_AT or len(found) > MAX_FILES,
+    )
 
 
 def _walk(folder: Path | str, depth: int) -> Iterator[os.DirEntry[str]]:
@@ -69,10 +66,10 @@ def _is_media(entry: os.DirEntry[str]) -> bool:
     return encoding is None and kind is not None and kind.startswith(("video/", "image/"))
 
 
-def _describe(entry: os.DirEntry[str], folder: Path) -> dict[str, object] | None:
+def _describe(entry: os.DirEntry[str], folder: Path) -> MediaFile | None:
     try:
         size = entry.stat(follow_symlinks=False).st_size
         entry.path.encode()  # a name that is no Unicode cannot be said in JSON
     except (OSError, UnicodeEncodeError):
         return None
-    return {"name": os.path.relpath(entry.path, folder), "bytes": size}
+    return MediaFile(name=os.path.relpath(entry.path, folder), bytes=size)

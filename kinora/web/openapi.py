@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import msgspec
 
 from kinora import __version__
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
-from kinora.actors.models import CancelAnswer, FrameData, JobState
+from kinora.web.documents import REF
 from kinora.web.problems import MEDIA_TYPE
+from kinora.web.schemas import schemas
 
 _JSON = "application/json"
-_REF = "#/components/schemas/"
 
 _DESCRIPTIONS = {
     "after": "Only frames behind this index.",
@@ -68,18 +66,18 @@ class _Call:
     def _answer(self, schema: str) -> dict[str, Any]:
         if not schema:
             return {"description": "Done."}
-        shape = {"$ref": _REF + schema} if schema in _NAMED else {"type": schema}
+        shape = {"$ref": REF.format(name=schema)} if schema in schemas() else {"type": schema}
         return {"description": schema, "content": {self.media_type: {"schema": shape}}}
 
 
 _PROBLEM = {
     "description": "What is wrong, and what to do",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": _REF + "Problem"}}},
+    "content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}},
 }
 _SUBMISSION = {
     "required": True,
     "content": {
-        _JSON: {"schema": {"$ref": _REF + "JobRequest"}},
+        _JSON: {"schema": {"$ref": REF.format(name="JobRequest")}},
         "multipart/form-data": {
             "schema": {
                 "type": "object",
@@ -92,20 +90,6 @@ _SUBMISSION = {
         },
     },
 }
-_NAMED = frozenset(
-    {
-        "CancelAnswer",
-        "ExtendedJobResponse",
-        "FramePage",
-        "JobList",
-        "JobResponse",
-        "JobStatusAnswer",
-        "PluginList",
-        "Plugin",
-        "DeviceList",
-        "MediaList",
-    }
-)
 _ONE_JOB = "/v1/jobs/{job_id}"
 _CALLS = (
     _Call(
@@ -182,15 +166,15 @@ _CALLS = (
     ),
     _Call("get", "/v1/plugins", "All plugins, broken ones with the reason", {200: "PluginList"}),
     _Call("post", "/v1/plugins/reload", "Look for plugins again", {200: "PluginList"}),
-    _Call("get", "/v1/plugins/{name}", "One plugin", {200: "Plugin"}, errors=(404,)),
+    _Call("get", "/v1/plugins/{name}", "One plugin", {200: "PluginDetail"}, errors=(404,)),
     _Call("get", "/v1/media", "The videos and images in the media folder", {200: "MediaList"}),
     _Call("get", "/v1/devices", "What there is to run on", {200: "DeviceList"}),
-    _Call("get", "/v1/health", "Whether the server is alive", {200: "object"}),
-    _Call("get", "/v1/ready", "Whether new jobs are taken", {200: "object"}, errors=(503,)),
+    _Call("get", "/v1/health", "Whether the server is alive", {200: "Liveness"}),
+    _Call("get", "/v1/ready", "Whether new jobs are taken", {200: "Readiness"}, errors=(503,)),
     _Call(
         "get",
         "/v1/realtime",
-        "What happens, as it happens: server-sent events, or WebSocket on an upgrade",
+        "What happens, as it happens: RealtimeMessages as server-sent events, or by WebSocket on an upgrade",
         {200: "string"},
         ("session_id", "job_id", "types", "last_event_id", "max_fps", "images", "Last-Event-ID"),
         "text/event-stream",
@@ -212,7 +196,7 @@ def api_document() -> dict[str, Any]:
             "description": "Runs computer-vision plugins over images, video and live streams, and shows what happens.",
         },
         "paths": paths,
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": schemas()},
     }
 
 
@@ -226,42 +210,3 @@ def _parameter(name: str, place: str | None = None) -> dict[str, Any]:
         "description": _DESCRIPTIONS[name],
         "schema": {"type": kind},
     }
-
-
-def _schemas() -> dict[str, Any]:
-    models = (JobState, FrameData, CancelAnswer, JobRequest, PluginRequest, JobOptions)
-    _, schemas = msgspec.json.schema_components(models, ref_template=_REF + "{name}")
-    frames = {"type": "array", "items": {"$ref": _REF + "FrameData"}}
-    state = schemas["JobState"]["properties"]
-    five = {name: state[name] for name in ("job_id", "device_requested", "device_used", "fallback")}
-    five["frames"] = frames
-    cancel = schemas["CancelAnswer"]
-    cancel["properties"]["status"] = {"type": "string"}
-    cancel["required"] = [name for name in cancel["required"] if name != "pids"]
-    named = {
-        "JobResponse": _object(five) | {"additionalProperties": False},
-        "ExtendedJobResponse": _object(state | five),
-        "JobList": _object({"jobs": _array({"type": "object"}), "next_cursor": {"type": ["string", "null"]}}),
-        "JobStatusAnswer": _object({"job_id": state["job_id"], "status": state["status"]}),
-        "FramePage": _object({"frames": frames, "next_after": {"type": ["integer", "null"]}}),
-        "Plugin": _object({"name": {"type": "string"}, "health": {"enum": ["ok", "degraded", "failed", "broken"]}}),
-        "PluginList": _object({"plugins": _array({"$ref": _REF + "Plugin"})}),
-        "DeviceList": _object(
-            {
-                "devices": _array({"type": "object"}),
-                "default": {"type": "string"},
-                "libraries": _array({"type": "object"}),
-            }
-        ),
-        "MediaList": _object({"files": _array({"type": "object"}), "truncated": {"type": "boolean"}}),
-        "Problem": _object({"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}}),
-    }
-    return {**schemas, **named}
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _array(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}

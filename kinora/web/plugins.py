@@ -11,21 +11,8 @@ from kinora.actors.errors import NotFound
 from kinora.actors.plugin_records import PluginRecord
 from kinora.plugins.registry import PluginEntry
 from kinora.system import System
+from kinora.web.documents import PluginDetail, PluginError, PluginList, PluginSummary
 from kinora.web.responses import json_response
-
-
-def plugin_document(entry: PluginEntry, record: PluginRecord) -> dict[str, Any]:
-    """One plugin in the list: what it says of itself, null if it is broken, and how it has done since the start."""
-    metadata = None if entry.metadata is None else attrs.asdict(entry.metadata)
-    return {
-        "name": entry.name,
-        "health": record.health if entry.broken is None else "broken",
-        "failures": record.failures,
-        "restarts": record.restarts,
-        "reason": entry.broken,
-        "origin": entry.origin,
-        "metadata": metadata,
-    }
 
 
 def plugin_routes(system: System) -> Blueprint:
@@ -47,15 +34,17 @@ def plugin_routes(system: System) -> Blueprint:
         if entry is None:
             known = ", ".join(sorted({known.name for known in system.plugins.all()}))
             raise NotFound(f"There is no such plugin; there are {known}.")
-        document = plugin_document(entry, _record(system, entry))
-        return json_response(document | {"traceback": entry.traceback, "last_error": _last_error(system, entry)})
+        record = _record(system, entry)
+        return json_response(
+            PluginDetail(**_facts(entry, record), traceback=entry.traceback, last_error=_last_error(record))
+        )
 
     return routes
 
 
 def _list(system: System) -> Response:
-    found = [plugin_document(entry, _record(system, entry)) for entry in system.plugins.all()]
-    return json_response({"plugins": found})
+    found = [PluginSummary(**_facts(entry, _record(system, entry))) for entry in system.plugins.all()]
+    return json_response(PluginList(plugins=found))
 
 
 def _record(system: System, entry: PluginEntry) -> PluginRecord:
@@ -63,6 +52,19 @@ def _record(system: System, entry: PluginEntry) -> PluginRecord:
     return system.plugin_records.of(entry.name) if entry.broken is None else PluginRecord()
 
 
-def _last_error(system: System, entry: PluginEntry) -> dict[str, Any] | None:
-    record = _record(system, entry)
-    return None if record.last_error is None else attrs.asdict(record.last_error) | {"job_id": record.last_job}
+def _facts(entry: PluginEntry, record: PluginRecord) -> dict[str, Any]:
+    """The fields of a PluginSummary."""
+    return {
+        "name": entry.name,
+        "health": record.health if entry.broken is None else "broken",
+        "failures": record.failures,
+        "restarts": record.restarts,
+        "reason": entry.broken,
+        "origin": entry.origin,
+        "metadata": None if entry.metadata is None else attrs.asdict(entry.metadata),
+    }
+
+
+def _last_error(record: PluginRecord) -> dict[str, Any] | None:
+    error = record.last_error
+    return None if error is None else attrs.asdict(PluginError(**attrs.asdict(error), job_id=record.last_job))

@@ -1,0 +1,104 @@
+"""The JSON Schemas of all that the API takes and gives, made of the models themselves."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from kinora.actors.errors import FieldError
+from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
+from kinora.actors.messages import TYPES, FrameImageHeader, GapPayload
+from kinora.actors.models import FrameData
+from kinora.plugins.api import PluginMetadata
+from kinora.plugins.devices import Device
+from kinora.web.documents import (
+    REF,
+    CancelAnswer,
+    DeviceList,
+    ExtendedJobResponse,
+    FramePage,
+    JobList,
+    JobResponse,
+    JobStatusAnswer,
+    Liveness,
+    MediaList,
+    PluginDetail,
+    PluginError,
+    PluginList,
+    Readiness,
+)
+
+_TAKEN = (JobRequest, PluginRequest, JobOptions)
+_ANSWERS = (
+    CancelAnswer,
+    DeviceList,
+    ExtendedJobResponse,
+    FramePage,
+    JobList,
+    JobResponse,
+    JobStatusAnswer,
+    Liveness,
+    MediaList,
+    PluginDetail,
+    PluginList,
+    Readiness,
+)
+_PARTS = (Device, FieldError, FrameData, FrameImageHeader, PluginError, PluginMetadata)
+_MODELS = (*_TAKEN, *_ANSWERS, *TYPES, *_PARTS)
+_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, CancelAnswer, GapPayload))
+"""Every other model is always sent whole: a default is the server's business."""
+
+
+@cache
+def schemas() -> dict[str, dict[str, Any]]:
+    """Name → schema, as OpenAPI has them under ``components``. Leave it as it is: everybody gets the same one."""
+    _, found = msgspec.json.schema_components(_MODELS, ref_template=REF)
+    for name, schema in found.items():
+        if "properties" in schema:
+            found[name] = _as_sent(schema, whole=name not in _MAY_LACK_FIELDS)
+    found["MetadataPayload"]["properties"]["metadata"] = _ref(PluginMetadata.__name__)
+    messages = {_message_name(payload): _message(payload, type_) for payload, type_ in TYPES.items()}
+    return {**found, **messages, "RealtimeMessage": _any_message(), "Problem": _problem()}
+
+
+def _as_sent(schema: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+    """The trailing underscore of a name that Python reserves is not sent."""
+    properties = {name.rstrip("_"): kind for name, kind in schema["properties"].items()}
+    required = list(properties) if whole else [name.rstrip("_") for name in schema.get("required", ())]
+    return schema | {"properties": properties, "required": required}
+
+
+def _message_name(payload: type) -> str:
+    return payload.__name__.removesuffix("Payload") + "Message"
+
+
+def _message(payload: type, type_: str) -> dict[str, Any]:
+    text = {"type": "string"}
+    return _object({"type": {"const": type_}, "payload": _ref(payload.__name__), "timestamp": text, "id": text})
+
+
+def _any_message() -> dict[str, Any]:
+    """The message by its ``type``."""
+    mapping = {type_: REF.format(name=_message_name(payload)) for payload, type_ in TYPES.items()}
+    return {
+        "description": "One message of /v1/realtime.",
+        "oneOf": [{"$ref": ref} for ref in mapping.values()],
+        "discriminator": {"propertyName": "type", "mapping": mapping},
+    }
+
+
+def _problem() -> dict[str, Any]:
+    members = {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}}
+    problem = _object(members)
+    problem["properties"]["errors"] = {"type": "array", "items": _ref(FieldError.__name__)}
+    return {"description": "An error, by RFC 9457.", **problem}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": dict(properties), "required": list(properties)}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": REF.format(name=name)}
