@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 UI := kinora/web/ui
 # What the web UI is built from.
-UI_SOURCES := hatch_build.py $(shell find $(UI) \( -name node_modules -o -name test -o -name e2e \) -prune -o -type f -print)
+UI_SOURCES := hatch_build.py $(shell find $(UI) \( -name node_modules -o -name test -o -name e2e -o -name generated.ts \) -prune -o -type f -print)
+# The types of what the server takes and sends, for the UI.
+UI_TYPES := $(UI)/src/api/generated.ts
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test check bench clean ui-test ui-shots ui-bench chromium
+.PHONY: help demo serve test check bench clean ui-types ui-test ui-shots ui-bench chromium
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -25,7 +27,10 @@ serve: $(VENV)/.installed ## Run the server  [PORT=8000]
 test: $(VENV)/.installed-dev ui-test ## Run all tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --max-worker-restart 0
 
-ui-test: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Run the web UI's tests, in a real browser too
+ui-types: $(VENV)/.installed-dev
+	$(BIN)/python -m kinora.web.typescript $(UI_TYPES)
+
+ui-test: ui-types $(UI_TOOLS) chromium ## Run the web UI's tests, in a real browser too
 	$(IN_UI) npm test
 	$(IN_UI) npm run e2e
 
@@ -35,7 +40,7 @@ ui-shots: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Take pictures of the we
 ui-bench: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Measure the page in a real browser
 	$(IN_UI) npm run measure
 
-check: $(VENV)/.installed-dev $(UI_TOOLS) ## Lint, types and the order of the floors
+check: ui-types $(UI_TOOLS) ## Lint, types and the order of the floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/flake8 kinora tests benchmarks

@@ -1,5 +1,5 @@
 import { useLayoutEffect, useState, type DragEvent } from "react";
-import type { ExtendedJob } from "./api/types";
+import type { ExtendedJobResponse } from "./api/generated";
 import { JobList } from "./jobs/JobList";
 import { useRealtimeContext } from "./realtime/RealtimeContext";
 import { draftOf, firstDraft, type Draft } from "./start/draft";
@@ -33,7 +33,7 @@ export function Workspace({ jobId }: { jobId: string | null }) {
     goTo(jobLink(id));
     setPane("watch");
   };
-  const runAgain = (job: ExtendedJob) => {
+  const runAgain = (job: ExtendedJobResponse) => {
     setDraft(draftOf(job));
     setDraftKey(draftKey + 1);
     setTab("new");

@@ -1,6 +1,6 @@
 /** Messages and answers as a server sends them. */
-import type { ExtendedJob, FrameData, PluginState } from "../src/api/types";
-import type { FramePayload, MessageOf, MessageType, RealtimeMessage, WarningPayload } from "../src/realtime/messages";
+import type { ExtendedJobResponse, FrameData, FramePayload, RealtimeMessage, StageState, WarningPayload } from "../src/api/generated";
+import type { MessageOf, MessageType } from "../src/realtime/messages";
 
 export const JOB_ID = "50b3245c-db53-4d2c-af42-52c88ed3bce5";
 
@@ -22,6 +22,7 @@ export function framePayload(change: Partial<FramePayload> = {}): FramePayload {
     height: 360,
     timestamp_ms: 120,
     image_url: null,
+    pictured: false,
     ...change,
   };
 }
@@ -39,7 +40,7 @@ export function warningPayload(change: Partial<WarningPayload> = {}): WarningPay
   };
 }
 
-const PLUGIN: PluginState = {
+const PLUGIN: StageState = {
   status: "running",
   frames: 10,
   failures: 0,
@@ -48,9 +49,11 @@ const PLUGIN: PluginState = {
   run_ms: { last: 11, mean: 12, p50: 11, p95: 19, max: 30 },
   health: "ok",
   finalize: null,
+  device_used: "cpu",
+  last_error: null,
 };
 
-export function job(change: Partial<ExtendedJob> = {}): ExtendedJob {
+export function job(change: Partial<ExtendedJobResponse> = {}): ExtendedJobResponse {
   return {
     job_id: JOB_ID,
     status: "running",

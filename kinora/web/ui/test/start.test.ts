@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { draftOf, firstDraft, requestOf } from "../src/start/draft";
 import { remember } from "../src/start/remembered";
 import { moved } from "../src/start/reorder";
-import { parseOption, withOption } from "../src/start/schema";
+import { parseOption, withOption } from "../src/api/optionSchema";
 import { job, JOB_ID } from "./examples";
 
 test("a draft becomes a request, or a sentence for what is missing", () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ExtendedJob, FrameData } from "../src/api/types";
+import type { ExtendedJobResponse, FrameData } from "../src/api/generated";
 import { RealtimeStore } from "../src/realtime/RealtimeStore";
 import { PictureLoader, type Picture } from "../src/watch/PictureLoader";
 import { Player } from "../src/watch/Player";
@@ -21,7 +21,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function watchedJob(change: Partial<ExtendedJob> | null): RealtimeStore {
+function watchedJob(change: Partial<ExtendedJobResponse> | null): RealtimeStore {
   const store = new RealtimeStore();
   store.dispatch({ type: "watch", jobId: JOB_ID });
   if (change) store.dispatch({ type: "job", job: job(change) });

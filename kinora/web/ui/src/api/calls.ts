@@ -3,13 +3,16 @@ import { call, getJson, postJson } from "./http";
 import type {
   CancelAnswer,
   DeviceList,
-  ExtendedJob,
+  ExtendedJobResponse,
   FramePage,
-  JobPage,
+  JobList,
   JobRequest,
+  JobResponse,
   MediaList,
-  Plugin,
-} from "./types";
+  PluginDetail,
+  PluginList,
+  PluginSummary,
+} from "./generated";
 
 const job = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
 
@@ -23,7 +26,7 @@ export interface Submitted {
 
 export async function submitJob(request: JobRequest, file?: File): Promise<Submitted> {
   const response = file ? await postUpload(request, file) : await postJson("/v1/jobs", request);
-  const answer = (await response.json()) as { job_id: string };
+  const answer = (await response.json()) as JobResponse;
   return { jobId: answer.job_id, lastEventId: response.headers.get("Last-Event-ID") };
 }
 
@@ -36,13 +39,13 @@ function postUpload({ source: _source, ...request }: JobRequest, file: File): Pr
 
 /** The job without its frames. */
 export const getExtended = (id: string, signal?: AbortSignal) =>
-  getJson<ExtendedJob>(`${job(id)}/extended?limit=0`, signal);
+  getJson<ExtendedJobResponse>(`${job(id)}/extended?limit=0`, signal);
 
 export const getFrames = (id: string, after: number, limit: number, signal?: AbortSignal) =>
   getJson<FramePage>(`${job(id)}/frames?after=${after}&limit=${limit}`, signal);
 
 export const getJobs = (cursor: string | null, limit: number, signal?: AbortSignal) =>
-  getJson<JobPage>(`/v1/jobs?limit=${limit}${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`, signal);
+  getJson<JobList>(`/v1/jobs?limit=${limit}${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`, signal);
 
 export async function cancelJob(id: string): Promise<CancelAnswer> {
   return (await (await postJson(`${job(id)}/cancel`)).json()) as CancelAnswer;
@@ -64,15 +67,15 @@ export const getDevices = (signal?: AbortSignal) => getJson<DeviceList>("/v1/dev
 
 export const getMedia = (signal?: AbortSignal) => getJson<MediaList>("/v1/media", signal);
 
-export async function getPlugins(signal?: AbortSignal): Promise<Plugin[]> {
-  return (await getJson<{ plugins: Plugin[] }>("/v1/plugins", signal)).plugins;
+export async function getPlugins(signal?: AbortSignal): Promise<PluginSummary[]> {
+  return (await getJson<PluginList>("/v1/plugins", signal)).plugins;
 }
 
 export const getPlugin = (name: string, signal?: AbortSignal) =>
-  getJson<Plugin>(`/v1/plugins/${encodeURIComponent(name)}`, signal);
+  getJson<PluginDetail>(`/v1/plugins/${encodeURIComponent(name)}`, signal);
 
-export async function reloadPlugins(): Promise<Plugin[]> {
-  return ((await (await postJson("/v1/plugins/reload")).json()) as { plugins: Plugin[] }).plugins;
+export async function reloadPlugins(): Promise<PluginSummary[]> {
+  return ((await (await postJson("/v1/plugins/reload")).json()) as PluginList).plugins;
 }
 
 /** The frames of a job as a video, what was found drawn on them; it takes a while to be made. */

@@ -1,27 +1,17 @@
 /** Calls to the server, with its errors in words. */
-
-export interface FieldFault {
-  path: string;
-  message: string;
-}
+import type { FieldError, Problem } from "./generated";
 
 /** What the server refused, or that it could not be reached (`status` 0). `message` is a sentence for people. */
 export class ApiError extends Error {
   readonly status: number;
-  readonly faults: readonly FieldFault[];
+  readonly faults: readonly FieldError[];
 
-  constructor(message: string, status = 0, faults: readonly FieldFault[] = []) {
+  constructor(message: string, status = 0, faults: readonly FieldError[] = []) {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.faults = faults;
   }
-}
-
-interface ProblemDocument {
-  title?: string;
-  detail?: string;
-  errors?: FieldFault[];
 }
 
 /** The answer to a call that the server has taken.
@@ -55,9 +45,9 @@ export function postJson(path: string, body?: unknown): Promise<Response> {
 }
 
 async function problemOf(response: Response): Promise<ApiError> {
-  let problem: ProblemDocument = {};
+  let problem: Partial<Problem> = {};
   try {
-    problem = (await response.json()) as ProblemDocument;
+    problem = (await response.json()) as Partial<Problem>;
   } catch {
     // Not the server's own answer, as from a proxy between.
   }

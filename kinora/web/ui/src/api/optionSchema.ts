@@ -1,5 +1,18 @@
 /** Options of a plugin, as its JSON Schema describes them, and their values as a form holds them. */
-import type { Json, JsonObject, OptionSchema } from "../api/types";
+import type { Json, JsonObject } from "./generated";
+
+/** As much of a JSON Schema as a form is made of. */
+export interface OptionSchema {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  default?: Json;
+  minimum?: number;
+  maximum?: number;
+  enum?: Json[];
+  items?: OptionSchema;
+  properties?: Record<string, OptionSchema>;
+}
 
 export type OptionKind = "number" | "integer" | "boolean" | "choice" | "names" | "text" | "json";
 
@@ -11,8 +24,9 @@ export function kindOf(schema: OptionSchema): OptionKind {
   return type === "array" && schema.items?.type === "string" ? "names" : "json";
 }
 
-export function propertiesOf(schema: OptionSchema | null): [string, OptionSchema][] {
-  return Object.entries(schema?.properties ?? {});
+/** The options that a plugin's `config_schema` names. */
+export function propertiesOf(schema: JsonObject | null): [string, OptionSchema][] {
+  return Object.entries((schema as OptionSchema | null)?.properties ?? {});
 }
 
 /** The value that a field's text stands for; undefined for "as it comes", and an error where it stands for none. */

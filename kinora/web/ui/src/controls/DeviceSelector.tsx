@@ -1,4 +1,4 @@
-import type { Device } from "../api/types";
+import type { Device } from "../api/generated";
 
 interface DeviceSelectorProps {
   devices: readonly Device[];

@@ -1,5 +1,5 @@
 import { cancelJob, deleteJob, pauseJob, resumeJob } from "../api/calls";
-import type { CancelAnswer, ExtendedJob } from "../api/types";
+import type { CancelAnswer, ExtendedJobResponse } from "../api/generated";
 import { isEnded } from "../jobs/jobStates";
 import { Button } from "../ui/Button";
 import { milliseconds } from "../ui/format";
@@ -7,11 +7,11 @@ import { Notice } from "../ui/Notice";
 import { useAction } from "../ui/useAction";
 
 interface JobActionsProps {
-  job: ExtendedJob;
+  job: ExtendedJobResponse;
   status: string;
   /** Something was done; what came of it, in words. */
   onDone: (words: string | null) => void;
-  onRunAgain: (job: ExtendedJob) => void;
+  onRunAgain: (job: ExtendedJobResponse) => void;
   onDeleted: () => void;
 }
 

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { ExtendedJob } from "../api/types";
+import type { ExtendedJobResponse } from "../api/generated";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 import { Badge } from "../ui/Badge";
 import { duration, milliseconds, moment } from "../ui/format";
@@ -7,7 +7,7 @@ import { Notice } from "../ui/Notice";
 import { JobActions } from "./JobActions";
 
 interface JobStatusProps {
-  onRunAgain: (job: ExtendedJob) => void;
+  onRunAgain: (job: ExtendedJobResponse) => void;
   onDeleted: () => void;
 }
 
@@ -53,11 +53,11 @@ function Errors({ errors }: { errors: readonly string[] }) {
   return errors.map((error) => <Notice key={error} tone="bad">{error}</Notice>);
 }
 
-function cancelledInWords(job: ExtendedJob): string {
+function cancelledInWords(job: ExtendedJobResponse): string {
   return job.status === "cancelled" && job.cancel_ms !== null ? `Cancelling it took ${milliseconds(job.cancel_ms)}.` : "";
 }
 
-function Facts({ job }: { job: ExtendedJob }) {
+function Facts({ job }: { job: ExtendedJobResponse }) {
   const ran = job.started_at === null ? null : Date.parse(job.finished_at ?? "") - Date.parse(job.started_at);
   const facts: [string, string | null][] = [
     ["Device", job.device_used],

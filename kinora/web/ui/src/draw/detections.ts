@@ -1,5 +1,5 @@
 /** Detections, lines and points in plugins' results, which may hold anything. */
-import type { FrameData, Json, JsonObject } from "../api/types";
+import type { FrameData, Json, JsonObject } from "../api/generated";
 
 export interface Detection {
   plugin: string;

@@ -1,5 +1,5 @@
 /** What plugins found, drawn over a picture. */
-import type { FrameData } from "../api/types";
+import type { FrameData } from "../api/generated";
 import { colorOf } from "./colors";
 import { allKeyPoints, allLines, labelOf, visibleDetections, type Detection } from "./detections";
 import type { ViewOptions } from "./viewOptions";

@@ -1,5 +1,5 @@
 /** Where each track has been lately, by the feet of its box, as shares of the picture. */
-import type { FrameData } from "../api/types";
+import type { FrameData } from "../api/generated";
 import { allDetections, type Point } from "./detections";
 
 /** Frames that a trail goes back. */

@@ -1,4 +1,4 @@
-import type { TimingSummary } from "../api/types";
+import type { TimingSummary } from "../api/generated";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { watchedStatus } from "../realtime/state";
 import { Badge } from "../ui/Badge";

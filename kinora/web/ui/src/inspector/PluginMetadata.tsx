@@ -1,8 +1,8 @@
-import type { Json, PluginMeta } from "../api/types";
+import type { Json, PluginMetadata } from "../api/generated";
 
 interface PluginMetadataProps {
   /** Null when the server could not say. */
-  metadata: PluginMeta | null;
+  metadata: PluginMetadata | null;
   /** What the plugin gave at the end of the job. */
   finalResult?: Json;
 }

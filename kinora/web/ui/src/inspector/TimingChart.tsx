@@ -1,5 +1,5 @@
 import { useEffect, useRef } from "react";
-import type { TimingSummary } from "../api/types";
+import type { TimingSummary } from "../api/generated";
 import { paintScheduler } from "../realtime/paintScheduler";
 import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { milliseconds } from "../ui/format";

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useRealtime } from "../realtime/RealtimeContext";
-import type { WarningGroup } from "../realtime/state";
+import type { ShownWarning } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { count } from "../ui/format";
 import { usePlayer } from "../watch/PlayerContext";
@@ -15,7 +15,7 @@ export function WarningList() {
 }
 
 interface WarningsProps {
-  groups: readonly WarningGroup[];
+  groups: readonly ShownWarning[];
   onJump: (index: number) => void;
 }
 
@@ -44,7 +44,7 @@ export function Warnings({ groups, onJump }: WarningsProps) {
   );
 }
 
-function Warning({ group, onJump }: { group: WarningGroup; onJump: (index: number) => void }) {
+function Warning({ group, onJump }: { group: ShownWarning; onJump: (index: number) => void }) {
   const { plugin, message, code, severity, frameIndex } = group;
   return (
     <li className="warning">

@@ -1,4 +1,4 @@
-import type { TimingSummary } from "../api/types";
+import type { TimingSummary } from "../api/generated";
 import { sharpCanvas } from "../draw/sharpCanvas";
 import { HISTORY_FRAMES, type TimingHistory, type TimingSample } from "../realtime/TimingHistory";
 import { milliseconds } from "../ui/format";

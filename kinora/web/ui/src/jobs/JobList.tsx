@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { JobSummary } from "../api/types";
+import type { JobSummary } from "../api/generated";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { Notice } from "../ui/Notice";
 import { jobLink } from "../ui/useRoute";

@@ -1,4 +1,4 @@
-import type { JobSummary } from "../api/types";
+import type { JobSummary } from "../api/generated";
 import type { LiveJob } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { moment } from "../ui/format";

@@ -1,6 +1,6 @@
-import type { JobStatusName } from "../api/types";
+import type { JobStatus } from "../api/types";
 
-export const STATUSES: readonly JobStatusName[] = [
+export const STATUSES: readonly JobStatus[] = [
   "queued",
   "running",
   "paused",
@@ -10,7 +10,7 @@ export const STATUSES: readonly JobStatusName[] = [
   "interrupted",
 ];
 
-const ENDED: ReadonlySet<string> = new Set<JobStatusName>(["done", "failed", "cancelled", "interrupted"]);
+const ENDED: ReadonlySet<string> = new Set<JobStatus>(["done", "failed", "cancelled", "interrupted"]);
 
 /** Whether nothing about the job will change any more. */
 export const isEnded = (status: string): boolean => ENDED.has(status);

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { getJobs } from "../api/calls";
 import { inWords } from "../api/http";
-import type { JobSummary } from "../api/types";
+import type { JobSummary } from "../api/generated";
 import { useRealtime } from "../realtime/RealtimeContext";
 
 const PAGE = 50;

@@ -1,5 +1,6 @@
 import { useState, type ReactNode } from "react";
-import type { JobSummary, Plugin, PluginChoice } from "../api/types";
+import type { JobSummary, PluginSummary } from "../api/generated";
+import type { PluginChoice } from "../api/types";
 import { ConnectionNote } from "../ConnectionBadge";
 import { DeviceSelector } from "../controls/DeviceSelector";
 import { JobStatus } from "../controls/JobStatus";
@@ -65,7 +66,7 @@ export function UiKit() {
       </Example>
       <Pickers />
       <Example title="Plugins">
-        <div className="plugin-grid">{PLUGINS.map((plugin: Plugin) => <PluginArticle key={plugin.name} plugin={plugin} />)}</div>
+        <div className="plugin-grid">{PLUGINS.map((plugin: PluginSummary) => <PluginArticle key={plugin.name} plugin={plugin} />)}</div>
       </Example>
       <Example title="A list of a million rows">
         <VirtualList label="Rows" count={1_000_000} rowRem={2} renderRow={(index) => <span>Row {index.toLocaleString("en")}</span>} />

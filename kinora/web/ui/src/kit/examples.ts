@@ -1,7 +1,7 @@
 /** Data for looking at components. */
-import type { Device, JobSummary, Plugin } from "../api/types";
+import type { Device, JobSummary, PluginSummary } from "../api/generated";
 import type { ConnectionInfo } from "../realtime/RealtimeClient";
-import type { WarningGroup } from "../realtime/state";
+import type { ShownWarning } from "../realtime/state";
 
 const connection = (change: Partial<ConnectionInfo>): ConnectionInfo => ({
   state: "CONNECTED",
@@ -43,7 +43,7 @@ export const DEVICES: readonly Device[] = [
   { id: "cuda:0", kind: "cuda", name: "NVIDIA GPU", available: false, reason: "there is no NVIDIA driver here" },
 ];
 
-export const WARNINGS: readonly WarningGroup[] = [
+export const WARNINGS: readonly ShownWarning[] = [
   {
     key: "1",
     plugin: "quality",
@@ -65,12 +65,14 @@ export const WARNINGS: readonly WarningGroup[] = [
   { key: "3", plugin: null, message: "The source broke off.", code: "SOURCE_TRUNCATED", severity: "low", count: 1, frameIndex: null },
 ];
 
-function plugin(name: string, description: string, health: Plugin["health"] = "ok"): Plugin {
+function plugin(name: string, description: string, health: PluginSummary["health"] = "ok"): PluginSummary {
   return {
     name,
     health,
+    failures: 0,
+    restarts: 0,
     reason: null,
-    origin: { kind: "builtin", location: `kinora.plugins.builtin.${name}`, attribute: null },
+    origin: { kind: "builtin", location: `kinora.plugins.builtin.${name}`, attribute: "" },
     metadata: {
       name,
       version: "1.0.0",
@@ -97,7 +99,7 @@ function plugin(name: string, description: string, health: Plugin["health"] = "o
   };
 }
 
-export const PLUGINS: readonly Plugin[] = [
+export const PLUGINS: readonly PluginSummary[] = [
   plugin("people", "Finds people who stand or walk"),
   plugin("tracker", "Follows the detections of the plugins before it"),
   plugin("faces", "Finds upright faces"),
@@ -106,8 +108,10 @@ export const PLUGINS: readonly Plugin[] = [
   {
     name: "mine",
     health: "broken",
+    failures: 0,
+    restarts: 0,
     reason: "on import it raised ModuleNotFoundError: No module named 'torch'",
-    origin: { kind: "file", location: "/plugins/mine.py", attribute: null },
+    origin: { kind: "file", location: "/plugins/mine.py", attribute: "" },
     metadata: null,
   },
 ];

@@ -1,11 +1,10 @@
 /** Jobs as they are watched, for looking at: one that runs, and one that has gone wrong. */
-import type { ExtendedJob, PluginState } from "../api/types";
-import type { FramePayload, RealtimeMessage } from "../realtime/messages";
+import type { ExtendedJobResponse, FramePayload, RealtimeMessage, StageState } from "../api/generated";
 import type { Realtime } from "../realtime/RealtimeContext";
 import { RealtimeStore } from "../realtime/RealtimeStore";
 import { JOB, PLUGINS } from "./examples";
 
-const WORKING: PluginState = {
+const WORKING: StageState = {
   status: "running",
   health: "ok",
   frames: 42,
@@ -14,9 +13,11 @@ const WORKING: PluginState = {
   queue_ms: { last: 12, mean: 14, p50: 12, p95: 31, max: 44 },
   run_ms: { last: 22, mean: 24, p50: 21, p95: 46, max: 63 },
   finalize: null,
+  device_used: "cpu",
+  last_error: null,
 };
 
-const RUNNING: ExtendedJob = {
+const RUNNING: ExtendedJobResponse = {
   ...JOB,
   frames: [],
   plugin_timings: { people: 1008, tracker: 12 },
@@ -32,7 +33,7 @@ const RUNNING: ExtendedJob = {
   plugins: { people: WORKING, tracker: { ...WORKING, health: "degraded", restarts: 1, failures: 2 } },
 };
 
-const FAILED: ExtendedJob = {
+const FAILED: ExtendedJobResponse = {
   ...RUNNING,
   status: "failed",
   finished_at: "2026-11-23T09:04:10.000Z",
@@ -47,7 +48,7 @@ const FAILED: ExtendedJob = {
 export const RUNNING_JOB = watched(RUNNING);
 export const FAILED_JOB = watched(FAILED);
 
-function watched(job: ExtendedJob): Realtime {
+function watched(job: ExtendedJobResponse): Realtime {
   const store = new RealtimeStore();
   const say = (message: Pick<RealtimeMessage, "type" | "payload">) =>
     store.dispatch({ type: "message", message: { ...message, id: "kit-1", timestamp: job.created_at } as RealtimeMessage });
@@ -83,5 +84,6 @@ function frameOf(job_id: string, index: number): FramePayload {
     height: 360,
     timestamp_ms: index * 40,
     image_url: null,
+    pictured: false,
   };
 }

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import type { FrameData } from "../api/types";
+import type { FrameData } from "../api/generated";
 import { visibleDetections } from "../draw/detections";
 import { viewOptions } from "../draw/viewOptions";
 import { useRealtimeContext } from "../realtime/RealtimeContext";

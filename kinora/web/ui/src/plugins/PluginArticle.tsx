@@ -1,11 +1,11 @@
 import { useState } from "react";
 import { getPlugin } from "../api/calls";
 import { inWords } from "../api/http";
-import type { Plugin, PluginMeta } from "../api/types";
-import { propertiesOf, showValue } from "../start/schema";
+import type { PluginMetadata, PluginSummary } from "../api/generated";
+import { propertiesOf, showValue } from "../api/optionSchema";
 import { Badge } from "../ui/Badge";
 
-export function PluginArticle({ plugin }: { plugin: Plugin }) {
+export function PluginArticle({ plugin }: { plugin: PluginSummary }) {
   const { name, health, metadata, reason, origin } = plugin;
   return (
     <article className={`plugin-article ${health}`} aria-label={name}>
@@ -27,7 +27,7 @@ export function PluginArticle({ plugin }: { plugin: Plugin }) {
   );
 }
 
-function Options({ metadata }: { metadata: PluginMeta }) {
+function Options({ metadata }: { metadata: PluginMetadata }) {
   const properties = propertiesOf(metadata.config_schema);
   if (properties.length === 0) return null;
   return (

@@ -1,6 +1,5 @@
 /** The newest frames of the watched job as the plugins' results come in, for drawing; its size is bounded. */
-import type { FrameData } from "../api/types";
-import type { FramePayload } from "./messages";
+import type { FrameData, FramePayload } from "../api/generated";
 
 const MAX_FRAMES = 240;
 /** A plugin that has not answered for so long is not waited for. */

@@ -1,5 +1,6 @@
 /** Lets every message through once, by its id `<epoch>-<seq>`. */
-import type { MessageType, RealtimeMessage } from "./messages";
+import type { RealtimeMessage } from "../api/generated";
+import type { MessageType } from "./messages";
 
 /** Types that the server also sends to one client alone, under the id of the newest message that all had. */
 const ALSO_PRIVATE: ReadonlySet<MessageType> = new Set<MessageType>([

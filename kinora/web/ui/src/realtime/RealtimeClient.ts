@@ -2,7 +2,8 @@
 import { backoffMs, GIVE_UP_AFTER } from "./backoff";
 import { parsePicture, type BinaryPicture } from "./binaryPicture";
 import { MessageFilter } from "./MessageFilter";
-import { parseMessage, type MessageType, type RealtimeMessage } from "./messages";
+import type { RealtimeMessage } from "../api/generated";
+import { parseMessage, type MessageType } from "./messages";
 
 export type ConnectionState = "IDLE" | "CONNECTING" | "CONNECTED" | "DISCONNECTED" | "RECONNECTING" | "CLOSED";
 

@@ -2,7 +2,7 @@ import { useEffect, useState, type ReactNode } from "react";
 import { isEnded } from "../jobs/jobStates";
 import { FrameFeed } from "./FrameFeed";
 import { JobPoller } from "./JobPoller";
-import type { RealtimeMessage } from "./messages";
+import type { RealtimeMessage } from "../api/generated";
 import { RealtimeClient, type Filters } from "./RealtimeClient";
 import { RealtimeContext, type Realtime } from "./RealtimeContext";
 import { RealtimeStore } from "./RealtimeStore";

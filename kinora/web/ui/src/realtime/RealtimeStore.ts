@@ -1,8 +1,7 @@
 /** The state outside React: it changes with every message, and tells at most once per animation frame. */
-import type { FrameData } from "../api/types";
+import type { FrameData, RealtimeMessage } from "../api/generated";
 import type { BinaryPicture } from "./binaryPicture";
 import { FrameBuffer } from "./FrameBuffer";
-import type { RealtimeMessage } from "./messages";
 import { paintScheduler } from "./paintScheduler";
 import { reduce, type Action } from "./reducer";
 import { SentPictures } from "./SentPictures";

@@ -1,4 +1,6 @@
 /** A picture as a binary message: length of the header (4 bytes, big-endian), the header as JSON, the JPEG. */
+import type { FrameImageHeader } from "../api/generated";
+
 export interface BinaryPicture {
   jobId: string;
   index: number;
@@ -11,7 +13,7 @@ export function parsePicture(data: ArrayBuffer): BinaryPicture | null {
   const length = new DataView(data).getUint32(0);
   if (4 + length > data.byteLength) return null;
   try {
-    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length))) as Record<string, unknown>;
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length))) as Partial<FrameImageHeader>;
     if (header.type !== "frame_image" || typeof header.job_id !== "string" || typeof header.index !== "number") {
       return null;
     }

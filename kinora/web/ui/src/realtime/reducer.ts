@@ -1,15 +1,16 @@
 /** How messages and answers change what the page knows. */
-import type { ExtendedJob, PluginState } from "../api/types";
 import type {
   CompletePayload,
   ErrorPayload,
+  ExtendedJobResponse,
   FramePayload,
   GapPayload,
   PluginStatusPayload,
   ProgressPayload,
   RealtimeMessage,
+  StageState,
   WarningPayload,
-} from "./messages";
+} from "../api/generated";
 import type { ConnectionInfo } from "./RealtimeClient";
 import { watching, type LiveJob, type LivePlugin, type RealtimeState } from "./state";
 import { warningText, withState, withWarning } from "./warnings";
@@ -18,7 +19,7 @@ export type Action =
   | { type: "connection"; info: ConnectionInfo }
   | { type: "message"; message: RealtimeMessage }
   | { type: "watch"; jobId: string | null }
-  | { type: "job"; job: ExtendedJob }
+  | { type: "job"; job: ExtendedJobResponse }
   | { type: "forgotten"; jobId: string }
   | { type: "error"; message: string };
 
@@ -162,7 +163,7 @@ function onGap(state: RealtimeState, payload: GapPayload): RealtimeState {
   return { ...state, missed: MISSED[payload.reason] };
 }
 
-function onJob(state: RealtimeState, job: ExtendedJob): RealtimeState {
+function onJob(state: RealtimeState, job: ExtendedJobResponse): RealtimeState {
   const warningGroups = withState(state.warningGroups, job.warning_groups);
   return {
     ...state,
@@ -180,7 +181,7 @@ function onJob(state: RealtimeState, job: ExtendedJob): RealtimeState {
   };
 }
 
-function livePlugin(plugin: PluginState): LivePlugin {
+function livePlugin(plugin: StageState): LivePlugin {
   return {
     status: plugin.status,
     health: plugin.health,

@@ -1,9 +1,10 @@
 /** What the page knows of the server and of the job it watches. */
-import type { ExtendedJob, FrameData, Health, PluginMeta, Severity, Stage, StageStatus } from "../api/types";
+import type { ExtendedJobResponse, FrameData, PluginMetadata } from "../api/generated";
+import type { Health, Severity, Stage, StageStatus } from "../api/types";
 import type { ConnectionInfo } from "./RealtimeClient";
 
-/** Warnings of one kind. */
-export interface WarningGroup {
+/** A warning with all its repeats, as it is listed. */
+export interface ShownWarning {
   key: string;
   plugin: string | null;
   message: string;
@@ -39,7 +40,7 @@ export interface RealtimeState {
   /** What could not be had again after a lost connection, in words. */
   missed: string | null;
   jobId: string | null;
-  job: ExtendedJob | null;
+  job: ExtendedJobResponse | null;
   /** 0 to 100; see `lengthKnown`. */
   progress: number;
   lengthKnown: boolean;
@@ -51,9 +52,9 @@ export interface RealtimeState {
   pluginTimings: Record<string, number>;
   plugins: Record<string, LivePlugin>;
   warnings: string[];
-  warningGroups: WarningGroup[];
+  warningGroups: ShownWarning[];
   errors: string[];
-  metadata: Record<string, PluginMeta>;
+  metadata: Record<string, PluginMetadata>;
   jobs: Record<string, LiveJob>;
 }
 

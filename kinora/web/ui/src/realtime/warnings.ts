@@ -1,12 +1,11 @@
 /** Warnings, grouped: a job's state has them all, messages have the newest. */
-import type { JobWarning } from "../api/types";
-import type { WarningPayload } from "./messages";
-import type { WarningGroup } from "./state";
+import type { WarningGroup, WarningPayload } from "../api/generated";
+import type { ShownWarning } from "./state";
 
 /** A job can warn without end; what is shown is the first so many kinds. */
 export const MAX_GROUPS = 500;
 
-export function warningText(group: Pick<WarningGroup, "plugin" | "message">): string {
+export function warningText(group: Pick<ShownWarning, "plugin" | "message">): string {
   return group.plugin === null ? group.message : `${group.plugin}: ${group.message}`;
 }
 
@@ -16,8 +15,8 @@ export function indexOfFrameId(frameId: string | null): number | null {
 }
 
 /** `groups` with one more warning; a repeat raises its group's count to what the server says, at least by one. */
-export function withWarning(groups: WarningGroup[], warning: WarningPayload): WarningGroup[] {
-  const fresh = groupOf({ ...warning, count: warning.count ?? 1 });
+export function withWarning(groups: ShownWarning[], warning: WarningPayload): ShownWarning[] {
+  const fresh = groupOf(warning);
   const at = groups.findIndex(({ key }) => key === fresh.key);
   const known = groups[at];
   if (!known) return groups.length < MAX_GROUPS ? [...groups, fresh] : groups;
@@ -25,7 +24,7 @@ export function withWarning(groups: WarningGroup[], warning: WarningPayload): Wa
 }
 
 /** The groups of a job's state; where `groups` are newer, their counts stay. */
-export function withState(groups: WarningGroup[], warnings: readonly JobWarning[]): WarningGroup[] {
+export function withState(groups: ShownWarning[], warnings: readonly WarningGroup[]): ShownWarning[] {
   const known = new Map(groups.map((group) => [group.key, group]));
   const told = warnings.map(groupOf).map((group) => {
     const count = Math.max(group.count, known.get(group.key)?.count ?? 0);
@@ -36,10 +35,10 @@ export function withState(groups: WarningGroup[], warnings: readonly JobWarning[
   return isSame(next, groups) ? groups : next;
 }
 
-function groupOf({ plugin, code, severity, message, count, frame_id }: JobWarning): WarningGroup {
+function groupOf({ plugin, code, severity, message, count, frame_id }: WarningGroup): ShownWarning {
   return { key: `${plugin ?? ""} ${code} ${message}`, plugin, message, code, severity, count, frameIndex: indexOfFrameId(frame_id) };
 }
 
-function isSame(a: readonly WarningGroup[], b: readonly WarningGroup[]): boolean {
+function isSame(a: readonly ShownWarning[], b: readonly ShownWarning[]): boolean {
   return a.length === b.length && a.every((group, i) => group.key === b[i]?.key && group.count === b[i].count);
 }

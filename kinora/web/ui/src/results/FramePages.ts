@@ -1,6 +1,6 @@
 /** Frames of a job by their row, fetched a page at a time; the pages used longest ago are forgotten. */
 import { getFrames } from "../api/calls";
-import type { FrameData } from "../api/types";
+import type { FrameData } from "../api/generated";
 import type { Timeline } from "./Timeline";
 
 const PAGE = 100;

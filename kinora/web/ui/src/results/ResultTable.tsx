@@ -1,4 +1,4 @@
-import type { FrameData, Json } from "../api/types";
+import type { FrameData, Json } from "../api/generated";
 import { isObject } from "../draw/detections";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { clock } from "../ui/format";

@@ -1,6 +1,6 @@
 /** All frames of a job, a few bytes each: enough for a scrubber and for finding the rest. */
 import { streamFrames } from "../api/calls";
-import type { FrameData } from "../api/types";
+import type { FrameData } from "../api/generated";
 import { isCut, visibleDetections } from "../draw/detections";
 import { giveWay } from "../ui/giveWay";
 

@@ -1,9 +1,9 @@
 import { useId, useState } from "react";
-import type { Json, JsonObject, OptionSchema } from "../api/types";
-import { kindOf, parseOption, propertiesOf, showValue, withOption } from "./schema";
+import type { Json, JsonObject } from "../api/generated";
+import { kindOf, parseOption, propertiesOf, showValue, withOption, type OptionSchema } from "../api/optionSchema";
 
 interface OptionsFormProps {
-  schema: OptionSchema | null;
+  schema: JsonObject | null;
   options: JsonObject;
   onChange: (options: JsonObject) => void;
 }

@@ -1,5 +1,6 @@
 import { useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
-import type { JsonObject, Plugin, PluginChoice } from "../api/types";
+import type { JsonObject, PluginSummary } from "../api/generated";
+import type { PluginChoice } from "../api/types";
 import { Badge } from "../ui/Badge";
 import { IconButton } from "../ui/Button";
 import { focusNeighbour } from "../ui/focusNeighbour";
@@ -8,7 +9,7 @@ import { OptionsForm } from "./OptionsForm";
 import { moved } from "./reorder";
 
 interface PluginPickerProps {
-  plugins: readonly Plugin[];
+  plugins: readonly PluginSummary[];
   chosen: readonly PluginChoice[];
   onChange: (chosen: PluginChoice[]) => void;
 }
@@ -75,7 +76,7 @@ function middleOf(element: Element): number {
 
 interface ChosenPluginProps {
   choice: PluginChoice;
-  plugin: Plugin | undefined;
+  plugin: PluginSummary | undefined;
   onGrab: (event: PointerEvent) => void;
   onMove: (step: number) => void;
   onRemove: () => void;

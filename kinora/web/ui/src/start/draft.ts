@@ -1,5 +1,6 @@
 /** A job as it is being put together in the form. */
-import type { ExtendedJob, JobRequest, PluginChoice, RunOptions } from "../api/types";
+import type { ExtendedJobResponse, JobOptions, JobRequest } from "../api/generated";
+import type { PluginChoice } from "../api/types";
 import { rememberedFile, rememberedOptions } from "./remembered";
 
 export type SourceKind = "demo" | "media" | "upload" | "url";
@@ -42,7 +43,7 @@ export function requestOf(draft: Draft): JobRequest | string {
     return { demo: "", media: "Choose a file of the media folder.", url: "Type the URL.", upload: "Choose a file." }[draft.kind];
   }
   if (draft.plugins.length === 0) return "Add at least one plugin.";
-  const options: RunOptions = {};
+  const options: JobOptions = {};
   const [maxFrames, stride] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride)];
   if (maxFrames === null || stride === null) return "Frames and steps must be whole numbers from 1.";
   if (maxFrames !== undefined) options.max_frames = maxFrames;
@@ -58,7 +59,7 @@ function wholeNumber(text: string): number | undefined | null {
 }
 
 /** The job once more, for changing it. Some of it is known only where it was started from. */
-export function draftOf(job: ExtendedJob): Draft {
+export function draftOf(job: ExtendedJobResponse): Draft {
   const { source, options } = job;
   const kind = kindOf(job);
   const known = rememberedOptions(job.job_id);
@@ -76,7 +77,7 @@ export function draftOf(job: ExtendedJob): Draft {
   };
 }
 
-function kindOf({ source, uploaded }: ExtendedJob): SourceKind {
+function kindOf({ source, uploaded }: ExtendedJobResponse): SourceKind {
   if (uploaded) return "upload";
   if (source === DEMO) return "demo";
   return source.includes("://") ? "url" : "media";

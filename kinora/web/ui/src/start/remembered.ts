@@ -1,5 +1,5 @@
 /** What a job was started with, as far as the server does not say: its plugins' options, and the file that was sent. */
-import type { JsonObject } from "../api/types";
+import type { JsonObject } from "../api/generated";
 import { readStored, writeStored } from "../ui/useStored";
 import type { Draft } from "./draft";
 

@@ -1,5 +1,5 @@
 /** Paints one canvas with a job's picture and what was found on it, at most once per animation frame. */
-import type { FrameData } from "../api/types";
+import type { FrameData } from "../api/generated";
 import { allDetections } from "../draw/detections";
 import { drawOverlay } from "../draw/drawOverlay";
 import { drawRadar, RADAR } from "../draw/drawRadar";

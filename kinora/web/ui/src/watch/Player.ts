@@ -1,6 +1,6 @@
 /** Which frame of a job is looked at: the newest one of a running job, or any that is stored. */
 import { inWords } from "../api/http";
-import type { FrameData } from "../api/types";
+import type { FrameData } from "../api/generated";
 import { isEnded } from "../jobs/jobStates";
 import type { BinaryPicture } from "../realtime/binaryPicture";
 import type { RealtimeStore } from "../realtime/RealtimeStore";

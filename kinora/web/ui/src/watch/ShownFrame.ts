@@ -1,5 +1,5 @@
 /** Which frame the painter has on the screen. */
-import type { FrameData } from "../api/types";
+import type { FrameData } from "../api/generated";
 
 export class ShownFrame {
   readonly #listeners = new Set<() => void>();

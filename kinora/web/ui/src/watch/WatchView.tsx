@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef, useState } from "react";
-import type { ExtendedJob } from "../api/types";
+import type { ExtendedJobResponse } from "../api/generated";
 import { ControlPanel } from "../controls/ControlPanel";
 import { JobStatus } from "../controls/JobStatus";
 import { Transport } from "../controls/Transport";
@@ -13,7 +13,7 @@ import { PlayerContext } from "./PlayerContext";
 
 interface WatchViewProps {
   jobId: string;
-  onRunAgain: (job: ExtendedJob) => void;
+  onRunAgain: (job: ExtendedJobResponse) => void;
   onDeleted: () => void;
 }
 

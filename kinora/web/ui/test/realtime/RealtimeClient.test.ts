@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { RealtimeMessage } from "../../src/realtime/messages";
+import type { RealtimeMessage } from "../../src/api/generated";
 import { RealtimeClient, type ConnectionInfo } from "../../src/realtime/RealtimeClient";
 import type { BinaryPicture } from "../../src/realtime/binaryPicture";
 import { framePayload, message } from "../examples";
