@@ -1,5 +1,5 @@
 import { lazy, Suspense } from "react";
-import { Header } from "./Header";
+import { Header } from "./header/Header";
 import { RealtimeProvider } from "./realtime/RealtimeProvider";
 import { useRoute } from "./ui/useRoute";
 import { Workspace } from "./Workspace";

@@ -6,8 +6,8 @@ import { draftOf, firstDraft, type Draft } from "./start/draft";
 import { StartForm } from "./start/StartForm";
 import { Choice } from "./ui/Choice";
 import { Tabs } from "./ui/Tabs";
-import { isString, readStored } from "./ui/useStored";
 import { goTo, jobLink } from "./ui/useRoute";
+import { isString, readStored } from "./ui/useStored";
 import { WatchView } from "./watch/WatchView";
 import { Welcome } from "./Welcome";
 

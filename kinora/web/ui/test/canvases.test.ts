@@ -4,9 +4,9 @@ import { drawRadar } from "../src/draw/drawRadar";
 import { trailsOf } from "../src/draw/trails";
 import type { ViewOptions } from "../src/draw/viewOptions";
 import { drawTimings } from "../src/inspector/drawTimings";
+import { Timeline } from "../src/player/Timeline";
 import { TimingHistory } from "../src/realtime/TimingHistory";
 import { drawTicks } from "../src/results/drawTicks";
-import { Timeline } from "../src/results/Timeline";
 import { frame } from "./examples";
 
 type Call = [name: string, ...values: unknown[]];

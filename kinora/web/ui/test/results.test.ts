@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { extendTimeline, Timeline } from "../src/results/Timeline";
-import { FramePages } from "../src/results/FramePages";
+import { FramePages } from "../src/player/FramePages";
+import { extendTimeline, Timeline } from "../src/player/Timeline";
 import { resultInWords } from "../src/results/ResultTable";
 import { frame } from "./examples";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { parseOption, withOption } from "../src/api/optionSchema";
 import { draftOf, firstDraft, requestOf } from "../src/start/draft";
 import { remember } from "../src/start/remembered";
 import { moved } from "../src/start/reorder";
-import { parseOption, withOption } from "../src/api/optionSchema";
 import { job, JOB_ID } from "./examples";
 
 test("a draft becomes a request, or a sentence for what is missing", () => {

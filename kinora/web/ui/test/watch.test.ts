@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ExtendedJobResponse, FrameData } from "../src/api/generated";
+import { PictureLoader, type Picture } from "../src/player/PictureLoader";
+import { Player } from "../src/player/Player";
 import { RealtimeStore } from "../src/realtime/RealtimeStore";
-import { PictureLoader, type Picture } from "../src/watch/PictureLoader";
-import { Player } from "../src/watch/Player";
 import { frame, framePayload, job, JOB_ID, message } from "./examples";
 
 /** The picture requests under way: index → answer it. */

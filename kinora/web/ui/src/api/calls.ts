@@ -1,5 +1,4 @@
 /** Each call of the API as a function. All throw ApiError. */
-import { call, getJson, postJson } from "./http";
 import type {
   CancelAnswer,
   DeviceList,
@@ -13,6 +12,7 @@ import type {
   PluginList,
   PluginSummary,
 } from "./generated";
+import { call, getJson, postJson } from "./http";
 
 const job = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
 

@@ -54,8 +54,3 @@ async function problemOf(response: Response): Promise<ApiError> {
   const message = problem.detail ?? problem.title ?? `The server answered ${response.status} ${response.statusText}.`;
   return new ApiError(message, response.status, problem.errors ?? []);
 }
-
-/** Any error as a sentence. */
-export function inWords(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,6 +1,6 @@
 import { cancelJob, deleteJob, pauseJob, resumeJob } from "../api/calls";
 import type { CancelAnswer, ExtendedJobResponse } from "../api/generated";
-import { isEnded } from "../jobs/jobStates";
+import { isEnded } from "../api/jobStates";
 import { Button } from "../ui/Button";
 import { milliseconds } from "../ui/format";
 import { Notice } from "../ui/Notice";

@@ -1,12 +1,12 @@
 import { useSyncExternalStore } from "react";
+import { isEnded } from "../api/jobStates";
+import { usePlayer, usePlayerState } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { watchedStatus } from "../realtime/state";
 import { Scrubber } from "../results/Scrubber";
 import { IconButton } from "../ui/Button";
-import { Icon } from "../ui/Icon";
 import { clock } from "../ui/format";
-import { isEnded } from "../jobs/jobStates";
-import { usePlayer, usePlayerState } from "../watch/PlayerContext";
+import { Icon } from "../ui/Icon";
 
 /** What is on the screen, which may be behind the scrubber while its picture is fetched. */
 function Place() {

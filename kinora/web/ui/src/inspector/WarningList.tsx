@@ -1,9 +1,9 @@
 import { useState } from "react";
+import { usePlayer } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
 import type { ShownWarning } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { count } from "../ui/format";
-import { usePlayer } from "../watch/PlayerContext";
 
 const SHOWN = 8;
 

@@ -1,5 +1,5 @@
+import { isEnded } from "../api/jobStates";
 import type { StageStatus } from "../api/types";
-import { isEnded } from "../jobs/jobStates";
 
 /** How a plugin stands: the end of its job stops it wherever it is. */
 export function stageInWords(status: StageStatus, jobStatus: string): string {

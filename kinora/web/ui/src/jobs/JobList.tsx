@@ -1,11 +1,11 @@
 import { useState } from "react";
 import type { JobSummary } from "../api/generated";
+import { STATUSES } from "../api/jobStates";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { Notice } from "../ui/Notice";
 import { jobLink } from "../ui/useRoute";
 import { VirtualList } from "../ui/VirtualList";
 import { JobRow } from "./JobRow";
-import { STATUSES } from "./jobStates";
 import { useJobList } from "./useJobList";
 
 /** All jobs, newest first, with a search over source, plugins and id. */

@@ -1,8 +1,8 @@
 import type { JobSummary } from "../api/generated";
+import { isEnded } from "../api/jobStates";
 import type { LiveJob } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { moment } from "../ui/format";
-import { isEnded } from "./jobStates";
 
 interface JobRowProps {
   job: JobSummary;

@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { getJobs } from "../api/calls";
-import { inWords } from "../api/http";
 import type { JobSummary } from "../api/generated";
 import { useRealtime } from "../realtime/RealtimeContext";
+import { inWords } from "../ui/inWords";
 
 const PAGE = 50;
 const MAX_JOBS = 2000;

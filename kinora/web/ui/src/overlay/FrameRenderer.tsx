@@ -2,10 +2,10 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import type { FrameData } from "../api/generated";
 import { visibleDetections } from "../draw/detections";
 import { viewOptions } from "../draw/viewOptions";
+import { PicturePainter } from "../player/PicturePainter";
+import { usePlayer } from "../player/PlayerContext";
 import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { count } from "../ui/format";
-import { PicturePainter } from "../watch/PicturePainter";
-import { usePlayer } from "../watch/PlayerContext";
 
 /** The picture of the frame that is looked at, and what was found on it. It paints without rendering. */
 export function FrameRenderer() {

@@ -1,12 +1,12 @@
+import type { ReactNode } from "react";
+import { isEnded } from "../api/jobStates";
 import { PluginInspector } from "../inspector/PluginInspector";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { watchedStatus, type RealtimeState } from "../realtime/state";
-import { isEnded } from "../jobs/jobStates";
 import { duration } from "../ui/format";
 import { FrameRenderer } from "./FrameRenderer";
 import { ProgressBar } from "./ProgressBar";
 import { secondsLeft } from "./secondsLeft";
-import type { ReactNode } from "react";
 
 interface RealtimeOverlayProps {
   /** Above the picture. */

@@ -1,9 +1,9 @@
 import { useState } from "react";
 import { getPlugin } from "../api/calls";
-import { inWords } from "../api/http";
 import type { PluginMetadata, PluginSummary } from "../api/generated";
 import { propertiesOf, showValue } from "../api/optionSchema";
 import { Badge } from "../ui/Badge";
+import { inWords } from "../ui/inWords";
 
 export function PluginArticle({ plugin }: { plugin: PluginSummary }) {
   const { name, health, metadata, reason, origin } = plugin;

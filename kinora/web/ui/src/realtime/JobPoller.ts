@@ -1,7 +1,8 @@
 /** Keeps the full state of the watched job fresh: often when that is all there is, now and then beside realtime. */
 import { getExtended } from "../api/calls";
-import { ApiError, inWords } from "../api/http";
-import { isEnded } from "../jobs/jobStates";
+import { ApiError } from "../api/http";
+import { isEnded } from "../api/jobStates";
+import { inWords } from "../ui/inWords";
 import type { RealtimeStore } from "./RealtimeStore";
 
 const POLLING_MS = 1000;

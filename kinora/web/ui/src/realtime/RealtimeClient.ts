@@ -1,8 +1,8 @@
 /** The connection to `/v1/realtime`: it comes back by itself and asks for what it missed. */
+import type { RealtimeMessage } from "../api/generated";
 import { backoffMs, GIVE_UP_AFTER } from "./backoff";
 import { parsePicture, type BinaryPicture } from "./binaryPicture";
 import { MessageFilter } from "./MessageFilter";
-import type { RealtimeMessage } from "../api/generated";
 import { parseMessage, type MessageType } from "./messages";
 
 export type ConnectionState = "IDLE" | "CONNECTING" | "CONNECTED" | "DISCONNECTED" | "RECONNECTING" | "CLOSED";

@@ -1,8 +1,8 @@
 import { useEffect, useState, type ReactNode } from "react";
-import { isEnded } from "../jobs/jobStates";
+import type { RealtimeMessage } from "../api/generated";
+import { isEnded } from "../api/jobStates";
 import { FrameFeed } from "./FrameFeed";
 import { JobPoller } from "./JobPoller";
-import type { RealtimeMessage } from "../api/generated";
 import { RealtimeClient, type Filters } from "./RealtimeClient";
 import { RealtimeContext, type Realtime } from "./RealtimeContext";
 import { RealtimeStore } from "./RealtimeStore";

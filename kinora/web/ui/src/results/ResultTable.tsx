@@ -1,9 +1,9 @@
 import type { FrameData, Json } from "../api/generated";
 import { isObject } from "../draw/detections";
+import { usePlayer, usePlayerState } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { clock } from "../ui/format";
 import { VirtualList } from "../ui/VirtualList";
-import { usePlayer, usePlayerState } from "../watch/PlayerContext";
 
 /** A row for each frame, with what each plugin gave. */
 export function ResultTable() {

@@ -1,8 +1,8 @@
 import { useEffect, useRef } from "react";
+import { usePlayer } from "../player/PlayerContext";
 import { paintScheduler } from "../realtime/paintScheduler";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { clock } from "../ui/format";
-import { usePlayer } from "../watch/PlayerContext";
 import { drawTicks } from "./drawTicks";
 
 /** A slider over all frames, with ticks where something was detected, warned about or cut. */

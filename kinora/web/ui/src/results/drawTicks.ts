@@ -1,5 +1,5 @@
 import { sharpCanvas } from "../draw/sharpCanvas";
-import type { Timeline } from "./Timeline";
+import type { Timeline } from "../player/Timeline";
 
 /** Half a range input's thumb, which its ends keep clear of. */
 const INSET = 8;

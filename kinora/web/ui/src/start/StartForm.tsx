@@ -1,8 +1,9 @@
 import { useState, type SyntheticEvent } from "react";
 import { getDevices, getPlugins, submitJob } from "../api/calls";
-import { ApiError, inWords } from "../api/http";
+import { ApiError } from "../api/http";
 import { DeviceSelector } from "../controls/DeviceSelector";
 import { Button } from "../ui/Button";
+import { inWords } from "../ui/inWords";
 import { Notice } from "../ui/Notice";
 import { useLoaded } from "../ui/useLoaded";
 import { writeStored } from "../ui/useStored";

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { inWords } from "../api/http";
+import { inWords } from "./inWords";
 
 /** Runs one thing at a time that the user asked for, and keeps its error for showing beside it. */
 export function useAction(): {

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from "react";
-import { inWords } from "../api/http";
+import { inWords } from "./inWords";
 
 export interface Loaded<T> {
   value: T | null;

@@ -4,12 +4,12 @@ import { ControlPanel } from "../controls/ControlPanel";
 import { JobStatus } from "../controls/JobStatus";
 import { Transport } from "../controls/Transport";
 import { RealtimeOverlay } from "../overlay/RealtimeOverlay";
+import { Player } from "../player/Player";
+import { PlayerContext } from "../player/PlayerContext";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 import { Downloads } from "../results/Downloads";
 import { ResultTable } from "../results/ResultTable";
 import { Notice } from "../ui/Notice";
-import { Player } from "./Player";
-import { PlayerContext } from "./PlayerContext";
 
 interface WatchViewProps {
   jobId: string;

@@ -1,11 +1,11 @@
 import { act, render, screen } from "@testing-library/react";
 import { Profiler } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ConnectionBadge } from "../../src/ConnectionBadge";
+import { ConnectionBadge } from "../../src/header/ConnectionBadge";
 import { useRealtime, useRealtimeContext } from "../../src/realtime/RealtimeContext";
 import { RealtimeProvider } from "../../src/realtime/RealtimeProvider";
-import { FakeSocket } from "../realtime/FakeSocket";
 import { job, JOB_ID, message } from "../examples";
+import { FakeSocket } from "../realtime/FakeSocket";
 
 let sockets: FakeSocket[] = [];
 

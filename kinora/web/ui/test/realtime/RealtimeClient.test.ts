@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { RealtimeMessage } from "../../src/api/generated";
-import { RealtimeClient, type ConnectionInfo } from "../../src/realtime/RealtimeClient";
 import type { BinaryPicture } from "../../src/realtime/binaryPicture";
+import { RealtimeClient, type ConnectionInfo } from "../../src/realtime/RealtimeClient";
 import { framePayload, message } from "../examples";
 import { FakeSocket } from "./FakeSocket";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { ProgressPayload } from "../../src/api/generated";
 import { reduce, type Action } from "../../src/realtime/reducer";
 import { INITIAL_STATE, watching, type RealtimeState } from "../../src/realtime/state";
 import { framePayload, job, JOB_ID, message, warningPayload } from "../examples";
-import type { ProgressPayload } from "../../src/api/generated";
 
 const WATCHING = watching(INITIAL_STATE, JOB_ID);
 

@@ -1,4 +1,4 @@
-import type { JobStatus } from "../api/types";
+import type { JobStatus } from "./types";
 
 export const STATUSES: readonly JobStatus[] = [
   "queued",

@@ -1,5 +1,5 @@
-import { useRealtime, useRealtimeContext } from "./realtime/RealtimeContext";
-import type { ConnectionInfo } from "./realtime/RealtimeClient";
+import type { ConnectionInfo } from "../realtime/RealtimeClient";
+import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 
 /** Whether the page is up to date, and why not. */
 export function ConnectionBadge() {

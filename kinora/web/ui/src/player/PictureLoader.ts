@@ -1,6 +1,7 @@
 /** Pictures of a job's frames: one at a time, and of what was asked for meanwhile only the latest. */
 import { frameUrl } from "../api/calls";
-import { call, inWords } from "../api/http";
+import { call } from "../api/http";
+import { inWords } from "../ui/inWords";
 
 export interface Picture {
   index: number;

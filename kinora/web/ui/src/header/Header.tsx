@@ -1,6 +1,6 @@
+import type { Route } from "../ui/useRoute";
 import { ConnectionBadge } from "./ConnectionBadge";
 import { ThemeButton } from "./ThemeButton";
-import type { Route } from "./ui/useRoute";
 
 export function Header({ route }: { route: Route }) {
   const current = (view: Route["view"]) => (route.view === view ? "page" : undefined);

@@ -1,5 +1,5 @@
-import { IconButton } from "./ui/Button";
-import { THEMES, useTheme } from "./ui/useTheme";
+import { IconButton } from "../ui/Button";
+import { THEMES, useTheme } from "../ui/useTheme";
 
 const ICONS = { auto: "auto", light: "sun", dark: "moon" } as const;
 

@@ -1,12 +1,12 @@
 /** Which frame of a job is looked at: the newest one of a running job, or any that is stored. */
-import { inWords } from "../api/http";
 import type { FrameData } from "../api/generated";
-import { isEnded } from "../jobs/jobStates";
+import { isEnded } from "../api/jobStates";
 import type { BinaryPicture } from "../realtime/binaryPicture";
 import type { RealtimeStore } from "../realtime/RealtimeStore";
-import { FramePages } from "../results/FramePages";
+import { inWords } from "../ui/inWords";
+import { FramePages } from "./FramePages";
 import { ShownFrame } from "./ShownFrame";
-import { extendTimeline, Timeline } from "../results/Timeline";
+import { extendTimeline, Timeline } from "./Timeline";
 
 const EXTEND_MS = 1000;
 /** So long a timeline that still loads leaves the connection and the processor to the first picture. */

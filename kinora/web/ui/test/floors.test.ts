@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+
+/** The folders of the page from the top down; "." has the page itself. */
+const FLOORS = [
+  ["."],
+  ["kit"],
+  ["start", "watch", "plugins", "header"],
+  ["controls", "overlay", "jobs"],
+  ["results", "inspector"],
+  ["player"],
+  ["draw"],
+  ["realtime"],
+  ["api"],
+  ["ui"],
+];
+
+const SOURCES = import.meta.glob<string>("../src/**/*.{ts,tsx}", { query: "?raw", import: "default", eager: true });
+const folderOf = (path: string) => path.split("/").slice(0, -1).join("/") || ".";
+const floorOf = (path: string) => FLOORS.findIndex((folders) => folders.includes(folderOf(path)));
+
+/** Each file without its ending, and the files of the page that it imports. */
+const IMPORTS = new Map(Object.entries(SOURCES).map(([path, text]) => [nameOf(path), importsOf(nameOf(path), text)]));
+
+function nameOf(path: string): string {
+  return path.replace("../src/", "").replace(/\.tsx?$/, "");
+}
+
+function importsOf(file: string, text: string): string[] {
+  const found = [...text.matchAll(/(?:from |import\()"(\.[^"]+)"/g)].map(([, path = ""]) => resolve(folderOf(file), path));
+  return found.filter((path) => !path.endsWith(".css"));
+}
+
+function resolve(folder: string, path: string): string {
+  return new URL(path, `http://page/${folder}/`).pathname.slice(1);
+}
+
+test("every folder has its floor", () => {
+  expect([...IMPORTS.keys()].filter((file) => floorOf(file) < 0)).toEqual([]);
+});
+
+test("an import stays in its folder or goes down to a lower floor", () => {
+  const wrong = [...IMPORTS].flatMap(([file, imported]) =>
+    imported
+      .filter((path) => folderOf(path) !== folderOf(file) && floorOf(path) <= floorOf(file))
+      .map((path) => `${file} imports ${path}`),
+  );
+  expect(wrong).toEqual([]);
+});
