@@ -41,6 +41,7 @@ export function warningPayload(change: Partial<WarningPayload> = {}): WarningPay
 }
 
 const PLUGIN: StageState = {
+  options: {},
   status: "running",
   frames: 10,
   failures: 0,

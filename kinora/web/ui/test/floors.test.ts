@@ -46,3 +46,11 @@ test("an import stays in its folder or goes down to a lower floor", () => {
   );
   expect(wrong).toEqual([]);
 });
+
+test("no file imports, over others, itself", () => {
+  const reached = (file: string, seen = new Set<string>()): Set<string> => {
+    for (const next of IMPORTS.get(file) ?? []) if (!seen.has(next)) reached(next, seen.add(next));
+    return seen;
+  };
+  expect([...IMPORTS.keys()].filter((file) => reached(file).has(file))).toEqual([]);
+});

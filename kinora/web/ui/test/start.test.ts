@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { parseOption, withOption } from "../src/api/optionSchema";
+import { changedOptions, parseOption, withOption } from "../src/api/optionSchema";
 import { draftOf, firstDraft, requestOf } from "../src/start/draft";
-import { remember } from "../src/start/remembered";
+import { keepFile } from "../src/start/sentFiles";
 import { moved } from "../src/start/reorder";
 import { job, JOB_ID } from "./examples";
 
@@ -13,9 +13,10 @@ test("a draft becomes a request, or a sentence for what is missing", () => {
   expect(requestOf({ ...draft, maxFrames: "few" })).toMatch(/whole numbers/);
 });
 
-test("a job that ran becomes a draft again, with the options it was started with", () => {
-  remember(JOB_ID, { ...firstDraft("cpu"), plugins: [{ name: "people", options: { votes: 5 } }] });
-  expect(draftOf(job({ options: { stride: 2, max_frames: 50 } }))).toMatchObject({
+test("a job that ran becomes a draft again, with the options its plugins ran with", () => {
+  const ran = job();
+  const plugins = Object.fromEntries(Object.entries(ran.plugins).map(([name, plugin]) => [name, { ...plugin, options: { votes: 5 } }]));
+  expect(draftOf({ ...ran, plugins, options: { stride: 2, max_frames: 50 } })).toMatchObject({
     kind: "media",
     path: "people.mp4",
     stride: "2",
@@ -29,7 +30,7 @@ test("a job on a file that was sent asks for that file again, unless this page h
   const sent = job({ source: "mine.mp4", uploaded: true });
   expect(draftOf(sent)).toMatchObject({ kind: "upload", file: null, fileName: "mine.mp4", path: "" });
   const file = new File(["video"], "mine.mp4");
-  remember(JOB_ID, { ...firstDraft("cpu"), kind: "upload", file });
+  keepFile(JOB_ID, file);
   expect(draftOf(sent).file).toBe(file);
 });
 
@@ -42,6 +43,13 @@ test("options are taken as their schema has them", () => {
   expect(parseOption({ type: "array", items: { type: "string" } }, "a, b,")).toEqual({ value: ["a", "b"] });
   expect(parseOption({ type: "object" }, "{")).toEqual({ error: "must be JSON" });
   expect(withOption({ a: 1, b: 2 }, "a", undefined)).toEqual({ b: 2 });
+});
+
+test("options that are as the plugin has them by itself are not counted as set", () => {
+  const schema = { properties: { votes: { default: 3 }, classes: { default: [] }, mode: {} } };
+  expect(changedOptions(schema, { votes: 3, classes: [] })).toEqual([]);
+  expect(changedOptions(schema, { votes: 4, classes: [], mode: "fast" })).toEqual(["votes", "mode"]);
+  expect(changedOptions(null, { any: 1 })).toEqual(["any"]);
 });
 
 test("moving changes the order and nothing else", () => {

@@ -29,6 +29,12 @@ export function propertiesOf(schema: JsonObject | null): [string, OptionSchema][
   return Object.entries((schema as OptionSchema | null)?.properties ?? {});
 }
 
+/** The options that differ from what the plugin has by itself. */
+export function changedOptions(schema: JsonObject | null, options: JsonObject): string[] {
+  const usual = new Map(propertiesOf(schema).map(([name, property]) => [name, JSON.stringify(property.default)]));
+  return Object.keys(options).filter((name) => JSON.stringify(options[name]) !== usual.get(name));
+}
+
 /** The value that a field's text stands for; undefined for "as it comes", and an error where it stands for none. */
 export function parseOption(schema: OptionSchema, text: string): { value?: Json; error?: string } {
   const trimmed = text.trim();

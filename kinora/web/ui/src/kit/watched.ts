@@ -5,6 +5,7 @@ import { RealtimeStore } from "../realtime/RealtimeStore";
 import { JOB, PLUGINS } from "./examples";
 
 const WORKING: StageState = {
+  options: {},
   status: "running",
   health: "ok",
   frames: 42,

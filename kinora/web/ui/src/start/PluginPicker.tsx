@@ -1,5 +1,6 @@
 import { useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import type { JsonObject, PluginSummary } from "../api/generated";
+import { changedOptions } from "../api/optionSchema";
 import type { PluginChoice } from "../api/types";
 import { Badge } from "../ui/Badge";
 import { IconButton } from "../ui/Button";
@@ -86,7 +87,8 @@ interface ChosenPluginProps {
 function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onOptions }: ChosenPluginProps) {
   const [open, setOpen] = useState(false);
   const { name, options } = choice;
-  const changed = Object.keys(options).length;
+  const schema = plugin?.metadata?.config_schema ?? null;
+  const changed = changedOptions(schema, options).length;
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (step === undefined) return;
@@ -111,7 +113,7 @@ function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onOptions }: C
       </div>
       {plugin?.health === "broken" && <p className="bad-text">{plugin.reason}</p>}
       {!plugin && <p className="bad-text">There is no such plugin here any more: remove it.</p>}
-      {open && <OptionsForm schema={plugin?.metadata?.config_schema ?? null} options={options} onChange={onOptions} />}
+      {open && <OptionsForm schema={schema} options={options} onChange={onOptions} />}
     </>
   );
 }

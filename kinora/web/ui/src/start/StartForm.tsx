@@ -9,8 +9,8 @@ import { useLoaded } from "../ui/useLoaded";
 import { writeStored } from "../ui/useStored";
 import { requestOf, type Draft } from "./draft";
 import { PluginPicker } from "./PluginPicker";
-import { remember } from "./remembered";
 import { RunOptionsFields } from "./RunOptionsFields";
+import { keepFile } from "./sentFiles";
 import { SourcePicker } from "./SourcePicker";
 
 interface StartFormProps {
@@ -37,8 +37,9 @@ export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
     setBusy(true);
     setError(null);
     try {
-      const { jobId } = await submitJob(request, draft.kind === "upload" ? (draft.file ?? undefined) : undefined);
-      remember(jobId, draft);
+      const file = draft.kind === "upload" ? draft.file : null;
+      const { jobId } = await submitJob(request, file ?? undefined);
+      if (file) keepFile(jobId, file);
       onStarted(jobId);
     } catch (fault) {
       setError(fault instanceof ApiError ? fault : inWords(fault));

@@ -1,7 +1,7 @@
 /** A job as it is being put together in the form. */
 import type { ExtendedJobResponse, JobOptions, JobRequest } from "../api/generated";
 import type { PluginChoice } from "../api/types";
-import { rememberedFile, rememberedOptions } from "./remembered";
+import { fileOf } from "./sentFiles";
 
 export type SourceKind = "demo" | "media" | "upload" | "url";
 
@@ -58,18 +58,17 @@ function wholeNumber(text: string): number | undefined | null {
   return Number.isInteger(value) && value >= 1 ? value : null;
 }
 
-/** The job once more, for changing it. Some of it is known only where it was started from. */
+/** The job once more, for changing it. A file that was sent is known only to the page that sent it. */
 export function draftOf(job: ExtendedJobResponse): Draft {
   const { source, options } = job;
   const kind = kindOf(job);
-  const known = rememberedOptions(job.job_id);
   return {
     kind,
     path: kind === "media" ? source : "",
     url: kind === "url" ? source : "",
-    file: kind === "upload" ? rememberedFile(job.job_id) : null,
+    file: kind === "upload" ? fileOf(job.job_id) : null,
     fileName: kind === "upload" ? source : "",
-    plugins: Object.keys(job.plugins).map((name) => ({ name, options: known[name] ?? {} })),
+    plugins: Object.entries(job.plugins).map(([name, { options: own }]) => ({ name, options: own })),
     device: job.device_requested,
     maxFrames: typeof options.max_frames === "number" ? String(options.max_frames) : "",
     stride: typeof options.stride === "number" && options.stride !== 1 ? String(options.stride) : "",
