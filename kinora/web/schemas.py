@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from kinora.actors.errors import FieldError
 from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.messages import TYPES, FrameImageHeader, GapPayload
-from kinora.actors.models import FrameData
+from kinora.actors.models import FrameData, JobState
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Device
 from kinora.web.documents import (
@@ -29,6 +30,7 @@ from kinora.web.documents import (
     PluginList,
     Readiness,
 )
+from kinora.web.field_docs import field_docs
 
 _TAKEN = (JobRequest, PluginRequest, JobOptions)
 _ANSWERS = (
@@ -57,10 +59,29 @@ def schemas() -> dict[str, dict[str, Any]]:
     _, found = msgspec.json.schema_components(_MODELS, ref_template=REF)
     for name, schema in found.items():
         if "properties" in schema:
-            found[name] = _as_sent(schema, whole=name not in _MAY_LACK_FIELDS)
+            found[name] = _as_sent(_described(name, schema), whole=name not in _MAY_LACK_FIELDS)
     found["MetadataPayload"]["properties"]["metadata"] = _ref(PluginMetadata.__name__)
     messages = {_message_name(payload): _message(payload, type_) for payload, type_ in TYPES.items()}
     return {**found, **messages, "RealtimeMessage": _any_message(), "Problem": _problem()}
+
+
+def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """With what the fields' docstrings say."""
+    docs = field_docs(_class_of(name))
+    described = {
+        field: kind | {"description": docs[field]} if field in docs else kind
+        for field, kind in schema["properties"].items()
+    }
+    return schema | {"properties": described}
+
+
+def _class_of(name: str) -> type:
+    """The model of this name, which may be a part of another."""
+    if name == ExtendedJobResponse.__name__:
+        return JobState
+    models = {model.__name__: model for model in _MODELS}
+    parts = (vars(sys.modules[model.__module__]).get(name) for model in _MODELS)
+    return models.get(name) or next(part for part in parts if isinstance(part, type))
 
 
 def _as_sent(schema: dict[str, Any], *, whole: bool) -> dict[str, Any]:

@@ -111,6 +111,20 @@ def test_a_model_its_schema_and_its_type_have_the_same_fields(model: type) -> No
     } == expected
 
 
+@pytest.mark.parametrize(
+    ("schema", "field", "words"),
+    [
+        ("ExtendedJobResponse", "queue_position", "1 for the next one to run; null when it does not wait."),
+        ("PluginError", "at", "ISO 8601 in UTC."),
+        ("GapPayload", "dropped", "How many messages; only with the reason ``slow``."),
+    ],
+)
+def test_what_a_field_says_of_itself_is_told(schema: str, field: str, words: str) -> None:
+    """The docstring under a field, its class's own or inherited, is in OpenAPI and in the UI's types."""
+    assert schemas()[schema]["properties"][field]["description"] == words
+    assert f"  /** {words.replace('``', '`')} */\n  {field}" in typescript()
+
+
 @pytest.mark.parametrize("model", [JobState, JobRequest])
 def test_what_is_stored_comes_back_as_it_was(model: type) -> None:
     """A job's state and request keep every field in the database's JSON."""
