@@ -20,5 +20,6 @@ async def send(channel: trio.MemorySendChannel[T], value: T) -> None:
     except trio.WouldBlock:
         await channel.send(value)
     except trio.BrokenResourceError:
-        await trio.lowlevel.checkpoint_if_cancelled()  # the receiver may have been cancelled a moment earlier
+        # The receiver may have been cancelled a moment earlier than this task: then that is the error to tell.
+        await trio.lowlevel.checkpoint_if_cancelled()  # noqa: ASYNC120
         raise
