@@ -1,4 +1,4 @@
-"""Measures a cancel over REST, until the job and all its processes are gone, and the peers' cancel of the same hang.
+"""Measures how long a cancel over REST takes, until all processes of the job are gone, beside peers with the same hang.
 
 Run it with ``python -m benchmarks.cancel``. The peers get the same hang, each in a process of its own, are told to stop
 in the way that they offer, and are waited for within a bound.

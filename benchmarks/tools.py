@@ -1,4 +1,4 @@
-"""Plugins for the benchmarks: two of equal weight, and some that do nothing."""
+"""Plugins for the benchmarks: pairs of equal weight, and empty ones."""
 
 from __future__ import annotations
 

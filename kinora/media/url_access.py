@@ -51,7 +51,7 @@ class HttpUrl:
         """Take a URL apart.
 
         Raises:
-            SourceError: sources cannot be read from such a URL, whatever hosts are allowed.
+            SourceError: sources are never read from such a URL.
         """
         try:
             parts = urlsplit(url)

@@ -41,7 +41,7 @@ class VideoWriter:
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Write out what the encoder still holds."""
+        """Write out the pictures that the encoder still holds."""
         self._container.mux(self._stream.encode(None))
 
 

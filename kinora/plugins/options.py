@@ -53,7 +53,7 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def schema_fault(schema: object) -> str | None:
-    """Why ``schema`` cannot be a plugin's ``config_schema``, in a sentence; None if it can."""
+    """The reason, as a sentence, for which ``schema`` cannot be a ``config_schema``; None if it can."""
     if not isinstance(schema, Mapping):
         return "config_schema must be a JSON Schema, an object"
     try:

@@ -1,4 +1,4 @@
-"""The command line as users have it: real processes, their output, their exit codes, and what they leave behind."""
+"""The command line as users have it: real processes, their output, exit codes and leftovers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Served:
 
     @property
     def port(self) -> str:
-        """Where it listens."""
+        """Its address."""
         return self.url.rpartition(":")[2]
 
 
@@ -191,7 +191,7 @@ def test_run_draws_what_was_found(media: Path, tmp_path: Path, behind_url: bool)
 
 @pytest.mark.parametrize("option", ["--out", "--annotate"])
 def test_run_never_writes_over_its_source(media: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An output that is the source, by whatever path, is refused, and the source is as it was."""
+    """An output that is the source, by any path, is refused, and the source is unchanged."""
     before = (media / "clip.mp4").read_bytes()
     monkeypatch.chdir(media)
     with pytest.raises(SystemExit) as exited:
@@ -285,7 +285,7 @@ def test_the_clients_of_a_server(tmp_path: Path, media: Path) -> None:
 
 
 def test_watch_goes_on_after_the_server_was_killed(tmp_path: Path, media: Path) -> None:
-    """A watcher outlives ``kill -9`` of its server and shows what the next one on that address does."""
+    """A watcher outlives ``kill -9`` of its server and shows the jobs of the next one on that address."""
     with serving(tmp_path, media) as first:
         env = {"KINORA_URL": first.url}
         with started("watch", "--json", **env) as watcher:

@@ -155,7 +155,7 @@ async def test_watching_a_job_that_was_deleted_ends_with_a_sentence(server: Runn
 async def test_a_watcher_misses_nothing_that_is_left_of_a_job(
     server: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Though the job has ended before the watcher comes back, it shows what is left, once, up to the end."""
+    """If the job has ended before the watcher comes back, it shows the remaining messages, once, up to the end."""
     submitted = await KinoraClient(server.url).submit(JOB)
     heard = await messages_of(server.url, submitted.job_id, submitted.last_event_id)
     assert await follow(server.url, submitted.job_id, heard[9].id, as_json=True) == 0

@@ -287,7 +287,7 @@ def test_an_mp4_without_its_index_is_unreadable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.bmp", "a.tiff"])
 def test_an_image_is_a_source_of_one_picture(tmp_path: Path, name: str) -> None:
-    """Each kind of image gives what OpenCV reads from it, once."""
+    """Each kind of image gives one picture, as OpenCV reads it."""
     path = tmp_path / name
     cv2.imwrite(str(path), numbered(9, 161, 77))
     with open_source(str(path), limits=LIMITS) as source:

@@ -19,7 +19,7 @@ def _last(images: list[Any], **options: Any) -> dict[str, Any]:
 
 
 def test_what_moves_gets_a_box() -> None:
-    """A square that slides over a still ground has one box round it, and its share of the picture is told."""
+    """A square that slides over a still ground gets one box, and its share of the picture is given."""
     result = _last([noisy(plain(), 2, seed) for seed in range(30)] + [noisy(square(100), 2)])
     (box,) = result["detections"]
     assert box["class"] == "motion"
@@ -39,7 +39,7 @@ def test_noise_and_specks_are_no_motion() -> None:
 
 
 def test_a_change_of_exposure_is_no_motion() -> None:
-    """When the camera brightens the whole picture, only what moves in it gets a box."""
+    """When the camera brightens the whole picture, only things that move in it get a box."""
     brighter = np.clip(square(100).astype(int) + 25, 0, 255).astype(np.uint8)
     (box,) = _last([plain()] * 30 + [brighter])["detections"]
     assert abs(box["x"] - 100) <= 3

@@ -58,7 +58,7 @@ def read(image: NDArray[np.uint8], **options: Any) -> list[dict[str, Any]]:
 
 
 def test_lines_are_read_where_they_stand() -> None:
-    """Each line of text gets what it says, a box around it and the corners of that, from top to bottom."""
+    """Each line of text gets its text, a box and the corners of its outline, from top to bottom."""
     first, second = read(written(("Hello Kinora", 60, 100), ("Room 2047", 240, 280)))
     assert (first["text"], second["text"]) == ("Hello Kinora", "Room 2047")
     for line, x, baseline in ((first, 60, 100), (second, 240, 280)):
@@ -74,7 +74,7 @@ def test_lines_are_read_where_they_stand() -> None:
 
 
 def test_nothing_written() -> None:
-    """Blank paper, and a picture of a few pixels, say nothing."""
+    """Blank paper, and a picture of a few pixels, give no lines."""
     assert read(written()) == []
     assert read(np.zeros((4, 3, 3), np.uint8)) == []
 
@@ -99,7 +99,7 @@ def test_it_stays_at_home(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("extra", "plugin", "missing"), [("onnx", "Onnx", "onnxruntime"), ("ocr", "Ocr", "rapidocr")])
 async def test_without_its_extra(settings: Settings, plugins_dir: Path, extra: str, plugin: str, missing: str) -> None:
-    """Where what they need is not installed, both plugins are listed as broken, with the command that helps."""
+    """If their libraries are not installed, both plugins are listed as broken, with the command that helps."""
     code = f"sys.modules[{missing!r}] = None\nfrom kinora.plugins.builtin.{extra} import {plugin}\n"
     write_plugin(plugins_dir, "wanting", code)
     async with open_system(settings) as system:

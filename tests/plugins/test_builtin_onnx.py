@@ -50,7 +50,7 @@ def near(detection: dict[str, Any], box: tuple[int, int, int, int], pixels: floa
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_kind_of_output_gives_the_same_boxes(tmp_path: Path, layout: str) -> None:
-    """Two squares, two boxes, of the right class and in pixels of the picture, whatever the model's layout."""
+    """Two squares give two boxes, of the right class and in pixels of the picture, for every layout."""
     light, red = found_by(save_model(tmp_path / "model.onnx", layout))
     assert (light["class"], red["class"]) == ("light", "red")
     assert near(red, (20, 60, 100, 100), 10)
@@ -67,7 +67,7 @@ def test_a_tall_picture_is_fitted_in_as_well(tmp_path: Path) -> None:
 
 
 def test_an_empty_picture(tmp_path: Path) -> None:
-    """Nothing there, nothing found."""
+    """A picture without squares gives no box."""
     for layout in LAYOUTS:
         assert found_by(save_model(tmp_path / "model.onnx", layout), np.zeros((240, 320, 3), np.uint8)) == []
 
@@ -135,7 +135,7 @@ def test_a_letterbox_keeps_proportions() -> None:
 
 
 def test_models_are_in_their_folder(tmp_path: Path) -> None:
-    """A name that leads outside, by dots, from the root or by a link, opens nothing; a missing one is said so."""
+    """A name that leads outside, by dots, from the root or by a link, is refused; a missing file is reported."""
     folder = tmp_path / "models"
     folder.mkdir()
     outside = save_classifier(tmp_path / "outside.onnx")

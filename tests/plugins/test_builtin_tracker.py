@@ -74,7 +74,7 @@ def test_motion_does_not_make_a_second_track_of_a_person() -> None:
 
 
 def test_motion_alone_is_followed() -> None:
-    """With nothing but motion before it, that is what it follows."""
+    """With only ``motion`` before it, it follows that."""
     alone = [{"motion": {"detections": [found(10 * i, "motion")]}} for i in range(10)]
     assert track(alone).final == {"tracks": {"motion": 1}}
 

@@ -148,7 +148,7 @@ def test_hidden_gpus_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_visible_devices_are_read_as_cuda_does(setting: str | None, expected: str) -> None:
-    """Indices and UUID beginnings in the given order, up to the first that fits none; nothing if one comes twice."""
+    """Indices and UUID beginnings in the given order, up to the first that fits none; empty if one comes twice."""
     gpus = [Gpu("a", "GPU-11"), Gpu("b", "GPU-12"), Gpu("c", "GPU-2")]
     assert "".join(gpu.name for gpu in visible(gpus, setting)) == expected
 
@@ -175,7 +175,7 @@ def test_a_part_of_a_gpu_is_a_device() -> None:
 def test_what_can_be_had_is_had(
     requested: str, kinds: list[tuple[str, ...]], devices: list[Device], expected: str
 ) -> None:
-    """A device that is there, and that a plugin of the job can use, is no fallback."""
+    """A device that is available, and that a plugin of the job can use, does not count as a fallback."""
     assert resolve(requested, kinds, devices) == Resolution(expected)
 
 

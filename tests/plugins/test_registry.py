@@ -83,7 +83,7 @@ def ours(registry: PluginRegistry) -> list[PluginEntry]:
 
 
 async def reason_of(registry: PluginRegistry, folder: Path, text: str) -> str:
-    """Why a plugin of this text is broken."""
+    """The reason for which a plugin of this text is broken."""
     write(folder / "odd.py", text)
     await registry.reload()
     entry = registry.get("odd")
@@ -139,7 +139,7 @@ async def test_entry_points_are_found_without_being_imported(fork_server: ForkSe
 
 
 async def test_broken_entry_points_are_listed(fork_server: ForkServer, tmp_path: Path) -> None:
-    """One that names nothing, one that cannot be read and one of a class that is not there are told apart."""
+    """An entry that names nothing, one that cannot be read and one of a missing class get different reasons."""
     points = "gone = kinora_test_gone:Plugin\nodd = not a module!\nclassless = kinora_test_half:Missing"
     install(tmp_path / "site", "kinora_test_half", points)
     registry = PluginRegistry(fork_server)

@@ -156,7 +156,7 @@ def result_of(answer: protocol.Answer) -> Any:
 
 
 def names_of(answer: protocol.Answer) -> dict[str, str]:
-    """Attribute → the plugin's name, of what was found."""
+    """Attribute → the plugin's name, for all plugins found."""
     assert isinstance(answer, protocol.Plugins), answer
     return {found.attribute: json.loads(found.metadata)["name"] for found in answer.plugins}
 
@@ -269,7 +269,7 @@ number = 3
     ],
 )
 async def test_a_folder_is_a_plugin_package(bench: Bench, folder: str, line: str) -> None:
-    """What it re-exports from below itself is its own, also if an installed module has the folder's name."""
+    """Its re-exports from below itself are its own, also if an installed module has the folder's name."""
     bench.write(
         f"{folder}/parts.py",
         HEAD
@@ -368,7 +368,7 @@ RAISING = [
 ]
 
 
-async def test_whatever_a_plugin_raises_is_told(bench: Bench, source: str) -> None:
+async def test_every_error_of_a_plugin_is_reported(bench: Bench, source: str) -> None:
     """The kind and the text come back, with a traceback, and nothing else of the worker is harmed."""
     for code, message in RAISING:
         answer, _ = await bench.processed(source, code)

@@ -155,7 +155,7 @@ class Member:
 
 
 class Meeting:
-    """A broadcast to which things happen, one by one, and what everybody must have heard of it."""
+    """A broadcast that changes step by step, and the events that each subscriber must have had."""
 
     def __init__(self) -> None:
         self.broadcast = new_broadcast()
@@ -316,7 +316,7 @@ def test_a_forgotten_topic_is_one_range_where_it_begins() -> None:
 
 
 def test_what_a_topic_says_after_it_was_forgotten_is_replayed() -> None:
-    """As the last word on a deleted job is; and when the forgotten ones have made room, nothing is kept of them."""
+    """So is the last message about a deleted job. Once forgotten events have made room, no trace of them remains."""
     log = filled(4, max_messages=6)
     log.forget("a")
     log.append(Event(seq=5, data=b"x", topic="a"))

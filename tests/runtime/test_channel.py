@@ -131,7 +131,7 @@ def test_the_end_of_the_other_side_is_an_end_of_file(sockets: tuple[socket.socke
 
 
 def test_a_reset_is_an_end_of_file(sockets: tuple[socket.socket, socket.socket]) -> None:
-    """That the other side closed without having read everything makes no difference."""
+    """It makes no difference if the other side closed before it had read everything."""
     ours, theirs = sockets
     channel = Channel(theirs)
     channel.send(b"never read")

@@ -1,4 +1,4 @@
-"""Worker processes: they start fast, are told apart, and are gone with all they started, in whatever way one ends."""
+"""Worker processes: they start fast, are kept apart, and are gone with all they started when any of them ends."""
 
 import contextlib
 import gc
@@ -102,7 +102,7 @@ async def _receive_all(worker: Worker) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for something about other processes, of which nothing can tell but looking."""
+    """Wait for a state of other processes that can only be polled."""
     while not condition():  # noqa: ASYNC110 - as said
         await trio.sleep(0.005)
 
@@ -236,7 +236,7 @@ async def test_bytes_that_are_no_message_are_found_out(forks: ForkServer, packet
     [("echo", GRACE_S, 0), ("deaf", 0.05, -signal.SIGKILL), ("halted", 0.05, -signal.SIGKILL)],
 )
 async def test_stop_asks_first_and_then_insists(forks: ForkServer, target: str, grace_s: float, status: int) -> None:
-    """An idle worker ends by itself, one that heeds nothing by SIGKILL, within the grace and a little more."""
+    """An idle worker ends by itself, a deaf one by SIGKILL, within the grace and a little more."""
     worker = await start(forks, target)
     if target != "echo":
         await worker.receive()
@@ -375,7 +375,7 @@ async def test_a_fork_server_that_cannot_import_says_so() -> None:
 
 
 async def test_cancelling_run_leaves_no_process(lifeline: tuple[int, int]) -> None:
-    """When run() has ended, the fork server, its workers and what they started are gone."""
+    """When run() has ended, the fork server, its workers and all that they started are gone."""
     server = ForkServer()
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)

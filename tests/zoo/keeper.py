@@ -48,7 +48,7 @@ PATIENT_TIMES_MS = dict.fromkeys(HANG_TIMES_MS, HANG_TIMEOUT_MS)
 
 @attrs.frozen(kw_only=True)
 class Sighting:
-    """One animal, misbehaving in one place: what clients were shown, and how long the job took."""
+    """One animal's misbehaviour in one place: the messages to clients, and the duration of the job."""
 
     animal: Animal
     where: Where

@@ -21,7 +21,7 @@ MODELS = {"Det": "*_det_*.onnx", "Cls": "*_cls_*.onnx", "Rec": "*_rec_*.onnx"}
 
 
 class Ocr(Plugin):
-    """Gives a box for each line of text, and what it says: Latin letters, Chinese, digits."""
+    """Gives a box for each line of text, and the text: Latin letters, Chinese, digits."""
 
     metadata = PluginMetadata(
         name="ocr",

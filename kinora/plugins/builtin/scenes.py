@@ -57,7 +57,7 @@ class Scenes(Plugin):
         self._before: NDArray[np.float32] | None = None
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """The difference to the frame before (0 to 1), the number of the scene (from 1), and if a cut is here."""
+        """The difference to the frame before (0 to 1), the number of the scene (from 1), and ``cut`` at its start."""
         histogram = _histogram(frame.image)
         difference = 0.0
         if self._before is not None:
