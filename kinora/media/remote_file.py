@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HEAD_BYTES = 16
 MAX_REDIRECTS = 5
 SKIP_BYTES = 256 * 1024
-"""A gap up to this size is read and thrown away; beyond a larger one, a new request is faster."""
+"""A gap up to this size is read and thrown away; for a larger one, a new request is faster."""
 _FAILURES = (OSError, HTTPException, ValueError)
 """Failures of the network, of the HTTP answer, and of values in it, such as an invalid ``Location``."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -237,7 +237,7 @@ class VideoSource:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        # FFmpeg counts whole blocks; _check_pixels catches, or conversion scales down, what exceeds the limit.
+        # FFmpeg counts whole blocks. A frame that still exceeds the limit is caught by _check_pixels or scaled down.
         limit = {"max_pixels": str(2 * self._limits.max_pixels)}
         with self._file.open() as readable:
             protocols = "file" if isinstance(readable, str) else NO_PROTOCOL

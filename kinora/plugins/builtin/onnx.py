@@ -111,12 +111,12 @@ def model_file(folder: Path, name: str) -> Path:
 
 
 def _side(side: Any, default: int) -> int:
-    """A side of the input; ``default`` where the model takes any and gives a name or None instead."""
+    """A side of the input; ``default`` if the model accepts any size, which it states as a name or None."""
     return side if isinstance(side, int) and side > 0 else default
 
 
 def _carried_labels(metadata: Mapping[str, str]) -> list[str]:
-    """The class names that a model carries: Ultralytics exports ``{0: 'person', 1: 'bicycle'}`` as text; else empty."""
+    """The class names in a model, if any; Ultralytics exports them as the text ``{0: 'person', 1: 'bicycle'}``."""
     try:
         named = ast.literal_eval(metadata.get("names", ""))
     except (ValueError, SyntaxError):
