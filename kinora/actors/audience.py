@@ -1,4 +1,4 @@
-"""Those who follow what happens: the face that jobs see of the realtime side."""
+"""The clients as jobs see them: the interface of the realtime side."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from kinora.actors.messages import FrameImage, Payload
 
 
 class Audience(Protocol):
-    """The clients, however many there are. No method waits for one of them."""
+    """All connected clients. No method waits for any of them."""
 
     @property
     def last_id(self) -> str | None:
-        """The id of the newest message: a client that connects with it misses nothing from here on."""
+        """The id of the newest message: a client that connects with it misses nothing published later."""
 
     @property
     def watching_changed(self) -> trio.Event:
         """Set, and replaced by a new event, when the answer of :meth:`picture_fps` may have changed."""
 
     def publish(self, payload: Payload) -> object:
-        """Tell all who want to know, and keep it for those who come back."""
+        """Send a message to all clients that want it, and keep it for those that reconnect."""
 
     def forget(self, job_id: str) -> None:
-        """Replay no message of this job any more."""
+        """Stop replaying messages of this job."""
 
     def picture_fps(self, job_id: str) -> float:
-        """Return how many pictures of this job are wanted a second at most: ``inf`` for all of them, 0 for none."""
+        """Return the highest picture rate wanted for this job, per second: ``inf`` for every frame, 0 for none."""
 
     def show(self, image: FrameImage) -> None:
-        """Send a picture to all who want it; it is not kept."""
+        """Send a picture to all clients that want it; it is not kept."""
 
 
 class Nobody:

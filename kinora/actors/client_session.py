@@ -1,4 +1,4 @@
-"""One connected client: what it gets, in which order, and when it is given up."""
+"""One connected client: the messages it gets, their order, and when it is disconnected."""
 
 from __future__ import annotations
 
@@ -17,62 +17,63 @@ from kinora.runtime.replay_log import Lost, ReplayLog
 
 PING_S = 30
 SILENCE_S = 60.0
-"""A client that can be heard and is not for this long is closed."""
+"""A client that can give signs of life and gives none for this long is disconnected."""
 STALL_S = 60.0
-"""A client that takes nothing for this long is closed."""
+"""A client that reads nothing for this long is disconnected."""
 CLOSE_GRACE_S = 1.0
-"""What saying goodbye may take; only a client that is far behind needs any time for it."""
+"""The time limit for closing the transport; only a client that is far behind needs any."""
 BATCH_BYTES = 64 * 1024
-"""Sent at once to a client that is behind: what waits longer can still be dropped."""
+"""The most that is sent at once to a client that is behind: messages that wait longer can still be dropped."""
 
 
 class Transport(Protocol):
-    """The way to one client. WebSocket and server-sent events differ in nothing else.
+    """The connection to one client: all in which WebSocket and server-sent events differ.
 
     A message is text in UTF-8, or a BinaryMessage.
     """
 
     @property
     def last_heard(self) -> float:
-        """When the client last gave a sign of life, in Trio's time; ``inf`` where it cannot give any."""
+        """The time of the client's last sign of life, on Trio's clock; ``inf`` if it cannot give any."""
 
     def send_nowait(self, batch: Sequence[bytes]) -> bool:
-        """Write all messages now, if nothing else waits to be written; else do nothing and return False.
+        """Write all messages now and return True; if other data still waits, do nothing and return False.
 
         Clients with equal filters get the same object, so its bytes on the wire can be made once. Never raises.
         """
 
     def ping(self) -> None:
-        """Ask for a sign of life by the transport's own means, if it has any. Never raises."""
+        """Send a ping of the transport itself, if it has one. Never raises."""
 
     async def send(self, batch: Sequence[bytes]) -> None:
-        """Return when there is room for more after these messages; cancelled, it has sent only whole ones.
+        """Send messages, and wait until there is room for more. If cancelled, only whole messages were sent.
 
         Raises:
-            trio.BrokenResourceError: the client is gone; so does trio.ClosedResourceError.
+            trio.BrokenResourceError, trio.ClosedResourceError: the client is gone.
         """
 
     async def receive(self) -> str | bytes | None:
-        """The next message of the client, None when it is gone. A checkpoint."""
+        """Wait for the client's next message; None when the client is gone. A checkpoint."""
 
     async def close(self, code: int, reason: str) -> None:
-        """Say goodbye if the client still listens. Cancelled, the connection is closed without."""
+        """Close the connection with a goodbye if the client still listens; without one if cancelled."""
 
 
 @attrs.frozen
 class SessionStatistics:
-    """How far a client is behind."""
+    """The backlog of one client."""
 
     waiting: int
     waiting_bytes: int
 
 
 class ClientSession:
-    """Brings the messages of one manager to one client, for as long as ``run`` runs.
+    """Sends the messages of one manager to one client while ``run`` runs.
 
-    First the metadata of each plugin, then what the client missed since ``last_event_id`` or, without one or if not all
-    of that is left, how the active jobs stand; then what is published, each message once. A message for this client
-    alone repeats the id that the client has everything up to, so it can always come back with the last id it saw.
+    First comes the metadata of each plugin, then the messages since ``last_event_id``. Without that id, or if some of
+    those messages are no longer kept, the state of the active jobs comes too. Then come live messages, each once. A
+    message for this client alone repeats the id of the newest message that the client has, with all before it: so the
+    client can always reconnect with the last id it saw.
     """
 
     def __init__(
@@ -93,19 +94,19 @@ class ClientSession:
         self._filters = filters or Filters()
         self._pace = _pace_of(self._filters)
         self._position = 0
-        """Number of the last event that was handed to the transport."""
+        """The number of the last event that was passed to the transport."""
         self._news = trio.Event()
-        """Set when something is in the outbox."""
+        """Set when the outbox has something to send."""
         self._up_to_date = False
-        """Whether everything so far has been sent, so what comes now may go out directly."""
+        """True while everything has been sent, so that new messages may be sent directly."""
         self._stopped = trio.Event()
         self._goodbye: tuple[CloseCode, str] = (CloseCode.GOING_AWAY, "The server is going away.")
-        """What a session says that is cancelled from outside."""
+        """The code and reason to close with; this one if the session is cancelled from outside."""
 
     async def run(self) -> None:
-        """Serve the client until it goes, is given up, or ``stop`` is called; then say why and close the transport.
+        """Serve the client until it goes, is too slow, or ``stop`` is called; then say why and close the transport.
 
-        An error of the transport beyond those it declares comes out in an exception group, the transport closed.
+        An error that the transport does not declare is raised in an exception group, after the transport is closed.
         """
         try:
             self._manager.add_connection(self.session_id, self)
@@ -120,17 +121,17 @@ class ClientSession:
                 await self._transport.close(*self._goodbye)
 
     def stop(self, code: CloseCode, reason: str) -> None:
-        """End the session; the first call decides what the client is told."""
+        """End the session; the code and reason of the first call are sent to the client."""
         if not self._stopped.is_set():
             self._goodbye = (code, reason)
             self._stopped.set()
 
     def statistics(self) -> SessionStatistics:
-        """Figures of this moment."""
+        """Return the current figures."""
         return SessionStatistics(len(self._outbox), self._outbox.bytes)
 
     async def _serve(self) -> None:
-        # No checkpoint between these two: what the opening holds and what is offered later is everything, once.
+        # No checkpoint between these two: the opening and the later offers together hold every message once.
         self._subscription = self._manager.subscribe(self._offer, self._filters)
         try:
             opening = opening_messages(self._manager, self._filters, self._pace, self._last_event_id)
@@ -157,14 +158,14 @@ class ClientSession:
 
     async def _send(self, batch: Sequence[bytes]) -> None:
         try:
-            with trio.move_on_after(STALL_S) as patience:
+            with trio.move_on_after(STALL_S) as stall:
                 await self._transport.send(batch)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.stop(CloseCode.NORMAL, "")
-        if patience.cancelled_caught:
-            self.stop(CloseCode.TOO_SLOW, f"Nothing was taken for {STALL_S:.0f} s: reconnect with last_event_id.")
+        if stall.cancelled_caught:
+            self.stop(CloseCode.TOO_SLOW, f"Nothing was read for {STALL_S:.0f} s: reconnect with last_event_id.")
         if self._stopped.is_set():
-            await trio.sleep_forever()  # until the session ends: a client that has gone is sent nothing more
+            await trio.sleep_forever()  # until the session ends: nothing more is sent to a client that has gone
 
     def _next_batch(self) -> list[bytes]:
         taken = self._outbox.take(BATCH_BYTES)
@@ -193,18 +194,18 @@ class ClientSession:
             for event in batch.events:
                 self._outbox.put(event)
         except OutboxFull:
-            self.stop(CloseCode.TOO_SLOW, "Too much waits to be taken: reconnect with last_event_id.")
+            self.stop(CloseCode.TOO_SLOW, "Too many messages are waiting: reconnect with last_event_id.")
         self._news.set()
 
     def _tell(self, payload: Payload) -> None:
-        """Send something to this client alone."""
-        self._feed.catch_up(self._subscription)  # what has been published comes before it: it carries the newest id
+        """Send a message to this client alone."""
+        self._feed.catch_up(self._subscription)  # published messages come first: this one carries the newest id
         newest = self._feed.log.last
         self._offer(batch_of((Event(seq=newest, data=self._encoded(payload, newest)),)))
 
     async def _read(self) -> None:
-        while (said := await self._transport.receive()) is not None:
-            match read_client_message(said):
+        while (received := await self._transport.receive()) is not None:
+            match read_client_message(received):
                 case Subscribe(filters):
                     self._change_filters(filters)
                 case Ping(timestamp):
@@ -214,14 +215,14 @@ class ClientSession:
         self.stop(CloseCode.NORMAL, "")
 
     def _change_filters(self, filters: Filters) -> None:
-        self._feed.catch_up(self._subscription)  # the old ones decide on what has been published
+        self._feed.catch_up(self._subscription)  # the old filters apply to messages published before
         self._manager.unsubscribe(self._subscription, self._filters)
         self._subscription = self._manager.subscribe(self._offer, filters)
         self._filters = filters
         self._pace = _pace_of(filters)
 
     async def _watch(self) -> None:
-        """Send pings, and give up a client that is silent."""
+        """Send pings, and end the session of a client that is silent."""
         next_ping = trio.current_time() + PING_S
         while (silent_at := self._transport.last_heard + SILENCE_S) > trio.current_time():
             await trio.sleep_until(min(next_ping, silent_at))
@@ -235,10 +236,10 @@ class ClientSession:
 def opening_messages(
     manager: ConnectionManager, filters: Filters, pace: Pace | None, last_event_id: str | None
 ) -> list[bytes]:
-    """What a client gets before anything live, encoded and in order.
+    """Return the messages that a client gets before live ones, encoded and in order.
 
-    Only with the last of them the client has everything: a message without an id of its own repeats the id before it,
-    but the last one has the newest.
+    A message without an id of its own repeats the id before it. Only the last one has the newest id: the client is up
+    to date when it has received all of them.
     """
     feed = manager.feed
     missed = None if last_event_id is None else feed.replay(last_event_id)
@@ -253,7 +254,7 @@ def opening_messages(
 
 
 def in_batches(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """The messages in lists of ``BATCH_BYTES`` or a single message, none of them empty."""
+    """Split messages into non-empty lists of at most ``BATCH_BYTES``; a larger message is a list by itself."""
     batch: list[bytes] = []
     size = 0
     for message in messages:

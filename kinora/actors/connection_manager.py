@@ -1,4 +1,4 @@
-"""Who is connected, and the way of a message to all of them."""
+"""Tracks the connected clients, and sends messages to all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_CONNECTIONS = 10_000
 
 
 class CloseCode(enum.IntEnum):
-    """Why a connection is closed, as WebSocket says it."""
+    """The WebSocket close code that says why a connection is closed."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -42,16 +42,16 @@ class Session(Protocol):
     """A connected client, as the manager sees it."""
 
     def stop(self, code: CloseCode, reason: str) -> None:
-        """End it, as soon as its task comes to it; the first call counts."""
+        """Make the session end when its task runs next; only the first call counts."""
 
 
 class ServerFull(Exception):
-    """As many clients are connected as may be."""
+    """The limit on connected clients is reached."""
 
 
 @attrs.frozen
 class ConnectionStatistics:
-    """How many are connected, and what is sent to them."""
+    """Figures of the connections and of the broadcast to them."""
 
     connections: int
     max_connections: int
@@ -67,36 +67,36 @@ def _no_state() -> Iterable[ProgressPayload | PluginStatusPayload]:
 
 
 class ConnectionManager:
-    """Tracks the sessions and gives each message its id. Messages reach sessions while ``run`` runs.
+    """Tracks the sessions and gives each message its id. Sessions get messages while ``run`` runs.
 
-    Who publishes never waits, for however many clients, however slow.
+    Publishing never waits, even with many or slow clients.
     """
 
     def __init__(self, *, max_connections: int = MAX_CONNECTIONS, feed: Broadcast | None = None) -> None:
         self.max_connections = max_connections
         self.feed = Broadcast() if feed is None else feed
-        """What sessions subscribe to; the source of each of its events is a Subject."""
+        """The broadcast that sessions subscribe to; the source of each of its events is a Subject."""
         self.active_connections: dict[str, Session] = {}
         """By session id."""
         self.plugins: Callable[[], Iterable[MetadataPayload]] = _nothing
-        """What each plugin says of itself: the first thing a client is told."""
+        """Returns the metadata of each plugin, the first messages to a client."""
         self.active: Callable[[], Iterable[ProgressPayload | PluginStatusPayload]] = _no_state
-        """How the jobs stand that have not ended."""
+        """Returns the state of the jobs that have not ended."""
         self.watching_changed = trio.Event()
-        """Set and replaced when sessions begin or end to want pictures."""
+        """Set, and replaced by a new event, when a session starts or stops wanting pictures."""
         self._picture_filters: Counter[Filters] = Counter()
-        """Those of the sessions that are sent pictures."""
+        """Filters → the number of sessions that want pictures by them."""
 
     @property
     def last_id(self) -> str:
-        """The id of the newest message; who connects with it misses nothing from here on."""
+        """The id of the newest message: a client that connects with it misses nothing published later."""
         return self.feed.last_id
 
     def add_connection(self, session_id: str, session: Session) -> None:
-        """Count a session in; an older one of the same id is told to end.
+        """Add a session; an older one with the same id is told to end.
 
         Raises:
-            ServerFull: it is not in.
+            ServerFull: the limit is reached, and the session was not added.
         """
         older = self.active_connections.get(session_id)
         if older is None and len(self.active_connections) >= self.max_connections:
@@ -106,16 +106,16 @@ class ConnectionManager:
             older.stop(CloseCode.TAKEN_OVER, "Another connection took over this session_id.")
 
     def remove_connection(self, session_id: str) -> None:
-        """Count a session out, and end it if it has not ended yet; does nothing if there is none."""
+        """Remove a session, and end it if it has not ended yet; do nothing if there is none."""
         if (session := self.active_connections.pop(session_id, None)) is not None:
             session.stop(CloseCode.NORMAL, "")
 
     def is_connected(self, session_id: str) -> bool:
-        """Whether there is a session with this id."""
+        """Return whether there is a session with this id."""
         return session_id in self.active_connections
 
     def broadcast(self, message: RealtimeMessage) -> str:
-        """Send a message to all who want it, and keep it for those who come back; gives its id."""
+        """Send a message to all clients that want it, keep it for those that reconnect, and return its id."""
         event = self.feed.publish(
             message.encode,
             overflow=message.overflow,
@@ -126,17 +126,17 @@ class ConnectionManager:
         return self.feed.log.id_of(event.seq)
 
     def publish(self, payload: Payload) -> str:
-        """Broadcast a payload as a message of this moment."""
+        """Broadcast a payload as a message with the current time, and return its id."""
         return self.broadcast(RealtimeMessage(payload))
 
     def subscribe(self, offer: Offer, filters: Filters) -> Subscription:
-        """Offer to a session what its filters accept; see :meth:`Broadcast.subscribe`."""
+        """Offer a session the events that its filters accept; see :meth:`Broadcast.subscribe`."""
         if filters.wants_pictures:
             self._count_pictures(filters, 1)
         return self.feed.subscribe(offer, filters)
 
     def unsubscribe(self, subscription: Subscription, filters: Filters) -> None:
-        """End what ``subscribe`` began, once."""
+        """End a subscription. To be called once for each."""
         if filters.wants_pictures:
             self._count_pictures(filters, -1)
         self.feed.unsubscribe(subscription)
@@ -149,26 +149,26 @@ class ConnectionManager:
         self.watching_changed = trio.Event()
 
     def picture_fps(self, job_id: str) -> float:
-        """How many pictures a second of this job are wanted at most: ``inf`` for all of them, 0 for none."""
+        """Return the highest picture rate wanted for this job, per second: ``inf`` for every frame, 0 for none."""
         wanted = [filters.max_fps or math.inf for filters in self._picture_filters if filters.wants_job(job_id)]
         return max(wanted, default=0.0)
 
     def show(self, image: FrameImage) -> None:
-        """Send a picture to those who want pictures; it is not kept."""
+        """Send a picture to the clients that want pictures; it is not kept."""
         subject = Subject.of_picture(image)
         key = (image.job_id, subject.type, None)
         self.feed.show(image.encode(), key=key, topic=image.job_id, source=subject)
 
     def forget(self, job_id: str) -> None:
-        """Replay no message of this job any more."""
+        """Stop replaying messages of this job."""
         self.feed.forget(job_id)
 
-    async def run(  # noqa: ASYNC128 - the feed says when it has started
+    async def run(  # noqa: ASYNC128 - the feed reports the start
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Hand messages on to the sessions until cancelled. Sessions, and what they missed, outlast it."""
+        """Deliver messages to the sessions until cancelled. Sessions and undelivered messages outlast it."""
         await self.feed.run(task_status=task_status)
 
     def statistics(self) -> ConnectionStatistics:
-        """Figures of this moment."""
+        """Return the current figures."""
         return ConnectionStatistics(len(self.active_connections), self.max_connections, self.feed.statistics())

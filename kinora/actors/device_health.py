@@ -1,4 +1,4 @@
-"""Which plugins have lost which device lately, and for how long they are kept off it."""
+"""Keeps plugins off a device for a while after it has failed under them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import trio
 
 
 class DeviceHealth:
-    """Remembers failures of devices, plugin by plugin: one that is out of memory for one may well do for another.
+    """Remembers device failures for each plugin: a device without memory for one plugin may suffice for another.
 
-    Lives as long as the server. Times are on Trio's clock.
+    It lives as long as the server. Times are on Trio's clock.
     """
 
     def __init__(self, cool_down_s: float) -> None:
@@ -16,11 +16,11 @@ class DeviceHealth:
         self._failures: dict[tuple[str, str], tuple[float, str]] = {}
 
     def note_failure(self, plugin: str, device: str, message: str) -> None:
-        """The device has failed under this plugin; its cool-down begins."""
+        """Note that the device failed under this plugin; the cool-down begins."""
         self._failures[plugin, device] = trio.current_time(), message
 
     def why_not(self, plugin: str, device: str) -> str | None:
-        """Why this plugin should not use the device just now, in words; None when it may try."""
+        """Return why this plugin should not use the device now, as a sentence for users; None when it may."""
         if (plugin, device) not in self._failures:
             return None
         when, message = self._failures[plugin, device]
@@ -29,6 +29,6 @@ class DeviceHealth:
             del self._failures[plugin, device]
             return None
         return (
-            f"{device} failed under it {elapsed:.0f} s ago and is tried again by the first job"
-            f" after {self._cool_down_s:.0f} s: {message}"
+            f"{device} failed under this plugin {elapsed:.0f} s ago and is tried again"
+            f" {self._cool_down_s:.0f} s after the failure: {message}"
         )

@@ -1,4 +1,4 @@
-"""What can be wrong with a request. Each says to the user, in a sentence, what to do; web and cli word it onwards."""
+"""The reasons to refuse a request. The text of each tells the user what to do; web and cli show it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import attrs
 
 @attrs.frozen
 class FieldError:
-    """One thing wrong in the input."""
+    """One error in the input."""
 
     path: str
-    """Where: ``plugins[1].options.min_size``."""
+    """The place of the error, such as ``plugins[1].options.min_size``."""
     message: str
 
 
 class KinoraError(Exception):
-    """A request that cannot be carried out; ``str()`` of it is a sentence for the user."""
+    """A request cannot be carried out; ``str()`` of the error is a sentence for the user."""
 
 
 class InvalidRequest(KinoraError):
-    """The input itself is wrong; trying again as it stands is of no use."""
+    """The input is wrong; sending the same again fails again."""
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail, tuple(errors))
@@ -29,28 +29,28 @@ class InvalidRequest(KinoraError):
         self.errors = tuple(errors)
 
     def __str__(self) -> str:
-        """The sentence, with each place that is wrong."""
+        """Return the sentence, then each error with its place."""
         return " ".join([self.detail, "; ".join(f"{e.path}: {e.message}" for e in self.errors)]).strip()
 
 
 class NotFound(KinoraError):
-    """There is no such job, frame or plugin (any more)."""
+    """The job, frame or plugin does not exist, or no longer does."""
 
 
 class Conflict(KinoraError):
-    """The thing is there, but not in a state in which this can be done."""
+    """The request does not fit the present state, such as that of the job."""
 
 
 class UnsupportedSource(KinoraError):
-    """The source is there, but it is no video or image that can be read."""
+    """The source exists, but is not a video or image that can be read."""
 
 
 class TooLarge(KinoraError):
-    """The source is beyond a limit of this server."""
+    """The source exceeds a limit of this server."""
 
 
 class QueueFull(KinoraError):
-    """Too many jobs wait; later there will be room."""
+    """Too many jobs wait; trying later may help."""
 
     def __init__(self, detail: str, retry_after_s: int) -> None:
         super().__init__(detail, retry_after_s)
@@ -58,9 +58,9 @@ class QueueFull(KinoraError):
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
-        """The sentence without the number."""
+        """Return the sentence without the number."""
         return self.detail
 
 
 class Unavailable(KinoraError):
-    """A needed part of the server is down; the request was right."""
+    """The request was right, but a part of the server that it needs is down."""

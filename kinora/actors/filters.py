@@ -1,4 +1,4 @@
-"""What a realtime client wants to see, how fast, and what it says: decisions only, nothing here sends."""
+"""The filters and the pace of a realtime client, and its messages to the server. Nothing here sends."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ FILTER_KEYS = ("job_id", "types", "max_fps", "images")
 MAX_JOB_IDS = 100
 MAX_ID_LENGTH = 200
 REMEMBERED_FRAMES = 1_000
-"""Chosen frames of a job that its slower plugins may still come to; more are in no pipeline."""
+"""The chosen frames of a job that are remembered for its slower plugins; no pipeline holds more."""
 REMEMBERED_S = 600.0
-"""A job that is silent for this long is forgotten: that it is complete may not be wanted to be known."""
+"""A job that is silent for this long is forgotten; the client's filters may leave out its ``complete``."""
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What a message is about, as far as filters ask: kept with it in the log, unlike the message itself."""
+    """The facts of a message that filters need. The log keeps it beside the encoded message."""
 
     type: str
     job_id: str | None
     plugin: str | None = None
     index: int | None = None
-    """Of a frame or its picture."""
+    """The frame's index, in a message about a frame or its picture."""
     pictured: bool = False
-    """Whether there is a picture of that frame."""
+    """True if there is a picture of that frame."""
     stage: str | None = None
-    """Of a progress."""
+    """The job's stage, in a ``progress``."""
     running: bool = False
-    """Whether it says no more than that a plugin goes on."""
+    """True for a ``plugin_status`` that only says that the plugin still runs."""
     final: bool = False
-    """Whether the job ends with it, or is at 100 %."""
+    """True if the job ends with this message, or is at 100 %."""
 
     @staticmethod
     def of(message: RealtimeMessage) -> Subject:
-        """The subject of a message."""
+        """Return the subject of a message."""
         payload = message.payload
         return Subject(
             type=payload.type,
@@ -59,13 +59,13 @@ class Subject(msgspec.Struct, frozen=True):
 
     @staticmethod
     def of_picture(image: FrameImage) -> Subject:
-        """The subject of a picture."""
+        """Return the subject of a picture."""
         return Subject(type=FRAME_IMAGE, job_id=image.job_id, index=image.index, pictured=True)
 
 
 @attrs.frozen(kw_only=True)
 class Filters:
-    """What one client wants to see; clients with equal filters share the work."""
+    """The messages that one client wants; clients with equal filters share the work."""
 
     job_ids: frozenset[str] = frozenset()
     """Empty: all jobs."""
@@ -76,16 +76,16 @@ class Filters:
 
     @property
     def wants_pictures(self) -> bool:
-        """Whether pictures are to be sent, not only their addresses."""
+        """True if pictures are to be sent, and not only their URLs."""
         return self.images == "binary"
 
     def accepts(self, event: Event) -> bool:
-        """Whether this event, whose source is a Subject, is wanted; the pace is another matter."""
+        """Return whether an event, whose source is a Subject, is wanted. The Pace may still leave it out."""
         subject = event.source
         return isinstance(subject, Subject) and self.wants(subject)
 
     def wants(self, subject: Subject) -> bool:
-        """Whether messages of this subject are wanted."""
+        """Return whether messages of this subject are wanted."""
         return self.wants_job(subject.job_id) and (
             self.wants_pictures
             if subject.type == FRAME_IMAGE
@@ -93,17 +93,17 @@ class Filters:
         )
 
     def wants_job(self, job_id: object) -> bool:
-        """Whether something about this job, or about none (None), is wanted."""
+        """Return whether messages about this job are wanted; None stands for messages about no job."""
         return not self.job_ids or job_id is None or job_id in self.job_ids
 
 
 def parse_filters(query: Mapping[str, Sequence[str]]) -> Filters:
-    """The filters in ``query``: ``job_id`` and ``types`` may be repeated, ``types`` also be joined by commas.
+    """Return the filters in ``query``. ``job_id`` and ``types`` may be repeated, ``types`` also joined by commas.
 
-    Other keys are not looked at.
+    Other keys are ignored.
 
     Raises:
-        InvalidRequest: with a sentence for everything that is wrong.
+        InvalidRequest: with a sentence for each error.
     """
     errors: list[FieldError] = []
     filters = Filters(
@@ -113,7 +113,7 @@ def parse_filters(query: Mapping[str, Sequence[str]]) -> Filters:
         images=_images(query.get("images", ()), errors),
     )
     if errors:
-        raise InvalidRequest("This is not how messages can be chosen.", errors)
+        raise InvalidRequest("The filters are not valid.", errors)
     return filters
 
 
@@ -129,7 +129,7 @@ def _types(given: Sequence[str], errors: list[FieldError]) -> frozenset[str]:
     wanted = frozenset(name.strip() for names in given for name in names.split(",") if name.strip())
     if unknown := wanted - set(TYPES.values()):
         known = ", ".join(sorted(TYPES.values()))
-        errors.append(FieldError("types", f"There is no {', '.join(sorted(unknown))!r}; there are {known}."))
+        errors.append(FieldError("types", f"There is no type {', '.join(sorted(unknown))!r}; the types are {known}."))
     return wanted
 
 
@@ -153,44 +153,47 @@ def _images(given: Sequence[str], errors: list[FieldError]) -> str:
 
 
 def next_due(due: float | None, interval_s: float, now: float) -> float:
-    """When the next one may come after one at ``now`` that might have come at ``due``: a late one is made up for."""
+    """Return when the next one is due after one at ``now`` that was due at ``due``.
+
+    After a late one the next interval is shorter, so that the rate holds.
+    """
     on_time = (now if due is None else due) + interval_s
     return on_time if on_time > now else now + interval_s
 
 
 @attrs.define
 class _Job:
-    """What is known of one job."""
+    """The pace of one job."""
 
     heard: float = 0.0
-    """When something last came of it."""
+    """The time of its latest message."""
     due: dict[tuple[str, str | None], float] = attrs.field(factory=dict)
-    """When the next one may come, per type and plugin."""
+    """Type and plugin → the time from which the next message may pass."""
     chosen: deque[int] = attrs.field(factory=lambda: deque(maxlen=REMEMBERED_FRAMES))
-    """The indices of the frames that are shown, growing."""
+    """The indices of the frames that are shown, in ascending order."""
     newest: int = -1
-    """The highest index so far: whether that frame is shown has been decided."""
+    """The highest index so far. Frames up to it have been decided on."""
     stage: str | None = None
 
 
 class Pace:
-    """Thins out the messages of each job to ``max_fps`` pictures a second, by the time they were published.
+    """Thins out the messages of each job to ``max_fps`` frames a second, by the time of publishing.
 
-    Frames are chosen by index, so all plugins show the same ones. Progress and running status come at the same pace
-    per job and plugin, but for a change of stage and the last progress. Nothing else is held back.
+    Frames are chosen by index, so all plugins show the same ones. Progress and running status pass at the same rate
+    for each job and plugin; a change of stage and the last progress always pass. All other messages pass.
 
-    With ``pictured`` a frame of which there is a picture is chosen up to half an interval early, any other only when it
-    is a whole interval late: so what is shown are the frames with a picture, as long as there are any.
+    With ``pictured``, a frame that has a picture is chosen up to half an interval early, and any other only when it is
+    a whole interval late. So the frames with a picture are shown as long as there are any.
     """
 
     def __init__(self, max_fps: float, *, pictured: bool = False) -> None:
         self._interval_s = 1 / max_fps
         self._pictured = pictured
         self._jobs: dict[str, _Job] = {}
-        """By id, the one that was silent for longest first."""
+        """By id; the job that has been silent longest comes first."""
 
     def admits(self, event: Event) -> bool:
-        """Whether this event, whose source is a Subject, comes now; asked once for each, in order."""
+        """Return whether an event, whose source is a Subject, passes. To be called once for each event, in order."""
         subject = event.source
         if not isinstance(subject, Subject) or subject.job_id is None:
             return True
@@ -234,28 +237,28 @@ class Pace:
 
 @attrs.frozen
 class Subscribe:
-    """A client wants to see something else from now on."""
+    """A client's request for other filters from now on."""
 
     filters: Filters
 
 
 @attrs.frozen
 class Ping:
-    """A client wants a pong."""
+    """A client's request for a pong."""
 
     timestamp: str | None
 
 
 @attrs.frozen
 class Pong:
-    """A client is alive."""
+    """A client's sign of life."""
 
 
 def read_client_message(text: str | bytes) -> Subscribe | Ping | Pong | ErrorPayload:
-    """What a client says; if that cannot be understood, the answer that tells it why. Never raises."""
+    """Decode a client's message; if it is not valid, return the error to answer with. Never raises."""
     try:
         message = msgspec.json.decode(text)
-    except (ValueError, RecursionError):  # a ValueError is also what text that is no Unicode gives
+    except (ValueError, RecursionError):  # bytes that are not UTF-8 give a ValueError too
         return refusal("MSG_INVALID_JSON", "Send one JSON object as text.")
     if not isinstance(message, dict):
         return refusal("MSG_INVALID_JSON", 'Send one JSON object, as in {"type": "ping"}.')
@@ -269,14 +272,15 @@ def read_client_message(text: str | bytes) -> Subscribe | Ping | Pong | ErrorPay
         case "subscribe":
             return _read_subscription(payload)
         case str(other):
-            return refusal("MSG_UNKNOWN_TYPE", f"There is no {other[:MAX_ID_LENGTH]!r}: send subscribe, ping or pong.")
+            name = other[:MAX_ID_LENGTH]
+            return refusal("MSG_UNKNOWN_TYPE", f"There is no type {name!r}: send subscribe, ping or pong.")
         case _:
-            return refusal("MSG_MISSING_FIELD", 'Say what it is in a field "type": subscribe, ping or pong.')
+            return refusal("MSG_MISSING_FIELD", 'Give the message a field "type": subscribe, ping or pong.')
 
 
 def _read_subscription(payload: object) -> Subscribe | ErrorPayload:
     if not isinstance(payload, dict):
-        return refusal("MSG_MISSING_FIELD", 'Say what you want to see in "payload": job_id, types, max_fps, images.')
+        return refusal("MSG_MISSING_FIELD", 'Give an object "payload" with any of job_id, types, max_fps, images.')
     try:
         return Subscribe(parse_filters({key: _texts(key, payload.get(key)) for key in FILTER_KEYS}))
     except InvalidRequest as error:
@@ -284,7 +288,7 @@ def _read_subscription(payload: object) -> Subscribe | ErrorPayload:
 
 
 def _texts(key: str, value: object) -> list[str]:
-    """A JSON value as a query would give it."""
+    """Return a JSON value in the form of a query parameter."""
     match value:
         case None:
             return []
@@ -296,12 +300,10 @@ def _texts(key: str, value: object) -> list[str]:
             return [str(value)]
         case list() if all(isinstance(item, str) for item in value):
             return value
-    raise InvalidRequest(
-        "This is not how messages can be chosen.", [FieldError(key, "Give a text, a number or a list.")]
-    )
+    raise InvalidRequest("The filters are not valid.", [FieldError(key, "Give a text, a number or a list of texts.")])
 
 
 def refusal(code: str, message: str) -> ErrorPayload:
-    """The error message that answers what a client said."""
+    """Return the error that answers a client's message."""
     details: dict[str, Any] = {"error_code": code, "message": message, "fallback": None}
     return ErrorPayload(job_id=None, error=message, plugin=None, details=details)

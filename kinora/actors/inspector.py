@@ -1,4 +1,4 @@
-"""The plugin inspector: what a job's plugins say of themselves, how long they take, and whether that is too long."""
+"""The plugin inspector: the metadata of a job's plugins, their timings, and the checks against their budgets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kinora.actors.models import TimingSummary
 from kinora.plugins.api import PluginMetadata
 
 RECENT = 1000
-"""Frames over which percentiles are taken."""
+"""The number of latest frames that percentiles are taken of."""
 
 log = structlog.get_logger()
 
 
 class Timings:
-    """Milliseconds, one after the other, and what sums them up."""
+    """Durations in milliseconds, and their summary."""
 
     def __init__(self) -> None:
         self._recent: deque[float] = deque(maxlen=RECENT)
@@ -31,14 +31,14 @@ class Timings:
         self._longest = 0.0
 
     def add(self, ms: float) -> None:
-        """Count one more."""
+        """Add a duration."""
         self._recent.append(ms)
         self._count += 1
         self._total += ms
         self._longest = max(self._longest, ms)
 
     def summary(self) -> TimingSummary | None:
-        """Of all so far, with one decimal; None if there are none."""
+        """Return the summary so far, with one decimal; None if there are no durations."""
         if not self._count:
             return None
         ordered = sorted(self._recent)
@@ -52,7 +52,7 @@ class Timings:
 
 
 def _percentile(ordered: list[float], share: float) -> float:
-    """The smallest value that at least this share of all does not exceed."""
+    """Return the smallest value that at least this share of the values does not exceed."""
     return ordered[math.ceil(share * len(ordered)) - 1]
 
 
@@ -67,7 +67,7 @@ class _Inspected:
 
 
 class PluginInspector:
-    """Watches the plugins of one job. Every method raises NotFound for a plugin that is not one of them."""
+    """Watches the plugins of one job. Every method raises NotFound for any other plugin."""
 
     def __init__(
         self, job_id: str, plugins: Mapping[str, PluginMetadata], clock: Callable[[], float] = time.perf_counter
@@ -78,21 +78,21 @@ class PluginInspector:
         """Seconds, monotonic."""
 
     def inspect(self, plugin_name: str) -> PluginMetadata:
-        """What the plugin says of itself."""
+        """Return the plugin's metadata."""
         return self._of(plugin_name).metadata
 
     def start_timing(self, plugin_name: str) -> None:
-        """The plugin begins its work now; a start that was never stopped is forgotten."""
+        """Note that the plugin starts work now; an earlier start without a stop is forgotten."""
         self._of(plugin_name).started = self._clock()
 
     def stop_timing(self, plugin_name: str, run_ms: float | None = None, *, frame: bool = True) -> float:
-        """The plugin has done its work; returns the milliseconds that this took.
+        """Note that the plugin has done its work, and return the milliseconds that it took.
 
-        ``run_ms`` is the worker's own figure, which leaves out the way there and back and so is taken where it is
-        given. ``frame=False`` is for ``prepare`` and ``finalize``, which count in the total only.
+        ``run_ms`` is the worker's own measurement, without the transport of messages; if given, it is used.
+        ``frame=False`` is for ``prepare`` and ``finalize``, which count in the total only.
 
         Raises:
-            RuntimeError: there is neither a figure nor a start.
+            RuntimeError: there is neither ``run_ms`` nor a start.
         """
         plugin = self._of(plugin_name)
         started, plugin.started = plugin.started, None
@@ -106,23 +106,23 @@ class PluginInspector:
         return run_ms
 
     def collect_timings(self) -> dict[str, float]:
-        """Plugin → total milliseconds inside it, with one decimal, in the order of the pipeline."""
+        """Return plugin → total milliseconds inside it, with one decimal, in the order of the pipeline."""
         return {name: round(plugin.total_ms, 1) for name, plugin in self._plugins.items()}
 
     def add_queue(self, plugin_name: str, ms: float) -> None:
-        """A frame waited that long before the plugin took it."""
+        """Note how long a frame waited before the plugin took it."""
         self._of(plugin_name).queue.add(ms)
 
     def run_ms(self, plugin_name: str) -> TimingSummary | None:
-        """Time inside the plugin per frame, None before its first frame."""
+        """Return the time inside the plugin per frame; None before its first frame."""
         return self._of(plugin_name).run.summary()
 
     def queue_ms(self, plugin_name: str) -> TimingSummary | None:
-        """Time that frames waited for the plugin, None before its first frame."""
+        """Return the time that frames waited for the plugin; None before its first frame."""
         return self._of(plugin_name).queue.summary()
 
     def over_budget(self, plugin_name: str, ms: float) -> bool:
-        """Whether this frame is the first that took longer than the plugin's budget, which makes it ``degraded``."""
+        """Return whether this frame is the first over the plugin's budget; the plugin is ``degraded`` from then on."""
         plugin = self._of(plugin_name)
         budget = plugin.metadata.latency_budget_ms
         if budget is None or ms <= budget or plugin.health == "degraded":
@@ -131,7 +131,7 @@ class PluginInspector:
         return True
 
     def health(self, plugin_name: str) -> Health:
-        """``ok``, or ``degraded`` once it was over its budget."""
+        """Return ``ok``, or ``degraded`` once a frame was over the budget."""
         return self._of(plugin_name).health
 
     def _of(self, plugin_name: str) -> _Inspected:
@@ -139,11 +139,11 @@ class PluginInspector:
             return self._plugins[plugin_name]
         except KeyError:
             known = ", ".join(self._plugins)
-            raise NotFound(f"{plugin_name} is no plugin of this job; its plugins are: {known}") from None
+            raise NotFound(f"{plugin_name} is not a plugin of this job; its plugins are: {known}") from None
 
 
 class NullInspector:
-    """Stands in where there is no inspector: it measures nothing and knows no budget."""
+    """Stands in for an inspector that is unavailable: it measures nothing and has no budgets."""
 
     def start_timing(self, plugin_name: str) -> None:
         """Do nothing."""
@@ -153,7 +153,7 @@ class NullInspector:
         return 0.0
 
     def collect_timings(self) -> None:
-        """Return None: the timings are not known."""
+        """Return None: the timings are unknown."""
 
     def add_queue(self, plugin_name: str, ms: float) -> None:
         """Do nothing."""
@@ -173,11 +173,11 @@ Inspector = PluginInspector | NullInspector
 
 
 class InspectorService:
-    """Gives each job its inspector. Where one cannot be made the job runs without: its timings are null."""
+    """Gives each job its inspector. If one cannot be made, the job runs without: its timings are null."""
 
     def __init__(self) -> None:
         self.fault: str | None = None
-        """Why the last job has no inspector; None if it has one."""
+        """The reason why the last job has no inspector; None if it has one."""
 
     def open_job(self, job_id: str, plugins: Mapping[str, PluginMetadata]) -> Inspector:
         """Make the inspector of a new job with these plugins, in the order of its pipeline. Never raises."""

@@ -1,8 +1,7 @@
-"""What the system tells its clients: RealtimeMessage and its payloads.
+"""The messages to clients: RealtimeMessage and its payloads.
 
-Payloads are frozen attrs classes, encoded by msgspec as they stand, so a field's name here is its name on the wire.
-What the rest of the system asks of any payload is in :class:`Facts`, and each payload answers for itself: a new message
-is its class and its place in :data:`Payload`.
+Payloads are frozen attrs classes that msgspec encodes, so a field's name here is its name on the wire. All payloads
+have the members of :class:`Facts`. A new message needs a class here and a place in :data:`Payload`.
 """
 
 from __future__ import annotations
@@ -24,85 +23,85 @@ Stage = Literal["queued", "preparing", "running", "paused", "finalizing", "delet
 
 
 class Code(enum.StrEnum):
-    """Why a warning was given."""
+    """The reason for a warning."""
 
     PLUGIN_ERROR = "PLUGIN_ERROR"
-    """It raised."""
+    """The plugin raised an exception."""
     PLUGIN_TIMEOUT = "PLUGIN_TIMEOUT"
-    """It did not answer within its time and was killed."""
+    """The plugin did not answer in time, and its process was killed."""
     PLUGIN_CRASH = "PLUGIN_CRASH"
-    """Its process ended on its own."""
+    """The plugin's process ended on its own."""
     PLUGIN_MEMORY = "PLUGIN_MEMORY"
-    """It grew beyond its memory limit and was killed."""
+    """The plugin's process exceeded its memory limit and was killed."""
     PLUGIN_BAD_RESULT = "PLUGIN_BAD_RESULT"
-    """What it returned cannot be told as JSON."""
+    """The plugin returned a result that cannot be encoded as JSON."""
     PLUGIN_DISABLED = "PLUGIN_DISABLED"
-    """It failed too often in a row; this job goes on without it."""
+    """The plugin failed too often in a row; this job goes on without it."""
     PLUGIN_SLOW = "PLUGIN_SLOW"
-    """A frame took longer than its latency budget."""
+    """A frame took longer than the plugin's latency budget."""
     PLUGIN_WARNING = "PLUGIN_WARNING"
-    """The plugin itself called ``context.warn``."""
+    """The plugin called ``context.warn``."""
     DEVICE_FALLBACK = "DEVICE_FALLBACK"
-    """The device asked for is not to be had; ``cpu`` is used."""
+    """The requested device cannot be used; ``cpu`` is used instead."""
     SOURCE_TRUNCATED = "SOURCE_TRUNCATED"
     """The source broke off; the frames before that are complete."""
     FRAMES_DROPPED = "FRAMES_DROPPED"
-    """The pipeline was behind a source that does not wait."""
+    """The pipeline could not keep up with a live source."""
     STORE_FAILING = "STORE_FAILING"
-    """The disk refuses; what the job finds is held in memory, and then the job waits, until it can be stored."""
+    """The disk cannot be written. Results are held in memory; when that is full, the job waits for the disk."""
 
 
 class Facts:
-    """What can be asked of every payload. Its class answers with a field, a constant or a property of that name."""
+    """The members that all payloads have. A payload's class overrides them by a field, a constant or a property."""
 
     __slots__ = ()
     type: ClassVar[str]
-    """The message's type as clients see it."""
+    """The message's type on the wire."""
     always_shown: ClassVar[bool] = False
-    """Whether clients get it that asked for other types."""
+    """True if clients get it even if they asked for other types."""
 
     @property
     def overflow(self) -> Overflow:
-        """What may become of it in the outbox of a slow client."""
+        """The treatment of the message in the outbox of a slow client."""
         return Overflow.KEPT
 
     @property
     def job_id(self) -> str | None:
-        """The job it is about."""
+        """The job that the message is about."""
         return None
 
     @property
     def plugin(self) -> str | None:
-        """The plugin it is about."""
+        """The plugin that the message is about."""
         return None
 
     @property
     def index(self) -> int | None:
-        """The index of the frame it shows."""
+        """The index of the frame that the message is about."""
         return None
 
     @property
     def pictured(self) -> bool:
-        """Whether there is a picture of that frame."""
+        """True if there is a picture of that frame."""
         return False
 
     @property
     def stage(self) -> str | None:
-        """The stage its job is in."""
+        """The job's stage."""
         return None
 
     @property
     def running(self) -> bool:
-        """Whether all it says is that a plugin goes on."""
+        """True if the message only says that a plugin still runs."""
         return False
 
     @property
     def final(self) -> bool:
-        """Whether the job ends with it, or is at 100 %."""
+        """True if the job ends with this message, or is at 100 %."""
         return False
 
     def document(self) -> object:
-        """What msgspec is to encode."""
+        """Return the object that msgspec is to encode."""
         return self
 
 
@@ -113,7 +112,7 @@ class ProgressPayload(Facts):
 
     job_id: str
     progress: int | None
-    """0 to 100, null when the length is unknown; 100 only when the job is done."""
+    """0 to 100; 100 only when the job is done. Null if the length is unknown."""
     stage: Stage
     plugin: str | None = None
     frames_done: int = 0
@@ -121,7 +120,7 @@ class ProgressPayload(Facts):
 
     @property
     def final(self) -> bool:
-        """Whether the job is at 100 %."""
+        """True if the job is at 100 %."""
         return self.progress == 100  # noqa: PLR2004 - per cent
 
 
@@ -135,17 +134,17 @@ class FramePayload(Facts):
     index: int
     plugin: str
     data: msgspec.Raw
-    """The plugin's result, as the JSON text that its worker made of it."""
+    """The plugin's result."""
     device_used: str
     timing_ms: float
     queue_ms: float
-    """How long the frame waited for the plugin."""
+    """The time that the frame waited for the plugin."""
     width: int
     height: int
     timestamp_ms: float
     image_url: str | None
     pictured: bool = False
-    """Whether its picture comes too, to those who asked for ``images=binary``."""
+    """True if the frame's picture is sent too, to clients that asked for ``images=binary``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -173,12 +172,12 @@ class PluginStatusPayload(Facts):
 
     @property
     def running(self) -> bool:
-        """Whether it reports no change."""
+        """True if the status has not changed."""
         return self.status == "running"
 
     @property
     def overflow(self) -> Overflow:
-        """Changes of the status are kept."""
+        """Changes of the status are never dropped; of ``running``, the latest is kept."""
         return Overflow.LATEST if self.running else Overflow.KEPT
 
 
@@ -188,14 +187,14 @@ class WarningPayload(Facts):
 
     job_id: str
     plugin: str | None
-    """Null when the warning is about the source or the device."""
+    """The plugin; null if the warning is about the source, the device or the store."""
     message: str
     severity: Severity
     code: Code
     frame_id: str | None = None
-    """The frame on which it first occurred, when it was on one."""
+    """The frame at which it occurred this time; null if it is not about a frame."""
     count: int = 1
-    """How often it has occurred by now; a repeat is shown at the 10th, 100th, 1,000th … time."""
+    """The number of times so far; repeats are sent at the 10th, 100th, 1,000th … time."""
 
 
 @attrs.frozen(kw_only=True)
@@ -250,7 +249,7 @@ class PongPayload(Facts):
 
 @attrs.frozen(kw_only=True)
 class GapPayload(Facts):
-    """Messages in this range, both ends included, are not coming any more."""
+    """The messages in this range, both ends included, will not come."""
 
     type = "gap"
     always_shown = True
@@ -259,10 +258,10 @@ class GapPayload(Facts):
     to: str
     reason: Literal["expired", "restarted", "slow", "deleted"]
     dropped: int | None = None
-    """How many messages; only with the reason ``slow``."""
+    """The number of messages; only with the reason ``slow``."""
 
     def document(self) -> object:
-        """With ``from``, which Python reserves, and without members that are not there."""
+        """Return the members by their names on the wire: ``from_`` as ``from``, and no ``dropped`` if it is None."""
         members = {"from": self.from_, "to": self.to, "reason": self.reason}
         return members if self.dropped is None else members | {"dropped": self.dropped}
 
@@ -288,13 +287,13 @@ TYPES: Mapping[type[Payload], str] = {kind: kind.type for kind in get_args(Paylo
 
 
 class BinaryMessage(bytes):
-    """A message that is no text: a WebSocket carries it as binary, an event stream cannot carry it."""
+    """A binary message: a WebSocket carries it, an event stream cannot."""
 
     __slots__ = ()
 
 
 class FrameImageHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=FRAME_IMAGE):
-    """What stands before the JPEG in a binary message."""
+    """The header before the JPEG in a binary message."""
 
     job_id: str
     frame_id: str
@@ -306,7 +305,7 @@ class FrameImageHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
 
 @attrs.frozen(kw_only=True)
 class FrameImage:
-    """The picture of a frame. It has no id: who was not there when it was made finds it at ``image_url``."""
+    """The picture of a frame. It has no id and is not replayed; a client that missed it can get ``image_url``."""
 
     job_id: str
     frame_id: str
@@ -316,7 +315,7 @@ class FrameImage:
     jpeg: bytes
 
     def encode(self) -> BinaryMessage:
-        """Four bytes, big-endian, for the length of the header; the header as JSON; the JPEG."""
+        """Encode the length of the header in four bytes, big-endian, then the header as JSON, then the JPEG."""
         header = msgspec.json.encode(
             FrameImageHeader(
                 job_id=self.job_id, frame_id=self.frame_id, index=self.index, width=self.width, height=self.height
@@ -326,39 +325,39 @@ class FrameImage:
 
 
 def utc_now() -> str:
-    """This moment as ISO 8601 in UTC with milliseconds, ``2026-11-23T08:00:00.123Z``."""
+    """Return the current time as ISO 8601 in UTC with milliseconds, ``2026-11-23T08:00:00.123Z``."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @attrs.frozen
 class RealtimeMessage:
-    """One message to the clients of ``/v1/realtime``: type, payload and timestamp; its id comes with publishing."""
+    """One message to the clients of ``/v1/realtime``; it gets its id when it is published."""
 
     payload: Payload
     timestamp: str = attrs.field(factory=utc_now)
 
     @property
     def type(self) -> str:
-        """The message's type as clients see it."""
+        """The message's type on the wire."""
         return self.payload.type
 
     @property
     def job_id(self) -> str | None:
-        """The job it is about, if it is about one."""
+        """The job that the message is about; None if it is about no job."""
         return self.payload.job_id
 
     @property
     def overflow(self) -> Overflow:
-        """What may become of it in the outbox of a slow client."""
+        """The treatment of the message in the outbox of a slow client."""
         return self.payload.overflow
 
     @property
     def replaces(self) -> tuple[str | None, str, str | None]:
-        """Messages of the same job, type and plugin replace each other."""
+        """The key of messages that replace each other: job, type and plugin."""
         return (self.job_id, self.type, self.payload.plugin)
 
     def encode(self, message_id: str) -> bytes:
-        """The whole message as one line of JSON in UTF-8."""
+        """Encode the message as one line of JSON in UTF-8."""
         return msgspec.json.encode(
             {"type": self.type, "payload": self.payload.document(), "timestamp": self.timestamp, "id": message_id}
         )

@@ -173,7 +173,7 @@ async def test_the_length_of_the_cool_down(autojump_clock: trio.testing.MockCloc
     health.note_failure("greedy", "cuda:0", "no memory")
     await trio.sleep(40)
     assert health.why_not("greedy", "cuda:0") == (
-        "cuda:0 failed under it 40 s ago and is tried again by the first job after 60 s: no memory"
+        "cuda:0 failed under this plugin 40 s ago and is tried again 60 s after the failure: no memory"
     )
     assert health.why_not("modest", "cuda:0") is None
     assert health.why_not("greedy", "cuda:1") is None

@@ -116,7 +116,7 @@ def test_a_model_its_schema_and_its_type_have_the_same_fields(model: type) -> No
     [
         ("ExtendedJobResponse", "queue_position", "1 for the next one to run; null when it does not wait."),
         ("PluginError", "at", "ISO 8601 in UTC."),
-        ("GapPayload", "dropped", "How many messages; only with the reason ``slow``."),
+        ("GapPayload", "dropped", "The number of messages; only with the reason ``slow``."),
     ],
 )
 def test_what_a_field_says_of_itself_is_told(schema: str, field: str, words: str) -> None:
