@@ -1,4 +1,4 @@
-"""From a request to a Job: everything that can be wrong with it is found here, before it is acknowledged."""
+"""Makes jobs from requests. All errors in a request are found here, before the job is acknowledged."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from kinora.runtime.workers import MB, ForkServer
 
 @attrs.frozen(kw_only=True)
 class JobLimits:
-    """What an operator has set for all jobs."""
+    """The operator's settings for all jobs."""
 
     models_dir: Path
     ring_bytes: int
     max_failures: int
     max_errors: int
     max_jobs: int
-    """How many of them share the cores."""
+    """The number of jobs that share the cores."""
 
 
 class JobFactory:
-    """Plans requests and makes jobs of them."""
+    """Plans requests, and makes jobs from the plans."""
 
     def __init__(
         self,
@@ -70,12 +70,12 @@ class JobFactory:
         self._audience = audience
 
     async def plan(self, request: JobRequest, upload: Path | None) -> JobPlan:
-        """Find the plugins and the source, and see that they can be used.
+        """Find the plugins and the source, and check that they can be used.
 
         Raises:
-            InvalidRequest: a plugin, an option or the source's name is wrong; all of them are named.
+            InvalidRequest: plugins, options or the source's name are wrong; each wrong plugin and option is named.
             UnsupportedSource: the source is neither a video nor an image.
-            TooLarge: its pictures are beyond the limit.
+            TooLarge: its pictures exceed the limit.
         """
         plugins = self._find_plugins(request)
         location = str(upload) if upload is not None else await self._sources.locate(request.source)
@@ -91,7 +91,7 @@ class JobFactory:
         )
 
     def build(self, spec: JobSpec) -> Job:
-        """Make the job; nothing of it runs yet."""
+        """Make the job; it does not run yet."""
         plan = spec.plan
         inspector = self._inspectors.open_job(spec.job_id, {plugin.name: plugin.metadata for plugin in plan.plugins})
         warnings = WarningLog(spec.job_id)
@@ -175,7 +175,7 @@ class JobFactory:
                     PlannedPlugin(name=entry.name, origin=entry.origin, metadata=entry.metadata, options=options)
                 )
         if errors:
-            raise InvalidRequest("The plugins of this request cannot be used as asked for.", errors)
+            raise InvalidRequest("The plugins or their options are not valid.", errors)
         return tuple(found)
 
     def _why_not(self, name: str, entry: PluginEntry | None) -> str:

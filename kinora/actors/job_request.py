@@ -1,4 +1,4 @@
-"""What a client asks for with ``POST /v1/jobs``, and how JSON becomes it.
+"""The request of ``POST /v1/jobs``, and how it is read from JSON.
 
 A new option is one field here: its type, its default, and its reader in the field's metadata.
 """
@@ -20,16 +20,16 @@ from kinora.plugins.options import dotted
 
 MAX_PLUGINS = 32
 MAX_NAME = 100
-"""Characters of a plugin's name."""
+"""The most characters of a plugin's name."""
 MAX_SOURCE = 4096
-"""Characters, as of a path on Linux."""
+"""The most characters of a source, as of a path on Linux."""
 MAX_FRAMES = 1_000_000_000
 MAX_STRIDE = 1_000_000
 MAX_TIMEOUT_MS = 3_600_000
 MAX_DEPTH = 32
-"""Objects and lists within each other: far from Python's own limit."""
+"""The most levels of nested objects and lists, far below Python's own limit."""
 MAX_ERRORS = 50
-"""In one answer; more are of no use to anybody."""
+"""The most errors in one answer."""
 DEFAULT_PLUGIN_TIMEOUT_MS = 10_000
 DEFAULT_PREPARE_TIMEOUT_MS = 120_000
 
@@ -48,14 +48,14 @@ class PluginRequest:
 
 @attrs.frozen(kw_only=True)
 class JobOptions:
-    """How the frames are taken and how long a plugin may take."""
+    """The choice of frames, and the time limits of plugins."""
 
     max_frames: int | None = attrs.field(default=None, metadata=read_by(optional(integer(1, MAX_FRAMES))))
     stride: int = attrs.field(default=1, metadata=read_by(integer(1, MAX_STRIDE)))
     policy: Literal["wait", "latest"] | None = attrs.field(
         default=None, metadata=read_by(optional(one_of("wait", "latest")))
     )
-    """None: by kind of source, ``wait`` for files."""
+    """``wait`` for every frame, ``latest`` to drop waiting frames for newer ones. Null: by kind of source."""
     plugin_timeout_ms: int = attrs.field(
         default=DEFAULT_PLUGIN_TIMEOUT_MS, metadata=read_by(integer(1, MAX_TIMEOUT_MS))
     )
@@ -76,7 +76,7 @@ def _plugins(value: Any, _type: Any) -> tuple[PluginRequest, ...]:
 
 
 def _duplicate(index: int) -> Refused:
-    error = Refused("stands in the list twice; a plugin may stand in it once")
+    error = Refused("is in the list twice; name each plugin once")
     error.add_note(cattrs.IterableValidationNote("", index, PluginRequest))
     return error
 
@@ -87,7 +87,7 @@ def _options(value: Any, type_: Any) -> JobOptions:
 
 @attrs.frozen(kw_only=True)
 class JobRequest:
-    """One source and the plugins it goes through, in order."""
+    """One source, and the plugins that process its frames, in order."""
 
     source: str = attrs.field(metadata=read_by(text(MAX_SOURCE)))
     plugins: tuple[PluginRequest, ...] = attrs.field(metadata=read_by(_plugins))
@@ -96,13 +96,13 @@ class JobRequest:
 
 
 def parse_job_request(data: object, *, upload: str | None = None) -> JobRequest:
-    """The request in ``data``, which is decoded JSON; with an upload, ``upload`` is its name and becomes the source.
+    """Return the request in ``data``, which is decoded JSON. ``upload``, the name of an uploaded file, is its source.
 
     Raises:
-        InvalidRequest: with the path and a sentence for everything that is wrong, not only the first.
+        InvalidRequest: with the path and a sentence for each error.
     """
     if not isinstance(data, dict):
-        raise InvalidRequest('The request must be a JSON object, such as {"source": "demo:", "plugins": ["motion"]}')
+        raise InvalidRequest('The request must be a JSON object, such as {"source": "demo:", "plugins": ["motion"]}.')
     if upload is not None:
         if "source" in data:
             raise _invalid([(("source",), "leave it out: the uploaded file is the source")])
@@ -117,11 +117,11 @@ def parse_job_request(data: object, *, upload: str | None = None) -> JobRequest:
 
 def _invalid(wrong: list[_Wrong]) -> InvalidRequest:
     errors = [FieldError(dotted(place), message) for place, message in wrong[:MAX_ERRORS]]
-    return InvalidRequest("The request cannot be carried out as it stands", errors)
+    return InvalidRequest("The request is not valid.", errors)
 
 
 def _unstorable(value: object, place: _Place) -> Iterator[_Wrong]:
-    """What JSON can say but the database, a path or our own JSON cannot hold."""
+    """Yield the values that JSON allows and the database, a path or our own JSON cannot hold."""
     if len(place) > MAX_DEPTH:
         yield place, f"is nested too deeply: {MAX_DEPTH} levels are the limit"
         return
@@ -145,7 +145,7 @@ def _fault(value: object) -> str | None:
         case str() if not _encodable(value):
             return "must be valid Unicode: it contains half of a surrogate pair"
         case int() if not -(2**63) <= value < 2**63:
-            return "is too large a number: 64 bits are the limit"
+            return "must fit in 64 bits"
         case float() if not math.isfinite(value):
             return "must be a finite number"
         case None | str() | int() | float():
@@ -163,7 +163,7 @@ def _encodable(text: str) -> bool:
 
 
 def _explain(error: Exception, place: _Place) -> list[_Wrong]:
-    """What cattrs collected, flat, with the place of each."""
+    """Return the errors that cattrs collected as a flat list, each with its place."""
     match error:
         case cattrs.ClassValidationError() | cattrs.IterableValidationError():
             located, unlocated = error.group_exceptions()
@@ -190,7 +190,7 @@ def _plugin(value: Any, type_: Any) -> PluginRequest:
 
 
 def _fields(cls: type[_T]) -> Callable[[Mapping[str, Any], Any], _T]:
-    """Read an object into a class of requests, each field by its own reader."""
+    """Return a function that reads an object into ``cls``, each field by its own reader."""
     readers: dict[str, Any] = {field.name: override(struct_hook=field.metadata[READER]) for field in attrs.fields(cls)}
     return make_dict_structure_fn(cls, _CONVERTER, **readers)
 

@@ -1,4 +1,4 @@
-"""The facts of a job: what was asked for, what was found out about it, and how far an earlier server came."""
+"""The facts of a job: its request, its plan, and the point where an earlier server left it."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from kinora.plugins.protocol import Origin
 
 @attrs.frozen(kw_only=True)
 class PlannedPlugin:
-    """A plugin of the job, known to work."""
+    """A plugin of the job that can be used."""
 
     name: str
     origin: Origin
     metadata: PluginMetadata
     options: Mapping[str, Any]
-    """With defaults filled in."""
+    """The options, with defaults filled in."""
 
 
 @attrs.frozen(kw_only=True)
 class JobPlan:
-    """A request that can be carried out, and how."""
+    """A request that was checked, with all that is needed to carry it out."""
 
     request: JobRequest
     location: str
-    """Of the source: an absolute path or a URL."""
+    """The source's absolute path or URL."""
     uploaded: bool
-    """True when the source came with the job."""
+    """True if the source was uploaded with the job."""
     info: SourceInfo
     plugins: tuple[PlannedPlugin, ...]
     device: Resolution
 
     @property
     def frames_expected(self) -> int | None:
-        """How many frames there will be after stride and max_frames; None when the length is unknown."""
+        """The number of frames after stride and max_frames; None if the length is unknown."""
         options = self.request.options
         if self.info.frames_total is None:
             return None
@@ -50,17 +50,17 @@ class JobPlan:
 
 @attrs.frozen(kw_only=True)
 class ResumePoint:
-    """Where a job goes on that an earlier server has begun; for a new job the beginning."""
+    """The point at which a job of an earlier server goes on; for a new job, its beginning."""
 
     frames: int = 0
-    """Stored already."""
+    """The number of frames that are stored already."""
     start: int = 0
-    """The first index that is missing."""
+    """The index of the first frame to read."""
 
 
 @attrs.frozen(kw_only=True)
 class JobSpec:
-    """What a job is, fixed before it runs."""
+    """The facts of a job that are fixed before it runs."""
 
     job_id: str
     created_at: str

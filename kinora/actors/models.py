@@ -1,4 +1,4 @@
-"""What clients are shown of a job: its state, its frames, and lists of them."""
+"""The models of jobs as clients see them: a job's state, its frames, and lists of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Fingerprint = tuple[JobStatus, Stage, int, int]
 
 @attrs.frozen(kw_only=True)
 class TimingSummary:
-    """Milliseconds over the frames of one stage; the percentiles are of its last 1,000 frames."""
+    """Milliseconds per frame in one stage; the percentiles are of its last 1,000 frames."""
 
     last: float
     mean: float
@@ -30,17 +30,17 @@ class TimingSummary:
 
 @attrs.frozen(kw_only=True)
 class StageError:
-    """The last thing that went wrong in a plugin."""
+    """The latest failure of a plugin."""
 
     message: str
     code: str
-    """That of its warning."""
+    """The code of its warning."""
     traceback: str | None
-    """Python's; of a process that died, what it wrote last."""
+    """The Python traceback; if the process died without one, the end of its output."""
     frame_id: str | None
-    """The frame it happened on, if it was one."""
+    """The frame on which it happened; null if it was not on a frame."""
     at: str
-    """ISO 8601 in UTC."""
+    """The time, as ISO 8601 in UTC."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +48,7 @@ class StageState:
     """One plugin's work in one job."""
 
     options: Mapping[str, Any] = attrs.field(factory=dict)
-    """The options as it ran with them, defaults filled in."""
+    """The options in use, with defaults filled in."""
     status: Literal["waiting"] | StageStatus = "waiting"
     frames: int = 0
     failures: int = 0
@@ -57,9 +57,9 @@ class StageState:
     run_ms: TimingSummary | None = None
     health: Health = "ok"
     device_used: str = "cpu"
-    """What it runs on now; ``cpu`` after it has lost its GPU."""
+    """The device that it runs on now; ``cpu`` after its GPU has failed."""
     finalize: msgspec.Raw
-    """What ``finalize`` gave, as JSON text; null if nothing."""
+    """The result of ``finalize``; null if there is none."""
     last_error: StageError | None = None
 
 
@@ -73,12 +73,12 @@ class WarningGroup:
     message: str
     count: int
     frame_id: str | None
-    """The first frame that it was about, if it was about one."""
+    """The first frame on which it occurred; null if it is not about a frame."""
 
 
 @attrs.frozen(kw_only=True)
 class JobState:
-    """A job as ``/extended`` shows it, short of its frames."""
+    """A job as ``/extended`` shows it, without its frames."""
 
     job_id: str
     device_requested: str
@@ -86,10 +86,10 @@ class JobState:
     fallback: bool
     progress: int | None
     plugin_timings: Mapping[str, float] | None
-    """Plugin → total ms inside it; null when there was no inspector."""
+    """Plugin → total milliseconds inside it; null if the inspector was unavailable."""
     warnings: tuple[str, ...]
     warning_groups: tuple[WarningGroup, ...] = ()
-    """The same in full."""
+    """The same warnings with all their fields."""
     status: JobStatus
     stage: Stage
     error: str | None
@@ -103,28 +103,28 @@ class JobState:
     fps: float | None
     cancel_ms: float | None
     plugins: Mapping[str, StageState]
-    """In the order of the job's pipeline."""
+    """Plugin → the state of its stage, in the order of the job's pipeline."""
     source: str
     uploaded: bool = False
-    """Whether the source is a file that came with the job and goes with it; no other job can name it."""
+    """True if the source was uploaded with the job. It is deleted with the job, and no other job can use it."""
     options: Mapping[str, Any]
     queue_position: int | None
-    """1 for the next one to run; null when it does not wait."""
+    """1 for the next job to run; null if the job is not queued."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing about it will change any more."""
+        """True once the job has ended: nothing about it changes any more."""
         return self.status in ENDED
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What differs when something has happened; figures that drift by themselves are left out."""
+        """A value that differs after each event; figures that change by themselves, such as ``fps``, are left out."""
         return (self.status, self.stage, self.frames_done, len(self.warnings))
 
 
 @attrs.frozen(kw_only=True)
 class FrameData:
-    """One frame and what the plugins found on it."""
+    """One frame and the plugins' results on it."""
 
     frame_id: str
     index: int
@@ -132,25 +132,25 @@ class FrameData:
     width: int
     height: int
     results: Mapping[str, msgspec.Raw]
-    """Plugin → its result as JSON text; a plugin that failed or had nothing to say is missing."""
+    """Plugin → its result; a plugin that failed or returned None is left out."""
 
     def encode(self) -> bytes:
-        """This frame as one line of JSON in UTF-8."""
+        """Encode the frame as one line of JSON in UTF-8."""
         return msgspec.json.encode(self)
 
 
 @attrs.frozen(kw_only=True)
 class CancelAnswer:
-    """What ``/cancel`` says once the job and every process of it are gone."""
+    """The answer of ``/cancel``, given once the job and all its processes are gone."""
 
     job_id: str
     status: JobStatus
     cancelled: bool
-    """Whether the job ended as cancelled."""
+    """True if the job ended as cancelled."""
     cancel_ms: float | None
-    """From the request to the last process gone."""
+    """Milliseconds from the request until the last process was gone."""
     pids: tuple[int, ...] = ()
-    """Processes still there after 5 s; empty otherwise."""
+    """The pids of processes that are still there after 5 s."""
 
 
 @attrs.frozen(kw_only=True)
@@ -162,5 +162,5 @@ class JobPage:
 
 
 def frame_id(index: int) -> str:
-    """The name of a frame: ``frame-000012`` for index 12."""
+    """Return the name of a frame: ``frame-000012`` for index 12."""
     return f"frame-{index:06d}"

@@ -1,4 +1,4 @@
-"""Readers: what is taken as the value of one field of a request. Each stands in the metadata of its field."""
+"""Readers: each checks and returns the value of one field of a request. A field names its reader in its metadata."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 READER = "reader"
-"""The key of a field's metadata under which its reader stands."""
+"""The key of the reader in a field's metadata."""
 DEVICE_PATTERN = re.compile(r"auto|cpu|gpu|cuda:(0|[1-9][0-9]?)")
 
 Reader = Callable[[Any, Any], Any]
-"""A structure hook of cattrs: takes decoded JSON and the field's type, and gives the field's value."""
+"""A structure hook of cattrs: takes decoded JSON and the field's type, and returns the field's value."""
 
 
 class Refused(Exception):
-    """A value cannot stand in its field; ``str()`` of the error says what can."""
+    """A value is not valid in its field; ``str()`` of the error says which values are."""
 
 
 def read_by(reader: Reader) -> dict[str, Reader]:
-    """The metadata of a field that is read by ``reader``."""
+    """Return the metadata of a field that ``reader`` reads."""
     return {READER: reader}
 
 
 def integer(lowest: int, highest: int) -> Reader:
-    """Take a whole number from ``lowest`` to ``highest``."""
+    """Return a reader that accepts whole numbers from ``lowest`` to ``highest``."""
 
     def read(value: Any, _type: Any) -> int:
-        # bool is an int to Python, and 1.0 equals 1; neither is what was asked for.
+        # bool is a subclass of int, and 1.0 equals 1; neither is a whole number in JSON.
         if type(value) is not int or not lowest <= value <= highest:
             raise Refused(f"must be a whole number from {lowest:,} to {highest:,}")
         return value
@@ -36,7 +36,7 @@ def integer(lowest: int, highest: int) -> Reader:
 
 
 def text(longest: int) -> Reader:
-    """Take text that is not blank."""
+    """Return a reader that accepts text that is not blank, of at most ``longest`` characters."""
 
     def read(value: Any, _type: Any) -> str:
         if not isinstance(value, str) or not value.strip() or len(value) > longest:
@@ -47,7 +47,7 @@ def text(longest: int) -> Reader:
 
 
 def one_of(*words: str) -> Reader:
-    """Take one of these words."""
+    """Return a reader that accepts one of these words."""
 
     def read(value: Any, _type: Any) -> str:
         if value not in words:
@@ -58,19 +58,19 @@ def one_of(*words: str) -> Reader:
 
 
 def optional(reader: Reader) -> Reader:
-    """Take null besides."""
+    """Return a reader that also accepts null."""
     return lambda value, type_: None if value is None else reader(value, type_)
 
 
 def device(value: Any, _type: Any) -> str:
-    """Take the name of a device as clients ask for it."""
+    """Accept a device by the names that clients use."""
     if not isinstance(value, str) or not DEVICE_PATTERN.fullmatch(value):
         raise Refused("must be auto, cpu, gpu or cuda:N, such as cuda:0")
     return value
 
 
 def mapping(value: Any, _type: Any) -> Mapping[str, Any]:
-    """Take any object."""
+    """Accept any object."""
     if not isinstance(value, dict):
         raise Refused("must be an object")
     return value

@@ -114,8 +114,8 @@ def test_a_model_its_schema_and_its_type_have_the_same_fields(model: type) -> No
 @pytest.mark.parametrize(
     ("schema", "field", "words"),
     [
-        ("ExtendedJobResponse", "queue_position", "1 for the next one to run; null when it does not wait."),
-        ("PluginError", "at", "ISO 8601 in UTC."),
+        ("ExtendedJobResponse", "queue_position", "1 for the next job to run; null if the job is not queued."),
+        ("PluginError", "at", "The time, as ISO 8601 in UTC."),
         ("GapPayload", "dropped", "The number of messages; only with the reason ``slow``."),
     ],
 )
