@@ -1,6 +1,6 @@
-"""Job: one source pushed frame by frame through its plugins, from the queue to its one and only ``complete``.
+"""Job: one source and its plugins, from the queue to the one and only ``complete``.
 
-The Job decides, stores and publishes; its Pipeline does the work. See ``pipeline_link`` for all that joins the two.
+The Job decides, stores and publishes; its Pipeline does the work. ``pipeline_link`` has all that joins the two.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 import structlog
@@ -30,6 +30,7 @@ from kinora.actors.messages import (
 from kinora.actors.models import ENDED, CancelAnswer, Fingerprint, JobState, JobStatus
 from kinora.actors.pipeline_link import (
     EVENTS_WAITING,
+    AnyPipeline,
     CommandQueue,
     Event,
     FrameDone,
@@ -49,38 +50,28 @@ from kinora.runtime.actor import ActorGone
 log = structlog.get_logger()
 
 PROGRESS_BEFORE_DONE = 99
-"""100 is for a job that is done, with its plugins' ``finalize`` over and its frames stored."""
-CRASHED = "An internal error stopped it; the server's log has the details."
-
-
-class Worker(Protocol):
-    """What does a job's work: a :class:`~kinora.actors.pipeline.Pipeline`, wherever it is."""
-
-    def state(self) -> PipelineState:
-        """Return how it stands; the Job asks once, before the work begins."""
-
-    async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
-        """Do the work once; see :meth:`Pipeline.run <kinora.actors.pipeline.Pipeline.run>`."""
+"""The highest progress before a job is done, which takes its plugins' ``finalize`` and its stored frames."""
+CRASHED = "An internal error stopped the job; the server's log has the details."
 
 
 class Job:
-    """One job and all that is known of it."""
+    """One job: its state, and the commands to it."""
 
-    def __init__(self, spec: JobSpec, *, pipeline: Worker, store: Store, audience: Audience) -> None:
+    def __init__(self, spec: JobSpec, *, pipeline: AnyPipeline, store: Store, audience: Audience) -> None:
         self.spec = spec
         self.ended = trio.Event()
-        """Set when it has ended and every process of it is gone."""
+        """Set when the job has ended and all its processes are gone."""
         self._pipeline = pipeline
         self._store = store
         self._audience = audience
         self._commands = CommandQueue()
         self._warnings = WarningLog(spec.job_id)
-        """Those that are the Job's own; the pipeline has told all others."""
+        """The Job's own warnings; the pipeline publishes its own."""
         self._seen = pipeline.state()
-        """The newest state that the pipeline has told."""
-        self._said: dict[str, PluginStatusPayload] = {}
-        """By plugin, the newest that was published."""
-        self._status: JobStatus = "queued"  # decided once: see _decide
+        """The newest state from the pipeline."""
+        self._statuses: dict[str, PluginStatusPayload] = {}
+        """Plugin → the newest status that was published."""
+        self._status: JobStatus = "queued"  # its end is decided once: see _decide
         self._stage: Stage = "queued"
         self._error: str | None = None
         self._frames_done = spec.resumed.frames
@@ -93,34 +84,34 @@ class Job:
         self._cancel_ms: float | None = None
         self._stuck: tuple[int, ...] = ()
         self._storing = trio.CancelScope()
-        """Around each wait for the store, which a cancel cuts short."""
+        """The scope of the current wait for the store; a cancel ends it."""
         self._changed = trio.Event()
 
     # Commands
 
     @property
     def queued(self) -> bool:
-        """Whether it waits for its turn."""
+        """True while the job waits for its turn."""
         return self._status == "queued"
 
     def announce(self) -> None:
-        """Tell the clients that it waits; the first message of a job."""
+        """Tell the clients that the job waits: its first message."""
         self._enter("queued")
         device = self.spec.plan.device
         if device.fallback:
             self._warn(Code.DEVICE_FALLBACK, str(device.reason), "medium")
 
     def begin(self) -> None:
-        """Its turn has come: :meth:`run` follows."""
+        """Mark the job as running; :meth:`run` follows."""
         self._status = "running"
         self._started_at = utc_now()
         self._began = trio.current_time()
         self._enter("preparing")
 
     async def run(self) -> None:
-        """Run it to its end, whatever that is. Only a cancellation from outside comes out of here.
+        """Run the job to its end. Errors end it as failed; only a cancellation from outside is raised.
 
-        After that the job stays as it is stored: another server goes on with it.
+        After such a cancellation the job stays in the store as running, and the next server continues it.
         """
         with structlog.contextvars.bound_contextvars(job_id=self.spec.job_id):
             request = self.spec.plan.request
@@ -136,7 +127,7 @@ class Job:
                 self.ended.set()
 
     def cancel(self) -> bool:
-        """Ask it to end; :attr:`ended` is set when it has. True if it had not begun and so has ended right here."""
+        """Ask the job to end; :attr:`ended` is set when it has. Return True if it was queued and has ended already."""
         if self._status in ENDED or self._asked_to_cancel is not None:
             return False
         self._asked_to_cancel = trio.current_time()
@@ -150,23 +141,23 @@ class Job:
         return False
 
     def pause(self) -> bool:
-        """Take no new frame until :meth:`resume`; the workers stay. False unless it runs or is paused already."""
+        """Take no new frame until :meth:`resume`; the workers stay. Return False unless it is running or paused."""
         return self._switch("paused", Pause())
 
     def resume(self) -> bool:
-        """Go on after :meth:`pause`. False unless it is paused or running."""
+        """Continue after :meth:`pause`. Return False unless it is running or paused."""
         return self._switch("running", Resume())
 
     def note_store_failing(self, reason: str) -> None:
-        """Warn that results cannot be stored for now: it goes on while there is room for frames, and then it waits."""
+        """Warn that results cannot be stored now: the job goes on while there is room for frames, and then waits."""
         if self._status in {"running", "paused"}:
-            message = f"{reason}. The job goes on, and what it finds will be stored then"
+            message = f"{reason}. The job goes on, and its results will be stored once that works"
             self._warn(Code.STORE_FAILING, message, "high")
 
     # Questions
 
     def state(self, queue_position: int | None = None) -> JobState:
-        """What ``/extended`` says of it at this moment."""
+        """Return the job's current state."""
         spec, seen, request = self.spec, self._seen, self.spec.plan.request
         return JobState(
             job_id=spec.job_id,
@@ -198,15 +189,15 @@ class Job:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """As :attr:`JobState.fingerprint`, without making the whole state."""
+        """The same as :attr:`JobState.fingerprint`, without making the whole state."""
         return (self._status, self._stage, self._frames_done, self._warnings.distinct + len(self._seen.warnings))
 
     async def wait_changed(self) -> None:
-        """Wait until something about it is different."""
+        """Wait until the job's state changes."""
         await self._changed.wait()
 
     def cancel_answer(self) -> CancelAnswer:
-        """What ``/cancel`` says of it at this moment."""
+        """Return the answer of ``/cancel`` for the current state."""
         return CancelAnswer(
             job_id=self.spec.job_id,
             status=self._status,
@@ -216,24 +207,24 @@ class Job:
         )
 
     def has_begun(self, index: int) -> bool:
-        """Whether a stage has told of the frame of this index, or the frame is done."""
+        """Return whether a stage has published a result of this frame, or the frame is done."""
         return index in range(self.spec.resumed.start, self._newest_index + 1, self.spec.plan.request.options.stride)
 
     def logs(self) -> dict[str, str]:
-        """Plugin → what it has printed, the last of it."""
+        """Return plugin → the end of its output."""
         return dict(self._seen.logs)
 
     def current(self) -> list[ProgressPayload | PluginStatusPayload]:
-        """Its state as the messages that a client which has just come needs."""
-        said = [self._said[plugin.name] for plugin in self.spec.plan.plugins if plugin.name in self._said]
-        return [self._progress_payload(), *said]
+        """Return the messages that tell a new client the job's state."""
+        plugins = (plugin.name for plugin in self.spec.plan.plugins)
+        return [self._progress_payload(), *(self._statuses[name] for name in plugins if name in self._statuses)]
 
     # The pipeline's events
 
     async def _follow_pipeline(self) -> PipelineEnded:
-        """Have the pipeline work, and take what it tells until its end."""
+        """Run the pipeline, and handle its events until the last one."""
         tell, events = trio.open_memory_channel[Event](EVENTS_WAITING)
-        with events:  # open until the pipeline has ended: it may still tell something while it is being cancelled
+        with events:  # open until the pipeline has ended: it may still send events while it is being cancelled
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._pipeline.run, tell, self._commands)
                 nursery.start_soon(self._pass_on_watching)
@@ -242,7 +233,7 @@ class Job:
             return ended
 
     async def _pass_on_watching(self) -> None:
-        """Tell the pipeline how many pictures the audience wants, whenever that changes."""
+        """Tell the pipeline how many pictures a second the audience wants, at each change."""
         fps = 0.0
         while True:
             changed = self._audience.watching_changed
@@ -258,7 +249,7 @@ class Job:
                 if isinstance(event, PipelineEnded):
                     return event
                 await self._take(event)
-        raise RuntimeError("the pipeline ended without saying so")
+        raise RuntimeError("the pipeline ended without PipelineEnded")
 
     async def _take(self, event: Event) -> None:
         match event:
@@ -273,16 +264,16 @@ class Job:
             case FrameImage():
                 self._audience.show(event)
             case PipelineEnded():
-                raise ValueError("the last event is for _take_events")
+                raise ValueError("_take_events handles the last event")
             case payload:
                 if isinstance(payload, FramePayload):
                     self._newest_index = max(self._newest_index, payload.index)
                 elif isinstance(payload, PluginStatusPayload):
-                    self._said[payload.plugin] = payload
+                    self._statuses[payload.plugin] = payload
                 self._audience.publish(payload)
 
     async def _store_frame(self, frame: FrameDone) -> None:
-        """Store a frame unless the job is being cancelled or has failed: then what is still on its way is left out."""
+        """Store a frame. Once the job is being cancelled or has failed, further frames are dropped."""
         if self._asked_to_cancel is not None or self._status in ENDED:
             return
         try:
@@ -290,13 +281,13 @@ class Job:
                 await self._store.put_frame(self.spec.job_id, frame.index, frame.data)
                 self._newest_index = max(self._newest_index, frame.index)
                 self._frames_done += 1
-                self._say_progress()
+                self._publish_progress()
         except ActorGone as error:
             self._fail(f"Its results could not be stored: {error}.")
             self._commands.put(Stop())
 
     async def _finish(self, ended: PipelineEnded) -> None:
-        """Decide how the job ends; the first end that was decided holds."""
+        """Decide how the job ends, unless that is decided already."""
         self._stuck = ended.stuck
         if self._asked_to_cancel is not None:
             self._decide("cancelled")
@@ -310,7 +301,7 @@ class Job:
             await self._finalize()
 
     async def _finalize(self) -> None:
-        """Be done once the last frame is on disk."""
+        """End the job as done once the last frame is on disk."""
         self._enter("finalizing")
         try:
             with trio.CancelScope() as self._storing:
@@ -330,7 +321,7 @@ class Job:
         self._decide("failed")
 
     def _decide(self, status: JobStatus) -> None:
-        """Let the job end like this; the first end that is decided holds."""
+        """Let the job end with this status, unless its end is decided already."""
         if self._status in ENDED:
             return
         self._status = status
@@ -338,11 +329,11 @@ class Job:
         self._finished_at = utc_now()
 
     def _conclude(self) -> None:
-        """Say the end, last of all: everything of the job is gone."""
+        """Publish ``complete``, the last message: nothing of the job runs any more."""
         if self._asked_to_cancel is not None and self._status == "cancelled":
             self._cancel_ms = round((trio.current_time() - self._asked_to_cancel) * 1000, 1)
         if self._status == "done":
-            self._say_progress()
+            self._publish_progress()
         began, finished = self._began, self._finished
         duration = finished - began if began is not None and finished is not None else 0.0
         complete = CompletePayload(
@@ -357,7 +348,7 @@ class Job:
         report("job ended", job_id=self.spec.job_id, status=self._status, error=self._error, frames=complete.frames)
         self._note_change()
 
-    # What it tells
+    # Messages to clients
 
     def _switch(self, status: Literal["running", "paused"], command: Pause | Resume) -> bool:
         if self._status not in {"running", "paused"}:
@@ -370,9 +361,9 @@ class Job:
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage
-        self._say_progress()
+        self._publish_progress()
 
-    def _say_progress(self) -> None:
+    def _publish_progress(self) -> None:
         self._audience.publish(self._progress_payload())
         self._note_change()
 
@@ -416,7 +407,7 @@ class Job:
 
 
 def _waiting(events: trio.MemoryReceiveChannel[Event]) -> Iterator[Event]:
-    """The events that wait already; taking them is no checkpoint."""
+    """Yield the events that are waiting now, without a checkpoint."""
     with suppress(trio.WouldBlock, trio.EndOfChannel):
         while True:
             yield events.receive_nowait()

@@ -1,4 +1,4 @@
-"""What is stored of jobs, running ones included: their records, frames, logs, pictures and videos."""
+"""Reads stored jobs, running ones included: their records, frames, logs, pictures and videos."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from kinora.actors.store import JobRecord, Store
 from kinora.actors.videos import Videos
 
 FRAMES_AT_ONCE = 1000
-"""Frames of a page where all are read."""
+"""The frames in a page of :meth:`JobArchive.frame_pages`."""
 
 
 class JobArchive:
-    """Answers from the store. Its methods raise NotFound for a job that it does not know."""
+    """Answers questions from the store. Its methods raise NotFound for an unknown job."""
 
     def __init__(self, store: Store, sources: SourceFinder, stills: Stills, videos: Videos) -> None:
         self._store = store
@@ -30,31 +30,31 @@ class JobArchive:
         self._videos = videos
 
     async def record(self, job_id: str) -> JobRecord:
-        """Return the job as it is stored."""
+        """Return the stored record of a job."""
         record = await self._store.job(job_id)
         if record is None:
             raise NotFound(f"There is no job {job_id[:80]}.")
         return record
 
     async def state(self, job_id: str) -> JobState:
-        """Return the state of a job that has ended, or that no server runs."""
+        """Return the stored state of a job; one that has not ended is reported as interrupted."""
         return stored_state(await self.record(job_id))
 
     async def logs(self, job_id: str) -> dict[str, str]:
-        """Return the end of what each plugin of an ended job has printed, in the order of its pipeline."""
+        """Return plugin → the end of its output in an ended job, in the order of the pipeline."""
         state = await self.state(job_id)
         stored = msgspec.json.decode(await self._store.log(job_id) or b"{}", type=dict[str, str])
         return dict.fromkeys(state.plugins, "") | stored
 
     async def frames(self, job_id: str, after: int | None = None, limit: int | None = None) -> list[tuple[int, bytes]]:
-        """Return frames above the index ``after`` in index order: each index, and its FrameData as JSON text."""
+        """Return the frames above the index ``after`` in index order: each index with its FrameData as JSON text."""
         await self.record(job_id)
         return await self._store.frames(job_id, after=after, limit=limit)
 
-    async def frame_pages(  # noqa: ASYNC900 - it holds nothing that would have to be closed
+    async def frame_pages(  # noqa: ASYNC900 - it holds nothing that must be closed
         self, job_id: str, after: int | None = None
     ) -> AsyncIterator[list[tuple[int, bytes]]]:
-        """All frames above the index ``after``, a page at a time.
+        """Yield all frames above the index ``after``, a page at a time.
 
         Raises:
             NotFound: there is no such job, or it was deleted meanwhile.
@@ -64,9 +64,9 @@ class JobArchive:
             after = page[-1][0]
 
     async def still(self, job_id: str, index: int, *, overlay: bool, begun: bool) -> bytes:
-        """Return a frame as JPEG; with ``overlay`` what was found is drawn on it.
+        """Return a frame as JPEG; with ``overlay``, its results are drawn on it.
 
-        ``begun`` says that the frame is on its way, so that its picture can be had though it is not done.
+        ``begun`` says that the frame is in the pipeline: its picture without overlay can be made before it is done.
 
         Raises:
             NotFound: there is no such job or frame, or its source is gone.
@@ -78,7 +78,7 @@ class JobArchive:
         return await self._stills.make(await self._location(record), index, frame if overlay else None)
 
     async def video(self, job_id: str) -> BinaryIO:
-        """Return an MP4 of the frames that are done, with what was found drawn on them, open for reading.
+        """Return an MP4 of the frames that are done, with their results drawn on them, open for reading.
 
         Raises:
             NotFound: there is no such job, no frame of it is done, or its source is gone.
@@ -96,7 +96,7 @@ class JobArchive:
 
 
 def stored_state(record: JobRecord) -> JobState:
-    """Return the state in a record; a job that should run and does not is interrupted."""
+    """Return the state in a record; one that has not ended is changed to interrupted, for no server runs the job."""
     state = msgspec.json.decode(record.state, type=JobState)
     return state if state.status in ENDED else attrs.evolve(state, status="interrupted")
 

@@ -1,4 +1,4 @@
-"""JobManager: takes jobs, lets at most N of them run at once, and answers whatever is asked about any of them."""
+"""JobManager: accepts jobs, runs at most N of them at once, and answers questions about all of them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.runtime.actor import ActorGone
 
 COMMIT_TIMEOUT_S = 0.1
-"""How long the answer to a cancel waits for the store; everything else of the job is gone by then."""
+"""The time that the answer to a cancel waits for the store; the job's processes are gone by then."""
 UNDO_GRACE_S = 2.0
+"""The time for removing a job from the store that could not be acknowledged."""
 SETTLE_GRACE_S = 2.0
-"""For putting the end of a job on disk when the server itself is ending."""
+"""The time for storing a job's end, also if the server is ending."""
 RETRY_AFTER_S = 10
-"""What a client is told when the queue is full."""
+"""The time after which a client should try again when the queue is full."""
 
 log = structlog.get_logger()
 
@@ -45,21 +46,21 @@ class Submitted:
 
     state: JobState
     last_event_id: str | None
-    """The newest message before the job's first one: a client that connects with it misses nothing."""
+    """The id of a message before the job's first one: a client that connects with it misses none of the job's."""
 
 
 @attrs.define(eq=False)
-class _Live:
+class _ActiveJob:
     """A job that has not ended, or whose end is not on disk yet."""
 
     job: Job
     record: JobRecord
     stored: trio.Event = attrs.field(factory=trio.Event)
-    """Set once its end is on disk, or could not be put there."""
+    """Set once its end is on disk or could not be stored."""
 
 
 class JobManager:
-    """Keeps the queue: owns the jobs that wait and run, and answers for all others through the archive."""
+    """Owns the queued and running jobs; the archive answers for all others."""
 
     def __init__(
         self,
@@ -81,48 +82,48 @@ class JobManager:
         self._factory = factory
         self._archive = archive
         self._audience = audience
-        self._live: dict[str, _Live] = {}
+        self._active: dict[str, _ActiveJob] = {}
         self._claims: set[str] = set()
-        """Idempotency keys of submissions that are under way."""
+        """The idempotency keys of submissions in progress."""
         self._work = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take up what an earlier server has left, then run jobs until cancelled.
+        """Recover the jobs of an earlier server, then run jobs until cancelled.
 
-        When cancelled, running jobs stay in the store as running, and the next server goes on with them.
+        When cancelled, running jobs stay in the store as running, and the next server continues them.
         """
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 for recovered in await recover(self._store, self._factory):
-                    self._live[recovered.job.spec.job_id] = _Live(recovered.job, recovered.record)
+                    self._active[recovered.job.spec.job_id] = _ActiveJob(recovered.job, recovered.record)
                     recovered.job.announce()
-                nursery.start_soon(self._tell_of_failing_store)
+                nursery.start_soon(self._warn_of_failing_store)
                 for _ in range(self._max_jobs):
                     nursery.start_soon(self._run_jobs)
                 task_status.started()
         finally:
             self._nursery = None
-            self._live.clear()
+            self._active.clear()
 
     # Commands
 
     async def submit(
         self, request: JobRequest, *, upload: Path | None = None, idempotency_key: str | None = None
     ) -> Submitted:
-        """Take a job; it is on disk when this returns. A known ``idempotency_key`` gives the job it was first used for.
+        """Accept a job; it is on disk when this returns. An ``idempotency_key`` used before gives the job of that time.
 
         Raises:
             InvalidRequest, UnsupportedSource, TooLarge: see :meth:`JobFactory.plan`.
-            Conflict: another submission with this key is under way.
+            Conflict: another submission with this key is in progress.
             QueueFull: too many jobs wait.
             Unavailable: the disk is full, or the server cannot store anything.
         """
         if idempotency_key is None:
             return await self._submit(request, upload, None)
         if idempotency_key in self._claims:
-            raise Conflict("A request with this Idempotency-Key is being dealt with; wait for its answer.")
+            raise Conflict("A request with this Idempotency-Key is in progress; wait for its answer.")
         self._claims.add(idempotency_key)
         try:
             return await self._submit(request, upload, idempotency_key)
@@ -130,24 +131,24 @@ class JobManager:
             self._claims.discard(idempotency_key)
 
     async def cancel(self, job_id: str) -> CancelAnswer:
-        """End a job, and return once every process of it is gone. Asking again is fine.
+        """Cancel a job, and return once all its processes are gone. Has no effect on a job that has ended.
 
         Raises:
             NotFound: there is no such job.
         """
-        live = self._live.get(job_id)
-        if live is None:
+        active = self._active.get(job_id)
+        if active is None:
             state = await self.state(job_id)
             cancelled = state.status == "cancelled"
             return CancelAnswer(job_id=job_id, status=state.status, cancelled=cancelled, cancel_ms=state.cancel_ms)
-        self._cancel(live)
-        await live.job.ended.wait()
+        self._cancel(active)
+        await active.job.ended.wait()
         with trio.move_on_after(COMMIT_TIMEOUT_S):
-            await live.stored.wait()
-        return live.job.cancel_answer()
+            await active.stored.wait()
+        return active.job.cancel_answer()
 
     async def pause(self, job_id: str) -> JobState:
-        """Let a job take no new frame; its workers stay.
+        """Pause a job: it takes no new frame, and its workers stay.
 
         Raises:
             NotFound: there is no such job.
@@ -156,22 +157,22 @@ class JobManager:
         return await self._switch(job_id, Job.pause)
 
     async def resume(self, job_id: str) -> JobState:
-        """Let a paused job go on; raises as :meth:`pause`."""
+        """Continue a paused job; raises as :meth:`pause`."""
         return await self._switch(job_id, Job.resume)
 
     async def delete(self, job_id: str) -> None:
-        """Cancel a job if need be, then forget it, its frames and its uploaded file.
+        """Cancel a job unless it has ended, then delete it with its frames and its uploaded file.
 
         Raises:
             NotFound: there is no such job.
         """
-        live = self._live.get(job_id)
-        if live is not None:
-            self._cancel(live)
-            await live.stored.wait()
+        active = self._active.get(job_id)
+        if active is not None:
+            self._cancel(active)
+            await active.stored.wait()
         record = await self._archive.record(job_id)
         await self._store.delete_job(job_id)
-        self._live.pop(job_id, None)
+        self._active.pop(job_id, None)
         if record.upload is not None:
             await trio.Path(record.upload).unlink(missing_ok=True)
         self._audience.forget(job_id)
@@ -180,27 +181,27 @@ class JobManager:
     # Questions
 
     async def state(self, job_id: str) -> JobState:
-        """A job as it is now.
+        """Return the current state of a job.
 
         Raises:
             NotFound: there is no such job.
         """
-        live = self._live.get(job_id)
-        if live is not None:
+        active = self._active.get(job_id)
+        if active is not None:
             await trio.lowlevel.checkpoint()
-            return live.job.state(self._queue_position(job_id))
+            return active.job.state(self._queue_position(job_id))
         return await self._archive.state(job_id)
 
     async def jobs(self, status: str | None, limit: int, cursor: str | None) -> JobPage:
-        """A page of jobs, newest first.
+        """Return a page of jobs, newest first.
 
         Raises:
-            InvalidRequest: the cursor is none of ours.
+            InvalidRequest: this server did not give the cursor.
         """
         records, next_cursor = await self._store.jobs(status=status, limit=limit, cursor=cursor)
         states = [
-            self._live[record.job_id].job.state(self._queue_position(record.job_id))
-            if record.job_id in self._live
+            self._active[record.job_id].job.state(self._queue_position(record.job_id))
+            if record.job_id in self._active
             else stored_state(record)
             for record in records
         ]
@@ -208,7 +209,7 @@ class JobManager:
 
     async def frames(self, job_id: str, after: int | None = None, limit: int | None = None) -> list[tuple[int, bytes]]:
         """See :meth:`JobArchive.frames`."""
-        if job_id in self._live:  # a poller of a running job need not wait for its record
+        if job_id in self._active:  # no need to read the record of a running job, which clients may poll
             return await self._store.frames(job_id, after=after, limit=limit)
         return await self._archive.frames(job_id, after, limit)
 
@@ -217,13 +218,13 @@ class JobManager:
         return self._archive.frame_pages(job_id, after)
 
     async def picture(self, job_id: str, index: int, *, overlay: bool) -> bytes:
-        """Return a frame that the job has begun as JPEG, or one that it has done with what was found drawn on it.
+        """Return a frame as JPEG; with ``overlay`` its results are drawn on it, which needs a frame that is done.
 
         Raises:
             NotFound: there is no such job or frame, or its source is gone.
         """
-        live = self._live.get(job_id)
-        begun = live is not None and live.job.has_begun(index)
+        active = self._active.get(job_id)
+        begun = active is not None and active.job.has_begun(index)
         return await self._archive.still(job_id, index, overlay=overlay, begun=begun)
 
     async def video(self, job_id: str) -> BinaryIO:
@@ -231,34 +232,34 @@ class JobManager:
         return await self._archive.video(job_id)
 
     async def logs(self, job_id: str) -> dict[str, str]:
-        """Return the end of what each plugin has printed in this job, in the order of the pipeline.
+        """Return plugin → the end of its output in this job, in the order of the pipeline.
 
         Raises:
             NotFound: there is no such job.
         """
-        live = self._live.get(job_id)
-        if live is None:
+        active = self._active.get(job_id)
+        if active is None:
             return await self._archive.logs(job_id)
         await trio.lowlevel.checkpoint()
-        return live.job.logs()
+        return active.job.logs()
 
     async def wait_changed(self, job_id: str, seen: JobState) -> JobState:
-        """Wait until a job is not as it was seen, or has ended.
+        """Wait until a job's state differs from ``seen`` or the job has ended, and return the new state.
 
         Raises:
             NotFound: there is no such job (any more).
         """
-        while (live := self._live.get(job_id)) is not None:
-            if live.job.ended.is_set() or live.job.fingerprint != seen.fingerprint:
+        while (active := self._active.get(job_id)) is not None:
+            if active.job.ended.is_set() or active.job.fingerprint != seen.fingerprint:
                 break
-            await live.job.wait_changed()
+            await active.job.wait_changed()
         return await self.state(job_id)
 
     def current(self) -> list[ProgressPayload | PluginStatusPayload]:
-        """The state of all jobs that have not ended, as messages for a client that has just come."""
-        return [payload for live in self._live.values() for payload in live.job.current()]
+        """Return the messages that tell a new client the state of all jobs that have not ended."""
+        return [payload for active in self._active.values() for payload in active.job.current()]
 
-    # Its own work
+    # Internals
 
     async def _submit(self, request: JobRequest, upload: Path | None, key: str | None) -> Submitted:
         digest = await trio.to_thread.run_sync(_digest, request, upload) if key is not None else ""
@@ -278,112 +279,112 @@ class JobManager:
             request_hash=digest,
             upload=str(upload) if upload is not None else None,
         )
-        self._require_room()  # others may have come while this one was being planned
-        live = self._live[job_id] = _Live(job, record)
+        self._require_room()  # other jobs may have been accepted while this one was being planned
+        active = self._active[job_id] = _ActiveJob(job, record)
         try:
             await self._store.add_job(record)
         except BaseException:
-            del self._live[job_id]
+            del self._active[job_id]
             with trio.move_on_after(UNDO_GRACE_S, shield=True), suppress(Exception):
-                await self._store.delete_job(job_id)  # the row may be on disk though nobody was told
+                await self._store.delete_job(job_id)  # the row may be on disk, though nobody was told
             raise
         last_event_id = self._audience.last_id
         job.announce()
         self._work.unpark()
-        return Submitted(state=live.job.state(self._queue_position(job_id)), last_event_id=last_event_id)
+        return Submitted(state=active.job.state(self._queue_position(job_id)), last_event_id=last_event_id)
 
     async def _repeat(self, known: JobRecord, digest: str, upload: Path | None) -> Submitted:
         if known.request_hash != digest:
             raise InvalidRequest("This Idempotency-Key was used for another request; use a new one.")
         if upload is not None:
-            await trio.Path(upload).unlink(missing_ok=True)  # the first one is there already
+            await trio.Path(upload).unlink(missing_ok=True)  # the job has the same file from the first request
         return Submitted(state=await self.state(known.job_id), last_event_id=self._audience.last_id)
 
     def _require_room(self) -> None:
         if len(self._queued()) >= self._max_queued:
-            raise QueueFull(f"{self._max_queued} jobs wait already; try again later.", RETRY_AFTER_S)
+            raise QueueFull(f"The queue is full with {self._max_queued} jobs; try again later.", RETRY_AFTER_S)
         if self._store.failing:
             raise Unavailable(f"Jobs cannot be stored: {self._store.failing}")
         free = shutil.disk_usage(self._data_dir).free
         if free < self._min_free_bytes:
-            raise Unavailable(f"Only {free // 2**20} MB of disk are free below {self._data_dir}; make room first.")
+            raise Unavailable(f"Only {free // 2**20} MB of disk are free in {self._data_dir}; free some space first.")
 
     def _queued(self) -> list[str]:
-        """The ids of the jobs that wait, the next one to run first."""
-        return [job_id for job_id, live in self._live.items() if live.job.queued]
+        """Return the ids of the queued jobs; the first is the next to run."""
+        return [job_id for job_id, active in self._active.items() if active.job.queued]
 
     def _queue_position(self, job_id: str) -> int | None:
         queued = self._queued()
         return queued.index(job_id) + 1 if job_id in queued else None
 
     async def _run_jobs(self) -> None:
-        """One of the N places; runs one job after the other."""
+        """Run one job after the other; N of these tasks run at once."""
         while True:
             queued = self._queued()
             if not queued:
                 await self._work.park()
                 continue
-            live = self._live[queued[0]]
-            live.job.begin()
+            active = self._active[queued[0]]
+            active.job.begin()
             if self._store.failing:
-                live.job.note_store_failing(self._store.failing)
+                active.job.note_store_failing(self._store.failing)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._save, live)  # the job, and who cancels it, need not wait for the disk
-                await live.job.run()
+                nursery.start_soon(self._save, active)  # neither the job nor a cancel waits for the disk
+                await active.job.run()
             if self._nursery is not None:
-                self._nursery.start_soon(self._settle, live)
+                self._nursery.start_soon(self._settle, active)
 
-    def _cancel(self, live: _Live) -> None:
-        if live.job.cancel() and self._nursery is not None:  # else the place that runs it settles it
-            self._nursery.start_soon(self._settle, live)
+    def _cancel(self, active: _ActiveJob) -> None:
+        if active.job.cancel() and self._nursery is not None:  # the task that runs a job settles it
+            self._nursery.start_soon(self._settle, active)
 
-    async def _settle(self, live: _Live) -> None:
-        """Put a job's end on disk; from then on the store answers for it, and memory as long as that fails."""
+    async def _settle(self, active: _ActiveJob) -> None:
+        """Store a job's end, and forget the job: the store answers for it then. Try again until that works."""
         saved = False
         with trio.move_on_after(SETTLE_GRACE_S, shield=True):  # the server may be ending
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._save_logs, live)
-                saved = await self._save(live)
-        live.stored.set()
+                nursery.start_soon(self._save_logs, active)
+                saved = await self._save(active)
+        active.stored.set()
         while not saved:
             await self._store.wait_writable()
-            saved = await self._save(live)
-        self._live.pop(live.record.job_id, None)
+            saved = await self._save(active)
+        self._active.pop(active.record.job_id, None)
 
-    async def _save_logs(self, live: _Live) -> None:
-        printed = {plugin: text for plugin, text in live.job.logs().items() if text}
+    async def _save_logs(self, active: _ActiveJob) -> None:
+        printed = {plugin: text for plugin, text in active.job.logs().items() if text}
         if printed:
-            with suppress(StoreFailing, ActorGone):  # worth less than what else there is to do
-                await self._store.save_log(live.record.job_id, msgspec.json.encode(printed))
+            with suppress(StoreFailing, ActorGone):  # logs are not worth another attempt
+                await self._store.save_log(active.record.job_id, msgspec.json.encode(printed))
 
-    async def _tell_of_failing_store(self) -> None:
-        """Warn whoever watches a job, once for each time that the disk begins to refuse."""
+    async def _warn_of_failing_store(self) -> None:
+        """Give each active job a warning whenever writing to the disk begins to fail."""
         while True:
             reason = await self._store.wait_failing()
-            for live in self._live.values():
-                live.job.note_store_failing(reason)
+            for active in self._active.values():
+                active.job.note_store_failing(reason)
             await self._store.wait_writable()
 
-    async def _save(self, live: _Live) -> bool:
-        state = live.job.state()
-        live.record = attrs.evolve(live.record, status=state.status, state=msgspec.json.encode(state))
+    async def _save(self, active: _ActiveJob) -> bool:
+        state = active.job.state()
+        active.record = attrs.evolve(active.record, status=state.status, state=msgspec.json.encode(state))
         try:
-            await self._store.save_job(live.record)
+            await self._store.save_job(active.record)
         except (StoreFailing, ActorGone) as error:
-            log.error("a job's state could not be stored", job_id=live.record.job_id, reason=str(error))  # noqa: TRY400
+            log.error("a job's state could not be stored", job_id=active.record.job_id, reason=str(error))  # noqa: TRY400
             return False
         return True
 
     async def _switch(self, job_id: str, how: Callable[[Job], bool]) -> JobState:
-        live = self._live.get(job_id)
+        active = self._active.get(job_id)
         state = await self.state(job_id)
-        if live is None or not how(live.job):
+        if active is None or not how(active.job):
             raise Conflict(f"Job {job_id} is {state.status}; only a running or paused job can be paused and resumed.")
-        return live.job.state()
+        return active.job.state()
 
 
 def _digest(request: JobRequest, upload: Path | None) -> str:
-    """What makes a request the same request: its JSON, and the uploaded file's bytes. Blocks."""
+    """Return a hash of the request and of the uploaded file, equal for equal requests. Blocks."""
     digest = hashlib.sha256(msgspec.json.encode(request))
     if upload is not None:
         with upload.open("rb") as file:

@@ -1,7 +1,7 @@
 """Pipeline: the work of one job, from its source through its stages to finished frames.
 
-It knows neither the store nor the queue nor any client. A Job tells it what to do by commands and learns everything
-from its events (see ``pipeline_link``), so that the work can be done elsewhere.
+It knows neither the store nor the queue nor any client. A Job controls it by commands and learns everything from its
+events (see ``pipeline_link``), so that the work can be done elsewhere.
 """
 
 from __future__ import annotations
@@ -40,29 +40,29 @@ from kinora.runtime.sending import send
 from kinora.runtime.workers import ForkServer, ForkServerGone
 
 STATE_EVERY_S = 0.2
-"""Between two looks whether there is a new state to tell."""
+"""The interval between two checks for a new state to send."""
 DECODE_AHEAD_SLOTS = 3
-"""Beyond what the stages hold; with fewer than two the decoder waits for a slot where it could decode."""
+"""Slots beyond those of the stages; with fewer than two the decoder would wait for a slot when it could decode."""
 SLOTS_PER_STAGE = 2
-"""One frame in the stage and one in front of it."""
+"""For one frame in the stage and one that waits for it."""
 PICTURE_SLOTS = 1
-"""The frame that a picture is being made of."""
+"""For the frame that a picture is being made of."""
 
 
 @attrs.frozen(kw_only=True)
 class PipelineSpec:
-    """What a pipeline is to do."""
+    """The work of a pipeline."""
 
     job_id: str
     source: SourceSpec
     device: Resolution
-    """What was found for the device that was asked for."""
+    """The device to use, resolved from the requested one."""
     ring_bytes: int
-    """The size that the ring should not exceed; it has as many slots as it needs to work at all."""
+    """The size in bytes that the ring should not exceed; two slots are its least size all the same."""
 
 
 class Pipeline:
-    """Runs the stages of one job over its source, once."""
+    """Runs a job's source through its stages, once."""
 
     def __init__(
         self,
@@ -85,10 +85,10 @@ class Pipeline:
         self._dropped = 0
 
     async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
-        """Work until the source ends, Stop comes or the work cannot be done; the last event says which.
+        """Work until the source ends, Stop comes or the work fails; the last event says which.
 
-        When cancelled from outside, there is no last event. However this ends, every process of it is gone, but for
-        those that the last event names.
+        If this is cancelled from outside, there is no last event. In every case all processes of the pipeline are gone
+        at the end, except those that the last event names as stuck.
         """
         with events:
             self._reports = Reports(events)
@@ -100,7 +100,7 @@ class Pipeline:
             await self._reports.tell(PipelineEnded(error=error, truncated=self._truncated, stuck=stuck))
 
     def state(self) -> PipelineState:
-        """How it stands at this moment."""
+        """Return the current state."""
         return PipelineState(
             stages={stage.spec.plugin: stage.state() for stage in self._stages},
             device=self._device,
@@ -113,7 +113,7 @@ class Pipeline:
         )
 
     async def _work_under_command(self, commands: CommandQueue) -> str | None:
-        """Return why the work could not be done, None if it was."""
+        """Do the work, and obey commands meanwhile; return the reason if the work failed."""
         error = None
         try:
             async with trio.open_nursery() as nursery:
@@ -140,7 +140,7 @@ class Pipeline:
                     self._scope.cancel(reason="the job is stopped")
 
     async def _tell_states(self) -> None:
-        """Tell the state while something happens, which shows in what was told or printed since."""
+        """Send the state again whenever there were further events or output since the last time."""
         known: tuple[int, dict[str, str]] = (0, {})
         while True:
             await trio.sleep(STATE_EVERY_S)
@@ -159,7 +159,7 @@ class Pipeline:
                 await self._run_stages(ring, await start_reading(opened, ring, source))
 
     async def _run_stages(self, ring: FrameRing, reader: SourceReader) -> None:
-        """Chain the stages by channels; once each is ready or given up, let the frames in."""
+        """Chain the stages by channels, and start reading once each plugin is prepared or disabled."""
         async with trio.open_nursery() as nursery:
             entrance, waiting = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
             inbox = waiting.clone()
@@ -180,7 +180,7 @@ class Pipeline:
         entrance: trio.MemorySendChannel[FrameTicket],
         waiting: trio.MemoryReceiveChannel[FrameTicket],
     ) -> None:
-        """Put each frame in front of the first stage. When the source breaks off, what it has given goes on."""
+        """Pass each frame to the first stage. If the source breaks off, the frames before that are still processed."""
         try:
             with entrance, waiting:
                 async with trio.open_nursery() as nursery:
@@ -201,7 +201,7 @@ class Pipeline:
         waiting: trio.MemoryReceiveChannel[FrameTicket],
         reader: SourceReader,
     ) -> None:
-        """Pass a frame on. With the policy ``latest`` the frame in front of the first stage makes room for it."""
+        """Pass a frame to the first stage. With the policy ``latest``, the frame waiting there is dropped for it."""
         if self._spec.source.policy == "wait":
             await send(entrance, ticket)
             return
@@ -217,7 +217,7 @@ class Pipeline:
                 await self._reports.tell(shown)
 
     async def _finish_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket], reader: SourceReader) -> None:
-        """The end of the line: frames are complete here, in the order of the source."""
+        """Report the frames that have passed all stages, in the order of the source, and free their slots."""
         with inbox:
             async for ticket in inbox:
                 await self._reports.tell(FrameDone(ticket.index, ticket.frame_data().encode()))
@@ -228,7 +228,7 @@ class Pipeline:
 
     @property
     def _device(self) -> Resolution:
-        """What it runs on now: stages may have lost the device that was found for them."""
+        """The device in use now: stages may have left the resolved one after it failed."""
         resolved = self._spec.device
         lost = next((stage for stage in self._stages if stage.fallback_reason is not None), None)
         if lost is None:
@@ -239,7 +239,7 @@ class Pipeline:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    """What the first error in a group says."""
+    """Return the text of the first error in a group."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -1,8 +1,9 @@
-"""What joins a Job to its Pipeline: commands down, events up, each in a bounded channel, and nothing else."""
+"""The only link of a Job and its Pipeline: commands down and events up, each in a bounded channel."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import attrs
 import trio
@@ -13,19 +14,19 @@ from kinora.plugins.devices import Resolution
 from kinora.runtime.sending import send
 
 EVENTS_WAITING = 32
-"""Overflow: the stage that tells waits, and so back to the decoder. A frame is one event, of 16 MiB at most."""
+"""The most events that wait. Beyond it the stages wait, back to the decoder. A frame is one event of at most 16 MiB."""
 
 # Commands
 
 
 @attrs.frozen
 class Pause:
-    """Let no further frame in; the workers stay."""
+    """Take no further frame; the workers stay."""
 
 
 @attrs.frozen
 class Resume:
-    """Go on after Pause."""
+    """Continue after Pause."""
 
 
 @attrs.frozen
@@ -35,18 +36,19 @@ class Stop:
 
 @attrs.frozen
 class Watch:
-    """Make so many pictures a second for those who watch: 0 for none, ``inf`` for one of each frame."""
+    """Make pictures for clients at this rate."""
 
     fps: float
+    """Pictures per second at most: 0 for none, ``inf`` for one of each frame."""
 
 
 Command = Pause | Resume | Stop | Watch
 
 
 class CommandQueue:
-    """Commands on their way down. Putting one never waits: a newer one replaces what it makes obsolete.
+    """The commands to a pipeline. Putting one never waits: a newer command replaces those that it makes obsolete.
 
-    So it holds one of Pause and Resume, one Watch and one Stop at most.
+    So the queue holds at most one of Pause and Resume, one Watch and one Stop.
     """
 
     def __init__(self) -> None:
@@ -54,14 +56,14 @@ class CommandQueue:
         self._arrived = trio.Event()
 
     def put(self, command: Command) -> None:
-        """Leave a command for the pipeline."""
+        """Put a command."""
         kind: type[Command] = Pause if isinstance(command, Resume) else type(command)
         self._waiting.pop(kind, None)
         self._waiting[kind] = command
         self._arrived.set()
 
     async def get(self) -> Command:
-        """Wait for the next command; if cancelled, none is lost."""
+        """Wait for the next command. If cancelled, no command is lost."""
         while not self._waiting:
             self._arrived = trio.Event()
             await self._arrived.wait()
@@ -73,12 +75,12 @@ class CommandQueue:
 
 @attrs.frozen
 class Prepared:
-    """All plugins are ready or given up; frames come in from now on."""
+    """All plugins are prepared or disabled; the first frame follows."""
 
 
 @attrs.frozen
 class FrameDone:
-    """A frame is through all stages; frames come in index order."""
+    """A frame has passed all stages; frames come in index order."""
 
     index: int
     data: bytes
@@ -87,31 +89,31 @@ class FrameDone:
 
 @attrs.frozen(kw_only=True)
 class PipelineState:
-    """How the pipeline stands, told at intervals and before its end."""
+    """The pipeline's state, sent at intervals and before its end."""
 
     stages: Mapping[str, StageState]
-    """By plugin, in pipeline order."""
+    """Plugin → its stage's state, in pipeline order."""
     device: Resolution
     timings: Mapping[str, float] | None
-    """Total ms inside each plugin; None without an inspector."""
+    """Plugin → total milliseconds inside it; None without an inspector."""
     warnings: tuple[str, ...] = ()
     warning_groups: tuple[WarningGroup, ...] = ()
     warnings_total: int = 0
-    """All of them, repeats included."""
+    """The number of warnings, repeats included."""
     dropped: int = 0
-    """Frames that newer ones have overtaken."""
+    """The number of frames that were dropped for newer ones."""
     logs: Mapping[str, str]
-    """The end of what each plugin printed."""
+    """Plugin → the end of its output."""
 
 
 @attrs.frozen(kw_only=True)
 class PipelineEnded:
-    """The last event: every process of the pipeline is gone but for those that are stuck."""
+    """The last event: all processes of the pipeline are gone, except those that are stuck."""
 
     error: str | None = None
-    """Why the pipeline could not do its work, a sentence; None when it did, or was stopped."""
+    """The reason, as a sentence, why the pipeline failed; None if it finished or was stopped."""
     truncated: str | None = None
-    """Why the source broke off early."""
+    """The reason why the source broke off early; None if it did not."""
     stuck: tuple[int, ...] = ()
     """The pids of processes that cannot be killed."""
 
@@ -119,15 +121,25 @@ class PipelineEnded:
 Event = Payload | FrameImage | FrameDone | Prepared | PipelineState | PipelineEnded
 
 
+class AnyPipeline(Protocol):
+    """A :class:`~kinora.actors.pipeline.Pipeline`, wherever it runs, as the Job sees it."""
+
+    def state(self) -> PipelineState:
+        """Return the current state; the Job calls this once, before the work begins."""
+
+    async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
+        """Do the work once; see :meth:`Pipeline.run <kinora.actors.pipeline.Pipeline.run>`."""
+
+
 class Reports:
-    """The pipeline's end of the way up."""
+    """The pipeline's sending end of the channel of events."""
 
     def __init__(self, channel: trio.MemorySendChannel[Event]) -> None:
         self._channel = channel
         self.told = 0
-        """How many events so far."""
+        """The number of events sent so far."""
 
     async def tell(self, event: Event) -> None:
-        """Send an event, waiting for room only where there is none: most of the time this is no checkpoint."""
+        """Send an event. A checkpoint only if the channel is full."""
         self.told += 1
         await send(self._channel, event)

@@ -1,4 +1,4 @@
-"""What an earlier server has left: queued jobs are to run, running ones to go on after their last stored frame."""
+"""Recovers the jobs of an earlier server: queued jobs run, running ones go on after their last stored frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kinora.actors.messages import utc_now
 from kinora.actors.store import JobRecord, Store
 
 AT_ONCE = 8
-"""Sources that are opened at the same time: one may be on a host that does not answer."""
+"""The most sources that are opened at the same time: one may be on a host that does not answer."""
 
 
 @attrs.frozen
@@ -29,14 +29,14 @@ class Recovered:
 
 
 async def recover(store: Store, factory: JobFactory) -> list[Recovered]:
-    """Return the jobs to run, in the order in which to run them. Those that cannot be taken up become interrupted."""
+    """Return the jobs to run, in order. Jobs that cannot go on are stored as interrupted, with the reason."""
     records: list[JobRecord] = []
     for status in ("running", "paused", "queued"):
         page, _ = await store.jobs(status=status, limit=None)
         records += reversed(page)
     plans = await _plan_all(records, factory)
-    recovered = [await _take_up(record, plans[record.job_id], store, factory) for record in records]
-    return [taken for taken in recovered if taken is not None]
+    recovered = [await _recover_one(record, plans[record.job_id], store, factory) for record in records]
+    return [job for job in recovered if job is not None]
 
 
 async def _plan_all(records: list[JobRecord], factory: JobFactory) -> dict[str, JobPlan | KinoraError]:
@@ -57,17 +57,17 @@ async def _plan_all(records: list[JobRecord], factory: JobFactory) -> dict[str, 
     return plans
 
 
-async def _take_up(
+async def _recover_one(
     record: JobRecord, plan: JobPlan | KinoraError, store: Store, factory: JobFactory
 ) -> Recovered | None:
     if isinstance(plan, KinoraError):
-        await _give_up(record, f"It could not be taken up again: {plan}", store)
+        await _give_up(record, f"The job could not be resumed after a restart of the server: {plan}", store)
         return None
     last = await store.last_index(record.job_id)
     resumed = ResumePoint()
     if last is not None:
         if plan.info.kind == "stream":
-            reason = "Its source is a live stream, which has gone on while the server was away."
+            reason = "The job could not be resumed after a restart of the server: its source is a live stream."
             await _give_up(record, reason, store)
             return None
         frames = await store.frame_count(record.job_id)

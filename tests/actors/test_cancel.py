@@ -106,7 +106,7 @@ async def until(system: System, state: JobState, reached: Callable[[JobState], b
     """Wait until a job has come so far."""
     with trio.fail_after(60):
         while not reached(state):
-            await system.jobs._live[state.job_id].job.wait_changed()
+            await system.jobs._active[state.job_id].job.wait_changed()
             state = await system.jobs.state(state.job_id)
     assert not state.ended
     return state
