@@ -1,6 +1,6 @@
-"""Jobs and their frames in SQLite: the statements and queries, all of them blocking and plain.
+"""Jobs and their frames in SQLite: the statements and queries. All of them block.
 
-A connection is used by one thread at a time; who sees to that is :mod:`kinora.actors.store`.
+A connection is used by one thread at a time; :mod:`kinora.actors.store` ensures that.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from kinora.actors.errors import FieldError, InvalidRequest
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 5.0
-"""Somebody may look at the file with another program; a lock is waited for that long."""
+"""The time to wait for a lock, which another program may hold that looks at the file."""
 LARGEST = 2**63 - 1
 """The largest integer that SQLite takes."""
 ALL = -1
-"""As a LIMIT."""
+"""The LIMIT that stands for no limit."""
 
 _JOBS_AND_FRAMES = """
 CREATE TABLE jobs (
@@ -60,15 +60,15 @@ CREATE TRIGGER job_deleted AFTER DELETE ON jobs BEGIN
 END;
 """
 _MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED)
-"""From each version to the next; never changed once released."""
+"""The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
-"""Frames of deleted jobs that are removed in one transaction: some milliseconds, whatever the job's length."""
+"""The frames of deleted jobs that are removed in one transaction: some milliseconds, even for a long job."""
 _JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload"
 
 
 class DatabaseUnusable(Exception):
-    """The file is no database of ours, or one that this version cannot read."""
+    """The file is not a database of Kinora, or this version cannot read it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -85,25 +85,25 @@ class JobRecord:
     """The JobState as JSON."""
     idempotency_key: str | None = None
     request_hash: str = ""
-    """Of the body that came with the key."""
+    """A hash of the request that came with the key."""
     upload: str | None = None
     """The uploaded file under the data folder."""
 
 
 @attrs.frozen
 class Statement:
-    """One change, to be written in a transaction together with others."""
+    """One change, to be written together with others in a transaction."""
 
     sql: str
     parameters: tuple[object, ...] = ()
 
 
 TOUCH = Statement(f"PRAGMA user_version = {SCHEMA_VERSION}")
-"""Changes nothing, but has to reach the disk."""
+"""Changes nothing, but must reach the disk."""
 
 
 def add_job(record: JobRecord) -> Statement:
-    """Fails alone (IntegrityError) if the job or its idempotency key is there already."""
+    """Add a job; only this statement fails (IntegrityError) if the job or its idempotency key exists already."""
     return Statement(
         "INSERT INTO jobs (job_id, created_at, status, request, state, idempotency_key, request_hash, upload)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -112,7 +112,7 @@ def add_job(record: JobRecord) -> Statement:
 
 
 def save_job(record: JobRecord) -> Statement:
-    """What can change of a job; one that was deleted stays so."""
+    """Save the parts of a job that can change; a deleted job stays deleted."""
     return Statement(
         "UPDATE jobs SET status = ?, state = ?, upload = ? WHERE job_id = ?",
         (record.status, record.state, record.upload, record.job_id),
@@ -120,17 +120,17 @@ def save_job(record: JobRecord) -> Statement:
 
 
 def delete_job(job_id: str) -> Statement:
-    """The job and its log; its frames cannot be found any more, and :func:`sweep` removes them."""
+    """Delete a job and its log; its frames cannot be found any more, and :func:`sweep` removes them."""
     return Statement("DELETE FROM jobs WHERE job_id = ?", (job_id,))
 
 
 def save_log(job_id: str, data: bytes) -> Statement:
-    """What a job's plugins have printed; without its job it is nothing."""
+    """Save the output of a job's plugins; does nothing if there is no such job."""
     return Statement("INSERT OR REPLACE INTO logs SELECT number, ? FROM jobs WHERE job_id = ?", (data, job_id))
 
 
 def put_frame(job_id: str, index: int, data: bytes) -> Statement:
-    """Each frame exists once, the first one stays; without its job it is nothing."""
+    """Add a frame; does nothing if there is one with this index already, or no such job."""
     return Statement(
         "INSERT INTO frames SELECT number, ?, ? FROM jobs WHERE job_id = ? ON CONFLICT DO NOTHING",
         (index, data, job_id),
@@ -138,10 +138,10 @@ def put_frame(job_id: str, index: int, data: bytes) -> Statement:
 
 
 def open_writer(path: str) -> sqlite3.Connection:
-    """The connection that changes things; makes the file and its tables where there are none.
+    """Open the connection that writes; make the file and its tables if there are none.
 
     Raises:
-        DatabaseUnusable: with a sentence.
+        DatabaseUnusable: with a sentence that says what to do.
     """
     try:
         connection = _connect(path)
@@ -162,7 +162,7 @@ def open_writer(path: str) -> sqlite3.Connection:
 
 
 def open_reader(path: str) -> sqlite3.Connection:
-    """A second connection to the file, which sees what the writer has committed and changes nothing."""
+    """Open a second connection to the file, which reads what the writer has committed."""
     connection = _connect(path)
     try:
         connection.execute("PRAGMA query_only = ON")
@@ -173,7 +173,7 @@ def open_reader(path: str) -> sqlite3.Connection:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    # No thread of its own: Trio's worker threads come and go, and the store lets in one at a time.
+    # Not bound to a thread: Trio's worker threads come and go, and the store lets in one at a time.
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
 
 
@@ -186,18 +186,18 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
-    """Move what is in the write-ahead log into the database, where that is possible now."""
-    with contextlib.suppress(sqlite3.Error):  # what is committed is safe in the log as well
+    """Move the write-ahead log into the database if that is possible now."""
+    with contextlib.suppress(sqlite3.Error):  # commits are safe in the log as well
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def write(connection: sqlite3.Connection, statements: Iterable[Statement]) -> list[Exception | None]:
-    """Write all in one transaction, on disk when this returns.
+    """Write all statements in one transaction, which is on disk when this returns; return their errors.
 
-    A statement that is itself at fault is left out, and its error stands in its place in the answer.
+    A statement that is itself at fault is left out, and its error is at its place in the answer.
 
     Raises:
-        sqlite3.Error: nothing at all was written.
+        sqlite3.Error: nothing was written.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -219,12 +219,12 @@ def _attempt(connection: sqlite3.Connection, statement: Statement) -> Exception 
 
 
 def has_deleted(connection: sqlite3.Connection) -> bool:
-    """Whether there may be frames of deleted jobs."""
+    """Return whether there may be frames of deleted jobs."""
     return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM deleted)").fetchone()[0])
 
 
 def sweep(connection: sqlite3.Connection) -> bool:
-    """Remove some frames of deleted jobs, in a transaction; returns whether there may be more.
+    """Remove some frames of deleted jobs in a transaction; return whether there may be more.
 
     Raises:
         sqlite3.Error: nothing was removed.
@@ -239,7 +239,7 @@ def sweep(connection: sqlite3.Connection) -> bool:
 
 
 def log(connection: sqlite3.Connection, job_id: str) -> bytes | None:
-    """What was saved of what the job's plugins have printed."""
+    """Return the saved output of the job's plugins; None if there is none."""
     row = connection.execute(
         "SELECT data FROM logs WHERE job = (SELECT number FROM jobs WHERE job_id = ?)", (_text(job_id),)
     ).fetchone()
@@ -247,22 +247,22 @@ def log(connection: sqlite3.Connection, job_id: str) -> bytes | None:
 
 
 def job(connection: sqlite3.Connection, job_id: str) -> JobRecord | None:
-    """The job of this id."""
+    """Return the job of this id; None if there is none."""
     return _one(connection, f"SELECT {_JOB} FROM jobs WHERE job_id = ?", job_id)  # noqa: S608 - a constant
 
 
 def job_by_key(connection: sqlite3.Connection, key: str) -> JobRecord | None:
-    """The job that was first asked for with this idempotency key."""
+    """Return the job that was submitted with this idempotency key; None if there is none."""
     return _one(connection, f"SELECT {_JOB} FROM jobs WHERE idempotency_key = ?", key)  # noqa: S608 - a constant
 
 
 def jobs(
     connection: sqlite3.Connection, status: str | None, limit: int | None, cursor: str | None
 ) -> tuple[list[JobRecord], str | None]:
-    """A page of jobs, newest first, and the cursor of the next one.
+    """Return a page of jobs, newest first, and the cursor of the next page.
 
     Raises:
-        InvalidRequest: the cursor is none of ours.
+        InvalidRequest: this server did not give the cursor.
     """
     conditions, parameters = ["TRUE"], list[object]()
     if status is not None:
@@ -284,7 +284,7 @@ def jobs(
 
 
 def frames(connection: sqlite3.Connection, job_id: str, after: int | None, limit: int | None) -> dict[int, bytes]:
-    """Index → frame, in order; ``after`` is exclusive."""
+    """Return index → frame, in order; ``after`` is exclusive."""
     rows = connection.execute(
         "SELECT frame_index, data FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?)"
         " AND frame_index > ? ORDER BY frame_index LIMIT ?",
@@ -294,7 +294,7 @@ def frames(connection: sqlite3.Connection, job_id: str, after: int | None, limit
 
 
 def frame_count(connection: sqlite3.Connection, job_id: str, before: int) -> int:
-    """How many frames there are with an index below ``before``."""
+    """Return the number of frames with an index below ``before``."""
     (count,) = connection.execute(
         "SELECT count(*) FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND frame_index < ?",
         (_text(job_id), before),
@@ -303,7 +303,7 @@ def frame_count(connection: sqlite3.Connection, job_id: str, before: int) -> int
 
 
 def last_index(connection: sqlite3.Connection, job_id: str) -> int | None:
-    """The highest index among the frames."""
+    """Return the highest index among the frames; None if there are none."""
     (index,) = connection.execute(
         "SELECT max(frame_index) FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?)",
         (_text(job_id),),
@@ -322,12 +322,12 @@ def _record(row: Sequence[Any]) -> JobRecord:
 
 
 def _text(value: str) -> str:
-    """What a URL gave may hold half surrogate pairs, which SQLite refuses and no stored text contains."""
+    """Replace half surrogate pairs, which a URL may contain and SQLite refuses; no stored text contains them."""
     return value.encode("utf-8", "replace").decode()
 
 
 def _integer(value: int) -> int:
-    """What a URL gave may be beyond the 64 bits that SQLite takes."""
+    """Clip a number, which in a URL may exceed the 64 bits that SQLite takes."""
     return max(-LARGEST, min(value, LARGEST))
 
 
@@ -344,6 +344,6 @@ def _read_cursor(cursor: str) -> tuple[str, int]:
         decoded = base64.b64decode(cursor, altchars=b"-_", validate=True)
         created_at, number = msgspec.json.decode(decoded, type=tuple[str, int])
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        fault = FieldError("cursor", "is none that this server gave: take next_cursor of the page before")
-        raise InvalidRequest("The page cannot be found", [fault]) from error
+        fault = FieldError("cursor", "is not from this server: take next_cursor of the page before")
+        raise InvalidRequest("The page cannot be found.", [fault]) from error
     return created_at, _integer(number)

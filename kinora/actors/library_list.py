@@ -1,4 +1,4 @@
-"""Asks worker processes what the libraries that plugins compute with can use."""
+"""Finds out, in worker processes, which devices the libraries that plugins compute with can use."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from kinora.plugins.libraries import EXAMINER, EXAMINERS, Examine, Library
 from kinora.runtime.workers import ForkServer
 
 TIMEOUT_S = 60.0
-"""Importing torch from a cold disk takes long."""
+"""The time for importing a library; torch takes long from a cold disk."""
 
 
 class LibraryList:
-    """The libraries as they were found the first time that somebody asked."""
+    """The libraries, examined at the first request."""
 
     def __init__(self, fork_server: ForkServer) -> None:
         self._fork_server = fork_server
@@ -21,10 +21,10 @@ class LibraryList:
         self._looking = trio.Lock()
 
     async def get(self) -> tuple[Library, ...]:
-        """All of them, those that are not installed included. The first time takes as long as importing them.
+        """Return all libraries, including those that are not installed. The first call takes as long as importing them.
 
         Raises:
-            ForkServerGone: there is no process to import them in.
+            ForkServerGone: the fork server is gone, so they cannot be examined.
         """
         async with self._looking:
             if self._found is None:

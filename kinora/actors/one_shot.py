@@ -1,4 +1,4 @@
-"""One thing done by a worker process of its own, which is gone afterwards."""
+"""Runs one request in a worker process of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Wanted = TypeVar("_Wanted", bound=msgspec.Struct)
 
 
 class OneShotFailed(Exception):
-    """The worker could not do it, or died over it; ``str()`` of it says why."""
+    """The worker failed or died; ``str()`` of the error says why."""
 
 
 async def one_shot(
@@ -28,13 +28,13 @@ async def one_shot(
     *,
     timeout_s: float,
 ) -> _Wanted:
-    """Send ``request`` to a new worker and return its answer, a ``wanted``; the worker is gone, also if cancelled.
+    """Send ``request`` to a new worker and return its answer, a ``wanted``. The worker is gone then, also if cancelled.
 
-    ``timeout_s`` bounds the silence before each message: Working puts the deadline off.
+    ``timeout_s`` is the longest time between two messages: each Working extends the deadline.
 
     Raises:
-        OneShotFailed: it was not done.
-        ForkServerGone: there is no process to fork a worker from.
+        OneShotFailed: the request was not carried out.
+        ForkServerGone: the fork server is gone, so there is no worker.
     """
     async with fork_server.worker(program, name) as worker:
         try:
@@ -50,7 +50,7 @@ async def one_shot(
         case wanted():
             return answer
         case _:
-            raise OneShotFailed("its process answered something else than it was asked")
+            raise OneShotFailed("its process sent an unexpected answer")
 
 
 async def _answer(worker: Conversation[Request, Answer], timeout_s: float) -> Answer:

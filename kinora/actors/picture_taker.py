@@ -1,4 +1,4 @@
-"""PictureTaker: makes pictures of a job's frames while somebody watches, beside the pipeline and never in its way."""
+"""PictureTaker: makes pictures of a job's frames while clients watch, without holding up the pipeline."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from kinora.runtime.frames import FrameRing
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
 TIMEOUT_S = 10.0
-"""For one picture; it is made with low priority, so this is long."""
+"""The time for one picture; long, because the encoder runs at low priority."""
 MAX_FAILURES = 3
-"""After so many a job has no more pictures."""
+"""The failures after which a job has no more pictures."""
 LAST_PICTURE_S = 0.25
-"""What the picture under way gets when the job is through."""
+"""The time for the picture in progress when the job has finished its frames."""
 
 log = structlog.get_logger()
 
@@ -31,24 +31,24 @@ Show = Callable[[FrameImage], Awaitable[None]]
 
 
 class PictureTaker:
-    """Has a worker process of its own encode frames from the job's ring, one at a time, once for all who watch.
+    """Has a worker process encode frames from the job's ring, one at a time, once for all clients.
 
-    It shares the frame's slot until that is done. A frame that comes while it is busy has no picture.
+    It shares the frame's slot until that is done. A frame that comes while it is busy gets no picture.
     """
 
     def __init__(self, job_id: str, fork_server: ForkServer) -> None:
         self.fps = 0.0
-        """How many pictures are wanted a second: ``inf`` for one of each frame, 0 for none."""
+        """The wanted rate of pictures, per second: ``inf`` for one of each frame, 0 for none."""
         self._job_id = job_id
         self._fork_server = fork_server
         self._ring: FrameRing | None = None
         self._due: float | None = None
-        self._offered, self._taken = trio.open_memory_channel[FrameTicket](0)  # takes only what can be begun at once
+        self._offered, self._taken = trio.open_memory_channel[FrameTicket](0)  # room only for a frame begun at once
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
 
     def offer(self, ticket: FrameTicket) -> None:
-        """Make a picture of this frame if one is wanted now and it can be begun at once; then the ticket says so."""
+        """Have a picture made of this frame if one is due and the encoder is free; then mark the ticket as pictured."""
         now = ticket.queued_at
         if self._ring is None or not self.fps or (self._due is not None and now < self._due):
             return
@@ -61,7 +61,7 @@ class PictureTaker:
         self._due = None if math.isinf(self.fps) else next_due(self._due, 1 / self.fps, now)
 
     async def run(self, ring: FrameRing, release: Callable[[int], None], show: Show) -> None:
-        """Make pictures until ``finish`` or too many failures; then the worker process is gone."""
+        """Make pictures until ``finish`` or too many failures; the worker process is gone then."""
         self._ring = ring
         try:
             with self._scope:
@@ -73,14 +73,14 @@ class PictureTaker:
             self._ended.set()
 
     async def finish(self) -> None:
-        """Return when the picture under way is out, or its time is up, and nothing is left running."""
+        """Wait for the picture in progress, for a short time, and end."""
         self._offered.close()
         with trio.move_on_after(LAST_PICTURE_S):
             await self._ended.wait()
-        self._scope.cancel(reason="the job is through")
+        self._scope.cancel(reason="the job has finished its frames")
 
     async def _take_until_failure(self, ring: FrameRing, release: Callable[[int], None], show: Show) -> bool:
-        """Have one worker, started for the first frame, make pictures; False when there are no more frames."""
+        """Make pictures in one worker, started for the first frame. Return False at the end, True after a failure."""
         encoder: Encoder | None = None
         async with AsyncExitStack() as stack:
             async for ticket in self._taken:

@@ -12,7 +12,7 @@ from kinora.media.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
 
 AT_ONCE = 2
-"""Stills being made at the same time; further requests wait."""
+"""The most stills that are made at the same time; further requests wait."""
 TIMEOUT_S = 30.0
 
 
@@ -25,10 +25,10 @@ class Stills:
         self._places = trio.CapacityLimiter(AT_ONCE)
 
     async def make(self, location: str, index: int, frame: bytes | None) -> bytes:
-        """Return the frame of this index as JPEG; ``frame``, a FrameData as JSON, has its results drawn on it.
+        """Return the frame of this index as JPEG; the results in ``frame``, a FrameData as JSON, are drawn on it.
 
         Raises:
-            NotFound: the source is gone or does not give this frame.
+            NotFound: the source is gone or has no such frame.
         """
         results = msgspec.json.decode(frame)["results"] if frame is not None else None
         request = MakeStill(location=location, index=index, limits=self._limits, results=results)

@@ -1,7 +1,7 @@
 """The store: jobs and frames on disk. All SQLite work happens in threads, never on the event loop.
 
-One writer task makes the transactions. Changes of jobs go first in line and are on disk when the call returns; frames
-are written in batches behind them. Reads go on while the disk is full or slow.
+One writer task makes the transactions. Changes of jobs go first and are on disk when the call returns; frames are
+written in batches after them. Reads work even while the disk is full or slow.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ from kinora.actors.errors import Conflict, Unavailable
 from kinora.runtime.actor import ActorGone
 
 BATCH_FRAMES = 256
-"""Frames in one transaction, so that a change of a job never waits long for one that is under way."""
+"""The most frames in one transaction, so that a change of a job never waits long for a transaction in progress."""
 BATCH_BYTES = 1024 * 1024
-"""And their size: beyond it the transaction takes the next frame no more."""
+"""The size at which a transaction takes no further frame."""
 BATCH_WINDOW_S = 0.05
-"""How long a frame waits for company; a kill -9 loses at most the frames of this time."""
+"""The time that a frame may wait for more frames to join its batch; a kill -9 loses at most the frames of this time."""
 MAX_WAITING_FRAMES = 1024
-"""Overflow: putting frames waits, which holds up the job that makes them."""
+"""The number of waiting frames at which ``put_frame`` waits, which holds up the job that makes them."""
 MAX_WAITING_BYTES = 16 * 1024 * 1024
-"""The same, for large frames; the one that crosses it is still taken."""
+"""The same limit in bytes; the frame that crosses it is still accepted."""
 RETRY_S = 1.0
-"""Between attempts while writing fails."""
+"""The time between attempts while writing fails."""
 CLOSE_GRACE_S = 5.0
-"""For writing what waits when the store ends."""
+"""The time for writing the waiting frames when the store ends."""
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 
 class StoreFailing(Unavailable):
-    """The disk refused; what was to be written is not. Unlike ActorGone the store is up, and reads work."""
+    """The disk refused a write, and nothing was written. Unlike with ActorGone, the store is up, and reads work."""
 
 
 @attrs.frozen(kw_only=True)
 class StoreStatistics:
-    """Figures for health pages."""
+    """Figures for metrics."""
 
     waiting: int
-    """Frames not yet on disk."""
+    """The frames that are not on disk yet."""
     peak_waiting: int
     capacity: int
     frames: int
-    """Written since the start."""
+    """The frames written since the start."""
     transactions: int
     failing: str | None
 
@@ -68,12 +68,12 @@ class _Frame:
 
 @attrs.define(eq=False)
 class _Change:
-    """A change of a job, and what became of it."""
+    """A change of a job, and its outcome."""
 
     statement: Statement
     settled: trio.Event = attrs.field(factory=trio.Event)
     in_line: bool = True
-    """Until a transaction takes it; as long as that it can be withdrawn."""
+    """True until a transaction takes it; until then it can be withdrawn."""
     fault: Exception | None = None
 
     def settle(self, fault: Exception | None) -> None:
@@ -84,32 +84,33 @@ class _Change:
 class Store:
     """Keeps jobs and their frames in the SQLite file ``path``, or in memory for ``":memory:"``.
 
-    Every method raises ActorGone while :meth:`run` does not run. While the disk refuses, changes of jobs raise
-    StoreFailing; frames are taken as long as there is room for them and then wait, and are written once it gives in.
+    Every method raises ActorGone while :meth:`run` does not run. While the disk cannot be written, changes of jobs
+    raise StoreFailing. Frames are accepted as long as there is room, and are written once that works; without room,
+    ``put_frame`` waits.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.name = "store"
         self.failing: str | None = None
-        """Why the last write did not work; None when it did."""
+        """The reason why the last write failed; None if it worked."""
         self._path = str(path)
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._write_limiter = trio.CapacityLimiter(1)
         self._read_limiter = self._write_limiter if self._in_memory else trio.CapacityLimiter(1)
         self._changes: deque[_Change] = deque()
-        """Bounded by the callers, each of which waits for its own."""
+        """Bounded by the number of callers, each of which waits for its own change."""
         self._frames: deque[_Frame] = deque()
-        """Stays there until it is on disk, so that reads can add it to what they find."""
+        """The frames that are not on disk yet; reads add them to those in the database."""
         self._frame_bytes = 0
         self._running = self._stopping = self._flushing = False
         self._garbage = False
-        """Whether there may be frames of deleted jobs."""
+        """True if there may be frames of deleted jobs."""
         self._work = trio.lowlevel.ParkingLot()
         self._progress = trio.lowlevel.ParkingLot()
-        """Whoever waits for room or for a flush; woken after each transaction."""
+        """The tasks that wait for room or for a flush; woken after each transaction."""
         self._health = trio.lowlevel.ParkingLot()
-        """Whoever waits for it to fail, or to work again."""
+        """The tasks that wait for writing to fail or to work again."""
         self._put = self._written = self._transactions = self._peak_waiting = 0
 
     @property
@@ -117,10 +118,10 @@ class Store:
         return self._path == database.MEMORY
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Open the database, report ready, and write until stopped or cancelled; what waits then is still written.
+        """Open the database, report ready, and write until stopped or cancelled; waiting frames are still written then.
 
         Raises:
-            DatabaseUnusable: it cannot be opened; the text says what to do.
+            DatabaseUnusable: the database cannot be opened; the text says what to do.
         """
         self._stopping = False
         try:
@@ -133,18 +134,18 @@ class Store:
                 await self._commit()
                 await self._sweep()
         finally:
-            self._running = False  # from here on nothing new comes in
+            self._running = False  # nothing new is accepted from now on
             await self._close()  # noqa: ASYNC102 - it shields itself
             self._abandon()
 
     def stop(self) -> None:
-        """Take nothing new, write what waits, and let :meth:`run` return."""
+        """Accept nothing new, write what waits, and let :meth:`run` return."""
         self._stopping = True
         self._running = False
         self._work.unpark_all()
 
     def statistics(self) -> StoreStatistics:
-        """The figures of this moment."""
+        """Return the current figures."""
         return StoreStatistics(
             waiting=len(self._frames),
             peak_waiting=self._peak_waiting,
@@ -155,7 +156,7 @@ class Store:
         )
 
     async def add_job(self, record: JobRecord) -> None:
-        """Store a new job; it is on disk when this returns. If cancelled it is stored or not, never in part.
+        """Store a new job; it is on disk when this returns. If cancelled, it is stored completely or not at all.
 
         Raises:
             Conflict: its id or its idempotency key is taken.
@@ -163,34 +164,34 @@ class Store:
         try:
             await self._change(database.add_job(record))
         except sqlite3.IntegrityError as error:
-            raise Conflict("There is a job with this Idempotency-Key already: ask for it, or use a new key") from error
+            raise Conflict("There is already a job with this Idempotency-Key: use a new key.") from error
 
     async def save_job(self, record: JobRecord) -> None:
-        """Store a job's status, state and upload; on disk when this returns. A deleted job stays deleted.
+        """Store a job's status, state and upload; they are on disk when this returns. A deleted job stays deleted.
 
-        It may overtake frames that wait: where their order matters, :meth:`flush` first.
+        The change may overtake frames that wait: if the order matters, call :meth:`flush` first.
         """
         await self._change(database.save_job(record))
 
     async def delete_job(self, job_id: str) -> None:
-        """Forget a job and its frames; nothing happens if there is none."""
+        """Delete a job and its frames; do nothing if there is none."""
         await self._change(database.delete_job(job_id))
         self._garbage = True
         self._work.unpark_all()
 
     async def save_log(self, job_id: str, data: bytes) -> None:
-        """Keep what a job's plugins have printed, in place of what was kept before; on disk when this returns."""
+        """Store the output of a job's plugins in place of an earlier one; it is on disk when this returns."""
         await self._change(database.save_log(job_id, data))
 
     async def log(self, job_id: str) -> bytes | None:
-        """What was kept of what the job's plugins have printed."""
+        """Return the stored output of the job's plugins; None if there is none."""
         return await self._read(database.log, job_id)
 
     async def put_frame(self, job_id: str, index: int, data: bytes) -> None:
-        """Take a frame for the next batch, waiting for room; if cancelled, it was not taken.
+        """Accept a frame for the next batch, waiting for room. If cancelled, the frame was not accepted.
 
-        It does not fail with the disk, but then there is room for a while only.
-        A job's frames come in index order. A second frame of the same index is ignored, as is one without a job.
+        This works while the disk cannot be written, as long as there is room. A job's frames come in index order. A
+        second frame of the same index is ignored, and so is a frame of an unknown job.
         """
         await trio.lowlevel.checkpoint()
         self._require_running()
@@ -204,7 +205,7 @@ class Store:
         self._work.unpark_all()
 
     async def flush(self) -> None:
-        """Wait until every frame that was put before is on disk, however long the disk refuses."""
+        """Wait until all frames that were put before are on disk, however long the disk cannot be written."""
         await trio.lowlevel.checkpoint()
         self._require_running()
         target = self._put
@@ -216,69 +217,69 @@ class Store:
                 raise ActorGone("the store ended before the frames were written")
 
     async def wait_failing(self) -> str:
-        """Wait until writing fails, and say why."""
+        """Wait until writing fails, and return the reason."""
         while not self.failing:
             await self._health.park()
         return self.failing
 
     async def wait_writable(self) -> None:
-        """Wait until writing works, as far as is known."""
+        """Wait until writing works, by the last attempt."""
         while self.failing or not self._running:
             await self._health.park()
 
     async def job(self, job_id: str) -> JobRecord | None:
-        """The job of this id."""
+        """Return the job of this id; None if there is none."""
         return await self._read(database.job, job_id)
 
     async def job_by_key(self, key: str) -> JobRecord | None:
-        """The job that was first asked for with this idempotency key."""
+        """Return the job that was submitted with this idempotency key; None if there is none."""
         return await self._read(database.job_by_key, key)
 
     async def jobs(
         self, *, status: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> tuple[list[JobRecord], str | None]:
-        """A page of jobs, newest first, and the cursor of the next one.
+        """Return a page of jobs, newest first, and the cursor of the next page.
 
         Raises:
-            InvalidRequest: the cursor is none of ours.
+            InvalidRequest: this server did not give the cursor.
         """
         return await self._read(database.jobs, status, limit, cursor)
 
     async def frames(
         self, job_id: str, *, after: int | None = None, limit: int | None = None
     ) -> list[tuple[int, bytes]]:
-        """A job's frames above the index ``after`` in index order, each with its index; all that were put before."""
+        """Return a job's frames above the index ``after``, each with its index, in index order; also unwritten ones."""
         found = await self._found(job_id, after, limit)
         return sorted(found.items())[: None if limit is None else max(0, limit)]
 
     async def frame(self, job_id: str, index: int) -> bytes | None:
-        """One frame, None if it is not there (yet)."""
+        """Return one frame; None if it is not there (yet)."""
         return (await self._found(job_id, index - 1, 1)).get(index)
 
     async def frame_count(self, job_id: str) -> int:
-        """How many frames of the job were put before this call."""
+        """Return the number of the job's frames, unwritten ones included."""
         waiting = self._waiting(job_id)
         stored = await self._read(database.frame_count, job_id, min(waiting, default=database.LARGEST))
         return stored + len(waiting)
 
     async def last_index(self, job_id: str) -> int | None:
-        """The highest index among the job's frames, None if it has none."""
+        """Return the highest index among the job's frames, unwritten ones included; None if it has none."""
         waiting = self._waiting(job_id)
         stored = await self._read(database.last_index, job_id)
         return max((*waiting, *(() if stored is None else (stored,))), default=None)
 
     async def _found(self, job_id: str, after: int | None, limit: int | None) -> dict[int, bytes]:
-        # In this order: what leaves the waiting frames after the look at them is on disk before the query.
+        # In this order: a frame that leaves the waiting ones after this line is on disk before the query.
         waiting = {i: data for i, data in self._waiting(job_id).items() if after is None or i > after}
         return waiting | await self._read(database.frames, job_id, after, limit)
 
     def _waiting(self, job_id: str) -> dict[int, bytes]:
-        """The job's frames that are not known to be on disk; of two with the same index the first."""
+        """Return the job's frames that may not be on disk yet; of two with the same index the first."""
         return {frame.index: frame.data for frame in reversed(self._frames) if frame.job_id == job_id}
 
     async def _read(self, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
         self._require_running()
-        assert self._reader is not None  # noqa: S101 - it is there while the store runs
+        assert self._reader is not None  # noqa: S101 - it is open while the store runs
         try:
             return await trio.to_thread.run_sync(query, self._reader, *args, limiter=self._read_limiter)
         except sqlite3.Error as error:
@@ -300,19 +301,19 @@ class Store:
             raise change.fault
 
     async def _wait_for_work(self) -> None:
-        """Until a transaction is due: for something pressing, for frames that have waited, or to try again."""
-        while not (self._pressing() or self._frames or self.failing or self._garbage):
+        """Wait until a transaction is due: for urgent work, for frames that have waited, or for another attempt."""
+        while not (self._urgent() or self._frames or self.failing or self._garbage):
             await self._work.park()
         with trio.move_on_after(RETRY_S if self.failing else 0 if self._garbage else BATCH_WINDOW_S):
-            while not self._pressing():
+            while not self._urgent():
                 await self._work.park()
 
-    def _pressing(self) -> bool:
+    def _urgent(self) -> bool:
         full = len(self._frames) >= BATCH_FRAMES or self._frame_bytes >= BATCH_BYTES
         return bool(self._stopping or self._changes or ((self._flushing or full) and not self.failing))
 
     async def _commit(self) -> bool:
-        """One transaction: all changes, then as many frames as a batch takes. Returns whether it worked."""
+        """Write all changes and a batch of frames in one transaction. Return whether it worked."""
         assert self._writer is not None  # noqa: S101 - this runs between opening and closing
         self._flushing = False
         changes, frames = list(self._changes), self._batch()
@@ -340,7 +341,7 @@ class Store:
         return True
 
     async def _sweep(self) -> None:
-        """A little at a time, so that nothing waits long behind it."""
+        """Remove some frames of deleted jobs: few at a time, so that nothing waits long behind it."""
         if not self._garbage or self._stopping:
             return
         assert self._writer is not None  # noqa: S101 - this runs between opening and closing
@@ -380,10 +381,10 @@ class Store:
         run = functools.partial(trio.to_thread.run_sync, limiter=self._write_limiter)
         self._writer = await run(database.open_writer, self._path)
         self._reader = self._writer if self._in_memory else await run(database.open_reader, self._path)
-        self._garbage = await run(database.has_deleted, self._writer)  # if the last server was stopped over them
+        self._garbage = await run(database.has_deleted, self._writer)  # left by the last server
 
     async def _close(self) -> None:
-        """Write what waits, as far as the grace goes, and close both connections whatever comes of that."""
+        """Write what waits, within the grace period, and close both connections in any case."""
         try:
             with trio.move_on_after(CLOSE_GRACE_S, shield=True):
                 await self._write_rest()
@@ -405,7 +406,7 @@ class Store:
             await trio.to_thread.run_sync(self._writer.close, limiter=self._write_limiter)
 
     def _abandon(self) -> None:
-        """Let nobody wait for what will not come."""
+        """Wake all waiting tasks with ActorGone, and drop what could not be written."""
         self._writer = self._reader = None
         for change in self._changes:
             change.in_line = False

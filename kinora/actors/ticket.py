@@ -1,4 +1,4 @@
-"""What goes through a job's pipeline: a frame's place in the ring, and what the stages have found on it so far."""
+"""The tickets that pass through a job's pipeline: a frame's slot in the ring, and the results of the stages so far."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import trio
 from kinora.actors.models import FrameData, frame_id
 
 STAGE_QUEUE_FRAMES = 1
-"""Frames that wait in front of a stage. When it is full the stage before waits, and so back to the decoder."""
+"""The frames that can wait for a stage. If it is full, the stage before waits, and so on back to the decoder."""
 
 
 @attrs.define(kw_only=True)
 class FrameTicket:
-    """One frame on its way; whoever has received it is the only one to touch it."""
+    """One frame in the pipeline; only the stage that has received it uses it."""
 
     slot: int
     index: int
@@ -22,19 +22,19 @@ class FrameTicket:
     width: int
     height: int
     pictured: bool = False
-    """Whether a picture of it is being made for those who watch."""
+    """True if a picture of it is being made for clients."""
     results: dict[str, bytes] = attrs.field(factory=dict)
     """Plugin → its result as JSON text."""
     queued_at: float = attrs.field(factory=trio.current_time)
-    """When it was put in front of the stage it waits for, on Trio's clock."""
+    """The time since which it has waited for its stage, on Trio's clock."""
 
     @property
     def frame_id(self) -> str:
-        """The frame's public name."""
+        """The name of the frame for clients."""
         return frame_id(self.index)
 
     def frame_data(self) -> FrameData:
-        """What the job says of this frame."""
+        """Return the frame and its results as clients see them."""
         return FrameData(
             frame_id=self.frame_id,
             index=self.index,

@@ -1,4 +1,4 @@
-"""Copies of jobs' videos with what was found drawn into them, made in a process of their own."""
+"""Copies of jobs' videos with the results drawn on them, made in a process of their own."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kinora.media.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
 
 AT_ONCE = 1
-"""Videos being made at the same time; further requests wait."""
+"""The most videos that are made at the same time; further requests wait."""
 TIMEOUT_S = 60.0
-"""Between two signs of progress."""
+"""The longest time between two signs of progress."""
 
 
 class Videos:
-    """Makes annotated videos, in a folder where nothing of them stays."""
+    """Makes annotated videos, in temporary folders below ``folder``."""
 
     def __init__(self, fork_server: ForkServer, limits: SourceLimits, folder: Path) -> None:
         self._fork_server = fork_server
@@ -31,10 +31,10 @@ class Videos:
         self._places = trio.CapacityLimiter(AT_ONCE)
 
     async def annotated(self, location: str, pages: AsyncIterable[list[tuple[int, bytes]]]) -> BinaryIO:
-        """An MP4 of the source's pictures that have a FrameData in ``pages``, open for reading; gone once it is closed.
+        """Return an MP4 of the pictures whose FrameData are in ``pages``, open for reading; closing it deletes it.
 
         Raises:
-            NotFound: the source is gone, or there is no picture to be had.
+            NotFound: the source is gone, or none of the pictures can be read.
         """
         async with self._places:
             with TemporaryDirectory(prefix="video-", dir=self._folder) as name:
