@@ -1,4 +1,4 @@
-"""The composition root: builds the tree of actors from the settings. ``serve``, ``run`` and the tests start this."""
+"""The composition root: builds the tree of actors from the settings, for ``serve``, ``run`` and the tests."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ PRELOAD = (
     "kinora.media.programs.annotator",
     "kinora.media.programs.live_jpeg",
 )
-"""What the fork server imports, so that workers need not: importing these starts no thread."""
+"""The modules that the fork server imports for its workers; importing them starts no thread."""
 
 
 class DataDirInUse(Exception):
-    """Another server works on the same data folder; the text says which one."""
+    """Another server uses the same data folder; the text says what to do."""
 
 
 class System:
-    """All actors of one server and how they are wired. :func:`open_system` makes and runs it."""
+    """All actors of one server, and their connections. :func:`open_system` makes and runs it."""
 
     def __init__(self, settings: Settings, devices: Sequence[Device] | None = None) -> None:
         self.settings = settings
         self.uploads = settings.data_dir / "uploads"
-        """Where uploaded files are kept."""
+        """The folder of uploaded files."""
         self.fork_server = ForkServer(
             PRELOAD, memory_limit=settings.worker_memory_mb * MB, grace_s=settings.cancel_grace_ms / 1000
         )
@@ -77,18 +77,18 @@ class System:
         self._supervisor = Supervisor("system", self._specs)
 
     def devices(self) -> Sequence[Device]:
-        """What there is to compute on."""
+        """Return the devices of this machine."""
         return self._devices
 
     def ready(self) -> Sequence[str]:
-        """Why new jobs cannot be taken, a sentence each; empty when they are."""
+        """Return the reasons why new jobs cannot be accepted, a sentence each; empty if they are accepted."""
         reasons = self._down(optional=False)
         if self.store.failing:
             reasons.append(f"the store cannot write: {self.store.failing}")
         return reasons
 
     def degraded(self) -> Sequence[str]:
-        """What jobs have to do without, a sentence each: timings, or live messages."""
+        """Return the optional parts that jobs now lack, a sentence each: such as timings or live messages."""
         fault = self.inspectors.fault
         return [*([f"the inspector is unavailable: {fault}"] if fault else []), *self._down(optional=True)]
 
@@ -101,7 +101,7 @@ class System:
         ]
 
     def statistics(self) -> SupervisorStatistics:
-        """How each actor is doing."""
+        """Return the state of each actor."""
         return self._supervisor.statistics()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
@@ -168,7 +168,7 @@ class System:
         ]
 
     async def _find_devices(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Where NVML shows no GPU, torch may know of some all the same; the start does not wait for it."""
+        """If NVML shows no GPU, ask torch, which may know some. The start does not wait for that."""
         task_status.started()
         found_some = any(gpu.available for gpu in self._devices if gpu.kind != CPU)
         if self._given_devices is None and not found_some and importlib.util.find_spec("torch"):
@@ -184,13 +184,13 @@ class System:
 
 @asynccontextmanager
 async def open_system(settings: Settings, devices: Sequence[Device] | None = None) -> AsyncIterator[System]:
-    """A running system; when the block is left, everything of it has ended, worker processes included.
+    """Run a system; when the block is left, all of it has ended, worker processes included.
 
-    ``devices`` are those that jobs may use; None takes what is detected.
+    ``devices`` are those that jobs may use; None stands for the detected ones.
 
     Raises:
-        DataDirInUse: another server has this data folder.
-        ExceptionGroup: of RestartIntensityExceeded, when a needed actor crashes again and again.
+        DataDirInUse: another server uses this data folder.
+        ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
     with _own_data_dir(settings.data_dir):
         system = System(settings, devices)
@@ -205,7 +205,7 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
 
 @contextmanager
 def _own_data_dir(folder: Path) -> Iterator[None]:
-    """Make the folder, and be the only server that works on it."""
+    """Make the folder, and lock it against other servers while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
     fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

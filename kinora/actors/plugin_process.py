@@ -1,4 +1,4 @@
-"""PluginProcess: the conversation with one plugin's process. What to make of a failure is the ToolRunner's business."""
+"""PluginProcess: the conversation with one plugin's process. The ToolRunner decides what follows from a failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class PluginDied(Exception):
-    """The plugin's process is of no more use; ``code`` and ``message`` say why."""
+    """The plugin's process cannot be used any more; ``code`` and ``message`` say why."""
 
     def __init__(self, code: Code, message: str, traceback: str = "") -> None:
         super().__init__(code, message)
@@ -41,7 +41,7 @@ class PluginDied(Exception):
 
 @attrs.frozen(kw_only=True)
 class ProcessSpec:
-    """Which plugin to run, and what its process may use."""
+    """The plugin to run, and the limits of its process."""
 
     job_id: str
     plugin: str
@@ -49,15 +49,15 @@ class ProcessSpec:
     options: Mapping[str, Any]
     models_dir: Path
     threads: int
-    """How many its libraries may use."""
+    """The most threads that its libraries may use."""
     memory_limit: int | None
-    """Bytes that its process and what that starts may have resident, if the plugin has said so."""
+    """The most bytes that its process and its children may have resident; None if the plugin declares no limit."""
 
     def address_space(self, device: str) -> int | None:
-        """Return a hard cap in bytes, for what a plugin takes at one stroke between two looks at its resident memory.
+        """Return a hard cap in bytes against large allocations between two checks of the resident memory.
 
-        Only on the CPU and with a limit of the plugin's own: CUDA reserves far more address space than it uses, and so
-        may any library; a plugin that declares a limit says that its libraries do not.
+        None unless the plugin declares a limit and runs on the CPU: CUDA reserves far more address space than it uses,
+        and so may any library. A plugin that declares a limit says that its libraries do not.
         """
         if self.memory_limit is None or device != CPU:
             return None
@@ -65,27 +65,27 @@ class ProcessSpec:
 
 
 class Process(Protocol):
-    """A plugin's process as the ToolRunner sees it. All but ``aclose`` raise PluginDied when it is of no more use."""
+    """A plugin's process as the ToolRunner sees it. All but ``aclose`` raise PluginDied when it has failed."""
 
     @property
     def output(self) -> bytes:
-        """The end of what the process at work has printed; empty while there is none."""
+        """The end of the running process's output; empty if none runs."""
 
     async def prepare(self, device: str, ring: FrameRing, hear: Hear) -> Done | Raised:
-        """Start a process that sees the ring, and have the plugin prepare for the device."""
+        """Start a process that can read the ring, and prepare the plugin for the device."""
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
-        """Have the plugin look at a frame."""
+        """Have the plugin process a frame."""
 
     async def finalize(self, hear: Hear) -> Done | Raised:
-        """Have the plugin sum up."""
+        """Finalize the plugin."""
 
     async def aclose(self) -> bytes:
-        """End the process and all that it started; return its output. Bounded, and completed even if cancelled."""
+        """End the process with its children, and return its output. Bounded in time; completes even if cancelled."""
 
 
 class PluginProcess:
-    """A plugin in a worker process; :meth:`prepare` starts it, and starts it anew after :meth:`aclose`."""
+    """A plugin in a worker process; :meth:`prepare` starts it, and starts a new one after :meth:`aclose`."""
 
     def __init__(self, spec: ProcessSpec, fork_server: ForkServer) -> None:
         self._spec = spec
@@ -95,11 +95,11 @@ class PluginProcess:
 
     @property
     def output(self) -> bytes:
-        """See :class:`Process`, also for the methods below."""
+        """As :class:`Process` says; so do the methods below."""
         return b"" if self._talk is None else self._talk.worker.log.data()
 
     async def prepare(self, device: str, ring: FrameRing, hear: Hear) -> Done | Raised:
-        """Raise PluginDied where no process can be started, too."""
+        """Raise PluginDied also if no process can be started."""
         spec = self._spec
         request = protocol.Prepare(
             origin=spec.origin,
@@ -121,7 +121,7 @@ class PluginProcess:
         return await self._ask(request, hear, [ring.fd])
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
-        """The pixels stay where they are: the process reads them in the ring."""
+        """Send the frame's slot; the process reads the pixels in the ring."""
         request = protocol.Process(
             slot=ticket.slot,
             index=ticket.index,
@@ -133,11 +133,11 @@ class PluginProcess:
         return await self._ask(request, hear)
 
     async def finalize(self, hear: Hear) -> Done | Raised:
-        """Comes after the last frame."""
+        """Send the request, after the last frame."""
         return await self._ask(protocol.Finalize(), hear)
 
     async def aclose(self) -> bytes:
-        """Do nothing when there is no process."""
+        """Do nothing if there is no process."""
         talk, self._talk = self._talk, None
         await self._exit.aclose()
         return b"" if talk is None else talk.worker.log.data()
@@ -154,7 +154,7 @@ class PluginProcess:
                     case Done() | Raised() as answer:
                         return answer
                     case _:
-                        raise PluginDied(Code.PLUGIN_CRASH, "its process answered what it was not asked")
+                        raise PluginDied(Code.PLUGIN_CRASH, "its process sent an unexpected answer")
         except WorkerGone as error:
             raise PluginDied(Code.PLUGIN_MEMORY if error.over_memory else Code.PLUGIN_CRASH, str(error)) from error
         except (ProtocolError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -162,18 +162,18 @@ class PluginProcess:
 
 
 def _checked(answer: protocol.Answer | Note) -> protocol.Answer | Note:
-    """Return the answer if its result is an object in JSON: a plugin's process is not to be trusted.
+    """Return the answer if its result is a JSON object: a plugin's process is not trusted.
 
-    The JSON is read but not turned into objects, which would take the event loop ten times as long.
+    The JSON is checked without making objects of it, which would take the event loop ten times as long.
 
     Raises:
-        ProtocolError: the result is another kind of value, or too large.
-        msgspec.DecodeError, UnicodeDecodeError, RecursionError: it is not JSON, not text, or nested without end.
+        ProtocolError: the result is not an object, or too large.
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: it is not JSON, not UTF-8, or nested too deeply.
     """
     result = answer.result if isinstance(answer, Done | protocol.Partial) else None
     if result is not None:
         if len(result) > MAX_RESULT_BYTES or not result.startswith(b"{"):
-            raise ProtocolError("the process sent a result that is no object, or too large")
+            raise ProtocolError("the process sent a result that is too large or not an object")
         _decode_raw(result)
         result.decode()
     return answer

@@ -1,4 +1,4 @@
-"""How each plugin has done in all jobs since the server's start."""
+"""The health and the failures of each plugin, over all jobs since the server's start."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from kinora.actors.models import StageError
 
 @attrs.define(eq=False)
 class PluginRecord:
-    """One plugin's; the stages that run it write here."""
+    """The record of one plugin, updated by the stages that run it."""
 
     health: Health = "ok"
-    """As the stage has it that has had its say last."""
+    """The health in the stage that reported last."""
     failures: int = 0
     restarts: int = 0
     last_error: StageError | None = None
     last_job: str | None = None
-    """The job in which that happened."""
+    """The job of that error."""
 
 
 class PluginRecords:
-    """All of them; a plugin that has not run yet has a clean one. Bounded by the plugins there are."""
+    """The records of all plugins; a plugin that has not run yet has an empty one. Bounded by the number of plugins."""
 
     def __init__(self) -> None:
         self._records: dict[str, PluginRecord] = {}
 
     def of(self, plugin: str) -> PluginRecord:
-        """The record of this plugin."""
+        """Return the record of this plugin."""
         return self._records.setdefault(plugin, PluginRecord())

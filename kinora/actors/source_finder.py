@@ -1,4 +1,4 @@
-"""Finds the source that a client names, and looks what it is."""
+"""Finds the source that a client names, and examines it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEMO_TIMEOUT_S = 120.0
 
 
 class SourceFinder:
-    """Knows where sources may be, and opens each in a process of its own."""
+    """Finds sources in the places where they may be, and opens each in a process of its own."""
 
     def __init__(self, fork_server: ForkServer, *, media_dir: Path, data_dir: Path, limits: SourceLimits) -> None:
         self.limits = limits
@@ -29,22 +29,22 @@ class SourceFinder:
         self._making_demo = trio.Lock()
 
     async def locate(self, source: str) -> str:
-        """Return where the source of this name is: an absolute path or, as it stands, a URL.
+        """Return the location of a source: an absolute path; a URL is returned as it is.
 
         Raises:
-            InvalidRequest: it is not there, or not where sources may be.
+            InvalidRequest: it does not exist, or is not where sources may be.
         """
         if source == DEMO_SOURCE:
             return await self._demo_clip()
         return source if is_url(source) else str(find_in_folder(source, self._media_dir))
 
     async def examine(self, location: str, shown_as: str) -> SourceInfo:
-        """Open the source and close it again; messages call it ``shown_as``.
+        """Open the source, close it again and return its facts; messages call it ``shown_as``.
 
         Raises:
             InvalidRequest: it cannot be read.
             UnsupportedSource: it is neither a video nor an image.
-            TooLarge: its pictures are beyond the limit.
+            TooLarge: its pictures exceed the limit.
         """
         try:
             async with open_source(self._fork_server, "probe", location, shown_as, self.limits) as source:
@@ -57,7 +57,7 @@ class SourceFinder:
             raise UnsupportedSource(error.message) from error
 
     async def _demo_clip(self) -> str:
-        """The bundled clip, made for the first job that asks for it."""
+        """Return the path of the demo clip, which is made for the first job that asks for it."""
         request = MakeDemoClip(str(self._data_dir))
         async with self._making_demo:
             try:
@@ -65,7 +65,7 @@ class SourceFinder:
                     self._fork_server, DEMO_CLIP, "demo clip", request, Made, timeout_s=DEMO_TIMEOUT_S
                 )
             except OneShotFailed as error:
-                raise Unavailable(f"The bundled clip could not be made: {error}") from error
+                raise Unavailable(f"The demo clip could not be made: {error}") from error
         return made.path
 
 
@@ -73,7 +73,7 @@ def find_in_folder(source: str, folder: Path) -> Path:
     """Return the file or folder that ``source`` names below ``folder``, with all links resolved.
 
     Raises:
-        InvalidRequest: it is not there, or lies outside.
+        InvalidRequest: it does not exist, or lies outside.
     """
     root = folder.resolve()
     try:
@@ -83,6 +83,6 @@ def find_in_folder(source: str, folder: Path) -> Path:
     if found is None or not found.is_relative_to(root):
         raise InvalidRequest(
             "The source is not in the media folder.",
-            [FieldError("source", f"{source[:200]!r} is no file or folder below {root}")],
+            [FieldError("source", f"{source[:200]!r} is not a file or folder below {root}")],
         )
     return found

@@ -1,7 +1,7 @@
-"""The source of a job: a worker process that decodes it straight into the frame ring.
+"""The source of a job: a worker process that decodes it into the frame ring.
 
-FFmpeg can hang or crash on hostile input, so it never runs in the server. The decoder only ever writes to slots that it
-has been given as free: that bounds the memory of a job, and is how back-pressure reaches it.
+FFmpeg can hang or crash on hostile input, so it never runs in the server. The decoder only writes to slots that it was
+given as free: this bounds the memory of a job and carries back-pressure to the decoder.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from kinora.runtime.workers import Conversation, ForkServer, WorkerGone
 
 OPEN_TIMEOUT_S = 30.0
 FRAME_TIMEOUT_S = 30.0
-"""A decoder that has a free slot and gives nothing for so long hangs."""
+"""A decoder that has a free slot and sends nothing for this long counts as hung."""
 
 Decoder = Conversation[DecoderRequest, DecoderAnswer]
 
 
 class SourceBroke(Exception):
-    """The source's process hung, crashed or talked rubbish after it had been opened; the text says which."""
+    """The decoder hung, crashed or sent an invalid message after the source was opened; the text says which."""
 
 
 @attrs.frozen(kw_only=True)
 class SourceSpec:
-    """Which frames to read, and from where."""
+    """The frames to read, and their source."""
 
     location: str
     """An absolute path or a URL."""
     name: str
-    """What messages call it."""
+    """The name of the source in messages."""
     limits: SourceLimits
     start: int
-    """The first index wanted."""
+    """The index of the first frame to read."""
     stride: int
     max_frames: int | None
     policy: Literal["wait", "latest"]
@@ -71,13 +71,13 @@ class OpenSource:
 async def open_source(
     fork_server: ForkServer, name: str, location: str, shown_as: str, limits: SourceLimits
 ) -> AsyncIterator[OpenSource]:
-    """The source, opened by a decoder called ``name``, whose process is gone when the block is left.
+    """Open a source in a decoder called ``name``, whose process is gone when the block is left.
 
-    Messages call the source ``shown_as``: clients do not know where an upload lies.
+    Messages call the source ``shown_as``: clients do not know the location of an upload.
 
     Raises:
-        SourceError: the source cannot be read, or the decoder crashed over it; the text says what to do.
-        ForkServerGone: there is no process to fork a decoder from.
+        SourceError: the source cannot be read, or the decoder crashed; the text says what to do.
+        ForkServerGone: the fork server is gone, so there is no decoder.
     """
     opened = None
     async with AsyncExitStack() as stack:
@@ -100,11 +100,11 @@ async def _open(decoder: Decoder, request: Open) -> SourceInfo:
         case Refused(kind, message):
             raise SourceError(kind, message)
         case _:
-            raise SourceError("unsupported", "The source cannot be decoded: its process answered something else.")
+            raise SourceError("unsupported", "The source cannot be decoded: its process sent an unexpected answer.")
 
 
 async def start_reading(source: OpenSource, ring: FrameRing, spec: SourceSpec) -> SourceReader:
-    """Have the decoder map the ring, and seal the ring against everybody else.
+    """Have the decoder map the ring, and seal the ring: nobody can map it for writing after that.
 
     Raises:
         SourceBroke: the decoder is gone.
@@ -124,21 +124,21 @@ async def start_reading(source: OpenSource, ring: FrameRing, spec: SourceSpec) -
 
 
 class SourceReader:
-    """The frames of one source on their way into one ring."""
+    """Reads the frames of one source into one ring."""
 
     def __init__(self, decoder: Decoder, ring: FrameRing) -> None:
         self.truncated: str | None = None
-        """Why the source broke off early; known once :meth:`next_frame` has returned None."""
+        """The reason why the source broke off early, set before :meth:`next_frame` returns None; else None."""
         self._decoder = decoder
         self._ring = ring
         self._freed = trio.Event()
         self._owed = 0
-        """Slots that the decoder has been given and not filled yet."""
+        """The number of slots that the decoder was given and has not filled yet."""
 
     async def give_slots(self) -> None:
-        """Give the decoder each slot that is free, until cancelled.
+        """Give the decoder each slot that becomes free, until cancelled.
 
-        A task of its own: the decoder may be too busy to take a slot while the pipeline waits for its frames.
+        This needs a task of its own: the decoder may be too busy to read a slot while the pipeline waits for frames.
 
         Raises:
             SourceBroke: the decoder is gone.
@@ -154,7 +154,7 @@ class SourceReader:
             self._freed = trio.Event()
 
     async def next_frame(self) -> FrameTicket | None:
-        """Wait for the next frame; None at the end of the source.
+        """Wait for the next frame; return None at the end of the source.
 
         Raises:
             SourceBroke: the decoder hung or is gone.
@@ -173,15 +173,15 @@ class SourceReader:
                 self.truncated = truncated
                 return None
             case _:
-                raise SourceBroke("the decoder sent something else than a frame")
+                raise SourceBroke("the decoder sent an unexpected answer")
 
     def release(self, slot: int) -> None:
-        """Give back one use of the frame in a slot; after the last one the decoder may write there again."""
+        """Release one use of the frame in a slot; after the last one the decoder may write there again."""
         self._ring.release(slot)
         self._freed.set()
 
     async def _next(self) -> DecoderAnswer:
-        """Wait for the decoder's next message. It may take its time only while it has no slot to write to."""
+        """Wait for the decoder's next message; without a time limit only while it has no slot to write to."""
         while True:
             owed = self._owed
             with trio.move_on_after(FRAME_TIMEOUT_S):
@@ -190,4 +190,4 @@ class SourceReader:
                 except (WorkerGone, ProtocolError) as error:
                     raise SourceBroke(f"the decoder is gone: {error}") from error
             if owed:
-                raise SourceBroke(f"the decoder gave nothing for {FRAME_TIMEOUT_S:.0f} s")
+                raise SourceBroke(f"the decoder sent nothing for {FRAME_TIMEOUT_S:.0f} s")

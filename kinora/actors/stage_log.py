@@ -1,4 +1,4 @@
-"""What one plugin has left behind in one job: its output, and the last thing that went wrong."""
+"""The output and the last error of one plugin in one job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kinora.runtime.worker_log import LOG_BYTES
 
 
 class StageLog:
-    """Joins what the plugin's processes wrote one after the other, and keeps the last ``LOG_BYTES`` of it."""
+    """Joins the output of the plugin's processes, one after the other, and keeps the last ``LOG_BYTES`` of it."""
 
     def __init__(self, job_id: str, record: PluginRecord) -> None:
         self.last_error: StageError | None = None
@@ -21,7 +21,7 @@ class StageLog:
         self._last_words = ""
 
     def text(self, running: bytes) -> str:
-        """Return the output so far; ``running`` is that of the process at work, which is not kept yet."""
+        """Return the output so far; ``running`` is the output of the running process, which is not kept yet."""
         if not running:
             return self._output.text()
         both = Tail(LOG_BYTES)
@@ -35,17 +35,17 @@ class StageLog:
         self._output.add(output)
 
     def note_failure(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
-        """It raised."""
+        """Note an exception of the plugin."""
         error = StageError(message=message, code=code, traceback=traceback or None, frame_id=frame_id, at=utc_now())
         self.last_error = error
         self._record.failures += 1
         self._record.last_error, self._record.last_job = error, self._job_id
 
     def note_death(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
-        """Its process ended or was killed; where there is no traceback, what it wrote last may say why."""
+        """Note that its process ended or was killed. Without a traceback, the end of its output may say why."""
         self.note_failure(code, message, traceback or self._last_words[-TRACEBACK_CHARACTERS:], frame_id)
         self._output.add(f"[{message}]\n".encode())
 
     def note_restart(self) -> None:
-        """A new process is started for one that died."""
+        """Note that a new process is started for one that died."""
         self._record.restarts += 1

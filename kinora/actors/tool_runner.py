@@ -1,6 +1,6 @@
-"""ToolRunner: one stage of a job, that is one plugin at work on its frames.
+"""ToolRunner: one stage of a job, which runs one plugin over the frames.
 
-Everything that goes wrong in the plugin ends here as a warning; nothing of it leaves as an exception.
+All failures of the plugin become warnings here; none of them leaves as an exception.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from kinora.runtime.frames import FrameRing
 from kinora.runtime.sending import send
 
 FINALIZE_TIMEOUT_MS = 30_000
-"""Or as long as ``prepare`` gets, if that is less."""
+"""The time limit of ``finalize``; that of ``prepare`` if it is shorter."""
 
 Tell = Callable[[Payload], Awaitable[None]]
 
 
 @attrs.frozen(kw_only=True)
 class StageSpec:
-    """What a stage is to do, and how much it bears."""
+    """The plugin of a stage, and its limits."""
 
     job_id: str
     plugin: str
@@ -54,13 +54,13 @@ class StageSpec:
     plugin_timeout_ms: int
     prepare_timeout_ms: int
     max_failures: int
-    """Deaths of the plugin's process in a row."""
+    """Consecutive deaths of the plugin's process that disable it."""
     max_errors: int
-    """Exceptions in a row."""
+    """Consecutive exceptions that disable it."""
 
 
 class ToolRunner:
-    """Runs one plugin over the frames of one job, in order, and tells what comes of it."""
+    """Runs one plugin over the frames of one job, in order, and reports its results and failures."""
 
     def __init__(
         self,
@@ -74,9 +74,9 @@ class ToolRunner:
     ) -> None:
         self.spec = spec
         self.device = spec.device
-        """What it runs on now."""
+        """The device in use now."""
         self.fallback_reason: str | None = None
-        """Why that is not what it was given."""
+        """The reason why it is not the device of the spec; None if it is."""
         self._process = process
         self._inspector = inspector
         self._warnings = warnings
@@ -87,7 +87,7 @@ class ToolRunner:
         self._status: StageStatus | None = None
         self._prepared = False
         self._frame_id: str | None = None
-        """The frame that the plugin is at, for warnings."""
+        """The frame that the plugin works on, for warnings; None before and after the frames."""
         self._frames = 0
         self._restarts = 0
         self._slow = False
@@ -102,9 +102,9 @@ class ToolRunner:
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Prepare the plugin, say so, put each frame through it and pass it on, then let it sum up.
+        """Prepare the plugin and report ready, have it process each frame and pass the frame on, then finalize it.
 
-        Returns when the inbox has ended. However this ends, the plugin's process is gone.
+        Returns when the inbox has ended. The plugin's process is gone at the end, also if cancelled.
         """
         self._ring, self._tell = ring, tell
         with inbox, outbox:
@@ -122,7 +122,7 @@ class ToolRunner:
                 await self._end_process()  # noqa: ASYNC102 - it shields itself and bounds each wait
 
     def state(self) -> StageState:
-        """What ``/extended`` says of this stage."""
+        """Return the stage's current state."""
         inspector, plugin = self._inspector, self.spec.plugin
         return StageState(
             options=self.spec.options,
@@ -140,7 +140,7 @@ class ToolRunner:
 
     @property
     def log(self) -> str:
-        """The end of what the plugin has printed."""
+        """The end of the plugin's output."""
         return self._log.text(self._process.output)
 
     @property
@@ -152,13 +152,13 @@ class ToolRunner:
     # A frame
 
     async def _take_frame(self, ticket: FrameTicket) -> None:
-        """Have the plugin look at a frame; its result goes into the ticket if there is one."""
+        """Have the plugin process a frame; its result, if any, goes into the ticket."""
         await self._ensure_prepared()
         if self._breaker.disabled:
             return
         queue_ms = (trio.current_time() - ticket.queued_at) * 1000
         self._inspector.add_queue(self.spec.plugin, queue_ms)
-        answer = await self._look(ticket)
+        answer = await self._process_frame(ticket)
         if answer is None:
             return
         self._frames += 1
@@ -166,8 +166,8 @@ class ToolRunner:
         if not self._breaker.disabled:
             await self._say("running", answer.run_ms)
 
-    async def _look(self, ticket: FrameTicket) -> Done | Raised | None:
-        """Have the plugin look at a frame; once more, on the CPU, if its device fails over it."""
+    async def _process_frame(self, ticket: FrameTicket) -> Done | Raised | None:
+        """Have the plugin process a frame; if its device fails, once more on the CPU."""
         answer = await self._attempt_frame(ticket)
         if not self._blames_device(answer):
             return answer
@@ -216,7 +216,7 @@ class ToolRunner:
     # Before and after the frames
 
     async def _ensure_prepared(self) -> None:
-        """Have a process with a prepared plugin, unless the plugin is or gets disabled."""
+        """Start a process and prepare the plugin if need be, again and again until that works or it is disabled."""
         while not self._prepared and not self._breaker.disabled:
             self._frame_id = None
             await trio.sleep(self._breaker.restart_delay_s)
@@ -233,7 +233,7 @@ class ToolRunner:
                 await self._lose(PluginDied(Code.PLUGIN_ERROR, f"prepare: {answer.message}", answer.traceback))
 
     async def _finalize(self) -> None:
-        """Let the plugin sum up. Its frames are done whatever happens here; a disabled stage has said ``failed``."""
+        """Finalize the plugin, unless it is disabled. A failure here does not affect its frames."""
         if self._breaker.disabled:
             return
         self._frame_id = None
@@ -252,7 +252,7 @@ class ToolRunner:
     # The device
 
     async def _avoid_failed_device(self) -> None:
-        """Begin on the CPU if the device has failed under this plugin a short while ago."""
+        """Begin on the CPU if the device has failed under this plugin recently."""
         reason = self._device_health.why_not(self.spec.plugin, self.device)
         if reason is not None:
             await self._use_cpu(reason)
@@ -261,7 +261,7 @@ class ToolRunner:
         return isinstance(answer, Raised) and answer.device_failed and self.device != CPU
 
     async def _fall_back(self, message: str) -> None:
-        """Take note that the device has failed, which is no failure of the plugin; the next process is on the CPU."""
+        """Note a failure of the device, which does not count as the plugin's; its next process runs on the CPU."""
         self._device_health.note_failure(self.spec.plugin, self.device, message)
         await self._end_process()
         await self._use_cpu(f"{self.device} failed: {message}")
@@ -275,7 +275,7 @@ class ToolRunner:
     async def _attempt(
         self, work: Awaitable[Done | Raised], timeout_ms: int, *, frame: bool = False
     ) -> Done | Raised | None:
-        """Have the process do something; None if it died over it, which has then been dealt with."""
+        """Wait for the process to answer; return None if it died or was too slow, after handling that."""
         self._inspector.start_timing(self.spec.plugin)
         run_ms = None
         try:
@@ -289,13 +289,13 @@ class ToolRunner:
         return answer
 
     async def _note_raised(self, answer: Raised, message: str) -> None:
-        """Count a failure of the plugin's own; its process is sound."""
+        """Count an exception of the plugin, whose process goes on."""
         self._breaker.raised()
         self._log.note_failure(Code.PLUGIN_ERROR, message, answer.traceback, self._frame_id)
         await self._warn(Code.PLUGIN_ERROR, message, "medium")
 
     async def _lose(self, death: PluginDied) -> None:
-        """End a process that is of no more use, say so, and decide whether to go on."""
+        """End a process that died or failed, warn, and disable the plugin if it has failed too often."""
         self._breaker.died()
         await self._end_process()
         self._log.note_death(death.code, death.message, death.traceback, self._frame_id)
@@ -312,7 +312,7 @@ class ToolRunner:
         self._prepared = False
         self._log.take(await self._process.aclose())
 
-    # What it tells
+    # Messages to clients
 
     async def _hear(self, note: protocol.Note) -> None:
         match note:
@@ -350,7 +350,7 @@ async def _within(timeout_ms: int, work: Awaitable[Done | Raised]) -> Done | Rai
     """Wait for an answer.
 
     Raises:
-        PluginDied: there was none in time; the process must be ended.
+        PluginDied: no answer came in time; the process must be ended.
     """
     with trio.move_on_after(timeout_ms / 1000):
         return await work

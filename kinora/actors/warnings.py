@@ -1,4 +1,4 @@
-"""The warnings of one job: each is shown when it first occurs, and its repeats are counted."""
+"""The warnings of one job: each is published when it first occurs, and its repeats are counted."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from kinora.actors.models import WarningGroup
 from kinora.plugins.api import Severity
 
 MAX_DISTINCT = 100
-"""Different messages of one plugin that are kept; further ones are counted together."""
-OVERFLOW_MESSAGE = "further warnings, no longer told apart"
+"""The most different messages of one plugin that are kept; further ones are counted together."""
+OVERFLOW_MESSAGE = "further warnings, counted together"
 SHOW_EVERY_POWER_OF = 10
-"""A repeated warning is shown again at its 10th, 100th, 1,000th … time."""
+"""A repeated warning is published again at its 10th, 100th, 1,000th … time."""
 
 _ORIGINS = {Code.DEVICE_FALLBACK: "device", Code.STORE_FAILING: "store"}
-"""What a warning is of that is of no plugin, short of the source."""
+"""Code → the origin named in the text of a warning without a plugin; ``source`` for all other codes."""
 
 
 @attrs.frozen
@@ -34,7 +34,7 @@ class _Kept:
 
 @attrs.define
 class WarningLog:
-    """Keeps a job's warnings in the order in which they first occurred, bounded however many there are."""
+    """Keeps a job's warnings in the order in which they first occurred. Its size is bounded."""
 
     job_id: str
     _kept: dict[_Key, _Kept] = attrs.field(factory=dict)
@@ -44,7 +44,7 @@ class WarningLog:
     def add(
         self, plugin: str | None, code: Code, message: str, severity: Severity, frame_id: str | None = None
     ) -> WarningPayload | None:
-        """Count a warning; what is returned is to be published, None for a repeat that need not be shown."""
+        """Count a warning, and return the message to publish; None for a repeat that is not published."""
         key = self._key(plugin, code, message)
         kept = self._kept.setdefault(key, _Kept(severity, frame_id))
         kept.count += 1
@@ -62,28 +62,28 @@ class WarningLog:
         )
 
     def count(self, plugin: str | None) -> int:
-        """How many there were of one plugin, repeats included; None asks for those of no plugin."""
+        """Return the number of one plugin's warnings, repeats included; None stands for those without a plugin."""
         return self._totals.get(plugin, 0)
 
     @property
     def distinct(self) -> int:
-        """How many different ones there were, which is how many texts there are."""
+        """The number of different warnings, which is the number of texts."""
         return len(self._kept)
 
     @property
     def total(self) -> int:
-        """How many there were in all, repeats included."""
+        """The number of all warnings, repeats included."""
         return sum(self._totals.values())
 
     def texts(self) -> tuple[str, ...]:
-        """``plugin: message``, with how often if more than once."""
+        """Return each different warning as ``plugin: message``, with its count if it was repeated."""
         return tuple(
             f"{_origin(key)}: {key.message}" + (f" ({kept.count} times)" if kept.count > 1 else "")
             for key, kept in self._kept.items()
         )
 
     def groups(self) -> tuple[WarningGroup, ...]:
-        """Each different one with its first frame and how often it occurred."""
+        """Return each different warning with its first frame and its count."""
         return tuple(
             WarningGroup(
                 plugin=key.plugin,
