@@ -22,7 +22,7 @@ from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, Wor
 
 ADDRESS_SPACE_FACTOR = 4
 """Threads, allocators and mapped files reserve more than they use."""
-NO_MESSAGE = "its process sent bytes that are no message"
+NO_MESSAGE = "its process sent bytes that are not a message"
 
 Hear = Callable[[Note], Awaitable[None]]
 """Called with each note that the plugin sends before its answer."""

@@ -1,6 +1,6 @@
-"""What the server and the programs of media workers say to each other, and where those programs start.
+"""The messages between the server and the programs of media workers.
 
-Light to import: neither OpenCV nor PyAV.
+This module is light to import: it imports neither OpenCV nor PyAV.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits
 from kinora.runtime.program import Program
 
 JPEG_QUALITY = 85
-"""Of every JPEG that Kinora makes, 0 to 100."""
+"""The quality of every JPEG that Kinora makes, 0 to 100."""
 
 
 class Failed(msgspec.Struct, tag_field="op", tag="failed", frozen=True):
@@ -36,23 +36,23 @@ class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True, kw_only=True
     location: str
     """An absolute path or a URL."""
     name: str
-    """What messages call it."""
+    """The name of the source in messages."""
     limits: SourceLimits = SourceLimits()
 
 
 class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):
-    """Map the ring, whose descriptor comes along, and begin to decode; answered with Mapped."""
+    """Map the ring, whose descriptor is sent along, and begin to decode; answered with Mapped."""
 
     slots: int
     slot_bytes: int
     start: int = 0
-    """The first index wanted."""
+    """The index of the first frame to decode."""
     stride: int = 1
     max_frames: int | None = None
 
 
 class Slot(msgspec.Struct, tag_field="op", tag="slot", frozen=True):
-    """Permission to write one frame into this slot of the ring; answered with FrameReady unless the source ends."""
+    """Write the next frame into this slot of the ring; answered with FrameReady unless the source ends."""
 
     slot: int
 
@@ -75,7 +75,7 @@ class Mapped(msgspec.Struct, tag_field="op", tag="mapped", frozen=True):
 
 
 class FrameReady(msgspec.Struct, tag_field="op", tag="frame", frozen=True, kw_only=True):
-    """A frame stands in the slot: ``height`` x ``width`` x 3, uint8, BGR."""
+    """A frame is in the slot: ``height`` x ``width`` x 3, uint8, BGR."""
 
     slot: int
     index: int
@@ -85,10 +85,10 @@ class FrameReady(msgspec.Struct, tag_field="op", tag="frame", frozen=True, kw_on
 
 
 class Ended(msgspec.Struct, tag_field="op", tag="end", frozen=True):
-    """The last frame has been told; sent without waiting for a slot."""
+    """There are no more frames; sent without waiting for a slot."""
 
     truncated: str | None = None
-    """Why the source broke off early; None at its natural end."""
+    """The reason why the source broke off early; None at its natural end."""
 
 
 DecoderRequest = Open | Map | Slot
@@ -100,7 +100,7 @@ DECODER: Program[DecoderRequest, DecoderAnswer] = Program(
 )
 
 
-# Pictures of frames that a job has done.
+# Pictures of frames on demand.
 
 
 class MakeStill(msgspec.Struct, tag_field="op", tag="still", frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class MakeStill(msgspec.Struct, tag_field="op", tag="still", frozen=True, kw_onl
 
 
 class Jpeg(msgspec.Struct, tag_field="op", tag="jpeg", frozen=True):
-    """A picture; empty when it would be larger than any client's outbox."""
+    """A picture; a live one is empty if it is too large for a client's outbox."""
 
     data: bytes
 
@@ -126,11 +126,11 @@ STILL: Program[MakeStill, Jpeg | Failed] = Program(
 )
 
 
-# Pictures of the frames in a job's ring, for those who watch it live.
+# Pictures of the frames in a job's ring, for clients that watch it live.
 
 
 class UseRing(msgspec.Struct, tag_field="op", tag="ring", frozen=True, kw_only=True):
-    """Map the ring, whose descriptor comes along; comes first and has no answer."""
+    """Map the ring, whose descriptor is sent along. The first request; not answered."""
 
     slots: int
     slot_bytes: int
@@ -151,15 +151,15 @@ LIVE_JPEG: Program[UseRing | EncodeSlot, Jpeg] = Program(
 )
 
 
-# A copy of a video with its results drawn in.
+# A copy of a video with results drawn on it.
 
 
 class Annotate(msgspec.Struct, tag_field="op", tag="annotate", frozen=True, kw_only=True):
-    """Write an annotated copy of a source; answered with Working again and again, then Written or Failed."""
+    """Write an annotated copy of a source; answered with any number of Working, then Written or Failed."""
 
     location: str
     frames: str
-    """The path of a file of FrameData, one JSON text a line."""
+    """The path of a file of FrameData, one JSON text per line."""
     out: str
     limits: SourceLimits = SourceLimits()
 
@@ -181,13 +181,13 @@ ANNOTATOR: Program[Annotate, Working | Written | Failed] = Program(
 
 
 class MakeDemoClip(msgspec.Struct, tag_field="op", tag="make", frozen=True):
-    """Make the demo clip in a folder unless it is there; answered with Made or Failed."""
+    """Make the demo clip in a folder if it is missing; answered with Made or Failed."""
 
     folder: str
 
 
 class Made(msgspec.Struct, tag_field="op", tag="made", frozen=True):
-    """The demo clip is in its place."""
+    """The demo clip exists."""
 
     path: str
 

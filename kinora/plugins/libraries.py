@@ -1,6 +1,6 @@
-"""What the libraries that plugins compute with can use here. ``main`` is a worker's target: the server imports none.
+"""Finds the devices that the libraries of plugins can use here. ``main`` runs in a worker: the server imports none.
 
-Which GPUs there are is the driver's word; whether a library can use them only shows when it tries.
+The driver lists the GPUs; whether a library can use them is known only after it has tried.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ _IDENTITY = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
     b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
 )
-"""The smallest model in ONNX that can be loaded: y = x."""
+"""The smallest loadable ONNX model: y = x."""
 
 
 class Library(msgspec.Struct, tag_field="op", tag="library", frozen=True, kw_only=True):
-    """One library, as it is installed here."""
+    """The state of one library on this machine."""
 
     name: str
     version: str | None = None
-    """None if it is not installed, or cannot be imported."""
+    """The version; None if it is not installed or cannot be imported."""
     kinds: tuple[str, ...] = ()
     """The kinds of device that it can use."""
     reason: str | None = None
-    """Why it cannot use a GPU, or nothing at all."""
+    """The reason why it cannot use a GPU, or cannot be used at all."""
     gpus: tuple[str, ...] = ()
-    """The names of those that it has found itself, in its order."""
+    """The names of the GPUs that the library finds itself, in its order."""
 
 
 class Examine(msgspec.Struct, tag_field="op", tag="examine", frozen=True):
-    """Import one of ``EXAMINERS`` and look; answered with Library."""
+    """Import one of ``EXAMINERS`` and examine it; answered with Library."""
 
     name: str
 
@@ -50,12 +50,12 @@ EXAMINER: Program[Examine, Library] = Program(
 
 
 def main(channel: Channel) -> None:
-    """Import the library that the server asks about and say what it can use."""
+    """Examine the libraries that the server asks for."""
     serve(Line(EXAMINER, channel), lambda request, _fds: [examine(request.name)])
 
 
 def examine(name: str) -> Library:
-    """Import one of ``EXAMINERS`` and look. Whatever that raises becomes the reason."""
+    """Import one of ``EXAMINERS`` and examine it. An exception becomes the reason."""
     if importlib.util.find_spec(name) is None:
         return Library(name=name, reason=f"{name} is not installed")
     try:
@@ -73,7 +73,7 @@ def _onnxruntime() -> Library:
     elif ort.InferenceSession(_IDENTITY, providers=["CUDAExecutionProvider"]).get_providers()[0].startswith("CUDA"):
         kinds = ("cpu", "cuda")
     else:
-        reason = "onnxruntime-gpu cannot load its CUDA part: see that the CUDA and cuDNN that it needs are installed"
+        reason = "onnxruntime-gpu cannot load its CUDA part: install the CUDA and cuDNN that it needs"
     return Library(name="onnxruntime", version=ort.__version__, kinds=kinds, reason=reason)
 
 

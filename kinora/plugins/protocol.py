@@ -1,7 +1,7 @@
-"""The messages between the server and a plugin's worker process; results travel as JSON text inside.
+"""The messages between the server and a plugin's worker process; they carry results as JSON text.
 
 The server sends one ``Request`` at a time. The worker answers each with one ``Answer``, and may send ``Note``s before
-it. What the worker sends is checked as it is decoded, because its process is the plugin's.
+it. The worker's messages are checked as they are decoded, because its process runs the plugin's code.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a plugin's class is found."""
+    """The place of a plugin's class."""
 
     kind: Literal["builtin", "entry_point", "file"]
     location: str
-    """A module's dotted name; for ``file`` the absolute path of a ``*.py`` file or of a package's folder."""
+    """The module's dotted name; for ``file`` the absolute path of a ``*.py`` file or of a package's folder."""
     attribute: str
-    """The class in that module; empty to ask for all that it defines."""
+    """The name of the class in that module; empty stands for all plugins that it defines."""
 
 
 class Inspect(msgspec.Struct, tag_field="op", tag="inspect", frozen=True, kw_only=True):
-    """Import a module and say which plugins it has."""
+    """Import a module and find its plugins; answered with Plugins."""
 
     origin: Origin
 
 
 class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_only=True):
-    """Make the plugin and run its ``prepare``. The ring's descriptor comes along."""
+    """Make the plugin and run its ``prepare``. The ring's descriptor is sent along."""
 
     origin: Origin
     options: bytes
@@ -47,9 +47,9 @@ class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_onl
     slots: int
     slot_bytes: int
     threads: int
-    """How many the plugin's libraries may use."""
+    """The most threads that the plugin's libraries may use."""
     address_space: int | None
-    """Bytes that it may map beyond what its process has mapped by now; None for no such cap."""
+    """The most bytes that its process may map in addition to those mapped already; None for no cap."""
 
 
 class Process(msgspec.Struct, tag_field="op", tag="process", frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plugins(msgspec.Struct, tag_field="op", tag="plugins", frozen=True, kw_only=True):
-    """What was found."""
+    """The plugins that were found."""
 
     plugins: list[Found]
 
@@ -85,11 +85,11 @@ class Done(msgspec.Struct, tag_field="op", tag="done", frozen=True, kw_only=True
     """The plugin's method returned."""
 
     result: bytes | None
-    """As JSON text; None when it had nothing to say."""
+    """The result as JSON text; None if the method returned None."""
     run_ms: Milliseconds
     """Wall time inside the plugin."""
     fault: Message | None = None
-    """Why the result, or a part of it, could not be told as JSON."""
+    """The reason why the result, or a part of it, could not be encoded as JSON."""
 
 
 class Raised(msgspec.Struct, tag_field="op", tag="raised", frozen=True, kw_only=True):
@@ -99,7 +99,7 @@ class Raised(msgspec.Struct, tag_field="op", tag="raised", frozen=True, kw_only=
     traceback: Traceback
     run_ms: Milliseconds
     device_failed: bool = False
-    """Whether the error tells of its device rather than of the plugin; on ``cpu`` this means nothing."""
+    """True if the error seems to be the device's and not the plugin's; without meaning on ``cpu``."""
 
 
 class Warned(msgspec.Struct, tag_field="op", tag="warned", frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The plugins there are. Each is imported and inspected in a process of its own, never in the server."""
+"""Finds the available plugins. Each is imported and inspected in a process of its own, never in the server."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from kinora.plugins.protocol import Origin
 from kinora.runtime.workers import ForkServer, ForkServerGone, ProtocolError, Worker, WorkerGone, describe_exit
 
 INSPECT_TIMEOUT_S = 10.0
-"""For importing a plugin; models are loaded later, in ``prepare``."""
+"""The time for importing a plugin; models are loaded later, in ``prepare``."""
 INSPECT_AT_ONCE = 4
 EXIT_GRACE_S = 0.25
-"""For a process that has closed its channel to end, so that the reason can tell how."""
+"""The time for a process to end after it has closed its channel, so that the reason can say how it ended."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 _decode_metadata = msgspec.json.Decoder(PluginMetadata).decode
@@ -29,20 +29,20 @@ _decode_metadata = msgspec.json.Decoder(PluginMetadata).decode
 
 @attrs.frozen
 class PluginEntry:
-    """One plugin that was found, whether or not it works."""
+    """A plugin that was found; it may be broken."""
 
     name: str
     origin: Origin
     metadata: PluginMetadata | None = None
     """None if it is broken."""
     broken: str | None = None
-    """Why it cannot be used, in a sentence."""
+    """The reason, as a sentence, why it cannot be used; None if it can."""
     traceback: str | None = None
-    """Or what its process wrote before it ended."""
+    """The Python traceback of a broken plugin, or the output of its process."""
 
 
 class PluginRegistry:
-    """Finds plugins by entry point, in ``plugins_dir`` and in ``plugin_files``; empty before the first reload."""
+    """The plugins of entry points, of ``plugins_dir`` and of ``plugin_files``; empty before the first reload."""
 
     def __init__(
         self, fork_server: ForkServer, *, plugins_dir: Path | None = None, plugin_files: Iterable[Path] = ()
@@ -54,23 +54,23 @@ class PluginRegistry:
         self._reloading = trio.Lock()
 
     def get(self, name: str) -> PluginEntry | None:
-        """The plugin of this name: the one that works, if there are several."""
+        """Return the plugin of this name: of several, the one that works; None if there is none."""
         named = [entry for entry in self._entries if entry.name == name]
         return min(named, key=lambda entry: entry.broken is not None, default=None)
 
     def names(self) -> list[str]:
-        """Of those that can be used, sorted."""
+        """Return the names of the plugins that can be used, sorted."""
         return sorted(entry.name for entry in self._entries if entry.broken is None)
 
     def all(self) -> tuple[PluginEntry, ...]:
-        """Every plugin, broken ones included: the built-in first, then entry points, then files."""
+        """Return all plugins, broken ones included: built-in ones first, then entry points, then files."""
         return self._entries
 
     async def reload(self) -> None:
-        """Look again. What was found before stays in use until all is inspected, and for good if this is cancelled.
+        """Find the plugins again. The earlier ones stay until all are inspected, and for good if this is cancelled.
 
         Raises:
-            ForkServerGone: there is no process to inspect plugins in.
+            ForkServerGone: the fork server is gone, so plugins cannot be inspected.
         """
         async with self._reloading:
             candidates = await trio.to_thread.run_sync(find_candidates, self._plugins_dir, self._plugin_files)
@@ -123,7 +123,7 @@ def _broken(candidate: Candidate, reason: str, traceback: str = "") -> PluginEnt
 
 
 def read_answer(candidate: Candidate, answer: protocol.Answer | protocol.Note) -> list[PluginEntry]:
-    """The plugins that a worker says it has found in this place."""
+    """Return the plugins of a candidate, by the answer of the worker that inspected it."""
     match answer:
         case protocol.Plugins(plugins=plugins):
             return [_entry(candidate, found) for found in plugins]
@@ -153,7 +153,7 @@ def _fault(metadata: PluginMetadata) -> str | None:
 
 
 def settle_names(entries: Iterable[PluginEntry]) -> list[PluginEntry]:
-    """Of several working plugins with one name the first keeps it; the others are broken for that reason."""
+    """Let the first of several working plugins with one name keep it; mark the others as broken for that reason."""
     owners: dict[str, Origin] = {}
     settled = []
     for entry in entries:

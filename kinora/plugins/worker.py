@@ -1,7 +1,7 @@
-"""The code that runs inside a plugin's worker process: receive a request, run the plugin, send what came of it.
+"""The code that runs in a plugin's worker process: it receives a request, runs the plugin and sends the outcome.
 
-Whatever the plugin raises is told to the server; whatever else it does (exits, crashes, hangs) the server sees from
-outside. Imports little, for every worker pays for it.
+Exceptions of the plugin are sent to the server; exits, crashes and hangs are detected by the server from outside. This
+module imports little, because every worker pays for it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(channel: Channel) -> None:
 
 
 def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protocol.Answer:
-    """Code of the plugin also runs while it is imported, and in the odd ``__getattr__`` of a result: guard it all."""
+    """Answer a request. Plugin code may run anywhere in here, even in a result's ``__getattr__``: all is guarded."""
     began = time.perf_counter()
     try:
         match request:
@@ -58,26 +58,26 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
                 return stage.process(request)
             case protocol.Finalize():
                 return stage.finalize()
-    except BaseException as error:  # noqa: ASYNC103, BLE001 - it is the plugin's, and is told to the server
+    except BaseException as error:  # noqa: ASYNC103, BLE001 - it is the plugin's, and is sent to the server
         return _raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
 
 
 def _settle() -> None:
-    """Make this process its own: one thread for now, and other random numbers than its siblings have."""
+    """Make this process independent of its siblings: one thread for now, and random numbers of its own."""
     _use_threads(1)
     random.seed()
     np.random.seed()  # noqa: NPY002 - plugins may use the global generator, whose state the fork has copied
 
 
 def _use_threads(threads: int) -> None:
-    """By the environment for libraries that the plugin will load. numpy, loaded long ago, keeps to one."""
+    """Set the threads of OpenCV, and of libraries that are not loaded yet by the environment; numpy stays at one."""
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(threads)
 
 
 def _cap_address_space(more: int | None) -> None:
-    """Let this process map so many bytes more; beyond that Python raises MemoryError."""
+    """Let this process map at most ``more`` further bytes, beyond which Python raises MemoryError; None: no cap."""
     if more is not None:
         mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         _, highest = resource.getrlimit(resource.RLIMIT_AS)
@@ -86,7 +86,7 @@ def _cap_address_space(more: int | None) -> None:
 
 
 class _Context:
-    """What the plugin may use, see :class:`~kinora.plugins.api.PluginContext`."""
+    """The plugin's :class:`~kinora.plugins.api.PluginContext`."""
 
     def __init__(self, line: _Line, options: Mapping[str, Any], device: str, models_dir: Path) -> None:
         self._line = line
@@ -148,7 +148,7 @@ class _Stage:
 
 
 def _timed(method: Callable[[], object]) -> protocol.Answer:
-    """Run a method of the plugin; its time is the plugin's, turning its result into JSON is not."""
+    """Run a method of the plugin and encode its result; only the method counts in ``run_ms``."""
     began = time.perf_counter()
     try:
         value = method()
@@ -181,7 +181,7 @@ def _raised(error: BaseException, run_ms: float) -> protocol.Raised:
 
 
 def _valid(text: str) -> str:
-    """Without the halves of characters that a plugin's text may hold and UTF-8 cannot."""
+    """Replace half surrogate pairs, which a plugin's text may contain and UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -193,8 +193,8 @@ def load(origin: protocol.Origin) -> type[Plugin]:
     """Import a plugin's class.
 
     Raises:
-        TypeError: what is there is no usable plugin; the text says what to change.
-        Exception: whatever importing it raises.
+        TypeError: the object is not a usable plugin; the text says what to change.
+        Exception: any error of its import.
     """
     found = _import(origin)
     for part in origin.attribute.split("."):
@@ -204,7 +204,7 @@ def load(origin: protocol.Origin) -> type[Plugin]:
 
 def _checked(found: object, name: str) -> type[Plugin]:
     if not (isinstance(found, type) and issubclass(found, Plugin)):
-        raise TypeError(f"{name} is no plugin: make it a class of kinora.plugins.Plugin, or use @tool above a function")
+        raise TypeError(f"{name} is not a plugin: subclass kinora.plugins.Plugin, or put @tool above a function")
     if not isinstance(getattr(found, "metadata", None), PluginMetadata):
         raise TypeError(
             f"{name} has no metadata: add `metadata = PluginMetadata(name=…)` to the class, or a _ before its name"
@@ -215,7 +215,7 @@ def _checked(found: object, name: str) -> type[Plugin]:
 
 
 def _import(origin: protocol.Origin) -> Any:
-    importlib.invalidate_caches()  # the fork server may have looked into a folder before this module was put there
+    importlib.invalidate_caches()  # the fork server may have listed the folder before this module was put there
     if origin.kind != "file":
         return importlib.import_module(origin.location)
     path = Path(origin.location)
@@ -225,7 +225,7 @@ def _import(origin: protocol.Origin) -> Any:
     folders = [str(path)] if path.is_dir() else None
     spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=folders)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -233,7 +233,7 @@ def _import(origin: protocol.Origin) -> Any:
 
 
 def _module_name(own: str) -> str:
-    """Its own, by which a package may import from itself; another one if an installed module has that."""
+    """Return the file's own name, by which a package can import itself; another one if that is taken or invalid."""
     taken = not own.isidentifier() or importlib.util.find_spec(own) is not None
     return f"kinora_plugin_{own}" if taken else own
 
@@ -249,9 +249,9 @@ def _inspect(origin: protocol.Origin) -> list[protocol.Found]:
 
 
 def _own_plugins(module: ModuleType) -> dict[str, type[Plugin]]:
-    """The plugins that a module defines, or a package re-exports from below itself; private ones are left out.
+    """Return the plugins that a module defines, or a package re-exports from its modules; without private ones.
 
-    One that has several names goes by the first.
+    A plugin with several names goes by the first.
     """
     named = {
         value: name

@@ -1,7 +1,7 @@
-"""The error of asking an actor that does not run."""
+"""The error of calls to an actor that does not run."""
 
 from __future__ import annotations
 
 
 class ActorGone(Exception):
-    """The actor that was asked has ended or does not run: there will be no answer."""
+    """The actor has ended or does not run: there will be no answer."""

@@ -1,7 +1,7 @@
-"""Messages over one socket pair between the server and a process of its own.
+"""Messages over a socket pair between the server and one other process.
 
-The socket is ``SOCK_SEQPACKET``: the kernel keeps the boundaries, an end of file means that the other side is gone, and
-nothing is shared with any other process. A message longer than a packet travels as several, each with a leading flag.
+The socket is ``SOCK_SEQPACKET``: the kernel keeps the boundaries of packets, an end of file means that the other side
+is gone, and no third process shares it. A long message is sent as several packets, each with a leading flag.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 PACKET_BYTES = 64 * 1024
 """Well below the kernel's default send buffer of 208 KiB, beyond which a packet is refused."""
 READ_BYTES = PACKET_BYTES + 1
-"""What a reader asks for: a packet that is too long must be seen to be so, not be cut to length by the kernel."""
+"""The size of a read, one byte more than a packet: so a packet that is too long is detected and not just cut off."""
 MAX_MESSAGE_BYTES = 16 * 2**20
-"""A longer message is refused on both sides: what comes from a plugin's process is not to be trusted."""
+"""The size of the longest message. Both sides refuse longer ones: messages of a plugin's process are not trusted."""
 MAX_FDS = 4
 SOCKET_BUFFER_BYTES = 2**20
 
@@ -24,11 +24,11 @@ _LAST, _MORE = b"\0", b"\1"
 
 
 class ProtocolError(Exception):
-    """What arrived is not a message of ours; the process that sent it cannot be relied on any more."""
+    """The bytes that arrived are not a valid message; the process that sent them cannot be trusted any more."""
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends, close-on-exec, with room for several packets."""
+    """Return two connected sockets, close-on-exec, with room for several packets."""
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in pair:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
@@ -51,25 +51,25 @@ def packets(data: bytes) -> Iterator[bytes]:
 
 
 class Assembler:
-    """Puts packets together again; one per direction of a socket."""
+    """Joins packets to messages; one for each direction of a socket."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
 
     def add(self, packet: bytes) -> bytes | None:
-        """The whole message once its last packet is here, else None.
+        """Add a packet; return the message if that was its last packet, else None.
 
         Raises:
             ProtocolError: the packet is too long, its flag is unknown, it is not the last one but has room left, or the
-                message grows beyond ``MAX_MESSAGE_BYTES``.
+                message exceeds ``MAX_MESSAGE_BYTES``.
         """
         flag, part = packet[:1], packet[1:]
         self._size += len(part)
-        # Only full packets may be continued: else a message of endless empty ones would never reach the limit.
+        # Only full packets may be continued: otherwise endless empty packets would never reach the limit.
         well_formed = flag == _LAST or (flag == _MORE and len(packet) == PACKET_BYTES)
         if not well_formed or len(packet) > PACKET_BYTES or self._size > MAX_MESSAGE_BYTES:
-            raise ProtocolError("the process sent bytes that are no message")
+            raise ProtocolError("the process sent bytes that are not a message")
         self._parts.append(part)
         if flag == _MORE:
             return None
@@ -79,14 +79,14 @@ class Assembler:
 
 
 class Channel:
-    """The blocking end, for code inside a worker process. Not to be shared between threads."""
+    """The blocking end, for code in a worker process. It must not be shared between threads."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
         self._assembler = Assembler()
 
     def fileno(self) -> int:
-        """The socket's descriptor, to poll on."""
+        """Return the socket's descriptor, for polling."""
         return self._socket.fileno()
 
     def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
@@ -104,10 +104,10 @@ class Channel:
                 self._socket.send(packet)
 
     def recv(self) -> tuple[bytes, list[int]]:
-        """Wait for one message and the descriptors that came with it, which the caller then owns.
+        """Wait for one message and its descriptors, which the caller owns then.
 
         Raises:
-            EOFError: the other side has closed its end: there is nothing left to do but to stop.
+            EOFError: the other side has closed its end, and the process should stop.
         """
         fds: list[int] = []
         while True:
@@ -122,7 +122,7 @@ class Channel:
 
 
 def _recv_packet(end: socket.socket) -> tuple[bytes, list[int]]:
-    """One packet and its descriptors, close-on-exec; empty at the end of file or after a reset."""
+    """Wait for a packet and its descriptors, close-on-exec; return an empty one at the end of file or after a reset."""
     try:
         data, ancillary, _, _ = end.recvmsg(READ_BYTES, socket.CMSG_LEN(MAX_FDS * 4), socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
@@ -135,6 +135,6 @@ def _recv_packet(end: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def close_all(fds: Sequence[int]) -> None:
-    """Close descriptors that no one will use."""
+    """Close descriptors."""
     for fd in fds:
         os.close(fd)

@@ -1,6 +1,6 @@
-"""A program that a worker runs, and its typed talk with the server: msgspec Structs as MessagePack, both ways.
+"""A program that a worker runs, and its typed conversation with the server: msgspec Structs as MessagePack.
 
-Light to import, for every worker pays for it: nothing here knows Trio.
+This module is light to import, because every worker pays for it: it does not import Trio.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ encode = msgspec.msgpack.encode
 
 @attrs.frozen
 class Program(Generic[Request, Answer]):
-    """Where a program starts, and the messages of both sides; each side decodes only what the other may say.
+    """The start of a program, and the decoders of both sides; each side accepts only the other side's messages.
 
     The decoders raise msgspec.DecodeError, UnicodeDecodeError or RecursionError for anything else.
     """
@@ -35,14 +35,14 @@ class Program(Generic[Request, Answer]):
 
 
 class Line(Generic[Request, Answer]):
-    """The program's end of the talk."""
+    """The program's end of the conversation."""
 
     def __init__(self, program: Program[Request, Answer], channel: Channel) -> None:
         self._decode = program.decode_request
         self._channel = channel
 
     def receive(self) -> tuple[Request, list[int]]:
-        """Wait for a request and the descriptors that came with it, which the caller then owns.
+        """Wait for a request and its descriptors, which the caller owns then.
 
         Raises:
             EOFError: the server has closed its end.
@@ -62,8 +62,8 @@ class Line(Generic[Request, Answer]):
 def serve(line: Line[Request, Answer], answer: Callable[[Request, list[int]], Iterable[Answer]]) -> None:
     """Answer one request after the other until the server closes its end of the channel.
 
-    ``answer`` gives the messages for one request. A generator goes on after a message has been sent, so it can work
-    ahead between two requests.
+    ``answer`` returns the messages for one request. A generator is resumed after each message was sent, so it can work
+    ahead for the next request.
     """
     own = os.getpid()
     with suppress(EOFError, BrokenPipeError):
@@ -71,5 +71,5 @@ def serve(line: Line[Request, Answer], answer: Callable[[Request, list[int]], It
             request, fds = line.receive()
             for message in answer(request, fds):
                 if os.getpid() != own:
-                    os._exit(0)  # a copy that a plugin has forked and let come back here: it must not answer as well
+                    os._exit(0)  # a child that a plugin has forked and that returned here: it must not answer as well
                 line.send(message)

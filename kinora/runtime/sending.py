@@ -1,4 +1,4 @@
-"""Sending on a memory channel at the price of a function call where there is room."""
+"""Sending on a memory channel at the price of a function call if there is room."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 async def send(channel: trio.MemorySendChannel[T], value: T) -> None:
-    """Send a value, waiting only where there is no room; otherwise this is no checkpoint.
+    """Send a value. A checkpoint only if there is no room.
 
-    Trio's own ``send`` always lets the other tasks run, which is most of what passing a frame on costs. For loops that
-    have another checkpoint. Raises as ``MemorySendChannel.send``; if cancelled, the value was not sent.
+    Trio's own ``send`` always lets other tasks run, which is most of the cost of passing a frame on. Use this in loops
+    that have another checkpoint. Raises as ``MemorySendChannel.send``; if cancelled, the value was not sent.
     """
     try:
         channel.send_nowait(value)

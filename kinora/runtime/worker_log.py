@@ -10,15 +10,15 @@ import trio
 from kinora.runtime.tail import Tail
 
 LOG_BYTES = 64 * 1024
-"""How much of a worker's output is kept; when there is more, the oldest goes."""
+"""The size of a worker's output that is kept; older output is dropped."""
 LOG_READS_AT_END = 16
-"""A pipe holds 64 KiB, or up to 1 MiB if the worker asked for it."""
+"""The number of reads that empty a pipe: it holds 64 KiB, or up to 1 MiB if the worker asked for it."""
 LOG_PAUSE_S = 0.01
-"""Between two reads of its output, so that a worker that prints without end cannot busy the event loop."""
+"""The pause between two reads, so that a worker that prints without end cannot keep the event loop busy."""
 
 
 class Log(Tail):
-    """The last bytes that a worker wrote to its standard output and error, read from a pipe that it owns."""
+    """The end of a worker's standard output and error, read from a pipe that this owns."""
 
     def __init__(self, fd: int) -> None:
         super().__init__(LOG_BYTES)
@@ -26,14 +26,14 @@ class Log(Tail):
         self._fd = fd
 
     async def collect(self) -> None:
-        """Read until the log is closed or no one can write to it any more."""
+        """Read until the log is closed or its last writer has closed the pipe."""
         with contextlib.suppress(trio.ClosedResourceError):
             while self._read() != b"":
                 await trio.lowlevel.wait_readable(self._fd)
                 await trio.sleep(LOG_PAUSE_S)
 
     def close(self) -> None:
-        """Take what is left in the pipe, and close it; done when everything that wrote to it is gone."""
+        """Read the rest of the pipe and close it. To be called when all processes that wrote to it are gone."""
         if self._fd < 0:
             return
         for _ in range(LOG_READS_AT_END):
@@ -44,7 +44,7 @@ class Log(Tail):
         self._fd = -1
 
     def _read(self) -> bytes | None:
-        """Keep what is there and return it; empty at the end, None when there is nothing yet."""
+        """Read, keep and return available output; return empty bytes at the end, None if there is nothing yet."""
         if self._fd < 0:
             return b""
         try:

@@ -1,7 +1,7 @@
-"""Worker processes: start one in milliseconds, talk to it, stop it, and be sure that it is gone.
+"""Worker processes: started in milliseconds, and gone with all their children when they are stopped.
 
-A worker is forked from the :mod:`~kinora.runtime.forkserver`; each has its own channel, its own session and its own
-log, and shares no lock or queue with any other. What it starts is killed with it.
+A worker is forked from the :mod:`~kinora.runtime.forkserver`. Each has its own channel, its own session and its own
+log, and shares neither lock nor queue with any other. Its children are killed with it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from kinora.runtime.program import Answer, Program, Request, encode
 from kinora.runtime.worker_log import Log
 
 STATUS_WAIT_S = 0.5
-"""A worker whose channel has closed has nearly always ended; its status is waited for this long."""
+"""The time to wait for the status of a worker whose channel has closed; nearly always it has ended."""
 STOP_GRACE_S = 0.05
-"""What a worker gets to end by itself once its channel has closed."""
+"""The time that a worker has to end by itself once its channel has closed."""
 TERM_GRACE_S = 0.025
+"""The time that a worker has to end after SIGTERM."""
 KILL_GRACE_S = 5.0
-"""A killed process that is still there after this is stuck in the kernel; its pid is reported."""
+"""A process that is still there this long after SIGKILL is stuck in the kernel; its pid is reported."""
 MEMORY_CHECK_S = 0.1
-"""Between two looks at what the workers use."""
+"""The interval between two checks of the workers' memory."""
 MB = 2**20
 
 _decode_report = msgspec.msgpack.Decoder(
@@ -43,10 +44,10 @@ _decode_report = msgspec.msgpack.Decoder(
 
 
 class WorkerGone(Exception):
-    """The worker's process has ended, or has closed its channel: nothing more will come from it.
+    """The worker's process has ended or has closed its channel: no more messages will come.
 
-    ``status`` is its exit code or minus the signal's number; None when it has not been learnt yet. ``over_memory`` says
-    that it was killed for what it used.
+    ``status`` is its exit code, or minus the signal's number; None if it is not known yet. ``over_memory`` is a phrase
+    for users if the process was killed for its use of memory.
     """
 
     def __init__(self, name: str, status: int | None, over_memory: str | None = None) -> None:
@@ -56,16 +57,16 @@ class WorkerGone(Exception):
         self.over_memory = over_memory
 
     def __str__(self) -> str:
-        """How it ended, in words."""
+        """Return a phrase that says how the process ended."""
         return f"its process {self.over_memory or describe_exit(self.status)}"
 
 
 class ForkServerGone(Exception):
-    """The process that workers are forked from has ended, and all its workers with it."""
+    """The fork server's process has ended, and all workers with it."""
 
 
 def describe_exit(status: int | None) -> str:
-    """``ended with exit code 3`` or ``was killed by SIGSEGV``."""
+    """Describe a status: ``ended with exit code 3`` or ``was killed by SIGSEGV``."""
     if status is None:
         return "closed its channel"
     if status >= 0:
@@ -77,7 +78,7 @@ def describe_exit(status: int | None) -> str:
 
 
 class Worker:
-    """One worker process, seen from the server. Made by :meth:`ForkServer.fork`; whoever asked for it stops it."""
+    """The server's view of one worker process. :meth:`ForkServer.fork` makes it; its caller must stop it."""
 
     def __init__(
         self, number: int, name: str, end: socket.socket, log: Log, server: ForkServer, *, memory_limit: int | None
@@ -86,18 +87,18 @@ class Worker:
         self.name = name
         self.pid = 0
         self.memory_limit = memory_limit
-        """Bytes that it and what it starts may have resident; it is killed beyond."""
+        """The most bytes that it and its children may have resident; beyond that it is killed."""
         self.over_memory: str | None = None
-        """That it was killed for that, in words."""
+        """A phrase for users if it was killed for its use of memory."""
         self.status: int | None = None
-        """Exit code, or minus the signal's number; None while it runs."""
+        """The exit code, or minus the signal's number; None while it runs."""
         self.log = log
         self.gone = trio.Event()
-        """Set once its process and everything it started are gone; its log is complete then."""
+        """Set once its process and all its children are gone; its log is complete then."""
         self.stuck = False
-        """True once it was to be ended and would not go."""
+        """True if its process could not be killed."""
         self.forked = trio.Event()
-        """Set once it runs, or never will."""
+        """Set once its process runs, or never will."""
         self._exited = trio.Event()
         self._end = end
         self._socket = trio.socket.from_stdlib_socket(end)
@@ -105,12 +106,12 @@ class Worker:
         self._server = server
 
     async def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
-        """Send one message; the descriptors stay the caller's. A checkpoint only where the channel is full.
+        """Send one message; the descriptors stay the caller's. A checkpoint only if the channel is full.
 
-        If cancelled, a part may have been sent: then the worker is of no more use and must be killed.
+        If cancelled, a part may have been sent: the worker must be killed then.
 
         Raises:
-            WorkerGone: it will not be read any more.
+            WorkerGone: the worker reads no more messages.
         """
         try:
             for packet in packets(data):
@@ -124,11 +125,11 @@ class Worker:
             raise await self._gone() from None
 
     async def receive(self) -> bytes:
-        """Wait for one message. Nothing is lost if cancelled.
+        """Wait for one message. If cancelled, nothing is lost.
 
         Raises:
-            WorkerGone: nothing more will come.
-            ProtocolError: it sent bytes that are no message; it must be killed.
+            WorkerGone: no more messages will come.
+            ProtocolError: the worker sent bytes that are not a message; it must be killed.
         """
         while True:
             packet = await _recv_packet(self._socket)
@@ -144,11 +145,11 @@ class Worker:
         return WorkerGone(self.name, self.status, self.over_memory)
 
     async def stop(self, grace_s: float | None = None) -> bool:
-        """Ask it to end by closing the channel; after the grace SIGTERM, then SIGKILL.
+        """End the worker: close the channel, send SIGTERM after the grace period, then SIGKILL.
 
-        ``grace_s`` is the fork server's unless given. Returns whether it is gone with everything it started: False
-        means a process that is stuck in the kernel, still there ``KILL_GRACE_S`` later. Runs to its end even if
-        cancelled, which is why it has those bounds.
+        ``grace_s`` is the grace period; None stands for that of the fork server. Returns whether the process is gone
+        with all its children. False means that it is stuck in the kernel: it was still there ``KILL_GRACE_S`` after
+        SIGKILL. Completes even if cancelled; each wait is bounded.
         """
         with contextlib.suppress(OSError, trio.ClosedResourceError):
             self._socket.shutdown(socket.SHUT_WR)
@@ -160,7 +161,7 @@ class Worker:
         return self.gone.is_set()
 
     async def kill(self) -> bool:
-        """End it at once; otherwise as :meth:`stop`."""
+        """End the worker at once by SIGKILL; otherwise as :meth:`stop`."""
         with trio.CancelScope(shield=True):  # every wait below has a deadline
             await self._kill()
         return self.gone.is_set()
@@ -177,16 +178,16 @@ class Worker:
                 await self.gone.wait()
 
     def exited(self, status: int) -> None:
-        """The fork server has reaped it. What it had sent before can still be received."""
+        """Note that the fork server has reaped the process. Messages that it sent before can still be received."""
         self.status = status
         self._exited.set()
         with contextlib.suppress(OSError, trio.ClosedResourceError):
-            # A descendant may still hold the other end: this wakes whoever receives.
+            # A child may still hold the other end: this wakes a task that waits in receive.
             self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class Conversation(Generic[Request, Answer]):
-    """The server's end of the talk with a program in a worker."""
+    """The server's end of a conversation with a program in a worker."""
 
     def __init__(self, program: Program[Request, Answer], worker: Worker) -> None:
         self.worker = worker
@@ -197,31 +198,31 @@ class Conversation(Generic[Request, Answer]):
         await self.worker.send(encode(message), fds)
 
     async def receive(self) -> Answer:
-        """Wait for one message; see :meth:`Worker.receive`. Bytes that are no message of the program's are refused.
+        """Wait for one message and decode it; see :meth:`Worker.receive`.
 
         Raises:
-            WorkerGone: nothing more will come.
-            ProtocolError: it sent bytes that are no message; it must be killed.
+            WorkerGone: no more messages will come.
+            ProtocolError: the worker sent bytes that are not a message of the program; it must be killed.
         """
         data = await self.worker.receive()
         try:
             return self._decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise ProtocolError(f"its process sent bytes that are no message: {error}") from error
+            raise ProtocolError(f"its process sent bytes that are not a message: {error}") from error
 
     async def ask(self, message: Request, fds: Sequence[int] = ()) -> Answer:
-        """Send one message and wait for the next that comes."""
+        """Send one message and wait for the next one from the worker."""
         await self.send(message, fds)
         return await self.receive()
 
 
 async def _recv_packet(end: trio.socket.SocketType) -> bytes:
-    """The next packet; empty once the other side has closed and all that it had sent has been read."""
+    """Wait for the next packet; return an empty one once the other side has closed and all its packets were read."""
     while True:
         try:
             return await end.recv(READ_BYTES)
         except ConnectionResetError:
-            continue  # said once, if it closed with something unread, before what it had sent
+            continue  # comes once, before the last packets, if the other side closed with something unread
         except (OSError, trio.ClosedResourceError):
             return b""
 
@@ -232,7 +233,7 @@ def _rights(fds: Sequence[int]) -> tuple[int, int, bytes]:
 
 @attrs.frozen(kw_only=True)
 class ForkServerStatistics:
-    """Figures for health pages."""
+    """Figures for metrics."""
 
     pid: int | None
     workers: int
@@ -240,10 +241,11 @@ class ForkServerStatistics:
 
 
 class ForkServer:
-    """Owns the fork server's process and knows all workers.
+    """Owns the fork server's process and tracks all workers.
 
-    ``preload`` are the modules that it imports before the first fork; none of them may start a thread.
-    ``memory_limit`` is what any worker may have resident, in bytes; ``grace_s`` what it gets to end by itself.
+    ``preload`` names the modules that it imports before the first fork; none of them may start a thread.
+    ``memory_limit`` is the most bytes that any worker may have resident; ``grace_s`` is the time, in seconds, that a
+    worker has to end by itself.
     """
 
     def __init__(
@@ -260,16 +262,16 @@ class ForkServer:
         self._sending = trio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._watched = trio.lowlevel.ParkingLot()
-        """Where the watch over the workers' memory waits for one."""
+        """The task that checks the workers' memory waits here while there is no worker."""
         self._nursery: trio.Nursery | None = None
-        """Where the logs are read; there while workers can be forked."""
+        """The nursery of the tasks that read the logs; None while workers cannot be forked."""
 
-    async def run(  # noqa: ASYNC128 - the reader says started when the process does
+    async def run(  # noqa: ASYNC128 - the reader reports the start
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Start the process, report ready once workers can be forked, and look after it until cancelled.
+        """Start the process, report ready once workers can be forked, and watch it until cancelled.
 
-        When this ends, for whatever reason, the process and all workers are gone.
+        When this ends, in any way, the process and all workers are gone.
 
         Raises:
             ForkServerGone: the process ended on its own.
@@ -285,7 +287,7 @@ class ForkServer:
                     await self._read_reports(control, nursery, task_status)
                 finally:
                     self._nursery = None
-                    if self._ready.is_set():  # else those who wait for it go on waiting for the next start
+                    if self._ready.is_set():  # else the tasks that wait for it go on waiting for the next start
                         self._ready = trio.Event()
                 nursery.cancel_scope.cancel()
         finally:
@@ -304,11 +306,11 @@ class ForkServer:
     async def fork(self, target: str, name: str, memory_limit: int | None = None) -> Worker:
         """Start a worker that runs ``target`` (``module:function``) with its :class:`~kinora.runtime.channel.Channel`.
 
-        ``memory_limit`` in bytes is its own; the fork server's holds as well. Waits until the fork server is up. If
-        cancelled, no worker is left behind.
+        ``memory_limit``, in bytes, is the worker's own; that of the fork server holds as well. Waits until the fork
+        server is up. If cancelled, no worker is left behind.
 
         Raises:
-            ForkServerGone: the fork server went away meanwhile.
+            ForkServerGone: the fork server ended meanwhile.
         """
         while (nursery := self._nursery) is None:
             await self._ready.wait()
@@ -330,7 +332,7 @@ class ForkServer:
     async def worker(
         self, program: Program[Request, Answer], name: str, *, memory_limit: int | None = None
     ) -> AsyncIterator[Conversation[Request, Answer]]:
-        """A worker that runs ``program``, stopped with all that it started when the block is left, also if cancelled.
+        """Run ``program`` in a worker, stopped with all its children when the block is left, also if cancelled.
 
         Raises as :meth:`fork`.
         """
@@ -341,13 +343,13 @@ class ForkServer:
             await worker.stop()  # noqa: ASYNC102 - it shields itself and bounds each wait
 
     def stuck(self, group: str) -> tuple[int, ...]:
-        """The pids of workers named ``group/…`` that were stopped and are still there."""
+        """Return the pids of workers named ``group/…`` that could not be killed."""
         return tuple(
             worker.pid for worker in self._workers.values() if worker.stuck and worker.name.startswith(f"{group}/")
         )
 
     async def _ask_for_worker(self, target: str, name: str, nursery: trio.Nursery, memory_limit: int | None) -> Worker:
-        """Have a worker forked; if that could not be asked for, nothing of it is left."""
+        """Send the request to fork a worker; if that fails, nothing of the worker is left."""
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             our_end, their_end = socket_pair()
             theirs.enter_context(their_end)
@@ -366,12 +368,12 @@ class ForkServer:
         return worker
 
     async def signal(self, worker: Worker, number: int) -> None:
-        """Send a worker a signal; nothing happens if it has ended."""
+        """Send a signal to a worker; do nothing if it has ended."""
         with contextlib.suppress(ForkServerGone):
             await self._request(forkserver.Kill(worker.number, number))
 
     def statistics(self) -> ForkServerStatistics:
-        """The figures of this moment."""
+        """Return the current figures."""
         pid = self._process.pid if self._process is not None and self._control is not None else None
         return ForkServerStatistics(pid=pid, workers=len(self._workers), started=self._started)
 
@@ -406,10 +408,10 @@ class ForkServer:
                         self._forget(self._workers[number])
 
     async def _watch_memory(self) -> None:
-        """Kill workers that use more memory than they may. One look at all of them at a time, in a thread."""
+        """Kill workers that exceed their memory limit. A thread checks all of them, again and again."""
         while True:
             for worker in await trio.to_thread.run_sync(_beyond_limit, list(self._workers.values())):
-                assert worker.memory_limit is not None  # noqa: S101 - else it has no limit to be beyond
+                assert worker.memory_limit is not None  # noqa: S101 - only workers with a limit can exceed it
                 worker.over_memory = f"used more than its {worker.memory_limit // MB} MB of memory and was killed"
                 await self.signal(worker, signal.SIGKILL)
             if not self._workers:
@@ -417,7 +419,7 @@ class ForkServer:
             await trio.sleep(MEMORY_CHECK_S)
 
     async def _wait_workers(self) -> None:
-        """If the fork server was killed, the kernel is killing its workers just now."""
+        """Wait for the workers' processes: if the fork server was killed, the kernel may still be killing them."""
         for worker in list(self._workers.values()):
             if worker.pid and worker.status is None:
                 await _wait_exit(worker.pid)
@@ -436,7 +438,7 @@ sys.path[:] = sys.argv[3:]
 from kinora.runtime.forkserver import main
 main(int(sys.argv[1]), sys.argv[2].split(",") if sys.argv[2] else [])
 """
-"""Imports are found where this process finds them, and not in the working folder, which may hold anyone's select.py."""
+"""Modules are imported from the same places as here, and not from the working folder, which may hold a select.py."""
 
 
 def _start(end: socket.socket, preload: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -1,1 +1,1 @@
-"""The programs of media workers: each ``main`` is the target of a worker process."""
+"""The programs of media workers: each ``main`` is the start of a worker process."""

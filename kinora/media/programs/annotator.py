@@ -1,4 +1,4 @@
-"""Writes a copy of a video with what was found drawn into it."""
+"""Writes a copy of a video with results drawn on its frames."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _Line = Line[Annotate, Working | Written | Failed]
 
 
 def main(channel: Channel) -> None:
-    """Write the videos that are asked for, at low priority."""
+    """Write the requested videos, at low priority."""
     lower_priority()
     line = Line(ANNOTATOR, channel)
     serve(line, lambda request, _fds: [_annotate(request, line)])
 
 
 def _annotate(request: Annotate, line: _Line) -> Written | Failed:
-    said = time.monotonic()
+    reported = time.monotonic()
 
     def report(_pictures: int) -> None:
-        nonlocal said
-        if time.monotonic() - said > WORKING_S:
-            said = time.monotonic()
+        nonlocal reported
+        if time.monotonic() - reported > WORKING_S:
+            reported = time.monotonic()
             line.send(Working())
 
     frames = read_frames(Path(request.frames))

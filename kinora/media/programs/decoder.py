@@ -1,4 +1,4 @@
-"""Decodes a source into the ring of frames of a job. :mod:`kinora.media.messages` has what it is asked and answers."""
+"""Decodes a source into the frame ring of a job, by the requests in :mod:`kinora.media.messages`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(channel: Channel) -> None:
 
 
 class _Decoder:
-    """One source on its way into one ring."""
+    """Decodes one source into one ring."""
 
     def __init__(self, resources: ExitStack) -> None:
         self._resources = resources
@@ -40,7 +40,7 @@ class _Decoder:
         self._ring: RingWriter | None = None
         self._pictures: Iterator[Picture] = iter(())
         self._next: Picture | None = None
-        """Decoded before there is room for it, so that room never waits for decoding."""
+        """The next picture, decoded ahead so that a free slot never waits for it."""
 
     def answer(self, request: DecoderRequest, fds: list[int]) -> Iterator[DecoderAnswer]:
         match request:
@@ -83,7 +83,7 @@ class _Decoder:
         )
 
     def _decode_next(self) -> Iterator[Ended]:
-        """Have the next picture ready, or tell the end."""
+        """Decode the next picture ahead, or report the end."""
         try:
             self._next = next(self._pictures, None)
         except SourceTruncated as error:

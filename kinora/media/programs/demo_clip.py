@@ -1,6 +1,6 @@
-"""Makes the clip behind ``demo:``: people who walk through two places, with a hard cut, noise and a dark stretch.
+"""Makes the clip behind ``demo:``: people who walk through two places, with a hard cut, noise and a dark part.
 
-It is drawn and encoded here, the same on every machine; nothing is downloaded. ``main`` is a worker's target.
+It is drawn and encoded here, the same on every machine; nothing is downloaded. ``main`` is the start of a worker.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ NIGHT = (
 
 
 def main(channel: Channel) -> None:
-    """Make the clip where it is asked for."""
+    """Make the clip in the requested folder."""
     serve(Line(DEMO_CLIP, channel), lambda request, _fds: [_answer(request)])
 
 
@@ -89,10 +89,10 @@ def _answer(request: MakeDemoClip) -> Made | Failed:
 
 
 def ensure(folder: Path) -> Path:
-    """The clip's file in ``folder``, made there if it is missing; when several ask at once, one makes it.
+    """Return the clip's file in ``folder``, made if it is missing; of several processes at once, one makes it.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OSError: the folder cannot be written.
     """
     path = folder.resolve() / NAME
     if not path.exists():
@@ -128,7 +128,7 @@ def _frame(number: int, day: Image, night: Image, noise: list[Image]) -> Image:
 
 
 def _noise_tiles() -> list[Image]:
-    """Grain around 128; a few pictures of it in turn look like fresh ones."""
+    """Return images of grain around 128; a few of them in turn look like fresh ones."""
     rng = np.random.default_rng(11)
     shape = (_NOISE_TILES, CLIP_HEIGHT, CLIP_WIDTH, 3)
     return list(np.clip(rng.normal(128, NOISE_LEVEL, shape), 0, 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Makes JPEGs of frames in a job's ring, for those who watch it live."""
+"""Makes JPEGs of frames in a job's ring, for clients that watch the job live."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from kinora.runtime.processes import lower_priority
 from kinora.runtime.program import Line, serve
 
 MAX_JPEG_BYTES = 8 * 2**20
-"""A larger picture fits in no client's outbox."""
+"""The size of the largest picture; a larger one does not fit in a client's outbox."""
 
 
 def main(channel: Channel) -> None:
-    """Encode the frames that are asked for."""
+    """Encode the requested frames."""
     lower_priority()  # when all cores are busy a job's plugins come first, and pictures come less often
     cv2.setNumThreads(1)
     serve(Line(LIVE_JPEG, channel), _Encoder().answer)
 
 
 class _Encoder:
-    """The ring of one job and its pictures."""
+    """Encodes the frames in the ring of one job."""
 
     def __init__(self) -> None:
         self._ring: RingReader | None = None

@@ -17,7 +17,7 @@ from kinora.runtime.program import Line, serve
 
 
 def main(channel: Channel) -> None:
-    """Make the stills that are asked for."""
+    """Make the requested stills."""
     serve(Line(STILL, channel), lambda request, _fds: [make_still(request)])
 
 
@@ -34,7 +34,7 @@ def make_still(request: MakeStill) -> Jpeg | Failed:
 
 
 def read_picture(location: str, index: int, limits: SourceLimits) -> NDArray[np.uint8]:
-    """The picture that the source's ``frames`` gives this ``index``: HxWx3, uint8, BGR.
+    """Return the picture that the source's ``frames`` gives this ``index``: HxWx3, uint8, BGR.
 
     Raises:
         SourceError: the source cannot be opened or has no such picture.
