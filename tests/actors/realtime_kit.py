@@ -1,4 +1,4 @@
-"""What tests of the realtime side share: messages, a client in memory, and a manager that runs."""
+"""Shared by the tests of the realtime side: messages, a client in memory, and a running manager."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def warning(text: str, job_id: str = "job") -> RealtimeMessage:
 
 
 class Client:
-    """A session's transport in memory, and what has come through it.
+    """A session's transport in memory, and the messages that came through it.
 
-    ``direct``: whether it takes messages without waiting. ``cut_after``: the connection breaks after so many messages.
+    ``direct``: it takes messages without waiting. ``cut_after``: the connection breaks after this many messages.
     """
 
     def __init__(self, *, direct: bool = True, hears: bool = True, cut_after: float = math.inf) -> None:
@@ -108,15 +108,15 @@ class Client:
         self._open.set()
 
     def stop_reading(self) -> None:
-        """Take nothing any more."""
+        """Take no more messages."""
         self._open = trio.Event()
 
     def read_on(self) -> None:
-        """Take everything again."""
+        """Take all messages again."""
         self._open.set()
 
     async def say(self, message: object) -> None:
-        """Send something: text as it is, anything else as JSON, None for hanging up; and let it be dealt with."""
+        """Send text as it is, a dict as JSON, or None for hanging up; and wait until the session has handled it."""
         if isinstance(message, dict):
             message = msgspec.json.encode(message).decode()
         assert message is None or isinstance(message, str | bytes)
@@ -124,11 +124,11 @@ class Client:
         await settle()
 
     def types(self) -> list[str]:
-        """The types of what was received, in order."""
+        """The types of the received messages, in order."""
         return [message["type"] for message in self.received]
 
     def of_type(self, *types: str) -> list[dict[str, Any]]:
-        """What was received of these types."""
+        """The received messages of these types."""
         return [message for message in self.received if message["type"] in types]
 
     def send_nowait(self, batch: Sequence[bytes]) -> bool:
@@ -139,7 +139,7 @@ class Client:
         return True
 
     def ping(self) -> None:
-        """Count it."""
+        """Count the ping."""
         self.pings += 1
 
     async def send(self, batch: Sequence[bytes]) -> None:
@@ -148,13 +148,13 @@ class Client:
         self._take(batch)
 
     async def receive(self) -> str | bytes | None:
-        """What the test says."""
+        """The next message from the test."""
         said = await self._said.receive()
         self.last_heard = max(self.last_heard, trio.current_time())
         return said
 
     async def close(self, code: int, reason: str) -> None:
-        """Note it."""
+        """Note the code and the reason."""
         self.closed = (code, reason)
         if self.hangs_at_close:
             await trio.sleep_forever()

@@ -1,4 +1,4 @@
-"""When a failing plugin is started again, and when it is given up."""
+"""The decisions when a failing plugin is restarted and when it is disabled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cancel: whatever a job is at, it ends at once with every process of it, and nothing else is touched."""
+"""Cancel: in any state, a job ends at once with all its processes, and nothing else is touched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANSWER_LIMIT_S = 10
 """Far above what it takes, far below every deadline that would end a job's work by itself."""
 FAR_TIMEOUT_MS = 60_000
 LOCK_TIMEOUT_S = 60
-"""How long the store waits for another program."""
+"""The time that the store waits for another program."""
 PLUGINS = """
 @tool("brightness")
 def brightness(frame):
@@ -103,7 +103,7 @@ def _plugins(plugins_dir: Path) -> None:
 
 
 async def until(system: System, state: JobState, reached: Callable[[JobState], bool]) -> JobState:
-    """Wait until a job has come so far."""
+    """Wait until a job has reached a state."""
     with trio.fail_after(60):
         while not reached(state):
             await system.jobs._active[state.job_id].job.wait_changed()
@@ -120,7 +120,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def stored_as_cancelled(system: System, state: JobState) -> bool:
-    """Whether a job's end is on disk."""
+    """Return whether a job's end is on disk."""
     record = await system.store.job(state.job_id)
     return record is not None and record.status == "cancelled"
 

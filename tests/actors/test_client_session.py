@@ -1,4 +1,4 @@
-"""A client gets everything once and in order, however it is connected, and is given up only for a reason it is told."""
+"""A client gets each message once and in order, by any transport, and is told the reason if it is disconnected."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def indices(client: Client) -> list[int]:
 
 
 def close_code(client: Client) -> int | None:
-    """What the client was closed with, if it was."""
+    """The code that the client was closed with; None if it was not closed."""
     return None if client.closed is None else client.closed[0]
 
 
@@ -84,7 +84,7 @@ async def test_what_was_missed_comes_once(autojump_clock: MockClock) -> None:
 
 
 async def test_the_id_of_a_submission_loses_nothing(autojump_clock: MockClock) -> None:
-    """Who takes last_id before anything was published, and connects with it, gets everything."""
+    """A client that takes last_id before anything was published, and connects with it, gets everything."""
     manager = manager_of()
     start = manager.last_id
     manager.broadcast(progress(0))
@@ -107,7 +107,7 @@ async def test_after_a_restart_there_is_one_gap_and_the_state(autojump_clock: Mo
 
 
 async def test_an_idle_restarted_server_announces_the_gap_once(autojump_clock: MockClock) -> None:
-    """Also with no job to tell of, who has seen the gap does not see it again."""
+    """A client that has seen the gap does not see it again, even if there are no jobs."""
     manager = manager_of("motion")
     async with running(manager) as nursery:
         client = await connect(nursery, manager, last_event_id="before-7")
@@ -117,7 +117,7 @@ async def test_an_idle_restarted_server_announces_the_gap_once(autojump_clock: M
 
 
 async def test_a_client_cut_off_before_the_gap_still_sees_it(autojump_clock: MockClock) -> None:
-    """The ids on the way there do not claim that the client has what it has not."""
+    """The ids before the gap do not claim that the client has received later messages."""
     manager = manager_of("motion", active=[progress(40), status("running")])
     async with running(manager) as nursery:
         for cut_after in (1, 2, 3):
@@ -128,7 +128,7 @@ async def test_a_client_cut_off_before_the_gap_still_sees_it(autojump_clock: Moc
 
 
 async def test_what_is_gone_is_announced_then_what_is_left_then_the_state(autojump_clock: MockClock) -> None:
-    """Messages that the log no longer holds are one gap in front, and the state comes behind the rest."""
+    """Messages that the log no longer holds become one gap before the rest, and the state comes last."""
     feed = Broadcast(log=ReplayLog("e", max_messages=2))
     manager = ConnectionManager(feed=feed)
     for index in range(5):
@@ -141,7 +141,7 @@ async def test_what_is_gone_is_announced_then_what_is_left_then_the_state(autoju
 
 
 async def test_a_deleted_job_is_a_gap_for_those_who_watched_it(autojump_clock: MockClock) -> None:
-    """Who wants that job or all jobs is told, who watches another one is not."""
+    """Clients of that job or of all jobs are told, clients of another job are not."""
     manager = manager_of()
     start = manager.last_id
     manager.broadcast(frame(0, job_id="gone"))
@@ -159,7 +159,7 @@ async def test_a_deleted_job_is_a_gap_for_those_who_watched_it(autojump_clock: M
 
 @pytest.mark.parametrize("last_event_id", ["", "rubbish", "a-b-c", "\n"])
 async def test_an_id_that_was_never_given_counts_as_none(autojump_clock: MockClock, last_event_id: str) -> None:
-    """Rubbish is answered like a new client, and not repeated."""
+    """A client with an invalid id is treated as a new one, and the id is not echoed."""
     manager = manager_of("motion", active=[progress(40)])
     async with running(manager) as nursery:
         client = await connect(nursery, manager, last_event_id=last_event_id)
@@ -341,7 +341,7 @@ async def test_a_client_may_change_what_it_sees(autojump_clock: MockClock) -> No
 
 
 async def test_a_client_that_is_behind_may_change_what_it_sees(autojump_clock: MockClock) -> None:
-    """What waited for it comes all the same, then what it asked for since; the ids never go down."""
+    """Waiting messages still come, then those of the new filters; the ids never go down."""
     manager = manager_of()
     async with running(manager) as nursery:
         client = await connect(nursery, manager, filters=Filters(types=frozenset({"warning"})))
@@ -383,7 +383,7 @@ async def test_what_was_published_just_before_a_change_is_not_lost(autojump_cloc
     ],
 )
 async def test_a_mistake_is_answered_and_forgiven(autojump_clock: MockClock, said: object, code: str) -> None:
-    """One error says what is wrong, whatever types were chosen, and the connection stays."""
+    """One error says what is wrong, even to a client that chose other types, and the connection stays."""
     manager = manager_of()
     async with running(manager) as nursery:
         client = await connect(nursery, manager, filters=Filters(types=frozenset({"frame"})))
@@ -474,7 +474,7 @@ async def test_a_client_that_has_gone_is_sent_nothing_more(autojump_clock: MockC
 
 
 async def test_an_unknown_error_of_a_transport_comes_out(autojump_clock: MockClock) -> None:
-    """What the session does not know is not hidden, and the transport is closed all the same."""
+    """An error that the transport does not declare is raised, and the transport is still closed."""
 
     class Broken(Client):
         async def receive(self) -> str | bytes | None:
@@ -566,7 +566,7 @@ async def test_a_paced_client_sees_fewer_frames_of_all_plugins(autojump_clock: M
 
 
 async def test_much_that_was_missed_is_not_dropped_but_sent_in_pieces(autojump_clock: MockClock) -> None:
-    """What was missed may be more than an outbox holds; it comes whole, a piece at a time, then what came meanwhile."""
+    """Missed messages may exceed an outbox: all of them come, in batches, and then those published meanwhile."""
     manager = manager_of()
     start = manager.last_id
     for index in range(3_000):
@@ -614,7 +614,7 @@ async def test_a_stopped_session_takes_nothing_more(autojump_clock: MockClock) -
 
 
 async def test_pictures_come_live_and_are_not_replayed(autojump_clock: MockClock) -> None:
-    """Who asked for pictures gets those shown while connected, once, without a number; others get none."""
+    """A client that asked for pictures gets those shown while it is connected, once, without an id; others get none."""
     manager = manager_of()
     async with running(manager) as nursery:
         watcher = await connect(nursery, manager, session_id="a", filters=Filters(images="binary"))
@@ -632,7 +632,7 @@ async def test_pictures_come_live_and_are_not_replayed(autojump_clock: MockClock
 
 
 async def test_pictures_that_a_slow_client_misses_leave_no_gap(autojump_clock: MockClock) -> None:
-    """Pictures beyond the outbox's size go, the oldest first, and nothing is said, for nothing is missing by number."""
+    """Pictures beyond the outbox's size are dropped, oldest first, without a gap, because they have no ids."""
     manager = manager_of()
     async with running(manager) as nursery:
         client = await connect(nursery, manager, filters=Filters(images="binary"))
@@ -650,7 +650,7 @@ async def test_pictures_that_a_slow_client_misses_leave_no_gap(autojump_clock: M
 
 
 async def test_demand_for_pictures_is_known(autojump_clock: MockClock) -> None:
-    """The highest pace that anyone asked for counts, per job, and ends with the session or its change of mind."""
+    """For each job the highest rate of all sessions counts, until the session ends or changes its filters."""
     manager = manager_of()
     assert manager.picture_fps("job") == 0
     async with running(manager) as nursery:
@@ -671,7 +671,7 @@ async def test_demand_for_pictures_is_known(autojump_clock: MockClock) -> None:
 
 
 async def test_the_transport_pings_beside_the_message(autojump_clock: MockClock) -> None:
-    """With each ping message goes one ping of the transport's own, which a client answers that knows no messages."""
+    """With each ping message the transport sends a ping of its own, which any client answers."""
     manager = manager_of()
     async with running(manager) as nursery:
         client = await connect(nursery, manager)

@@ -1,4 +1,4 @@
-"""The manager knows who is connected, numbers what it sends, and never waits for a client."""
+"""The manager tracks the connected clients, numbers its messages, and never waits for a client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Visitor:
         self.codes: list[CloseCode] = []
 
     def stop(self, code: CloseCode, reason: str) -> None:
-        """Note it."""
+        """Note the code and the reason."""
         self.codes.append(code)
 
 
@@ -30,7 +30,7 @@ def clockless() -> ConnectionManager:
 
 
 def test_sessions_are_counted_in_and_out() -> None:
-    """A session is there from add to remove; removing ends it, and removing nobody does no harm."""
+    """A session is connected from add to remove; removing ends it, and removing an unknown one does nothing."""
     manager = ConnectionManager()
     visitor = Visitor()
     manager.add_connection("one", visitor)
@@ -54,7 +54,7 @@ def test_the_newer_session_takes_over() -> None:
 
 
 def test_a_full_server_says_so() -> None:
-    """Beyond the limit nobody new comes in, and those who are in stay."""
+    """Beyond the limit new sessions are refused, and the others stay."""
     manager = ConnectionManager(max_connections=1)
     visitor = Visitor()
     manager.add_connection("one", visitor)
@@ -130,7 +130,7 @@ def test_a_deleted_job_is_not_replayed() -> None:
 
 
 async def test_sessions_outlast_a_crash_of_the_manager(autojump_clock: MockClock) -> None:
-    """What is published while nothing is handed on reaches the clients when it runs again."""
+    """Messages published while the manager does not run reach the clients when it runs again."""
     manager = ConnectionManager()
     async with trio.open_nursery() as sessions:
         async with running(manager):
@@ -145,7 +145,7 @@ async def test_sessions_outlast_a_crash_of_the_manager(autojump_clock: MockClock
 
 
 async def test_nobody_is_left_when_sessions_have_ended(autojump_clock: MockClock) -> None:
-    """A session that ends is counted out and costs a broadcast nothing any more."""
+    """A session that ends is removed, and its subscription too."""
     manager = ConnectionManager()
     async with running(manager) as nursery:
         client = await connect(nursery, manager, Client())

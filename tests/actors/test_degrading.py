@@ -1,4 +1,4 @@
-"""With a part of the server down, the rest goes on, and it is said what is missing."""
+"""If a part of the server is down, the rest works on, and clients are told what is missing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_without_the_inspector_jobs_run_without_timings(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot be made: the job is done with all its frames, its timings are null, and this is said."""
+    """The inspector cannot be made: the job is done with all its frames, its timings are null, and the system says why."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("fault injected")
@@ -56,7 +56,7 @@ async def test_without_the_inspector_jobs_run_without_timings(system: System, mo
 
 
 async def test_without_realtime_jobs_give_the_same(settings: Settings, system: System) -> None:
-    """The same frames and the same state as with it; there is just nobody to tell."""
+    """Jobs give the same frames and the same state as with it."""
     told = await run_job(system, "brightness")
     frames = await frames_of(system, told)
     quiet_settings = attrs.evolve(settings, realtime=False, data_dir=settings.data_dir.parent / "quiet")
@@ -80,7 +80,7 @@ def full_disk(system: System) -> Iterator[None]:
 async def test_with_a_full_disk_running_jobs_go_on_and_lose_nothing(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What they find waits in memory within its bound, is read from there, and is on disk once there is room."""
+    """Their results wait in memory within its bound, are read from there, and are on disk once there is room."""
     monkeypatch.setattr(store_module, "RETRY_S", 0.05)
     monkeypatch.setattr(store_module, "MAX_WAITING_BYTES", 10_000_000)
     state = await submit(system, "bulky")
@@ -108,7 +108,7 @@ async def test_with_a_full_disk_running_jobs_go_on_and_lose_nothing(
 async def test_with_a_full_disk_new_jobs_are_refused_with_the_reason(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And taken again once there is room, without a restart."""
+    """They are accepted again once there is room, without a restart."""
     monkeypatch.setattr(store_module, "RETRY_S", 0.05)
     state = await submit(system, "bulky")
     with full_disk(system):

@@ -1,4 +1,4 @@
-"""A plugin that loses its device goes on without it; the device here is one that only its id stands for."""
+"""A plugin whose device fails goes on without it. The device of these tests exists only as an id."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ async def run_on(system: System, device: str, *plugins: str) -> JobState:
 
 
 async def devices_of(system: System, state: JobState, plugin: str) -> list[Any]:
-    """Where each frame was looked at, by what the plugin itself says."""
+    """The device on which each frame was processed, by the plugin's own result."""
     return [frame["results"][plugin]["device"] for frame in await frames_of(system, state)]
 
 
 async def test_out_of_memory_on_a_frame(with_gpu: System) -> None:
-    """The plugin goes on on the CPU from that very frame, no frame is missing, and everything says so."""
+    """The plugin continues on the CPU from that very frame, no frame is missing, and state and messages say so."""
     with nothing_left_behind(with_gpu):
         state = await run_on(with_gpu, "auto", "greedy")
     assert await devices_of(with_gpu, state, "greedy") == ["cuda:0"] * 10 + ["cpu"] * (CLIP_FRAMES - 10)

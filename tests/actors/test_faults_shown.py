@@ -1,4 +1,4 @@
-"""What has gone wrong in a plugin can be seen: the last error, its traceback, and what the plugin has printed."""
+"""Clients can see the failures of a plugin: its last error, the traceback, and its output."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_a_plugin_has_a_record_across_jobs(system: System) -> None:
 
 
 async def test_what_plugins_print_can_be_read_while_the_job_runs_and_ever_after(settings: Settings) -> None:
-    """The last of it, each plugin's for itself, over all its processes; also from the next server."""
+    """The end of each plugin's own output, over all its processes, also from the next server."""
     async with open_system(settings) as system:
         state = await submit(system, "chatty", "hangs", "quiet", plugin_timeout_ms=HANG_TIMEOUT_MS)
         with trio.fail_after(20):

@@ -1,4 +1,4 @@
-"""What a client asks to see is understood or refused with a sentence, and chosen accordingly."""
+"""A client's filters are understood or refused with a sentence, and messages are chosen by them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def published(message: RealtimeMessage, time: float = 0.0) -> Event:
 
 
 def said(message: object) -> object:
-    """What is understood of this JSON."""
+    """The decoded message of this JSON."""
     return read_client_message(msgspec.json.encode(message))
 
 
@@ -120,7 +120,7 @@ def test_jobs_and_types_are_chosen() -> None:
     ],
 )
 def test_types_never_hides_what_a_client_must_know(payload: Any) -> None:
-    """Gap, ping, metadata and error come whatever types were asked for."""
+    """Gap, ping, metadata and error come even if other types were asked for."""
     assert Filters(types=frozenset({"frame"})).accepts(published(RealtimeMessage(payload)))
 
 
@@ -188,7 +188,7 @@ def test_pace_forgets_a_job_that_is_complete() -> None:
 
 
 def test_pace_forgets_jobs_whose_end_it_does_not_see() -> None:
-    """Who wants frames alone is never told that a job is complete, and memory stays bounded all the same."""
+    """A client that wants frames alone never sees that a job is complete, and memory stays bounded all the same."""
     pace = Pace(max_fps=1)
     for number in range(5_000):
         assert pace.admits(published(frame(0, job_id=str(number)), time=float(number)))
@@ -197,7 +197,7 @@ def test_pace_forgets_jobs_whose_end_it_does_not_see() -> None:
 
 
 def test_pictures_are_for_those_who_asked_for_them() -> None:
-    """Only ``images=binary`` gets pictures, of the jobs it wants, whatever types it chose."""
+    """Only ``images=binary`` gets pictures, of the jobs it wants, and by any choice of types."""
     image = Subject.of_picture(picture(3))
     assert Filters(images="binary", types=frozenset({"complete"})).wants(image)
     assert not Filters(images="binary", job_ids=frozenset({"other"})).wants(image)
@@ -295,7 +295,7 @@ fields = st.sampled_from(["job_id", "types", "max_fps", "images"])
 
 @given(st.one_of(st.text(), st.binary(), kinds), st.one_of(json_values, st.dictionaries(fields, json_values)))
 def test_nothing_a_client_says_raises(kind: str | bytes, payload: object) -> None:
-    """Whatever JSON or bytes come, there is an answer."""
+    """All JSON and all bytes get an answer."""
     read_client_message(kind)
     if isinstance(kind, str):
         try:
@@ -306,5 +306,5 @@ def test_nothing_a_client_says_raises(kind: str | bytes, payload: object) -> Non
 
 
 def test_a_huge_number_is_no_way_in() -> None:
-    """A number of thousands of digits is refused like any other wrong one."""
+    """A number of thousands of digits is refused like any other wrong value."""
     read_client_message('{"type": "subscribe", "payload": {"max_fps": ' + "9" * 10_000 + "}}")

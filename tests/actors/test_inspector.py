@@ -1,4 +1,4 @@
-"""What the inspector says of a job's plugins: metadata, timings, and when one is too slow."""
+"""The inspector of a job's plugins: metadata, timings, and the checks against latency budgets."""
 
 import pytest
 from hypothesis import given
@@ -99,7 +99,7 @@ def test_waiting_is_apart_from_running(inspector: PluginInspector) -> None:
 
 
 def test_a_plugin_over_its_budget_is_told_of_once(inspector: PluginInspector) -> None:
-    """The first frame beyond the budget degrades the plugin; at the budget is still fine, later ones are no news."""
+    """The first frame over the budget degrades the plugin; frames at the budget do not, later ones are not reported."""
     assert not inspector.over_budget("motion", 20)
     assert inspector.health("motion") == "ok"
     assert inspector.over_budget("motion", 20.1)

@@ -233,7 +233,7 @@ async def test_a_plugin_that_fails_to_finalize_has_done_its_frames(system: Syste
 
 
 async def test_partial_and_final_results_and_own_warnings_are_shown(system: System, hostile: None) -> None:
-    """context.partial and finalize become partial_result, context.warn a warning; None is no result and no warning."""
+    """context.partial and finalize become partial_result, context.warn a warning; None gives neither."""
     state = await run_job(system, "sums")
     partials = [m["payload"]["result"] for m in messages_of(system, state.job_id, "partial_result")]
     assert partials == [{"so_far": 10}, {"total": 30}]
@@ -274,7 +274,7 @@ async def test_cancelling_a_job_that_has_ended_says_so(system: System) -> None:
 
 
 async def test_cancelling_a_queued_job_ends_it_before_it_ran(settings: Settings, system: System) -> None:
-    """It never starts a process, and those before it are not touched."""
+    """It never starts a process, and the jobs before it are not touched."""
     running = [await submit(system, "slow") for _ in range(settings.max_jobs)]
     waiting = await submit(system, "slow")
     assert waiting.queue_position == 1
@@ -286,7 +286,7 @@ async def test_cancelling_a_queued_job_ends_it_before_it_ran(settings: Settings,
 
 
 async def test_a_paused_job_takes_no_new_frame_and_goes_on_when_resumed(system: System) -> None:
-    """What is in the pipeline comes through; after that nothing, until resume."""
+    """Frames in the pipeline are finished; after that there are none until resume."""
     state = await submit(system, "slow")
     while state.frames_done < 3:
         state = await system.jobs.wait_changed(state.job_id, state)
@@ -301,7 +301,7 @@ async def test_a_paused_job_takes_no_new_frame_and_goes_on_when_resumed(system: 
 
 
 async def test_only_a_running_job_can_be_paused(system: System) -> None:
-    """A job that is done answers with what it is."""
+    """A job that is done answers with its state."""
     state = await run_job(system, "brightness")
     with pytest.raises(Conflict, match="is done"):
         await system.jobs.pause(state.job_id)
@@ -333,7 +333,7 @@ async def test_a_source_that_breaks_off_gives_what_could_be_read(system: System,
 
 
 async def test_a_file_that_is_no_video_is_refused_at_once(system: System, media: Path) -> None:
-    """The client is told before anything is acknowledged."""
+    """The request is refused before the job is acknowledged."""
     (media / "notes.mp4").write_text("this is no video at all" * 100, encoding="utf-8")
     with pytest.raises(UnsupportedSource):
         await submit(system, "brightness", source="notes.mp4")
@@ -341,14 +341,14 @@ async def test_a_file_that_is_no_video_is_refused_at_once(system: System, media:
 
 @pytest.mark.parametrize("source", ["missing.mp4", "../plugins/slow.py", "/etc/passwd", "http://127.0.0.1/x.mp4"])
 async def test_sources_outside_the_media_folder_are_refused(system: System, source: str) -> None:
-    """What is not below the media folder is not read, and the message says where to put it."""
+    """A source outside the media folder is not read, and the message says where to put it."""
     with pytest.raises(InvalidRequest) as caught:
         await submit(system, "brightness", source=source)
     assert caught.value.errors[0].path == "source"
 
 
 async def test_unknown_plugins_and_options_are_named_with_what_there_is(system: System) -> None:
-    """All that is wrong is said at once, each with its path."""
+    """All errors are reported at once, each with its path."""
     with pytest.raises(InvalidRequest) as caught:
         await submit(system, "nonesuch", {"name": "faces", "options": {"min_siez": 40}})
     errors = {error.path: error.message for error in caught.value.errors}
@@ -358,7 +358,7 @@ async def test_unknown_plugins_and_options_are_named_with_what_there_is(system: 
 
 
 async def test_a_full_queue_refuses_the_next_job(settings: Settings, tmp_path: Path) -> None:
-    """What waits is bounded, and the client is told when to come again."""
+    """The queue is bounded, and the client is told when to try again."""
     async with open_system(attrs.evolve(settings, max_jobs=1, max_queued=1)) as system:
         await submit(system, "slow")
         await trio.testing.wait_all_tasks_blocked()

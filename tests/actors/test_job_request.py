@@ -1,4 +1,4 @@
-"""What POST /v1/jobs takes, and what it says of everything else."""
+"""The requests that POST /v1/jobs accepts, and its errors for all others."""
 
 import json
 from typing import Any
@@ -100,13 +100,13 @@ def test_nothing_is_converted(field: str, value: object) -> None:
 
 @pytest.mark.parametrize("value", ["", "  ", 7, None, [], "x" * 5000])
 def test_a_source_is_text(value: object) -> None:
-    """A source that is no text, empty or endless is refused."""
+    """A source that is not text, empty or too long is refused."""
     assert set(errors_of({**GOOD, "source": value})) == {"source"}
 
 
 @pytest.mark.parametrize("value", ["motion", {}, None, [], ["motion"] * 33])
 def test_plugins_are_a_list_of_some_but_not_too_many(value: object) -> None:
-    """A job without plugins, or with plugins that are no list, is refused with an example of what is right."""
+    """A job without plugins, or with plugins that are not a list, is refused with an example."""
     assert errors_of({**GOOD, "plugins": value}) == {"plugins": 'must be a list of 1 to 32 plugins, such as ["motion"]'}
 
 
@@ -118,7 +118,7 @@ def test_a_plugin_stands_in_the_list_once() -> None:
 
 @pytest.mark.parametrize("value", ["cuda:", "cuda:100", "cuda:٣", "cuda:01", "GPU", "cpu ", 0])
 def test_a_device_is_one_of_the_documented_names(value: object) -> None:
-    """What looks like a device but is none is refused."""
+    """Names that only look like a device are refused."""
     assert set(errors_of({**GOOD, "device_requested": value})) == {"device_requested"}
 
 

@@ -1,4 +1,4 @@
-"""What the libraries that plugins compute with can use, asked in processes of their own."""
+"""The devices that the libraries of plugins can use, examined in processes of their own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_the_one_that_is_installed(system: System, monkeypatch: pytest.Mon
 
 
 async def test_one_that_is_not_usable(settings: Settings, installed: Path) -> None:
-    """One that raises when it is imported is listed with what it said."""
+    """A library that raises on import is listed with its error."""
     (installed / "torch.py").write_text("raise OSError('libcudart.so.12: cannot open shared object file')")
     async with open_system(settings) as system:
         torch = (await system.libraries.get())[1]
@@ -53,7 +53,7 @@ async def test_one_that_is_not_usable(settings: Settings, installed: Path) -> No
 
 
 async def test_one_that_kills_its_process(settings: Settings, installed: Path) -> None:
-    """A library that crashes on import takes nothing with it: it is listed, and so are the others."""
+    """A library that crashes on import is listed with the reason, and the others are listed too."""
     (installed / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)")
     async with open_system(settings) as system:
         onnxruntime, torch = await system.libraries.get()
@@ -62,7 +62,7 @@ async def test_one_that_kills_its_process(settings: Settings, installed: Path) -
 
 
 async def test_gpus_that_only_torch_sees(settings: Settings, installed: Path) -> None:
-    """Where NVML shows none, those that torch has found are the machine's devices a moment after the start."""
+    """If NVML shows none, the GPUs that torch finds are the machine's devices, a moment after the start."""
     (installed / "torch.py").write_text(TORCH)
     async with open_system(settings) as system:
         assert msgspec.structs.asdict((await system.libraries.get())[1]) == {

@@ -1,4 +1,4 @@
-"""What a worker may use of the machine: memory and threads."""
+"""The limits of a worker: memory and threads."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _plugins(plugins_dir: Path) -> None:
 async def test_a_plugin_that_eats_memory_is_killed_and_given_up(
     settings: Settings, plugins_dir: Path, source: str
 ) -> None:
-    """Beyond its limit, summed over what it started: PLUGIN_MEMORY, at last disabled, and the job goes on without."""
+    """Over its limit, children included: PLUGIN_MEMORY, in the end disabled, and the job goes on without it."""
     write_plugin(plugins_dir, "greedy", source)
     async with open_system(settings) as system:
         with nothing_left_behind(system):
@@ -79,7 +79,7 @@ async def test_a_plugin_that_eats_memory_is_killed_and_given_up(
 
 
 async def test_the_servers_limit_holds_for_every_plugin(settings: Settings, plugins_dir: Path) -> None:
-    """One that asks for no limit, or for a higher one, has the server's."""
+    """A plugin that declares no limit, or a higher one, has the server's."""
     write_plugin(plugins_dir, "greedy", GREEDY.replace("memory_limit_mb=300", "memory_limit_mb=100_000"))
     async with open_system(attrs.evolve(settings, worker_memory_mb=200)) as system:
         state = await run_job(system, "greedy", max_frames=4)
@@ -97,7 +97,7 @@ async def test_memory_taken_at_one_stroke_is_refused(settings: Settings, plugins
 
 
 async def test_memory_that_processes_share_counts_once(settings: Settings, plugins_dir: Path) -> None:
-    """A model of 128 MB that four children of the plugin look at as well is far below 300 MB."""
+    """A model of 128 MB that four children of the plugin share is far below 300 MB."""
     write_plugin(plugins_dir, "sharing", SHARING)
     async with open_system(settings) as system:
         with nothing_left_behind(system):

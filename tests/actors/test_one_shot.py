@@ -1,4 +1,4 @@
-"""One-shots: a worker does one thing and is gone, whatever it did instead."""
+"""One-shots: a worker carries out one request and is gone, also if it failed."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ async def run(system: System, target: str, request: Anything, timeout_s: float) 
 async def test_a_one_shot_that_is_not_done_fails_with_the_reason(
     system: System, target: str, request_: Anything, timeout_s: float, why: str
 ) -> None:
-    """A worker that hangs, goes away, says no or talks rubbish; nothing of it stays."""
+    """A worker hangs, closes its channel, fails or sends an invalid message; it is gone in every case."""
     with nothing_left_behind(system), pytest.raises(OneShotFailed, match=why):
         await run(system, target, request_, timeout_s)
 
 
 async def test_a_worker_that_says_it_is_working_is_waited_for(system: System) -> None:
-    """Longer than one that says nothing."""
+    """Each Working extends the time limit."""
     with nothing_left_behind(system):
         assert await run(system, "hesitant", Made("done"), timeout_s=2) == Made("done")
 

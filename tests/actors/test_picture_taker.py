@@ -1,4 +1,4 @@
-"""Pictures are made while somebody watches, once for all, and whatever becomes of them the job goes on."""
+"""Pictures are made while clients watch, once for all of them, and the job goes on even if they fail."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ WIDTH, HEIGHT = 64, 48
 
 @attrs.define
 class Watcher:
-    """Somebody who looks at pictures."""
+    """A client that gets pictures."""
 
     seen: list[FrameImage] = attrs.field(factory=list)
     news: trio.Event = attrs.field(factory=trio.Event)
 
     async def show(self, image: FrameImage) -> None:  # noqa: ASYNC124 - as the taker calls it
-        """Keep it."""
+        """Keep the picture."""
         self.seen.append(image)
         self.news.set()
         self.news = trio.Event()
 
 
 class Taking:
-    """A taker at work on a ring of its own. Its frames come 32 a second, of one grey each, ten times the index."""
+    """A running taker with a ring of its own. Its frames come 32 a second; each is of one grey, ten times its index."""
 
     def __init__(self, system: System, watcher: Watcher, fps: float = np.inf) -> None:
         self.ring = FrameRing(4, WIDTH * HEIGHT * 3)
@@ -59,7 +59,7 @@ class Taking:
         self._released = trio.Event()
 
     async def run(self) -> None:
-        """Until finished."""
+        """Run the taker until it is finished."""
         await self.taker.run(self.ring, self._release, self._show)
 
     def _release(self, slot: int) -> None:
@@ -73,7 +73,7 @@ class Taking:
             await self._released.wait()
 
     def offer(self, index: int) -> bool:
-        """Pass a frame by; whether it has been taken. The pipeline is done with it at once."""
+        """Offer a frame, which leaves the pipeline at once; return whether the taker makes a picture of it."""
         slot = self.ring.lease()
         assert slot is not None
         self._writer.view(slot, HEIGHT, WIDTH)[:] = index * 10 % 256
@@ -90,7 +90,7 @@ class Taking:
 
 
 async def test_a_picture_is_of_its_frame(system: System) -> None:
-    """What comes is a JPEG of the very frame, with its number and size, and the slot is free again."""
+    """The picture is a JPEG of the very frame, with its index and size, and the slot is free again."""
     watcher = Watcher()
     taking = Taking(system, watcher)
     async with trio.open_nursery() as nursery:
@@ -146,7 +146,7 @@ async def test_pictures_come_at_the_pace_that_is_wanted(system: System) -> None:
 
 
 async def test_an_encoder_that_dies_is_replaced_then_given_up(system: System) -> None:
-    """After three deaths there are no more pictures; slots come back each time and no process is left."""
+    """After three deaths pictures end; slots are released each time, and all processes are gone."""
     watcher = Watcher()
     taking = Taking(system, watcher)
     server_pid = system.fork_server.statistics().pid
@@ -211,5 +211,5 @@ async def test_a_hanging_encoder_does_not_hold_the_job(
 
 
 def is_nice(pid: int) -> bool:
-    """Whether the process lets others go first, as encoders do."""
+    """Return whether the process has the low priority of encoders."""
     return os.getpriority(os.PRIO_PROCESS, pid) > 0

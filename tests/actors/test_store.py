@@ -1,4 +1,4 @@
-"""Jobs and frames on disk: what was acknowledged is there, whatever happens to the process, the disk or the caller."""
+"""Jobs and frames on disk: acknowledged data survives failures of the process, the disk and the caller."""
 
 import os
 import sqlite3
@@ -47,18 +47,18 @@ async def running(path: Path | str) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the database is going to be."""
+    """The path of the database to be made."""
     return tmp_path / "kinora.sqlite"
 
 
 @pytest.fixture(params=["file", ":memory:"])
 def anywhere(request: pytest.FixtureRequest, path: Path) -> Path | str:
-    """On disk or in memory."""
+    """The path of a database on disk, or in memory."""
     return path if request.param == "file" else ":memory:"
 
 
 def count_frames(path: Path) -> int:
-    """All frames in the file, also those that the store does not find any more."""
+    """Count the frames in the file, also those of deleted jobs."""
     connection = sqlite3.connect(path)
     try:
         return int(connection.execute("SELECT count(*) FROM frames").fetchone()[0])
@@ -67,7 +67,7 @@ def count_frames(path: Path) -> int:
 
 
 def open_files(folder: Path) -> list[Path]:
-    """What this process has open in there."""
+    """The files that this process has open in the folder."""
     targets = [Path(os.path.realpath(entry)) for entry in Path("/proc/self/fd").iterdir()]
     return [target for target in targets if target.is_relative_to(folder)]
 
@@ -98,7 +98,7 @@ def limit_pages(store: Store, pages: int) -> None:
 
 
 async def test_a_job_is_kept_changed_and_forgotten(anywhere: Path | str) -> None:
-    """What was added is found by id and key, saving changes status, state and upload, deleting takes its frames too."""
+    """A job is found by id and key; saving changes status, state and upload; deleting removes its frames too."""
     async with running(anywhere) as store:
         await store.add_job(record(1, key="k"))
         assert await store.job("job-1") == await store.job_by_key("k") == record(1, key="k")
@@ -310,7 +310,7 @@ async def test_frames_put_before_the_disk_was_full_are_not_lost(path: Path, monk
 
 
 async def test_while_the_disk_is_full_frames_wait_and_none_is_lost(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is put is held, within bounds, without trying without pause; whoever puts more waits and then goes on."""
+    """Frames are held within bounds while the store retries with pauses; a caller that puts more waits for room."""
     monkeypatch.setattr(store_module, "RETRY_S", 0.05)
     frames = store_module.MAX_WAITING_FRAMES + 100
     async with running(path) as store:
@@ -331,7 +331,7 @@ async def test_while_the_disk_is_full_frames_wait_and_none_is_lost(path: Path, m
 
 
 async def test_a_store_that_nobody_writes_to_recovers(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a failure the store tries by itself, so that a server that takes no jobs meanwhile gets out of it."""
+    """After a failure the store tries again by itself, so that it recovers even if no jobs come."""
     monkeypatch.setattr(store_module, "RETRY_S", 0.05)
     async with running(path) as store:
         limit_pages(store, 1)
@@ -376,7 +376,7 @@ async def test_a_cancelled_caller_leaves_the_store_consistent(path: Path) -> Non
 
 
 async def test_a_cancelled_frame_was_not_taken(path: Path) -> None:
-    """Whoever gives up waiting for room has not put the frame."""
+    """A caller that is cancelled while it waits for room has not put the frame."""
     async with running(path) as store:
         await store.add_job(record(1))
         with locked(path):
@@ -424,7 +424,7 @@ async def test_a_store_that_does_not_run_says_so(path: Path) -> None:
 
 
 async def test_nobody_waits_for_a_store_that_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk refuses to the end, whoever waits for room or for a change is let go, and no file stays open."""
+    """If the disk fails to the end, callers that wait for room or a change get an error, and all files are closed."""
     monkeypatch.setattr(store_module, "CLOSE_GRACE_S", 0)
     outcomes: list[type[Exception]] = []
     store = Store(path)
@@ -496,7 +496,7 @@ async def test_jobs_are_listed_by_status(anywhere: Path | str) -> None:
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "bnVsbA==", "WyJhIiwgIjEiXQ==", "\ud800", "WyJhIiwxXQ", "W10="])
 async def test_a_cursor_of_somebody_else_is_refused(anywhere: Path | str, cursor: str) -> None:
-    """What this server did not give is an invalid request, not a failure."""
+    """A cursor that this server did not give is an invalid request, not a failure."""
     async with running(anywhere) as store:
         await store.add_job(record(1))
         with pytest.raises(InvalidRequest, match="cursor"):
@@ -504,7 +504,7 @@ async def test_a_cursor_of_somebody_else_is_refused(anywhere: Path | str, cursor
 
 
 async def test_no_question_makes_a_read_fail(anywhere: Path | str) -> None:
-    """Ids that are no text for a database and numbers beyond its integers find nothing, and say so."""
+    """Ids that the database cannot hold as text and numbers beyond its integers find nothing, without an error."""
     async with running(anywhere) as store:
         await store.add_job(record(1))
         await store.put_frame("job-1", 0, b"x")
@@ -600,7 +600,7 @@ async def test_what_plugins_printed_goes_with_its_job(anywhere: Path | str) -> N
 
 
 async def test_a_database_of_an_older_version_is_brought_up_to_date(path: Path) -> None:
-    """One of the first version keeps its jobs and frames and gets what came since."""
+    """A database of the first version keeps its jobs and frames and gets the newer tables."""
     with sqlite3.connect(path) as connection:
         connection.executescript(f"{database._MIGRATIONS[0]} PRAGMA user_version = 1;")
         connection.execute(database.add_job(record(1)).sql, attrs.astuple(record(1)))
@@ -620,7 +620,7 @@ OPERATIONS = st.lists(
 @settings(max_examples=50, deadline=None)
 @given(operations=OPERATIONS)
 def test_it_behaves_like_a_dictionary(operations: list[tuple[str, int, int]]) -> None:
-    """Whatever the order of calls, what is read is what a plain dictionary would hold."""
+    """After any sequence of calls, reads return what a plain dictionary would hold."""
     trio.run(_compare_with_model, operations)
 
 

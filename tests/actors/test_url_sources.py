@@ -49,7 +49,7 @@ async def some_frames(system: System, state: JobState) -> JobState:
 
 
 async def test_a_url_gives_the_results_and_pictures_of_its_file(system: System, host: MediaServer) -> None:
-    """The same frames, the same picture on demand, and the video with what was found."""
+    """The same frames, the same picture on demand, and the annotated video."""
     local, remote = await run_job(system, "motion"), await run_job(system, "motion", source=host.url("clip.mp4"))
     assert (remote.status, remote.frames_done, remote.progress) == ("done", CLIP_FRAMES, 100)
     assert await frames_of(system, remote) == await frames_of(system, local)
@@ -61,7 +61,7 @@ async def test_a_url_gives_the_results_and_pictures_of_its_file(system: System, 
 
 
 async def test_a_host_that_is_not_allowed_is_refused_before_the_job_is_taken(system: System, host: MediaServer) -> None:
-    """The source is named as what is wrong, and nobody is asked for anything."""
+    """The error names the source, and no host is asked."""
     with pytest.raises(InvalidRequest) as caught:
         await submit(system, "motion", source=f"http://localhost:{host.server_port}/clip.mp4")
     assert [error.path for error in caught.value.errors] == ["source"]
@@ -88,7 +88,7 @@ async def test_a_live_stream_is_followed_and_cannot_be_wound_back(system: System
 async def test_the_next_server_opens_the_sources_that_are_left_at_the_same_time(
     settings: Settings, host: MediaServer
 ) -> None:
-    """One that does not answer holds up nobody else: here each answers only once both are asked."""
+    """A source that does not answer does not delay others: here each answers only once both were asked."""
     async with open_system(settings) as system:
         left = [await submit(system, "slow", source=host.url("clip.mp4")) for _ in range(2)]
     host.meeting = threading.Barrier(len(left), action=lambda: setattr(host, "meeting", None), timeout=30)
@@ -99,7 +99,7 @@ async def test_the_next_server_opens_the_sources_that_are_left_at_the_same_time(
 async def test_the_next_server_goes_on_with_a_url_but_not_with_a_live_stream(
     settings: Settings, host: MediaServer
 ) -> None:
-    """Each frame of the file comes once; of the stream nobody can tell what was missed, so the job says that."""
+    """Each frame of the file comes once; a stream cannot be resumed, and its job says so."""
     host.pace_s = 0.01
     async with open_system(settings) as system:
         file = await some_frames(system, await submit(system, "slow", source=host.url("clip.mp4")))
