@@ -23,11 +23,11 @@ STALL_S = 60.0
 CLOSE_GRACE_S = 1.0
 """The time limit for closing the transport; only a client that is far behind needs any."""
 BATCH_BYTES = 64 * 1024
-"""The most that is sent at once to a client that is behind: messages that wait longer can still be dropped."""
+"""The most bytes sent at once to a client that is behind: messages that wait longer can still be dropped."""
 
 
 class Transport(Protocol):
-    """The connection to one client: all in which WebSocket and server-sent events differ.
+    """The connection to one client, by WebSocket or by server-sent events.
 
     A message is text in UTF-8, or a BinaryMessage.
     """
@@ -72,8 +72,8 @@ class ClientSession:
 
     First comes the metadata of each plugin, then the messages since ``last_event_id``. Without that id, or if some of
     those messages are no longer kept, the state of the active jobs comes too. Then come live messages, each once. A
-    message for this client alone repeats the id of the newest message that the client has, with all before it: so the
-    client can always reconnect with the last id it saw.
+    message for this client alone repeats the id of the message before it, so that the client can always reconnect with
+    the last id it saw.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from kinora.actors.errors import FieldError, InvalidRequest
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 5.0
-"""The time to wait for a lock, which another program may hold that looks at the file."""
+"""The time to wait for a lock that another program holds on the file."""
 LARGEST = 2**63 - 1
 """The largest integer that SQLite takes."""
 ALL = -1

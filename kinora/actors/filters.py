@@ -153,9 +153,9 @@ def _images(given: Sequence[str], errors: list[FieldError]) -> str:
 
 
 def next_due(due: float | None, interval_s: float, now: float) -> float:
-    """Return when the next one is due after one at ``now`` that was due at ``due``.
+    """Return when the next item is due, after one at ``now`` that was due at ``due``.
 
-    After a late one the next interval is shorter, so that the rate holds.
+    The interval after a late item is shorter, so that the rate holds.
     """
     on_time = (now if due is None else due) + interval_s
     return on_time if on_time > now else now + interval_s

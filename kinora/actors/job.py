@@ -50,7 +50,7 @@ from kinora.runtime.actor import ActorGone
 log = structlog.get_logger()
 
 PROGRESS_BEFORE_DONE = 99
-"""The highest progress before a job is done, which takes its plugins' ``finalize`` and its stored frames."""
+"""The highest progress of a job that is not done. It is done after ``finalize``, with all its frames stored."""
 CRASHED = "An internal error stopped the job; the server's log has the details."
 
 
@@ -151,7 +151,7 @@ class Job:
     def note_store_failing(self, reason: str) -> None:
         """Warn that results cannot be stored now: the job goes on while there is room for frames, and then waits."""
         if self._status in {"running", "paused"}:
-            message = f"{reason}. The job goes on, and its results will be stored once that works"
+            message = f"{reason}. The job goes on, and its results will be stored once the disk can be written"
             self._warn(Code.STORE_FAILING, message, "high")
 
     # Questions

@@ -31,7 +31,7 @@ from kinora.runtime.actor import ActorGone
 COMMIT_TIMEOUT_S = 0.1
 """The time that the answer to a cancel waits for the store; the job's processes are gone by then."""
 UNDO_GRACE_S = 2.0
-"""The time for removing a job from the store that could not be acknowledged."""
+"""The time for removing a job that could not be acknowledged from the store."""
 SETTLE_GRACE_S = 2.0
 """The time for storing a job's end, also if the server is ending."""
 RETRY_AFTER_S = 10
@@ -112,7 +112,7 @@ class JobManager:
     async def submit(
         self, request: JobRequest, *, upload: Path | None = None, idempotency_key: str | None = None
     ) -> Submitted:
-        """Accept a job; it is on disk when this returns. An ``idempotency_key`` used before gives the job of that time.
+        """Accept a job; it is on disk when this returns. A known ``idempotency_key`` gives the job of its first use.
 
         Raises:
             InvalidRequest, UnsupportedSource, TooLarge: see :meth:`JobFactory.plan`.

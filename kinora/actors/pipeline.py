@@ -58,7 +58,7 @@ class PipelineSpec:
     device: Resolution
     """The device to use, resolved from the requested one."""
     ring_bytes: int
-    """The size in bytes that the ring should not exceed; two slots are its least size all the same."""
+    """The size in bytes that the ring should not exceed; it has at least two slots in any case."""
 
 
 class Pipeline:

@@ -75,7 +75,7 @@ class CommandQueue:
 
 @attrs.frozen
 class Prepared:
-    """All plugins are prepared or disabled; the first frame follows."""
+    """All plugins are prepared or disabled; reading begins."""
 
 
 @attrs.frozen

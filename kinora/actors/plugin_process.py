@@ -22,7 +22,7 @@ from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, Wor
 
 ADDRESS_SPACE_FACTOR = 4
 """Threads, allocators and mapped files reserve more than they use."""
-NO_MESSAGE = "its process sent bytes that are not a message"
+NOT_A_MESSAGE = "its process sent bytes that are not a message"
 
 Hear = Callable[[Note], Awaitable[None]]
 """Called with each note that the plugin sends before its answer."""
@@ -51,7 +51,7 @@ class ProcessSpec:
     threads: int
     """The most threads that its libraries may use."""
     memory_limit: int | None
-    """The most bytes that its process and its children may have resident; None if the plugin declares no limit."""
+    """The most bytes that its process and its descendants may have resident; None if the plugin declares no limit."""
 
     def address_space(self, device: str) -> int | None:
         """Return a hard cap in bytes against large allocations between two checks of the resident memory.
@@ -81,7 +81,7 @@ class Process(Protocol):
         """Finalize the plugin."""
 
     async def aclose(self) -> bytes:
-        """End the process with its children, and return its output. Bounded in time; completes even if cancelled."""
+        """End the process with its descendants, and return its output. Bounded in time; completes even if cancelled."""
 
 
 class PluginProcess:
@@ -158,7 +158,7 @@ class PluginProcess:
         except WorkerGone as error:
             raise PluginDied(Code.PLUGIN_MEMORY if error.over_memory else Code.PLUGIN_CRASH, str(error)) from error
         except (ProtocolError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise PluginDied(Code.PLUGIN_CRASH, NO_MESSAGE) from error
+            raise PluginDied(Code.PLUGIN_CRASH, NOT_A_MESSAGE) from error
 
 
 def _checked(answer: protocol.Answer | Note) -> protocol.Answer | Note:

@@ -27,7 +27,7 @@ def integer(lowest: int, highest: int) -> Reader:
     """Return a reader that accepts whole numbers from ``lowest`` to ``highest``."""
 
     def read(value: Any, _type: Any) -> int:
-        # bool is a subclass of int, and 1.0 equals 1; neither is a whole number in JSON.
+        # bool is a subclass of int, and 1.0 equals 1; both are refused.
         if type(value) is not int or not lowest <= value <= highest:
             raise Refused(f"must be a whole number from {lowest:,} to {highest:,}")
         return value

@@ -25,7 +25,7 @@ class Stills:
         self._places = trio.CapacityLimiter(AT_ONCE)
 
     async def make(self, location: str, index: int, frame: bytes | None) -> bytes:
-        """Return the frame of this index as JPEG; the results in ``frame``, a FrameData as JSON, are drawn on it.
+        """Return the frame of this index as JPEG, with the results in ``frame`` drawn on it, a FrameData as JSON.
 
         Raises:
             NotFound: the source is gone or has no such frame.

@@ -205,7 +205,7 @@ class Store:
         self._work.unpark_all()
 
     async def flush(self) -> None:
-        """Wait until all frames that were put before are on disk, however long the disk cannot be written."""
+        """Wait, without a time limit, until all frames that were put before are on disk."""
         await trio.lowlevel.checkpoint()
         self._require_running()
         target = self._put
@@ -425,7 +425,7 @@ class Store:
             raise ActorGone("the store does not run")
 
     def _reason(self, error: sqlite3.Error) -> str:
-        return f"Jobs cannot be stored ({error}): see that the disk of {self._path} has room and can be written"
+        return f"Jobs cannot be stored ({error}): check that the disk of {self._path} has room and can be written"
 
 
 __all__ = ["DatabaseUnusable", "JobRecord", "Store", "StoreFailing", "StoreStatistics"]

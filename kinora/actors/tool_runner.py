@@ -87,7 +87,7 @@ class ToolRunner:
         self._status: StageStatus | None = None
         self._prepared = False
         self._frame_id: str | None = None
-        """The frame that the plugin works on, for warnings; None before and after the frames."""
+        """The frame that the plugin works on, for warnings; None while it prepares or finalizes."""
         self._frames = 0
         self._restarts = 0
         self._slow = False

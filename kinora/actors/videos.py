@@ -34,7 +34,7 @@ class Videos:
         """Return an MP4 of the pictures whose FrameData are in ``pages``, open for reading; closing it deletes it.
 
         Raises:
-            NotFound: the source is gone, or none of the pictures can be read.
+            NotFound: the source is gone, or there are no such pictures.
         """
         async with self._places:
             with TemporaryDirectory(prefix="video-", dir=self._folder) as name:

@@ -70,7 +70,7 @@ def _settle() -> None:
 
 
 def _use_threads(threads: int) -> None:
-    """Set the threads of OpenCV, and of libraries that are not loaded yet by the environment; numpy stays at one."""
+    """Set the threads of OpenCV and, by the environment, of libraries not loaded yet; numpy stays at one."""
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(threads)

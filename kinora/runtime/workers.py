@@ -87,14 +87,14 @@ class Worker:
         self.name = name
         self.pid = 0
         self.memory_limit = memory_limit
-        """The most bytes that it and its children may have resident; beyond that it is killed."""
+        """The most bytes that it and its descendants may have resident; beyond that it is killed."""
         self.over_memory: str | None = None
         """A phrase for users if it was killed for its use of memory."""
         self.status: int | None = None
         """The exit code, or minus the signal's number; None while it runs."""
         self.log = log
         self.gone = trio.Event()
-        """Set once its process and all its children are gone; its log is complete then."""
+        """Set once its process and all its descendants are gone; its log is complete then."""
         self.stuck = False
         """True if its process could not be killed."""
         self.forked = trio.Event()
@@ -148,7 +148,7 @@ class Worker:
         """End the worker: close the channel, send SIGTERM after the grace period, then SIGKILL.
 
         ``grace_s`` is the grace period; None stands for that of the fork server. Returns whether the process is gone
-        with all its children. False means that it is stuck in the kernel: it was still there ``KILL_GRACE_S`` after
+        with all its descendants. False means that it is stuck in the kernel: it was still there ``KILL_GRACE_S`` after
         SIGKILL. Completes even if cancelled; each wait is bounded.
         """
         with contextlib.suppress(OSError, trio.ClosedResourceError):
@@ -182,7 +182,7 @@ class Worker:
         self.status = status
         self._exited.set()
         with contextlib.suppress(OSError, trio.ClosedResourceError):
-            # A child may still hold the other end: this wakes a task that waits in receive.
+            # A descendant may still hold the other end: this wakes a task that waits in receive.
             self._socket.shutdown(socket.SHUT_RDWR)
 
 
@@ -332,7 +332,7 @@ class ForkServer:
     async def worker(
         self, program: Program[Request, Answer], name: str, *, memory_limit: int | None = None
     ) -> AsyncIterator[Conversation[Request, Answer]]:
-        """Run ``program`` in a worker, stopped with all its children when the block is left, also if cancelled.
+        """Run ``program`` in a worker, stopped with all its descendants when the block is left, also if cancelled.
 
         Raises as :meth:`fork`.
         """

@@ -41,7 +41,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_without_the_inspector_jobs_run_without_timings(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The inspector cannot be made: the job is done with all its frames, its timings are null, and the system says why."""
+    """If the inspector cannot be made, the job has all its frames, its timings are null, and the system says why."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("fault injected")
