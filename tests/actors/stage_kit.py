@@ -1,0 +1,250 @@
+"""One stage on its own: a plugin's process that acts by a script, and all that its ToolRunner makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Literal
+
+import attrs
+import trio
+
+from kinora.actors.device_health import DeviceHealth
+from kinora.actors.inspector import Inspector, NullInspector
+from kinora.actors.messages import Code, FramePayload, Payload, PluginStatusPayload, WarningPayload
+from kinora.actors.plugin_process import Hear, PluginDied
+from kinora.actors.plugin_records import PluginRecord
+from kinora.actors.ticket import FrameTicket
+from kinora.actors.tool_runner import StageSpec, ToolRunner
+from kinora.actors.warnings import WarningLog
+from kinora.plugins.protocol import Done, Note, Raised
+from kinora.runtime.frames import FrameRing
+
+PLUGIN, JOB = "greedy", "job-1"
+RESULT = b'{"found": 1}'
+DONE = Done(result=None, run_ms=1.0)
+FOUND = Done(result=RESULT, run_ms=4.0)
+RAISED = Raised(message="ValueError: not this one", traceback="Traceback …", run_ms=2.0)
+NO_DEVICE = Raised(message="RuntimeError: out of memory", traceback="", run_ms=2.0, device_failed=True)
+CRASH = PluginDied(Code.PLUGIN_CRASH, "its process ended with exit code 3")
+HANG: Literal["hang"] = "hang"
+
+Ending = Done | Raised | PluginDied | Literal["hang"]
+
+
+@attrs.frozen
+class Act:
+    """What the process does with one request: it sends notes, takes its time, and comes to an ending."""
+
+    ending: Ending
+    notes: tuple[Note, ...] = ()
+    takes_s: float = 0.0
+
+
+class FakeProcess:
+    """A Process that plays an act for each request, in order; when there are no more, it succeeds.
+
+    It insists that requests come one at a time, and only while the process is there.
+    """
+
+    def __init__(
+        self,
+        *,
+        prepare: Sequence[Act | Ending] = (),
+        frames: Sequence[Act | Ending] = (),
+        finalize: Act | Ending = DONE,
+        last_words: bytes = b"",
+    ) -> None:
+        self.calls: list[str] = []
+        """All requests, in order."""
+        self.starts: list[float] = []
+        """When a process was started, on Trio's clock."""
+        self.ends: list[float] = []
+        """When one was ended."""
+        self._prepare, self._frames, self._finalize = list(prepare), list(frames), finalize
+        self._last_words = last_words
+        self._busy = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process to end."""
+        return len(self.starts) > len(self.ends)
+
+    @property
+    def output(self) -> bytes:
+        """See Process, also for the methods below."""
+        return self._last_words if self.alive else b""
+
+    async def prepare(self, device: str, ring: FrameRing, hear: Hear) -> Done | Raised:
+        """Start."""
+        assert not self.alive, "the last process was not ended"
+        assert ring.fd >= 0
+        self.starts.append(trio.current_time())
+        return await self._play(f"prepare {device}", self._prepare.pop(0) if self._prepare else DONE, hear)
+
+    async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
+        """Look at a frame."""
+        return await self._play(f"frame {ticket.index}", self._frames.pop(0) if self._frames else FOUND, hear)
+
+    async def finalize(self, hear: Hear) -> Done | Raised:
+        """Sum up."""
+        return await self._play("finalize", self._finalize, hear)
+
+    async def aclose(self) -> bytes:
+        """End, whatever happens."""
+        with trio.CancelScope(shield=True):
+            await trio.lowlevel.checkpoint()
+        if not self.alive:
+            return b""
+        self.ends.append(trio.current_time())
+        return self._last_words
+
+    async def _play(self, call: str, act: Act | Ending, hear: Hear) -> Done | Raised:
+        assert self.alive, "there is no process"
+        assert not self._busy, "it was not done with the last request"
+        self.calls.append(call)
+        if not isinstance(act, Act):
+            act = Act(act)
+        self._busy = True
+        try:
+            for note in act.notes:
+                await hear(note)
+            await trio.sleep(act.takes_s)
+            if isinstance(act.ending, str):
+                await trio.sleep_forever()
+            if isinstance(act.ending, PluginDied):
+                raise act.ending
+        finally:
+            self._busy = False
+        return act.ending
+
+
+def frame(index: int) -> FrameTicket:
+    """A frame that is put in front of a stage now."""
+    return FrameTicket(slot=0, index=index, timestamp_ms=index * 40.0, width=1, height=1)
+
+
+class Stage:
+    """A ToolRunner with a fake process and everything that it writes to."""
+
+    def __init__(
+        self,
+        process: FakeProcess,
+        *,
+        inspector: Inspector | None = None,
+        device_health: DeviceHealth | None = None,
+        device: str = "cpu",
+        plugin_timeout_ms: int = 1_000,
+        prepare_timeout_ms: int = 5_000,
+        max_failures: int = 3,
+        max_errors: int = 3,
+        tell_takes_s: float = 0.0,
+    ) -> None:
+        self.process = process
+        self.warnings = WarningLog(JOB)
+        self.record = PluginRecord()
+        self.told: list[Payload] = []
+        self._tell_takes_s = tell_takes_s
+        self.passed_on: list[FrameTicket] = []
+        """The frames that have left the stage."""
+        spec = StageSpec(
+            job_id=JOB,
+            plugin=PLUGIN,
+            options={"size": 3},
+            device=device,
+            plugin_timeout_ms=plugin_timeout_ms,
+            prepare_timeout_ms=prepare_timeout_ms,
+            max_failures=max_failures,
+            max_errors=max_errors,
+        )
+        self.runner = ToolRunner(
+            spec,
+            process=process,
+            inspector=inspector or NullInspector(),
+            warnings=self.warnings,
+            device_health=device_health or DeviceHealth(60.0),
+            record=self.record,
+        )
+        self.entrance, self.inbox = trio.open_memory_channel[FrameTicket](1)
+        self.outbox, self.exit = trio.open_memory_channel[FrameTicket](1)
+
+    async def tell(self, payload: Payload) -> None:
+        """Take what the runner tells."""
+        await trio.sleep(self._tell_takes_s)
+        self.told.append(payload)
+
+    async def run_alone(  # noqa: ASYNC128 - the runner says it
+        self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Run it, while the test puts frames in and takes them out."""
+        with closing(FrameRing(2, 3)) as ring:
+            await self.runner.run(ring, self.inbox, self.outbox, self.tell, task_status=task_status)
+
+    async def run(  # noqa: ASYNC128 - as above
+        self, frames: int = 0, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Put so many frames through the stage, and see to it that nothing is left of its process."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._put, frames)
+            nursery.start_soon(self._take)
+            await self.run_alone(task_status)
+        self.check_closed()
+
+    async def cancelled_after(self, seconds: float, frames: int = 0) -> None:
+        """Do the same, but cancel it meanwhile."""
+        with trio.move_on_after(seconds) as scope:
+            await self.run(frames)
+        assert scope.cancelled_caught
+        self.check_closed()
+
+    def check_closed(self) -> None:
+        """Each process that was started has been ended, once, and the channels of the stage are closed."""
+        assert not self.process.alive
+        assert len(self.process.ends) == len(self.process.starts)
+        assert self.inbox.statistics().open_receive_channels == 0
+        assert self.outbox.statistics().open_send_channels == 0
+
+    @property
+    def indexes(self) -> list[int]:
+        """Of the frames that have left the stage."""
+        return [ticket.index for ticket in self.passed_on]
+
+    @property
+    def with_result(self) -> list[int]:
+        """The frames that bear this plugin's result."""
+        return [ticket.index for ticket in self.passed_on if PLUGIN in ticket.results]
+
+    @property
+    def statuses(self) -> list[str]:
+        """In the order in which they were told."""
+        return [payload.status for payload in self.told if isinstance(payload, PluginStatusPayload)]
+
+    @property
+    def healths(self) -> list[str]:
+        """Those told with the statuses."""
+        return [payload.health for payload in self.told if isinstance(payload, PluginStatusPayload)]
+
+    @property
+    def frames_told(self) -> list[FramePayload]:
+        """The results that were told."""
+        return [payload for payload in self.told if isinstance(payload, FramePayload)]
+
+    @property
+    def warned(self) -> list[tuple[Code, str, str | None]]:
+        """Code, severity and frame of each warning that was told."""
+        return [(w.code, w.severity, w.frame_id) for w in self.told if isinstance(w, WarningPayload)]
+
+    @property
+    def codes(self) -> list[Code]:
+        """Of the warnings that were told."""
+        return [code for code, _, _ in self.warned]
+
+    async def _put(self, frames: int) -> None:
+        with self.entrance:
+            for index in range(frames):
+                await self.entrance.send(frame(index))
+
+    async def _take(self) -> None:
+        with self.exit:
+            async for ticket in self.exit:
+                self.passed_on.append(ticket)

@@ -1,0 +1,604 @@
+"""What a stage makes of its plugin's process: time-outs, restarts, the breaker, the CPU, on the virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from kinora.actors.device_health import DeviceHealth
+from kinora.actors.inspector import Inspector, NullInspector, PluginInspector
+from kinora.actors.messages import Code, PartialResultPayload, PluginStatusPayload, WarningPayload
+from kinora.actors.models import TimingSummary
+from kinora.actors.plugin_process import PluginDied
+from kinora.actors.tool_runner import FINALIZE_TIMEOUT_MS
+from kinora.plugins.api import PluginMetadata
+from kinora.plugins.protocol import Done, Partial, Warned
+from tests.actors.stage_kit import (
+    CRASH,
+    DONE,
+    FOUND,
+    HANG,
+    JOB,
+    NO_DEVICE,
+    PLUGIN,
+    RAISED,
+    RESULT,
+    Act,
+    Ending,
+    FakeProcess,
+    Stage,
+    frame,
+)
+
+GPU = "cuda:0"
+
+
+@pytest.fixture(params=["without an inspector", "with an inspector"])
+def inspector(request: pytest.FixtureRequest) -> Inspector:
+    """None, or one on the virtual clock: the policy is the same."""
+    if request.param == "without an inspector":
+        return NullInspector()
+    return PluginInspector(JOB, {PLUGIN: PluginMetadata(name=PLUGIN)}, trio.current_time)
+
+
+def intervals(times: list[float]) -> list[float]:
+    """Seconds from each to the next, to the millisecond."""
+    return [round(later - earlier, 3) for earlier, later in pairwise(times)]
+
+
+def lifetimes(process: FakeProcess) -> list[float]:
+    """How long each of its processes has lived, to the millisecond."""
+    return [round(end - start, 3) for start, end in zip(process.starts, process.ends, strict=True)]
+
+
+# All is well
+
+
+async def test_frames_go_through_in_order_and_are_told(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """Prepared once, each frame looked at once, its result in its ticket and told, then summed up."""
+    stage = Stage(FakeProcess(finalize=Done(result=b'{"total": 3}', run_ms=1.0)), inspector=inspector)
+    await stage.run(frames=3)
+    assert stage.process.calls == ["prepare cpu", "frame 0", "frame 1", "frame 2", "finalize"]
+    assert [(ticket.index, ticket.results) for ticket in stage.passed_on] == [(n, {PLUGIN: RESULT}) for n in range(3)]
+    assert stage.statuses == ["started", "running", "running", "running", "completed"]
+    assert set(stage.healths) == {"ok"}
+    assert [frame.index for frame in stage.frames_told] == [0, 1, 2]
+    assert stage.warned == []
+
+
+async def test_a_result_is_told_with_all_that_belongs_to_it(autojump_clock: MockClock) -> None:
+    """The frame, the device, the plugin's own time, how long the frame waited, and where its picture is."""
+    stage = Stage(FakeProcess(prepare=[Act(DONE, takes_s=0.75)]))
+    await stage.run(frames=1)
+    (told,) = stage.frames_told
+    assert (told.job_id, told.plugin, told.frame_id, told.data) == (JOB, PLUGIN, "frame-000000", msgspec.Raw(RESULT))
+    assert (told.device_used, told.timing_ms, told.queue_ms) == ("cpu", 4.0, 750.0)
+    assert told.image_url == "/v1/jobs/job-1/frames/0.jpg"
+
+
+async def test_a_frame_that_passes_on_begins_to_wait_anew(autojump_clock: MockClock) -> None:
+    """What it has waited for one stage is not what it waits for the next one."""
+    stage = Stage(FakeProcess(frames=[Act(FOUND, takes_s=0.5)]))
+    began = trio.current_time()
+    await stage.run(frames=1)
+    assert [ticket.queued_at - began for ticket in stage.passed_on] == [0.5]
+
+
+async def test_nothing_found_is_no_result(autojump_clock: MockClock) -> None:
+    """A frame on which the plugin has nothing to say passes on without a result, and counts as looked at."""
+    stage = Stage(FakeProcess(frames=[DONE]))
+    await stage.run(frames=2)
+    assert stage.with_result == [1]
+    assert (stage.runner.state().frames, stage.warned) == (2, [])
+
+
+async def test_what_it_sums_up_is_told_and_kept(autojump_clock: MockClock) -> None:
+    """The result of finalize is a partial result, and stays in the stage's state."""
+    stage = Stage(FakeProcess(finalize=Done(result=b'{"total": 3}', run_ms=1.0)))
+    await stage.run()
+    assert [p.result for p in stage.told if isinstance(p, PartialResultPayload)] == [msgspec.Raw(b'{"total": 3}')]
+    assert stage.runner.state().finalize == msgspec.Raw(b'{"total": 3}')
+
+
+async def test_notes_are_told_before_the_answer(autojump_clock: MockClock) -> None:
+    """A warning and a partial result of the plugin's own come at once, with the frame it is at."""
+    notes = (Warned(message="halfway", severity="high"), Partial(result=b'{"so": "far"}'))
+    stage = Stage(FakeProcess(prepare=[Act(DONE, notes[:1])], frames=[Act(FOUND, notes)]))
+    await stage.run(frames=1)
+    assert [type(payload).__name__ for payload in stage.told] == [
+        "PluginStatusPayload",
+        "WarningPayload",  # the first time it occurred it was in prepare
+        "PartialResultPayload",
+        "FramePayload",
+        "PluginStatusPayload",
+        "PluginStatusPayload",
+    ]
+    assert stage.warned == [(Code.PLUGIN_WARNING, "high", None)]
+    assert stage.warnings.count(PLUGIN) == 2
+
+
+async def test_it_is_ready_once_it_is_prepared_or_given_up(autojump_clock: MockClock) -> None:
+    """Whoever starts the stage waits for prepare, with all its attempts."""
+    for prepare, ready_after_s in (([Act(DONE, takes_s=3.0)], 3.0), ([CRASH] * 3, 0.1 + 0.2)):
+        stage = Stage(FakeProcess(prepare=prepare))
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(stage.run)
+            assert trio.current_time() - began == pytest.approx(ready_after_s)
+
+
+# Restarts and the breaker
+
+
+@pytest.mark.parametrize(("in_prepare", "at_frames"), [(8, 0), (0, 8)], ids=["in prepare", "at frames"])
+async def test_a_process_that_keeps_dying_is_started_again_more_and_more_slowly(
+    autojump_clock: MockClock, inspector: Inspector, in_prepare: int, at_frames: int
+) -> None:
+    """After 0.1 s, twice that each time, up to 2 s; preparing it well in between is no success."""
+    process = FakeProcess(prepare=[CRASH] * in_prepare, frames=[CRASH] * at_frames)
+    stage = Stage(process, max_failures=8, inspector=inspector)
+    await stage.run(frames=10)
+    assert intervals(stage.process.starts) == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+    assert stage.runner.state().restarts == 7
+    assert stage.statuses[-1] == "failed"
+
+
+@pytest.mark.parametrize("ending", [CRASH, HANG], ids=["dies", "hangs"])
+async def test_after_max_failures_in_a_row_it_is_disabled(
+    autojump_clock: MockClock, inspector: Inspector, ending: Ending
+) -> None:
+    """Deaths and time-outs alike: it says so once, all frames pass on, and it is started no more."""
+    stage = Stage(FakeProcess(frames=[ending] * 9), max_failures=3, inspector=inspector)
+    await stage.run(frames=6)
+    assert stage.process.calls == [f"{call} {at}" for n in range(3) for call, at in (("prepare", "cpu"), ("frame", n))]
+    assert stage.indexes == [0, 1, 2, 3, 4, 5]
+    assert stage.with_result == []
+    assert stage.statuses == ["started", "failed"]
+    assert stage.codes[-1] == Code.PLUGIN_DISABLED
+    state = stage.runner.state()
+    assert (state.status, state.health, state.failures, state.restarts, state.frames) == ("failed", "failed", 3, 2, 0)
+    assert stage.record.health == "failed"
+
+
+async def test_it_is_disabled_by_its_last_frame_too(autojump_clock: MockClock) -> None:
+    """There is no later frame that would have to bring it out."""
+    stage = Stage(FakeProcess(frames=[FOUND, CRASH]), max_failures=1)
+    await stage.run(frames=2)
+    assert stage.statuses == ["started", "running", "failed"]
+    assert stage.codes == [Code.PLUGIN_CRASH, Code.PLUGIN_DISABLED]
+
+
+async def test_a_success_in_between_saves_it(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """Two deaths, a success, two deaths: with three in a row allowed it goes on, and the back-off begins anew."""
+    stage = Stage(FakeProcess(frames=[CRASH, CRASH, FOUND, CRASH, CRASH]), max_failures=3, inspector=inspector)
+    await stage.run(frames=7)
+    assert stage.with_result == [2, 5, 6]
+    assert intervals(stage.process.starts) == [0.1, 0.2, 0.1, 0.2]
+    assert stage.statuses[-1] == "completed"
+    assert Code.PLUGIN_DISABLED not in stage.codes
+    assert stage.runner.state().health == "ok"
+
+
+async def test_the_frame_it_died_on_is_not_tried_again(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """It passes on without a result, and the new process begins with the next one."""
+    stage = Stage(FakeProcess(frames=[FOUND, CRASH]), inspector=inspector)
+    await stage.run(frames=3)
+    assert stage.process.calls == ["prepare cpu", "frame 0", "frame 1", "prepare cpu", "frame 2", "finalize"]
+    assert (stage.indexes, stage.with_result) == ([0, 1, 2], [0, 2])
+    assert stage.warned == [(Code.PLUGIN_CRASH, "high", "frame-000001")]
+    assert stage.healths == ["ok", "ok", "ok", "ok"]
+
+
+async def test_it_is_degraded_until_it_works_again(autojump_clock: MockClock) -> None:
+    """Between a death and the next success the state says so."""
+    stage = Stage(FakeProcess(prepare=[DONE, Act(DONE, takes_s=2.0)], frames=[CRASH]))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run, 2)
+        await trio.sleep(1.0)
+        assert stage.runner.state().health == "degraded"
+    assert stage.runner.state().health == "ok"
+
+
+async def test_exceptions_in_a_row_disable_it_without_a_restart(
+    autojump_clock: MockClock, inspector: Inspector
+) -> None:
+    """Its process is sound and stays; the last exception is told before the end of its work."""
+    stage = Stage(FakeProcess(frames=[RAISED] * 9), max_errors=4, max_failures=1, inspector=inspector)
+    await stage.run(frames=6)
+    assert stage.process.calls == ["prepare cpu", "frame 0", "frame 1", "frame 2", "frame 3"]
+    assert (stage.indexes, stage.with_result) == ([0, 1, 2, 3, 4, 5], [])
+    assert stage.statuses == ["started", "running", "running", "running", "failed"]
+    assert stage.warned == [
+        (Code.PLUGIN_ERROR, "medium", "frame-000000"),
+        (Code.PLUGIN_DISABLED, "high", "frame-000003"),
+    ]
+    state = stage.runner.state()
+    assert (state.failures, state.restarts, state.frames, state.health) == (4, 0, 4, "failed")
+
+
+async def test_a_success_between_exceptions_saves_it(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """Only those in a row count."""
+    frames: list[Ending] = [RAISED, RAISED, FOUND, RAISED, RAISED, DONE, RAISED, RAISED]
+    stage = Stage(FakeProcess(frames=frames), max_errors=3, inspector=inspector)
+    await stage.run(frames=9)
+    assert stage.with_result == [2, 8]
+    assert stage.statuses[-1] == "completed"
+    assert Code.PLUGIN_DISABLED not in stage.codes
+    assert stage.runner.state().failures == 6
+
+
+async def test_deaths_and_exceptions_are_counted_apart(autojump_clock: MockClock) -> None:
+    """Two of each leave it at work where three of one kind would not."""
+    stage = Stage(FakeProcess(frames=[RAISED, CRASH, RAISED, CRASH]), max_failures=3, max_errors=3)
+    await stage.run(frames=5)
+    assert stage.with_result == [4]
+    assert stage.runner.state().failures == 4
+
+
+async def test_a_plugin_that_raises_in_prepare_is_tried_again_like_a_crash(autojump_clock: MockClock) -> None:
+    """In a new process each time, until it is given up; the frames pass on."""
+    stage = Stage(FakeProcess(prepare=[RAISED] * 9), max_failures=3, max_errors=1)
+    await stage.run(frames=2)
+    assert stage.process.calls == ["prepare cpu"] * 3
+    assert intervals(stage.process.starts) == [0.1, 0.2]
+    assert stage.statuses == ["started", "failed"]
+    assert stage.warned == [(Code.PLUGIN_ERROR, "high", None), (Code.PLUGIN_DISABLED, "high", None)]
+    assert stage.warnings.texts() == (
+        f"{PLUGIN}: prepare: ValueError: not this one (3 times)",
+        f"{PLUGIN}: failed 3 times, the last ones in a row; this job goes on without it",
+    )
+
+
+async def test_a_plugin_that_was_given_up_in_prepare_lets_all_frames_pass(autojump_clock: MockClock) -> None:
+    """At once, and it is not asked to sum up."""
+    stage = Stage(FakeProcess(prepare=[CRASH]), max_failures=1)
+    began = trio.current_time()
+    await stage.run(frames=50)
+    assert stage.indexes == list(range(50))
+    assert trio.current_time() == began
+    assert stage.process.calls == ["prepare cpu"]
+
+
+# Time-outs
+
+
+async def test_a_frame_that_takes_too_long_ends_the_process_at_its_deadline(
+    autojump_clock: MockClock, inspector: Inspector
+) -> None:
+    """To the millisecond; the frame passes on and the next process takes the next one."""
+    stage = Stage(FakeProcess(frames=[HANG]), plugin_timeout_ms=250, inspector=inspector)
+    await stage.run(frames=2)
+    assert lifetimes(stage.process) == [0.25, 0.0]
+    assert intervals(stage.process.starts) == [0.35]
+    assert stage.with_result == [1]
+    assert stage.warned == [(Code.PLUGIN_TIMEOUT, "high", "frame-000000")]
+    assert stage.warnings.texts() == (f"{PLUGIN}: no answer within 250 ms; its process was killed",)
+
+
+async def test_a_prepare_that_takes_too_long_has_a_deadline_of_its_own(
+    autojump_clock: MockClock, inspector: Inspector
+) -> None:
+    """The one for prepare, not the one for frames."""
+    stage = Stage(FakeProcess(prepare=[HANG]), plugin_timeout_ms=250, prepare_timeout_ms=1500, inspector=inspector)
+    await stage.run(frames=1)
+    assert lifetimes(stage.process) == [1.5, 0.0]
+    assert stage.warned == [(Code.PLUGIN_TIMEOUT, "high", None)]
+    assert stage.with_result == [0]
+
+
+async def test_just_in_time_is_in_time(autojump_clock: MockClock) -> None:
+    """Answers shortly before the deadlines are answers."""
+    process = FakeProcess(prepare=[Act(DONE, takes_s=1.499)], frames=[Act(FOUND, takes_s=0.249)])
+    stage = Stage(process, plugin_timeout_ms=250, prepare_timeout_ms=1500)
+    await stage.run(frames=1)
+    assert (stage.with_result, stage.warned) == ([0], [])
+
+
+async def test_each_frame_has_the_whole_time(autojump_clock: MockClock) -> None:
+    """A plugin that needs most of its time for each of many frames is not too slow."""
+    stage = Stage(FakeProcess(frames=[Act(FOUND, takes_s=0.2)] * 10), plugin_timeout_ms=250)
+    await stage.run(frames=10)
+    assert (len(stage.with_result), stage.warned) == (10, [])
+
+
+# The device
+
+
+async def test_no_device_in_prepare(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """It begins anew on the CPU at once, which is no failure of the plugin, and costs no frame."""
+    stage = Stage(FakeProcess(prepare=[NO_DEVICE]), device=GPU, max_failures=1, max_errors=1, inspector=inspector)
+    await stage.run(frames=2)
+    assert stage.process.calls == [f"prepare {GPU}", "prepare cpu", "frame 0", "frame 1", "finalize"]
+    assert intervals(stage.process.starts) == [0.0]
+    assert stage.with_result == [0, 1]
+    assert stage.warned == [(Code.DEVICE_FALLBACK, "medium", None)]
+    assert stage.runner.fallback_reason == f"{GPU} failed: {NO_DEVICE.message}"
+    state = stage.runner.state()
+    assert (state.device_used, state.failures, state.restarts, state.health) == ("cpu", 0, 0, "ok")
+    assert {frame.device_used for frame in stage.frames_told} == {"cpu"}
+
+
+async def test_no_device_at_a_frame(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """That very frame is looked at once more, on the CPU, and so are all later ones."""
+    stage = Stage(FakeProcess(frames=[FOUND, NO_DEVICE]), device=GPU, max_failures=1, max_errors=1, inspector=inspector)
+    await stage.run(frames=3)
+    assert stage.process.calls == [
+        *(f"prepare {GPU}", "frame 0", "frame 1"),
+        *("prepare cpu", "frame 1", "frame 2", "finalize"),
+    ]
+    assert stage.with_result == [0, 1, 2]
+    assert [frame.device_used for frame in stage.frames_told] == [GPU, "cpu", "cpu"]
+    assert stage.warned == [(Code.DEVICE_FALLBACK, "medium", "frame-000001")]
+    assert stage.statuses == ["started", "running", "running", "running", "completed"]
+    state = stage.runner.state()
+    assert (state.frames, state.failures, state.restarts, stage.record.failures) == (3, 0, 0, 0)
+
+
+async def test_from_the_cpu_there_is_no_way_to_fall(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """A device error on the CPU is the plugin's own, before and after the one fallback."""
+    stage = Stage(FakeProcess(frames=[NO_DEVICE] * 9), device=GPU, max_errors=3, inspector=inspector)
+    await stage.run(frames=5)
+    assert stage.process.calls == [
+        *(f"prepare {GPU}", "frame 0"),
+        *("prepare cpu", "frame 0", "frame 1", "frame 2"),
+    ]
+    assert stage.codes == [Code.DEVICE_FALLBACK, Code.PLUGIN_ERROR, Code.PLUGIN_DISABLED]
+    assert stage.indexes == [0, 1, 2, 3, 4]
+
+
+async def test_an_exception_on_the_device_is_no_reason_to_leave_it(autojump_clock: MockClock) -> None:
+    """Nor is a death: the plugin goes on where it was."""
+    stage = Stage(FakeProcess(frames=[RAISED, CRASH]), device=GPU)
+    await stage.run(frames=3)
+    assert stage.process.calls.count("prepare cpu") == 0
+    assert (stage.runner.device, stage.runner.fallback_reason) == (GPU, None)
+
+
+async def test_a_plugin_that_dies_on_the_cpu_as_well_is_given_up(autojump_clock: MockClock) -> None:
+    """The frame it fell back on passes on without a result, and so do the others."""
+    stage = Stage(FakeProcess(prepare=[DONE, *[CRASH] * 9], frames=[NO_DEVICE]), device=GPU, max_failures=2)
+    await stage.run(frames=3)
+    assert stage.process.calls == [f"prepare {GPU}", "frame 0", "prepare cpu", "prepare cpu"]
+    assert (stage.indexes, stage.with_result) == ([0, 1, 2], [])
+    assert stage.statuses == ["started", "failed"]
+
+
+async def test_a_frame_that_kills_it_on_the_cpu_is_tried_no_third_time(autojump_clock: MockClock) -> None:
+    """One try on the device, one on the CPU."""
+    stage = Stage(FakeProcess(frames=[NO_DEVICE, CRASH]), device=GPU)
+    await stage.run(frames=2)
+    assert [call for call in stage.process.calls if call == "frame 0"] == ["frame 0"] * 2
+    assert stage.with_result == [1]
+    assert stage.codes == [Code.DEVICE_FALLBACK, Code.PLUGIN_CRASH]
+
+
+async def test_the_next_stage_waits_for_the_cool_down(autojump_clock: MockClock) -> None:
+    """A device that has failed is left alone by this plugin for its cool-down, to the second, and then tried again."""
+    health = DeviceHealth(60.0)
+    await Stage(FakeProcess(prepare=[NO_DEVICE]), device=GPU, device_health=health).run()
+    begun = {}
+    for wait_s in (0.0, 59.9, 0.1):
+        await trio.sleep(wait_s)
+        stage = Stage(FakeProcess(), device=GPU, device_health=health)
+        await stage.run(frames=1)
+        begun[wait_s] = stage.process.calls[0], stage.codes, stage.warned[:1]
+    on_cpu = ("prepare cpu", [Code.DEVICE_FALLBACK], [(Code.DEVICE_FALLBACK, "medium", None)])
+    assert begun == {0.0: on_cpu, 59.9: on_cpu, 0.1: (f"prepare {GPU}", [], [])}
+
+
+async def test_a_stage_that_begins_on_the_cpu_says_why(autojump_clock: MockClock) -> None:
+    """The reason names the device, how long ago it failed, and with what."""
+    health = DeviceHealth(60.0)
+    health.note_failure(PLUGIN, GPU, "out of memory")
+    await trio.sleep(10)
+    stage = Stage(FakeProcess(), device=GPU, device_health=health)
+    await stage.run()
+    reason = f"{GPU} failed under it 10 s ago and is tried again by the first job after 60 s: out of memory"
+    assert stage.runner.fallback_reason == reason
+    assert stage.warnings.texts() == (f"{PLUGIN}: runs on the CPU from here on, because {reason}",)
+
+
+# Finalize
+
+
+@pytest.mark.parametrize(("prepare_timeout_ms", "limit_s"), [(5_000, 5.0), (3_600_000, FINALIZE_TIMEOUT_MS / 1000)])
+async def test_summing_up_has_its_time(
+    autojump_clock: MockClock, inspector: Inspector, prepare_timeout_ms: int, limit_s: float
+) -> None:
+    """What prepare gets, and never more than 30 s; then its process is ended, and its frames are done."""
+    stage = Stage(FakeProcess(finalize=HANG), prepare_timeout_ms=prepare_timeout_ms, inspector=inspector)
+    await stage.run(frames=1)
+    assert lifetimes(stage.process) == [limit_s]
+    assert stage.warned == [(Code.PLUGIN_TIMEOUT, "high", None)]
+    assert stage.statuses == ["started", "running", "completed"]
+
+
+async def test_a_plugin_that_raises_as_it_sums_up_has_done_its_frames(autojump_clock: MockClock) -> None:
+    """A warning that says where, and completed."""
+    stage = Stage(FakeProcess(finalize=RAISED))
+    await stage.run(frames=1)
+    assert stage.warnings.texts() == (f"{PLUGIN}: finalize: ValueError: not this one",)
+    assert stage.warned == [(Code.PLUGIN_ERROR, "medium", None)]
+    assert stage.statuses[-1] == "completed"
+    assert stage.runner.state().finalize == msgspec.Raw(b"null")
+
+
+async def test_a_sum_that_is_no_json_is_warned_of(autojump_clock: MockClock) -> None:
+    """It says that it was finalize."""
+    stage = Stage(FakeProcess(finalize=Done(result=None, run_ms=1.0, fault="value is NaN")))
+    await stage.run()
+    assert stage.warnings.texts() == (f"{PLUGIN}: finalize: value is NaN",)
+    assert stage.warned == [(Code.PLUGIN_BAD_RESULT, "medium", None)]
+
+
+async def test_a_plugin_that_died_on_the_last_frame_is_not_started_to_sum_up(autojump_clock: MockClock) -> None:
+    """What it has seen is gone with its process."""
+    stage = Stage(FakeProcess(frames=[FOUND, CRASH]))
+    await stage.run(frames=2)
+    assert stage.process.calls == ["prepare cpu", "frame 0", "frame 1"]
+    assert stage.statuses[-1] == "completed"
+
+
+# What it says of itself
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "severity"),
+    [
+        (RAISED, Code.PLUGIN_ERROR, "medium"),
+        (CRASH, Code.PLUGIN_CRASH, "high"),
+        (PluginDied(Code.PLUGIN_MEMORY, "used too much"), Code.PLUGIN_MEMORY, "high"),
+        (HANG, Code.PLUGIN_TIMEOUT, "high"),
+        (Done(result=RESULT, run_ms=1.0, fault="value is NaN"), Code.PLUGIN_BAD_RESULT, "medium"),
+    ],
+    ids=["raises", "dies", "too large", "hangs", "no JSON"],
+)
+async def test_each_failure_has_its_code_and_severity(
+    autojump_clock: MockClock, ending: Ending, code: Code, severity: str
+) -> None:
+    """And the frame that it was about."""
+    stage = Stage(FakeProcess(frames=[FOUND, ending]))
+    await stage.run(frames=3)
+    assert stage.warned == [(code, severity, "frame-000001")]
+
+
+async def test_a_plugin_over_its_budget_is_degraded(autojump_clock: MockClock) -> None:
+    """The first frame beyond the budget is warned of with its time; health stays degraded to the end."""
+    inspector = PluginInspector(JOB, {PLUGIN: PluginMetadata(name=PLUGIN, latency_budget_ms=3)}, trio.current_time)
+    stage = Stage(FakeProcess(frames=[DONE]), inspector=inspector)
+    await stage.run(frames=3)
+    assert stage.warned == [(Code.PLUGIN_SLOW, "low", "frame-000001")]
+    assert stage.warnings.texts() == (f"{PLUGIN}: a frame took 4.0 ms, more than its latency budget",)
+    assert stage.healths == ["ok", "ok", "degraded", "degraded", "degraded"]
+
+
+async def test_its_times_are_in_its_state(autojump_clock: MockClock) -> None:
+    """The plugin's own figure for frames, how long they waited, and prepare and finalize in the total only."""
+    inspector = PluginInspector(JOB, {PLUGIN: PluginMetadata(name=PLUGIN)}, trio.current_time)
+    stage = Stage(FakeProcess(prepare=[Act(DONE, takes_s=2.0)]), inspector=inspector)
+    await stage.run(frames=1)
+    state = stage.runner.state()
+    assert state.run_ms == TimingSummary(last=4.0, mean=4.0, p50=4.0, p95=4.0, max=4.0)
+    assert state.queue_ms == TimingSummary(last=2000.0, mean=2000.0, p50=2000.0, p95=2000.0, max=2000.0)
+    assert inspector.collect_timings() == {PLUGIN: 1.0 + 4.0 + 1.0}
+
+
+async def test_a_time_out_counts_with_the_time_it_took(autojump_clock: MockClock) -> None:
+    """There is no figure of the plugin's own then."""
+    inspector = PluginInspector(JOB, {PLUGIN: PluginMetadata(name=PLUGIN)}, trio.current_time)
+    stage = Stage(FakeProcess(frames=[HANG]), plugin_timeout_ms=250, inspector=inspector)
+    await stage.run(frames=1)
+    assert inspector.collect_timings()[PLUGIN] == 1.0 + 250.0
+
+
+async def test_before_it_begins_it_waits(autojump_clock: MockClock) -> None:
+    """The state of a stage whose job is queued."""
+    await trio.lowlevel.checkpoint()
+    state = Stage(FakeProcess(), device=GPU).runner.state()
+    assert (state.status, state.frames, state.failures, state.restarts, state.health) == ("waiting", 0, 0, 0, "ok")
+    assert (state.device_used, state.options, state.finalize) == (GPU, {"size": 3}, msgspec.Raw(b"null"))
+
+
+async def test_statuses_say_how_far_it_is(autojump_clock: MockClock) -> None:
+    """Each with the frames and warnings so far, and the time of the last frame."""
+    stage = Stage(FakeProcess(frames=[FOUND, RAISED]))
+    await stage.run(frames=2)
+    told = [payload for payload in stage.told if isinstance(payload, PluginStatusPayload)]
+    assert [(p.status, p.timing_ms, p.frames_processed, p.warnings_count) for p in told] == [
+        ("started", None, 0, 0),
+        ("running", 4.0, 1, 0),
+        ("running", 2.0, 2, 1),
+        ("completed", None, 2, 1),
+    ]
+
+
+async def test_the_last_error_stays_where_it_can_be_read(autojump_clock: MockClock) -> None:
+    """In the stage's state and in the plugin's record: what, on which frame, in which job, and what it printed last."""
+    stage = Stage(FakeProcess(frames=[RAISED, CRASH], last_words=b"out of cheese\n"))
+    await stage.run(frames=3)
+    error = stage.runner.state().last_error
+    assert error is not None
+    assert (error.message, error.code, error.frame_id) == (CRASH.message, Code.PLUGIN_CRASH, "frame-000001")
+    assert error.traceback == "out of cheese\n"
+    assert (stage.record.last_error, stage.record.last_job) == (error, JOB)
+    assert (stage.record.failures, stage.record.restarts) == (2, 1)
+    assert stage.runner.log == f"out of cheese\n[{CRASH.message}]\nout of cheese\n"
+
+
+async def test_many_repeats_are_told_now_and_then(autojump_clock: MockClock) -> None:
+    """The first and the tenth, while all are counted."""
+    stage = Stage(FakeProcess(frames=[RAISED] * 12), max_errors=99)
+    await stage.run(frames=12)
+    told = [payload.count for payload in stage.told if isinstance(payload, WarningPayload)]
+    assert (told, stage.warnings.count(PLUGIN)) == ([1, 10], 12)
+
+
+# Cancelled
+
+MOMENTS: dict[str, tuple[Callable[[], FakeProcess], int]] = {
+    "in prepare": (lambda: FakeProcess(prepare=[HANG]), 0),
+    "at the first frame": (lambda: FakeProcess(frames=[HANG]), 0),
+    "at a later frame": (lambda: FakeProcess(frames=[FOUND, FOUND, HANG]), 2),
+    "before a restart": (lambda: FakeProcess(frames=[FOUND, Act(CRASH, takes_s=0.95)]), 2),
+    "in the second prepare": (lambda: FakeProcess(prepare=[DONE, HANG], frames=[CRASH]), 1),
+    "on the CPU": (lambda: FakeProcess(frames=[FOUND, NO_DEVICE, HANG]), 1),
+    "as it sums up": (lambda: FakeProcess(finalize=HANG), 4),
+}
+"""The process that is there after a second, and how many of four frames have passed on by then."""
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_cancelled_it_ends_its_process_at_once(
+    autojump_clock: MockClock, inspector: Inspector, moment: str
+) -> None:
+    """Once, wherever it is; what had passed on is in order, and it says nothing more."""
+    make, passed_on = MOMENTS[moment]
+    stage = Stage(make(), device=GPU, inspector=inspector, plugin_timeout_ms=10_000)
+    began = trio.current_time()
+    await stage.cancelled_after(1.0, frames=4)
+    assert trio.current_time() - began == pytest.approx(1.0)
+    assert stage.indexes == list(range(passed_on))
+    assert {"completed", "failed"}.isdisjoint(stage.statuses)
+    assert {Code.PLUGIN_TIMEOUT, Code.PLUGIN_DISABLED}.isdisjoint(stage.codes)
+
+
+async def test_cancelled_while_it_tells(autojump_clock: MockClock) -> None:
+    """Where nobody takes what it tells it can be cancelled all the same."""
+    for takes_s, told in ((5.0, 0), (0.6, 1), (0.4, 2)):  # it is at its first status, the frame's result, the second
+        stage = Stage(FakeProcess(), tell_takes_s=takes_s)
+        await stage.cancelled_after(1.1, frames=1)
+        assert len(stage.told) == told
+
+
+async def test_cancelled_while_the_next_stage_is_busy(autojump_clock: MockClock) -> None:
+    """The frame that it wanted to pass on is not passed on, and its process is gone."""
+    stage = Stage(FakeProcess())
+    stage.outbox.send_nowait(frame(0))
+    stage.entrance.send_nowait(frame(1))
+    with trio.move_on_after(1.0) as scope:
+        await stage.run_alone()
+    assert scope.cancelled_caught
+    stage.check_closed()
+    assert [ticket.index async for ticket in stage.exit] == [0]
+
+
+async def test_when_it_has_ended_its_neighbours_learn_it(autojump_clock: MockClock) -> None:
+    """Who puts frames in front of it gets an error, and who waits for its frames the end: none is lost unseen."""
+    stage = Stage(FakeProcess(frames=[FOUND, HANG]))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run_alone)
+        await stage.entrance.send(frame(0))
+        assert (await stage.exit.receive()).index == 0
+        await stage.entrance.send(frame(1))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    stage.check_closed()
+    with pytest.raises(trio.BrokenResourceError):
+        await stage.entrance.send(frame(2))
+    with pytest.raises(trio.EndOfChannel):
+        await stage.exit.receive()
