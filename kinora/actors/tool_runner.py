@@ -220,7 +220,7 @@ class ToolRunner:
         while not self._prepared and not self._breaker.disabled:
             self._frame_id = None
             await trio.sleep(self._breaker.restart_delay_s)
-            if self._breaker.failures:
+            if self._breaker.restart_delay_s:
                 self._restarts += 1
                 self._log.note_restart()
             work = self._process.prepare(self.device, self._ring, self._hear)

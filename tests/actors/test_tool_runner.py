@@ -339,6 +339,14 @@ async def test_no_device_at_a_frame(autojump_clock: MockClock, inspector: Inspec
     assert (state.frames, state.failures, state.restarts, stage.record.failures) == (3, 0, 0, 0)
 
 
+async def test_exceptions_before_it_lost_its_device_are_no_restarts(autojump_clock: MockClock) -> None:
+    """A process on the CPU in place of a sound one is no restart, whatever has failed before."""
+    stage = Stage(FakeProcess(frames=[RAISED, NO_DEVICE]), device=GPU)
+    await stage.run(frames=2)
+    assert stage.with_result == [1]
+    assert (stage.runner.state().restarts, stage.record.restarts) == (0, 0)
+
+
 async def test_from_the_cpu_there_is_no_way_to_fall(autojump_clock: MockClock, inspector: Inspector) -> None:
     """A device error on the CPU is the plugin's own, before and after the one fallback."""
     stage = Stage(FakeProcess(frames=[NO_DEVICE] * 9), device=GPU, max_errors=3, inspector=inspector)
