@@ -160,6 +160,7 @@ class ToolRunner:
         self._inspector.add_queue(self.spec.plugin, queue_ms)
         answer = await self._process_frame(ticket)
         if answer is None:
+            await self._note_disabled()
             return
         self._frames += 1
         await self._judge(answer, ticket, queue_ms)
@@ -231,6 +232,7 @@ class ToolRunner:
                 await self._fall_back(answer.message)
             elif answer is not None:
                 await self._lose(PluginDied(Code.PLUGIN_ERROR, f"prepare: {answer.message}", answer.traceback))
+        await self._note_disabled()
 
     async def _finalize(self) -> None:
         """Finalize the plugin, unless it is disabled. A failure here does not affect its frames."""
@@ -295,14 +297,14 @@ class ToolRunner:
         await self._warn(Code.PLUGIN_ERROR, message, "medium")
 
     async def _lose(self, death: PluginDied) -> None:
-        """End a process that died or failed, warn, and disable the plugin if it has failed too often."""
+        """End a process that died or failed, and warn."""
         self._breaker.died()
         await self._end_process()
         self._log.note_death(death.code, death.message, death.traceback, self._frame_id)
         await self._warn(death.code, death.message, "high")
-        await self._note_disabled()
 
     async def _note_disabled(self) -> None:
+        """Say that the job goes on without the plugin, if so. Not for ``finalize``: after it nothing goes on."""
         if self._breaker.disabled and self._status != "failed":
             message = f"failed {self._breaker.failures} times, the last ones in a row; this job goes on without it"
             await self._warn(Code.PLUGIN_DISABLED, message, "high")

@@ -436,6 +436,16 @@ async def test_a_plugin_that_raises_as_it_sums_up_has_done_its_frames(autojump_c
     assert stage.runner.state().finalize == msgspec.Raw(b"null")
 
 
+@pytest.mark.parametrize("ending", [CRASH, HANG, RAISED], ids=["dies", "hangs", "raises"])
+async def test_whatever_it_does_as_it_sums_up_it_is_not_given_up(autojump_clock: MockClock, ending: Ending) -> None:
+    """There is nothing to go on without: where one failure is too many it has completed all the same, and only that."""
+    stage = Stage(FakeProcess(finalize=ending), max_failures=1, max_errors=1)
+    await stage.run(frames=1)
+    assert stage.statuses == ["started", "running", "completed"]
+    assert Code.PLUGIN_DISABLED not in stage.codes
+    assert len(stage.warned) == 1
+
+
 async def test_a_sum_that_is_no_json_is_warned_of(autojump_clock: MockClock) -> None:
     """It says that it was finalize."""
     stage = Stage(FakeProcess(finalize=Done(result=None, run_ms=1.0, fault="value is NaN")))
