@@ -5,6 +5,7 @@ All failures of the plugin become warnings here; none of them leaves as an excep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeGuard
 
@@ -88,6 +89,8 @@ class ToolRunner:
         self._prepared = False
         self._frame_id: str | None = None
         """The frame that the plugin works on, for warnings; None while it prepares or finalizes."""
+        self._time_limit = trio.CancelScope()
+        """Around each wait for the plugin's answer."""
         self._frames = 0
         self._restarts = 0
         self._slow = False
@@ -281,7 +284,7 @@ class ToolRunner:
         self._inspector.start_timing(self.spec.plugin)
         run_ms = None
         try:
-            answer = await _within(timeout_ms, work)
+            answer = await self._within(timeout_ms, work)
             run_ms = answer.run_ms
         except PluginDied as death:
             await self._lose(death)
@@ -289,6 +292,16 @@ class ToolRunner:
         finally:
             self._inspector.stop_timing(self.spec.plugin, run_ms, frame=frame)
         return answer
+
+    async def _within(self, timeout_ms: int, work: Awaitable[Done | Raised]) -> Done | Raised:
+        """Wait for an answer.
+
+        Raises:
+            PluginDied: there was none in time; the process must be ended.
+        """
+        with trio.move_on_after(timeout_ms / 1000) as self._time_limit:
+            return await work
+        raise PluginDied(Code.PLUGIN_TIMEOUT, f"no answer within {timeout_ms} ms; its process was killed")
 
     async def _note_raised(self, answer: Raised, message: str) -> None:
         """Count an exception of the plugin, whose process goes on."""
@@ -317,6 +330,13 @@ class ToolRunner:
     # Messages to clients
 
     async def _hear(self, note: protocol.Note) -> None:
+        """Tell a note. The plugin's time stands still meanwhile: telling waits where nobody takes what is told."""
+        left_s = self._time_limit.deadline - trio.current_time()
+        self._time_limit.deadline = math.inf
+        await self._tell_note(note)
+        self._time_limit.deadline = trio.current_time() + left_s
+
+    async def _tell_note(self, note: protocol.Note) -> None:
         match note:
             case protocol.Warned(message=message, severity=severity):
                 await self._warn(Code.PLUGIN_WARNING, message, severity)
@@ -346,14 +366,3 @@ class ToolRunner:
         shown = self._warnings.add(self.spec.plugin, code, message, severity, self._frame_id)
         if shown is not None:
             await self._tell(shown)
-
-
-async def _within(timeout_ms: int, work: Awaitable[Done | Raised]) -> Done | Raised:
-    """Wait for an answer.
-
-    Raises:
-        PluginDied: no answer came in time; the process must be ended.
-    """
-    with trio.move_on_after(timeout_ms / 1000):
-        return await work
-    raise PluginDied(Code.PLUGIN_TIMEOUT, f"no answer within {timeout_ms} ms; its process was killed")

@@ -620,3 +620,28 @@ async def test_when_it_has_ended_its_neighbours_learn_it(autojump_clock: MockClo
         await stage.entrance.send(frame(2))
     with pytest.raises(trio.EndOfChannel):
         await stage.exit.receive()
+
+
+# Those who are told are slow
+
+
+async def test_what_a_plugin_says_may_wait_to_be_heard(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """While nobody takes its notes, as when the disk is full, its time stands still: it is not at fault."""
+    notes = (Warned(message="halfway", severity="low"), Partial(result=b"{}"))
+    process = FakeProcess(
+        prepare=[Act(DONE, notes, 1.0)], frames=[Act(FOUND, notes, 0.2)] * 3, finalize=Act(DONE, notes, 1.0)
+    )
+    stage = Stage(process, tell_takes_s=60.0, plugin_timeout_ms=250, prepare_timeout_ms=1_500, inspector=inspector)
+    await stage.run(frames=3)
+    assert stage.with_result == [0, 1, 2]
+    assert set(stage.codes) == {Code.PLUGIN_WARNING}
+    assert len(stage.process.starts) == 1
+
+
+async def test_a_plugin_that_has_been_heard_has_the_rest_of_its_time(autojump_clock: MockClock) -> None:
+    """Notes buy it nothing: what it had used before still counts."""
+    note = Partial(result=b"{}")
+    stage = Stage(FakeProcess(frames=[Act(HANG, (note, note))]), tell_takes_s=60.0, plugin_timeout_ms=250)
+    await stage.run(frames=1)
+    assert lifetimes(stage.process) == [60.0 + 60.0 + 0.25]
+    assert stage.codes == [Code.PLUGIN_TIMEOUT]
