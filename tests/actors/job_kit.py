@@ -108,13 +108,9 @@ def pipeline_state(**changes: object) -> PipelineState:
     return attrs.evolve(state, **changes)  # type: ignore[arg-type]
 
 
-def job_request(**options: object) -> JobRequest:
+def job_request(source: str = "clip.mp4", *, stride: int = 1) -> JobRequest:
     """What a client has asked for."""
-    return JobRequest(
-        source="clip.mp4",
-        plugins=(PluginRequest(name=PLUGIN),),
-        options=JobOptions(**options),  # type: ignore[arg-type]
-    )
+    return JobRequest(source=source, plugins=(PluginRequest(name=PLUGIN),), options=JobOptions(stride=stride))
 
 
 def job_plan(request: JobRequest, *, kind: str = "video", frames: int | None = FRAMES) -> JobPlan:
