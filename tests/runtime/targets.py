@@ -15,10 +15,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from kinora.runtime.channel import Channel
+from kinora.runtime.program import Line, Program, serve
 
 GENERATIONS = 8
 HOPS = 20_000
+ECHO: Program[str, str] = Program(
+    "tests.runtime.targets:echo", msgspec.msgpack.Decoder(str).decode, msgspec.msgpack.Decoder(str).decode
+)
+"""A program that says what it is told."""
 
 
 def echo(channel: Channel) -> None:
@@ -298,3 +305,16 @@ def environment(channel: Channel) -> None:
         "path": sys.path,
     }
     channel.send(json.dumps(facts).encode())
+
+
+def twins(channel: Channel) -> None:
+    """Answer each request by a copy of this process that comes back where it must not, and by this one after it."""
+    serve(Line(ECHO, channel), _twins)
+
+
+def _twins(request: str, fds: list[int]) -> list[str]:
+    child = os.fork()
+    if child == 0:
+        return [f"{request} by the copy"]
+    _, status = os.waitpid(child, 0)
+    return [f"{request}, and the copy ended with {os.waitstatus_to_exitcode(status)}"]
