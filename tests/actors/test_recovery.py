@@ -159,7 +159,7 @@ async def test_a_job_that_cannot_be_planned_any_more_is_interrupted(store: Store
     stored = await store.job("a")
     assert stored is not None
     error = msgspec.json.decode(stored.state, type=JobState).error
-    assert error == "It could not be taken up again: It is neither a video nor an image."
+    assert error == "The job could not be resumed after a restart of the server: It is neither a video nor an image."
 
 
 async def test_a_few_sources_are_opened_at_the_same_time(store: Store) -> None:

@@ -406,7 +406,7 @@ async def test_a_stage_that_begins_on_the_cpu_says_why(autojump_clock: MockClock
     await trio.sleep(10)
     stage = Stage(FakeProcess(), device=GPU, device_health=health)
     await stage.run()
-    reason = f"{GPU} failed under it 10 s ago and is tried again by the first job after 60 s: out of memory"
+    reason = f"{GPU} failed under this plugin 10 s ago and is tried again 60 s after the failure: out of memory"
     assert stage.runner.fallback_reason == reason
     assert stage.warnings.texts() == (f"{PLUGIN}: runs on the CPU from here on, because {reason}",)
 

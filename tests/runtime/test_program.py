@@ -175,11 +175,11 @@ async def test_a_worker_that_is_gone_already_is_no_error(forks: ForkServer) -> N
     ids=["nothing", "no MessagePack", "another type", "no UTF-8", "cut short", "too long", "nested without end"],
 )
 async def test_rubbish_is_a_protocol_error(forks: ForkServer, rubbish: bytes) -> None:
-    """Whatever a process sends that is no message of its program's, it is said in the same way."""
+    """Whatever a process sends that is not a message of its program's, the error says the same."""
     async with forks.worker(ECHO, "worker") as talk:
         assert await talk.ask("hello") == "hello"
         await talk.worker.send(rubbish)
-        with pytest.raises(ProtocolError, match="its process sent bytes that are no message"):
+        with pytest.raises(ProtocolError, match="its process sent bytes that are not a message"):
             await talk.receive()
 
 
