@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -13,8 +12,8 @@ import msgspec
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
 from kinora.runtime.outbox import Event
-from kinora.runtime.processes import descendants
 from kinora.system import System
+from tests.traces import no_traces
 
 CLIP_FRAMES = 30
 HANG_TIMEOUT_MS = 2_000
@@ -65,25 +64,6 @@ def codes_of(system: System, job_id: str) -> list[tuple[str | None, str]]:
     return [(m["payload"]["plugin"], m["payload"]["code"]) for m in messages_of(system, job_id, "warning")]
 
 
-@contextmanager
-def nothing_left_behind(system: System) -> Iterator[None]:
-    """No process and no descriptor more at the end than at the start."""
-    before = _processes(system), _descriptors()
-    yield
-    after = _processes(system), _descriptors()
-    assert after == before
-
-
-def _descriptors() -> set[str]:
-    """What each stands for; but for those with which somebody is just reading ``/proc``."""
-    found = set()
-    for entry in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):
-            found.add(f"{entry.name}: {entry.readlink()}")
-    return {descriptor for descriptor in found if ": /proc/" not in descriptor}
-
-
-def _processes(system: System) -> set[int]:
-    pid = system.fork_server.statistics().pid
-    assert pid is not None
-    return descendants(pid)
+def nothing_left_behind(system: System) -> AbstractContextManager[None]:
+    """No process and no descriptor more at the end of the block than at its start."""
+    return no_traces(system.fork_server)

@@ -1,0 +1,381 @@
+"""A pipeline alone: real workers and real video, and nothing else of the system; commands go in and events come out."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trio
+
+from kinora.actors.device_health import DeviceHealth
+from kinora.actors.inspector import PluginInspector
+from kinora.actors.messages import FrameImage, FramePayload, PluginStatusPayload
+from kinora.actors.pipeline import Pipeline, PipelineSpec
+from kinora.actors.pipeline_link import (
+    EVENTS_WAITING,
+    CommandQueue,
+    Event,
+    FrameDone,
+    Pause,
+    PipelineEnded,
+    PipelineState,
+    Prepared,
+    Resume,
+    Stop,
+    Watch,
+)
+from kinora.actors.plugin_process import PluginProcess, ProcessSpec
+from kinora.actors.plugin_records import PluginRecord
+from kinora.actors.source_reader import SourceSpec
+from kinora.actors.tool_runner import StageSpec, ToolRunner
+from kinora.actors.warnings import WarningLog
+from kinora.media.source_types import SourceLimits
+from kinora.plugins.api import PluginMetadata
+from kinora.plugins.devices import Resolution
+from kinora.plugins.protocol import Origin
+from kinora.runtime.workers import ForkServer, ForkServerGone
+from tests.clips import make_clip
+from tests.traces import no_traces
+
+JOB = "job-1"
+FRAMES = 120
+PRELOAD = ("numpy", "cv2", "av", "kinora.plugins.worker", "kinora.media.programs.decoder")
+PLUGINS = """
+import time
+from kinora.plugins import Plugin, PluginMetadata
+
+class Quick(Plugin):
+    metadata = PluginMetadata(name="quick")
+    def process_frame(self, frame):
+        return {"index": frame.index}
+
+class Second(Quick):
+    metadata = PluginMetadata(name="second")
+
+class Chatty(Quick):
+    metadata = PluginMetadata(name="chatty")
+    def prepare(self, context):
+        print("hello from the plugin", flush=True)
+
+class Hangs(Plugin):
+    metadata = PluginMetadata(name="hangs")
+    def process_frame(self, frame):
+        time.sleep(1000)
+"""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of 120 frames."""
+    return make_clip(tmp_path_factory.mktemp("media") / "clip.mp4", frames=FRAMES)
+
+
+@pytest.fixture
+async def forks() -> AsyncIterator[ForkServer]:
+    """A running fork server, started anew when it dies."""
+    server = ForkServer(PRELOAD)
+
+    async def keep_running(  # noqa: ASYNC128 - the first run says it
+        *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        with suppress(ForkServerGone):
+            await server.run(task_status=task_status)
+        while True:
+            with suppress(ForkServerGone):
+                await server.run()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(keep_running)
+        yield server
+        nursery.cancel_scope.cancel()
+
+
+class Running:
+    """A pipeline at work, seen from where its events arrive."""
+
+    def __init__(self, pipeline: Pipeline, events: trio.MemoryReceiveChannel[Event]) -> None:
+        self.pipeline = pipeline
+        self.events = events
+        self.commands = CommandQueue()
+        self.seen: list[Event] = []
+        """All that was taken so far."""
+
+    @property
+    def indexes(self) -> list[int]:
+        """Of the frames that are done."""
+        return [event.index for event in self.seen if isinstance(event, FrameDone)]
+
+    @property
+    def end(self) -> PipelineEnded:
+        """The last event, which came once."""
+        (ended,) = [event for event in self.seen if isinstance(event, PipelineEnded)]
+        assert self.seen[-1] is ended
+        return ended
+
+    async def take_until(self, frames: int) -> None:
+        """Take events until so many frames are done."""
+        with trio.fail_after(60):
+            while len(self.indexes) < frames:
+                self.seen.append(await self.events.receive())
+
+    async def take_all(self) -> None:
+        """Take events until the pipeline closes its channel."""
+        with trio.fail_after(60):
+            async for event in self.events:
+                self.seen.append(event)
+
+    async def take_while_some_come(self) -> None:
+        """Take events until nothing but states has come for half a second."""
+        quiet = False
+        while not quiet:
+            count = len(self.indexes)
+            with trio.move_on_after(0.5):
+                while True:
+                    self.seen.append(await self.events.receive())
+            quiet = len(self.indexes) == count
+
+
+@asynccontextmanager
+async def running(forks: ForkServer, clip: Path, tmp_path: Path, *plugins: str) -> AsyncIterator[Running]:
+    """A pipeline of these plugins over the clip; the block must see its end, or else it is cancelled."""
+    send, receive = trio.open_memory_channel[Event](EVENTS_WAITING)
+    work = Running(make_pipeline(forks, clip, tmp_path, plugins), receive)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work.pipeline.run, send, work.commands)
+        with receive:
+            yield work
+        nursery.cancel_scope.cancel()
+
+
+def make_pipeline(forks: ForkServer, clip: Path, tmp_path: Path, plugins: Sequence[str]) -> Pipeline:
+    """Of plugins of this file, called by their classes."""
+    file = tmp_path / "plugins.py"
+    file.write_text(PLUGINS, encoding="utf-8")
+    names = [plugin.lower() for plugin in plugins]
+    inspector = PluginInspector(JOB, {name: PluginMetadata(name=name) for name in names})
+    warnings, health = WarningLog(JOB), DeviceHealth(60.0)
+    stages = [
+        ToolRunner(
+            StageSpec(
+                job_id=JOB,
+                plugin=plugin.lower(),
+                options={},
+                device="cpu",
+                plugin_timeout_ms=20_000,
+                prepare_timeout_ms=20_000,
+                max_failures=3,
+                max_errors=3,
+            ),
+            process=PluginProcess(process_spec(plugin, file, tmp_path), forks),
+            inspector=inspector,
+            warnings=warnings,
+            device_health=health,
+            record=PluginRecord(),
+        )
+        for plugin in plugins
+    ]
+    source = SourceSpec(
+        location=str(clip),
+        name=clip.name,
+        limits=SourceLimits(),
+        start=0,
+        stride=1,
+        max_frames=None,
+        policy="wait",
+    )
+    spec = PipelineSpec(job_id=JOB, source=source, device=Resolution("cpu"), ring_bytes=64 * 2**20)
+    return Pipeline(spec, stages=stages, inspector=inspector, warnings=warnings, fork_server=forks)
+
+
+def process_spec(plugin: str, file: Path, models_dir: Path) -> ProcessSpec:
+    """One of the classes in the file."""
+    return ProcessSpec(
+        job_id=JOB,
+        plugin=plugin.lower(),
+        origin=Origin(kind="file", location=str(file), attribute=plugin),
+        options={},
+        models_dir=models_dir,
+        threads=1,
+        memory_limit=None,
+    )
+
+
+def pid_of(forks: ForkServer, name: str) -> int:
+    """The process of one of the job's workers."""
+    (pid,) = [worker.pid for worker in forks._workers.values() if worker.name == f"{JOB}/{name}"]
+    return pid
+
+
+async def test_events_come_in_order(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
+    """Each plugin begins, all are ready before the first result, frames in index order, each done after its results."""
+    with no_traces(forks):
+        async with running(forks, clip, tmp_path, "Quick", "Second") as work:
+            await work.take_all()
+    assert work.indexes == list(range(FRAMES))
+    (prepared,) = [number for number, event in enumerate(work.seen) if isinstance(event, Prepared)]
+    assert prepared < next(number for number, event in enumerate(work.seen) if isinstance(event, FramePayload))
+    for plugin in ("quick", "second"):
+        told = [e for e in work.seen if isinstance(e, FramePayload | PluginStatusPayload) and e.plugin == plugin]
+        assert [e.status for e in told if isinstance(e, PluginStatusPayload)] == [
+            "started",
+            *["running"] * FRAMES,
+            "completed",
+        ]
+        assert [e.index for e in told if isinstance(e, FramePayload)] == list(range(FRAMES))
+    seen: set[tuple[str, int]] = set()
+    for event in work.seen:
+        if isinstance(event, FramePayload):
+            seen.add((event.plugin, event.index))
+        elif isinstance(event, FrameDone):
+            assert {("quick", event.index), ("second", event.index)} <= seen
+    assert work.end == PipelineEnded()
+
+
+async def test_the_state_is_told_before_the_end(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
+    """The last one is whole: figures, timings and what was printed."""
+    async with running(forks, clip, tmp_path, "Chatty") as work:
+        await work.take_all()
+    state = work.seen[-2]
+    assert isinstance(state, PipelineState)
+    assert (state.stages["chatty"].frames, state.stages["chatty"].status) == (FRAMES, "completed")
+    assert state.logs == {"chatty": "hello from the plugin\n"}
+    assert state.timings is not None
+    assert state.timings["chatty"] > 0
+    assert (state.warnings, state.dropped, state.device) == ((), 0, Resolution("cpu"))
+
+
+async def test_pause_lets_no_frame_in_until_resume(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
+    """What is on its way comes through, then nothing; after resume all the rest, each once."""
+    async with running(forks, clip, tmp_path, "Quick") as work:
+        await work.take_until(3)
+        work.commands.put(Pause())
+        await work.take_while_some_come()
+        paused = len(work.indexes)
+        assert paused < FRAMES
+        await work.take_while_some_come()
+        assert len(work.indexes) == paused
+        work.commands.put(Resume())
+        await work.take_all()
+    assert work.indexes == list(range(FRAMES))
+    assert work.end == PipelineEnded()
+
+
+@pytest.mark.parametrize("plugin", ["Quick", "Hangs"])
+async def test_stop_ends_it_at_once(forks: ForkServer, clip: Path, tmp_path: Path, plugin: str) -> None:
+    """Also where a plugin hangs or nobody lets frames in; that is no error, and nothing is left."""
+    with no_traces(forks):
+        async with running(forks, clip, tmp_path, plugin) as work:
+            while not any(isinstance(event, Prepared) for event in work.seen):
+                work.seen.append(await work.events.receive())
+            work.commands.put(Pause())
+            work.commands.put(Stop())
+            await work.take_all()
+    assert work.end == PipelineEnded()
+    assert len(work.indexes) < FRAMES
+
+
+async def test_watch_makes_pictures(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
+    """Of frames that say so, while somebody watches; nobody watches at the beginning."""
+    async with running(forks, clip, tmp_path, "Quick") as work:
+        await work.take_until(10)
+        assert not any(isinstance(event, FrameImage) for event in work.seen)
+        work.commands.put(Watch(float("inf")))
+        await work.take_all()
+    pictures = [event for event in work.seen if isinstance(event, FrameImage)]
+    pictured = {event.index for event in work.seen if isinstance(event, FramePayload) and event.pictured}
+    assert pictures
+    assert {picture.index for picture in pictures} <= pictured
+    assert all(picture.jpeg.startswith(b"\xff\xd8") for picture in pictures)
+
+
+async def test_a_reader_that_takes_nothing_holds_everything_up(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
+    """Up to the decoder: the channel is full, a handful of frames are on their way; it goes on once it is read."""
+    async with running(forks, clip, tmp_path, "Quick") as work:
+        with trio.fail_after(60):
+            while work.events.statistics().current_buffer_used < EVENTS_WAITING:  # noqa: ASYNC110 - nothing tells
+                await trio.sleep(0.01)
+        looks = []
+        for _ in range(2):
+            with trio.move_on_after(0.4):
+                await trio.sleep_forever()
+            looks.append(work.pipeline.state().stages["quick"].frames)
+        assert looks[0] == looks[1] <= EVENTS_WAITING // 3 + 1  # a frame is three events
+        assert work.events.statistics().current_buffer_used == EVENTS_WAITING
+        await work.take_all()
+    assert work.indexes == list(range(FRAMES))
+
+
+@pytest.mark.parametrize("frames", [0, 5])
+async def test_cancelled_from_outside_it_leaves_nothing(
+    forks: ForkServer, clip: Path, tmp_path: Path, frames: int
+) -> None:
+    """No process, no descriptor, no last event, and its channel is closed."""
+    with no_traces(forks):
+        async with running(forks, clip, tmp_path, "Quick", "Hangs" if not frames else "Second") as work:
+            work.seen.append(await work.events.receive())
+            await work.take_until(frames)
+    assert not any(isinstance(event, PipelineEnded) for event in work.seen)
+    assert work.events.statistics().open_send_channels == 0
+
+
+@pytest.mark.parametrize("kind", ["missing", "no video"])
+async def test_a_source_that_cannot_be_read_is_an_error(forks: ForkServer, tmp_path: Path, kind: str) -> None:
+    """A sentence, and no plugin is started for it."""
+    source = tmp_path / "source.mp4"
+    if kind == "no video":
+        source.write_bytes(b"this is no video at all" * 100)
+    with no_traces(forks):
+        async with running(forks, source, tmp_path, "Quick") as work:
+            await work.take_all()
+    assert work.end.error
+    assert work.end.truncated is None
+    assert not any(isinstance(event, PluginStatusPayload | Prepared) for event in work.seen)
+
+
+async def test_a_decoder_that_is_killed_breaks_the_source_off(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
+    """The frames that it has given come through, in order, and the plugin sums up."""
+    with no_traces(forks):
+        async with running(forks, clip, tmp_path, "Quick") as work:
+            await work.take_until(5)
+            os.kill(pid_of(forks, "source"), signal.SIGKILL)
+            await work.take_all()
+    assert (work.end.error, work.end.truncated) == (None, "the decoder is gone: its process was killed by SIGKILL")
+    assert work.indexes == list(range(len(work.indexes)))
+    assert 5 <= len(work.indexes) < FRAMES
+    (*_, last) = [event.status for event in work.seen if isinstance(event, PluginStatusPayload)]
+    assert last == "completed"
+
+
+async def test_a_fork_server_that_dies_before_the_source_is_open_is_an_error(
+    forks: ForkServer, clip: Path, tmp_path: Path
+) -> None:
+    """There is no process to read it with: that is said, and it is over."""
+    pid = forks.statistics().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    async with running(forks, clip, tmp_path, "Quick") as work:
+        await trio.testing.wait_all_tasks_blocked()
+        os.kill(pid, signal.SIGKILL)
+        await work.take_all()
+    assert work.end.error is not None
+    assert work.end.error.startswith("The source could not be read: the fork server ended")
+
+
+async def test_a_fork_server_that_dies_at_work_breaks_the_source_off(
+    forks: ForkServer, clip: Path, tmp_path: Path
+) -> None:
+    """All its workers die with it; what was done is done, and the next fork server has nothing of it."""
+    pid = forks.statistics().pid
+    assert pid is not None
+    async with running(forks, clip, tmp_path, "Quick") as work:
+        await work.take_until(5)
+        os.kill(pid, signal.SIGKILL)
+        await work.take_all()
+    assert work.end.error is None
+    assert "the decoder is gone" in str(work.end.truncated)
+    assert work.indexes == list(range(len(work.indexes)))
+    assert forks.statistics().workers == 0

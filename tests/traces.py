@@ -1,0 +1,34 @@
+"""What work leaves behind in this process and below its fork server: nothing, if it is done well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from kinora.runtime.processes import descendants
+from kinora.runtime.workers import ForkServer
+
+
+@contextmanager
+def no_traces(fork_server: ForkServer) -> Iterator[None]:
+    """No process and no descriptor more at the end than at the start."""
+    before = _processes(fork_server), _descriptors()
+    yield
+    after = _processes(fork_server), _descriptors()
+    assert after == before
+
+
+def _descriptors() -> set[str]:
+    """What each stands for; but for those with which somebody is just reading ``/proc``."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(f"{entry.name}: {entry.readlink()}")
+    return {descriptor for descriptor in found if ": /proc/" not in descriptor}
+
+
+def _processes(fork_server: ForkServer) -> set[int]:
+    pid = fork_server.statistics().pid
+    assert pid is not None
+    return descendants(pid)
