@@ -1,1 +1,1 @@
-"""The faces: turns HTTP, WebSocket and SSE into messages and back; holds no state of its own."""
+"""The server's HTTP, WebSocket and SSE interface; it holds no state of its own."""

@@ -1,4 +1,4 @@
-"""What the server says of itself: devices, health, readiness, its API and its pages."""
+"""The server's devices, health and readiness, its OpenAPI document and its pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinora.web.responses import json_response, problem_response
 
 
 def about_routes(system: System) -> Blueprint:
-    """Everything that is not in a file of its own."""
+    """The routes for devices, health, readiness and the API's description."""
     routes = Blueprint("about", __name__)
     _add_state(routes, system)
     _add_pages(routes)

@@ -1,4 +1,4 @@
-"""The web face: the system in HTTP, WebSocket and server-sent events. It holds no state of its own."""
+"""The web app: all routes, and what every answer has in common."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _EVERY_ANSWER = {
 
 
 class KinoraApp(QuartTrio):
-    """Quart with bodies that stay bounded while they arrive."""
+    """Quart with request bodies of bounded size."""
 
     asgi_http_class = BoundedConnection
     request_class = BoundedRequest
 
 
 def create_app(system: System) -> QuartTrio:
-    """All routes over ``system``, behind the guard that keeps foreign pages out."""
+    """The app with all routes of ``system``, behind the guard that keeps other sites' pages out."""
     app = KinoraApp("kinora", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = system.settings.max_upload_bytes + FORM_RESERVE_BYTES
-    app.config["RESPONSE_TIMEOUT"] = None  # the connection gives a client that takes nothing its limit
+    app.config["RESPONSE_TIMEOUT"] = None  # a client that takes nothing is cut off by its connection
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     for make_routes in (job_routes, plugin_routes, media_routes, realtime_routes, metrics_routes, about_routes):
@@ -56,9 +56,9 @@ def create_app(system: System) -> QuartTrio:
 
 async def _answer_error(error: Exception) -> Response:
     problem = problem_of(error)
-    if problem.status == 500:  # noqa: PLR2004 - nothing else is our mistake
+    if problem.status == 500:  # noqa: PLR2004 - the only status that is the server's own fault
         failed = request if has_request_context() else websocket
-        log.error("a request failed by a mistake in the server", path=failed.path, exc_info=error)
+        log.error("a request failed because of an error in the server", path=failed.path, exc_info=error)
     return problem_response(problem)
 
 

@@ -1,4 +1,4 @@
-"""The web UI as it was built: a few files in memory, under a policy that lets them talk to this server only."""
+"""The built web UI: a few files in memory, served with a policy that lets them talk to this server only."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from kinora.web.problems import plain_problem
 from kinora.web.responses import problem_response
 
 FOLDER = Path(__file__).with_name("static")
-"""Where the build puts it."""
+"""The folder that the build writes to."""
 INDEX = "index.html"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HASHED = "assets/"
-"""Below it a file's name changes with its content."""
+"""Files below this path have a hash of their content in their name."""
 
 
 @attrs.frozen
 class File:
-    """One file of the bundle, ready to be sent."""
+    """One file of the bundle, ready to send."""
 
     body: bytes
     zipped: bytes
     headers: Mapping[str, str]
 
     def response(self, *, takes_gzip: bool) -> Response:
-        """The file, packed if the client takes that."""
+        """The answer with the file, compressed if the client accepts that."""
         if takes_gzip and len(self.zipped) < len(self.body):
             return Response(self.zipped, 200, {**self.headers, "content-encoding": "gzip"})
         return Response(self.body, 200, dict(self.headers))
 
 
 def read_bundle(folder: Path = FOLDER) -> Mapping[str, File]:
-    """Name → file; empty where no UI has been built."""
+    """The bundle's files by name; empty if the UI has not been built."""
     if not (folder / INDEX).is_file():
         return {}
     names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -49,7 +49,7 @@ def read_bundle(folder: Path = FOLDER) -> Mapping[str, File]:
 
 
 def ui_routes(bundle: Mapping[str, File], otherwise: Page) -> Blueprint:
-    """The UI's pages and files; without a bundle, the page that says so."""
+    """The routes of the UI's pages and files; without a bundle, its pages are ``otherwise``."""
     routes = Blueprint("ui", __name__)
 
     async def page() -> Response:

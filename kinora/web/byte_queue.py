@@ -1,4 +1,4 @@
-"""The bytes on their way to one client, in one order, whoever wrote them."""
+"""The queue of bytes on their way to one client, which keeps them in order."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import socket
 import trio
 
 HIGH_WATER = 256 * 1024
-"""Bytes that may wait before :meth:`ByteQueue.wait_for_room` makes a writer wait."""
+"""Waiting bytes from which on :meth:`ByteQueue.wait_for_room` makes a writer wait."""
 STALL_S = 60.0
 """A client that takes no byte for this long is cut off."""
 _CHUNK = 256 * 1024
 
 
 class ByteQueue:
-    """Everything one client gets goes through here, so nothing can overtake.
+    """The one way for bytes to a client, so that they stay in order.
 
-    ``put`` writes at once while nothing waits; else it appends, and one flusher task writes on as the socket takes it.
+    ``put`` writes at once if nothing waits. Otherwise it appends, and a flusher task writes when the socket has room.
     There is no lock and no shield: cancelling ``nursery`` ends the flusher at once.
 
     Args:
@@ -36,16 +36,16 @@ class ByteQueue:
         self._without_room = trio.lowlevel.ParkingLot()
 
     def __len__(self) -> int:
-        """How many bytes wait."""
+        """The number of bytes that wait."""
         return len(self._waiting)
 
     @property
     def closed(self) -> bool:
-        """Whether it takes nothing more: all has been said, or the client has gone."""
+        """True once nothing more can be put: ``finish`` was called, or the client has gone."""
         return self._closed
 
     def put(self, data: bytes) -> None:
-        """Write ``data``, or queue what the socket does not take; never blocks. After ``finish`` it does nothing."""
+        """Write ``data``, and queue what the socket does not take; never blocks. Does nothing once ``closed``."""
         if self._closed:
             return
         if not self._waiting:
@@ -57,13 +57,13 @@ class ByteQueue:
                 self._nursery.start_soon(self._flush)
 
     async def wait_for_room(self) -> None:
-        """Return when less than ``HIGH_WATER`` bytes wait, or nothing will be written any more. A checkpoint."""
+        """Return when fewer than ``HIGH_WATER`` bytes wait, or the queue is closed. A checkpoint."""
         await trio.lowlevel.checkpoint()
         while len(self._waiting) >= HIGH_WATER and not self._closed:
             await self._without_room.park()
 
     def finish(self) -> None:
-        """Take nothing more; once what waits is written, tell the client that this was all."""
+        """Close the queue; after the waiting bytes, the client gets the end of the stream."""
         if not self._closed:
             self._closed = True
             self._without_room.unpark_all()

@@ -1,4 +1,4 @@
-"""One client's connection: Hypercorn's, with every byte through one queue and an end to everything that waits."""
+"""One client's connection: Hypercorn's, with all its bytes in one queue and a limit on every wait."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from kinora.web.problems import Problem, plain_problem
 from kinora.web.websocket_stream import WebSocketStream
 
 LINGER_S = 2.0
-"""After its last byte, what a client still sends is thrown away for this long, so that it can read the answer."""
+"""After the server's last byte, the client's are read and dropped for this long, so that it can read the answer."""
 log = structlog.get_logger()
 
 
 class Connection(TCPServer):
-    """Serves one client. Whatever goes wrong in here, of any kind, ends this connection only.
+    """Serves one client. An exception of any kind ends this connection and no other.
 
-    The app finds it as ``scope["state"]["connection"]``, beside what is in ``state``.
+    The app finds it as ``scope["state"]["connection"]``, beside the entries of ``state``.
     """
 
     outgoing: ByteQueue
     """All bytes to the client, in order."""
     last_heard: float
-    """``trio.current_time()`` of the last byte that came from the client."""
+    """The ``trio.current_time()`` at which the last byte came from the client."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Connection(TCPServer):
         await self.context.terminated.wait()
 
     async def run(self) -> None:
-        """Serve until the client or the app is done, or the client takes nothing any more."""
+        """Serve until the client or the app closes the connection, or the client stops reading."""
         try:
             async with trio.open_nursery() as nursery:
                 self.outgoing = ByteQueue(self.stream.socket, nursery, nursery.cancel_scope)
@@ -70,7 +70,7 @@ class Connection(TCPServer):
         except* OSError:
             pass  # the client has gone
         except* Exception:
-            log.exception("a connection ended by an error; the others go on")
+            log.exception("a connection was ended by an error; the others go on")
         finally:
             self.stream.socket.close()
 
@@ -85,7 +85,7 @@ class Connection(TCPServer):
             await self.idle_task.stop()
 
     async def protocol_send(self, event: Event) -> None:
-        """Do what the protocol asks for. A checkpoint; waits while the client has too much to take."""
+        """Carry out an event of the protocol. A checkpoint; waits while too many bytes wait for the client."""
         if isinstance(event, RawData):
             self.outgoing.put(event.data)
             await self.outgoing.wait_for_room()
@@ -112,7 +112,7 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())
 
     async def _idle_timeout(self) -> None:
-        """Close what has not sent a whole request in time, and at the server's end what has none running."""
+        """Close the connection if no whole request head comes in time, or if the server stops while no request runs."""
         with trio.move_on_after(self.config.keep_alive_timeout):
             await self.context.terminated.wait()
         self._closing = True
@@ -121,7 +121,7 @@ class Connection(TCPServer):
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 and WebSocket, without the ways into HTTP/2 that a clear-text request may ask for."""
+    """HTTP/1.1 and WebSocket; a request for an upgrade to HTTP/2 is ignored."""
 
     def __init__(
         self,
@@ -144,18 +144,18 @@ class Protocol(H11Protocol):
         self._outgoing = connection.outgoing
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Stay with HTTP/1.1."""
+        """Do nothing, and so stay with HTTP/1.1."""
 
     async def _send_h11_event(self, event: Any) -> None:
         if self._outgoing.closed:
-            # Hypercorn ends the answer of an app that was cancelled in its middle with another head.
+            # If an app is cancelled in the middle of its answer, Hypercorn sends a second head.
             await trio.lowlevel.checkpoint()
             return
         await super()._send_h11_event(event)
 
     async def _send_error_response(self, status_code: int) -> None:
         problem = plain_problem(status_code)
-        if status_code == HTTPStatus.NOT_IMPLEMENTED:  # an unknown transfer coding: not our mistake
+        if status_code == HTTPStatus.NOT_IMPLEMENTED:  # an unknown transfer coding: the client's fault
             problem = Problem(HTTPStatus.BAD_REQUEST, problem.detail)
         body = problem.document()
         headers = [*problem.all_headers().items(), ("content-length", str(len(body))), ("connection", "close")]
@@ -201,7 +201,7 @@ def _wants_websocket(request: h11.Request) -> bool:
 
 
 class AppTasks(TaskGroup):
-    """Runs the app for each request. A disconnect reaches it behind any number of events that it does not take."""
+    """Runs the app for each request. A disconnect reaches the app even if it has left earlier events untaken."""
 
     async def spawn_app(
         self,
@@ -210,7 +210,10 @@ class AppTasks(TaskGroup):
         scope: Scope,
         send: Callable[[ASGISendEvent | None], Awaitable[None]],
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
-        """Start the app on one request; the result hands it its events and never waits for an app that has ended."""
+        """Start the app on one request; return the function that passes it events.
+
+        That function never waits for an app that has ended.
+        """
         inbox = Inbox(config.max_app_queue_size)
 
         async def run_app() -> None:
@@ -232,14 +235,14 @@ class AppTasks(TaskGroup):
 
 
 class Inbox:
-    """The events of one request on their way to the app: the sender waits while it is full, but not with the last."""
+    """The queue of one request's events for the app. While it is full the sender waits, except with the last event."""
 
     def __init__(self, size: int) -> None:
         self._send, self._receive = trio.open_memory_channel[ASGIReceiveEvent](size)
         self._last: ASGIReceiveEvent = {"type": "http.disconnect"}
 
     async def put(self, event: ASGIReceiveEvent) -> None:
-        """Hand over one event; one for an app that has ended, or behind the disconnect, is forgotten."""
+        """Pass on one event; it is dropped if the app has ended, or if it comes after the disconnect."""
         if event["type"] in {"http.disconnect", "websocket.disconnect"}:
             self._last = event
             self._send.close()
@@ -250,13 +253,13 @@ class Inbox:
             await trio.lowlevel.checkpoint()
 
     async def take(self) -> ASGIReceiveEvent:
-        """The next event; after the disconnect, the disconnect again."""
+        """Return the next event; once the disconnect has been taken, return it again."""
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:
             return self._last
 
     def close(self) -> None:
-        """Forget everything: the app has ended."""
+        """Drop all events: the app has ended."""
         self._send.close()
         self._receive.close()

@@ -1,4 +1,4 @@
-"""Frames as CSV: a row for each detection."""
+"""Frames as CSV, with a row for each detection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX)
 
 
 class _Frame(msgspec.Struct):
-    """As much of a FrameData as goes into the rows."""
+    """The part of a FrameData that goes into the rows."""
 
     frame_id: str
     index: int
@@ -23,12 +23,12 @@ class _Frame(msgspec.Struct):
 
 
 def csv_head() -> bytes:
-    """The row of the columns' names."""
+    """The header row."""
     return _encode([COLUMNS])
 
 
 def csv_rows(frames: Iterable[bytes]) -> bytes:
-    """The rows of these frames, each a FrameData as JSON; a frame without detections has none."""
+    """The rows of ``frames``, each a FrameData as JSON; a frame without detections gives no row."""
     decoded = (msgspec.json.decode(frame, type=_Frame) for frame in frames)
     return _encode(row for frame in decoded for row in _rows(frame))
 

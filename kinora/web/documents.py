@@ -1,4 +1,4 @@
-"""The documents of the API as types: answers are encoded from them, and schemas are made of them."""
+"""The documents of the API as types: answers are encoded from them, and schemas are generated from them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kinora.plugins.protocol import Origin
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 REF = "#/components/schemas/{name}"
-"""Where OpenAPI has the schema of a type."""
+"""The reference to a type's schema in the OpenAPI document."""
 Frame = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": REF.format(name="FrameData")})]
-"""A FrameData as it is stored: JSON text that is passed on as it is."""
-# msgspec sends the fields of an attrs object by the alphabet. These keep their own order, and so are sent as dicts.
+"""A FrameData as stored: JSON text that is sent unchanged."""
+# msgspec sorts an attrs object's fields by name. These are sent as dicts, which keep the order of the class.
 DeviceDict = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": REF.format(name="Device")})]
 MetadataDict = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": REF.format(name="PluginMetadata")})]
 ErrorDict = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": REF.format(name="PluginError")})]
 
 
 class JobResponse(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A job and its frames: these five keys and never another."""
+    """A job and its frames: exactly these five keys."""
 
     job_id: str
     device_requested: str
@@ -43,7 +43,7 @@ ExtendedJobResponse = msgspec.defstruct(
     _extended(),
     kw_only=True,
     module=__name__,
-    namespace={"__doc__": "A JobResponse and all that is known of the job besides."},
+    namespace={"__doc__": "A JobResponse together with everything else that is known about the job."},
 )
 
 
@@ -65,11 +65,11 @@ class JobSummary(msgspec.Struct, kw_only=True):
     frames_total: int | None
     error: str | None
     plugins: list[str]
-    """Their names, in the order of the job's pipeline."""
+    """The plugins' names, in the order of the job's pipeline."""
 
 
 def document_of(state: JobState, kind: type[_T], **others: Any) -> _T:
-    """A document of this kind: what ``others`` does not give, the state has under the same name."""
+    """A ``kind`` with the fields in ``others``, and all its other fields from ``state``."""
     return kind(**{name: getattr(state, name) for name in kind.__struct_fields__ if name not in others}, **others)
 
 
@@ -78,7 +78,7 @@ class JobList(msgspec.Struct, kw_only=True):
 
     jobs: list[JobSummary]
     next_cursor: str | None
-    """For the next page; null on the last one."""
+    """The ``cursor`` of the next page; null on the last page."""
 
 
 class FramePage(msgspec.Struct, kw_only=True):
@@ -86,42 +86,43 @@ class FramePage(msgspec.Struct, kw_only=True):
 
     frames: list[Frame]
     next_after: int | None
-    """For the next page; null when there are no more frames so far."""
+    """The ``after`` of the next page; null if there are no more frames yet."""
 
 
 class JobStatusAnswer(msgspec.Struct, kw_only=True):
-    """What a job's pause or resume comes to."""
+    """The answer to a pause or resume."""
 
     job_id: str
     status: JobStatus
 
 
 class CancelAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a job's cancelling comes to."""
+    """The answer to a cancel."""
 
     job_id: str
     status: JobStatus | Literal["cancelling"]
-    """``cancelling`` while processes of it are still there."""
+    """``cancelling`` while processes of the job are still alive."""
     cancelled: bool
-    """Whether the job ended as cancelled."""
+    """True if the job ended as cancelled."""
     cancel_ms: float | None
+    """Milliseconds from the call until every process of the job had gone; null if the job was not cancelled."""
     pids: tuple[int, ...] = ()
-    """The processes that are still there after 5 s; left out if there are none."""
+    """The processes that are still alive after 5 s; left out if there are none."""
 
 
 class PluginSummary(msgspec.Struct, kw_only=True):
-    """A plugin in the list."""
+    """A plugin, as it appears in the list."""
 
     name: str
     health: Health | Literal["broken"]
-    """Of one that is not broken, as its latest job left it."""
+    """``broken`` if the plugin cannot be loaded; otherwise its health at the end of its latest job."""
     failures: int
     restarts: int
     reason: str | None
-    """Why it is broken."""
+    """The reason why the plugin is broken; null if it is not."""
     origin: Origin
     metadata: MetadataDict | None
-    """What it says of itself; null if it is broken."""
+    """The plugin's description of itself; null if it is broken."""
 
 
 class PluginList(msgspec.Struct, kw_only=True):
@@ -132,21 +133,21 @@ class PluginList(msgspec.Struct, kw_only=True):
 
 @attrs.frozen(kw_only=True)
 class PluginError(StageError):
-    """The last thing that went wrong in a plugin, and in which job."""
+    """The latest error of a plugin, and the job in which it happened."""
 
     job_id: str | None
 
 
 class PluginDetail(PluginSummary, kw_only=True):
-    """A plugin by itself."""
+    """A plugin with all details."""
 
     traceback: str | None
-    """Of one that is broken."""
+    """The traceback of a broken plugin."""
     last_error: ErrorDict | None
 
 
 class LibraryStatus(msgspec.Struct, kw_only=True):
-    """What a library that plugins compute with can use here."""
+    """A library that plugins compute with, and the kinds of device that it can use here."""
 
     name: str
     version: str | None
@@ -155,27 +156,27 @@ class LibraryStatus(msgspec.Struct, kw_only=True):
 
 
 class DeviceList(msgspec.Struct, kw_only=True):
-    """What there is to run on."""
+    """The devices that jobs can run on."""
 
     devices: list[DeviceDict]
     default: str
-    """What ``auto`` takes."""
+    """The device that ``auto`` stands for."""
     libraries: list[LibraryStatus]
 
 
 class MediaFile(msgspec.Struct, kw_only=True):
-    """A video or an image, named as a source."""
+    """A video or an image; ``name`` can be given as a job's source."""
 
     name: str
     bytes: int
 
 
 class MediaList(msgspec.Struct, kw_only=True):
-    """The media folder."""
+    """The files in the media folder."""
 
     files: list[MediaFile]
     truncated: bool
-    """Whether there is more than is looked at or listed."""
+    """True if the folder has more entries than are searched, or more files than are listed."""
 
 
 class Liveness(msgspec.Struct, kw_only=True):
@@ -189,4 +190,4 @@ class Readiness(msgspec.Struct, kw_only=True):
 
     ready: bool
     reasons: list[str]
-    """What does not work as it should."""
+    """The parts of the server that do not work as they should, a sentence each."""

@@ -1,4 +1,4 @@
-"""The docstrings under the fields of a class, which Python itself does not keep."""
+"""The docstrings below the fields of a class, which Python itself does not keep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _Docs = Mapping[str, str]
 
 
 def field_docs(model: type) -> dict[str, str]:
-    """Field → its docstring, for a class of this package and its bases. Empty where the sources are not at hand."""
+    """The docstring of each field of ``model`` and its bases, if they are in this package.
+
+    Empty where the source code is not installed.
+    """
     found: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if cls.__module__.startswith("kinora."):

@@ -1,4 +1,4 @@
-"""What comes with a request: bodies that are bounded while they arrive, query numbers, conditions."""
+"""The input of a request: its body, of bounded size, and the values in its path, query and headers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from kinora.actors.errors import FieldError, InvalidRequest, NotFound
 from kinora.web.problems import Problem
 
 MAX_JSON_BYTES = 1024 * 1024
-"""A JSON body beyond this is 413."""
+"""A larger JSON body is refused with 413."""
 FORM_RESERVE_BYTES = MAX_JSON_BYTES + 64 * 1024
-"""What an upload's body may have beside the file itself."""
+"""The size that an upload's body may have in addition to the file."""
 BODY_HIGH_WATER = MAX_JSON_BYTES
-"""Bytes of a body that may wait for the handler; beyond them the client waits."""
+"""Bytes of a body that may wait for the handler; when there are more, the client waits."""
 MAX_INDEX = 2**53 - 1
 """The largest frame index: the largest whole number that every JSON reader keeps exact."""
 MAX_WAIT_S = 60
@@ -35,7 +35,7 @@ _PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,
 
 
 class BoundedBody(TrioBody):
-    """A request body that counts all it gets, and whose sender waits while nobody takes it."""
+    """A request body that counts what it gets, and makes the sender wait while the handler does not read."""
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
         super().__init__(expected_content_length, max_content_length)
@@ -43,7 +43,7 @@ class BoundedBody(TrioBody):
         self._taken = trio.Event()
 
     async def __anext__(self) -> bytes:
-        """The next piece, with room for more behind it."""
+        """Return the next piece, and let the sender go on."""
         data = await super().__anext__()
         self._taken.set()
         if self._must_raise is not None:
@@ -51,7 +51,7 @@ class BoundedBody(TrioBody):
         return data
 
     async def put(self, data: bytes) -> None:
-        """Take a piece; wait while too much is waiting. Beyond the limit everything is thrown away."""
+        """Add a piece, then wait while too many bytes wait to be read. Beyond the limit everything is dropped."""
         self._received += len(data)
         if self._max_content_length is not None and self._received > self._max_content_length:
             self._must_raise = RequestEntityTooLarge()
@@ -64,11 +64,11 @@ class BoundedBody(TrioBody):
 
 
 class BoundedRequest(TrioRequest):
-    """A request whose body may be long only where a file can be uploaded."""
+    """A request whose body is limited to ``MAX_JSON_BYTES``, except for an upload."""
 
     body_class = BoundedBody
     held: ExitStack
-    """What its answer needs open; closed with the end of the answer, sent or not."""
+    """The resources that its answer needs; closed when the answer has ended, sent or not."""
 
     def __init__(self, *args: Any, max_content_length: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, max_content_length=MAX_JSON_BYTES, **kwargs)
@@ -78,12 +78,12 @@ class BoundedRequest(TrioRequest):
 
 
 class BoundedConnection(TrioASGIHTTPConnection):
-    """Hands a request's body on no faster than the handler takes it, and closes what its answer held open."""
+    """Receives a request's body no faster than the handler reads it, and closes what its answer held open."""
 
     async def handle_messages(  # type: ignore[override]  # Quart-Trio's own signature, which differs from Quart's
         self, nursery: trio.Nursery, request: Request, receive: ASGIReceiveCallable
     ) -> None:
-        """Feed the body until the client has gone, then end the handler."""
+        """Fill the body until the client has gone, then cancel the handler."""
         body = cast("BoundedBody", request.body)
         while (message := await receive())["type"] == "http.request":
             await body.put(message.get("body", b""))
@@ -94,21 +94,21 @@ class BoundedConnection(TrioASGIHTTPConnection):
     async def handle_request(  # type: ignore[override]  # as above
         self, nursery: trio.Nursery, request: Request, send: ASGISendCallable
     ) -> None:
-        """Answer it; a client may go at any time."""
+        """Answer the request; the client may go at any time."""
         with cast("BoundedRequest", request).held:
             await super().handle_request(nursery, request, send)
 
 
 def hold_open(file: BinaryIO) -> BinaryIO:
-    """``file``, which is closed when the answer to the current request has ended, however it does."""
+    """Return ``file``, and close it when the answer to the current request has ended, sent or not."""
     return cast("BoundedRequest", request).held.enter_context(file)
 
 
 async def read_json() -> Any:
-    """The decoded body of the current request.
+    """Return the decoded body of the current request.
 
     Raises:
-        Problem: 400 if it is no JSON, 415 if it does not say that it is.
+        Problem: 400 if it is not valid JSON, 415 if its Content-Type is not application/json.
     """
     if request.mimetype != "application/json":
         raise Problem(415, "Send JSON and say so: Content-Type: application/json.")
@@ -117,7 +117,11 @@ async def read_json() -> Any:
 
 
 def decode_json(data: bytes) -> Any:
-    """``data`` as JSON; 400 if it is none."""
+    """Decode ``data``.
+
+    Raises:
+        Problem: 400 if it is not valid JSON.
+    """
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -125,29 +129,37 @@ def decode_json(data: bytes) -> Any:
 
 
 def job_id_of(text: str) -> str:
-    """``text`` if it can be a job's id at all."""
+    """Return ``text`` if it has the form of a job's id.
+
+    Raises:
+        NotFound: it has not.
+    """
     if _JOB_ID.fullmatch(text) is None:
         raise NotFound("There is no such job: see GET /v1/jobs for those that exist.")
     return text
 
 
 def frame_index_of(text: str) -> int:
-    """``text`` as the index of a frame, written without leading zeros."""
+    """Return ``text`` as the index of a frame.
+
+    Raises:
+        NotFound: it is not such a number, or has leading zeros.
+    """
     if re.fullmatch(r"0|[1-9]\d{0,15}", text, re.ASCII) is None or int(text) > MAX_INDEX:
         raise NotFound("There is no such frame: see GET /v1/jobs/{job_id}/frames for those that exist.")
     return int(text)
 
 
 def invalid_parameter(name: str, message: str) -> InvalidRequest:
-    """The error to raise for a parameter of the query string that has a wrong value."""
+    """The error to raise for an invalid parameter in the query string."""
     return InvalidRequest("A parameter in the query string is not valid.", [FieldError(name, message)])
 
 
 def whole_number(args: Mapping[str, str], name: str, lowest: int, highest: int) -> int | None:
-    """The number in a query, None if it is not there or empty.
+    """Return the number in the query parameter ``name``, or None if that is missing or empty.
 
     Raises:
-        InvalidRequest: it is no whole number from ``lowest`` to ``highest``.
+        InvalidRequest: it is not a whole number from ``lowest`` to ``highest``.
     """
     text = args.get(name, "")
     if not text:
@@ -159,15 +171,19 @@ def whole_number(args: Mapping[str, str], name: str, lowest: int, highest: int) 
 
 
 def idempotency_key(headers: Headers) -> str | None:
-    """The ``Idempotency-Key``, None without one."""
+    """Return the ``Idempotency-Key``, or None if there is none.
+
+    Raises:
+        InvalidRequest: it is too long, or not printable ASCII.
+    """
     key = headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
         message = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"
-        raise InvalidRequest("A header is wrong", [FieldError("Idempotency-Key", message)])
+        raise InvalidRequest("A header is not valid.", [FieldError("Idempotency-Key", message)])
     return key
 
 
 def preferred_wait_s(headers: Headers) -> int:
-    """How long the client would like to be kept waiting for something new: ``Prefer: wait=N``, 0 without."""
+    """The seconds that the client is willing to wait for something new: ``Prefer: wait=N``, or 0 without it."""
     match = _PREFERRED_WAIT.search(headers.get("Prefer", ""))
     return min(int(match[1]), MAX_WAIT_S) if match else 0

@@ -1,4 +1,4 @@
-"""``/v1/jobs``: the job manager in REST."""
+"""``/v1/jobs``: starting, listing, reading and controlling jobs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NDJSON = "application/x-ndjson"
 PICTURE_CACHING = "private, max-age=86400, immutable"
 CSV = "text/csv"
 _Render = Callable[[JobState], Awaitable[tuple[bytes, bool]]]
-"""Gives an answer's body, and whether it has frames that the client said it does not have."""
+"""Gives an answer's body, and True if it has frames after the client's ``after``."""
 
 
 def job_routes(system: System) -> Blueprint:
@@ -117,7 +117,7 @@ def _add_read_calls(routes: Blueprint, system: System) -> None:
 
 
 async def _log(system: System, job_id: str, plugin: str | None) -> str:
-    """What a plugin has printed, or all of them, each line with the plugin's name before it."""
+    """The text that ``plugin`` printed; for None, that of all plugins, each line with its plugin's name in front."""
     logs = await system.jobs.logs(job_id)
     if plugin is None:
         return "".join(f"{name}: {line}\n" for name, text in logs.items() for line in text.splitlines())
@@ -143,10 +143,10 @@ async def _show(system: System, job_id: str, kind: type[msgspec.Struct]) -> Resp
 
 
 async def _newest(system: System, job_id: str, render: _Render) -> bytes:
-    """The answer of now or, with ``Prefer: wait``, the first that has news for the client.
+    """Return the current answer or, with ``Prefer: wait``, wait for one that is new to the client.
 
-    News is another answer than the client has by its ``If-None-Match``, or frames behind its ``after``; for a client
-    that names neither, another answer than the one of now.
+    An answer is new if its tag is not in the client's ``If-None-Match``. Without that header it is new if it has frames
+    after the client's ``after``, or differs from the first answer.
     """
     state = await system.jobs.state(job_id)
     body, has_frames = await render(state)
@@ -211,7 +211,7 @@ def _add_frame_calls(routes: Blueprint, system: System) -> None:
     async def picture(job_id: str, index: str) -> Response:
         job_id, number = job_id_of(job_id), frame_index_of(index)
         overlay = whole_number(request.args, "overlay", 0, 1) == 1
-        tag = f"{job_id}-{number}-{overlay:d}"  # a frame and what was found on it never change
+        tag = f"{job_id}-{number}-{overlay:d}"  # a frame and its results never change
         headers = {"etag": f'"{tag}"', "cache-control": PICTURE_CACHING}
         if tag in request.if_none_match:
             await system.jobs.state(job_id)
@@ -246,7 +246,7 @@ async def _frame_page(system: System, job_id: str, after: int | None, limit: int
 
 @attrs.frozen
 class _Stream:
-    """A form in which all frames are sent, a page at a time."""
+    """A media type in which all frames of a job are sent, a page at a time."""
 
     head: bytes
     render: Callable[[list[bytes]], bytes]
@@ -254,7 +254,7 @@ class _Stream:
     async def body(  # noqa: ASYNC900 - it holds nothing that would have to be closed
         self, system: System, job_id: str, after: int | None
     ) -> AsyncIterator[bytes]:
-        """All frames that there are."""
+        """The pieces of an answer with all frames after ``after``."""
         yield self.head
         async for page in system.jobs.frame_pages(job_id, after):
             yield self.render([frame for _, frame in page])

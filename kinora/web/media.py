@@ -1,4 +1,4 @@
-"""``/v1/media``: what lies in the media folder, for choosing a source."""
+"""``/v1/media``: the files in the media folder, from which a source can be chosen."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from kinora.web.responses import json_response
 
 MAX_FILES = 1000
 MAX_LOOKED_AT = 20_000
-"""Entries of folders: a media folder may be a whole disk."""
+"""Files and folders that are looked at: a media folder may be a whole disk."""
 MAX_DEPTH = 8
 
 
 def media_routes(system: System) -> Blueprint:
-    """The one call."""
+    """The one route, ``/v1/media``."""
     routes = Blueprint("media", __name__)
 
     @routes.get("/v1/media")
@@ -33,7 +33,7 @@ def media_routes(system: System) -> Blueprint:
 
 
 def list_folder(folder: Path) -> MediaList:
-    """The videos and images below ``folder``, sorted by name; hidden ones and links are left out."""
+    """The videos and images below ``folder``, sorted by name, without hidden files and links."""
     entries = list(islice(_walk(folder, MAX_DEPTH), MAX_LOOKED_AT))
     found = [entry for entry in entries if _is_media(entry)]
     files = [file for entry in found[:MAX_FILES] if (file := _describe(entry, folder)) is not None]
@@ -44,7 +44,7 @@ def list_folder(folder: Path) -> MediaList:
 
 
 def _walk(folder: Path | str, depth: int) -> Iterator[os.DirEntry[str]]:
-    """All files, those of a folder before those of the folders in it."""
+    """The files below ``folder``; those of a folder come before those of its subfolders."""
     folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
@@ -56,7 +56,7 @@ def _walk(folder: Path | str, depth: int) -> Iterator[os.DirEntry[str]]:
                 elif entry.is_file(follow_symlinks=False):
                     yield entry
     except OSError:
-        return  # not ours to read, or gone
+        return  # may not be read, or has gone
     for inner in sorted(folders) if depth > 1 else ():
         yield from _walk(inner, depth - 1)
 
@@ -69,7 +69,7 @@ def _is_media(entry: os.DirEntry[str]) -> bool:
 def _describe(entry: os.DirEntry[str], folder: Path) -> MediaFile | None:
     try:
         size = entry.stat(follow_symlinks=False).st_size
-        entry.path.encode()  # a name that is no Unicode cannot be said in JSON
+        entry.path.encode()  # a name that is not Unicode cannot be sent as JSON
     except (OSError, UnicodeEncodeError):
         return None
     return MediaFile(name=os.path.relpath(entry.path, folder), bytes=size)

@@ -24,11 +24,11 @@ from kinora.web.server import Server, ServerStatistics
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STAGES = tuple(stage for stage in get_args(Stage) if stage != "deleted")
-"""Where a job can be that has not ended."""
+"""The stages of a job that has not ended."""
 
 
 def metrics_routes(system: System) -> Blueprint:
-    """The one call."""
+    """The one route, ``/metrics``."""
     routes = Blueprint("metrics", __name__)
     process = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -45,17 +45,17 @@ def metrics_routes(system: System) -> Blueprint:
 
 @attrs.frozen
 class Figures(Collector):
-    """Reads everything when it is asked, so that nothing has to be counted on the way."""
+    """Collects the figures of all parts of the server when a client asks for them."""
 
     process: Collector
     system: System
     server: Server | None
-    """None on a server that is not ours, of which nothing is known."""
+    """None if the app runs on another ASGI server, whose figures are unknown."""
 
     def collect(self) -> Iterable[Metric]:
-        """The figures of this moment."""
+        """The current figures."""
         yield from self.process.collect()
-        yield _gauge("kinora_ready", "1 while new jobs are taken.", not self.system.ready())
+        yield _gauge("kinora_ready", "1 while the server takes new jobs.", not self.system.ready())
         yield from _of_actors(self.system.statistics())
         yield from _of_jobs(self.system.jobs)
         yield from _of_store(self.system.store)
@@ -87,9 +87,9 @@ def _of_store(store: Store) -> Iterable[Metric]:
     yield _counter("kinora_store_frames", "Frames written to the database.", figures.frames)
     yield _counter("kinora_store_transactions", "Transactions of the database.", figures.transactions)
     yield _gauge("kinora_store_waiting_frames", "Frames not yet on disk.", figures.waiting)
-    yield _gauge("kinora_store_waiting_frames_peak", "The most there were since the start.", figures.peak_waiting)
-    yield _gauge("kinora_store_waiting_frames_max", "From here on jobs wait for the disk.", figures.capacity)
-    yield _gauge("kinora_store_failing", "1 while the disk refuses.", figures.failing is not None)
+    yield _gauge("kinora_store_waiting_frames_peak", "The most frames not yet on disk so far.", figures.peak_waiting)
+    yield _gauge("kinora_store_waiting_frames_max", "Frames not yet on disk at which jobs wait.", figures.capacity)
+    yield _gauge("kinora_store_failing", "1 while the database cannot be written.", figures.failing is not None)
 
 
 def _of_workers(figures: ForkServerStatistics) -> Iterable[Metric]:
@@ -104,11 +104,11 @@ def _of_realtime(manager: ConnectionManager | None) -> Iterable[Metric]:
     figures = manager.statistics()
     sent = figures.broadcast
     yield _gauge("kinora_realtime_sessions", "Connected realtime clients.", figures.connections)
-    yield _gauge("kinora_realtime_sessions_max", "Realtime clients that may be connected.", figures.max_connections)
-    yield _gauge("kinora_realtime_subscribers", "Clients that get new messages.", sent.subscribers)
-    yield _counter("kinora_realtime_messages", "Messages published, each counted once.", sent.published)
-    yield _gauge("kinora_realtime_log_messages", "Messages kept for clients that come back.", sent.log_messages)
-    yield _gauge("kinora_realtime_log_bytes", "The size of these messages.", sent.log_bytes)
+    yield _gauge("kinora_realtime_sessions_max", "The most realtime clients that can connect.", figures.max_connections)
+    yield _gauge("kinora_realtime_subscribers", "Realtime clients that get new messages.", sent.subscribers)
+    yield _counter("kinora_realtime_messages", "Messages published, whatever the number of clients.", sent.published)
+    yield _gauge("kinora_realtime_log_messages", "Messages kept for clients that reconnect.", sent.log_messages)
+    yield _gauge("kinora_realtime_log_bytes", "Bytes of the messages kept for clients that reconnect.", sent.log_bytes)
     yield from _of_sessions(manager)
 
 
@@ -117,15 +117,15 @@ def _of_sessions(manager: ConnectionManager) -> Iterable[Metric]:
     behind = [session.statistics() for session in sessions if isinstance(session, ClientSession)]
     waiting = sum(one.waiting for one in behind)
     waiting_bytes = sum(one.waiting_bytes for one in behind)
-    yield _gauge("kinora_realtime_waiting_messages", "Messages that clients have not taken yet.", waiting)
-    yield _gauge("kinora_realtime_waiting_bytes", "The size of these messages.", waiting_bytes)
+    yield _gauge("kinora_realtime_waiting_messages", "Messages queued for slow clients.", waiting)
+    yield _gauge("kinora_realtime_waiting_bytes", "Bytes of the messages queued for slow clients.", waiting_bytes)
 
 
 def _of_connections(figures: ServerStatistics) -> Iterable[Metric]:
     yield _gauge("kinora_connections", "Open connections.", figures.connections)
-    yield _gauge("kinora_connections_peak", "The most there were since the start.", figures.peak_connections)
-    yield _gauge("kinora_connections_max", "Connections that may be open.", figures.max_connections)
-    yield _counter("kinora_connections_refused", "Connections turned away at that limit.", figures.refused)
+    yield _gauge("kinora_connections_peak", "The most connections open at once so far.", figures.peak_connections)
+    yield _gauge("kinora_connections_max", "The most connections that can be open at once.", figures.max_connections)
+    yield _counter("kinora_connections_refused", "Connections refused because the limit was reached.", figures.refused)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
@@ -133,5 +133,5 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 
 def _counter(name: str, text: str, value: float) -> Metric:
-    """``name`` is without the ``_total`` that it gets."""
+    """A counter; ``name`` is given without its suffix ``_total``."""
     return CounterMetricFamily(name, text, value=value)

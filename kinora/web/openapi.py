@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of everything under ``/v1``, made of one table and the models themselves."""
+"""The OpenAPI 3.1 document of everything under ``/v1``, made from a table of the calls and from the models."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from kinora.web.schemas import schemas
 _JSON = "application/json"
 
 _DESCRIPTIONS = {
-    "after": "Only frames behind this index.",
-    "cursor": "The next_cursor of the page before.",
-    "Idempotency-Key": "A repeated call with the same key gives the first job.",
-    "If-None-Match": "The ETag you have: 304 while it still holds.",
-    "images": "url or none: what to say of pictures.",
-    "index": "The frame's number in the source.",
+    "after": "Only frames with a higher index than this.",
+    "cursor": "The next_cursor of the previous page.",
+    "Idempotency-Key": "A key of your choice: repeating the call with it returns the same job instead of a new one.",
+    "If-None-Match": "The ETag of the answer that you have: the answer is 304 if it has not changed.",
+    "images": "url or none; only over a WebSocket also binary, which sends the pictures themselves.",
+    "index": "The frame's index in the source, from 0.",
     "job_id": "The job's id.",
-    "last_event_id": "The last id you have: what came since is sent first.",
+    "last_event_id": "The id of the last message that you received: messages since then are sent first.",
     "Last-Event-ID": "The same as last_event_id.",
-    "limit": "At most so many.",
-    "max_fps": "At most so many frames a second, the latest.",
+    "limit": "The most items in the answer.",
+    "max_fps": "The most frames a second; if there are more, the latest are sent.",
     "name": "The plugin's name.",
-    "overlay": "1 draws the results.",
-    "plugin": "Only this plugin's.",
-    "Prefer": "wait=N holds the answer up to N seconds (60) until there is something new.",
-    "session_id": "A UUID; a second connection with it takes over.",
-    "status": "Only jobs of this status.",
-    "types": "Only messages of these types, repeated or separated by commas.",
+    "overlay": "1 draws the results on the picture.",
+    "plugin": "Only the output of this plugin.",
+    "Prefer": "wait=N waits up to N seconds (at most 60) for something new before answering.",
+    "session_id": "A UUID; a second connection with the same one replaces the first.",
+    "status": "Only jobs with this status.",
+    "types": "Only messages of these types; repeat the parameter, or separate them with commas.",
 }
 _NUMBERS = frozenset({"after", "index", "limit", "overlay"})
 _HEADERS = frozenset({"Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer"})
@@ -40,19 +40,19 @@ _HEADERS = frozenset({"Idempotency-Key", "If-None-Match", "Last-Event-ID", "Pref
 
 @attrs.frozen
 class _Call:
-    """One call: what it is for, what can be given, and its good answer."""
+    """One call of the API: its purpose, parameters and answers."""
 
     method: str
     path: str
     summary: str
     answers: Mapping[int, str] = {200: ""}
-    """Status → schema's name, or empty for an answer that is none of ours."""
+    """The name of the schema for each status of success; empty for an answer without a body."""
     given: tuple[str, ...] = ()
     media_type: str = _JSON
     errors: tuple[int, ...] = ()
 
     def operation(self) -> dict[str, Any]:
-        """As OpenAPI has it."""
+        """The call as an OpenAPI operation."""
         in_path = [part[1:].partition("}")[0] for part in self.path.split("/") if part.startswith("{")]
         responses = {str(status): self._answer(schema) for status, schema in self.answers.items()}
         errors = {str(status): _PROBLEM for status in (403, *self.errors)}
@@ -71,7 +71,7 @@ class _Call:
 
 
 _PROBLEM = {
-    "description": "What is wrong, and what to do",
+    "description": "What is wrong and what to do about it",
     "content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}},
 }
 _SUBMISSION = {
@@ -106,16 +106,16 @@ _CALLS = (
     _Call(
         "get",
         _ONE_JOB,
-        "A job and its frames so far",
+        "Get a job and its frames so far",
         {200: "JobResponse", 304: ""},
         ("after", "limit", "If-None-Match", "Prefer"),
         errors=(404, 422),
     ),
-    _Call("delete", _ONE_JOB, "Cancel and forget a job", {204: ""}, errors=(404,)),
+    _Call("delete", _ONE_JOB, "Cancel a job if it runs, and delete it with its results", {204: ""}, errors=(404,)),
     _Call(
         "get",
         _ONE_JOB + "/extended",
-        "A job with progress, timings and warnings",
+        "Get a job with its progress, timings and warnings",
         {200: "ExtendedJobResponse", 304: ""},
         ("after", "limit", "If-None-Match", "Prefer"),
         errors=(404, 422),
@@ -123,25 +123,26 @@ _CALLS = (
     _Call(
         "post",
         _ONE_JOB + "/cancel",
-        "Stop a job; answered when every process of it is gone (202 with their pids if some will not go)",
+        "Cancel a job; answered when all its processes have ended (202 with the pids of those that have not)",
         {200: "CancelAnswer", 202: "CancelAnswer"},
         errors=(404,),
     ),
     _Call(
         "get",
         _ONE_JOB + "/log",
-        "What the job's plugins have printed, the last 64 KiB of each",
+        "Get the text that the job's plugins printed, the last 64 KiB of each",
         {200: "string"},
         ("plugin",),
         "text/plain",
         errors=(404,),
     ),
-    _Call("post", _ONE_JOB + "/pause", "Take no new frame", {200: "JobStatusAnswer"}, errors=(404, 409)),
-    _Call("post", _ONE_JOB + "/resume", "Go on", {200: "JobStatusAnswer"}, errors=(404, 409)),
+    _Call("post", _ONE_JOB + "/pause", "Pause a job", {200: "JobStatusAnswer"}, errors=(404, 409)),
+    _Call("post", _ONE_JOB + "/resume", "Resume a paused job", {200: "JobStatusAnswer"}, errors=(404, 409)),
     _Call(
         "get",
         _ONE_JOB + "/frames",
-        "A page of frames; Accept: application/x-ndjson gives all, a line each; text/csv a row for each detection",
+        "Get a page of frames; or all of them with Accept: application/x-ndjson (a frame a line) or text/csv "
+        "(a detection a row)",
         {200: "FramePage"},
         ("after", "limit"),
         errors=(404, 422),
@@ -149,7 +150,7 @@ _CALLS = (
     _Call(
         "get",
         _ONE_JOB + "/frames/{index}.jpg",
-        "A frame as a picture",
+        "Get a frame as a JPEG picture",
         {200: "string"},
         ("overlay",),
         "image/jpeg",
@@ -158,23 +159,23 @@ _CALLS = (
     _Call(
         "get",
         _ONE_JOB + "/annotated.mp4",
-        "The frames so far as a video, what was found drawn on them",
+        "Get the frames so far as a video, with the detections drawn in",
         {200: "string"},
         (),
         "video/mp4",
         errors=(404,),
     ),
-    _Call("get", "/v1/plugins", "All plugins, broken ones with the reason", {200: "PluginList"}),
-    _Call("post", "/v1/plugins/reload", "Look for plugins again", {200: "PluginList"}),
-    _Call("get", "/v1/plugins/{name}", "One plugin", {200: "PluginDetail"}, errors=(404,)),
-    _Call("get", "/v1/media", "The videos and images in the media folder", {200: "MediaList"}),
-    _Call("get", "/v1/devices", "What there is to run on", {200: "DeviceList"}),
-    _Call("get", "/v1/health", "Whether the server is alive", {200: "Liveness"}),
-    _Call("get", "/v1/ready", "Whether new jobs are taken", {200: "Readiness"}, errors=(503,)),
+    _Call("get", "/v1/plugins", "List all plugins; for broken ones, the reason", {200: "PluginList"}),
+    _Call("post", "/v1/plugins/reload", "Search for plugins again", {200: "PluginList"}),
+    _Call("get", "/v1/plugins/{name}", "Get one plugin with all details", {200: "PluginDetail"}, errors=(404,)),
+    _Call("get", "/v1/media", "List the videos and images in the media folder", {200: "MediaList"}),
+    _Call("get", "/v1/devices", "List the devices that jobs can run on", {200: "DeviceList"}),
+    _Call("get", "/v1/health", "Check that the server is alive", {200: "Liveness"}),
+    _Call("get", "/v1/ready", "Check that the server takes new jobs", {200: "Readiness"}, errors=(503,)),
     _Call(
         "get",
         "/v1/realtime",
-        "What happens, as it happens: RealtimeMessages as server-sent events, or by WebSocket on an upgrade",
+        "Follow jobs live: RealtimeMessages as server-sent events, or over a WebSocket if the request asks for one",
         {200: "string"},
         ("session_id", "job_id", "types", "last_event_id", "max_fps", "images", "Last-Event-ID"),
         "text/event-stream",
@@ -193,7 +194,7 @@ def api_document() -> dict[str, Any]:
         "info": {
             "title": "Kinora",
             "version": __version__,
-            "description": "Runs computer-vision plugins over images, video and live streams, and shows what happens.",
+            "description": "Runs computer-vision plugins over images, videos and live streams, and shows results live.",
         },
         "paths": paths,
         "components": {"schemas": schemas()},

@@ -1,4 +1,4 @@
-"""The server's own pages: plain HTML that needs nothing from anywhere, under a policy that allows nothing else."""
+"""The server's own pages: plain HTML without scripts and external files, with a policy that forbids both."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _LINKS = {
-    "/docs": "what can be called, and how",
-    "/openapi.json": "the same for programs",
-    "/v1/jobs": "the jobs",
-    "/v1/plugins": "the plugins",
-    "/v1/devices": "what there is to run on",
-    "/v1/ready": "whether new jobs are taken",
-    "/metrics": "figures for Prometheus",
+    "/docs": "the API's documentation",
+    "/openapi.json": "the same as an OpenAPI document",
+    "/v1/jobs": "all jobs",
+    "/v1/plugins": "all plugins",
+    "/v1/devices": "the devices that jobs can run on",
+    "/v1/ready": "the server's readiness for new jobs",
+    "/metrics": "metrics for Prometheus",
 }
 
 
@@ -42,19 +42,19 @@ class Page:
     html: str
 
     def response(self) -> Response:
-        """The page under the strict policy."""
+        """The answer with the page and its policy."""
         headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": _POLICY}
         return Response(self.html, 200, headers | {"cache-control": "no-cache"})
 
 
 def no_ui_page() -> Page:
-    """What stands where the web UI would be."""
+    """The page that stands in for a web UI that has not been built."""
     links = "".join(
         f'<li><a href="{path}"><code>{path}</code></a>: {escape(text)}</li>' for path, text in _LINKS.items()
     )
     return _page(
         "Kinora",
-        "<p>The server runs, without its web UI, which was not built: install Node 22 or newer and run "
+        "<p>The server runs, but its web UI has not been built: install Node 22 or newer and run "
         "<code>make</code> again. Everything else works:</p>"
         f"<ul>{links}</ul><p>To see a job: <code>kinora submit demo: -p motion</code>, "
         "then <code>kinora watch</code>.</p>",
@@ -62,7 +62,7 @@ def no_ui_page() -> Page:
 
 
 def docs_page(document: Mapping[str, Any]) -> Page:
-    """The API document, readable."""
+    """The OpenAPI document as a page for people."""
     rows = "".join(
         _row(method, path, call) for path, item in document["paths"].items() for method, call in item.items()
     )

@@ -1,4 +1,4 @@
-"""``/v1/plugins``: what there is to run, broken ones with the reason."""
+"""``/v1/plugins``: the plugins, broken ones with the reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plugin_routes(system: System) -> Blueprint:
         entry = system.plugins.get(name)
         if entry is None:
             known = ", ".join(sorted({known.name for known in system.plugins.all()}))
-            raise NotFound(f"There is no such plugin; there are {known}.")
+            raise NotFound(f"There is no such plugin: use one of {known}.")
         record = _record(system, entry)
         return json_response(
             PluginDetail(**_facts(entry, record), traceback=entry.traceback, last_error=_last_error(record))
@@ -48,7 +48,7 @@ def _list(system: System) -> Response:
 
 
 def _record(system: System, entry: PluginEntry) -> PluginRecord:
-    """That of its name, which is a working plugin's; one that is broken has never run."""
+    """The record of the working plugin with this name; an empty one for a broken plugin, which has never run."""
     return system.plugin_records.of(entry.name) if entry.broken is None else PluginRecord()
 
 

@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 ``application/problem+json``: what went wrong, and in a sentence what to do about it."""
+"""Errors as RFC 9457 ``application/problem+json``: what went wrong, and what to do about it, in a sentence."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ STATUS: Sequence[tuple[type[KinoraError], int]] = (
     (TooLarge, 413),
     (Unavailable, 503),
 )
-"""Of the errors that are told by their sentence alone; one that is not listed is a 422."""
+"""The statuses of errors that consist of a sentence; an error that is not listed is a 422."""
 DETAILS: Mapping[int, str] = {
-    400: "The request is not valid HTTP/1.1: check how it is made.",
+    400: "The request is not valid HTTP/1.1: check the program that sends it.",
     404: "There is nothing at this address: see /docs for the addresses that exist.",
     408: "The request did not arrive in time: send it again, faster.",
-    413: "The request is larger than this server takes.",
-    414: "The address is longer than this server takes.",
-    426: "This address speaks WebSocket version 13 only.",
-    431: "The request's headers are longer than this server takes.",
-    500: "The server made a mistake, which it has logged: please report it.",
+    413: "The request is larger than this server accepts: send less.",
+    414: "The address is longer than this server accepts: use a shorter one.",
+    426: "This address supports WebSocket version 13 only: use that.",
+    431: "The request's headers are longer than this server accepts: send fewer or shorter ones.",
+    500: "The server failed because of an error of its own, which is in its log: please report it.",
     501: "The request uses a transfer coding that this server does not know: use chunked.",
     503: "The server is busy or stopping: try again in a moment.",
 }
-"""What to say where only a status is known."""
+"""The details of errors of which only the status is known."""
 
 
 @attrs.frozen
 class Problem(Exception):
-    """An answer that is an error; raised by handlers, and made of every other exception."""
+    """An error as an answer; handlers raise it, and every other exception is turned into one."""
 
     status: int
     detail: str
     errors: Sequence[FieldError] = ()
     headers: Mapping[str, str] = attrs.field(factory=dict)
     extra: Mapping[str, Any] = attrs.field(factory=dict)
-    """Further members of the document."""
+    """Additional members of the document."""
 
     def document(self) -> bytes:
         """The problem as JSON."""
@@ -72,17 +72,17 @@ class Problem(Exception):
         return msgspec.json.encode(members | dict(self.extra))
 
     def all_headers(self) -> dict[str, str]:
-        """The answer's headers, short of its length."""
+        """The answer's headers, except for its length."""
         return {"content-type": MEDIA_TYPE, "cache-control": "no-store", **self.headers}
 
 
 def plain_problem(status: int) -> Problem:
-    """What is to say when nothing but the status is known."""
+    """The problem for an error of which only the status is known."""
     return Problem(status, DETAILS.get(status, f"{HTTPStatus(status).description or HTTPStatus(status).phrase}."))
 
 
 def problem_of(error: Exception) -> Problem:
-    """The answer to an exception that left a handler; what is not foreseen is a 500."""
+    """The answer to an exception that a handler raised; an unexpected one is a 500."""
     match error:
         case Problem():
             return error
@@ -93,7 +93,7 @@ def problem_of(error: Exception) -> Problem:
         case KinoraError():
             return Problem(next((status for kind, status in STATUS if isinstance(error, kind)), 422), str(error))
         case ActorGone() | ForkServerGone():
-            return Problem(503, "A part of the server is down and being started again: try again in a moment.")
+            return Problem(503, "A part of the server is being restarted: try again in a moment.")
         case HTTPException(code=int(status)):
             return _of_werkzeug(error, status)
         case _:
@@ -106,12 +106,12 @@ def _of_werkzeug(error: HTTPException, status: int) -> Problem:
     allowed = getattr(error, "valid_methods", None)
     if status == HTTPStatus.METHOD_NOT_ALLOWED and allowed:
         methods = ", ".join(sorted(allowed))
-        return Problem(405, f"This address takes {methods} only.", headers={"allow": methods})
+        return Problem(405, f"This address supports only {methods}.", headers={"allow": methods})
     return plain_problem(status)
 
 
 def _refusal() -> bytes:
-    problem = Problem(503, "This server has all the connections it can take: try again in a moment.")
+    problem = Problem(503, "This server has reached its limit of connections: try again in a moment.")
     body = problem.document()
     return (
         f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {MEDIA_TYPE}\r\nretry-after: 1\r\n"
@@ -120,4 +120,4 @@ def _refusal() -> bytes:
 
 
 FULL = _refusal()
-"""The whole answer to a connection beyond the limit, which is not read."""
+"""The whole answer to a connection beyond the limit; its request is not read."""

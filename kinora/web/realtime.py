@@ -1,4 +1,4 @@
-"""``/v1/realtime``: one path, WebSocket and server-sent events; each brings a session its transport."""
+"""``/v1/realtime``: realtime sessions over WebSocket or server-sent events, on one path."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from kinora.web.websocket_stream import Lane, binary_frame, text_frame
 
 PATH = "/v1/realtime"
 COMMENT_S = 15.0
-"""So often an event stream says something, so that nothing on the way takes it for dead."""
+"""A silent event stream sends a comment this often, so that no proxy closes it as dead."""
 RETRY = b"retry: 1000\n\n"
 COMMENT = b":\n\n"
-BAD_SESSION_ID = "session_id must be a UUID: leave it out to be given one."
+BAD_SESSION_ID = "session_id must be a UUID: leave it out to get a new one."
 STREAM_HEADERS = {
     "content-type": "text/event-stream",
     "cache-control": "no-store",
@@ -40,7 +40,7 @@ STREAM_HEADERS = {
 
 
 class Joined:
-    """Makes the bytes of a batch for one transport, once for all clients that get the same batch."""
+    """Encodes batches for one kind of transport, and each batch once for all clients that get it."""
 
     def __init__(self, encode: Callable[[bytes], bytes]) -> None:
         self._encode = encode
@@ -48,7 +48,7 @@ class Joined:
         self._bytes = b""
 
     def __call__(self, batch: Sequence[bytes]) -> bytes:
-        """The messages, encoded and joined."""
+        """Return the messages of ``batch``, encoded and joined."""
         if batch is not self._batch:
             self._bytes = b"".join(map(self._encode, batch))
             self._batch = batch
@@ -56,19 +56,19 @@ class Joined:
 
 
 class _Numbered(msgspec.Struct):
-    """As much of a message as an event stream needs."""
+    """The part of a message that an event stream needs."""
 
     id: str
 
 
 def event_block(message: bytes) -> bytes:
-    """A message, which is one line of JSON, as a server-sent event."""
+    """``message``, which is one line of JSON, as a server-sent event."""
     number = msgspec.json.decode(message, type=_Numbered).id
     return b"id: %b\ndata: %b\n\n" % (number.encode(), message)
 
 
 def websocket_frame(message: bytes) -> bytes:
-    """A message as a server's WebSocket frame."""
+    """``message`` as a server's WebSocket frame."""
     return binary_frame(message) if isinstance(message, BinaryMessage) else text_frame(message)
 
 
@@ -77,7 +77,7 @@ blocks_of = Joined(event_block)
 
 
 class WebSocketTransport:
-    """A session's way to one WebSocket that is open, on any ASGI server: message by message, through Quart."""
+    """A session's transport over an open WebSocket, on any ASGI server: one message at a time, through Quart."""
 
     def __init__(self, opened: Websocket) -> None:
         self._websocket = opened
@@ -85,24 +85,24 @@ class WebSocketTransport:
 
     @property
     def last_heard(self) -> float:
-        """When the last message came: of the protocol's own pongs nothing is known here."""
+        """The time of the last message; Quart does not tell of the protocol's own pongs."""
         return self._last_message
 
     def send_nowait(self, batch: Sequence[bytes]) -> bool:  # noqa: ARG002 - the session's protocol
-        """Never: the server's sending may wait."""
+        """Return False: the server may make a sender wait."""
         return False
 
     def ping(self) -> None:
-        """There is no way to; the message that asks for a pong has to do."""
+        """Do nothing: Quart cannot send a ping. The session's own ping message has to suffice."""
 
     async def send(self, batch: Sequence[bytes]) -> None:
-        """Send one after the other. A checkpoint, even where sending to a client that has gone is none."""
+        """Send the messages one by one. Always a checkpoint, even if the client has gone."""
         for message in batch:
             await self._websocket.send(message if isinstance(message, BinaryMessage) else message.decode())
         await trio.lowlevel.checkpoint()
 
     async def receive(self) -> str | bytes | None:
-        """The next message; Quart cancels the handler when there will be none."""
+        """Return the next message; Quart cancels the handler when the client has gone."""
         said: str | bytes | None = await self._websocket.receive()
         self._last_message = trio.current_time()
         return b"" if said is None else said  # an empty binary message comes as None
@@ -113,7 +113,7 @@ class WebSocketTransport:
 
 
 class FastWebSocketTransport(WebSocketTransport):
-    """The same on our own server: frames made once for all clients, written at once while the client keeps up."""
+    """The transport on our own server: frames are made once for all clients, and written at once if nothing waits."""
 
     def __init__(self, opened: Websocket, connection: Connection, lane: Lane) -> None:
         super().__init__(opened)
@@ -122,24 +122,24 @@ class FastWebSocketTransport(WebSocketTransport):
 
     @property
     def last_heard(self) -> float:
-        """When the last byte came."""
+        """The time of the last byte."""
         return self._connection.last_heard
 
     def send_nowait(self, batch: Sequence[bytes]) -> bool:
-        """Write everything at once, or nothing."""
+        """Write the whole batch at once, or nothing of it."""
         return self._lane.send_nowait(frames_of(batch))
 
     def ping(self) -> None:
-        """Send the protocol's own ping, which browsers answer by themselves."""
+        """Send the protocol's own ping, which a browser answers by itself."""
         self._lane.ping()
 
     async def send(self, batch: Sequence[bytes]) -> None:
-        """Write everything in one piece, then wait for room."""
+        """Write the whole batch in one piece, then wait for room."""
         await self._lane.send(frames_of(batch))
 
 
 class EventStreamTransport:
-    """A session's way into the body of a response, one batch at a time."""
+    """A session's transport into the body of a response, one batch at a time."""
 
     last_heard = math.inf
 
@@ -147,18 +147,18 @@ class EventStreamTransport:
         self._send, self.received = trio.open_memory_channel[bytes](0)
 
     def send_nowait(self, batch: Sequence[bytes]) -> bool:  # noqa: ARG002 - the session's protocol
-        """Never: what goes into a response has to wait its turn."""
+        """Return False: the response takes a batch only when it is ready for it."""
         return False
 
     def ping(self) -> None:
-        """There is nobody who could answer."""
+        """Do nothing: an event stream goes one way."""
 
     async def send(self, batch: Sequence[bytes]) -> None:
-        """Return when the response has taken the batch."""
+        """Pass on the batch; return when the response has taken it."""
         await self._send.send(blocks_of(batch))
 
     async def receive(self) -> str | bytes | None:
-        """Nothing ever comes; Quart cancels the response when the client has gone."""
+        """Wait forever: nothing can come. Quart cancels the response when the client has gone."""
         await trio.sleep_forever()
 
     async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - there is no way to tell
@@ -167,7 +167,7 @@ class EventStreamTransport:
 
 
 class EventStream(ResponseBody):
-    """The body of a response that is a session; the session runs while the body is sent."""
+    """The body of a response that carries a session; the session runs while the body is sent."""
 
     def __init__(self, run: Callable[[], Any], transport: EventStreamTransport) -> None:
         self._run = run
@@ -194,7 +194,7 @@ class EventStream(ResponseBody):
         return self
 
     async def __anext__(self) -> bytes:
-        """The next piece of the stream, a comment when there has been nothing to say for a while."""
+        """Return the next piece of the stream; a comment if there was none for ``COMMENT_S``."""
         greeting, self._greeting = self._greeting, b""
         if greeting:
             return greeting
@@ -206,12 +206,12 @@ class EventStream(ResponseBody):
         return COMMENT
 
     async def make_conditional(self, begin: int, end: int | None) -> int:
-        """A stream has no parts that could be asked for."""
+        """Refuse: a stream has no ranges that could be asked for."""
         raise NotImplementedError
 
 
 def realtime_routes(system: System) -> Blueprint:
-    """Both faces of the path; without a realtime side it is not there."""
+    """The path's WebSocket and GET routes; they answer 404 if realtime is off."""
     routes = Blueprint("realtime", __name__)
 
     @routes.websocket(PATH)
@@ -244,7 +244,7 @@ def realtime_routes(system: System) -> Blueprint:
 
 
 def _websocket_transport() -> tuple[WebSocketTransport, Connection | None]:
-    """The short way to the client where the server offers one, else the ordinary one."""
+    """The fast transport if the server offers one, otherwise the ordinary one; and the connection, if it is known."""
     match websocket.scope.get("state"):
         case {"connection": Connection() as connection, "lane": Lane() as lane}:
             return FastWebSocketTransport(websocket, connection, lane), connection
@@ -254,13 +254,13 @@ def _websocket_transport() -> tuple[WebSocketTransport, Connection | None]:
 def _event_session(manager: ConnectionManager) -> tuple[EventStreamTransport, ClientSession]:
     filters = _filters(request.args)
     if filters.images == "binary":
-        message = "must be url or none: an event stream cannot carry pictures"
+        message = "must be url or none, as an event stream cannot carry pictures"
         raise invalid_parameter("images", message)
     session_id = _session_id(request.args)
     if session_id is None:
         raise invalid_parameter("session_id", BAD_SESSION_ID)
     if len(manager.active_connections) >= manager.max_connections and not manager.is_connected(session_id):
-        raise Unavailable("This server has all the realtime clients it can take: try again in a moment.")
+        raise Unavailable("This server has reached its limit of realtime clients: try again in a moment.")
     last_event_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
     transport = EventStreamTransport()
     session = ClientSession(manager, transport, session_id=session_id, filters=filters, last_event_id=last_event_id)
@@ -268,9 +268,9 @@ def _event_session(manager: ConnectionManager) -> tuple[EventStreamTransport, Cl
 
 
 async def run_until_going_away(session: ClientSession, connection: Connection | None) -> None:
-    """Run a session; when the server stops, it says so to the client and ends. Other servers cancel it then.
+    """Run a session; when the server stops, tell the client and end. Servers that give no ``connection`` cancel it.
 
-    From here on each line that this task logs has the session's id.
+    From now on, each line that this task logs has the session's id.
     """
     structlog.contextvars.bind_contextvars(session_id=session.session_id)
 
@@ -290,7 +290,7 @@ def _filters(args: MultiDict[str, str]) -> Filters:
 
 
 def _session_id(args: MultiDict[str, str]) -> str | None:
-    """The client's, or a new one; None if the client's is no UUID."""
+    """The client's session id, or a new one if it gave none; None if the client's is not a UUID."""
     given = args.get("session_id")
     if given is None:
         return str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""The JSON Schemas of all that the API takes and gives, made of the models themselves."""
+"""The JSON Schemas of everything that the API takes and sends, generated from the models."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ _ANSWERS = (
 _PARTS = (Device, FieldError, FrameData, FrameImageHeader, PluginError, PluginMetadata)
 _MODELS = (*_TAKEN, *_ANSWERS, *TYPES, *_PARTS)
 _MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, CancelAnswer, GapPayload))
-"""Every other model is always sent whole: a default is the server's business."""
+"""The models whose fields may be left out. All others are sent with every field, including defaults."""
 
 
 @cache
 def schemas() -> dict[str, dict[str, Any]]:
-    """Name → schema, as OpenAPI has them under ``components``. Leave it as it is: everybody gets the same one."""
+    """The schemas by name, as in OpenAPI's ``components``. All callers get the same object: do not change it."""
     _, found = msgspec.json.schema_components(_MODELS, ref_template=REF)
     for name, schema in found.items():
         if "properties" in schema:
@@ -66,7 +66,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """With what the fields' docstrings say."""
+    """The schema of the model ``name`` with its fields' docstrings as descriptions."""
     docs = field_docs(_class_of(name))
     described = {
         field: kind | {"description": docs[field]} if field in docs else kind
@@ -76,7 +76,7 @@ def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _class_of(name: str) -> type:
-    """The model of this name, which may be a part of another."""
+    """The model called ``name``, which may be a part of another model."""
     if name == ExtendedJobResponse.__name__:
         return JobState
     models = {model.__name__: model for model in _MODELS}
@@ -85,7 +85,7 @@ def _class_of(name: str) -> type:
 
 
 def _as_sent(schema: dict[str, Any], *, whole: bool) -> dict[str, Any]:
-    """The trailing underscore of a name that Python reserves is not sent."""
+    """The schema of what is sent: names without the underscore that Python needs, and all fields if ``whole``."""
     properties = {name.rstrip("_"): kind for name, kind in schema["properties"].items()}
     required = list(properties) if whole else [name.rstrip("_") for name in schema.get("required", ())]
     return schema | {"properties": properties, "required": required}
@@ -101,7 +101,7 @@ def _message(payload: type, type_: str) -> dict[str, Any]:
 
 
 def _any_message() -> dict[str, Any]:
-    """The message by its ``type``."""
+    """The schema of any message, told apart by its ``type``."""
     mapping = {type_: REF.format(name=_message_name(payload)) for payload, type_ in TYPES.items()}
     return {
         "description": "One message of /v1/realtime.",
@@ -114,7 +114,7 @@ def _problem() -> dict[str, Any]:
     members = {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}}
     problem = _object(members)
     problem["properties"]["errors"] = {"type": "array", "items": _ref(FieldError.__name__)}
-    return {"description": "An error, by RFC 9457.", **problem}
+    return {"description": "An error, as RFC 9457 defines it.", **problem}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

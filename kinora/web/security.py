@@ -1,7 +1,7 @@
-"""Who may talk to the server: this machine's own clients and the pages that the server itself has given out.
+"""The guard that lets in only this machine's own clients and the server's own pages.
 
-A page of another site, opened in the user's browser, can reach a server on loopback. It gives itself away by a foreign
-``Host`` (DNS rebinding), ``Origin`` or ``Sec-Fetch-Site``; all three are checked, on WebSocket upgrades too.
+A page of another site, opened in the user's browser, can reach a server on loopback. Its requests show a foreign
+``Host`` (DNS rebinding), ``Origin`` or ``Sec-Fetch-Site``. All three are checked, on WebSocket upgrades too.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from kinora.web.problems import Problem
 
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 MEDIA_TYPES = frozenset({"application/json", "multipart/form-data"})
-"""What a writing call may send; a page of another site cannot send JSON without asking first."""
+"""The types that a writing call may send. A page of another site cannot send JSON without a preflight request."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 _Scope = Any
 _App = Callable[[_Scope, Any, Any], Awaitable[None]]
 
 
 def refusal(scope: Mapping[str, Any], allowed_hosts: frozenset[str]) -> Problem | None:
-    """Why the request in this ASGI scope is refused, or None."""
+    """The refusal of the request in this ASGI scope; None if it may pass."""
     headers = _headers(scope)
     host = headers.get("host", "").lower()
     if not _is_own_host(host, allowed_hosts):
         return Problem(
-            403, f"Host {host!r} is not this server's: use http://127.0.0.1, or name the host in allowed_hosts."
+            403, f"Host {host!r} is not a name of this server: use 127.0.0.1, or add the name to allowed_hosts."
         )
     origin = headers.get("origin")
     if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:
-        return Problem(403, f"A page of {origin!r} may not use this server: open the server's own page.")
+        return Problem(403, f"A page from {origin!r} may not use this server: open the server's own page.")
     if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"} and not _opens_page(scope, headers):
-        return Problem(403, "A page of another site may not use this server: open the server's own page.")
+        return Problem(403, "A page from another site may not use this server: open the server's own page.")
     return _bad_media_type(scope.get("method", "GET"), headers)
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
-    """Of a repeated header all values, so that a second one cannot hide."""
+    """The headers by name; a repeated header has all its values, so that none can hide."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
@@ -76,18 +76,18 @@ def _bad_media_type(method: str, headers: Mapping[str, str]) -> Problem | None:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type in MEDIA_TYPES or (not media_type and not has_body):
         return None
-    return Problem(415, "Send application/json, or multipart/form-data with an upload, and say so in Content-Type.")
+    return Problem(415, "Send application/json, or multipart/form-data for an upload, and name it in Content-Type.")
 
 
 class Guard:
-    """An ASGI app in front of another that turns away what ``refusal`` finds, before anything of it is read."""
+    """An ASGI app in front of another; it answers requests that ``refusal`` rejects without reading their bodies."""
 
     def __init__(self, app: _App, allowed_hosts: Iterable[str]) -> None:
         self._app = app
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
 
     async def __call__(self, scope: _Scope, receive: Any, send: Any) -> None:
-        """Serve one request, or refuse it."""
+        """Pass one request on, or refuse it."""
         if scope["type"] in {"http", "websocket"}:
             problem = _bad_target(scope) or refusal(scope, self._allowed_hosts)
             if problem is not None:
@@ -99,11 +99,11 @@ class Guard:
 def _bad_target(scope: Mapping[str, Any]) -> Problem | None:
     if scope["path"].startswith("/") and "\x00" not in scope["path"]:
         return None
-    return Problem(400, "The request's target must be a path, starting with a slash.")
+    return Problem(400, "The request's target must be a path that starts with a slash.")
 
 
 async def send_problem(scope: Mapping[str, Any], send: Any, problem: Problem) -> None:
-    """Answer with ``problem``, a WebSocket upgrade too."""
+    """Answer a request or a WebSocket upgrade with ``problem``."""
     prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
     body = problem.document()
     headers = {**problem.all_headers(), "content-length": str(len(body))}

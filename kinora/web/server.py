@@ -1,4 +1,4 @@
-"""The listening sockets and the accept loop: bounded in connections, in header time and in how long a stop takes."""
+"""The listening sockets and the accept loop, with limits on connections, request heads and the time of a stop."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from kinora.web.connection import Connection
 from kinora.web.problems import FULL
 
 BACKLOG = 1024
-"""Connections that the kernel keeps waiting for ``accept``; it turns more away."""
+"""The most connections that the kernel keeps waiting for ``accept``."""
 UNACKNOWLEDGED_MS = 60_000
-"""A peer that acknowledges nothing for this long has gone, whatever its kernel says."""
+"""A peer that acknowledges nothing for this long is taken to have gone."""
 REQUEST_S = 10.0
-"""Time for a whole request head, and how long a connection may stay idle between two."""
+"""The time limit for a whole request head, and for a connection to stay idle between two requests."""
 MAX_HEAD_BYTES = 32 * 1024
-"""Longer request heads are refused with 431."""
+"""Request heads that are longer are refused with 431."""
 MAX_WEBSOCKET_MESSAGE = 64 * 1024
-"""Bytes (characters for text) of one message from a client; it is closed with 1009 before more is kept."""
+"""The most bytes (characters for text) of a client's message; a longer one closes the WebSocket with 1009."""
 REST_RESERVE = 1000
-"""Connections beside those of realtime clients."""
+"""Connections for REST, in addition to those for realtime clients."""
 FILE_RESERVE = 256
-"""Open files kept for the store, the workers and the sources."""
+"""Open files reserved for the store, the workers and the sources."""
 REFUSE_S = 1.0
-"""How long a client that is turned away has to take the answer."""
+"""The time that a refused client has to take the answer."""
 
 
 class BindError(Exception):
-    """The server cannot listen there; ``str()`` of it is a sentence for the user."""
+    """The server cannot listen on this address; ``str()`` of the error is a sentence for the user."""
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on every address of ``host``; port 0 takes a free one, the same for all.
+    """Return sockets that listen on every address of ``host``; for port 0, on a free port, the same for all.
 
     Raises:
-        BindError: the port is taken or not allowed, the host is unknown, or it is not this machine only.
+        BindError: the port is taken or not allowed, or the host is unknown or reachable from other machines.
     """
     sockets: list[socket.socket] = []
     try:
@@ -67,12 +67,12 @@ def _addresses(host: str) -> list[tuple[int, str]]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise BindError(f"There is no address for host {host!r}: check --host.") from error
+        raise BindError(f"Host {host!r} has no address: check --host.") from error
     addresses = list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
     if not all(ipaddress.ip_address(address).is_loopback for _, address in addresses):
         raise BindError(
             f"Host {host!r} can be reached from other machines, and Kinora cannot ask for a token yet: "
-            "use --host 127.0.0.1, and a tunnel (ssh -L) from elsewhere."
+            "use --host 127.0.0.1, and an SSH tunnel (ssh -L) from other machines."
         )
     return addresses
 
@@ -93,15 +93,15 @@ def _listen(family: int, address: str, port: int) -> socket.socket:
 
 def _explain(host: str, port: int, error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return f"Port {port} needs rights this user does not have: choose one above 1023 with --port."
+        return f"You have no permission to listen on port {port}: choose one above 1023 with --port."
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken: stop the program that uses it, or choose another with --port."
+        return f"Port {port} on {host} is taken: stop the program that uses it, or choose another port with --port."
     return f"Cannot listen on {host} port {port}: {error.strerror}."
 
 
 @attrs.frozen
 class ServerStatistics:
-    """How many clients there are and were."""
+    """The numbers of open, most open, allowed and refused connections."""
 
     connections: int
     peak_connections: int
@@ -110,13 +110,13 @@ class ServerStatistics:
 
 
 class Server:
-    """Serves one ASGI app on sockets that ``bind`` made. The app finds it as ``scope["state"]["server"]``.
+    """Serves one ASGI app on sockets from ``bind``. The app finds the server as ``scope["state"]["server"]``.
 
     Args:
-        app: the ASGI app; its lifespan is run.
-        sockets: listening sockets; they belong to the server from now on.
-        max_sessions: how many realtime clients there may be; some more connections are taken for the rest.
-        grace_s: how long a polite stop waits for requests and sessions that still run.
+        app: the ASGI app; the server runs its lifespan.
+        sockets: listening sockets, which the server owns from now on.
+        max_sessions: the most realtime clients; up to ``REST_RESERVE`` more connections are allowed for REST.
+        grace_s: the seconds that ``stop`` gives to requests and sessions that still run.
     """
 
     def __init__(
@@ -131,7 +131,10 @@ class Server:
         self._stopping = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until ``stop`` or cancelled; started when connections are taken. Nothing is left open."""
+        """Serve until ``stop`` is called or this is cancelled; then nothing is left open.
+
+        Started when connections are accepted.
+        """
         context = WorkerContext(None)
         listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in self._sockets]
         accept = partial(trio.serve_listeners, partial(self._handle, context), listeners)
@@ -145,11 +148,11 @@ class Server:
             connections.cancel_scope.deadline = trio.current_time() + self._grace_s
 
     def stop(self) -> None:
-        """Take no more connections, close the idle ones, and give the others the grace period."""
+        """Accept no more connections, close the idle ones, and give the others the grace period."""
         self._stopping.set()
 
     def statistics(self) -> ServerStatistics:
-        """This moment's numbers."""
+        """The current numbers."""
         return ServerStatistics(self._connections, self._peak, self._max_connections, self._refused)
 
     @asynccontextmanager
@@ -186,13 +189,13 @@ async def _refuse(stream: trio.SocketStream) -> None:
 
 
 def _connection_limit(max_sessions: int) -> int:
-    """Not more than there can be open files, or ``accept`` would fail and the store with it."""
+    """The most connections; fewer than files can be open, as ``accept`` and the store would fail otherwise."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, min(max_sessions + REST_RESERVE, files - FILE_RESERVE))
 
 
 class HypercornLog(Logger):
-    """What Hypercorn itself has to say, in the log with everything else."""
+    """Hypercorn's own messages, written to the server's log."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""Whether the libraries under the connection layer are still those that it was written for."""
+"""A check that the installed libraries fit the connection layer, which overrides parts of them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ OVERRIDDEN: Mapping[object, tuple[str, ...]] = {
     TrioASGIHTTPConnection: ("handle_messages", "handle_request"),
     TrioBody: ("append", "set_complete", "clear"),
 }
-"""What we replace or rely on, short of public interfaces."""
+"""The names that we override or rely on although they are not public."""
 
 
 def stack_faults() -> list[str]:
-    """What does not fit, a sentence each; empty when all is as it should be."""
+    """The differences from what Kinora needs, a sentence each; empty if all libraries fit."""
     faults = [
         f"{getattr(owner, '__name__', owner)} has no {name} any more: install the Hypercorn that Kinora names."
         for owner, names in OVERRIDDEN.items()

@@ -1,4 +1,4 @@
-"""An upload as it arrives: straight into its file, bounded, and gone again if anything goes wrong."""
+"""Receives an upload: it is written to a file as it arrives, is limited in size, and is deleted if anything fails."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from kinora.web.problems import Problem
 MAX_PARTS = 10
 MAX_NAME_LENGTH = 200
 MAX_UNDECODED = 256 * 1024
-"""Bytes of a form that may wait to be understood, as a part's headers do."""
+"""The most bytes of a form that wait to be decoded, such as the headers of a part."""
 _SLICE = 64 * 1024
 SILENCE_S = 60.0
-"""An upload of which nothing comes for this long is given up."""
+"""An upload is given up if nothing arrives for this long."""
 
 
 @attrs.frozen
@@ -33,21 +33,21 @@ class Upload:
     """A received form: the job request and the file."""
 
     request: Any
-    """The part ``request``, decoded."""
+    """The decoded part ``request``."""
     name: str
-    """What the client calls the file: no path, and nothing that does not print."""
+    """The client's name for the file, without a path and unprintable characters."""
     path: Path
-    """Where the file is."""
+    """The place of the saved file."""
 
 
 @asynccontextmanager
 async def receive_upload(folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
-    """The upload in the current request, saved in ``folder``; if the body raises or is cancelled, it is deleted.
+    """Save the upload in the current request in ``folder``; delete it if the block raises or is cancelled.
 
     Raises:
-        Problem: 400 for what is no form, 408 if the client falls silent, 413 if it is too large.
-        InvalidRequest: a part is missing, unknown or there twice.
-        Unavailable: it cannot be saved.
+        Problem: 400 if the body is not a form, 408 if the client stops sending, 413 if the upload is too large.
+        InvalidRequest: a part is missing, unknown or sent twice.
+        Unavailable: the upload cannot be saved.
     """
     path = folder / uuid.uuid4().hex
     try:
@@ -55,7 +55,7 @@ async def receive_upload(folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
         try:
             await form.receive(_boundary())
         except OSError as error:
-            raise Unavailable(f"The upload cannot be saved ({error.strerror}): make room on the server.") from error
+            raise Unavailable(f"The upload cannot be saved ({error.strerror}): free space on the server.") from error
         yield form.result()
     except BaseException:
         path.unlink(missing_ok=True)
@@ -65,12 +65,12 @@ async def receive_upload(folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
 def _boundary() -> bytes:
     boundary = request.mimetype_params.get("boundary", "")
     if not boundary or not boundary.isascii() or len(boundary) > MAX_NAME_LENGTH:
-        raise Problem(400, "The form names no boundary: let your HTTP client write Content-Type by itself.")
+        raise Problem(400, "The form's Content-Type has no valid boundary: let your HTTP client write that header.")
     return boundary.encode()
 
 
 class _Form:
-    """Takes a form's parts one after the other, the file's in a thread that writes it."""
+    """Receives a form's parts one by one, and writes the file in a thread."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path = path
@@ -90,7 +90,7 @@ class _Form:
     async def _next_piece(self) -> bytes | None:
         with trio.move_on_after(SILENCE_S):
             return await anext(request.body, None)
-        raise Problem(408, "The upload fell silent: send it again.")
+        raise Problem(408, f"No data of the upload arrived for {SILENCE_S:.0f} s: send it again.")
 
     async def _take(self, event: Event, file: BinaryIO) -> None:
         if isinstance(event, Field | File):
@@ -98,18 +98,18 @@ class _Form:
         elif isinstance(event, Data) and self._current == "file":
             self._size += len(event.data)
             if self._size > self._max_bytes:
-                raise Problem(413, f"The file is larger than this server takes: {self._max_bytes:,} bytes.")
+                raise Problem(413, f"The file is too large: this server accepts up to {self._max_bytes:,} bytes.")
             await trio.to_thread.run_sync(file.write, event.data)
         elif isinstance(event, Data):
             self._parts[self._current] += event.data
             if len(self._parts[self._current]) > MAX_JSON_BYTES:
-                raise Problem(413, "The part request is larger than this server takes.")
+                raise Problem(413, f"The part request is too large: send up to {MAX_JSON_BYTES:,} bytes.")
 
     def _begin(self, part: Field | File) -> None:
         name = part.name if part.name in {"file", "request"} else ""
         if not name or name in self._parts:
-            message = "is there twice" if name else "is unknown; a form has the parts file and request"
-            raise InvalidRequest("The form cannot be used", [FieldError(str(part.name)[:MAX_NAME_LENGTH], message)])
+            message = "was sent twice: send it once" if name else "is unknown: send the parts file and request only"
+            raise InvalidRequest("The form is not valid.", [FieldError(str(part.name)[:MAX_NAME_LENGTH], message)])
         self._current = name
         self._parts[name] = bytearray()
         if isinstance(part, File) and name == "file":
@@ -118,12 +118,12 @@ class _Form:
     def result(self) -> Upload:
         missing = [name for name in ("file", "request") if name not in self._parts]
         if missing:
-            raise InvalidRequest("The form is not whole", [FieldError(name, "is missing") for name in missing])
+            raise InvalidRequest("A part of the form is missing.", [FieldError(name, "is missing") for name in missing])
         return Upload(decode_json(bytes(self._parts["request"])), self._name or "upload", self._path)
 
 
 def _decode(decoder: MultipartDecoder, piece: bytes | None) -> Iterator[Event]:
-    """The events in the next piece of a form, None being its end."""
+    """The events in the next piece of a form; ``piece`` is None at its end."""
     slices = [None] if piece is None else [piece[start : start + _SLICE] for start in range(0, len(piece), _SLICE)]
     try:
         for data in slices:
@@ -131,12 +131,12 @@ def _decode(decoder: MultipartDecoder, piece: bytes | None) -> Iterator[Event]:
             while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
                 yield event
     except RequestEntityTooLarge as error:
-        raise Problem(413, f"Beside the file the form may have {MAX_PARTS} short parts.") from error
-    except (ValueError, LookupError, AttributeError) as error:  # what Werkzeug meets in a form that it did not expect
-        raise Problem(400, "The body is no whole multipart/form-data: check how it is made.") from error
+        raise Problem(413, "The form has too many or too long parts: send the parts file and request only.") from error
+    except (ValueError, LookupError, AttributeError) as error:  # Werkzeug raises these for a malformed form
+        raise Problem(400, "The body is not valid multipart/form-data: check the program that sends it.") from error
 
 
 def clean_name(filename: str) -> str:
-    """What can be shown of the client's name for a file: the last part of its path, printing characters only."""
+    """The client's name for a file in a form fit to show: the last part of its path, printable characters only."""
     last = re.split(r"[/\\]", filename)[-1]
     return "".join(character for character in last if character.isprintable())[-MAX_NAME_LENGTH:]

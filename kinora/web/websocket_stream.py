@@ -1,7 +1,7 @@
-"""One WebSocket on Hypercorn, with what its own stream leaves open closed.
+"""A WebSocket stream for Hypercorn that mends the faults of Hypercorn's own.
 
-No compression (it inflates without limit), messages measured before they are kept, bytes that come behind the upgrade
-request wait for the handshake, and whoever sends to a client that has gone still reaches a checkpoint.
+Compression is off, because it inflates without limit. A message's size is checked before the message is kept. Bytes
+right after the upgrade request wait for the handshake. Sending to a client that has gone is still a checkpoint.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from wsproto.frame_protocol import CloseReason
 from kinora.web.byte_queue import ByteQueue
 from kinora.web.problems import plain_problem
 
-_EXTENSIONS = b"sec-websocket-extensions"  # none is offered to Hypercorn, so none is agreed on
+_EXTENSIONS = b"sec-websocket-extensions"  # kept from Hypercorn, so that none is agreed on
 _TEXT, _BINARY = 0x81, 0x82  # a whole message in one frame
 _PING = b"\x89\x00"
-_SHORT, _MEDIUM = 126, 2**16  # lengths from which the frame's header takes 2, then 8 more bytes
+_SHORT, _MEDIUM = 126, 2**16  # payloads of this length need 2 or 8 more bytes in the frame's header
 
 
 def text_frame(text: bytes) -> bytes:
-    """``text``, which is UTF-8, as a server's WebSocket frame: it is the same for every client."""
+    """``text``, which is UTF-8, as a server's WebSocket frame, which is the same for every client."""
     return _frame(_TEXT, text)
 
 
@@ -47,9 +47,9 @@ def _frame(kind: int, payload: bytes) -> bytes:
 
 
 class Lane:
-    """The short way to one WebSocket, as ``scope["state"]["lane"]``: frames that were made before, in one write.
+    """Writes ready-made frames to one WebSocket in one go; the app finds it as ``scope["state"]["lane"]``.
 
-    It may be used once ``accept()`` has returned; the order with pongs and the close frame holds.
+    It may be used once ``accept()`` has returned. Its frames keep their order with pongs and the close frame.
     """
 
     def __init__(self, stream: WebSocketStream, outgoing: ByteQueue) -> None:
@@ -58,7 +58,7 @@ class Lane:
 
     @property
     def open(self) -> bool:
-        """Whether a message may be sent: the handshake is done and neither side has begun to close."""
+        """True while messages may be sent: after the handshake, and before either side begins to close."""
         stream = self._stream
         return (
             not stream.closed
@@ -67,14 +67,14 @@ class Lane:
         )
 
     def send_nowait(self, frames: bytes) -> bool:
-        """Write whole frames now if nothing waits to be written; else do nothing and return False."""
+        """Write whole frames now and return True; do nothing and return False if other bytes wait or it is not open."""
         if len(self._outgoing) or not self.open:
             return False
         self._outgoing.put(frames)
         return True
 
     def ping(self) -> None:
-        """Have the client answer with a pong, which it does by itself."""
+        """Send a ping, if it is open; the client answers with a pong by itself."""
         if self.open:
             self._outgoing.put(_PING)
 
@@ -92,15 +92,15 @@ class Lane:
 
 
 class _MeasuredBuffer(WebsocketBuffer):
-    """Says before keeping anything whether a message has become too long."""
+    """A buffer that can tell in advance if a message would become too long."""
 
     def has_room(self, event: Message[Any]) -> bool:
-        """Whether ``event`` still fits; text is counted in characters."""
+        """Return True if ``event`` still fits; text is counted in characters."""
         return bool(self.length + len(event.data) <= self.max_length)
 
 
 class WebSocketStream(WSStream):
-    """Hypercorn's WebSocket stream, hardened; its ``Lane`` is in the scope's state."""
+    """Hypercorn's WebSocket stream without its faults; puts its ``Lane`` into the scope's state."""
 
     def __init__(self, outgoing: ByteQueue, *args: Any) -> None:
         super().__init__(*args)
@@ -109,14 +109,14 @@ class WebSocketStream(WSStream):
         self._answered = trio.Event()
 
     async def handle(self, event: Event) -> None:
-        """Take one event of the connection, in order."""
+        """Handle one event of the connection; called in order."""
         if isinstance(event, Request):
             await self._open(event)
             return
         if isinstance(event, StreamClosed):
             self._answered.set()
         elif not self.closed:
-            await self._answered.wait()  # what came right behind the upgrade request must not overtake the answer
+            await self._answered.wait()  # bytes right after the upgrade request must not overtake the answer
             if not self.handshake.accepted:
                 return
         await super().handle(event)
@@ -125,11 +125,11 @@ class WebSocketStream(WSStream):
         state = cast("ScopeState", {**request.state, "lane": Lane(self, self._outgoing)})
         headers = [(name, value) for name, value in request.headers if name.lower() != _EXTENSIONS]
         await super().handle(replace(request, state=state, headers=headers))
-        if self.closed:  # a bad handshake, answered: without this the connection would stay open for ever
+        if self.closed:  # a bad handshake has been answered: without this the connection would stay open
             await self.send(StreamClosed(stream_id=self.stream_id))
 
     async def app_send(self, message: ASGISendEvent | None) -> None:
-        """Do what the app asks for; always a checkpoint, also when the client has gone."""
+        """Carry out a message of the app. Always a checkpoint, even if the client has gone."""
         if self.closed:
             await trio.lowlevel.checkpoint()
             return
@@ -141,7 +141,7 @@ class WebSocketStream(WSStream):
 
     async def _handle_events(self) -> None:
         for event in self.connection.events():
-            await trio.lowlevel.checkpoint()  # one segment may hold thousands of frames that ask for nothing
+            await trio.lowlevel.checkpoint()  # one segment may hold thousands of frames that cause no wait
             if isinstance(event, Message):
                 if not self.buffer.has_room(event):
                     await self._fail(CloseReason.MESSAGE_TOO_BIG)
