@@ -20,7 +20,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-const canvas = (page: Page) => page.getByRole("img", { name: "Picture with what the plugins found" });
+const canvas = (page: Page) => page.getByRole("img", { name: "Picture with the plugins' results" });
 
 test("a job is started on a file of the media folder and watched: boxes are drawn on the picture", async () => {
   const { context, page, faults } = await openPage(browser, server.url);
@@ -144,7 +144,7 @@ test("a file that is dropped anywhere becomes the source, plugins are dragged in
   await page.getByText(/^done · 100% · 1 of 1 frames/).waitFor();
   await page.reload();
   await page.getByRole("button", { name: "Run again…" }).click();
-  await page.getByText("Choose dropped.png again: uploaded files are kept with their job only").waitFor();
+  await page.getByText("Choose dropped.png again: an uploaded file belongs to one job only").waitFor();
   await context.close();
 });
 
@@ -182,9 +182,9 @@ test("a job is found in the list by a word of it and by its state", async () => 
   const rows = page.getByRole("region", { name: "Jobs, newest first" }).getByRole("link");
   await page.getByRole("searchbox", { name: "Search jobs" }).fill("colors");
   await expect.poll(() => rows.count()).toBe(1);
-  await page.getByLabel("Jobs in which state").selectOption("failed");
-  await page.getByText("No job is like that.").waitFor();
-  await page.getByLabel("Jobs in which state").selectOption("done");
+  await page.getByLabel("Status of the jobs").selectOption("failed");
+  await page.getByText("No jobs match.").waitFor();
+  await page.getByLabel("Status of the jobs").selectOption("done");
   await rows.first().click();
   await page.getByRole("article", { name: "colors" }).waitFor();
   await context.close();
@@ -232,7 +232,7 @@ test("a job that hangs is cancelled, and it says when it is over and how long th
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByText(/Cancelled: the job and all its processes were gone after \d+/).waitFor();
   await page.getByRole("button", { name: "Delete" }).click();
-  await page.getByText("Start a job, or open one of the list.").waitFor();
+  await page.getByText("Start a job, or open one from the list.").waitFor();
   expect((await fetch(`${server.url}/v1/jobs/${jobId}`)).status).toBe(404);
   await context.close();
 });
@@ -329,7 +329,7 @@ test("the plugins page lists the broken one with reason and traceback", async ()
   await broken.getByText(/No module named 'torch_is_not_here'/).first().waitFor();
   await broken.getByText("Traceback").click();
   await broken.getByText(/import torch_is_not_here/).waitFor();
-  await page.getByRole("button", { name: "Look again" }).click();
+  await page.getByRole("button", { name: "Search again" }).click();
   await page.getByText(/1 broken/).waitFor();
   await context.close();
 });

@@ -5,7 +5,7 @@ import { Icon } from "./ui/Icon";
 import { Notice } from "./ui/Notice";
 import { useAction } from "./ui/useAction";
 
-/** What stands where a job is watched while there is none. */
+/** The view in place of a watched job while none is chosen. */
 export function Welcome({ onStarted }: { onStarted: (jobId: string) => void }) {
   const { busy, error, run } = useAction();
   const startDemo = async () => {
@@ -15,8 +15,8 @@ export function Welcome({ onStarted }: { onStarted: (jobId: string) => void }) {
   return (
     <div className="welcome">
       <Icon name="film" />
-      <p>Start a job, or open one of the list.</p>
-      <p className="hint">You will see here what every plugin does, while it does it.</p>
+      <p>Start a job, or open one from the list.</p>
+      <p className="hint">You will see here what each plugin does, live.</p>
       <Button icon="play" busy={busy !== null} onClick={() => run("demo", startDemo)}>
         Watch the demo
       </Button>

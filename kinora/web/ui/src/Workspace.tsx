@@ -17,16 +17,16 @@ const PANES: readonly { value: Pane; label: string }[] = [
   { value: "watch", label: "Watch" },
 ];
 
-/** Where one works: a new job and all jobs at the left, the watched one beside. */
+/** The main page: a new job and all jobs on the left, the watched job beside them. */
 export function Workspace({ jobId }: { jobId: string | null }) {
   const { dispatch } = useRealtimeContext();
   const [draft, setDraft] = useState<Draft>(() => firstDraft(readStored("device", "auto", isString)));
   const [draftKey, setDraftKey] = useState(0);
   const [tab, setTab] = useState("new");
-  // A narrow screen has room for one of both.
+  // A narrow screen has room for only one of the two.
   const [pane, setPane] = useState<Pane>(jobId === null ? "start" : "watch");
 
-  // Before the effects of its view, which would begin with the pictures of the job before.
+  // Before the effects of the job's view, which would start with the pictures of the previous job.
   useLayoutEffect(() => dispatch({ type: "watch", jobId }), [dispatch, jobId]);
 
   const open = (id: string) => {

@@ -1,4 +1,4 @@
-/** Each call of the API as a function. All throw ApiError. */
+/** The calls of the API as functions. All throw ApiError. */
 import type {
   CancelAnswer,
   DeviceList,
@@ -20,7 +20,7 @@ export const frameUrl = (id: string, index: number) => `${job(id)}/frames/${inde
 
 export interface Submitted {
   jobId: string;
-  /** Connecting with it misses nothing of the job; null without realtime. */
+  /** The id to connect with so as to miss nothing of the job; null without realtime. */
   lastEventId: string | null;
 }
 
@@ -78,12 +78,12 @@ export async function reloadPlugins(): Promise<PluginSummary[]> {
   return ((await (await postJson("/v1/plugins/reload")).json()) as PluginList).plugins;
 }
 
-/** The frames of a job as a video, what was found drawn on them; it takes a while to be made. */
+/** The frames of a job as a video with the detections drawn in; making it takes a while. */
 export async function getVideo(id: string): Promise<Blob> {
   return (await call(`${job(id)}/annotated.mp4`)).blob();
 }
 
-/** All frames of a job as they are sent: a line of JSON each, or CSV. */
+/** All frames of a job after `after`, as a stream: a line of JSON for each, or CSV. */
 export const streamFrames = (
   id: string,
   type: "application/x-ndjson" | "text/csv",

@@ -1,7 +1,7 @@
-/** Calls to the server, with its errors in words. */
+/** Requests to the server, with its errors as sentences. */
 import type { FieldError, Problem } from "./generated";
 
-/** What the server refused, or that it could not be reached (`status` 0). `message` is a sentence for people. */
+/** A refusal by the server, or a server that cannot be reached (`status` 0). `message` is a sentence for people. */
 export class ApiError extends Error {
   readonly status: number;
   readonly faults: readonly FieldError[];
@@ -14,9 +14,9 @@ export class ApiError extends Error {
   }
 }
 
-/** The answer to a call that the server has taken.
+/** Send a request and return the answer if it is a success.
  *
- * @throws ApiError for everything else; an abort by `init.signal` is passed on as it is.
+ * @throws ApiError for every other answer and for none; an abort by `init.signal` is passed on unchanged.
  */
 export async function call(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
@@ -24,7 +24,7 @@ export async function call(path: string, init: RequestInit = {}): Promise<Respon
     response = await fetch(path, init);
   } catch (error) {
     if (init.signal?.aborted) throw error;
-    throw new ApiError("The server cannot be reached: see whether it still runs.");
+    throw new ApiError("The server cannot be reached: check that it is running.");
   }
   if (!response.ok) throw await problemOf(response);
   return response;
@@ -49,7 +49,7 @@ async function problemOf(response: Response): Promise<ApiError> {
   try {
     problem = (await response.json()) as Partial<Problem>;
   } catch {
-    // Not the server's own answer, as from a proxy between.
+    // Not the server's own answer, but that of a proxy, for example.
   }
   const message = problem.detail ?? problem.title ?? `The server answered ${response.status} ${response.statusText}.`;
   return new ApiError(message, response.status, problem.errors ?? []);

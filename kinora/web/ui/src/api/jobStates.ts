@@ -12,5 +12,5 @@ export const STATUSES: readonly JobStatus[] = [
 
 const ENDED: ReadonlySet<string> = new Set<JobStatus>(["done", "failed", "cancelled", "interrupted"]);
 
-/** Whether nothing about the job will change any more. */
+/** True if the job will not change any more. */
 export const isEnded = (status: string): boolean => ENDED.has(status);

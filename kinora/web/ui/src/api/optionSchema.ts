@@ -1,7 +1,7 @@
-/** Options of a plugin, as its JSON Schema describes them, and their values as a form holds them. */
+/** The options of a plugin, as its JSON Schema describes them, and their values in a form. */
 import type { Json, JsonObject } from "./generated";
 
-/** As much of a JSON Schema as a form is made of. */
+/** The part of a JSON Schema that forms are made from. */
 export interface OptionSchema {
   type?: string | string[];
   title?: string;
@@ -24,18 +24,18 @@ export function kindOf(schema: OptionSchema): OptionKind {
   return type === "array" && schema.items?.type === "string" ? "names" : "json";
 }
 
-/** The options that a plugin's `config_schema` names. */
+/** The options in a plugin's `config_schema`, by name. */
 export function propertiesOf(schema: JsonObject | null): [string, OptionSchema][] {
   return Object.entries((schema as OptionSchema | null)?.properties ?? {});
 }
 
-/** The options that differ from what the plugin has by itself. */
+/** The names of the options that differ from the plugin's defaults. */
 export function changedOptions(schema: JsonObject | null, options: JsonObject): string[] {
   const usual = new Map(propertiesOf(schema).map(([name, property]) => [name, JSON.stringify(property.default)]));
   return Object.keys(options).filter((name) => JSON.stringify(options[name]) !== usual.get(name));
 }
 
-/** The value that a field's text stands for; undefined for "as it comes", and an error where it stands for none. */
+/** The value of a field's text: none if it is empty, which means the default, and an error if it is not valid. */
 export function parseOption(schema: OptionSchema, text: string): { value?: Json; error?: string } {
   const trimmed = text.trim();
   if (trimmed === "") return {};
@@ -67,7 +67,7 @@ function parseNumber(schema: OptionSchema, text: string): { value?: Json; error?
   return { value };
 }
 
-/** `options` with one of them changed, or as it comes by itself. */
+/** `options` with one of them changed; undefined resets it to its default. */
 export function withOption(options: JsonObject, name: string, value: Json | undefined): JsonObject {
   const { [name]: _old, ...others } = options;
   return value === undefined ? others : { ...others, [name]: value };

@@ -1,4 +1,4 @@
-/** Parts of what the server takes and sends that have no name there. The rest is in generated.ts: `make ui-types`. */
+/** Names for parts of the API's types. The types themselves are in generated.ts, which `make ui-types` writes. */
 import type { JobSummary, PluginRequest, StageState, WarningGroup } from "./generated";
 
 export type JobStatus = JobSummary["status"];

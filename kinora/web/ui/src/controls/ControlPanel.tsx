@@ -12,7 +12,7 @@ const SWITCHES: readonly { name: ViewSwitch; icon: IconName; label: string }[] =
   { name: "radar", icon: "radar", label: "Map of the tracks" },
 ];
 
-/** What is drawn over the picture, and how often it changes. */
+/** Switches for what is drawn over the picture, and a slider for how often it changes. */
 export function ControlPanel({ stage }: { stage: RefObject<HTMLElement | null> }) {
   const options = useViewOptions();
   const { setPace } = useRealtimeContext();
@@ -25,9 +25,9 @@ export function ControlPanel({ stage }: { stage: RefObject<HTMLElement | null> }
         <Toggle key={name} id={`toggle-${name}`} icon={icon} label={label} on={options[name]}
           disabled={name !== "overlay" && !options.overlay} onChange={(on) => viewOptions.set({ [name]: on })} />
       ))}
-      <label className="fps" htmlFor="fps-slider" title="Frames a second that are shown">
+      <label className="fps" htmlFor="fps-slider" title="Maximum frames per second">
         <input id="fps-slider" type="range" min={1} max={MAX_FPS} value={options.fps}
-          aria-valuetext={`at most ${options.fps} frames a second`}
+          aria-valuetext={`at most ${options.fps} frames per second`}
           onChange={(event) => viewOptions.set({ fps: event.target.valueAsNumber })} />
         <span>≤ {options.fps} fps</span>
       </label>
@@ -44,7 +44,7 @@ function FullscreenButton({ stage }: { stage: RefObject<HTMLElement | null> }) {
     return () => document.removeEventListener("fullscreenchange", onChange);
   }, []);
   const toggle = () => {
-    // A browser may refuse, as in a frame; then everything stays as it is.
+    // A browser may refuse, in an iframe for example; then nothing changes.
     (full ? document.exitFullscreen() : stage.current?.requestFullscreen())?.catch(() => undefined);
   };
   return (

@@ -2,13 +2,13 @@ import type { Device } from "../api/generated";
 
 interface DeviceSelectorProps {
   devices: readonly Device[];
-  /** What `auto` would take. */
+  /** The device that `auto` stands for. */
   best: string;
   value: string;
   onChange: (device: string) => void;
 }
 
-/** What a job shall run on; a device that is not to be had can be chosen, and says what happens then. */
+/** A choice of the device for a job. An unavailable one can be chosen too, with a note of what happens then. */
 export function DeviceSelector({ devices, best, value, onChange }: DeviceSelectorProps) {
   const chosen = devices.find((device) => device.id === value);
   const unavailable = devices.filter((device) => !device.available);
@@ -23,11 +23,11 @@ export function DeviceSelector({ devices, best, value, onChange }: DeviceSelecto
             {device.id}: {device.name}{device.available ? "" : " (not available)"}
           </option>
         ))}
-        {value !== "auto" && !chosen && <option value={value}>{value} (not here)</option>}
+        {value !== "auto" && !chosen && <option value={value}>{value} (not on this server)</option>}
       </select>
       <div id="device-note" className="hint">
         {chosen && !chosen.available ? (
-          <p className="warn-text">The job will fall back to cpu: {chosen.reason}.</p>
+          <p className="warn-text">The job will run on cpu instead: {chosen.reason}.</p>
         ) : (
           unavailable.map((device) => (
             <p key={device.id}>{device.id} is not available: {device.reason}.</p>

@@ -9,7 +9,7 @@ import { useAction } from "../ui/useAction";
 interface JobActionsProps {
   job: ExtendedJobResponse;
   status: string;
-  /** Something was done; what came of it, in words. */
+  /** Called after an action, with its result in words. */
   onDone: (words: string | null) => void;
   onRunAgain: (job: ExtendedJobResponse) => void;
   onDeleted: () => void;
@@ -58,7 +58,7 @@ export function JobActions({ job, status, onDone, onRunAgain, onDeleted }: JobAc
 }
 
 export function cancelInWords({ status, cancelled, cancel_ms: ms, pids = [] }: CancelAnswer): string {
-  if (pids.length > 0) return `Still ending: ${pids.length === 1 ? "process" : "processes"} ${pids.join(", ")} will not go.`;
-  if (!cancelled) return `It had already ended: ${status}.`;
+  if (pids.length > 0) return `Still cancelling; not ended yet: ${pids.length === 1 ? "process" : "processes"} ${pids.join(", ")}.`;
+  if (!cancelled) return `The job had already ended: ${status}.`;
   return `Cancelled: the job and all its processes were gone after ${milliseconds(ms)}.`;
 }

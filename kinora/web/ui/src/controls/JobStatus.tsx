@@ -11,7 +11,7 @@ interface JobStatusProps {
   onDeleted: () => void;
 }
 
-/** How the watched job stands, and what can be done with it. */
+/** The state of the watched job, and the actions on it. */
 export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
   const { refresh } = useRealtimeContext();
   const job = useRealtime((state) => state.job);
@@ -22,7 +22,7 @@ export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
   if (!job) {
     return (
       <section className="job-status" aria-label="Job">
-        {errors.length > 0 ? <Errors errors={errors} /> : <p className="hint">Asking how the job stands…</p>}
+        {errors.length > 0 ? <Errors errors={errors} /> : <p className="hint">Loading the job…</p>}
       </section>
     );
   }
@@ -54,16 +54,16 @@ function Errors({ errors }: { errors: readonly string[] }) {
 }
 
 function cancelledInWords(job: ExtendedJobResponse): string {
-  return job.status === "cancelled" && job.cancel_ms !== null ? `Cancelling it took ${milliseconds(job.cancel_ms)}.` : "";
+  return job.status === "cancelled" && job.cancel_ms !== null ? `Cancelling took ${milliseconds(job.cancel_ms)}.` : "";
 }
 
 function Facts({ job }: { job: ExtendedJobResponse }) {
   const ran = job.started_at === null ? null : Date.parse(job.finished_at ?? "") - Date.parse(job.started_at);
   const facts: [string, string | null][] = [
     ["Device", job.device_used],
-    ["Begun", moment(job.created_at)],
+    ["Created", moment(job.created_at)],
     ["Took", ran === null || Number.isNaN(ran) ? null : duration(ran / 1000)],
-    ["Place in the queue", job.queue_position === null ? null : String(job.queue_position)],
+    ["Place in queue", job.queue_position === null ? null : String(job.queue_position)],
     ["Frames dropped", job.frames_dropped === 0 ? null : job.frames_dropped.toLocaleString("en")],
     ["Job", job.job_id.slice(0, 8)],
   ];

@@ -8,14 +8,14 @@ import { IconButton } from "../ui/Button";
 import { clock } from "../ui/format";
 import { Icon } from "../ui/Icon";
 
-/** What is on the screen, which may be behind the scrubber while its picture is fetched. */
+/** The time and number of the frame on the screen, which may lag behind the scrubber while a picture is fetched. */
 function Place() {
   const { shown } = usePlayer();
   const frame = useSyncExternalStore(shown.subscribe, shown.get);
   return <p className="place">{frame === null ? "–" : `${clock(frame.timestamp_ms)} · frame ${frame.index}`}</p>;
 }
 
-/** Play, step and choose a frame; back to the newest one of a job that runs. */
+/** Controls to play, step, choose a frame, and return to the newest one of a running job. */
 export function Transport() {
   const player = usePlayer();
   const { following, playing, error } = usePlayerState(player);
@@ -29,7 +29,7 @@ export function Transport() {
         <IconButton icon="back" label="One frame back" onClick={() => player.step(-1)} disabled={timeline.length === 0} />
         <IconButton id="toggle-play-pause" icon={moves ? "pause" : "play"}
           label={moves ? (live ? "Freeze the picture" : "Pause") : "Play"} onClick={() => player.toggle()} />
-        <IconButton icon="forward" label="One frame on" onClick={() => player.step(1)} disabled={timeline.length === 0} />
+        <IconButton icon="forward" label="One frame forward" onClick={() => player.step(1)} disabled={timeline.length === 0} />
       </div>
       <Scrubber row={row} />
       <Place />

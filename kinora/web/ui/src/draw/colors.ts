@@ -1,7 +1,7 @@
-/** Colours on the picture: bright enough for dark text, and unlike their neighbours. */
+/** The colours of detections: bright enough for dark text, and different from their neighbours. */
 const COLORS = ["#ffaf50", "#5adc78", "#50aaff", "#ff78b4", "#ebe13c", "#50d7eb", "#dc8cff", "#c8c88c"] as const;
 
-/** The same for a track, else for a class, in all frames. */
+/** The colour of a track, or of a class if there is no track; the same in all frames. */
 export function colorOf({ kind, trackId }: { kind: string; trackId: number | null }): string {
   return COLORS[Math.abs(trackId ?? hash(kind)) % COLORS.length] ?? COLORS[0];
 }

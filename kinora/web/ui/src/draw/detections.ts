@@ -1,4 +1,4 @@
-/** Detections, lines and points in plugins' results, which may hold anything. */
+/** The detections, lines and points in plugins' results, which can be any JSON. */
 import type { FrameData, Json, JsonObject } from "../api/generated";
 
 export interface Detection {
@@ -30,7 +30,7 @@ export function allDetections(frame: FrameData): Detection[] {
   );
 }
 
-/** Those to be drawn, tracked ones last: where a class is tracked, its untracked ones are the same things again. */
+/** The detections to draw, tracked ones last. If a class has tracked ones, its others show the same things: leave them out. */
 export function visibleDetections(frame: FrameData): Detection[] {
   const all = allDetections(frame);
   const tracked = all.filter(({ trackId }) => trackId !== null);
@@ -38,7 +38,7 @@ export function visibleDetections(frame: FrameData): Detection[] {
   return [...all.filter(({ trackId, kind }) => trackId === null && !kinds.has(kind)), ...tracked];
 }
 
-/** Whether a plugin says that a new scene begins with this frame. */
+/** True if a plugin says that a new scene begins with this frame. */
 export function isCut(frame: FrameData): boolean {
   return Object.values(frame.results).some((result) => isObject(result) && result.cut === true);
 }
@@ -59,7 +59,7 @@ export function allKeyPoints(frame: FrameData): Point[] {
   ]);
 }
 
-/** `person #3 87%`. */
+/** The text beside a box, such as `person #3 87%`. */
 export function labelOf({ kind, trackId, confidence }: Detection): string {
   const number = trackId === null ? "" : ` #${trackId}`;
   return `${kind}${number}${confidence === null ? "" : ` ${Math.round(confidence * 100)}%`}`;

@@ -1,15 +1,15 @@
-/** What plugins found, drawn over a picture. */
+/** Draws plugins' results over a picture. */
 import type { FrameData } from "../api/generated";
 import { colorOf } from "./colors";
 import { allKeyPoints, allLines, labelOf, visibleDetections, type Detection } from "./detections";
 import type { ViewOptions } from "./viewOptions";
 
 const LABEL_HEIGHT = 18;
-/** Pictures of this width, in CSS pixels, have lines and labels of the plain size; smaller and larger ones nearly so. */
+/** On a picture of this width, in CSS pixels, lines and labels have their plain size; with other widths it varies a little. */
 const PLAIN_WIDTH = 800;
 const LINES = "#f8fafc";
 
-/** Draw into `context`, whose unit is the CSS pixel, with the picture's origin at 0, 0 and `scale` pixels per pixel. */
+/** Draw into `context`, whose unit is the CSS pixel. The picture begins at 0, 0 and is scaled by `scale`. */
 export function drawOverlay(context: CanvasRenderingContext2D, frame: FrameData, scale: number, options: ViewOptions): void {
   const unit = Math.min(2, Math.max(0.8, Math.sqrt((frame.width * scale) / PLAIN_WIDTH)));
   const found = options.boxes || options.labels ? visibleDetections(frame) : [];
@@ -23,7 +23,7 @@ function drawBox(context: CanvasRenderingContext2D, detection: Detection, scale:
   context.beginPath();
   context.roundRect(x * scale, y * scale, width * scale, height * scale, 3);
   context.lineWidth = 4 * unit;
-  context.strokeStyle = "rgb(0 0 0 / 45%)"; // so that it stands out on anything
+  context.strokeStyle = "rgb(0 0 0 / 45%)"; // a dark edge, visible on any background
   context.stroke();
   context.lineWidth = 2 * unit;
   context.strokeStyle = colorOf(detection);

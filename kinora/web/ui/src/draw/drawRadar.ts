@@ -1,8 +1,8 @@
-/** A small map of the tracks as seen from above: left and right as in the picture, what is near at the bottom. */
+/** Draws a small map of the tracks from above: left and right as in the picture, near things at the bottom. */
 import { colorOf } from "./colors";
 import type { Point } from "./detections";
 
-/** In CSS pixels, on a picture that is `share` wide; up to `largest` times as large on larger ones. */
+/** Sizes in CSS pixels on a picture `share` wide; on a wider one the map grows with it, up to `largest` times. */
 export const RADAR = { width: 168, height: 132, margin: 10, share: 680, largest: 2 } as const;
 
 export function drawRadar(context: CanvasRenderingContext2D, trails: ReadonlyMap<number, readonly Point[]>, present: ReadonlySet<number>): void {

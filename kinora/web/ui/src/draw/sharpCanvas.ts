@@ -1,6 +1,6 @@
-/** Give a canvas as many pixels as the screen has under it.
+/** Give a canvas as many pixels as it covers on the screen, and clear it.
  *
- * @returns its context with the CSS pixel as unit, cleared; null while it has no size.
+ * @returns its context, with the CSS pixel as unit; null while the canvas has no size.
  */
 export function sharpCanvas(canvas: HTMLCanvasElement): CanvasRenderingContext2D | null {
   const { clientWidth, clientHeight } = canvas;

@@ -1,11 +1,11 @@
-/** Where each track has been lately, by the feet of its box, as shares of the picture. */
+/** The recent path of each track: the middle of its box's lower edge, in shares (0 to 1) of the picture's size. */
 import type { FrameData } from "../api/generated";
 import { allDetections, type Point } from "./detections";
 
-/** Frames that a trail goes back. */
+/** The number of frames before the shown one that a trail covers. */
 export const TRAIL_FRAMES = 60;
 
-/** The ways of the tracks through these frames, which come in order. */
+/** The trails of the tracks in `frames`, which are in order. */
 export function trailsOf(frames: readonly FrameData[]): Map<number, Point[]> {
   const trails = new Map<number, Point[]>();
   for (const frame of frames) {

@@ -1,4 +1,4 @@
-/** What is drawn over the picture; remembered in this browser. */
+/** The user's choice of what is drawn over the picture; remembered in this browser. */
 import { useSyncExternalStore } from "react";
 import { isBoolean, isNumber, readStored, writeStored } from "../ui/useStored";
 
@@ -8,7 +8,7 @@ export interface ViewOptions {
   pitch: boolean;
   radar: boolean;
   overlay: boolean;
-  /** Frames a second that are asked for. */
+  /** The most frames per second to ask the server for. */
   fps: number;
 }
 

@@ -1,7 +1,7 @@
 import type { ConnectionInfo } from "../realtime/RealtimeClient";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 
-/** Whether the page is up to date, and why not. */
+/** The state of the realtime connection, and the reason if the page is not up to date. */
 export function ConnectionBadge() {
   const { reconnect } = useRealtimeContext();
   const info = useRealtime((state) => state.connection);
@@ -25,15 +25,15 @@ export function ConnectionNote({ info, onReconnect }: { info: ConnectionInfo; on
 }
 
 function inWords({ state, givenUp, closed }: ConnectionInfo): { tone: string; text: string; title: string } {
-  if (closed === "off") return { tone: "warn", text: "Polling: realtime is off", title: "The server runs without realtime; the page asks it every second." };
-  if (closed === "replaced") return { tone: "warn", text: "Polling: connected elsewhere", title: "Another connection has taken this one's place." };
-  if (givenUp) return { tone: "warn", text: "Polling: no realtime connection", title: "The page asks the server every second, and goes on trying to connect." };
+  if (closed === "off") return { tone: "warn", text: "Polling: realtime is off", title: "The server runs without realtime. The page asks for news every second." };
+  if (closed === "replaced") return { tone: "warn", text: "Polling: connected elsewhere", title: "Another connection has replaced this one. The page asks for news every second." };
+  if (givenUp) return { tone: "warn", text: "Polling: no realtime connection", title: "The page asks for news every second, and keeps trying to connect." };
   switch (state) {
     case "CONNECTED":
-      return { tone: "good", text: "Live", title: "Everything comes as it happens." };
+      return { tone: "good", text: "Live", title: "The page is up to date." };
     case "DISCONNECTED":
     case "RECONNECTING":
-      return { tone: "warn", text: "Reconnecting…", title: "The connection was lost; what is missed meanwhile comes afterwards." };
+      return { tone: "warn", text: "Reconnecting…", title: "The connection was lost. Missed messages will be sent once it is back." };
     case "CLOSED":
       return { tone: "bad", text: "Closed", title: "The connection is closed." };
     case "IDLE":

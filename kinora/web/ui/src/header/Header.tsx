@@ -20,7 +20,7 @@ export function Header({ route }: { route: Route }) {
   );
 }
 
-/** The address's fragment says where one is, so the link must not change it. */
+/** Focus the content without following the link, as the address's fragment is the page's route. */
 function focusMain(event: { preventDefault: () => void }): void {
   event.preventDefault();
   const main = document.getElementById("main");

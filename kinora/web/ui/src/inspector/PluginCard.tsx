@@ -7,7 +7,7 @@ import { PluginMetadata } from "./PluginMetadata";
 import { stageInWords } from "./stageInWords";
 import { TimingChart } from "./TimingChart";
 
-/** One plugin's work in the watched job. */
+/** The state and timings of one plugin in the watched job. */
 export function PluginCard({ name }: { name: string }) {
   const live = useRealtime((state) => state.plugins[name]);
   const full = useRealtime((state) => state.job?.plugins[name]);

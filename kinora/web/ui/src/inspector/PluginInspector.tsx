@@ -2,13 +2,13 @@ import { useRealtime } from "../realtime/RealtimeContext";
 import { PluginCard } from "./PluginCard";
 import { WarningList } from "./WarningList";
 
-/** What each plugin of the watched job does: times, health, metadata and warnings. */
+/** The plugins of the watched job: their times, health, metadata and warnings. */
 export function PluginInspector() {
   const names = useRealtime((state) => Object.keys(state.plugins));
   return (
     <section id="plugin-inspector" aria-label="Plugin inspector">
       <h2>Plugins</h2>
-      {names.length === 0 && <p className="hint">The plugins show up here when the job begins.</p>}
+      {names.length === 0 && <p className="hint">The plugins appear here when the job begins.</p>}
       {names.map((name) => (
         <PluginCard key={name} name={name} />
       ))}

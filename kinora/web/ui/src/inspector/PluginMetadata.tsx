@@ -1,13 +1,13 @@
 import type { Json, PluginMetadata } from "../api/generated";
 
 interface PluginMetadataProps {
-  /** Null when the server could not say. */
+  /** Null if the server does not know it. */
   metadata: PluginMetadata | null;
-  /** What the plugin gave at the end of the job. */
+  /** The plugin's result for the whole job. */
   finalResult?: Json;
 }
 
-/** What a plugin says of itself. */
+/** A plugin's description of itself. */
 export function PluginMetadata({ metadata, finalResult = null }: PluginMetadataProps) {
   if (!metadata) return <p className="hint">Nothing is known about this plugin.</p>;
   return (
@@ -18,10 +18,10 @@ export function PluginMetadata({ metadata, finalResult = null }: PluginMetadataP
       <dl>
         <Row term="Version" values={[metadata.version]} />
         <Row term="Author" values={[metadata.author]} />
-        <Row term="Gives" values={metadata.outputs} />
-        <Row term="Can do" values={metadata.capabilities} />
+        <Row term="Outputs" values={metadata.outputs} />
+        <Row term="Capabilities" values={metadata.capabilities} />
         <Row term="Runs on" values={metadata.devices} />
-        <Row term="Budget" values={metadata.latency_budget_ms === null ? [] : [`${metadata.latency_budget_ms} ms a frame`]} />
+        <Row term="Budget" values={metadata.latency_budget_ms === null ? [] : [`${metadata.latency_budget_ms} ms per frame`]} />
         <Row term="Memory" values={metadata.memory_limit_mb === null ? [] : [`${metadata.memory_limit_mb} MB`]} />
       </dl>
       {finalResult !== null && <pre aria-label="Final result">{JSON.stringify(finalResult, null, 1)}</pre>}

@@ -5,18 +5,18 @@ import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { milliseconds } from "../ui/format";
 import { drawTimings } from "./drawTimings";
 
-/** Nobody reads times off a chart that changes more often, and the picture needs the processor. */
+/** A chart that changes more often cannot be read, and the picture needs the processor. */
 const PAUSE_MS = 250;
 
 interface TimingChartProps {
   plugin: string;
-  /** Milliseconds a frame, drawn as a line. */
+  /** Milliseconds per frame, drawn as a line. */
   budgetMs: number | null;
-  /** Over the whole job, for when no single times are at hand. */
+  /** The times over the whole job, shown if there are none of single frames. */
   summary: TimingSummary | null;
 }
 
-/** The plugin's time on each of its last frames: a bar up for run and one down for queue; lines for p50, p95 and budget. */
+/** The plugin's times on its last frames: a bar up for run and one down for queue; lines for p50, p95 and budget. */
 export function TimingChart({ plugin, budgetMs, summary }: TimingChartProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { store } = useRealtimeContext();
@@ -37,7 +37,7 @@ export function TimingChart({ plugin, budgetMs, summary }: TimingChartProps) {
   }, [store, plugin, budgetMs, summary]);
 
   const words = summary
-    ? `Time per frame: half within ${milliseconds(summary.p50)}, 95% within ${milliseconds(summary.p95)}`
+    ? `Time per frame: half of the frames within ${milliseconds(summary.p50)}, 95% within ${milliseconds(summary.p95)}`
     : "Time per frame: nothing measured yet";
   return <canvas ref={canvas} className="timing-chart" role="img" aria-label={words} />;
 }

@@ -7,7 +7,7 @@ import { count } from "../ui/format";
 
 const SHOWN = 8;
 
-/** The watched job's warnings, grouped, with a way to the frame. */
+/** The watched job's warnings, grouped, with links to their frames. */
 export function WarningList() {
   const groups = useRealtime((state) => state.warningGroups);
   const player = usePlayer();
@@ -27,7 +27,7 @@ export function Warnings({ groups, onJump }: WarningsProps) {
       <h2>
         Warnings {total > 0 && <Badge text={total.toLocaleString("en")} tone="warn" />}
       </h2>
-      <div role="log" aria-live="polite" aria-label="Warnings as they come">
+      <div role="log" aria-live="polite" aria-label="Warnings, live">
         {groups.length === 0 && <p className="hint">None.</p>}
         <ul>
           {groups.slice(0, all ? undefined : SHOWN).map((group) => (

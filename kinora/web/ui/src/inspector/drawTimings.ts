@@ -6,17 +6,17 @@ import { milliseconds } from "../ui/format";
 const HEADROOM = 1.15;
 const FONT = "10px system-ui, sans-serif";
 
-/** Above it run, below it queue, each in its own scale: a long queue must not hide how long a plugin takes. */
+/** The share of the height above the base line, for run times. Queue times are below it, in a scale of their own. */
 const BASE = 0.7;
 
 interface Scale {
   width: number;
-  /** Of the part that is drawn in, and how many milliseconds it stands for. */
   height: number;
+  /** The milliseconds that the full height stands for. */
   top: number;
 }
 
-/** Draw a plugin's times into `canvas`, in the colours of the page. */
+/** Draw a plugin's times into `canvas`, in the page's colours. */
 export function drawTimings(
   canvas: HTMLCanvasElement,
   history: TimingHistory | null,
@@ -67,7 +67,7 @@ function drawBars(
   });
 }
 
-/** Without single times: half of the frames within the dark part, 95% within the light one, all within the line. */
+/** Draw times over the whole job: half of the frames end within the dark bar, 95% within the light one, all within the line. */
 function drawSummary(context: CanvasRenderingContext2D, summary: TimingSummary, width: number, height: number, color: Palette): void {
   const unit = (width - 8) / Math.max(summary.max, 0.001);
   const middle = Math.round(height * 0.4);
@@ -87,7 +87,7 @@ function drawSummary(context: CanvasRenderingContext2D, summary: TimingSummary, 
   context.fillText(`max ${milliseconds(summary.max)}`, width - 4, height - 3);
 }
 
-/** `place` is where along the line its text stands, from 0 to 1, so that those of lines close by do not meet. */
+/** Draw a labelled line. `place`, from 0 to 1, is the label's place along it, so that close lines' labels do not meet. */
 function drawLine(
   context: CanvasRenderingContext2D,
   ms: number,

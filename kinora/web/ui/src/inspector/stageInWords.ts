@@ -1,7 +1,7 @@
 import { isEnded } from "../api/jobStates";
 import type { StageStatus } from "../api/types";
 
-/** How a plugin stands: the end of its job stops it wherever it is. */
+/** The plugin's status in a word: `stopped` if its job ended before it did. */
 export function stageInWords(status: StageStatus, jobStatus: string): string {
   return isEnded(jobStatus) && status !== "completed" && status !== "failed" ? "stopped" : status;
 }

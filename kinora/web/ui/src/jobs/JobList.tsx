@@ -8,7 +8,7 @@ import { VirtualList } from "../ui/VirtualList";
 import { JobRow } from "./JobRow";
 import { useJobList } from "./useJobList";
 
-/** All jobs, newest first, with a search over source, plugins and id. */
+/** All jobs, newest first, with a search over source, plugins, id and status. */
 export function JobList({ current, onOpen }: { current: string | null; onOpen: () => void }) {
   const { jobs, error, hasMore, more, refresh } = useJobList();
   const [search, setSearch] = useState("");
@@ -20,7 +20,7 @@ export function JobList({ current, onOpen }: { current: string | null; onOpen: (
       <div className="search-bar" role="search">
         <input type="search" aria-label="Search jobs" placeholder="Search" title="By source, plugin or id" value={search}
           onChange={(event) => setSearch(event.target.value)} />
-        <select aria-label="Jobs in which state" value={status} onChange={(event) => setStatus(event.target.value)}>
+        <select aria-label="Status of the jobs" value={status} onChange={(event) => setStatus(event.target.value)}>
           <option value="">all</option>
           {STATUSES.map((name) => (
             <option key={name}>{name}</option>
@@ -28,7 +28,7 @@ export function JobList({ current, onOpen }: { current: string | null; onOpen: (
         </select>
       </div>
       {error !== null && <Notice tone="bad">{error} <button type="button" className="link" onClick={refresh}>Try again</button></Notice>}
-      {shown.length === 0 && error === null && <p className="hint">{jobs.length === 0 ? "No jobs yet." : "No job is like that."}</p>}
+      {shown.length === 0 && error === null && <p className="hint">{jobs.length === 0 ? "No jobs yet." : "No jobs match."}</p>}
       <VirtualList label="Jobs, newest first" count={shown.length} rowRem={4.25} onEnd={more}
         renderRow={(index) => {
           const job = shown[index];

@@ -6,7 +6,7 @@ import { moment } from "../ui/format";
 
 interface JobRowProps {
   job: JobSummary;
-  /** What messages say of it, which is newer. */
+  /** The job's state from realtime messages, which is newer. */
   live: LiveJob | undefined;
   href: string;
   current: boolean;

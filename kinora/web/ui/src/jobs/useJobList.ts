@@ -16,7 +16,7 @@ export interface JobList {
   refresh: () => void;
 }
 
-/** The server's jobs, newest first: the first page kept fresh, further ones as they are asked for. */
+/** The server's jobs, newest first. The first page is kept up to date; older ones are fetched by `more`. */
 export function useJobList(): JobList {
   const [jobs, setJobs] = useState<JobSummary[]>([]);
   const [cursor, setCursor] = useState<string | null>(null);
@@ -66,7 +66,7 @@ export function useJobList(): JobList {
   return { jobs, error, hasMore: cursor !== null && jobs.length < MAX_JOBS, more, refresh };
 }
 
-/** Another text whenever a job has come, gone or changed its state. */
+/** A text that changes when a job starts, is deleted or changes its state. */
 function jobNews(state: { isConnected: boolean; jobs: Record<string, { stage: string; status: string | null }> }): string {
   const jobs = Object.entries(state.jobs).map(([id, { stage, status }]) => `${id} ${status ?? stage}`);
   return `${state.isConnected} ${jobs.join()}`;

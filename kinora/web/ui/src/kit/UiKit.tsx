@@ -22,7 +22,7 @@ import { VirtualList } from "../ui/VirtualList";
 import { CONNECTIONS, DEVICES, JOB, PLUGINS, WARNINGS } from "./examples";
 import { FAILED_JOB, RUNNING_JOB } from "./watched";
 
-/** The components in all their states, for looking at; nothing here talks to the server. */
+/** A page with the components in all their states, to look at; it makes no requests. */
 export function UiKit() {
   return (
     <main className="kit" id="main">
@@ -33,9 +33,9 @@ export function UiKit() {
       <Buttons />
       <Example title="Badges and notices">
         <div className="row">{["queued", "running", "paused", "done", "failed", "cancelled", "interrupted", "degraded"].map((text) => <Badge key={text} text={text} />)}</div>
-        <Notice tone="bad">The server cannot be reached: see whether it still runs.</Notice>
+        <Notice tone="bad">The server cannot be reached: check that it is running.</Notice>
         <Notice tone="warn">Runs on cpu instead of gpu: there is no NVIDIA driver here.</Notice>
-        <Notice tone="info">The server was started again; this is how things stand now.</Notice>
+        <Notice tone="info">The server was restarted. This is the current state.</Notice>
       </Example>
       <Example title="Connection">
         {CONNECTIONS.map((info) => <ConnectionNote key={info.state + String(info.closed) + String(info.givenUp)} info={info} onReconnect={noop} />)}

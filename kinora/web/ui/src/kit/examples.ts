@@ -1,4 +1,4 @@
-/** Data for looking at components. */
+/** Example data for the UI kit. */
 import type { Device, JobSummary, PluginSummary } from "../api/generated";
 import type { ConnectionInfo } from "../realtime/RealtimeClient";
 import type { ShownWarning } from "../realtime/state";

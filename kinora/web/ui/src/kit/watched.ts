@@ -1,4 +1,4 @@
-/** Jobs as they are watched, for looking at: one that runs, and one that has gone wrong. */
+/** Example jobs for the UI kit, as they are watched: one that runs, and one that failed. */
 import type { ExtendedJobResponse, FramePayload, RealtimeMessage, StageState } from "../api/generated";
 import type { Realtime } from "../realtime/RealtimeContext";
 import { RealtimeStore } from "../realtime/RealtimeStore";
@@ -70,7 +70,7 @@ function watched(job: ExtendedJobResponse): Realtime {
   };
 }
 
-/** Some within the budget of the example plugins, some beyond. */
+/** A frame whose time is within the budget of the example plugins, or beyond it, depending on `index`. */
 function frameOf(job_id: string, index: number): FramePayload {
   return {
     job_id,

@@ -7,7 +7,7 @@ import { usePlayer } from "../player/PlayerContext";
 import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { count } from "../ui/format";
 
-/** The picture of the frame that is looked at, and what was found on it. It paints without rendering. */
+/** The picture of the current frame with the results drawn over it. Painting does not render the component again. */
 export function FrameRenderer() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const caption = useRef<HTMLParagraphElement>(null);
@@ -43,7 +43,7 @@ export function FrameRenderer() {
 
   return (
     <figure className="frame-renderer">
-      <canvas ref={canvas} aria-label="Picture with what the plugins found" role="img" aria-describedby="frame-caption" />
+      <canvas ref={canvas} aria-label="Picture with the plugins' results" role="img" aria-describedby="frame-caption" />
       <figcaption ref={caption} id="frame-caption" className="visually-hidden" />
       {empty && <p className="stage-message">Waiting for the first frame…</p>}
       {fault !== null && <p className="stage-message" role="status">No picture: {fault}</p>}

@@ -1,9 +1,9 @@
 interface ProgressBarProps {
-  /** Per cent; what lies outside 0 to 100 is taken for the nearer of both. */
+  /** In per cent; a value outside 0 to 100 is shown as the nearer of the two. */
   progress: number;
-  /** Whether it is known how much there is to do. */
+  /** False if the total is unknown. */
   known?: boolean;
-  /** What it says beside the bar. */
+  /** The text beside the bar. */
   label?: string;
 }
 

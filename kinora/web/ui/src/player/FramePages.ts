@@ -1,4 +1,4 @@
-/** Frames of a job by their row, fetched a page at a time; the pages used longest ago are forgotten. */
+/** The frames of a job by row, fetched a page at a time; the least recently used pages are dropped. */
 import { getFrames } from "../api/calls";
 import type { FrameData } from "../api/generated";
 import type { Timeline } from "./Timeline";
@@ -19,14 +19,14 @@ export class FramePages {
     this.#onLoaded = onLoaded;
   }
 
-  /** The frame in this row; null while it is fetched. */
+  /** The frame in this row; null while it is being fetched. */
   at(row: number): FrameData | null {
     if (row < 0 || row >= this.#timeline.length) return null;
     const number = Math.floor(row / PAGE);
     const page = this.#pages.get(number);
     const frame = page?.[row % PAGE];
     if (page && frame) {
-      this.#pages.delete(number); // and back in as the newest
+      this.#pages.delete(number); // inserted again below, as the most recently used
       this.#pages.set(number, page);
       return frame;
     }
@@ -46,7 +46,7 @@ export class FramePages {
       }
       this.#onLoaded();
     } catch {
-      // Asked for again when it is next looked at.
+      // It is fetched again the next time it is needed.
     } finally {
       this.#loading.delete(number);
     }

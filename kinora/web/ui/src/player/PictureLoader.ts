@@ -1,18 +1,18 @@
-/** Pictures of a job's frames: one at a time, and of what was asked for meanwhile only the latest. */
+/** Loads pictures of a job's frames one at a time; of those wanted meanwhile, only the latest. */
 import { frameUrl } from "../api/calls";
 import { call } from "../api/http";
 import { inWords } from "../ui/inWords";
 
 export interface Picture {
   index: number;
-  /** Null when there is none to be had, for the reason in `fault`. */
+  /** Null if it cannot be loaded, for the reason in `fault`. */
   bitmap: ImageBitmap | null;
   fault: string | null;
 }
 
 interface Wanted {
   index: number;
-  /** Null when it has to be fetched. */
+  /** Null if it has to be fetched. */
   jpeg: Blob | null;
 }
 
@@ -29,7 +29,7 @@ export class PictureLoader {
     this.#onPicture = onPicture;
   }
 
-  /** Have this picture come last: one that is under way comes before it, unless this is the one that came last. */
+  /** Load this picture after the one that is being loaded; if it was the last one loaded, stop loading instead. */
   want(index: number, jpeg: Blob | null = null): void {
     if (index === this.#last) {
       this.stop();
@@ -41,7 +41,7 @@ export class PictureLoader {
     }
   }
 
-  /** Bring nothing more, until something is wanted again. */
+  /** Load nothing until something is wanted again. */
   stop(): void {
     this.#request?.abort();
     this.#loading = this.#wanted = null;

@@ -1,4 +1,4 @@
-/** Paints one canvas with a job's picture and what was found on it, at most once per animation frame. */
+/** Paints a job's picture and its results on a canvas, at most once per animation frame. */
 import type { FrameData } from "../api/generated";
 import { allDetections } from "../draw/detections";
 import { drawOverlay } from "../draw/drawOverlay";
@@ -32,7 +32,7 @@ export class PicturePainter {
     this.#options = options;
     this.#onShown = onShown;
     this.#loader = new PictureLoader(player.jobId, (picture) => {
-      // Of a running job the next one may be had, and of a live source only the one that is there: so that stays.
+      // If loading fails, keep the old picture: a running job has a next one, and a live source's cannot be loaded again.
       const isBetter = this.#picture?.bitmap && (player.isLive || picture.index === this.#picture.index);
       if (!picture.bitmap && isBetter) return;
       this.#picture?.bitmap?.close();
@@ -41,13 +41,13 @@ export class PicturePainter {
     });
   }
 
-  /** Something may have changed. */
+  /** Load and paint what has changed. */
   readonly poke = (): void => {
     const sent = this.#player.sentPicture();
     const { index } = this.#player;
     if (sent) this.#loader.want(sent.index, sent.jpeg);
     else if (index >= 0) this.#wantPicture(index);
-    this.#player.frameAt(index); // has its results fetched meanwhile
+    this.#player.frameAt(index); // starts to fetch its results
     this.#paint.request();
   };
 
@@ -59,7 +59,7 @@ export class PicturePainter {
     this.#picture = null;
   }
 
-  /** No more pictures a second than are asked for. */
+  /** Fetch a picture; of a live job no more per second than the user asked for. */
   #wantPicture(index: number): void {
     const pause = this.#wantedAt + 1000 / this.#options().fps - performance.now();
     clearTimeout(this.#later);
@@ -71,14 +71,14 @@ export class PicturePainter {
     this.#loader.want(index);
   }
 
-  /** The results drawn are those of the picture, so that both are in step: while one is still to come, nothing changes. */
+  /** Draw a picture with its own results, so that both are in step; while either is missing, keep what is there. */
   #draw(): void {
     const picture = this.#picture;
     const frame = picture && this.#player.frameAt(picture.index);
     if (!frame) return;
     const context = sharpCanvas(this.#canvas);
     if (context) this.#drawFrame(context, frame, picture);
-    this.#onShown(frame, picture.fault); // after all that asks for a size: it changes the page
+    this.#onShown(frame, picture.fault); // last, because it changes the page, and sizes are read above
   }
 
   #drawFrame(context: CanvasRenderingContext2D, frame: FrameData, picture: Picture): void {

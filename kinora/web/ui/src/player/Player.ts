@@ -1,4 +1,4 @@
-/** Which frame of a job is looked at: the newest one of a running job, or any that is stored. */
+/** Chooses the frame of a job to show: the newest one of a running job, or any stored one. */
 import type { FrameData } from "../api/generated";
 import { isEnded } from "../api/jobStates";
 import type { BinaryPicture } from "../realtime/binaryPicture";
@@ -9,18 +9,18 @@ import { ShownFrame } from "./ShownFrame";
 import { extendTimeline, Timeline } from "./Timeline";
 
 const EXTEND_MS = 1000;
-/** So long a timeline that still loads leaves the connection and the processor to the first picture. */
+/** The time for which loading a timeline leaves the connection and the processor to the first picture. */
 const FIRST_PICTURE_MS = 1000;
 
 export interface PlayerState {
-  /** No frame was chosen: shows what the job comes to, or has come to. */
+  /** True if no frame was chosen: the newest one of a running job is shown, or one of an ended job. */
   following: boolean;
   playing: boolean;
-  /** Of the frame that is looked at, which the timeline may not have yet; -1 before there is one. */
+  /** The index of the current frame, which the timeline may not have yet; -1 if there is none. */
   index: number;
-  /** Grows when the timeline or a page of frames has. */
+  /** Increases when the timeline grows or a page of frames is loaded. */
   version: number;
-  /** Why the timeline could not be read. */
+  /** The reason why the timeline could not be loaded. */
   error: string | null;
 }
 
@@ -62,26 +62,26 @@ export class Player {
     cancelAnimationFrame(this.#tick);
   }
 
-  /** Of the frame to be shown now, whose results may still have to come; -1 before there is one. */
+  /** The index of the frame to show now, whose results may not be here yet; -1 if there is none. */
   get index(): number {
     if (!this.isLive) return this.#state.index;
     return this.#store.newestFrame()?.index ?? (this.timeline.length > 0 ? this.timeline.index(this.timeline.length - 1) : -1);
   }
 
-  /** The newest picture that came by itself and whose results are there; null when none does, or another is looked at. */
+  /** The newest picture that the server sent and whose results are here; null if none is sent or another frame is shown. */
   sentPicture(): BinaryPicture | null {
     const frame = this.isLive ? this.#store.newestFrame() : null;
     return frame && this.#store.pictures.newest(performance.now(), frame.index);
   }
 
-  /** A frame with its results; null while they are fetched. */
+  /** A frame with its results; null while they are being fetched. */
   frameAt(index: number): FrameData | null {
     const row = this.timeline.rowOf(index);
     const stored = this.timeline.index(row) === index ? this.pages.at(row) : null;
     return stored ?? this.#store.frames.get(index);
   }
 
-  /** The last `limit` frames before this one that are at hand, in order; stored ones that are not are fetched. */
+  /** Those of the last `limit` frames before this one that are loaded, in order; missing stored ones are fetched. */
   framesBefore(index: number, limit: number): FrameData[] {
     if (this.isLive) return this.#store.frames.before(index, limit);
     const end = this.timeline.rowOf(index - 1) + 1;
@@ -89,17 +89,17 @@ export class Player {
     return Array.from({ length: end - start }, (_, i) => this.pages.at(start + i) ?? []).flat();
   }
 
-  /** Row of the timeline that is looked at; -1 before there is one. */
+  /** The row of the current frame in the timeline; -1 if there is none. */
   get row(): number {
     return this.isLive ? this.timeline.length - 1 : this.timeline.rowOf(this.#state.index);
   }
 
-  /** Whether the picture follows a job that still runs; not before that is known. */
+  /** True if the picture follows a job that is known to run. */
   get isLive(): boolean {
     return this.#state.following && this.#store.latest.job !== null && !this.#ended;
   }
 
-  /** Index of the frame on the screen, which may be behind the one that is to be shown. */
+  /** The index of the frame on the screen, which may lag behind the one to show. */
   get #seen(): number {
     return this.shown.get()?.index ?? this.#state.index;
   }
@@ -127,7 +127,7 @@ export class Player {
     this.seek(this.timeline.rowOf(this.isLive ? this.#seen : this.#state.index) + rows);
   }
 
-  /** Freeze what follows or plays, on the frame that is seen; go on with what does not. */
+  /** Pause on the visible frame if the picture follows or plays; otherwise follow or play again. */
   toggle(): void {
     if (this.isLive || this.#state.playing) this.seekIndex(this.#seen);
     else if (!this.#ended && this.row >= this.timeline.length - 2) this.follow();
@@ -182,7 +182,7 @@ export class Player {
   #grown(): void {
     const { following, version, index } = this.#state;
     if (this.#store.latest.job && !this.#ended) this.#sawRunning = true;
-    // What has ended while it was followed stays at its end; what had ended before is shown where something was found.
+    // A job that ended while it was followed stays at its end; one that had ended before is shown where something was found.
     const last = this.timeline.length - 1;
     const row = this.#sawRunning ? last : Math.min(last, firstFound(this.timeline));
     const at = following && row >= 0 ? this.timeline.index(row) : index;
@@ -195,7 +195,7 @@ export class Player {
   }
 }
 
-/** The first row with something on it, 0 if there is none. */
+/** The first row with a detection; 0 if there is none. */
 function firstFound(timeline: Timeline): number {
   for (let row = 0; row < timeline.length; row++) if (timeline.found(row) > 0) return row;
   return 0;

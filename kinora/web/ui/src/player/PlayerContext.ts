@@ -5,7 +5,7 @@ export const PlayerContext = createContext<Player | null>(null);
 
 export function usePlayer(): Player {
   const player = useContext(PlayerContext);
-  if (!player) throw new Error("This component must stand beside a job that is watched.");
+  if (!player) throw new Error("This component must be inside the view of a watched job.");
   return player;
 }
 

@@ -1,4 +1,4 @@
-/** Which frame the painter has on the screen. */
+/** The frame that is on the screen. */
 import type { FrameData } from "../api/generated";
 
 export class ShownFrame {
@@ -13,7 +13,7 @@ export class ShownFrame {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Settles when there is one, at the latest after `patienceMs`. */
+  /** Resolves when a frame is on the screen, or after `patienceMs`. */
   appears(patienceMs: number): Promise<void> {
     if (this.#frame) return Promise.resolve();
     return new Promise((resolve) => {

@@ -1,12 +1,12 @@
-/** All frames of a job, a few bytes each: enough for a scrubber and for finding the rest. */
+/** All frames of a job in a few bytes each: enough for the scrubber, and for finding a frame's results. */
 import { streamFrames } from "../api/calls";
 import type { FrameData } from "../api/generated";
 import { isCut, visibleDetections } from "../draw/detections";
 import { giveWay } from "../ui/giveWay";
 
-/** Between two calls of `onGrown`. */
+/** The pause between two calls of `onGrown`. */
 const PAUSE_MS = 250;
-/** The longest that lines are read in one go: what has come already is read without a pause between. */
+/** The longest time for reading lines in one go: lines that have already arrived are read without a pause. */
 const STINT_MS = 10;
 
 export class Timeline {
@@ -24,12 +24,12 @@ export class Timeline {
     return this.#index[row] ?? 0;
   }
 
-  /** Milliseconds from the source's start. */
+  /** Milliseconds since the start of the source. */
   time(row: number): number {
     return this.#time[row] ?? 0;
   }
 
-  /** Detections that are drawn on the frame. */
+  /** The number of detections that are drawn on the frame. */
   found(row: number): number {
     return this.#found[row] ?? 0;
   }
@@ -38,7 +38,7 @@ export class Timeline {
     return this.#cut[row] === 1;
   }
 
-  /** Of the last frame whose index is at most `index`; -1 if there is none. */
+  /** The row of the last frame whose index is at most `index`; -1 if there is none. */
   rowOf(index: number): number {
     let [low, high] = [0, this.#length];
     while (low < high) {
@@ -49,7 +49,7 @@ export class Timeline {
     return low - 1;
   }
 
-  /** Frames come in order; one that is there already is passed over. */
+  /** Append a frame. Frames come in order; one that is already there is skipped. */
   add(frame: FrameData): void {
     if (this.#length > 0 && frame.index <= this.index(this.#length - 1)) return;
     if (this.#length === this.#index.length) this.#grow();
@@ -74,9 +74,9 @@ function copied<T extends Int32Array | Float64Array | Uint16Array | Uint8Array>(
   return into;
 }
 
-/** Add what the server has behind the last frame, a line at a time; nothing but the timeline's own bytes stays.
+/** Add the server's frames after the last one, a line at a time; only the timeline's own bytes are kept.
  *
- * `onGrown` is called now and then on the way, and waited for: of a long job it takes a while.
+ * A long job takes a while: `onGrown` is called and awaited every `PAUSE_MS` meanwhile.
  */
 export async function extendTimeline(
   timeline: Timeline,

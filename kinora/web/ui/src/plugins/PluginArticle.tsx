@@ -45,7 +45,7 @@ function Options({ metadata }: { metadata: PluginMetadata }) {
   );
 }
 
-/** Asked for when it is opened: the list does not carry it. */
+/** A broken plugin's traceback, fetched when it is opened, as the list does not contain it. */
 function Traceback({ name }: { name: string }) {
   const [text, setText] = useState<string | null>(null);
   const load = () => {

@@ -6,7 +6,7 @@ import { useAction } from "../ui/useAction";
 import { useLoaded } from "../ui/useLoaded";
 import { PluginArticle } from "./PluginArticle";
 
-/** All plugins of the server, broken ones first, with the reason. */
+/** All plugins of the server; broken ones come first, with the reason. */
 export function PluginsPage() {
   const { value, error, set } = useLoaded(getPlugins);
   const { busy, error: fault, run } = useAction();
@@ -20,7 +20,7 @@ export function PluginsPage() {
           {value && `${count(working.length, "plugin")}${broken.length > 0 ? `, and ${broken.length} broken` : ""}`}
         </p>
         <Button icon="again" busy={busy !== null} onClick={() => run("reload", async () => set(await reloadPlugins()))}>
-          Look again
+          Search again
         </Button>
       </header>
       {(fault ?? error) !== null && <Notice tone="bad">{fault ?? error}</Notice>}

@@ -1,8 +1,8 @@
-/** The newest frames of the watched job as the plugins' results come in, for drawing; its size is bounded. */
+/** The newest frames of the watched job, filled as the plugins' results come in; a bounded number of them. */
 import type { FrameData, FramePayload } from "../api/generated";
 
 const MAX_FRAMES = 240;
-/** A plugin that has not answered for so long is not waited for. */
+/** A plugin without a result for this long is not waited for. */
 const PATIENCE_MS = 1000;
 
 interface Reached {
@@ -32,7 +32,7 @@ export class FrameBuffer {
     return [...this.#frames.values()].filter((frame) => frame.index < index).slice(-limit);
   }
 
-  /** The newest frame up to the index `last` that all plugins which keep up have done; null if there is none. */
+  /** The newest frame up to index `last` with the results of all plugins that keep up; null if there is none. */
   newest(now: number, last: number): FrameData | null {
     const reached = [...this.#reached.values()];
     const lively = reached.filter(({ at }) => now - at < PATIENCE_MS).map(({ index }) => index);

@@ -1,4 +1,4 @@
-/** The frames of a running job and their pictures, on a connection of their own: it has their pace and ends with them. */
+/** The frames and pictures of a running job, on a connection of their own, which has a pace of its own. */
 import type { RealtimeClient } from "./RealtimeClient";
 
 export class FrameFeed {
@@ -11,7 +11,7 @@ export class FrameFeed {
     this.#newClient = newClient;
   }
 
-  /** Get the frames of this job and of no other; null for none. */
+  /** Receive the frames of this job only; null for none. */
   follow(jobId: string | null): void {
     if (jobId === this.#jobId) return;
     this.#client?.close();
@@ -21,7 +21,7 @@ export class FrameFeed {
     this.#client?.connect();
   }
 
-  /** At most so many frames a second. */
+  /** Set the most frames per second. */
   setPace(maxFps: number): void {
     this.#maxFps = maxFps;
     this.#choose();

@@ -1,4 +1,4 @@
-/** Keeps the full state of the watched job fresh: often when that is all there is, now and then beside realtime. */
+/** Keeps the full state of the watched job up to date: it asks every second without realtime, less often with it. */
 import { getExtended } from "../api/calls";
 import { ApiError } from "../api/http";
 import { isEnded } from "../api/jobStates";
@@ -24,7 +24,7 @@ export class JobPoller {
     this.poke();
   }
 
-  /** Ask now, and from now on regularly. */
+  /** Ask now, and regularly from now on. */
   readonly poke = (): void => {
     if (this.#stopped) return;
     clearTimeout(this.#timer);

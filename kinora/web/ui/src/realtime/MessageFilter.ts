@@ -1,8 +1,8 @@
-/** Lets every message through once, by its id `<epoch>-<seq>`. */
+/** Passes every message once, by its id `<epoch>-<seq>`. */
 import type { RealtimeMessage } from "../api/generated";
 import type { MessageType } from "./messages";
 
-/** Types that the server also sends to one client alone, under the id of the newest message that all had. */
+/** Types that the server also sends to a single client, with the id of the newest message that all clients got. */
 const ALSO_PRIVATE: ReadonlySet<MessageType> = new Set<MessageType>([
   "progress",
   "plugin_status",
@@ -21,7 +21,7 @@ interface EventId {
 export class MessageFilter {
   #last: EventId | null = null;
 
-  /** What to come back with after a lost connection; null before the first message. */
+  /** The id to reconnect with after a lost connection; null before the first message. */
   get lastEventId(): string | null {
     return this.#last && `${this.#last.epoch}-${this.#last.seq}`;
   }
@@ -30,7 +30,7 @@ export class MessageFilter {
     this.#last = parseId(id);
   }
 
-  /** Whether the message is news. */
+  /** True if the message is new. */
   accepts({ type, id }: RealtimeMessage): boolean {
     const given = parseId(id);
     if (!given) return true;

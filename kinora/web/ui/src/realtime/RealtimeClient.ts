@@ -1,4 +1,4 @@
-/** The connection to `/v1/realtime`: it comes back by itself and asks for what it missed. */
+/** A connection to `/v1/realtime` that reconnects by itself and asks for the messages that it missed. */
 import type { RealtimeMessage } from "../api/generated";
 import { backoffMs, GIVE_UP_AFTER } from "./backoff";
 import { parsePicture, type BinaryPicture } from "./binaryPicture";
@@ -7,14 +7,14 @@ import { parseMessage, type MessageType } from "./messages";
 
 export type ConnectionState = "IDLE" | "CONNECTING" | "CONNECTED" | "DISCONNECTED" | "RECONNECTING" | "CLOSED";
 
-/** Why a connection is closed for good. */
+/** The reason why a connection is closed for good. */
 export type ClosedReason = "asked" | "replaced" | "off";
 
 export interface ConnectionInfo {
   state: ConnectionState;
-  /** Failed attempts in a row. */
+  /** The number of failed attempts in a row. */
   attempts: number;
-  /** So many failed that something else has to stand in; attempts go on all the same. */
+  /** True after so many failed attempts that polling has to stand in; the attempts go on. */
   givenUp: boolean;
   closed: ClosedReason | null;
 }
@@ -26,7 +26,7 @@ export interface Filters {
   images?: "url" | "binary" | "none";
 }
 
-/** As much of a WebSocket as is used here. */
+/** The part of a WebSocket that is used here. */
 export type Socket = Pick<
   WebSocket,
   "binaryType" | "readyState" | "send" | "close" | "onopen" | "onmessage" | "onclose"
@@ -35,20 +35,20 @@ export type Socket = Pick<
 export interface ClientOptions {
   /** `ws://…/v1/realtime`, without a query. */
   url: string;
-  /** A UUID that no other page has: the server keeps one connection for each. */
+  /** A UUID of this connection alone: the server keeps one connection per UUID. */
   sessionId: string;
   onMessage: (message: RealtimeMessage) => void;
   onState?: (info: ConnectionInfo) => void;
   onPicture?: (picture: BinaryPicture) => void;
   openSocket?: (url: string) => Socket;
-  /** Whether the server has no realtime side at all; asked when a connection could not be made. */
+  /** Resolves to true if realtime is off on the server; called when a connection could not be made. */
   isOff?: () => Promise<boolean>;
   random?: () => number;
 }
 
 const REPLACED = 4002;
 const OPEN = 1;
-/** The server pings every 30 s: after this long without a word, the connection is dead. */
+/** The server pings every 30 s: a connection that is silent for this long is dead. */
 const SILENCE_MS = 75_000;
 
 export class RealtimeClient {
@@ -68,7 +68,7 @@ export class RealtimeClient {
     return this.#info;
   }
 
-  /** Connect, at first with everything after `lastEventId`; does nothing unless IDLE or CLOSED. */
+  /** Connect and get all messages after `lastEventId`; does nothing unless IDLE or CLOSED. */
   connect(lastEventId?: string): void {
     if (this.#info.state !== "IDLE" && this.#info.state !== "CLOSED") return;
     if (lastEventId !== undefined) this.#filter.startAfter(lastEventId);
@@ -76,20 +76,20 @@ export class RealtimeClient {
     this.#open();
   }
 
-  /** Say goodbye and stay away. */
+  /** Close the connection and do not reconnect. */
   close(reason: ClosedReason = "asked"): void {
     this.#forgetSocket()?.close(1000);
     clearTimeout(this.#retry);
     this.#become({ state: "CLOSED", closed: reason });
   }
 
-  /** Choose what to get from now on, after a lost connection too. */
+  /** Choose the messages to get from now on; a reconnect keeps the choice. */
   subscribe(filters: Filters): void {
     this.#filters = filters;
     if (this.#info.state === "CONNECTED") this.#send("subscribe", filters);
   }
 
-  /** Try at once instead of waiting, as when the network is back. */
+  /** Reconnect at once instead of waiting, for example when the network is back. */
   retryNow(): void {
     if (this.#info.state === "DISCONNECTED") this.#reconnect();
   }

@@ -8,23 +8,23 @@ export interface Realtime {
   readonly state: RealtimeState;
   dispatch: (action: Action) => void;
   subscribe: (listener: Listener) => () => void;
-  /** Get at most so many frames a second. */
+  /** Set the most frames per second to receive. */
   setPace: (maxFps: number) => void;
-  /** Ask now how the watched job stands. */
+  /** Fetch the watched job's state now. */
   refresh: () => void;
   reconnect: () => void;
 }
 
 export const RealtimeContext = createContext<Realtime | null>(null);
 
-/** The realtime side; `state` in it is a getter, so using it does not render again: for that is `useRealtime`. */
+/** The realtime connection and its state. Reading `state` here does not subscribe to it; `useRealtime` does. */
 export function useRealtimeContext(): Realtime {
   const context = useContext(RealtimeContext);
-  if (!context) throw new Error("This component must stand in a RealtimeProvider.");
+  if (!context) throw new Error("This component must be inside a RealtimeProvider.");
   return context;
 }
 
-/** A part of the state; renders again when that part is another, compared by its own fields. */
+/** A part of the state; renders again when one of that part's own fields changes. */
 export function useRealtime<T>(select: (state: RealtimeState) => T): T {
   const { store } = useRealtimeContext();
   const last = useRef<{ state: RealtimeState; value: T } | null>(null);

@@ -11,13 +11,13 @@ import { uuid } from "./uuid";
 
 const PATH = "/v1/realtime";
 const ADDRESS = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${PATH}`;
-/** Of all jobs; the frames of the watched one come on a connection of their own. */
+/** The messages about all jobs; frames of the watched job come on a connection of their own. */
 const OF_ALL_JOBS: Filters = {
   types: ["progress", "plugin_status", "warning", "error", "complete"],
   max_fps: 15,
 };
 
-/** Gives everything below it the realtime side, connected for as long as it is mounted. */
+/** Provides the realtime connection and its state to its children; connected while it is mounted. */
 export function RealtimeProvider({ children }: { children: ReactNode }) {
   const [{ store, client, feed, poller, realtime }] = useState(compose);
 
@@ -96,13 +96,13 @@ function compose() {
   }
 }
 
-/** The watched job while there is something to come of it. */
+/** The watched job's id while the job runs and realtime is on; otherwise null. */
 function runningJob({ jobId, job, jobs, connection }: RealtimeState): string | null {
   if (jobId === null || job === null || connection.closed !== null) return null;
   return isEnded(jobs[jobId]?.status ?? job.status) ? null : jobId;
 }
 
-/** The server says 404 where it runs without realtime. */
+/** True if the server runs without realtime: then it answers 404. */
 async function isOff(): Promise<boolean> {
   try {
     return (await fetch(PATH, { method: "HEAD" })).status === 404;

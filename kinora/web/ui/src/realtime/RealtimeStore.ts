@@ -1,4 +1,4 @@
-/** The state outside React: it changes with every message, and tells at most once per animation frame. */
+/** The state outside React. It changes with every message, and tells listeners at most once per animation frame. */
 import type { FrameData, RealtimeMessage } from "../api/generated";
 import type { BinaryPicture } from "./binaryPicture";
 import { FrameBuffer } from "./FrameBuffer";
@@ -8,13 +8,13 @@ import { SentPictures } from "./SentPictures";
 import { INITIAL_STATE, type RealtimeState } from "./state";
 import { TimingHistory } from "./TimingHistory";
 
-/** Nobody reads words and figures that change more often, and the picture needs the processor. */
+/** Words and figures that change more often cannot be read, and the picture needs the processor. */
 const WORDS_MS = 100;
 
 export type Listener = () => void;
 
 export class RealtimeStore {
-  /** Of the watched job; drawn from, never rendered. */
+  /** The watched job's frames; they are drawn, never rendered. */
   readonly frames = new FrameBuffer();
   readonly pictures = new SentPictures();
   readonly timings = new Map<string, TimingHistory>();
@@ -25,19 +25,19 @@ export class RealtimeStore {
   #state: RealtimeState = INITIAL_STATE;
   #shown: RealtimeState = INITIAL_STATE;
 
-  /** As of when those who read it were last told. */
+  /** The state as of the last time that subscribers were told. */
   readonly getState = (): RealtimeState => this.#shown;
 
-  /** As of this moment. */
+  /** The state as of now. */
   get latest(): RealtimeState {
     return this.#state;
   }
 
-  /** The newest frame of the watched job that all its plugins have done; null before the first. */
+  /** The newest frame of the watched job with the results of all plugins that keep up; null before the first. */
   newestFrame(): FrameData | null {
     const { job, framesDone } = this.#state;
     const stride = typeof job?.options.stride === "number" ? job.options.stride : 1;
-    // Where none was dropped, the number of frames that are stored says which the last one is.
+    // If none was dropped, the number of stored frames gives the index of the last one.
     const stored = job?.frames_dropped === 0 ? (framesDone - 1) * stride : Infinity;
     return this.frames.newest(performance.now(), stored);
   }
@@ -47,7 +47,7 @@ export class RealtimeStore {
     this.#state = reduce(before, action);
     if (this.#state.jobId !== before.jobId) this.#startAfresh();
     if (action.type === "message") this.#record(action.message);
-    // Choosing a job is answered at once, like every other deed of the user.
+    // The user's choice of a job shows at once.
     if (action.type === "watch") this.#tell();
     else if (this.#state !== before) this.#words.request();
     if (this.#state !== before) this.#pictures.request();
@@ -59,13 +59,13 @@ export class RealtimeStore {
     this.#pictures.request();
   };
 
-  /** For what is read: some times a second, with the state as of then. */
+  /** Subscribe for text: called up to ten times a second, when `getState` has changed. */
   readonly subscribe = (listener: Listener): (() => void) => {
     this.#readers.add(listener);
     return () => this.#readers.delete(listener);
   };
 
-  /** For what is drawn: in each animation frame that has something new. */
+  /** Subscribe for drawing: called in each animation frame that has something new. */
   readonly subscribeToFrames = (listener: Listener): (() => void) => {
     this.#painters.add(listener);
     return () => this.#painters.delete(listener);

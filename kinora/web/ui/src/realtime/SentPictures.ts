@@ -1,9 +1,9 @@
-/** The newest pictures of the watched job that the server has sent by itself; their number is bounded. */
+/** The newest pictures of the watched job that the server has sent; a bounded number of them. */
 import type { BinaryPicture } from "./binaryPicture";
 
-/** A picture comes before its frame's results: so many may wait for theirs. */
+/** The most pictures that wait for their frames' results, which come later. */
 const MAX_PICTURES = 60;
-/** When none has come for so long, none is counted on. */
+/** If none has come for this long, the server is taken to send none. */
 const PATIENCE_MS = 1000;
 
 export class SentPictures {
@@ -19,7 +19,7 @@ export class SentPictures {
     }
   }
 
-  /** The newest one up to the index `last`; null if there is none, or none has come of late. */
+  /** The newest picture up to index `last`; null if there is none, or the server sends none now. */
   newest(now: number, last: number): BinaryPicture | null {
     if (now - this.#lastAt > PATIENCE_MS) return null;
     let newest: BinaryPicture | null = null;

@@ -1,4 +1,4 @@
-/** Times of one plugin on its last frames, the oldest overwritten first. */
+/** The times of one plugin on its last frames. */
 export const HISTORY_FRAMES = 120;
 
 export interface TimingSample {
@@ -25,13 +25,13 @@ export class TimingHistory {
     return Math.min(this.#count, HISTORY_FRAMES);
   }
 
-  /** The sample `position` frames after the oldest that is kept. */
+  /** The sample `position` frames after the oldest one kept. */
   at(position: number): TimingSample {
     const slot = this.#count <= HISTORY_FRAMES ? position : (this.#count + position) % HISTORY_FRAMES;
     return { index: this.#index[slot] ?? 0, runMs: this.#run[slot] ?? 0, queueMs: this.#queue[slot] ?? 0 };
   }
 
-  /** The time within which `share` (0 to 1) of the kept frames were done; null without frames. */
+  /** The run time within which `share` (0 to 1) of the kept frames were done; null without frames. */
   percentile(share: number): number | null {
     if (this.length === 0) return null;
     const sorted = this.#run.slice(0, this.length).sort();

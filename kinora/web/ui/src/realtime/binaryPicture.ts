@@ -1,4 +1,4 @@
-/** A picture as a binary message: length of the header (4 bytes, big-endian), the header as JSON, the JPEG. */
+/** A picture as a binary message: the header's length (4 bytes, big-endian), the header as JSON, the JPEG. */
 import type { FrameImageHeader } from "../api/generated";
 
 export interface BinaryPicture {
@@ -7,7 +7,7 @@ export interface BinaryPicture {
   jpeg: Blob;
 }
 
-/** The picture in a message; null for what is none. */
+/** The picture in a message; null if the message has another form. */
 export function parsePicture(data: ArrayBuffer): BinaryPicture | null {
   if (data.byteLength < 4) return null;
   const length = new DataView(data).getUint32(0);

@@ -1,4 +1,4 @@
-/** The messages of `/v1/realtime` as they come in. */
+/** The incoming messages of `/v1/realtime`. */
 import type { RealtimeMessage } from "../api/generated";
 
 export type MessageType = RealtimeMessage["type"];
@@ -18,7 +18,7 @@ const KNOWN: Readonly<Record<MessageType, true>> = {
   gap: true,
 };
 
-/** The message in `text`; null for what this page does not know, as a newer server may send. */
+/** The message in `text`; null if this page does not know it: a newer server may send other types. */
 export function parseMessage(text: string): RealtimeMessage | null {
   let value: unknown;
   try {

@@ -1,4 +1,4 @@
-/** At most one call per animation frame, `pauseMs` apart; in a hidden tab, which has no frames, a few times a second. */
+/** Schedules calls for animation frames, at least `pauseMs` apart; a hidden tab has none, and calls twice a second. */
 const HIDDEN_MS = 500;
 
 export function paintScheduler(paint: () => void, pauseMs = 0): { request: () => void; cancel: () => void } {
@@ -18,7 +18,7 @@ export function paintScheduler(paint: () => void, pauseMs = 0): { request: () =>
         cancelPending = () => clearTimeout(timer);
       } else {
         const frame = requestAnimationFrame(run);
-        // A tab that is hidden meanwhile gets no frame until it is shown again, and then has nothing to catch up on.
+        // A tab that is hidden meanwhile gets this frame when it is shown again, which is early enough.
         cancelPending = () => cancelAnimationFrame(frame);
       }
     },

@@ -1,4 +1,4 @@
-/** How messages and answers change what the page knows. */
+/** The changes of the page's state by messages and answers. */
 import type {
   CompletePayload,
   ErrorPayload,
@@ -24,7 +24,7 @@ export type Action =
   | { type: "error"; message: string };
 
 const MAX_ERRORS = 100;
-/** Jobs of which messages are remembered; the list itself comes from the server. */
+/** The most jobs whose live state is kept; the list of jobs itself comes from the server. */
 const MAX_JOBS = 400;
 
 const clamp = (progress: number | null) => Math.min(100, Math.max(0, progress ?? 0));
@@ -100,7 +100,7 @@ function onComplete(state: RealtimeState, payload: CompletePayload): RealtimeSta
   return { ...next, progress: done ? 100 : next.progress, lengthKnown: done || next.lengthKnown, framesDone: payload.frames };
 }
 
-/** The jobs that were heard of first are forgotten, half of them at a time. */
+/** The state with a job's live state. If there are too many, the older half is dropped. */
 function withJob(state: RealtimeState, jobId: string, job: LiveJob): RealtimeState {
   const jobs = { ...state.jobs, [jobId]: job };
   const ids = Object.keys(jobs);
@@ -127,7 +127,7 @@ function onFrame(state: RealtimeState, payload: FramePayload): RealtimeState {
 }
 
 function onPluginStatus(state: RealtimeState, payload: PluginStatusPayload): RealtimeState {
-  // Stages begin in any order; the job's own state, which brings all of them, has that of the pipeline.
+  // Plugins begin in any order. Wait for the job's own state, which has all of them in the pipeline's order.
   if (state.job === null) return state;
   const plugin: LivePlugin = {
     status: payload.status,
@@ -153,9 +153,9 @@ function withError(state: RealtimeState, message: string): RealtimeState {
 }
 
 const MISSED = {
-  restarted: "The server was started again; this is how things stand now.",
-  expired: "The connection was away for too long to get everything again; this is how things stand now.",
-  slow: "This page was too slow for some frames; they are in the results all the same.",
+  restarted: "The server was restarted. This is the current state.",
+  expired: "The connection was lost for too long to get all missed messages. This is the current state.",
+  slow: "This page was too slow to show some frames. No results are lost.",
   deleted: null,
 } as const;
 

@@ -1,9 +1,9 @@
-/** What the page knows of the server and of the job it watches. */
+/** The page's knowledge of the server and of the watched job. */
 import type { ExtendedJobResponse, FrameData, PluginMetadata } from "../api/generated";
 import type { Health, Severity, Stage, StageStatus } from "../api/types";
 import type { ConnectionInfo } from "./RealtimeClient";
 
-/** A warning with all its repeats, as it is listed. */
+/** A warning with the number of its repeats, as listed. */
 export interface ShownWarning {
   key: string;
   plugin: string | null;
@@ -11,7 +11,7 @@ export interface ShownWarning {
   code: string;
   severity: Severity;
   count: number;
-  /** Of the frame on which it first occurred, where that is known. */
+  /** The index of the frame on which it first occurred; null if that is unknown. */
   frameIndex: number | null;
 }
 
@@ -22,22 +22,22 @@ export interface LivePlugin {
   timingMs: number | null;
 }
 
-/** A job as far as messages tell, for lists of jobs. */
+/** A job's state from messages alone, for the list of jobs. */
 export interface LiveJob {
   progress: number | null;
   stage: Stage;
   framesDone: number;
   framesTotal: number | null;
-  /** Set when it has ended. */
+  /** The final status; null until the job has ended. */
   status: string | null;
 }
 
 export interface RealtimeState {
   isConnected: boolean;
   connection: ConnectionInfo;
-  /** Realtime is off or given up, and the state comes by asking for it. */
+  /** True if realtime is off, replaced or given up: the page then polls. */
   polling: boolean;
-  /** What could not be had again after a lost connection, in words. */
+  /** A sentence about messages that were missed for good; null if there are none. */
   missed: string | null;
   jobId: string | null;
   job: ExtendedJobResponse | null;
@@ -48,7 +48,7 @@ export interface RealtimeState {
   framesDone: number;
   framesTotal: number | null;
   currentFrame: FrameData | null;
-  /** Total milliseconds per plugin. */
+  /** The total run time of each plugin, in milliseconds. */
   pluginTimings: Record<string, number>;
   plugins: Record<string, LivePlugin>;
   warnings: string[];
@@ -73,12 +73,12 @@ const FRESH_JOB = {
   errors: [],
 } satisfies Partial<RealtimeState>;
 
-/** The state with another watched job, of which nothing is known yet. */
+/** The state with another watched job, about which nothing is known yet. */
 export function watching(state: RealtimeState, jobId: string | null): RealtimeState {
   return { ...state, ...FRESH_JOB, jobId, missed: null };
 }
 
-/** How the watched job stands by all that is known; empty if nothing is. */
+/** The latest known status of the watched job; empty if none is known. */
 export function watchedStatus({ jobs, job, jobId }: RealtimeState): string {
   return jobs[jobId ?? ""]?.status ?? job?.status ?? "";
 }

@@ -1,4 +1,4 @@
-/** A random UUID, also where the page came over plain http from another machine and `crypto.randomUUID` is missing. */
+/** A random UUID. It works on plain http from another machine too, where `crypto.randomUUID` is missing. */
 export function uuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;

@@ -1,8 +1,8 @@
-/** Warnings, grouped: a job's state has them all, messages have the newest. */
+/** Warnings in groups, merged from a job's state, which has all, and from messages, which have the newest. */
 import type { WarningGroup, WarningPayload } from "../api/generated";
 import type { ShownWarning } from "./state";
 
-/** A job can warn without end; what is shown is the first so many kinds. */
+/** The most groups shown, as a job can make warnings without end; the first ones are kept. */
 export const MAX_GROUPS = 500;
 
 export function warningText(group: Pick<ShownWarning, "plugin" | "message">): string {
@@ -14,7 +14,7 @@ export function indexOfFrameId(frameId: string | null): number | null {
   return match ? Number(match[1]) : null;
 }
 
-/** `groups` with one more warning; a repeat raises its group's count to what the server says, at least by one. */
+/** `groups` with one more warning; a repeat raises its group's count to the server's, by at least one. */
 export function withWarning(groups: ShownWarning[], warning: WarningPayload): ShownWarning[] {
   const fresh = groupOf(warning);
   const at = groups.findIndex(({ key }) => key === fresh.key);
@@ -23,7 +23,7 @@ export function withWarning(groups: ShownWarning[], warning: WarningPayload): Sh
   return groups.with(at, { ...known, count: Math.max(fresh.count, known.count + 1) });
 }
 
-/** The groups of a job's state; where `groups` are newer, their counts stay. */
+/** The groups of a job's state merged with `groups`; the higher count of each group is kept. */
 export function withState(groups: ShownWarning[], warnings: readonly WarningGroup[]): ShownWarning[] {
   const known = new Map(groups.map((group) => [group.key, group]));
   const told = warnings.map(groupOf).map((group) => {

@@ -4,7 +4,7 @@ import { Notice } from "../ui/Notice";
 import { useAction } from "../ui/useAction";
 import { saveBlob } from "./saveBlob";
 
-/** A job's results as files, and the video with what was found drawn in. */
+/** Buttons to download a job's results as files, and as a video with the detections drawn in. */
 export function Downloads({ jobId }: { jobId: string }) {
   const { busy, error, run } = useAction();
   const name = `kinora-${jobId.slice(0, 8)}`;
@@ -31,7 +31,7 @@ async function frames(jobId: string, type: "application/x-ndjson" | "text/csv"):
   return (await streamFrames(jobId, type, -1)).blob();
 }
 
-/** The job's state with all its frames, put together from pieces so that it need not be parsed. */
+/** The job's state with all its frames as JSON, joined from pieces so that the frames need not be parsed. */
 async function wholeJob(jobId: string): Promise<Blob> {
   const { frames: _none, ...state } = await getExtended(jobId);
   const lines = await (await frames(jobId, "application/x-ndjson")).text();

@@ -5,13 +5,13 @@ import { useRealtime } from "../realtime/RealtimeContext";
 import { clock } from "../ui/format";
 import { VirtualList } from "../ui/VirtualList";
 
-/** A row for each frame, with what each plugin gave. */
+/** A table with a row for each frame, which has each plugin's result in short. */
 export function ResultTable() {
   const player = usePlayer();
   const { playing, following } = usePlayerState(player);
   const plugins = useRealtime((state) => Object.keys(state.plugins));
   const { timeline, pages, row: current } = player;
-  if (timeline.length === 0) return <p className="hint">No frame is stored yet.</p>;
+  if (timeline.length === 0) return <p className="hint">No frames are stored yet.</p>;
   return (
     <VirtualList label="Results, a row for each frame" count={timeline.length} rowRem={2.25}
       current={current} moving={playing || following} onStep={(rows) => player.step(rows)}
@@ -35,7 +35,7 @@ function Results({ frame, plugins }: { frame: FrameData | null; plugins: readonl
   ));
 }
 
-/** A plugin's result, short. */
+/** A plugin's result in a few words. */
 export function resultInWords(result: Json | undefined): string {
   if (result === undefined) return "–";
   if (!isObject(result)) return JSON.stringify(result);

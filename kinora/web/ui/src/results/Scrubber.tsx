@@ -5,7 +5,7 @@ import { useRealtime } from "../realtime/RealtimeContext";
 import { clock } from "../ui/format";
 import { drawTicks } from "./drawTicks";
 
-/** A slider over all frames, with ticks where something was detected, warned about or cut. */
+/** A slider over all frames, with ticks at detections, warnings and cuts. */
 export function Scrubber({ row }: { row: number }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const player = usePlayer();
@@ -24,7 +24,7 @@ export function Scrubber({ row }: { row: number }) {
     const paint = paintScheduler(draw);
     const resized = new ResizeObserver(paint.request);
     resized.observe(element);
-    // Playing moves the thumb only: the ticks are drawn again when there are more of them.
+    // Playing only moves the thumb; the ticks are drawn again when there are more frames.
     let drawn = -1;
     const unsubscribe = player.subscribe(() => {
       if (timeline.length !== drawn) paint.request();

@@ -1,10 +1,10 @@
 import { sharpCanvas } from "../draw/sharpCanvas";
 import type { Timeline } from "../player/Timeline";
 
-/** Half a range input's thumb, which its ends keep clear of. */
+/** Half the width of a range input's thumb, whose middle does not reach the input's ends. */
 const INSET = 8;
 
-/** Draw where something was found (the more the higher), where scenes begin, and the rows with warnings. */
+/** Draw bars for the numbers of detections, lines where scenes begin, and flags at the rows in `warned`. */
 export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, warned: readonly number[]): void {
   const context = sharpCanvas(canvas);
   if (!context || timeline.length === 0) return;

@@ -8,7 +8,7 @@ interface OptionsFormProps {
   onChange: (options: JsonObject) => void;
 }
 
-/** A form made from a plugin's schema; what is left empty is as the plugin has it. */
+/** A form made from a plugin's schema; a field left empty means the plugin's default. */
 export function OptionsForm({ schema, options, onChange }: OptionsFormProps) {
   const properties = propertiesOf(schema);
   if (properties.length === 0) return <p className="hint">This plugin has no options.</p>;
@@ -63,7 +63,7 @@ function ChoiceField({ name, schema, value, onChange }: OptionFieldProps) {
     <div className="field">
       <label htmlFor={id}>{schema.title ?? name}</label>
       <select id={id} value={at} aria-describedby={`${id}-note`} onChange={(event) => onChange(choices[Number(event.target.value)])}>
-        {at < 0 && <option value={-1}>as the plugin has it</option>}
+        {at < 0 && <option value={-1}>the plugin's default</option>}
         {choices.map((choice, index) => (
           <option key={showValue(choice)} value={index}>{showValue(choice)}</option>
         ))}
@@ -81,7 +81,7 @@ function TextField({ name, schema, value, onChange }: OptionFieldProps) {
   const change = (next: string) => {
     setText(next);
     const parsed = parseOption(schema, next);
-    // What is no value yet is sent as it stands, so that the server's word on it is shown too.
+    // A text that is not valid is sent unchanged, so that the server's error for it is shown too.
     onChange(parsed.error === undefined ? parsed.value : next);
   };
   return (

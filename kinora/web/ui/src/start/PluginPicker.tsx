@@ -15,7 +15,7 @@ interface PluginPickerProps {
   onChange: (chosen: PluginChoice[]) => void;
 }
 
-/** Which plugins a frame goes through, in which order and with which options. */
+/** A choice of the plugins that a frame goes through, with their order and options. */
 export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
   const [said, setSaid] = useState("");
   const list = useRef<HTMLOListElement>(null);
@@ -29,7 +29,7 @@ export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
     setSaid(`${name} is now number ${to + 1} of ${chosen.length}.`);
   };
   const onGrab = (event: PointerEvent, name: string) => {
-    // The list, because the grip itself is moved about.
+    // The list captures the pointer, because the grip itself moves.
     list.current?.setPointerCapture(event.pointerId);
     setDragged(name);
   };
@@ -112,7 +112,7 @@ function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onOptions }: C
         }} />
       </div>
       {plugin?.health === "broken" && <p className="bad-text">{plugin.reason}</p>}
-      {!plugin && <p className="bad-text">There is no such plugin here any more: remove it.</p>}
+      {!plugin && <p className="bad-text">This plugin is no longer on the server: remove it.</p>}
       {open && <OptionsForm schema={schema} options={options} onChange={onOptions} />}
     </>
   );

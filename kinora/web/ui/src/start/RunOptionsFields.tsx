@@ -6,7 +6,7 @@ interface RunOptionsFieldsProps {
   onChange: (change: Partial<Draft>) => void;
 }
 
-/** Which frames are taken. */
+/** Fields to choose the frames that are processed. */
 export function RunOptionsFields({ draft, onChange }: RunOptionsFieldsProps) {
   const id = useId();
   return (
@@ -23,11 +23,11 @@ export function RunOptionsFields({ draft, onChange }: RunOptionsFieldsProps) {
           onChange={(event) => onChange({ stride: event.target.value })} />
       </div>
       <div className="field">
-        <label htmlFor={`${id}-policy`}>When the plugins are behind</label>
+        <label htmlFor={`${id}-policy`}>If plugins are too slow</label>
         <select id={`${id}-policy`} value={draft.policy} onChange={(event) => onChange({ policy: policyOf(event.target.value) })}>
-          <option value="">files wait, live sources drop frames</option>
+          <option value="">files wait, live sources skip frames</option>
           <option value="wait">the source waits</option>
-          <option value="latest">old frames are dropped</option>
+          <option value="latest">old frames are skipped</option>
         </select>
       </div>
     </details>

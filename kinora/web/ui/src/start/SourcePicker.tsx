@@ -19,12 +19,12 @@ const KINDS: readonly { value: SourceKind; label: string }[] = [
   { value: "url", label: "URL" },
 ];
 
-/** What to look at. */
+/** A choice of the job's source. */
 export function SourcePicker({ draft, onChange }: SourcePickerProps) {
   return (
     <div className="source-picker">
       <Choice legend="Kind of source" name="source" options={KINDS} value={draft.kind} onChange={(kind) => onChange({ kind })} />
-      {draft.kind === "demo" && <p className="hint">A bundled clip: ten seconds with people, a cut and a dark stretch.</p>}
+      {draft.kind === "demo" && <p className="hint">A built-in clip: ten seconds with people, a cut and a dark part.</p>}
       {draft.kind === "media" && <MediaPicker path={draft.path} onChange={(path) => onChange({ path })} />}
       {draft.kind === "upload" && <FilePicker file={draft.file} sent={draft.fileName} onChange={(file) => onChange({ file })} />}
       {draft.kind === "url" && <UrlField url={draft.url} onChange={(url) => onChange({ url })} />}
@@ -57,7 +57,7 @@ function MediaPicker({ path, onChange }: { path: string; onChange: (path: string
           </label>
         ))}
       </fieldset>
-      {(files.length > SHOWN || value?.truncated) && <p className="hint">There are more: search, or type the path under URL.</p>}
+      {(files.length > SHOWN || value?.truncated) && <p className="hint">There are more files: search, or type the path under URL.</p>}
       {path !== "" && !files.some(({ name }) => name === path) && <p className="hint">Chosen: {path}</p>}
     </div>
   );
@@ -65,14 +65,14 @@ function MediaPicker({ path, onChange }: { path: string; onChange: (path: string
 
 interface FilePickerProps {
   file: File | null;
-  /** Name of the file that went with the job which is to be run again. */
+  /** The name of the file that was sent with the job to run again; empty if there was none. */
   sent: string;
   onChange: (file: File | null) => void;
 }
 
 function FilePicker({ file, sent, onChange }: FilePickerProps) {
   const id = useId();
-  const empty = sent === "" ? "Drop a video or an image, or choose one" : `Choose ${sent} again: uploaded files are kept with their job only`;
+  const empty = sent === "" ? "Drop a video or an image, or choose one" : `Choose ${sent} again: an uploaded file belongs to one job only`;
   return (
     <div className="drop-zone">
       <Icon name="upload" />
@@ -89,7 +89,7 @@ function UrlField({ url, onChange }: { url: string; onChange: (url: string) => v
       <label htmlFor={id}>URL</label>
       <input id={id} inputMode="url" value={url} placeholder="http://camera.local/video" aria-describedby={`${id}-note`}
         onChange={(event) => onChange(event.target.value)} />
-      <p id={`${id}-note`} className="hint">A video, an image or a camera (MJPEG), on a host that this server may read from.</p>
+      <p id={`${id}-note`} className="hint">A video, an image or a camera (MJPEG) on a host that this server is allowed to read from.</p>
     </div>
   );
 }

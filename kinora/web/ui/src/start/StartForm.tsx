@@ -19,7 +19,7 @@ interface StartFormProps {
   onStarted: (jobId: string) => void;
 }
 
-/** Source, plugins, device and options of a new job. */
+/** The form for a new job: source, plugins, device and options. */
 export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
   const plugins = useLoaded(getPlugins);
   const devices = useLoaded(getDevices);

@@ -1,4 +1,4 @@
-/** A job as it is being put together in the form. */
+/** The contents of the form for a new job. */
 import type { ExtendedJobResponse, JobOptions, JobRequest } from "../api/generated";
 import type { PluginChoice } from "../api/types";
 import { fileOf } from "./sentFiles";
@@ -11,7 +11,7 @@ export interface Draft {
   path: string;
   url: string;
   file: File | null;
-  /** Of a file that has to be chosen again. */
+  /** The name of a file that has to be chosen again. */
   fileName: string;
   plugins: PluginChoice[];
   device: string;
@@ -36,16 +36,16 @@ export const firstDraft = (device: string): Draft => ({
   policy: "",
 });
 
-/** What the server is asked for; a sentence for what is missing. */
+/** The request for the server; if something is missing, a sentence about it. */
 export function requestOf(draft: Draft): JobRequest | string {
   const source = { demo: DEMO, media: draft.path, url: draft.url.trim(), upload: draft.file?.name ?? "" }[draft.kind];
   if (source === "") {
-    return { demo: "", media: "Choose a file of the media folder.", url: "Type the URL.", upload: "Choose a file." }[draft.kind];
+    return { demo: "", media: "Choose a file from the media folder.", url: "Type a URL.", upload: "Choose a file." }[draft.kind];
   }
   if (draft.plugins.length === 0) return "Add at least one plugin.";
   const options: JobOptions = {};
   const [maxFrames, stride] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride)];
-  if (maxFrames === null || stride === null) return "Frames and steps must be whole numbers from 1.";
+  if (maxFrames === null || stride === null) return "Under Frames, type whole numbers of 1 or more.";
   if (maxFrames !== undefined) options.max_frames = maxFrames;
   if (stride !== undefined) options.stride = stride;
   if (draft.policy !== "") options.policy = draft.policy;
@@ -58,7 +58,7 @@ function wholeNumber(text: string): number | undefined | null {
   return Number.isInteger(value) && value >= 1 ? value : null;
 }
 
-/** The job once more, for changing it. A file that was sent is known only to the page that sent it. */
+/** A draft to run a job again, perhaps changed. Its file is known only to the page that sent it. */
 export function draftOf(job: ExtendedJobResponse): Draft {
   const { source, options } = job;
   const kind = kindOf(job);

@@ -1,4 +1,4 @@
-/** `items` with the one at `from` at `to`, the others in their order; unchanged if there is no such place. */
+/** `items` with the one at `from` moved to `to`; a copy without change if either place does not exist. */
 export function moved<T>(items: readonly T[], from: number, to: number): T[] {
   const item = items[from];
   if (item === undefined || to < 0 || to >= items.length) return [...items];

@@ -1,6 +1,6 @@
-/** The files that this page has sent, by the job that each went with. */
+/** The files that this page has sent, by the id of their job. */
 
-/** They hold no bytes, only where those are; a browser gives them to this page alone, and to none after it. */
+/** A `File` refers to its bytes and holds none. It is valid in this page only, not after a reload. */
 const files = new Map<string, File>();
 
 export function keepFile(jobId: string, file: File): void {

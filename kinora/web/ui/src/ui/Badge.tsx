@@ -20,7 +20,7 @@ const TONES: Record<string, Tone> = {
   high: "bad",
 };
 
-/** A state as a word; its colour says the same once more. */
+/** A state as a word; the colour repeats its meaning. */
 export function Badge({ text, tone = TONES[text] ?? "neutral" }: { text: string; tone?: Tone }) {
   return <span className={`badge ${tone}`}>{text}</span>;
 }

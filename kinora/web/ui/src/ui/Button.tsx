@@ -4,7 +4,7 @@ import { Icon, type IconName } from "./Icon";
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   icon?: IconName;
   kind?: "plain" | "primary" | "danger" | "quiet";
-  /** Works on something at this moment. */
+  /** True while the button's action is under way. */
   busy?: boolean;
 }
 

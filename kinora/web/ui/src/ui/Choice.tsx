@@ -1,4 +1,4 @@
-/** One of a few, as radio buttons in a row. */
+/** A choice of one option, as radio buttons in a row. */
 interface ChoiceProps<T extends string> {
   legend: string;
   name: string;

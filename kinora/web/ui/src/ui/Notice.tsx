@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import type { Tone } from "./Badge";
 import { Icon } from "./Icon";
 
-/** A sentence that stands where something happened; errors are announced. */
+/** A message where something happened; screen readers announce errors at once. */
 export function Notice({ tone, children }: { tone: Tone; children: ReactNode }) {
   return (
     <div className={`notice ${tone}`} role={tone === "bad" ? "alert" : "status"}>

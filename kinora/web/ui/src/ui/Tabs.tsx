@@ -13,7 +13,7 @@ interface TabsProps {
   onSelect: (id: string) => void;
 }
 
-/** Tabs as WAI-ARIA describes them: arrow keys choose, one stop for the tab key. */
+/** Tabs as WAI-ARIA describes them: the arrow keys choose a tab, and the tab key stops at them once. */
 export function Tabs({ label, tabs, selected, onSelect }: TabsProps) {
   const base = useId();
   const at = Math.max(0, tabs.findIndex((tab) => tab.id === selected));

@@ -3,22 +3,22 @@ import { useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode }
 interface VirtualListProps {
   label: string;
   count: number;
-  /** In rem, the same for all rows. */
+  /** The height of each row, in rem. */
   rowRem: number;
   renderRow: (index: number) => ReactNode;
   /** Called when the last row comes into view. */
   onEnd?: () => void;
-  /** This row is kept in view. */
+  /** The row to keep in view. */
   current?: number | null;
-  /** The current row moves by itself: it is kept in view until the list is scrolled away from it. */
+  /** True if the current row moves by itself: it is then kept in view only until the user scrolls away from it. */
   moving?: boolean;
-  /** The arrow keys choose another row, so many further on; without, they scroll. */
+  /** Called when an arrow key moves the choice by this many rows; without it, the arrow keys scroll. */
   onStep?: (rows: number) => void;
 }
 
 const BEYOND = 6; // rows above and below the visible ones
 
-/** A list of any length that has only the rows in the page which are seen. */
+/** A list of any length, which renders only the visible rows and a few around them. */
 export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = null, moving = false, onStep }: VirtualListProps) {
   const box = useRef<HTMLDivElement>(null);
   const away = useRef(false);
@@ -60,7 +60,7 @@ export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = 
   };
 
   return (
-    // A region that scrolls must be reachable by keyboard to be scrolled by it.
+    // A region that scrolls must be reachable by keyboard, or the keyboard could not scroll it.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions
     <div className="virtual" ref={box} onScroll={onScroll} onKeyDown={onKeyDown} role="region" aria-label={label} tabIndex={0}>
       <ul style={{ height: count * rowHeight }}>
@@ -74,7 +74,7 @@ export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = 
   );
 }
 
-/** Whether a row is seen whole; where a list scrolls to is rounded to less than a pixel. */
+/** True if the whole row is visible, within a pixel, as browsers round scroll positions. */
 function isInView({ scrollTop, clientHeight }: Element, top: number, rowHeight: number): boolean {
   return top >= scrollTop - 1 && top + rowHeight <= scrollTop + clientHeight + 1;
 }

@@ -1,4 +1,4 @@
-/** Before `element` goes: give the focus to a button of the one after or else before it, so that the keyboard keeps its place. */
+/** Before `element` is removed, focus a button in the next element, or else the previous one, to keep the keyboard's place. */
 export function focusNeighbour(element: Element | null): void {
   const neighbour = element?.nextElementSibling ?? element?.previousElementSibling;
   const buttons = neighbour?.querySelectorAll("button");

@@ -1,4 +1,4 @@
-/** Numbers and times as people read them. */
+/** Formats numbers and times for people. */
 export function bytes(count: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   const power = Math.min(units.length - 1, count < 1 ? 0 : Math.floor(Math.log10(count) / 3));
@@ -6,14 +6,14 @@ export function bytes(count: number): string {
   return `${power === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[power] ?? ""}`;
 }
 
-/** 0.3 ms, 12 ms, 1.25 s. */
+/** A time such as 0.3 ms, 12 ms or 1.25 s. */
 export function milliseconds(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return "–";
   if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
   return ms >= 10 ? `${Math.round(ms)} ms` : `${ms.toFixed(1)} ms`;
 }
 
-/** 4 s, 3:07 min, 1:02:03 h. */
+/** A duration such as 4 s, 3:07 min or 1:02:03 h. */
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
@@ -23,7 +23,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)} h`;
 }
 
-/** A place in a video: 0:04.2. */
+/** A position in a video, such as 0:04.2. */
 export function clock(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
   return `${minutes}:${((ms % 60_000) / 1000).toFixed(1).padStart(4, "0")}`;
@@ -35,7 +35,7 @@ export function count(value: number, one: string, many = `${one}s`): string {
   return `${NUMBERS.format(value)} ${value === 1 ? one : many}`;
 }
 
-/** 10:42, or with the day if it was another one. */
+/** A time such as 10:42, with the date if that is not today. */
 export function moment(iso: string, now = new Date()): string {
   const date = new Date(iso);
   const time = date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });

@@ -1,4 +1,4 @@
-/** Any error as a sentence. */
+/** An error's message, for people. */
 export function inWords(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { inWords } from "./inWords";
 
-/** Runs one thing at a time that the user asked for, and keeps its error for showing beside it. */
+/** Runs an action for the user. `busy` is its name while it runs; `error` is its error afterwards, as a sentence. */
 export function useAction(): {
   busy: string | null;
   error: string | null;

@@ -8,7 +8,7 @@ export interface Loaded<T> {
   set: (value: T) => void;
 }
 
-/** What `load` gives, asked for when the component appears; `load` must stay the same function. */
+/** The result of `load`, which is called when the component appears; `load` must stay the same function. */
 export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [state, setState] = useState<{ value: T | null; error: string | null }>({ value: null, error: null });
   const [round, setRound] = useState(0);

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** Where in the page one is, kept in the address's fragment, so that links, reload and "back" work. */
+/** The view of the page, kept in the address's fragment so that links, reload and "back" work. */
 export type Route = { view: "work"; jobId: string | null } | { view: "plugins" };
 
 export function parseRoute(fragment: string): Route {

@@ -2,7 +2,7 @@ import { useState } from "react";
 
 const PREFIX = "kinora.";
 
-/** What was kept under `name`; `fallback` if nothing was, or nothing `isValid`. */
+/** The value stored under `name`; `fallback` if there is none or it is not valid. */
 export function readStored<T>(name: string, fallback: T, isValid: (value: unknown) => value is T): T {
   try {
     const value: unknown = JSON.parse(localStorage.getItem(PREFIX + name) ?? "null");
@@ -16,7 +16,7 @@ export function writeStored(name: string, value: unknown): void {
   try {
     localStorage.setItem(PREFIX + name, JSON.stringify(value));
   } catch {
-    // The browser keeps nothing for this page: then it is not remembered.
+    // The browser stores nothing for this page, so the value is not remembered.
   }
 }
 

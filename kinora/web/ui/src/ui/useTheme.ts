@@ -6,7 +6,7 @@ export type Theme = (typeof THEMES)[number];
 
 const isTheme = (value: unknown): value is Theme => THEMES.some((theme) => theme === value);
 
-/** Light, dark or as the system has it; remembered. */
+/** The theme: light, dark or the system's; remembered in this browser. */
 export function useTheme(): [Theme, (theme: Theme) => void] {
   const [theme, setTheme] = useStored<Theme>("theme", "auto", isTheme);
   useEffect(() => {

@@ -17,13 +17,13 @@ interface WatchViewProps {
   onDeleted: () => void;
 }
 
-/** One job. It must be mounted anew for another one. */
+/** The view of one job. Give it the job's id as `key`, so that another job mounts it anew. */
 export function WatchView({ jobId, onRunAgain, onDeleted }: WatchViewProps) {
   const { store } = useRealtimeContext();
   const [player] = useState(() => new Player(jobId, store));
   const stage = useRef<HTMLDivElement>(null);
 
-  // Before the page is first painted, so that frames are on their way meanwhile.
+  // Before the page is first painted, so that frames are loaded meanwhile.
   useLayoutEffect(() => {
     player.start();
     return () => player.stop();

@@ -43,7 +43,7 @@ test("the device selector says why a device is not available and what happens th
   await userEvent.selectOptions(select, "cuda:0");
   expect(onChange).toHaveBeenCalledWith("cuda:0");
   rerender(<DeviceSelector devices={DEVICES} best="cpu" value="cuda:0" onChange={onChange} />);
-  expect(screen.getByText(/will fall back to cpu/)).toBeDefined();
+  expect(screen.getByText(/will run on cpu instead/)).toBeDefined();
 });
 
 test("warnings show how often they occurred and lead to their frame", async () => {
@@ -80,7 +80,7 @@ test("cancelling says when it is truly over and how long it took", () => {
   const answer = { job_id: "j", status: "cancelled", cancelled: true, cancel_ms: 83.2 } as const;
   expect(cancelInWords(answer)).toMatch(/all its processes were gone after 83 ms/);
   expect(cancelInWords({ ...answer, status: "done", cancelled: false })).toMatch(/already ended: done/);
-  expect(cancelInWords({ ...answer, status: "cancelling", pids: [7, 8] })).toMatch(/processes 7, 8 will not go/);
+  expect(cancelInWords({ ...answer, status: "cancelling", pids: [7, 8] })).toMatch(/not ended yet: processes 7, 8/);
 });
 
 function Picker({ onChange }: { onChange: (names: string[]) => void }) {

@@ -28,11 +28,11 @@ describe("progress", () => {
     expect(after(said(progress({ progress: -3 }))).progress).toBe(0);
   });
 
-  test("an unknown length is said as such", () => {
+  test("an unknown length is marked as such", () => {
     expect(after(said(progress({ progress: null })))).toMatchObject({ progress: 0, lengthKnown: false });
   });
 
-  test("another job's shows in the list only", () => {
+  test("another job's progress shows in the list only", () => {
     const state = after(said(progress({ job_id: "other", progress: 80 })));
     expect(state.progress).toBe(0);
     expect(state.jobs.other).toMatchObject({ progress: 80 });
@@ -44,7 +44,7 @@ describe("progress", () => {
     expect(after(said(progress({ progress: 60 }), end("cancelled")))).toMatchObject({ progress: 60, framesDone: 7 });
   });
 
-  test("of thousands of jobs the newest few hundred are remembered", () => {
+  test("of thousands of jobs the newest few hundred are kept", () => {
     const state = after(Array.from({ length: 5000 }, (_, i) => said(progress({ job_id: `job-${i}` }))).flat());
     expect(Object.keys(state.jobs).length).toBeLessThanOrEqual(400);
     expect(state.jobs["job-4850"]).toBeDefined();
@@ -75,13 +75,13 @@ describe("frames", () => {
     expect(state.pluginTimings).toEqual({ people: 15.3 });
   });
 
-  test("those of other jobs change nothing", () => {
+  test("frames of other jobs change nothing", () => {
     expect(after(said(message("frame", framePayload({ job_id: "other" }))))).toBe(WATCHING);
   });
 });
 
 describe("warnings", () => {
-  test("equal ones are one group with the count that the server says and the first frame", () => {
+  test("equal ones form one group with the server's count and the first frame", () => {
     const state = after(
       said(
         message("warning", warningPayload()),
@@ -93,7 +93,7 @@ describe("warnings", () => {
     expect(state.warningGroups[0]).toMatchObject({ count: 10, frameIndex: 12 });
   });
 
-  test("those of the job's state lead to their frames too, and what messages tell since is added", () => {
+  test("those in the job's state have their frames too, and newer ones from messages are added", () => {
     const known = { plugin: "faces", code: "PLUGIN_ERROR", severity: "high", message: "ZeroDivisionError: division by zero", count: 9, frame_id: "frame-000002" } as const;
     const state = after([
       { type: "job", job: job({ warning_groups: [known] }) },
@@ -103,14 +103,14 @@ describe("warnings", () => {
     expect(state.warningGroups).toMatchObject([{ count: 10, frameIndex: 2, severity: "high" }, { message: "another", frameIndex: 12 }]);
   });
 
-  test("a job that warns without end does not fill the page", () => {
+  test("a job with endless warnings does not fill the page", () => {
     const many = Array.from({ length: 3000 }, (_, i) => message("warning", warningPayload({ message: `number ${i}` })));
     expect(after(said(...many)).warnings).toHaveLength(500);
   });
 });
 
 describe("the rest", () => {
-  test("plugins stand in the order of the pipeline, whichever was heard of first", () => {
+  test("plugins are in the order of the pipeline, in whatever order messages come", () => {
     const heard = (plugin: string) => message("plugin_status", {
       job_id: JOB_ID, plugin, status: "running", timing_ms: 1, frames_processed: 1, warnings_count: 0, health: "ok",
     });
@@ -129,19 +129,19 @@ describe("the rest", () => {
     expect(reduce(busy, { type: "watch", jobId: "other" })).toMatchObject({ jobId: "other", warnings: [], currentFrame: null });
   });
 
-  test("an answer about another job, come too late, is not taken", () => {
+  test("a late answer about another job is ignored", () => {
     expect(reduce(WATCHING, { type: "job", job: job({ job_id: "other" }) })).toBe(WATCHING);
   });
 
-  test("isConnected says whether messages come, polling whether it is asked instead", () => {
+  test("isConnected is true while messages come, polling while the page asks instead", () => {
     const info = { attempts: 0, givenUp: false, closed: null };
     expect(reduce(WATCHING, { type: "connection", info: { ...info, state: "CONNECTED" } })).toMatchObject({ isConnected: true, polling: false });
     expect(reduce(WATCHING, { type: "connection", info: { ...info, state: "CLOSED", closed: "off" } })).toMatchObject({ isConnected: false, polling: true });
   });
 
-  test("what cannot be had again is said in words", () => {
+  test("messages that were missed for good are reported in words", () => {
     const state = after(said(message("gap", { from: "a-1", to: "a-9", reason: "restarted" })));
-    expect(state.missed).toMatch(/started again/);
+    expect(state.missed).toMatch(/was restarted/);
   });
 
   test("an error of the job is shown once", () => {
