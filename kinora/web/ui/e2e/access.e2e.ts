@@ -50,7 +50,7 @@ const WIDE = { width: 1440, height: 900 };
 const HUGE = { width: 3840, height: 2160 };
 const PHONE = { width: 360, height: 740 };
 
-test.each(Object.entries(VIEWS))("axe has nothing against %s, and nothing is wider than the screen: light and dark, wide and phone", async (name, [path, ready]) => {
+test.each(Object.entries(VIEWS))("axe finds no fault in %s, and nothing is wider than the screen: light and dark, wide and phone", async (name, [path, ready]) => {
   const { context, page, faults } = await openPage(browser, server.url + path());
   await ready(page);
   await page.evaluate(AXE);
@@ -69,7 +69,7 @@ test.each(Object.entries(VIEWS))("axe has nothing against %s, and nothing is wid
   await context.close();
 });
 
-/** Press Tab until the focus is on something called so. */
+/** Press Tab until the focus is on an element whose name matches. */
 async function tabTo(page: Page, name: RegExp): Promise<void> {
   const passed: string[] = [];
   for (let i = 0; i < 120; i++) {
@@ -84,7 +84,7 @@ async function tabTo(page: Page, name: RegExp): Promise<void> {
   throw new Error(`Tab never came to ${String(name)}, only to ${passed.join(" · ")}`);
 }
 
-test("a job is put together, started, watched and cancelled by keyboard alone", async () => {
+test("a job is set up, started, watched and cancelled by keyboard alone", async () => {
   const { context, page } = await openPage(browser, server.url);
   await page.getByRole("button", { name: "Remove scenes" }).waitFor();
   await tabTo(page, /^Remove scenes/);
@@ -107,7 +107,7 @@ test("a job is put together, started, watched and cancelled by keyboard alone", 
   await context.close();
 });
 
-test("choices are remembered: device, frames a second, theme and what is drawn", async () => {
+test("choices are remembered: device, frames per second, theme and the view's switches", async () => {
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator("#fps-slider").fill("12");
   await page.locator("#toggle-labels").click();
@@ -136,12 +136,12 @@ test("/demo shows what / shows: a job with its picture, its plugins and its resu
   await context.close();
 });
 
-test("the watched picture fills the screen and comes back, by its button and as on Escape", async () => {
+test("the watched picture fills the screen and returns, by its button and as on Escape", async () => {
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator("canvas[data-index]").waitFor();
   const button = page.locator("#toggle-fullscreen");
   const isFull = () => page.evaluate(() => document.fullscreenElement?.querySelector("canvas[data-index]")?.clientWidth === window.innerWidth);
-  // The key itself is the browser's own, and one without a window does not listen to it.
+  // Escape is handled by the browser's window, which a headless browser does not have.
   const escape = () => page.evaluate(() => document.exitFullscreen());
   for (const leave of [() => button.click(), escape]) {
     expect(await isFull()).toBe(false);
@@ -156,7 +156,7 @@ test("the watched picture fills the screen and comes back, by its button and as 
   await context.close();
 });
 
-/** How many animations and transitions ran at once while the watched job came on by five per cent. */
+/** The most animations and transitions that ran at once while the watched job advanced by five per cent. */
 function mostMoving(page: Page): Promise<number> {
   return page.evaluate(async () => {
     const progress = () => Number(document.querySelector("#progress-bar")?.getAttribute("aria-valuenow"));
@@ -170,7 +170,7 @@ function mostMoving(page: Page): Promise<number> {
   });
 }
 
-test("who wants less motion has none, on the page of a running job and among all components", async () => {
+test("with reduced motion nothing is animated, neither for a running job nor among all components", async () => {
   const slow = await server.submit(["slow"], { max_frames: 100 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${slow}`);
   await page.locator("canvas[data-index]").waitFor();

@@ -38,7 +38,7 @@ test("a connection that was cut shows as reconnecting; then what was missed arri
   proxy.close();
 });
 
-test("after the server was killed and started again, the page comes back with the true state", async () => {
+test("after the server was killed and restarted, the page shows the true state again", async () => {
   await server.start();
   const jobId = await server.submit(["slow"], { max_frames: 30 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
@@ -52,7 +52,7 @@ test("after the server was killed and started again, the page comes back with th
   await context.close();
 });
 
-test("without realtime the page asks instead, and says so", async () => {
+test("without realtime the page polls, and says so", async () => {
   await server.start("--no-realtime");
   const jobId = await server.submit(["slow"], { max_frames: 25 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);

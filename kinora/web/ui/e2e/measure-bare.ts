@@ -1,16 +1,16 @@
-/** The least that a page can do to show pictures: decode each and draw it, with nothing round it. */
+/** The least work that shows pictures on a page: decode and draw each, and nothing else. */
 import type { Page } from "playwright-core";
 
 interface Show {
-  /** A JPEG that the page may fetch. */
+  /** The address of a JPEG that the page may fetch. */
   picture: string;
   perSecond: number;
-  /** Of the canvas, in CSS pixels. */
+  /** The size of the canvas, in CSS pixels. */
   width: number;
   height: number;
 }
 
-/** Replace the page's contents by that, for as long as it is open. */
+/** Replace the page's contents with such a canvas, for as long as the page is open. */
 export function showPictures(page: Page, show: Show): Promise<void> {
   return page.evaluate(async ({ picture, perSecond, width, height }) => {
     document.body.innerHTML = `<canvas width="${width}" height="${height}"></canvas>`;

@@ -1,9 +1,9 @@
-/** What a page holds once everything that can go has gone. */
+/** The memory that a page holds after a garbage collection. */
 import type { CDPSession, Page } from "playwright-core";
 
 export interface Memory {
   heapMB: number;
-  /** Behind typed arrays and such, outside the heap. */
+  /** The memory of typed arrays and the like, outside the heap. */
   buffersMB: number;
   nodes: number;
   listeners: number;

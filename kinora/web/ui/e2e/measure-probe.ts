@@ -1,29 +1,29 @@
-/** What a page notes about itself, from before its own scripts run. */
+/** A probe in the page that measures it; it starts before the page's own scripts. */
 import type { Browser, Page } from "playwright-core";
 import { openPage } from "./kit/browser";
 
 export interface Notes {
-  /** Main-thread tasks, in ms; the browser tells of none under 50. */
+  /** The main thread's long tasks, in ms; browsers report none below 50. */
   longTasks: number[];
-  /** From one animation frame to the next, in ms. */
+  /** The times from one animation frame to the next, in ms. */
   intervals: number[];
   pictures: number;
-  /** How often the same canvas was drawn anew in one animation frame, at most. */
+  /** The most times that one canvas was redrawn in a single animation frame. */
   mostPaints: number;
 }
 
 declare global {
   interface Window {
     probe: {
-      /** When the first picture was drawn, in ms since the navigation. */
+      /** The time at which the first picture was drawn, in ms since the navigation. */
       firstPicture: number | null;
-      /** What was noted since the last call. */
+      /** Return the measurements since the last call. */
       take: () => Notes;
     };
   }
 }
 
-/** A new window is busy with itself for so long: Chromium's own buttons are a page too. */
+/** The time for which a new window is busy with itself: Chromium's own buttons are a page too. */
 const SETTLE_MS = 3000;
 
 /** Go to `url` in a new window, with the probe in place. */
@@ -46,7 +46,7 @@ function install(): void {
   const tasks = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => notes.longTasks.push(duration)));
   tasks.observe({ type: "longtask", buffered: true });
 
-  // Asked for before the page's own callbacks of that frame, so it runs before them.
+  // Requested before the page's own callbacks of that frame, so it runs before them.
   const tick = (now: number) => {
     if (last !== null) notes.intervals.push(now - last);
     last = now;
@@ -55,7 +55,7 @@ function install(): void {
   };
   requestAnimationFrame(tick);
 
-  // Each of the page's canvases is cleared when it is drawn anew, and pictures are all that is drawn as an image.
+  // The page clears a canvas each time it redraws it, and draws nothing but pictures with drawImage.
   onCall("clearRect", (context) => {
     const count = (paints.get(context) ?? 0) + 1;
     paints.set(context, count);

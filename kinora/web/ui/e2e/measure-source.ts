@@ -1,4 +1,4 @@
-/** Long videos made on the spot, and cheap plugins that find something in each frame. */
+/** Makes long videos, and cheap plugins that find something in each frame. */
 import { execFileSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import type { Server } from "./kit/server";
@@ -11,18 +11,18 @@ interface Clip {
   height: number;
 }
 
-/** A video in the server's folder, of 30 frames a second. */
+/** Make a video with 30 frames per second in the server's folder. */
 export function makeClip(server: Server, name: string, { frames, width, height }: Clip): void {
   const call = `make_clip(Path(${JSON.stringify(join(server.folder, name))}), frames=${frames}, width=${width}, height=${height}, fps=30)`;
   execFileSync(join(ROOT, ".venv/bin/python"), ["-c", `from pathlib import Path\nfrom tests.clips import make_clip\n${call}`], { cwd: ROOT });
 }
 
-/** A plugin that finds six moving boxes, each with a track. */
+/** Write a plugin that finds six moving boxes, each with a track. */
 export function writeBoxes(server: Server, name: string): void {
   server.writePlugin(name, `${boxes(name)}\n\n@tool('${name}')\ndef find(frame):\n    return boxes(frame)`);
 }
 
-/** The same, but it takes each frame when its time has come, as from a camera. */
+/** Write such a plugin that takes each frame when its time has come, as if from a camera. */
 export function writePacedBoxes(server: Server, name: string): void {
   server.writePlugin(name, `${boxes(name)}
 

@@ -1,4 +1,4 @@
-/** How the page does in a real browser, as tables in Markdown: `npm run measure`, or a part of it with `-- -t finished`. */
+/** Measures the page in a real browser and prints tables in Markdown: `npm run measure`, in part with `-- -t finished`. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
@@ -25,7 +25,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** Over 50 ms; three frames of a 60 Hz screen are told as 50.1 at times. */
+/** A long frame, in ms: over 50, as three frames of a 60 Hz screen are at times reported as 50.1. */
 const isLong = (interval: number) => interval > 51;
 const longest = (notes: Notes) => Math.max(0, ...notes.longTasks);
 
@@ -77,7 +77,7 @@ async function openFinished(jobId: string, frames: number): Promise<Opening> {
   return opening;
 }
 
-/** Milliseconds from the navigation until the scrubber goes up to `row`. */
+/** The milliseconds from the navigation until the scrubber reaches up to `row`. */
 async function whenScrubberReaches(page: Page, row: number): Promise<number> {
   const reached = await page.waitForFunction((last) => {
     const input = document.querySelector<HTMLInputElement>('input[aria-label="Frame"]');
@@ -86,12 +86,12 @@ async function whenScrubberReaches(page: Page, row: number): Promise<number> {
   return Number(await reached.jsonValue());
 }
 
-/** Milliseconds from moving the scrubber to the middle until the picture of that frame is there. */
+/** The milliseconds from moving the scrubber to the middle until the picture of that frame is shown. */
 function moveScrubber(page: Page): Promise<number> {
   return page.getByRole("slider", { name: "Frame", exact: true }).evaluate(async (input: HTMLInputElement) => {
     const began = performance.now();
     const row = String(Math.floor(Number(input.max) / 2));
-    // React hears of it only past its own setter.
+    // React overrides the setter of `value`, and notices only changes by the original one.
     Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")?.set?.call(input, row);
     input.dispatchEvent(new Event("input", { bubbles: true }));
     while (!document.querySelector(`canvas[data-index="${row}"]`)) await new Promise(requestAnimationFrame);
@@ -99,7 +99,7 @@ function moveScrubber(page: Page): Promise<number> {
   });
 }
 
-/** For three seconds, some rows with each animation frame; notes begin anew with it. */
+/** Scroll the results for three seconds, some rows in each animation frame; the probe starts afresh with it. */
 function scrollTable(page: Page): Promise<void> {
   return page.getByRole("region", { name: "Results, a row for each frame" }).evaluate(async (table) => {
     table.scrollTop = 0;
@@ -143,10 +143,10 @@ test("a running job is watched", async () => {
 });
 
 const LOOK_MS = 10_000;
-/** As the watched job's pictures come and are shown at 1440x900. */
+/** The size and pace of pictures as in the watched job at 1440x900. */
 const SHOWN = { perSecond: 30, width: 751, height: 422 };
 
-/** What a page notes while it is looked at, once it stands. */
+/** The probe's measurements while a loaded page is open for some time. */
 async function lookAt(path: string, prepare: (page: Page) => Promise<void> = () => Promise.resolve()): Promise<Notes> {
   const page = await openProbed(browser, server.url + path);
   await prepare(page);
@@ -186,12 +186,12 @@ test("an hour's messages go through the page", async () => {
 
 declare global {
   interface Window {
-    /** Frame messages. */
+    /** The number of frame messages. */
     received: number;
   }
 }
 
-/** Have the page get every frame, at any pace, and count the messages. */
+/** Make the page receive every frame, at any pace, and count the messages. */
 function takeAll(): void {
   window.received = 0;
   window.WebSocket = class extends WebSocket {

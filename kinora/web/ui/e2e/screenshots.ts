@@ -1,4 +1,4 @@
-/** Pictures of each view, light and dark, wide and phone: `npm run shots`, into the folder SHOTS or /tmp/kinora-shots. */
+/** Makes screenshots of each view, light and dark, wide and phone: `npm run shots`, into SHOTS or /tmp/kinora-shots. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";

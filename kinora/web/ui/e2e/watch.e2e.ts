@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const canvas = (page: Page) => page.getByRole("img", { name: "Picture with the plugins' results" });
 
-test("a job is started on a file of the media folder and watched: boxes are drawn on the picture", async () => {
+test("a job is started on a file from the media folder and watched: boxes are drawn on the picture", async () => {
   const { context, page, faults } = await openPage(browser, server.url);
   await page.getByRole("radio", { name: "Folder" }).check();
   if (SOURCE !== "demo:") await page.getByRole("radio", { name: /people\.mp4/ }).check();
@@ -36,8 +36,8 @@ test("a job is started on a file of the media folder and watched: boxes are draw
   page.on("request", (request) => request.url().endsWith(".jpg") && asked.push(request.url()));
   await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
   await expect.poll(async () => Number(await page.locator("canvas").first().getAttribute("data-index"))).toBeGreaterThan(60);
-  expect(asked.length, "pictures that were not sent by themselves").toBeLessThan(4);
-  // Read and pressed in one go: which frame is seen changes all the time.
+  expect(asked.length, "pictures that the page had to fetch").toBeLessThan(4);
+  // Read and pressed in one go, as the visible frame changes all the time.
   const frozen = await page.evaluate(() => {
     document.querySelector<HTMLElement>("#toggle-play-pause")?.click();
     return document.querySelector<HTMLElement>("canvas[data-index]")?.dataset.index;
@@ -53,7 +53,7 @@ test("a job is started on a file of the media folder and watched: boxes are draw
   await context.close();
 });
 
-test("a finished job is looked back at: scrubber, table, overlay and downloads", async () => {
+test("a finished job is reviewed: scrubber, table, overlay and downloads", async () => {
   const jobId = await server.submit(["motion", "people", "tracker", "scenes"], { max_frames: 48, stride: 4 });
   await server.ended(jobId);
   const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
@@ -78,7 +78,7 @@ test("a finished job is looked back at: scrubber, table, overlay and downloads",
   await context.close();
 });
 
-/** How much is drawn in the colour of track 6 on a blue picture. */
+/** The number of pixels in the colour of track 6 on a blue picture. */
 function violetPixels(page: Page): Promise<number> {
   return canvas(page).evaluate((element: HTMLCanvasElement) => {
     const pixels = element.getContext("2d")?.getImageData(0, 0, element.width, element.height).data ?? [];
@@ -91,7 +91,7 @@ function violetPixels(page: Page): Promise<number> {
   });
 }
 
-test("each switch changes what is drawn on the picture, and after a jump the map has the way up to there", async () => {
+test("each switch changes what is drawn on the picture, and after a jump the map shows the trails up to that frame", async () => {
   server.writePictures("sky", 12, 0, 0, 255);
   const jobId = await server.submit(["walker", "pitch"], {}, { source: "sky" });
   await server.ended(jobId);
@@ -111,7 +111,7 @@ test("each switch changes what is drawn on the picture, and after a jump the map
   await context.close();
 });
 
-test("a file that is dropped anywhere becomes the source, plugins are dragged into order, and the job runs on it so", async () => {
+test("a file dropped anywhere becomes the source, plugins are dragged into order, and the job runs in that order", async () => {
   const { context, page } = await openPage(browser, server.url);
   await page.getByRole("button", { name: "Remove scenes" }).waitFor();
   const dropped = await page.evaluateHandle(async () => {
@@ -126,7 +126,7 @@ test("a file that is dropped anywhere becomes the source, plugins are dragged in
   await page.locator(".welcome").dispatchEvent("drop", { dataTransfer: dropped });
   await page.getByText(/^dropped\.png · /).waitFor();
   const [from, to] = [await page.getByRole("button", { name: /^Move scenes/ }).boundingBox(), await page.getByRole("button", { name: /^Move motion/ }).boundingBox()];
-  if (!from || !to) throw new Error("There is no grip.");
+  if (!from || !to) throw new Error("The plugins have no grips.");
   await page.mouse.move(from.x + 5, from.y + from.height / 2);
   await page.mouse.down();
   await page.mouse.move(to.x + 5, to.y + 2, { steps: 12 });
@@ -148,7 +148,7 @@ test("a file that is dropped anywhere becomes the source, plugins are dragged in
   await context.close();
 });
 
-test("the table of results follows a running job, until somebody scrolls away from its end", async () => {
+test("the table of results follows a running job until the user scrolls away from its end", async () => {
   const jobId = await server.submit(["slow"], { max_frames: 45 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   const table = page.getByRole("region", { name: "Results, a row for each frame" });
@@ -161,7 +161,7 @@ test("the table of results follows a running job, until somebody scrolls away fr
   await context.close();
 });
 
-test("each plugin's health, its failures and a device that could not be had are said where the job is watched", async () => {
+test("a watched job shows each plugin's health and failures, and a device that was not available", async () => {
   const jobId = await server.submit(["crashing", "dying", "overdue", "motion"], { max_frames: 10 }, { device_requested: "cuda:9" });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.getByText(/^done/).first().waitFor();
@@ -175,7 +175,7 @@ test("each plugin's health, its failures and a device that could not be had are 
   await context.close();
 });
 
-test("a job is found in the list by a word of it and by its state", async () => {
+test("a job is found in the list by a word and by its status", async () => {
   await server.ended(await server.submit(["colors"], { max_frames: 2 }));
   const { context, page } = await openPage(browser, server.url);
   await page.getByRole("tab", { name: "All jobs" }).click();
@@ -206,7 +206,7 @@ test("a plugin that raises shows as a warning with its count and frame, and the 
   await context.close();
 });
 
-test("a camera is watched live by its URL, until that is enough", async () => {
+test("a camera is watched live by its URL until the job is cancelled", async () => {
   server.writePictures("view", 1, 255, 0, 0);
   const pictured = await server.submit(["motion"], {}, { source: "view" });
   await server.ended(pictured);
@@ -225,7 +225,7 @@ test("a camera is watched live by its URL, until that is enough", async () => {
   camera.close();
 });
 
-test("a job that hangs is cancelled, and it says when it is over and how long that took", async () => {
+test("a job that hangs is cancelled, and the page says when that is done and how long it took", async () => {
   const jobId = await server.submit(["hanging"]);
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.getByText(/^running/).first().waitFor();
@@ -237,7 +237,7 @@ test("a job that hangs is cancelled, and it says when it is over and how long th
   await context.close();
 });
 
-/** Open a job of the list and say what is seen of it until it is ten frames on: how much is found, on which colour. */
+/** Open a job from the list, watch it for ten frames, and return the numbers found and the colours of its pictures. */
 function seenAfterOpening(row: Locator): Promise<string[]> {
   return row.evaluate(async (link: HTMLElement) => {
     const before = document.querySelector("canvas[data-index]");
@@ -249,7 +249,7 @@ function seenAfterOpening(row: Locator): Promise<string[]> {
       const canvas = document.querySelector<HTMLCanvasElement>("canvas[data-index]");
       if (!canvas || canvas === before) continue;
       const [red = 0, , blue = 0] = canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data ?? [];
-      if (red + blue < 200) continue; // its picture has not come yet
+      if (red + blue < 200) continue; // its picture has not arrived yet
       frames.add(canvas.dataset.index ?? "");
       seen.add(`${canvas.dataset.found} on ${red > blue ? "red" : "blue"}`);
     }
@@ -257,7 +257,7 @@ function seenAfterOpening(row: Locator): Promise<string[]> {
   });
 }
 
-test("of two jobs that run at the same time the list says so, and each one's view shows nothing of the other", async () => {
+test("the list shows two jobs running at once, and the view of each shows nothing of the other", async () => {
   server.writePictures("red", 500, 255, 0, 0);
   server.writePictures("blue", 400, 0, 0, 255);
   const red = await server.submit(["careless", "single"], {}, { source: "red" });
@@ -286,7 +286,7 @@ test("of two jobs that run at the same time the list says so, and each one's vie
   await server.post(`/v1/jobs/${blue}/cancel`);
 });
 
-test("two windows show the same job, and one sees what the other does", async () => {
+test("two windows show the same job, and each shows what the other does", async () => {
   const jobId = await server.submit(["slow"]);
   const first = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   const second = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
@@ -299,7 +299,7 @@ test("two windows show the same job, and one sees what the other does", async ()
   await second.context.close();
 });
 
-test("a job is run again with changes, the options as they were", async () => {
+test("a job is run again, perhaps with changes, from the options that it ran with", async () => {
   const { context, page } = await openPage(browser, server.url);
   await page.getByRole("radio", { name: "URL" }).check();
   await page.getByLabel("URL", { exact: true }).last().fill(SOURCE);
@@ -314,7 +314,7 @@ test("a job is run again with changes, the options as they were", async () => {
   await context.close();
 });
 
-test("what the server refuses is said where it was asked for", async () => {
+test("a refusal by the server is shown where the user asked", async () => {
   const { context, page } = await openPage(browser, server.url);
   await page.getByRole("radio", { name: "URL" }).check();
   await page.getByLabel("URL", { exact: true }).last().fill("https://example.com/clip.mp4");
@@ -323,7 +323,7 @@ test("what the server refuses is said where it was asked for", async () => {
   await context.close();
 });
 
-test("the plugins page lists the broken one with reason and traceback", async () => {
+test("the plugins page lists a broken plugin with its reason and traceback", async () => {
   const { context, page } = await openPage(browser, `${server.url}/#/plugins`);
   const broken = page.getByRole("article", { name: "broken" });
   await broken.getByText(/No module named 'torch_is_not_here'/).first().waitFor();

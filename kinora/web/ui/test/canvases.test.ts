@@ -11,7 +11,7 @@ import { frame } from "./examples";
 
 type Call = [name: string, ...values: unknown[]];
 
-/** A canvas of 320 × 100 pixels that writes down what is drawn. */
+/** A canvas of 320 × 100 pixels that records the calls of its context. */
 function paper() {
   const calls: Call[] = [];
   const context = new Proxy({}, {
@@ -38,15 +38,15 @@ test("the chart has a bar for each of the last frames and lines for budget, p50 
   expect(drawn("fillText").map((call) => call.at(-1))).toEqual(["center", "right", "left", "left"]);
 });
 
-test("without single times the chart shows what is known of the whole job", () => {
+test("without times of single frames the chart shows those of the whole job", () => {
   const { canvas, context, drawn, texts } = paper();
-  context.textAlign = "right"; // as a picture before may have left it
+  context.textAlign = "right"; // as an earlier drawing may have left it
   drawTimings(canvas, null, { last: 1, mean: 2, p50: 12, p95: 30, max: 90 }, null);
   expect(texts()).toEqual(["p50 12 ms · p95 30 ms", "max 90 ms"]);
   expect(drawn("fillText").map((call) => call.at(-1))).toEqual(["left", "right"]);
 });
 
-test("the scrubber has a tick where something was found, a line at each cut and a flag at each warning", () => {
+test("the scrubber has a bar at detections, a line at each cut and a flag at each warning", () => {
   const { canvas, drawn } = paper();
   const timeline = new Timeline();
   const found = { detections: [{ x: 0, y: 0, width: 1, height: 1, class: "person" }] };
@@ -74,7 +74,7 @@ test.each([
   expect([off.drawn(call).length, on.drawn(call).length]).toEqual([0, times]);
 });
 
-test("the map names the tracks that are present and shows where each has been", () => {
+test("the map names the present tracks and shows the trail of each", () => {
   const { context, drawn, texts } = paper();
   const walk = [0, 1, 2, 3, 4].map((index) => frame(index, { tracker: { detections: [{ ...person, x: index * 10 }, { ...person, track_id: 4 }] } }));
   drawRadar(context, trailsOf(walk), new Set([3]));

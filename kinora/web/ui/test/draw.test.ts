@@ -14,7 +14,7 @@ test("where a class is tracked, its untracked detections are not shown again", (
   expect(found.map(labelOf)).toEqual(["motion 88%", "person #3 88%"]);
 });
 
-test("rubbish among detections is passed over", () => {
+test("malformed detections are skipped", () => {
   expect(visibleDetections(frame(0, { a: { detections: [null, 3, "x", {}, { x: "1" }] }, b: { detections: 7 }, c: null, d: [] }))).toEqual([]);
 });
 
@@ -25,7 +25,7 @@ test("lines and key points are read in each form", () => {
   expect(allKeyPoints(frame(0, { pitch: result, pose: nested }))).toEqual([{ x: 1, y: 2 }, { x: 3, y: 4 }, { x: 9, y: 9 }]);
 });
 
-test("a cut is one if any plugin says so", () => {
+test("a frame is a cut if any plugin says so", () => {
   expect([isCut(frame(0, { scenes: { cut: true } })), isCut(frame(0, { scenes: { cut: 1 } }))]).toEqual([true, false]);
 });
 
@@ -34,7 +34,7 @@ test("a track keeps its colour", () => {
   expect(colorOf({ kind: "person", trackId: 3 })).not.toBe(colorOf({ kind: "person", trackId: 4 }));
 });
 
-test("a trail follows the feet of its track", () => {
+test("a trail follows the lower edge of its track's box", () => {
   const at = (index: number, x: number) => frame(index, { tracker: { detections: [{ ...box, x, track_id: 1 }, box] } });
   expect([...trailsOf([at(1, 10), frame(2), at(3, 20)])]).toEqual([[1, [{ x: 25 / 640, y: 60 / 360 }, { x: 35 / 640, y: 60 / 360 }]]]);
 });

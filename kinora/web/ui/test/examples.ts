@@ -1,4 +1,4 @@
-/** Messages and answers as a server sends them. */
+/** Example messages and answers of a server. */
 import type { ExtendedJobResponse, FrameData, FramePayload, RealtimeMessage, StageState, WarningPayload } from "../src/api/generated";
 import type { MessageOf, MessageType } from "../src/realtime/messages";
 

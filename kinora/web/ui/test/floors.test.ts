@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-/** The folders of the page from the top down; "." has the page itself. */
+/** The folders of the page's sources from the top floor down; "." has the page itself. */
 const FLOORS = [
   ["."],
   ["kit"],
@@ -18,7 +18,7 @@ const SOURCES = import.meta.glob<string>("../src/**/*.{ts,tsx}", { query: "?raw"
 const folderOf = (path: string) => path.split("/").slice(0, -1).join("/") || ".";
 const floorOf = (path: string) => FLOORS.findIndex((folders) => folders.includes(folderOf(path)));
 
-/** Each file without its ending, and the files of the page that it imports. */
+/** The imports of each file among the page's files; names are without their extensions. */
 const IMPORTS = new Map(Object.entries(SOURCES).map(([path, text]) => [nameOf(path), importsOf(nameOf(path), text)]));
 
 function nameOf(path: string): string {
@@ -34,7 +34,7 @@ function resolve(folder: string, path: string): string {
   return new URL(path, `http://page/${folder}/`).pathname.slice(1);
 }
 
-test("every folder has its floor", () => {
+test("every folder has a floor", () => {
   expect([...IMPORTS.keys()].filter((file) => floorOf(file) < 0)).toEqual([]);
 });
 
@@ -47,7 +47,7 @@ test("an import stays in its folder or goes down to a lower floor", () => {
   expect(wrong).toEqual([]);
 });
 
-test("no file imports, over others, itself", () => {
+test("imports have no cycles", () => {
   const reached = (file: string, seen = new Set<string>()): Set<string> => {
     for (const next of IMPORTS.get(file) ?? []) if (!seen.has(next)) reached(next, seen.add(next));
     return seen;

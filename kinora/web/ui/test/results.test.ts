@@ -6,7 +6,7 @@ import { frame } from "./examples";
 
 const person = { x: 1, y: 2, width: 3, height: 4, confidence: 0.9, class: "person" };
 
-test("a timeline finds the row of an index, also where frames were left out", () => {
+test("a timeline finds the row of an index, even if frames were left out", () => {
   const timeline = new Timeline();
   for (let index = 0; index < 9000; index += 3) timeline.add(frame(index));
   expect(timeline.length).toBe(3000);
@@ -14,14 +14,14 @@ test("a timeline finds the row of an index, also where frames were left out", ()
   expect(new Timeline().rowOf(5)).toBe(-1);
 });
 
-test("it remembers what was found and where scenes begin", () => {
+test("it keeps the numbers of detections and the beginnings of scenes", () => {
   const timeline = new Timeline();
   timeline.add(frame(0, { people: { detections: [person, person] } }));
   timeline.add(frame(1, { scenes: { cut: true } }));
   expect([timeline.found(0), timeline.found(1), timeline.isCut(0), timeline.isCut(1)]).toEqual([2, 0, false, true]);
 });
 
-test("a frame that comes again is not counted again", () => {
+test("a frame that arrives twice is counted once", () => {
   const timeline = new Timeline();
   [0, 1, 1, 0, 2].forEach((index) => timeline.add(frame(index)));
   expect(timeline.length).toBe(3);
@@ -30,7 +30,7 @@ test("a frame that comes again is not counted again", () => {
 beforeEach(() => void vi.stubGlobal("fetch", vi.fn<typeof fetch>()));
 afterEach(() => void vi.unstubAllGlobals());
 
-/** A stream of bytes that comes in pieces. */
+/** A stream of bytes that arrives in pieces. */
 function inPieces(bytes: Uint8Array<ArrayBuffer>, size: number): ReadableStream {
   return new ReadableStream({
     start(controller) {
@@ -40,7 +40,7 @@ function inPieces(bytes: Uint8Array<ArrayBuffer>, size: number): ReadableStream 
   });
 }
 
-test("it is extended by lines that may be cut anywhere on their way", async () => {
+test("it is extended by lines that may arrive cut anywhere", async () => {
   const text = [0, 1, 2].map((index) => `${JSON.stringify(frame(index))}\n`).join("");
   const bytes = new TextEncoder().encode(text);
   vi.mocked(fetch).mockImplementation(() => Promise.resolve(new Response(inPieces(bytes, 7))));
@@ -51,7 +51,7 @@ test("it is extended by lines that may be cut anywhere on their way", async () =
   expect(vi.mocked(fetch).mock.calls[1]?.[0]).toBe("/v1/jobs/j/frames?after=2");
 });
 
-test("frames are fetched by the page, once, and old pages are forgotten", async () => {
+test("frames are fetched a page at a time, once, and old pages are dropped", async () => {
   const timeline = new Timeline();
   for (let index = 0; index < 5000; index++) timeline.add(frame(index));
   vi.mocked(fetch).mockImplementation((url) => {
@@ -73,7 +73,7 @@ test("frames are fetched by the page, once, and old pages are forgotten", async 
   expect(pages.at(250)).toBeNull();
 });
 
-test("results are said in words", () => {
+test("results are given in words", () => {
   expect(resultInWords(undefined)).toBe("–");
   expect(resultInWords({ detections: [person], metrics: { tracks: 1, change: 0.1234 } })).toBe("1 found, tracks 1, change 0.12");
   expect(resultInWords({ cut: true })).toBe("cut");

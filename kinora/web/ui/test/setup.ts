@@ -1,7 +1,7 @@
 import { cleanup } from "@testing-library/react";
 import { afterEach } from "vitest";
 
-// What jsdom lacks and layout needs.
+// Parts of a browser that the components need and jsdom lacks.
 class NoResizes implements ResizeObserver {
   observe(): void {
     // Nothing has a size here.

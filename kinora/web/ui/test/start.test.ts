@@ -5,7 +5,7 @@ import { keepFile } from "../src/start/sentFiles";
 import { moved } from "../src/start/reorder";
 import { job, JOB_ID } from "./examples";
 
-test("a draft becomes a request, or a sentence for what is missing", () => {
+test("a draft becomes a request, or a sentence about what is missing", () => {
   const draft = firstDraft("cpu");
   expect(requestOf({ ...draft, stride: "3" })).toMatchObject({ source: "demo:", device_requested: "cpu", options: { stride: 3 } });
   expect(requestOf({ ...draft, kind: "media" })).toMatch(/Choose a file/);
@@ -13,7 +13,7 @@ test("a draft becomes a request, or a sentence for what is missing", () => {
   expect(requestOf({ ...draft, maxFrames: "few" })).toMatch(/whole numbers/);
 });
 
-test("a job that ran becomes a draft again, with the options its plugins ran with", () => {
+test("a job that ran becomes a draft with the options that its plugins ran with", () => {
   const ran = job();
   const plugins = Object.fromEntries(Object.entries(ran.plugins).map(([name, plugin]) => [name, { ...plugin, options: { votes: 5 } }]));
   expect(draftOf({ ...ran, plugins, options: { stride: 2, max_frames: 50 } })).toMatchObject({
@@ -26,7 +26,7 @@ test("a job that ran becomes a draft again, with the options its plugins ran wit
   expect(draftOf(job({ source: "demo:" })).kind).toBe("demo");
 });
 
-test("a job on a file that was sent asks for that file again, unless this page has it still", () => {
+test("a job on an uploaded file asks for that file again, unless this page still has it", () => {
   const sent = job({ source: "mine.mp4", uploaded: true });
   expect(draftOf(sent)).toMatchObject({ kind: "upload", file: null, fileName: "mine.mp4", path: "" });
   const file = new File(["video"], "mine.mp4");
@@ -34,7 +34,7 @@ test("a job on a file that was sent asks for that file again, unless this page h
   expect(draftOf(sent).file).toBe(file);
 });
 
-test("options are taken as their schema has them", () => {
+test("options are parsed as their schema says", () => {
   const integer = { type: "integer", minimum: 1, maximum: 9 };
   expect(parseOption(integer, "4")).toEqual({ value: 4 });
   expect(parseOption(integer, "4.5").error).toMatch(/whole number/);
@@ -45,7 +45,7 @@ test("options are taken as their schema has them", () => {
   expect(withOption({ a: 1, b: 2 }, "a", undefined)).toEqual({ b: 2 });
 });
 
-test("options that are as the plugin has them by itself are not counted as set", () => {
+test("options with the plugin's default are not counted as set", () => {
   const schema = { properties: { votes: { default: 3 }, classes: { default: [] }, mode: {} } };
   expect(changedOptions(schema, { votes: 3, classes: [] })).toEqual([]);
   expect(changedOptions(schema, { votes: 4, classes: [], mode: "fast" })).toEqual(["votes", "mode"]);

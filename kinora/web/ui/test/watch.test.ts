@@ -5,7 +5,7 @@ import { Player } from "../src/player/Player";
 import { RealtimeStore } from "../src/realtime/RealtimeStore";
 import { frame, framePayload, job, JOB_ID, message } from "./examples";
 
-/** The picture requests under way: index → answer it. */
+/** The pending picture requests: index → a function that answers it. */
 const requests = new Map<number, () => void>();
 
 beforeEach(() => {
@@ -34,7 +34,7 @@ function runningJob(...indices: number[]): RealtimeStore {
   return store;
 }
 
-test("freezing a running job stays on the frame that is seen, which the timeline does not have yet", () => {
+test("pausing a running job stays on the visible frame, which the timeline does not have yet", () => {
   const player = new Player(JOB_ID, runningJob(81, 82, 83, 84));
   player.timeline.add(frame(60));
   player.shown.set(frame(83));
@@ -42,7 +42,7 @@ test("freezing a running job stays on the frame that is seen, which the timeline
   expect([player.isLive, player.index, player.row]).toEqual([false, 83, 0]);
 });
 
-test("a step goes to the neighbour of the frame that is seen", () => {
+test("a step goes to the neighbour of the visible frame", () => {
   const player = new Player(JOB_ID, runningJob(3, 4, 5, 6));
   [3, 4, 5, 6].forEach((index) => player.timeline.add(frame(index)));
   player.shown.set(frame(5));
@@ -51,7 +51,7 @@ test("a step goes to the neighbour of the frame that is seen", () => {
   expect(player.getState()).toMatchObject({ index: 3, following: false });
 });
 
-test("while a job is followed, the picture shown is the newest one sent whose results are there", () => {
+test("while a job is followed, the picture shown is the newest one sent whose results are here", () => {
   const store = runningJob(1, 2, 3);
   const player = new Player(JOB_ID, store);
   [2, 3, 4].forEach((index) => store.addPicture({ jobId: JOB_ID, index, jpeg: new Blob() }));
@@ -60,7 +60,7 @@ test("while a job is followed, the picture shown is the newest one sent whose re
   expect(player.sentPicture()).toBeNull();
 });
 
-test("a picture that was sent is not asked for", async () => {
+test("a picture that was sent is not fetched", async () => {
   const pictures: Picture[] = [];
   const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
   loader.want(7, new Blob(["jpeg"]));
@@ -68,7 +68,7 @@ test("a picture that was sent is not asked for", async () => {
   expect(requests.size).toBe(0);
 });
 
-test("of the pictures wanted while one is under way only the last is asked for, and it comes last", async () => {
+test("of the pictures wanted while one is being loaded, only the last is fetched, and it comes last", async () => {
   const pictures: Picture[] = [];
   const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
   [1, 2, 3].forEach((index) => loader.want(index));
@@ -79,7 +79,7 @@ test("of the pictures wanted while one is under way only the last is asked for, 
   expect([...requests.keys()]).toEqual([1, 3]);
 });
 
-test("a picture under way does not come any more once the one that is seen is wanted again", async () => {
+test("a picture that is being loaded is dropped once the visible one is wanted again", async () => {
   const pictures: Picture[] = [];
   const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
   loader.want(1);
@@ -92,7 +92,7 @@ test("a picture under way does not come any more once the one that is seen is wa
   expect(pictures.map(({ index }) => index)).toEqual([1]);
 });
 
-/** A server that sends the job's frames as it is told to. */
+/** A server that sends the job's frames when the test says so. */
 function framesAsTold() {
   const encoder = new TextEncoder();
   let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -106,7 +106,7 @@ function framesAsTold() {
 
 const found = (index: number) => frame(index, { people: { detections: [{ x: 0, y: 0, width: 9, height: 9, class: "person" }] } });
 
-test("of a long job that has ended, what has come is shown, and then the rest is read", async () => {
+test("the frames of a long ended job are shown as they arrive, while the rest is still being read", async () => {
   const server = framesAsTold();
   const player = new Player(JOB_ID, watchedJob({ status: "done" }));
   player.start();
@@ -122,7 +122,7 @@ test("of a long job that has ended, what has come is shown, and then the rest is
   player.stop();
 });
 
-test("a job that had ended before it was opened is shown where something was found, also if its state comes late", async () => {
+test("a job that had ended before it was opened is shown at its first detection, even if its state comes late", async () => {
   const server = framesAsTold();
   const store = watchedJob(null);
   const player = new Player(JOB_ID, store);
@@ -135,7 +135,7 @@ test("a job that had ended before it was opened is shown where something was fou
   player.stop();
 });
 
-test("the frames before one of a running job are those that came, and of one that has ended those that are stored", async () => {
+test("the frames before one are those that came if the job runs, and the stored ones if it has ended", async () => {
   expect(new Player(JOB_ID, runningJob(3, 4, 5, 6)).framesBefore(6, 2).map(({ index }) => index)).toEqual([4, 5]);
   vi.stubGlobal("fetch", (url: string) => {
     const after = Number(new URL(url, "http://x").searchParams.get("after"));

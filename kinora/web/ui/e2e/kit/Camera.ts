@@ -1,4 +1,4 @@
-/** A camera that gives JPEGs over HTTP one after the other, as long as somebody looks. */
+/** A camera that sends one JPEG after another over HTTP while a client is connected. */
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 

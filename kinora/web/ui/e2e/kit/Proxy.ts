@@ -1,4 +1,4 @@
-/** A wire between browser and server that a test can cut. */
+/** A connection between browser and server that a test can cut. */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 export class Proxy {

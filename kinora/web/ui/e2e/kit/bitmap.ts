@@ -1,4 +1,4 @@
-/** A picture of one colour, as a BMP file; its width must be a multiple of four. */
+/** A picture of one colour as a BMP file; its width must be a multiple of four. */
 export function bitmap(width: number, height: number, [red, green, blue]: readonly [number, number, number]): Buffer {
   const header = Buffer.alloc(54);
   const pixels = Buffer.alloc(3 * width * height, Buffer.from([blue, green, red]));

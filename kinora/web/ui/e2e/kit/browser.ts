@@ -1,4 +1,4 @@
-/** The system's Chromium. */
+/** Starts the system's Chromium and opens pages in it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
@@ -8,14 +8,14 @@ const FOUND = NAMES.map((name) => join("/usr/bin", name)).find((path) => existsS
 const CHROMIUM = process.env.CHROMIUM ?? FOUND ?? "/usr/bin/chromium";
 
 export function launch(): Promise<Browser> {
-  // Root, as in a container, must do without the sandbox; what is shown is our own page.
+  // The sandbox does not work as root, as in a container; the browser shows only our own page.
   return chromium.launch({ executablePath: CHROMIUM, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
 }
 
 export interface Watched {
   context: BrowserContext;
   page: Page;
-  /** What the page complained about: none of it is wanted. */
+  /** The page's errors and warnings; tests expect none. */
   faults: string[];
 }
 
@@ -35,7 +35,7 @@ export async function openPage(browser: Browser, url: string, { width = 1440, he
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("console", (message) => {
-    // A connection that is cut on purpose is reported by the browser itself.
+    // The browser itself reports a connection that a test cuts on purpose.
     if (message.type() === "error" && !/WebSocket|net::ERR|Failed to load resource/.test(message.text())) faults.push(message.text());
   });
   await page.goto(url);

@@ -1,4 +1,4 @@
-/** Plugins that do what plugins do. */
+/** Plugins for the tests: some work, some have the usual faults. */
 import type { Server } from "./server";
 
 export function writePlugins(server: Server): void {

@@ -1,4 +1,4 @@
-/** A real server with a data folder of its own. */
+/** A real server with its own data folder. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dirname, "../../../../..");
 const KINORA = process.env.E2E_COMMAND ?? join(ROOT, ".venv/bin/kinora");
 const FOOTAGE = resolve(ROOT, "../shared/data");
 
-/** The source to look at: real footage where it is, else the bundled clip. */
+/** The source of the jobs: real footage if it is there, otherwise the built-in clip. */
 export const SOURCE = existsSync(join(FOOTAGE, "people.mp4")) ? "people.mp4" : "demo:";
 
 export class Server {
@@ -21,7 +21,7 @@ export class Server {
   #port = 0;
   url = "";
 
-  /** Start, or start again at the same address with the same data. */
+  /** Start the server, or restart it at the same address with the same data. */
   async start(...flags: string[]): Promise<void> {
     mkdirSync(this.#media, { recursive: true });
     if (SOURCE !== "demo:") copyFileSync(join(FOOTAGE, SOURCE), join(this.#media, SOURCE));
@@ -33,13 +33,13 @@ export class Server {
     this.#port = Number(new URL(this.url).port);
   }
 
-  /** A plugin of the test's own; call it before `start`. */
+  /** Write a plugin for the test; call this before `start`. */
   writePlugin(name: string, body: string): void {
     mkdirSync(this.#plugins, { recursive: true });
     writeFileSync(join(this.#plugins, `${name}.py`), `import os\nimport time\nfrom kinora.plugins import tool\n\n${body}\n`);
   }
 
-  /** A source of so many pictures of one colour. */
+  /** Make a source of `count` pictures of one colour. */
   writePictures(name: string, count: number, ...color: [red: number, green: number, blue: number]): void {
     mkdirSync(join(this.#media, name), { recursive: true });
     for (let i = 0; i < count; i++) writeFileSync(join(this.#media, name, `${1000 + i}.bmp`), bitmap(64, 48, color));
@@ -62,7 +62,7 @@ export class Server {
     return (await (await fetch(this.url + path)).json()) as T;
   }
 
-  /** Start a job and give its id. */
+  /** Start a job and return its id. */
   async submit(plugins: (string | object)[], options: object = {}, other: object = {}): Promise<string> {
     const body = JSON.stringify({ source: SOURCE, plugins, options, ...other });
     const response = await fetch(`${this.url}/v1/jobs`, { method: "POST", headers: { "content-type": "application/json" }, body });
@@ -71,10 +71,10 @@ export class Server {
     return answer.job_id;
   }
 
-  /** How the newest job stands. */
+  /** The state of the newest job. */
   async state(): Promise<{ job_id: string; status: string; frames_done: number }> {
     const { jobs } = await this.get<{ jobs: { job_id: string; status: string; frames_done: number }[] }>("/v1/jobs?limit=1");
-    if (!jobs[0]) throw new Error("There is no job.");
+    if (!jobs[0]) throw new Error("The server has no jobs.");
     return jobs[0];
   }
 

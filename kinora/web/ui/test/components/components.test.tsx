@@ -29,12 +29,12 @@ test("a progress of unknown length has no value", () => {
   expect(screen.getByRole("progressbar").hasAttribute("aria-valuenow")).toBe(false);
 });
 
-test("the time left is known once there is a pace and an end", () => {
+test("the time left is known once the pace and the total are", () => {
   expect(secondsLeft(50, 100, 10)).toBe(5);
   expect([secondsLeft(0, 100, 10), secondsLeft(5, null, 10), secondsLeft(5, 10, null)]).toEqual([null, null, null]);
 });
 
-test("the device selector says why a device is not available and what happens then", async () => {
+test("the device selector says why a device is not available, and what happens then", async () => {
   const onChange = vi.fn();
   const { rerender } = render(<DeviceSelector devices={DEVICES} best="cpu" value="auto" onChange={onChange} />);
   const select = screen.getByLabelText("Device");
@@ -54,20 +54,20 @@ test("warnings show how often they occurred and lead to their frame", async () =
   expect(onJump).toHaveBeenCalledWith(3);
 });
 
-test("a plugin of a job that was cancelled is not said to run", () => {
+test("a plugin of a cancelled job is shown as stopped", () => {
   expect(stageInWords("running", "running")).toBe("running");
   expect(stageInWords("running", "cancelled")).toBe("stopped");
   expect(stageInWords("failed", "cancelled")).toBe("failed");
   expect(stageInWords("completed", "done")).toBe("completed");
 });
 
-test("metadata that is not known is no reason to fail", () => {
+test("unknown metadata is shown as such", () => {
   render(<PluginMetadata metadata={null} />);
   expect(screen.getByText(/Nothing is known/)).toBeDefined();
 });
 
 test.each(CONNECTIONS.map((info) => [info.state, info.closed ?? (info.givenUp ? "given up" : ""), info] as const))(
-  "connection %s %s is said in words",
+  "connection %s %s is shown in words",
   (_state, _detail, info) => {
     render(<ConnectionNote info={info} onReconnect={vi.fn()} />);
     const words = screen.getByRole("status").textContent;
@@ -76,7 +76,7 @@ test.each(CONNECTIONS.map((info) => [info.state, info.closed ?? (info.givenUp ? 
   },
 );
 
-test("cancelling says when it is truly over and how long it took", () => {
+test("the answer to a cancel says if it is over and how long it took", () => {
   const answer = { job_id: "j", status: "cancelled", cancelled: true, cancel_ms: 83.2 } as const;
   expect(cancelInWords(answer)).toMatch(/all its processes were gone after 83 ms/);
   expect(cancelInWords({ ...answer, status: "done", cancelled: false })).toMatch(/already ended: done/);
@@ -93,7 +93,7 @@ function Picker({ onChange }: { onChange: (names: string[]) => void }) {
   );
 }
 
-test("plugins are added, ordered and removed by keyboard, and it is said aloud", async () => {
+test("plugins are added, ordered and removed by keyboard, and screen readers are told", async () => {
   const onChange = vi.fn();
   render(<Picker onChange={onChange} />);
   await userEvent.click(screen.getByRole("button", { name: "faces" }));
@@ -113,7 +113,7 @@ test("a broken plugin cannot be chosen", () => {
   expect(within(group).queryByRole("button", { name: "mine" })).toBeNull();
 });
 
-test("a plugin with trouble in its last job can still be added, and its health is said", async () => {
+test("a plugin with trouble in its last job can still be added, and its health is shown", async () => {
   const onChange = vi.fn();
   render(<PluginPicker plugins={PLUGINS} chosen={[{ name: "ocr", options: {} }]} onChange={onChange} />);
   expect(within(screen.getByRole("list", { name: /Chosen plugins/ })).getByText("failed")).toBeDefined();
@@ -121,7 +121,7 @@ test("a plugin with trouble in its last job can still be added, and its health i
   expect(onChange).toHaveBeenLastCalledWith([{ name: "ocr", options: {} }, { name: "colors", options: {} }]);
 });
 
-test("the page of plugins has each of them, whatever its health", async () => {
+test("the plugins page lists all of them, broken ones too", async () => {
   vi.stubGlobal("fetch", () => Promise.resolve(Response.json({ plugins: PLUGINS })));
   render(<PluginsPage />);
   expect(await screen.findByText("5 plugins, and 1 broken")).toBeDefined();
@@ -129,7 +129,7 @@ test("the page of plugins has each of them, whatever its health", async () => {
   vi.unstubAllGlobals();
 });
 
-test("the options form is made from the schema, and leaves out what is as it comes", async () => {
+test("the options form is made from the schema, and leaves out the defaults", async () => {
   const onChange = vi.fn();
   const schema = PLUGINS[0]?.metadata?.config_schema ?? null;
   render(<OptionsForm schema={schema} options={{}} onChange={onChange} />);
@@ -143,13 +143,13 @@ test("the options form is made from the schema, and leaves out what is as it com
   expect(screen.getByText("must be from 1 to 100")).toBeDefined();
 });
 
-test("a list of a million rows has only the visible ones in the page", () => {
+test("a list of a million rows renders only the visible ones", () => {
   render(<VirtualList label="Rows" count={1_000_000} rowRem={2} renderRow={(index) => <span>Row {index}</span>} />);
   expect(screen.getByText("Row 0")).toBeDefined();
   expect(screen.getAllByRole("listitem").length).toBeLessThan(60);
 });
 
-test("where a row is current, the arrow keys choose the next one", async () => {
+test("the arrow keys move the choice of a row", async () => {
   const onStep = vi.fn();
   render(<VirtualList label="Rows" count={10} rowRem={2} onStep={onStep} renderRow={(index) => <span>Row {index}</span>} />);
   screen.getByRole("region", { name: "Rows" }).focus();
@@ -157,7 +157,7 @@ test("where a row is current, the arrow keys choose the next one", async () => {
   expect(onStep.mock.calls).toEqual([[1], [-1]]);
 });
 
-test("a row that moves by itself is kept in view until the list is scrolled away from it, one that is chosen always", () => {
+test("a row that moves by itself is kept in view until the list is scrolled away from it; a chosen row always is", () => {
   const list = (current: number, moving: boolean) => (
     <VirtualList label="Rows" count={1000} rowRem={1} current={current} moving={moving} renderRow={(index) => <span>Row {index}</span>} />
   );

@@ -52,7 +52,7 @@ function progress(value: number, id: string) {
   return message("progress", { job_id: JOB_ID, progress: value, stage: "running", plugin: null, frames_done: value, frames_total: 100 }, id);
 }
 
-test("messages reach the components, one render for all that came in a tenth of a second", async () => {
+test("messages reach the components, with one render for all that came within a tenth of a second", async () => {
   show();
   act(() => sockets[0]?.open());
   act(() => screen.getByText("watch").click());
@@ -67,7 +67,7 @@ test("messages reach the components, one render for all that came in a tenth of 
   expect(onRender).toHaveBeenCalledTimes(1);
 });
 
-test("when realtime is off, the state is asked for and the page says so", async () => {
+test("when realtime is off, the page polls and says so", async () => {
   vi.mocked(fetch).mockImplementation((url) =>
     Promise.resolve(url === "/v1/realtime" ? new Response(null, { status: 404 }) : Response.json(job({ progress: 77 }))),
   );
@@ -83,7 +83,7 @@ test("when realtime is off, the state is asked for and the page says so", async 
   expect(sockets.filter(({ readyState }) => readyState < 3)).toEqual([]);
 });
 
-test("frames and pictures come for the watched job alone, on a connection that ends with it", async () => {
+test("frames and pictures come for the watched job only, on a connection that ends with it", async () => {
   show();
   act(() => sockets[0]?.open());
   expect(sockets[0]?.query.get("types")).not.toContain("frame");
@@ -98,7 +98,7 @@ test("frames and pictures come for the watched job alone, on a connection that e
   expect(sockets).toHaveLength(2);
 });
 
-test("each page load has a session of its own", () => {
+test("each page load has its own session", () => {
   show();
   const first = sockets[0]?.query.get("session_id");
   expect(first).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

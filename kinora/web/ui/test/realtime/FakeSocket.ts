@@ -1,6 +1,6 @@
 import type { Socket } from "../../src/realtime/RealtimeClient";
 
-/** The browser's side of a WebSocket, with the network played by the test. */
+/** The browser's side of a WebSocket; the test plays the network. */
 export class FakeSocket implements Socket {
   readonly url: string;
   readonly sent: unknown[] = [];

@@ -57,7 +57,7 @@ describe("states", () => {
     expect(states.map(({ state }) => state)).toEqual(["CONNECTING", "CONNECTED", "DISCONNECTED", "RECONNECTING", "CONNECTED"]);
   });
 
-  test("attempts follow after 1, 2, 4, 8, 16 and 16 seconds", () => {
+  test("attempts are made after 1, 2, 4, 8, 16 and 16 seconds", () => {
     const { client, sockets, socket } = setUp();
     client.connect();
     socket().open();
@@ -71,12 +71,12 @@ describe("states", () => {
     }
   });
 
-  test("the wait differs from client to client by a fifth at most", async () => {
+  test("the wait varies by up to a fifth between clients", async () => {
     const { backoffMs } = await import("../../src/realtime/backoff");
     expect([backoffMs(2, () => 0), backoffMs(2, () => 0.5), backoffMs(2, () => 1)]).toEqual([3200, 4000, 4800]);
   });
 
-  test("after five failed attempts it is given up, goes on trying, and is well again when one succeeds", () => {
+  test("after five failed attempts it is given up but goes on trying, and recovers when one succeeds", () => {
     const { client, socket } = setUp();
     client.connect();
     for (let i = 0; i < 5; i++) {
@@ -90,7 +90,7 @@ describe("states", () => {
     expect(client.info).toMatchObject({ state: "CONNECTED", givenUp: false, attempts: 0 });
   });
 
-  test("closed by 4002 it does not come back: another connection has this session", () => {
+  test("closed with 4002 it does not reconnect: another connection has this session", () => {
     const { client, sockets, socket } = setUp();
     client.connect();
     socket().open();
@@ -100,7 +100,7 @@ describe("states", () => {
     expect(sockets).toHaveLength(1);
   });
 
-  test("where realtime is off it closes instead of trying for ever", async () => {
+  test("if realtime is off it closes instead of trying forever", async () => {
     const { client, sockets, socket } = setUp(() => Promise.resolve(true));
     client.connect();
     socket().drop();
@@ -109,7 +109,7 @@ describe("states", () => {
     expect(sockets).toHaveLength(1);
   });
 
-  test("close says goodbye and forgets what was to come", () => {
+  test("close ends the connection and every planned attempt", () => {
     const { client, sockets, socket, messages } = setUp();
     client.connect();
     socket().open();
@@ -122,7 +122,7 @@ describe("states", () => {
     expect(messages).toHaveLength(0);
   });
 
-  test("when the network is back it does not wait any longer", () => {
+  test("when the network is back it reconnects at once", () => {
     const { client, sockets, socket } = setUp();
     client.connect();
     socket().open();
@@ -132,7 +132,7 @@ describe("states", () => {
     expect(sockets).toHaveLength(2);
   });
 
-  test("a connection that says nothing for 75 s is taken for lost", () => {
+  test("a connection that is silent for 75 s is taken to be lost", () => {
     const { client, socket } = setUp();
     client.connect();
     socket().open();
@@ -144,7 +144,7 @@ describe("states", () => {
 });
 
 describe("messages", () => {
-  test("it comes back with the last id it saw, under the same session", () => {
+  test("it reconnects with the last id it saw, in the same session", () => {
     const { client, socket } = setUp();
     client.connect();
     expect(socket().query.get("last_event_id")).toBeNull();
@@ -156,7 +156,7 @@ describe("messages", () => {
     expect(socket().query.get("session_id")).toBe(SESSION);
   });
 
-  test("what comes twice is passed on once, and what one client alone is told is not taken for that", () => {
+  test("a message that comes twice is passed on once; one sent to this client alone, with a known id, is passed on too", () => {
     const { client, socket, messages } = setUp();
     client.connect();
     socket().open();
@@ -166,7 +166,7 @@ describe("messages", () => {
     expect(messages.map(({ type, id }) => `${type} ${id}`)).toEqual(["frame a-1", "frame a-2", "frame a-3", "gap a-3"]);
   });
 
-  test("after the server was started again its ids begin anew and are news", () => {
+  test("after a restart of the server its ids start anew, and its messages are new", () => {
     const { client, socket, messages } = setUp();
     client.connect();
     socket().open();
@@ -183,7 +183,7 @@ describe("messages", () => {
     expect(socket().sent).toEqual([{ type: "pong", payload: {} }]);
   });
 
-  test("what is chosen is said at once, and again with the next connection", () => {
+  test("a choice of messages is sent at once, and again with the next connection", () => {
     const { client, socket } = setUp();
     client.connect();
     socket().open();
@@ -194,7 +194,7 @@ describe("messages", () => {
     expect(socket().query.get("max_fps")).toBe("5");
   });
 
-  test("what is no message is passed over", () => {
+  test("data that is not a message is ignored", () => {
     const { client, socket, messages } = setUp();
     client.connect();
     socket().open();

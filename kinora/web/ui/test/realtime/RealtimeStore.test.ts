@@ -12,7 +12,7 @@ function watchingStore(): RealtimeStore {
   return store;
 }
 
-test("a thousand messages between two frames of the screen are told once", () => {
+test("listeners are called once for a thousand messages between two animation frames", () => {
   const store = watchingStore();
   const listener = vi.fn();
   store.subscribe(listener);
@@ -25,7 +25,7 @@ test("a thousand messages between two frames of the screen are told once", () =>
   expect(store.getState().currentFrame?.index).toBe(999);
 });
 
-test("what is drawn is told of in each animation frame, what is read some times a second, and the last word is said", () => {
+test("painters are called in each animation frame and readers a few times a second, who also get the last state", () => {
   const store = watchingStore();
   const [reader, painter] = [vi.fn(), vi.fn()];
   store.subscribe(reader);
@@ -40,7 +40,7 @@ test("what is drawn is told of in each animation frame, what is read some times 
   expect(store.getState().currentFrame?.index).toBe(59);
 });
 
-test("an hour of messages leaves no more behind than a minute", () => {
+test("an hour of messages leaves no more in memory than a minute", () => {
   const store = watchingStore();
   for (let index = 0; index < 90_000; index++) {
     store.dispatch({ type: "message", message: message("frame", framePayload({ index }), `a-${index}`) });
@@ -50,7 +50,7 @@ test("an hour of messages leaves no more behind than a minute", () => {
   expect(store.timings.get("people")?.length).toBe(120);
 });
 
-test("a picture waits for its frame's results, and of the pictures only the newest are kept", () => {
+test("a picture waits for its frame's results, and only the newest pictures are kept", () => {
   const store = watchingStore();
   const jpeg = new Blob(["jpeg"]);
   for (let index = 0; index < 1000; index++) store.addPicture({ jobId: JOB_ID, index, jpeg });
@@ -60,7 +60,7 @@ test("a picture waits for its frame's results, and of the pictures only the newe
   expect(store.pictures.newest(now + 5000, 990)).toBeNull();
 });
 
-test("the newest frame is one that all plugins which keep up have done", () => {
+test("the newest frame has the results of all plugins that keep up", () => {
   const store = watchingStore();
   const say = (plugin: string, index: number) => store.dispatch({ type: "message", message: message("frame", framePayload({ plugin, index })) });
   [1, 2, 3, 4].forEach((index) => say("motion", index));
@@ -72,7 +72,7 @@ test("the newest frame is one that all plugins which keep up have done", () => {
   expect(store.frames.newest(performance.now(), 3)?.index).toBe(3);
 });
 
-test("times of the last 120 frames are kept, and give the percentiles", () => {
+test("the times of the last 120 frames are kept, and give the percentiles", () => {
   const history = new TimingHistory();
   for (let i = 1; i <= 220; i++) history.add(i, i, 0);
   expect(history.length).toBe(120);

@@ -14,11 +14,11 @@ function paintsOfASecond(pauseMs?: number): number {
   return paint.mock.calls.length;
 }
 
-test("however often it is asked for, it is painted once per animation frame", () => {
+test("many requests cause one call per animation frame", () => {
   expect(paintsOfASecond()).toBeGreaterThan(50);
   expect(paintsOfASecond()).toBeLessThan(64);
 });
 
-test("what needs no more is painted with pauses between", () => {
+test("calls are as far apart as the pause says", () => {
   expect(paintsOfASecond(250)).toBe(4);
 });
