@@ -1,4 +1,4 @@
-"""The whole realtime side against many clients and bad ones: nobody's stall is another's."""
+"""The whole realtime server with many clients, bad ones too: a stalled client delays no other."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ SMALL_BUFFER = 8 * 1024
 READING, STALLED = 180, 20
 GRACE_S = 3.0
 PLENTY_S = 30.0
-"""A safety net, short of the stall limit that would end what we wait for by itself."""
+"""The longest wait of a test; shorter than the stall limit, which would end the wait by itself."""
 STALL_S = 2.0
-"""For the process under test not to be taken for a stalled client itself when the machine is busy."""
+"""The stall limit in these tests, long enough that good clients on a busy machine are not taken to be stalled."""
 UNNUMBERED = frozenset({"metadata", "ping"})
-"""Their id is that of the last message before them; on a busy machine there is time for a ping."""
+"""Messages that carry the id of the last message before them. (On a busy machine a test is long enough for a ping.)"""
 READER = """
 import socket, sys
 sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -51,7 +51,7 @@ while sock.recv(65536):
 
 
 class Client:
-    """A strict WebSocket client: wsproto refuses whatever breaks the protocol."""
+    """A strict WebSocket client: wsproto refuses everything that breaks the protocol."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
@@ -62,7 +62,7 @@ class Client:
         self._text = ""
 
     async def upgrade(self, query: str) -> None:
-        """Ask for the channel and wait for the handshake."""
+        """Ask for the WebSocket and wait for the handshake."""
         await self.send(Request(host="localhost", target=f"/v1/realtime?{query}"))
         while not await self.receive():
             pass
@@ -72,7 +72,7 @@ class Client:
         await self.stream.send_all(self.protocol.send(event))
 
     async def receive(self) -> bool:
-        """Take what comes next; whether the handshake was among it."""
+        """Receive the next events; return True if the handshake was among them."""
         data = await self.stream.receive_some(SMALL_BUFFER)
         self.protocol.receive_data(bytes(data) or None)
         accepted = False
@@ -96,11 +96,11 @@ class Client:
                 self.close_code = code
 
     def has_frame(self, index: int) -> bool:
-        """Whether this frame is among the last messages."""
+        """Return True if this frame is among the last messages."""
         return any(message["payload"].get("index") == index for message in self.messages[-3:])
 
     async def read_to_end(self) -> None:
-        """Take everything until the connection is closed."""
+        """Receive everything until the connection is closed."""
         with suppress(trio.BrokenResourceError):
             while self.close_code is None:
                 await self.receive()
@@ -108,7 +108,7 @@ class Client:
 
 @asynccontextmanager
 async def client(server: RunningServer, query: str) -> AsyncIterator[Client]:
-    """A client behind the handshake, with as small a buffer as can be had."""
+    """A client after the handshake, with a small receive buffer."""
     sock = trio.socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
     await sock.connect(("127.0.0.1", port_of(server)))
@@ -119,12 +119,12 @@ async def client(server: RunningServer, query: str) -> AsyncIterator[Client]:
 
 
 def port_of(server: RunningServer) -> int:
-    """Where it listens."""
+    """The port that the server listens on."""
     return int(server.url.rpartition(":")[2])
 
 
 def manager_of(server: RunningServer) -> ConnectionManager:
-    """Its realtime side."""
+    """The server's connection manager."""
     assert server.system.connections is not None
     return server.system.connections
 
@@ -132,7 +132,7 @@ def manager_of(server: RunningServer) -> ConnectionManager:
 async def hold(
     server: RunningServer, query: str, seen: list[int | None], *, task_status: trio.TaskStatus[None]
 ) -> None:
-    """Read until closed, and note the code."""
+    """Connect, read until the connection is closed, and add the close code to ``seen``."""
     async with client(server, query) as one:
         task_status.started()
         await one.read_to_end()
@@ -147,7 +147,7 @@ async def hold_stalled(server: RunningServer, released: trio.Event, *, task_stat
 
 
 async def nobody_listens(manager: ConnectionManager) -> None:
-    """Wait until the last session has been counted out."""
+    """Wait until the last session has unsubscribed."""
     departure = trio.lowlevel.ParkingLot()
     unsubscribe = manager.unsubscribe
 
@@ -161,7 +161,7 @@ async def nobody_listens(manager: ConnectionManager) -> None:
 
 
 async def test_a_stop_with_many_clients_and_stalled_ones_keeps_to_the_grace(settings: Settings) -> None:
-    """With 200 sockets open, 20 of which take nothing of megabytes, the stop ends in time and the others get 1001."""
+    """With 200 clients, 20 of which take none of their megabytes, the stop ends in time and the others get 1001."""
     codes: list[int | None] = []
     released = trio.Event()
     async with trio.open_nursery() as nursery:
@@ -183,7 +183,7 @@ async def test_a_stop_with_many_clients_and_stalled_ones_keeps_to_the_grace(sett
 
 
 async def publish_and_time(manager: ConnectionManager, one: Client, count: int) -> float:
-    """The median time in which a message reaches this client."""
+    """Publish ``count`` messages and return the median time in which they reach this client."""
     times = []
     for index in range(count):
         before = len(one.messages)
@@ -198,7 +198,7 @@ async def publish_and_time(manager: ConnectionManager, one: Client, count: int) 
 async def test_a_stopped_client_is_cut_and_the_others_feel_nothing(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client process under SIGSTOP is counted out after the stall limit; another's messages come as fast as ever."""
+    """A client process under SIGSTOP is cut off after the stall limit; another's messages come as fast as before."""
     monkeypatch.setattr(byte_queue, "STALL_S", STALL_S)
     monkeypatch.setattr(client_session, "STALL_S", STALL_S)
     manager = manager_of(server)
@@ -220,7 +220,7 @@ async def test_a_stopped_client_is_cut_and_the_others_feel_nothing(
 
 
 async def test_an_event_stream_that_nobody_reads_is_cut(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits for it is bounded until the stall limit; then the session is counted out."""
+    """The bytes that wait for it are bounded until the stall limit; then its session ends."""
     monkeypatch.setattr(client_session, "STALL_S", STALL_S)
     manager = manager_of(server)
     async with exchange(f"{server.url}/v1/realtime") as stalled:
@@ -237,7 +237,7 @@ async def test_an_event_stream_that_nobody_reads_is_cut(server: RunningServer, m
 
 
 async def test_a_peer_that_has_vanished_is_given_up(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection over which nothing comes, not even the pong to a ping, ends with 1013 at the limit."""
+    """A connection whose client sends nothing, not even a pong, is closed with 1013 at the limit."""
     monkeypatch.setattr(client_session, "SILENCE_S", 0.3)
     monkeypatch.setattr(client_session, "PING_S", 0.1)
     async with client(server, "") as one:
@@ -252,7 +252,7 @@ async def deaf(event: Any) -> None:
 
 
 async def test_a_pong_of_the_protocol_is_a_sign_of_life(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that knows nothing of our messages, but answers pings as every browser does, stays."""
+    """A client that does not know our messages, but answers pings as every browser does, stays connected."""
     monkeypatch.setattr(client_session, "SILENCE_S", 2)
     monkeypatch.setattr(client_session, "PING_S", 0.1)
     async with client(server, "") as one:
@@ -263,14 +263,14 @@ async def test_a_pong_of_the_protocol_is_a_sign_of_life(server: RunningServer, m
 
 @attrs.frozen
 class Habits:
-    """How one client behaves: how often it looks away, and after how many messages it leaves, if ever."""
+    """The behaviour of one client: how often it stalls, and after how many messages it leaves, if ever."""
 
     seed: int
     leaves_after: int | None
 
 
 async def live(server: RunningServer, habits: Habits, last: int, *, task_status: trio.TaskStatus[None]) -> Client:
-    """Read, look away, ping, perhaps leave in the middle; stay until the last message otherwise."""
+    """Read, stall, ping and perhaps leave in the middle; otherwise stay until the last message."""
     chance = random.Random(habits.seed)  # noqa: S311 - a test's
     async with client(server, f"types=frame,progress&session_id={uuid_of(habits.seed)}") as one:
         task_status.started()
@@ -292,12 +292,12 @@ async def live(server: RunningServer, habits: Habits, last: int, *, task_status:
 
 
 def uuid_of(number: int) -> str:
-    """A session's name."""
+    """The UUID of the session ``number``."""
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
 def check(one: Client, pings: int) -> None:
-    """Everything up to its last message, once and in order; every pong, in order, but those behind a close."""
+    """Check that it got each message up to its last, once and in order, and all pongs, except those after a close."""
     numbers = [int(message["id"].partition("-")[2]) for message in one.messages if message["type"] not in UNNUMBERED]
     assert numbers == list(range(1, len(numbers) + 1))
     assert one.pongs == [b"%d" % number for number in range(len(one.pongs))]
@@ -305,7 +305,7 @@ def check(one: Client, pings: int) -> None:
 
 
 async def test_fifty_clients_that_stall_ping_and_leave_get_everything_in_order(server: RunningServer) -> None:
-    """Through buffers of 8 KB every byte parses, nothing is lost, doubled or out of order, nothing follows a close."""
+    """With buffers of 8 KB all bytes parse; nothing is lost, repeated or out of order, and nothing follows a close."""
     manager = manager_of(server)
     last = 300
     async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""Clients that come and go over both transports, with all kinds of wishes, always going on after the last id seen."""
+"""Clients that connect and leave over both transports, with all kinds of filters, and resume after the last id seen."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.web.test_channel_under_stress import client, manager_of, nobody_liste
 
 NUMBERED = frozenset({"frame", "progress", "warning"})
 THE_END = RealtimeMessage(ErrorPayload(job_id=None, error="the end", plugin=None, details={}))
-"""Reaches everybody, whatever they asked for."""
+"""A message that reaches all clients, with any filter."""
 JOBS = (frozenset[str](), frozenset("a"), frozenset("ab"))
 TYPES = (frozenset[str](), frozenset({"frame"}), frozenset({"warning", "progress"}))
 
 
 def wish(number: int) -> Filters:
-    """One of many combinations."""
+    """One of many combinations of filters."""
     return Filters(
         job_ids=JOBS[number % 3],
         types=TYPES[number // 3 % 3],
@@ -38,12 +38,12 @@ def wish(number: int) -> Filters:
 
 
 def number_of(event_id: str) -> int:
-    """The second part of an id."""
+    """The sequence number in an id."""
     return int(event_id.partition("-")[2])
 
 
 class Witness:
-    """One client through all of its connections; every fifth comes over an event stream."""
+    """One client and all of its connections; every fifth client uses event streams."""
 
     def __init__(self, number: int, last_event_id: str) -> None:
         self.chance = random.Random(number)  # noqa: S311 - a test's
@@ -58,11 +58,11 @@ class Witness:
         self.numbers: list[int] = []
         self.gaps: list[dict[str, Any]] = []
         self.patience = 0
-        """How many messages it waits for before it leaves."""
+        """The number of messages after which it leaves."""
         self.done = False
 
     async def come_and_go(self, server: RunningServer) -> None:
-        """Connect for a while, again and again, until the end has been heard of."""
+        """Connect for a while, again and again, until ``THE_END`` has come."""
         while not self.done:
             self.patience = self.chance.choice((3, 30, 200, 10_000))
             with suppress(trio.BrokenResourceError):
@@ -82,12 +82,12 @@ class Witness:
                     if not self._hear(one.messages.pop(0)):
                         return
                 if self.chance.random() < 0.1:
-                    await trio.testing.wait_all_tasks_blocked()  # as long as anybody else has anything to do
+                    await trio.testing.wait_all_tasks_blocked()  # let all other tasks run first
                     await one.send(TextMessage(data='{"type": "ping"}'))
                 await one.receive()
 
     def _hear(self, message: dict[str, Any]) -> bool:
-        """Take one message; whether there is any wish for more on this connection."""
+        """Record one message; return True to stay connected for more."""
         number = number_of(message["id"])
         assert number >= number_of(self.last_event_id)
         self.last_event_id = message["id"]
@@ -100,7 +100,7 @@ class Witness:
         return self.patience > 0 and not self.done
 
     def misses(self, number: int, message: RealtimeMessage) -> bool:
-        """Whether it should have had this one: it asked for it, and neither a gap nor its pace explains it."""
+        """Return True if this message is missing: asked for, not received, and explained by no gap and no pace."""
         replaceable = message.overflow is not Overflow.KEPT
         explained = replaceable and (
             self.filters.max_fps is not None
@@ -112,7 +112,7 @@ class Witness:
 async def test_whoever_comes_and_goes_hears_everything_once(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is asked for, each message comes once and in order, and only replaceable ones are lost, in a gap."""
+    """With any filter, each message comes once and in order; only replaceable ones are lost, and a gap reports them."""
     monkeypatch.setattr(client_session, "Outbox", lambda: Outbox(max_messages=60, max_bytes=200_000))
     manager = manager_of(server)
     witnesses = [Witness(number, manager.last_id) for number in range(20)]

@@ -1,4 +1,4 @@
-"""The connection layer against clients that misbehave, over real sockets: each test is one way to hurt a server."""
+"""The connection layer with misbehaving clients over real sockets; each test is one way to harm a server."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ UPGRADE = (
 GRACE_S = 0.3
 CLOSED_1009 = b"\x88\x02" + struct.pack("!H", 1009)
 PLENTY_S = 20.0
-"""A safety net, short of every limit that would end by itself what we wait for."""
+"""The longest wait of a test; shorter than every limit that would end the wait by itself."""
 
 
 class WatchedServer(Server):
-    """One that tells when a client has been counted out."""
+    """A server that tells when a client has left."""
 
     def __init__(self, app: Any, sockets: Sequence[socket.socket], **limits: Any) -> None:
         super().__init__(app, sockets, **limits)
@@ -46,14 +46,14 @@ class WatchedServer(Server):
             self._departure.unpark_all()
 
     async def empty(self) -> None:
-        """Wait until it has no connection."""
+        """Wait until the server has no connections."""
         while self.statistics().connections:
             await self._departure.park()
 
 
 @attrs.define
 class Running:
-    """A server on a free port, in a nursery of the test."""
+    """A server on a free port, running in the test's nursery."""
 
     server: WatchedServer
     port: int
@@ -61,15 +61,15 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Where its WebSocket is."""
+        """The address of its WebSocket."""
         return f"ws://127.0.0.1:{self.port}/"
 
     async def connect(self) -> trio.SocketStream:
-        """A bare connection."""
+        """Open a bare connection."""
         return await trio.open_tcp_stream("127.0.0.1", self.port)
 
     async def is_well(self) -> bool:
-        """Whether another client is served."""
+        """Return True if another client is served."""
         async with await self.connect() as stream:
             await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             return b"HTTP/1.1 200" in await read_all(stream)
@@ -77,7 +77,7 @@ class Running:
 
 @asynccontextmanager
 async def running(app: Any, max_sessions: int = 100, grace_s: float = GRACE_S) -> AsyncIterator[Running]:
-    """Serve ``app`` while the block runs, then stop politely; all of it within ``PLENTY_S``."""
+    """Serve ``app`` while the block runs, then call ``stop``; all of it within ``PLENTY_S``."""
     [sock] = bind("127.0.0.1", 0)
     made = WatchedServer(app, [sock], max_sessions=max_sessions, grace_s=grace_s)
     result = Running(made, sock.getsockname()[1])
@@ -94,12 +94,12 @@ async def running(app: Any, max_sessions: int = 100, grace_s: float = GRACE_S) -
 
 
 async def read_all(stream: trio.SocketStream) -> bytes:
-    """Everything until the server ends the connection."""
+    """Read everything until the server ends the connection."""
     return b"".join([bytes(chunk) async for chunk in stream])
 
 
 async def read_until(stream: trio.SocketStream, wanted: bytes) -> bytes:
-    """Everything until ``wanted`` has come, and not a byte more: the next frame may be right behind it."""
+    """Read until ``wanted`` has come, and not a byte more: the next frame may follow directly."""
     data = b""
     while wanted not in data:
         chunk = await stream.receive_some(1)
@@ -136,7 +136,7 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def lifespan(receive: Any, send: Any) -> None:
-    """Says yes to both ends."""
+    """Answer startup and shutdown of the lifespan."""
     while True:
         event = await receive()
         await send({"type": f"{event['type']}.complete"})
@@ -145,7 +145,7 @@ async def lifespan(receive: Any, send: Any) -> None:
 
 
 def on_websocket(handler: Callable[..., Any]) -> Any:
-    """An app that is ``hello`` but for WebSockets, which it accepts and gives to ``handler``."""
+    """An app like ``hello``, except that it accepts WebSockets and passes them to ``handler``."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "websocket":
@@ -160,7 +160,7 @@ def on_websocket(handler: Callable[..., Any]) -> Any:
 
 @asynccontextmanager
 async def upgraded(target: Running) -> AsyncIterator[trio.SocketStream]:
-    """A connection behind the handshake, to write frames on by hand."""
+    """A connection after the handshake, for frames written by hand."""
     async with await target.connect() as stream:
         await stream.send_all(UPGRADE + b"\r\n")
         assert b"101" in await read_until(stream, b"\r\n\r\n")
@@ -168,7 +168,7 @@ async def upgraded(target: Running) -> AsyncIterator[trio.SocketStream]:
 
 
 async def drip(stream: trio.SocketStream) -> None:
-    """Send a byte now and then, without end."""
+    """Send a byte now and then, forever."""
     with suppress(trio.BrokenResourceError):
         while True:
             await stream.send_all(b"G")
@@ -176,19 +176,19 @@ async def drip(stream: trio.SocketStream) -> None:
 
 
 async def pour(stream: trio.SocketStream, data: bytes, times: int) -> None:
-    """Send ``data`` so often, or until the server has closed the connection."""
+    """Send ``data`` this many times, or until the server has closed the connection."""
     with suppress(trio.BrokenResourceError):
         for _ in range(times):
             await stream.send_all(data)
 
 
 def resident_bytes() -> int:
-    """This process's memory."""
+    """The resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def test_data_right_behind_the_upgrade_request_is_kept_and_hurts_nobody() -> None:
-    """A frame in the same segment as the upgrade request is answered after the handshake, and the server lives on."""
+    """A frame in the same segment as the upgrade request is answered after the handshake, and the server goes on."""
     async with running(hello) as target:
         async with await target.connect() as stream:
             await stream.send_all(UPGRADE + b"\r\n" + masked(1, b"early"))
@@ -197,7 +197,7 @@ async def test_data_right_behind_the_upgrade_request_is_kept_and_hurts_nobody() 
 
 
 async def test_rubbish_right_behind_the_upgrade_request_ends_that_connection_only() -> None:
-    """One stray byte behind an upgrade request, then silence and an abrupt end, leaves the server serving."""
+    """A stray byte after an upgrade request, then silence and an abrupt end: the server goes on."""
     async with running(hello) as target:
         for stray in (b"X", b"\xff" * 5000, b"GET / HTTP/1.1\r\n\r\n"):
             async with await target.connect() as stream:
@@ -207,7 +207,7 @@ async def test_rubbish_right_behind_the_upgrade_request_ends_that_connection_onl
 
 
 async def test_an_app_that_raises_in_any_way_ends_that_connection_only() -> None:
-    """Whatever leaves the app, groups of exceptions included, is logged and the next client is served."""
+    """Every exception of the app, groups included, is logged, and the next client is served."""
 
     async def broken(scope: Any, receive: Any, send: Any) -> None:  # noqa: ASYNC124 - an app has to be async
         raise BaseExceptionGroup("both", [ValueError(), RuntimeError()])
@@ -221,7 +221,7 @@ async def test_an_app_that_raises_in_any_way_ends_that_connection_only() -> None
 
 
 async def test_a_reader_that_stalls_cannot_delay_the_stop() -> None:
-    """With a client that takes nothing of an endless stream, the server ends within its grace period."""
+    """With a client that reads nothing of an endless stream, the server stops within its grace period."""
 
     async def flood(scope: Any, receive: Any, send: Any) -> None:
         while True:
@@ -234,7 +234,7 @@ async def test_a_reader_that_stalls_cannot_delay_the_stop() -> None:
 
 
 async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the stall limit the app behind the client is ended, and what waits for the client is bounded till then."""
+    """After the stall limit the client's app is cancelled; until then the bytes that wait for it are bounded."""
     monkeypatch.setattr(byte_queue, "STALL_S", 0.2)
     gone = trio.Event()
     most = 0
@@ -254,7 +254,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
 
 
 async def test_sending_to_a_client_that_has_gone_lets_others_run() -> None:
-    """A handler that only sends, to a client that has gone, does not keep the event loop to itself."""
+    """A handler that only sends, to a client that has gone, does not block the event loop."""
     gone = trio.Event()
 
     async def push_only(scope: Any, receive: Any, send: Any) -> None:
@@ -272,7 +272,7 @@ async def test_sending_to_a_client_that_has_gone_lets_others_run() -> None:
 
 
 async def test_a_client_that_goes_in_the_middle_of_an_answer_is_no_error() -> None:
-    """When the head of an answer cannot be written any more, the connection ends without a word in the log."""
+    """If the head of an answer can no longer be written, the connection ends and nothing is logged."""
 
     async def answers(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -290,7 +290,7 @@ async def test_a_client_that_goes_in_the_middle_of_an_answer_is_no_error() -> No
 
 
 async def test_a_handler_that_never_reads_is_still_ended_at_the_stop() -> None:
-    """A client that floods a handler which reads nothing neither fills the memory nor outlives the server."""
+    """A client that floods a handler which reads nothing neither fills the memory nor delays the stop."""
 
     async def deaf(scope: Any, receive: Any, send: Any) -> None:
         await trio.sleep_forever()
@@ -304,7 +304,7 @@ async def test_a_handler_that_never_reads_is_still_ended_at_the_stop() -> None:
 
 
 async def test_a_message_beyond_the_limit_is_refused_before_it_is_kept() -> None:
-    """Of a message of 64 MB nothing piles up: the client gets 1009 and the memory stays flat."""
+    """A message of 64 MB is not kept: the client gets 1009, and the memory does not grow."""
     async with running(hello) as target, upgraded(target) as stream:
         before = resident_bytes()
         await stream.send_all(b"\x82\xff" + struct.pack("!Q", 64 * 2**20) + bytes(4))
@@ -316,7 +316,7 @@ async def test_a_message_beyond_the_limit_is_refused_before_it_is_kept() -> None
 
 
 async def test_a_message_in_many_fragments_is_one_message_and_has_one_limit() -> None:
-    """Fragments are put together, pings in between are answered at once, and together they may not pass the limit."""
+    """Fragments are joined, pings between them are answered at once, and the limit holds for the whole message."""
     async with running(hello) as target:
         async with upgraded(target) as stream:
             first, ping, last = masked(1, b"one ", final=False), masked(9, b"p"), masked(0, b"two")
@@ -329,7 +329,7 @@ async def test_a_message_in_many_fragments_is_one_message_and_has_one_limit() ->
 
 @pytest.mark.parametrize("parameters", [b"", b"; client_max_window_bits=99"], ids=["plain", "impossible"])
 async def test_compression_is_never_agreed_on(parameters: bytes) -> None:
-    """An offer of permessage-deflate is not taken up, however it is made, and a compressed frame is an error."""
+    """An offer of permessage-deflate in any form is not accepted, and a compressed frame is an error."""
     async with running(hello) as target, await target.connect() as stream:
         await stream.send_all(UPGRADE + b"Sec-WebSocket-Extensions: permessage-deflate" + parameters + b"\r\n\r\n")
         assert b"extensions" not in (await read_until(stream, b"\r\n\r\n")).lower()
@@ -352,7 +352,7 @@ async def test_compression_is_never_agreed_on(parameters: bytes) -> None:
     ids=["utf-8", "reserved", "opcode", "unmasked", "long ping", "continuation", "short close", "bad close code"],
 )
 async def test_a_client_that_breaks_the_protocol_is_closed_with_the_reason(frame: bytes, code: int) -> None:
-    """Each violation is answered by its close code, nothing follows, and the server lives on."""
+    """Each violation is answered with its close code, nothing follows, and the server goes on."""
     async with running(hello) as target:
         async with upgraded(target) as stream:
             await stream.send_all(frame)
@@ -361,7 +361,7 @@ async def test_a_client_that_breaks_the_protocol_is_closed_with_the_reason(frame
 
 
 async def test_a_flood_of_pings_that_nobody_reads_the_answers_of_stays_bounded() -> None:
-    """Pongs that are not taken hold up the reading of pings; the server serves others and ends in time."""
+    """While the client takes no pongs, its pings are not read; the server serves others and stops in time."""
     async with running(hello) as target, upgraded(target) as stream:
         before = resident_bytes()
         with trio.move_on_after(1):
@@ -373,7 +373,7 @@ async def test_a_flood_of_pings_that_nobody_reads_the_answers_of_stays_bounded()
 
 @pytest.mark.parametrize("empty", [masked(10, b""), masked(0, b"", final=False)], ids=["pongs", "fragments"])
 async def test_a_flood_of_frames_that_ask_for_nothing_lets_others_run(empty: bytes) -> None:
-    """Ten thousand empty frames in one segment do not keep the event loop to themselves."""
+    """Ten thousand empty frames in one segment do not block the event loop."""
     turns = 0
 
     async def take_turns() -> None:
@@ -391,7 +391,7 @@ async def test_a_flood_of_frames_that_ask_for_nothing_lets_others_run(empty: byt
 
 
 async def test_every_ping_is_answered_in_order_between_messages() -> None:
-    """A client that pings while it is sent much gets every pong and every message whole and in order."""
+    """A client that pings while it receives a lot gets every pong and every message, complete and in order."""
 
     async def push(scope: Any, receive: Any, send: Any) -> None:
         async with trio.open_nursery() as nursery:
@@ -423,7 +423,7 @@ async def test_every_ping_is_answered_in_order_between_messages() -> None:
 
 
 async def test_nothing_follows_a_close_frame() -> None:
-    """The lane refuses what comes after the close, so a client never sees data behind a close frame."""
+    """The lane refuses to send after the close, so a client never gets data after a close frame."""
 
     async def talks_on(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.close", "code": 1001})
@@ -440,7 +440,7 @@ async def test_nothing_follows_a_close_frame() -> None:
 
 
 async def test_a_client_that_ends_its_half_is_served_no_longer() -> None:
-    """When a client has closed its side without a close frame, the handler is told and the connection ends."""
+    """If a client closes its side without a close frame, the handler is told and the connection ends."""
     async with running(hello) as target, upgraded(target) as stream:
         await stream.send_eof()
         assert await read_all(stream) == b""
@@ -448,7 +448,7 @@ async def test_a_client_that_ends_its_half_is_served_no_longer() -> None:
 
 
 async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that sends its headers drop by drop is closed at the header limit, however busy it looks."""
+    """A client that sends its headers byte by byte is closed at the time limit for a request head."""
     monkeypatch.setattr(server, "REQUEST_S", 0.3)
     async with running(hello) as target, await target.connect() as stream, trio.open_nursery() as nursery:
         nursery.start_soon(drip, stream)
@@ -457,7 +457,7 @@ async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_headers_without_end_are_refused() -> None:
-    """A request head beyond the limit gets 431 as a problem document."""
+    """A request head beyond the limit is answered with 431 as a problem document."""
     async with running(hello) as target, await target.connect() as stream:
         await stream.send_all(b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000)
         answer = await read_all(stream)
@@ -476,7 +476,7 @@ async def test_headers_without_end_are_refused() -> None:
     ],
 )
 async def test_what_is_no_http_gets_a_problem_document(head: bytes) -> None:
-    """Malformed requests are answered 400 with a sentence, and the connection is closed."""
+    """Malformed requests are answered with 400 and a sentence, and the connection is closed."""
     async with running(hello) as target, await target.connect() as stream:
         await stream.send_all(head)
         answer = await read_all(stream)
@@ -488,7 +488,7 @@ async def test_what_is_no_http_gets_a_problem_document(head: bytes) -> None:
     "missing", [b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", b"Sec-WebSocket-Version: 13\r\n"]
 )
 async def test_a_bad_handshake_is_answered_and_closed(missing: bytes) -> None:
-    """An upgrade request that lacks something gets 400, and the connection does not stay open."""
+    """An incomplete upgrade request is answered with 400, and the connection does not stay open."""
     async with running(hello) as target, await target.connect() as stream:
         await stream.send_all(UPGRADE.replace(missing, b"") + b"\r\n")
         answer = await read_all(stream)
@@ -497,7 +497,7 @@ async def test_a_bad_handshake_is_answered_and_closed(missing: bytes) -> None:
 
 
 async def test_nobody_gets_the_connection_of_another() -> None:
-    """The state that the app sees is each connection's own."""
+    """Each connection has its own state for the app."""
     seen: list[Any] = []
 
     async def look(scope: Any, receive: Any, send: Any) -> None:
@@ -511,7 +511,7 @@ async def test_nobody_gets_the_connection_of_another() -> None:
 
 
 async def test_http2_cannot_be_asked_for_in_clear_text() -> None:
-    """An upgrade to h2c is served as HTTP/1.1, and the HTTP/2 preface is not a way around the limits."""
+    """A request for an upgrade to h2c is served as HTTP/1.1, and the HTTP/2 preface does not bypass the limits."""
     async with running(hello) as target:
         async with await target.connect() as stream:
             ask = b"Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
@@ -523,7 +523,7 @@ async def test_http2_cannot_be_asked_for_in_clear_text() -> None:
 
 
 async def test_a_body_that_the_app_does_not_read_holds_nobody_up() -> None:
-    """An answer given before a long body has come reaches the client, and the connection ends."""
+    """An answer sent before a long body has arrived reaches the client, and the connection ends."""
     async with running(hello) as target, await target.connect() as stream:
         await stream.send_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
         async with trio.open_nursery() as nursery:
@@ -534,7 +534,7 @@ async def test_a_body_that_the_app_does_not_read_holds_nobody_up() -> None:
 
 
 async def test_connections_beyond_the_limit_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One connection too many gets 503 at once; when another has gone there is room again."""
+    """One connection too many gets 503 at once; when another has gone, there is room again."""
     monkeypatch.setattr(server, "REST_RESERVE", 0)
     async with running(hello, max_sessions=1) as target:
         async with upgraded(target), await target.connect() as stream:
@@ -553,14 +553,14 @@ async def test_two_requests_sent_at_once_are_answered_in_order() -> None:
 
 
 async def test_the_server_does_not_say_what_it_is_made_of() -> None:
-    """No ``server`` header."""
+    """Answers have no ``server`` header."""
     async with running(hello) as target, await target.connect() as stream:
         await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert b"server:" not in (await read_all(stream)).lower()
 
 
 async def test_an_idle_connection_does_not_delay_the_stop() -> None:
-    """A connection that is kept alive with nothing to do is closed at once when the server stops."""
+    """An idle connection that is kept alive is closed at once when the server stops."""
     async with running(hello, grace_s=60) as target, await target.connect() as stream:
         await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await read_until(stream, b"hello")
@@ -569,7 +569,7 @@ async def test_an_idle_connection_does_not_delay_the_stop() -> None:
 
 
 async def test_a_server_that_is_cancelled_ends_at_once() -> None:
-    """Cancelled from outside, with clients of all kinds connected, nothing holds it."""
+    """With clients of all kinds connected, a cancelled server ends at once."""
 
     async def flood(scope: Any, receive: Any, send: Any) -> None:
         while True:
@@ -587,13 +587,13 @@ async def test_a_server_that_is_cancelled_ends_at_once() -> None:
 
 
 def sock_port(sock: socket.socket) -> int:
-    """The port it listens on."""
+    """The port that ``sock`` listens on."""
     port: int = sock.getsockname()[1]
     return port
 
 
 def test_a_taken_port_is_said_in_a_sentence() -> None:
-    """Binding to a port in use names the port and what to do."""
+    """The error for a port in use names the port and says what to do."""
     [sock] = bind("127.0.0.1", 0)
     with sock, pytest.raises(BindError, match=f"Port {sock_port(sock)} on 127.0.0.1 is taken: .*--port"):
         bind("127.0.0.1", sock_port(sock))
@@ -607,7 +607,7 @@ def test_only_this_machine_can_be_served_without_tokens(host: str) -> None:
 
 
 def test_listening_sockets_give_up_on_peers_that_acknowledge_nothing() -> None:
-    """The limit is set on the listening socket, from where accepted ones have it."""
+    """The limit is set on the listening socket, from which accepted sockets inherit it."""
     [sock] = bind("localhost", 0)[:1]
     with sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
@@ -622,7 +622,7 @@ def test_there_are_never_more_connections_than_files() -> None:
 
 
 def test_a_frame_is_what_the_protocol_says_for_every_length() -> None:
-    """The three ways to write a length, at their edges."""
+    """The three encodings of a length are right at their limits."""
     assert text_frame(b"") == b"\x81\x00"
     assert text_frame(b"x" * 125)[:2] == b"\x81\x7d"
     assert text_frame(b"x" * 126)[:4] == b"\x81\x7e\x00\x7e"
@@ -631,5 +631,5 @@ def test_a_frame_is_what_the_protocol_says_for_every_length() -> None:
 
 
 def test_the_libraries_below_are_those_it_was_written_for() -> None:
-    """Everything that is overridden is there to be overridden."""
+    """Everything that the connection layer overrides exists."""
     assert stack_faults() == []

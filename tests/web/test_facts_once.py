@@ -1,4 +1,4 @@
-"""A fact has one place: what is stored and sent, OpenAPI and the web UI's types are made of the same models."""
+"""Each fact has one place: stored and sent data, OpenAPI and the web UI's types are made from the same models."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def raises(frame):
 
 
 def example(model: type, *, full: bool = False) -> Any:
-    """One of these; where ``full`` is not asked for, whatever has a default has it."""
+    """An example of ``model``; unless ``full``, fields with a default have that."""
     (schema,), parts = msgspec.json.schema_components((model,))
     return msgspec.json.decode(msgspec.json.encode(_value(schema, parts, full)), type=model)
 
@@ -61,7 +61,7 @@ def _value(schema: dict[str, Any], parts: dict[str, Any], full: bool) -> Any:
 
 
 def fields_of(model: type) -> Iterator[tuple[str, bool, bool]]:
-    """Each field's name as it is sent, whether it can be null, and whether it can be left out."""
+    """For each field: its name as sent, True if it can be null, True if it can be left out."""
     sent = msgspec.json.decode(encoded(example(model)))
     for field in attrs.fields(model):
         name = field.name.rstrip("_")
@@ -70,7 +70,7 @@ def fields_of(model: type) -> Iterator[tuple[str, bool, bool]]:
 
 
 def encoded(thing: Any) -> bytes:
-    """What clients get of it."""
+    """The JSON that clients get of it."""
     if type(thing) not in TYPES:
         return msgspec.json.encode(thing)
     message = msgspec.json.decode(RealtimeMessage(thing).encode("a-1"), type=dict[str, msgspec.Raw])
@@ -78,7 +78,7 @@ def encoded(thing: Any) -> bytes:
 
 
 def members_of(name: str) -> dict[str, tuple[bool, bool]]:
-    """Of an interface in the UI's types: name → whether it can be null and whether it can be left out."""
+    """For each member of an interface in the UI's types: True if it can be null, True if it can be left out."""
     body = re.search(rf"export interface {name} {{\n(.*?)\n}}", typescript(), re.DOTALL)
     assert body is not None, name
     lines = re.findall(r"^  (\w+)(\??): (.*);$", body[1], re.MULTILINE)
@@ -86,7 +86,7 @@ def members_of(name: str) -> dict[str, tuple[bool, bool]]:
 
 
 def check(name: str, answer: Any) -> None:
-    """Raise unless ``answer`` has this schema, and nothing that is not in it."""
+    """Raise unless ``answer`` has this schema and no other fields."""
     parts = {part: _closed(schema) for part, schema in schemas().items()}
     document = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": parts}}
     Draft202012Validator(document).validate(answer)
@@ -98,7 +98,7 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("model", [*REQUESTS, *STATES, *TYPES], ids=lambda model: model.__name__)
 def test_a_model_its_schema_and_its_type_have_the_same_fields(model: type) -> None:
-    """Every field is in OpenAPI and in the UI's types, with the same name, and null or left out where it can be."""
+    """OpenAPI and the UI's types have each field with the same name, and agree if it can be null or left out."""
     name = SENT_AS.get(model, model.__name__)
     expected = {field: (nullable, optional) for field, nullable, optional in fields_of(model)}
     if model is JobState:
@@ -135,14 +135,14 @@ def test_what_is_stored_comes_back_as_it_was(model: type) -> None:
 
 
 def test_every_option_of_a_request_can_be_asked_for() -> None:
-    """What a JobRequest has, ``POST /v1/jobs`` takes under the same name."""
+    """``POST /v1/jobs`` accepts each field of a JobRequest under the same name."""
     request = JobRequest(source="clip.mp4", plugins=(PluginRequest(name="motion", options={"a": 1}),))
     assert parse_job_request(msgspec.json.decode(msgspec.json.encode(request))) == request
 
 
 @pytest.mark.parametrize("part", [JobResponse, JobSummary])
 def test_a_part_of_a_job_has_the_types_of_the_whole(part: type) -> None:
-    """What a list or the five keys say of a job is what its state says."""
+    """A job in a list, and its five keys, have fields of the same types as its state."""
     of_part, of_whole = get_type_hints(part), get_type_hints(JobState)
     del of_part["frames" if part is JobResponse else "plugins"]
     assert of_part == {name: of_whole[name] for name in of_part}
@@ -161,7 +161,7 @@ def test_every_message_has_its_schema(payload: type, full: bool) -> None:
 
 
 def test_a_picture_has_the_header_that_openapi_knows() -> None:
-    """What stands before the JPEG is a FrameImageHeader."""
+    """The header before the JPEG is a FrameImageHeader."""
     image = FrameImage(job_id="j", frame_id="frame-000003", index=3, width=4, height=3, jpeg=b"\xff")
     data = image.encode()
     header = msgspec.json.decode(data[4 : 4 + int.from_bytes(data[:4])])
@@ -169,7 +169,7 @@ def test_a_picture_has_the_header_that_openapi_knows() -> None:
 
 
 async def test_real_answers_have_their_schemas(server: RunningServer, plugins_dir: Path) -> None:
-    """A job that ran, one of its plugins failing, and what the server says of itself."""
+    """A job with a failing plugin, its messages, and the server's other answers."""
     write_plugin(plugins_dir, "plugins", PLUGINS)
     write_plugin(plugins_dir, "broken", "import there_is_no_such_module")
     check("PluginList", (await post(f"{server.url}/v1/plugins/reload")).json())
@@ -208,12 +208,12 @@ ANSWERS = {
 
 
 def test_the_types_that_the_ui_is_checked_with_are_those_of_the_models() -> None:
-    """Where ``generated.ts`` has been made, it is what would be made now: ``make ui-types`` makes it anew."""
+    """If ``generated.ts`` exists, it is up to date; ``make ui-types`` generates it again."""
     file = Path(kinora.web.__file__).with_name("ui") / "src/api/generated.ts"
     assert not file.exists() or file.read_text() == typescript()
 
 
 def test_a_schema_that_has_no_type_is_an_error() -> None:
-    """Nothing is passed over: a new kind of field shows here, not as a wrong type in the UI."""
+    """No field is skipped: a new kind of field is an error here, not a wrong type in the UI."""
     with pytest.raises(ValueError, match=r"teach kinora\.web\.typescript"):
         type_of({"type": "of tomorrow"})

@@ -1,4 +1,4 @@
-"""What clients see when plugins fail, parts of the server are down, or the clients themselves go away."""
+"""The server towards its clients when plugins fail, parts of it are down, or clients leave."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def started(server: RunningServer, *plugins: str) -> str:
 
 
 async def ended(job: str) -> dict[str, Any]:
-    """Its state at its end."""
+    """Wait for the end of the job and return its state."""
     with trio.fail_after(30):
         while True:
             state: dict[str, Any] = (await get(f"{job}/extended?limit=0", prefer="wait=5")).json()
@@ -51,13 +51,13 @@ async def ended(job: str) -> dict[str, Any]:
 
 
 async def has_frames(job: str) -> None:
-    """Wait until there is a frame to read."""
+    """Wait until the job has a frame."""
     answer = await get(f"{job}?after=-1", prefer="wait=20")
     assert answer.json()["frames"]
 
 
 async def test_a_failing_plugin_is_shown_with_its_last_error(server: RunningServer) -> None:
-    """In the job and in the list of plugins: how often, when, and the traceback."""
+    """The job and the list of plugins show the number of failures, the time of the last and its traceback."""
     job = await started(server, "raises", "quiet")
     state = await ended(job)
     error = state["plugins"]["raises"]["last_error"]
@@ -74,7 +74,7 @@ async def test_a_failing_plugin_is_shown_with_its_last_error(server: RunningServ
 
 
 async def test_what_plugins_print_is_read_as_text(server: RunningServer) -> None:
-    """One plugin's as it is, all of them line by line with their names; an unknown one is named as such."""
+    """The log has one plugin's text unchanged, or all texts with names on each line; an unknown plugin is 404."""
     job = await started(server, "raises", "quiet")
     await ended(job)
     alone = await get(f"{job}/log?plugin=raises")
@@ -88,7 +88,7 @@ async def test_what_plugins_print_is_read_as_text(server: RunningServer) -> None
 
 
 async def test_the_command_line_shows_what_plugins_print(server: RunningServer) -> None:
-    """``kinora show JOB --log`` prints the same, and with --plugin that of one."""
+    """``kinora show JOB --log`` prints the same text, and with --plugin one plugin's."""
     job = await started(server, "raises", "quiet")
     await ended(job)
     command = [sys.executable, "-m", "kinora", "show", job.rpartition("/")[2], "--url", server.url, "--log"]
@@ -100,7 +100,7 @@ async def test_the_command_line_shows_what_plugins_print(server: RunningServer) 
 async def test_with_a_full_disk_new_jobs_get_503_and_running_ones_end_well(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer and ``/v1/ready`` give the reason; reading works; once there is room all is as before."""
+    """The 503 and ``/v1/ready`` give the reason; jobs can be read; once there is room, new jobs are taken again."""
     monkeypatch.setattr(store_module, "RETRY_S", 0.05)
     async with events(f"{server.url}/v1/realtime?types=warning") as stream:
         job = await started(server, "quiet")
@@ -125,7 +125,7 @@ async def test_with_a_full_disk_new_jobs_get_503_and_running_ones_end_well(
 
 
 async def test_without_the_inspector_ready_says_so(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot be made: the job's timings are null, and the server stays ready, with the reason."""
+    """If the inspector fails, the job's timings are null, and the server stays ready and gives the reason."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("fault injected")
@@ -139,7 +139,7 @@ async def test_without_the_inspector_ready_says_so(server: RunningServer, monkey
 
 
 async def test_without_realtime_rest_is_as_before(settings: Settings) -> None:
-    """``/v1/realtime`` is not there; jobs are taken, run and read."""
+    """``/v1/realtime`` is 404; jobs are taken, run and can be read."""
     async with open_server(attrs.evolve(settings, realtime=False)) as server:
         assert (await get(f"{server.url}/v1/realtime")).status == 404
         state = await ended(await started(server, "quiet"))
@@ -147,7 +147,7 @@ async def test_without_realtime_rest_is_as_before(settings: Settings) -> None:
 
 
 async def test_a_client_that_goes_away_cancels_nothing(server: RunningServer) -> None:
-    """Neither one that watches, nor one that waits for news, nor one that asks for something else."""
+    """A job goes on when a client leaves that watches it, waits for news or asks for something else."""
     job = await started(server, "quiet")
     with trio.move_on_after(0.1):
         async with events(f"{server.url}/v1/realtime") as stream:
@@ -162,7 +162,7 @@ async def test_a_client_that_goes_away_cancels_nothing(server: RunningServer) ->
 
 
 async def test_a_cancel_whose_client_goes_away_holds_all_the_same(server: RunningServer) -> None:
-    """The request has been heard: the job ends as cancelled."""
+    """The request has arrived, so the job ends as cancelled."""
     job = await started(server, "quiet")
     await has_frames(job)
     async with exchange(f"{job}/cancel", "POST"):

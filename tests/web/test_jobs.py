@@ -1,4 +1,4 @@
-"""REST over real sockets, with real jobs."""
+"""The REST calls over real sockets, with real jobs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def started(server: RunningServer, job: dict[str, Any] | None = None) -> s
 
 
 async def ended(server: RunningServer, job_id: str) -> dict[str, Any]:
-    """What ``/extended`` says once the job has ended."""
+    """Wait for the end of the job and return its ``/extended``."""
     url = f"{server.url}/v1/jobs/{job_id}/extended?limit=0"
     answer = await get(url)
     while answer.json()["status"] not in {"done", "failed", "cancelled"}:
@@ -55,14 +55,14 @@ async def ended(server: RunningServer, job_id: str) -> dict[str, Any]:
 
 
 async def start_slow(server: RunningServer, plugins_dir: Path) -> str:
-    """The id of a job that takes its time."""
+    """Start a slow job and return its id."""
     await trio.Path(plugins_dir / "slow.py").write_text(SLOW)
     assert (await post(f"{server.url}/v1/plugins/reload")).status == 200
     return await started(server, {"source": "clip.mp4", "plugins": ["slow"]})
 
 
 def is_problem(answer: Answer, status: int, *paths: str) -> bool:
-    """Whether it is that error, as a problem document that names these places."""
+    """Return True if the answer is this error, as a problem document that names these paths."""
     assert answer.status == status, answer
     assert answer.headers["content-type"] == "application/problem+json"
     document = answer.json()
@@ -74,7 +74,7 @@ def is_problem(answer: Answer, status: int, *paths: str) -> bool:
 
 
 async def test_a_job_is_accepted_runs_and_shows_its_frames(server: RunningServer) -> None:
-    """POST gives 202 with a place to look; the job there has five keys and, in the end, every frame in order."""
+    """POST gives 202 with the job's address; the job there has five keys and, at its end, every frame in order."""
     answer = await post(f"{server.url}/v1/jobs", CLIP)
     assert answer.status == 202
     accepted = answer.json()
@@ -92,7 +92,7 @@ async def test_a_job_is_accepted_runs_and_shows_its_frames(server: RunningServer
 
 
 async def test_frames_can_be_cut_and_paged(server: RunningServer) -> None:
-    """``after`` is exclusive, ``limit`` counts, pages follow each other without gap, NDJSON gives all."""
+    """``after`` is exclusive, ``limit`` is the page's size, pages follow without gaps, and NDJSON has all frames."""
     job_id = await started(server)
     await ended(server, job_id)
     url = f"{server.url}/v1/jobs/{job_id}"
@@ -112,7 +112,7 @@ async def test_frames_can_be_cut_and_paged(server: RunningServer) -> None:
 
 
 async def test_a_frame_is_a_picture_on_demand(server: RunningServer) -> None:
-    """A frame comes as JPEG, with and without what was found; one that is not there is 404."""
+    """A frame is sent as JPEG, with or without its results; a missing one is 404."""
     job_id = await started(server)
     await ended(server, job_id)
     url = f"{server.url}/v1/jobs/{job_id}/frames"
@@ -126,7 +126,7 @@ async def test_a_frame_is_a_picture_on_demand(server: RunningServer) -> None:
 
 
 async def test_a_job_is_a_video_with_what_was_found(server: RunningServer, tmp_path: Path) -> None:
-    """All frames come as one MP4 that is whole; a job without frames or source has none, and nothing stays behind."""
+    """All frames are sent as one complete MP4; a job without frames or source has none, and no file is left behind."""
     job_id = await started(server)
     await ended(server, job_id)
     answer = await get(f"{server.url}/v1/jobs/{job_id}/annotated.mp4")
@@ -139,7 +139,7 @@ async def test_a_job_is_a_video_with_what_was_found(server: RunningServer, tmp_p
 
 
 class Video(io.FileIO):
-    """More than the sockets between a server and its client take; it tells when it is closed."""
+    """A file larger than the socket buffers between a server and its client; it tells when it is closed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "w+")
@@ -147,7 +147,7 @@ class Video(io.FileIO):
         self.gone = trio.Event()
 
     def close(self) -> None:
-        """Close it, and tell."""
+        """Close the file and set ``gone``."""
         super().close()
         self.gone.set()
 
@@ -155,7 +155,7 @@ class Video(io.FileIO):
 async def test_a_video_is_closed_when_its_client_leaves(
     server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it has begun to come or has just been made, its file is closed there and then."""
+    """The file is closed at once, if it is already being sent or has only just been made."""
     url = f"{server.url}/v1/jobs/{uuid.uuid4()}/annotated.mp4"
     sent, unsent, asked = Video(tmp_path / "sent"), Video(tmp_path / "unsent"), trio.Event()
 
@@ -180,8 +180,8 @@ async def test_a_video_is_closed_when_its_client_leaves(
     await unsent.gone.wait()
 
 
-async def test_a_picture_is_kept_by_whoever_has_it(server: RunningServer) -> None:
-    """A picture may be kept for long; asked for with its tag it is not made again, unless the job has been deleted."""
+async def test_a_picture_is_kept_by_the_client(server: RunningServer) -> None:
+    """A picture may be cached for long; for its own tag the answer is 304, or 404 if the job has been deleted."""
     job_id = await started(server)
     await ended(server, job_id)
     url = f"{server.url}/v1/jobs/{job_id}/frames/3.jpg"
@@ -196,7 +196,7 @@ async def test_a_picture_is_kept_by_whoever_has_it(server: RunningServer) -> Non
 
 
 async def test_an_answer_is_sent_again_only_if_it_has_changed(server: RunningServer) -> None:
-    """With the ETag of the last answer a client gets 304, and with a strange one the whole answer."""
+    """With the ETag of the last answer a client gets 304, with an unknown one the whole answer."""
     job_id = await started(server)
     await ended(server, job_id)
     for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/extended"):
@@ -207,7 +207,7 @@ async def test_an_answer_is_sent_again_only_if_it_has_changed(server: RunningSer
 
 
 async def test_a_client_can_wait_for_news(server: RunningServer, plugins_dir: Path) -> None:
-    """``Prefer: wait`` holds the answer until it is another than the client's, and not beyond the job's end."""
+    """``Prefer: wait`` delays the answer until it differs from the client's, but not beyond the job's end."""
     job_id = await start_slow(server, plugins_dir)
     url = f"{server.url}/v1/jobs/{job_id}"
     counts = [0]
@@ -226,7 +226,7 @@ async def test_a_client_can_wait_for_news(server: RunningServer, plugins_dir: Pa
 
 
 async def test_a_job_can_be_paused_resumed_cancelled_and_deleted(server: RunningServer, plugins_dir: Path) -> None:
-    """Each says how the job stands then; what cannot be done is a conflict; a deleted job is not there any more."""
+    """Each call returns the job's new status; what cannot be done is a conflict; a deleted job is 404."""
     url = f"{server.url}/v1/jobs/{await start_slow(server, plugins_dir)}"
     await get(url, prefer="wait=60")
     paused = await post(f"{url}/pause")
@@ -245,7 +245,7 @@ async def test_a_job_can_be_paused_resumed_cancelled_and_deleted(server: Running
 
 
 async def test_jobs_are_listed_newest_first_in_pages(server: RunningServer) -> None:
-    """Pages follow each other by cursor; a filter, a limit or a cursor that is none is 422."""
+    """Pages follow each other by cursor; an invalid filter, limit or cursor is 422."""
     made = [await started(server) for _ in range(3)]
     for job_id in made:
         await ended(server, job_id)
@@ -263,7 +263,7 @@ async def test_jobs_are_listed_newest_first_in_pages(server: RunningServer) -> N
 
 
 async def test_a_repeated_post_gives_the_first_job(server: RunningServer) -> None:
-    """With the same ``Idempotency-Key`` there is one job; for another request the key is refused."""
+    """A repeated request with the same ``Idempotency-Key`` makes one job; for another request the key is refused."""
     url = f"{server.url}/v1/jobs"
     first = await post(url, CLIP, idempotency_key="once")
     again = await post(url, CLIP, idempotency_key="once")
@@ -273,7 +273,7 @@ async def test_a_repeated_post_gives_the_first_job(server: RunningServer) -> Non
 
 
 async def test_a_file_can_be_uploaded(server: RunningServer, media: Path) -> None:
-    """The parts come in either order, the job shows the client's name for the file, and delete removes it."""
+    """The parts may come in either order, the job shows the client's name for the file, and delete removes the file."""
     video = (media / "clip.mp4").read_bytes()
     parts = [Part("file", video, "../../my\x01 clip.mp4"), Part("request", b'{"plugins": ["motion"]}')]
     for order in (parts, parts[::-1]):
@@ -289,7 +289,7 @@ GOOD_REQUEST = Part("request", b'{"plugins": ["motion"]}')
 
 
 async def test_a_job_says_whether_its_source_came_with_it(server: RunningServer, media: Path) -> None:
-    """An uploaded file is no source that another job can name, and ``/extended`` tells which is which."""
+    """Another job cannot use an uploaded file as its source, and ``/extended`` tells if a source was uploaded."""
     form = [Part("file", (media / "clip.mp4").read_bytes(), "clip.mp4"), GOOD_REQUEST]
     sent = await upload(f"{server.url}/v1/jobs", form)
     named = await started(server)
@@ -298,7 +298,7 @@ async def test_a_job_says_whether_its_source_came_with_it(server: RunningServer,
 
 
 async def test_messages_call_an_upload_by_its_own_name(server: RunningServer, media: Path) -> None:
-    """Not by that of the file it is kept in; also while the job runs."""
+    """Messages have the client's name for the file and not the stored file's, while the job runs too."""
     whole = make_clip(media / "a.mkv").read_bytes()
     refused = await upload(f"{server.url}/v1/jobs", [Part("file", b"just words", "a.mp4"), GOOD_REQUEST])
     assert "a.mp4 is not a video" in refused.json()["detail"]
@@ -323,14 +323,14 @@ WRONG_FORMS: list[tuple[list[Part], int, list[str]]] = [
 
 
 async def test_a_form_that_is_wrong_is_refused_and_leaves_nothing(server: RunningServer) -> None:
-    """Whatever is wrong with a form is said, and no file stays behind."""
+    """Each fault of a form is named, and no file is left behind."""
     for parts, status, paths in WRONG_FORMS:
         assert is_problem(await upload(f"{server.url}/v1/jobs", parts), status, *paths)
     assert list(server.system.uploads.iterdir()) == []
 
 
 async def test_a_body_that_is_no_form_is_refused_and_leaves_nothing(server: RunningServer) -> None:
-    """A form without boundary, without end, or with rubbish in it is 400."""
+    """A form without a boundary or an end, or with invalid data, is 400."""
     url = f"{server.url}/v1/jobs"
     for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
         for body in (b"", b"rubbish", b"--x\r\n\r\n", b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nabc'):
@@ -340,7 +340,7 @@ async def test_a_body_that_is_no_form_is_refused_and_leaves_nothing(server: Runn
 
 
 async def test_a_file_beyond_the_limit_is_refused_while_it_arrives(settings: Settings) -> None:
-    """Known by its length or only by counting, the client is told 413, and nothing stays behind."""
+    """The answer is 413, by the declared length or by the bytes received, and no file is left behind."""
     async with open_server(attrs.evolve(settings, max_upload_bytes=100_000)) as server:
         form = [Part("request", b"{}"), Part("file", bytes(100_001), "a.mp4")]
         assert is_problem(await upload(f"{server.url}/v1/jobs", form), 413)
@@ -350,7 +350,7 @@ async def test_a_file_beyond_the_limit_is_refused_while_it_arrives(settings: Set
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that vanishes in the middle of a file leaves no file."""
+    """If a client vanishes in the middle of a file, no file is left behind."""
     begun, given_up = trio.Event(), trio.Event()
 
     @asynccontextmanager
@@ -402,7 +402,7 @@ WRONG_BODIES: list[tuple[bytes, int]] = [
 
 
 async def test_a_wrong_request_is_refused_with_what_is_wrong(server: RunningServer) -> None:
-    """No body gives a server error: each gets a problem document, with the places of what is wrong in it."""
+    """No body causes a server error: each is answered with a problem document that names the wrong fields."""
     headers = {"content-type": "application/json"}
     for body, status in WRONG_BODIES:
         answer = await request(f"{server.url}/v1/jobs", "POST", headers=headers, body=body)
@@ -412,7 +412,7 @@ async def test_a_wrong_request_is_refused_with_what_is_wrong(server: RunningServ
 
 
 async def test_no_address_gives_a_server_error(server: RunningServer) -> None:
-    """Whatever stands in the path or the query, the answer is at worst that there is no such thing."""
+    """No path and no query causes a server error."""
     names = ("x", "%ff%fe", "..", "%2e%2e%2f", "a" * 5000, "%F0%9F%92%A9", "-1", "'; drop", "%0d%0aX: y")
     queries = ("", "?after=%ff", "?limit=%00", "?a=b&&&=;", "?after=-99", "?limit=1e5", "?cursor=%ff%00")
     for name in names:
@@ -431,7 +431,7 @@ async def test_no_address_gives_a_server_error(server: RunningServer) -> None:
 
 
 async def test_a_wrong_method_is_told_which_are_right(server: RunningServer) -> None:
-    """405 names the methods that the address takes."""
+    """The 405 names the methods that the address supports."""
     answer = await request(f"{server.url}/v1/plugins", "DELETE")
     assert is_problem(answer, 405)
     assert "GET" in answer.headers["allow"]
@@ -440,7 +440,7 @@ async def test_a_wrong_method_is_told_which_are_right(server: RunningServer) -> 
 
 
 async def test_plugins_are_shown_with_those_that_do_not_work(server: RunningServer, plugins_dir: Path) -> None:
-    """After a reload a broken plugin is in the list with the reason, and alone with the traceback."""
+    """After a reload the list has a broken plugin with the reason, and its own address adds the traceback."""
     await trio.Path(plugins_dir / "bad.py").write_text("raise RuntimeError('out of luck')")
     listed = (await post(f"{server.url}/v1/plugins/reload")).json()["plugins"]
     assert (await get(f"{server.url}/v1/plugins")).json()["plugins"] == listed
@@ -454,7 +454,7 @@ async def test_plugins_are_shown_with_those_that_do_not_work(server: RunningServ
 
 
 async def test_the_server_says_what_it_is_and_how_it_is(server: RunningServer) -> None:
-    """Devices, health, readiness and metrics are there."""
+    """Devices, health, readiness and metrics are served."""
     devices = (await get(f"{server.url}/v1/devices")).json()
     assert devices["default"] in {device["id"] for device in devices["devices"] if device["available"]}
     assert set(devices["devices"][0]) == {"id", "kind", "name", "available", "reason"}
@@ -466,7 +466,7 @@ async def test_the_server_says_what_it_is_and_how_it_is(server: RunningServer) -
 
 
 async def test_the_pages_need_nothing_from_elsewhere(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no web UI was built, each page is whole by itself: its policy allows no script and no other place."""
+    """Without a built web UI, each page is complete by itself: its policy allows neither scripts nor other hosts."""
     monkeypatch.setattr("kinora.web.app.read_bundle", dict)
     async with open_server(settings) as server:
         for path in ("/", "/demo", "/docs"):
@@ -479,7 +479,7 @@ async def test_the_pages_need_nothing_from_elsewhere(settings: Settings, monkeyp
 
 
 async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server: RunningServer) -> None:
-    """Every reference in the OpenAPI document has its end in it, and every route under /v1 is told of."""
+    """Every reference in the OpenAPI document can be resolved in it, and it has every route under /v1."""
     document = (await get(f"{server.url}/openapi.json")).json()
     text = msgspec.json.encode(document).decode()
     references = {part.partition('"')[0] for part in text.split('"#/components/schemas/')[1:]}
@@ -514,7 +514,7 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
 
 
 async def test_the_media_folder_is_listed_and_detections_come_as_rows(server: RunningServer) -> None:
-    """``/v1/media`` names the files that a job can take, and ``text/csv`` gives a head and a row per detection."""
+    """``/v1/media`` lists the files that a job can use, and ``text/csv`` has a header and a row for each detection."""
     listed = (await get(f"{server.url}/v1/media")).json()
     assert "clip.mp4" in {file["name"] for file in listed["files"]}
     job_id = (await post(f"{server.url}/v1/jobs", {"source": "clip.mp4", "plugins": ["motion"]})).json()["job_id"]

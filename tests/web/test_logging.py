@@ -1,4 +1,4 @@
-"""What the server writes into its log."""
+"""The server's log."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.web.test_realtime import close_code, websocket
 
 
 def broken(self: object) -> NoReturn:
-    """A method with a mistake in it."""
+    """A method that raises an unexpected error."""
     raise RuntimeError("fault injected")
 
 
 async def test_a_server_on_other_libraries_says_so_and_serves(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What does not fit the connection layer is a warning at the start, and requests are answered all the same."""
+    """Libraries that do not fit the connection layer cause a warning at the start, and requests are still answered."""
     monkeypatch.setattr(stack, "HYPERCORN", "9.9.9")
     with capture_logs() as lines:
         async with open_server(settings) as server:
@@ -39,7 +39,7 @@ async def test_a_server_on_other_libraries_says_so_and_serves(
 async def test_a_request_that_fails_is_logged_with_its_traceback(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client is told that the server made a mistake, the log which one and where."""
+    """The client is told that the server failed; the log has the error, its traceback and the path."""
     monkeypatch.setattr(System, "ready", broken)
     with capture_logs() as lines:
         async with open_server(settings) as server:
@@ -52,7 +52,7 @@ async def test_a_request_that_fails_is_logged_with_its_traceback(
 
 
 async def test_what_a_session_logs_has_its_id(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a line can be told from those of the other clients; requests have none."""
+    """A session's lines in the log have its id, so that clients can be told apart; lines of requests have none."""
     session_id = str(uuid.uuid4())
     monkeypatch.setattr(ClientSession, "run", broken)
     with capture_logs(processors=[merge_contextvars]) as lines:

@@ -1,4 +1,4 @@
-"""``/metrics`` as Prometheus reads it, from a server that works."""
+"""``/metrics`` of a working server, as Prometheus reads it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.jobs_kit import CLIP_FRAMES, write_plugin
 
 
 async def figures(server: RunningServer) -> dict[str, float]:
-    """Each sample by its name, with its label's value where it has one: ``kinora_actor_up store``."""
+    """Each sample by its name and, if it has a label, the label's value: ``kinora_actor_up store``."""
     answer = await get(f"{server.url}/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     return samples(answer.body)
 
 
 def samples(text: bytes) -> dict[str, float]:
-    """What ``figures`` gives, of what the server has sent."""
+    """The samples in the body of an answer, as ``figures`` returns them."""
     families = text_string_to_metric_families(text.decode())
     found = [sample for family in families for sample in family.samples]
     return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in found}
@@ -41,7 +41,7 @@ async def whole_body(opened: Exchange) -> bytes:
 
 
 async def run_job(server: RunningServer) -> None:
-    """Have a job run to its end, which the realtime stream tells."""
+    """Run a job and wait for its end in the realtime stream."""
     async with events(f"{server.url}/v1/realtime?types=complete") as stream:
         answer = await post(f"{server.url}/v1/jobs", {"source": "clip.mp4", "plugins": ["motion"]})
         assert answer.status == 202
@@ -51,7 +51,7 @@ async def run_job(server: RunningServer) -> None:
 
 
 async def test_figures_of_the_process_are_there(server: RunningServer) -> None:
-    """Memory, open files and garbage collection, under the names that dashboards know."""
+    """Memory, open files and garbage collection have the names that dashboards expect."""
     found = await figures(server)
     assert found["process_resident_memory_bytes"] > 0
     assert found["process_open_fds"] > 0
@@ -59,7 +59,7 @@ async def test_figures_of_the_process_are_there(server: RunningServer) -> None:
 
 
 async def test_the_store_counts_what_it_writes(server: RunningServer) -> None:
-    """Every frame once, in fewer transactions, and at a job's end none waits."""
+    """Each frame is counted once, transactions are fewer, and at a job's end no frame waits."""
     assert (await figures(server))["kinora_store_frames_total"] == 0
     await run_job(server)
     found = await figures(server)
@@ -71,7 +71,7 @@ async def test_the_store_counts_what_it_writes(server: RunningServer) -> None:
 
 
 async def test_workers_are_counted(server: RunningServer) -> None:
-    """Those that run and all that were started: a job has a decoder and a plugin, and both are gone at its end."""
+    """Running and started workers are counted: a job has a decoder and a plugin, and both have gone at its end."""
     before = await figures(server)
     await run_job(server)
     after = await figures(server)
@@ -80,7 +80,7 @@ async def test_workers_are_counted(server: RunningServer) -> None:
 
 
 async def test_jobs_are_counted_by_their_stage(server: RunningServer, plugins_dir: Path) -> None:
-    """A job that runs is in one stage, and one that has ended in none."""
+    """A running job is counted in one stage, an ended one in none."""
     write_plugin(plugins_dir, "slow", "@tool('slow')\ndef slow(frame):\n    time.sleep(0.2)\n    return {}")
     await post(f"{server.url}/v1/plugins/reload")
     async with events(f"{server.url}/v1/realtime?types=frame") as stream:
@@ -97,7 +97,7 @@ async def test_jobs_are_counted_by_their_stage(server: RunningServer, plugins_di
 
 
 async def test_realtime_clients_and_messages_are_counted(server: RunningServer) -> None:
-    """Who is connected, and what is published to them and kept for those who come back."""
+    """Connected clients are counted, as are the messages published and those kept for reconnects."""
     async with events(f"{server.url}/v1/realtime") as stream:
         await anext(stream)
         await anext(stream)
@@ -113,13 +113,13 @@ async def test_realtime_clients_and_messages_are_counted(server: RunningServer) 
 
 
 async def test_without_realtime_there_are_no_realtime_clients(settings: Settings) -> None:
-    """The figure is 0, so that a dashboard need not know how the server was started."""
+    """The number of sessions is 0, so that a dashboard works without knowing the server's settings."""
     async with open_server(attrs.evolve(settings, realtime=False)) as server:
         assert (await figures(server))["kinora_realtime_sessions"] == 0
 
 
 async def test_connections_are_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that are open, and those that were turned away at the limit."""
+    """Open connections are counted, and those refused at the limit."""
     monkeypatch.setattr(server_module, "REST_RESERVE", 1)
     async with open_server(attrs.evolve(settings, max_connections=1)) as server:
         host, _, port = server.url.removeprefix("http://").partition(":")
@@ -134,7 +134,7 @@ async def test_connections_are_counted(settings: Settings, monkeypatch: pytest.M
 
 
 async def test_actors_that_crash_are_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has its own figures: one that was given up is down, and how often it was started again is said."""
+    """Each actor has its own figures: one that was given up is down, and its restarts are counted."""
     given_up = trio.Event()
     crashes = 0
 

@@ -1,4 +1,4 @@
-"""``/v1/realtime`` over real sockets: one path, two transports, the same messages."""
+"""``/v1/realtime`` over real sockets: the same messages over both transports."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ async def websocket(server: RunningServer, query: str = "") -> AsyncIterator[Web
     url = f"{server.url.replace('http', 'ws')}/v1/realtime?{query}"
     async with open_websocket_url(url, max_message_size=2**24) as opened:
         yield opened
-    await opened._stream.aclose()  # which the library leaves open when the server was the first to close
+    await opened._stream.aclose()  # the library leaves it open if the server closes first
 
 
 @asynccontextmanager
 async def other_server(settings: Settings) -> AsyncIterator[RunningServer]:
-    """The same app on a server that knows nothing of our connection layer: Hypercorn as it comes."""
+    """The same app on a server without our connection layer: plain Hypercorn."""
     config = Config()
     config.bind = ["127.0.0.1:0"]
     config.errorlog = logging.getLogger("hypercorn")
@@ -61,19 +61,19 @@ async def other_server(settings: Settings) -> AsyncIterator[RunningServer]:
 
 @pytest.fixture(params=WAYS)
 async def either(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[RunningServer]:
-    """Our server and another one in turn."""
+    """Our server and plain Hypercorn, in turn."""
     async with (open_server if request.param == WAYS[0] else other_server)(settings) as running:
         yield running
 
 
 async def start(server: RunningServer) -> tuple[str, str]:
-    """A job's id, and the id of the last message before it."""
+    """Start a job; return its id and the id of the last message before it."""
     answer = await post(f"{server.url}/v1/jobs", CLIP)
     return answer.json()["job_id"], answer.headers["last-event-id"]
 
 
 async def over_websocket(server: RunningServer, query: str) -> list[dict[str, Any]]:
-    """All messages until ``complete``."""
+    """All messages up to ``complete``."""
     seen: list[dict[str, Any]] = []
     async with websocket(server, query) as opened:
         while not seen or seen[-1]["type"] != "complete":
@@ -82,7 +82,7 @@ async def over_websocket(server: RunningServer, query: str) -> list[dict[str, An
 
 
 async def over_events(server: RunningServer, query: str, **headers: str) -> list[dict[str, Any]]:
-    """All messages until ``complete``, with each event's id checked."""
+    """All messages up to ``complete``; each event's id is checked."""
     seen: list[dict[str, Any]] = []
     async with events(f"{server.url}/v1/realtime?{query}", **headers) as stream:
         async for event in stream:
@@ -95,12 +95,12 @@ async def over_events(server: RunningServer, query: str, **headers: str) -> list
 
 
 def told(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages that are about a job: the others are a client's own."""
+    """The messages about jobs, without those for a single client."""
     return [message for message in messages if message["type"] != "metadata"]
 
 
 async def test_both_transports_tell_the_same_in_the_same_order(either: RunningServer) -> None:
-    """From the id that POST gave on, WebSocket and event stream bring every message of the job, equal and in order."""
+    """After the id from POST, WebSocket and event stream bring the same messages: all of the job's, in order."""
     job_id, last_event_id = await start(either)
     query = f"job_id={job_id}&last_event_id={last_event_id}"
     heard = [await over_websocket(either, query), await over_events(either, query)]
@@ -116,7 +116,7 @@ async def test_both_transports_tell_the_same_in_the_same_order(either: RunningSe
 
 
 async def test_a_job_is_watched_as_it_runs(either: RunningServer) -> None:
-    """Who is connected before the job starts sees all of it live."""
+    """A client that is connected before the job starts gets all its messages live."""
     seen: list[str] = []
     async with websocket(either) as opened:
         while "metadata" not in seen:
@@ -128,7 +128,7 @@ async def test_a_job_is_watched_as_it_runs(either: RunningServer) -> None:
 
 
 async def test_a_plain_get_is_an_event_stream(server: RunningServer) -> None:
-    """Without any ``Accept`` a GET is answered with an event stream that begins with the time to reconnect after."""
+    """A GET without ``Accept`` is answered with an event stream, which begins with the time before a reconnect."""
     async with events(f"{server.url}/v1/realtime") as stream:
         assert (await anext(stream)).fields == {"retry": "1000"}
     head = await request(f"{server.url}/v1/realtime", "HEAD")
@@ -136,7 +136,7 @@ async def test_a_plain_get_is_an_event_stream(server: RunningServer) -> None:
 
 
 async def test_an_event_stream_is_never_silent(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When there is nothing to say for a while, a comment says so."""
+    """After a while without messages a comment is sent."""
     monkeypatch.setattr(realtime, "COMMENT_S", 0.05)
     async with events(f"{server.url}/v1/realtime?types=complete") as stream:
         while (await anext(stream)).fields != {"": ""}:
@@ -144,7 +144,7 @@ async def test_an_event_stream_is_never_silent(server: RunningServer, monkeypatc
 
 
 async def test_what_is_asked_for_wrongly_is_refused_at_the_door(server: RunningServer) -> None:
-    """Filters that are none are 422 on both transports, with the place of what is wrong."""
+    """Invalid filters are 422 on both transports, with the parameter's name."""
     url = f"{server.url}/v1/realtime"
     for query, path in (("types=nope", "types"), ("max_fps=0", "max_fps"), ("images=many", "images")):
         for headers in ({}, UPGRADE):
@@ -159,7 +159,7 @@ async def test_what_is_asked_for_wrongly_is_refused_at_the_door(server: RunningS
 
 
 async def close_code(opened: WebSocketConnection) -> int:
-    """The code the server closes with, whatever it says before."""
+    """The server's close code; earlier messages are ignored."""
     with suppress(ConnectionClosed):
         while True:
             await opened.get_message()
@@ -168,7 +168,7 @@ async def close_code(opened: WebSocketConnection) -> int:
 
 
 async def test_close_codes_say_why(server: RunningServer) -> None:
-    """A bad session id is 4000, a second socket of the same id closes the first with 4002, a long message is 1009."""
+    """A bad session id is 4000, a second socket with the same id closes the first with 4002, a long message is 1009."""
     async with websocket(server, "session_id=me") as opened:
         assert await close_code(opened) == 4000
     session_id = uuid.uuid4()
@@ -182,7 +182,7 @@ async def test_close_codes_say_why(server: RunningServer) -> None:
 
 
 async def test_a_full_server_says_so(settings: Settings) -> None:
-    """Beyond the limit a WebSocket is closed with 4001 and an event stream is 503, and REST goes on."""
+    """Beyond the limit a WebSocket is closed with 4001 and an event stream is 503; REST goes on."""
     async with open_server(attrs.evolve(settings, max_connections=1)) as server, websocket(server) as first:
         await first.get_message()
         async with websocket(server) as second:
@@ -192,7 +192,7 @@ async def test_a_full_server_says_so(settings: Settings) -> None:
 
 
 async def test_rubbish_is_answered_and_the_connection_stays(either: RunningServer) -> None:
-    """Each message that cannot be understood gets one error message, and a ping its pong after that."""
+    """Each invalid message is answered with one error message, and a ping after that with its pong."""
     async with websocket(either, "types=complete") as opened:
         for rubbish in ("{", "[]", b"\xff", b"", "", '{"type": 1}', '{"type": "nope"}', "[" * 10_000):
             await opened.send_message(rubbish)
@@ -204,7 +204,7 @@ async def test_rubbish_is_answered_and_the_connection_stays(either: RunningServe
 
 
 async def test_both_ways_close_and_take_over_alike(either: RunningServer) -> None:
-    """A bad session id is 4000, a second socket of one id closes the first with 4002, a polite close is answered."""
+    """A bad session id is 4000, a second socket with the same id closes the first with 4002, a close is answered."""
     async with websocket(either, "session_id=me") as opened:
         assert await close_code(opened) == 4000
     session_id = uuid.uuid4()
@@ -218,7 +218,7 @@ async def test_both_ways_close_and_take_over_alike(either: RunningServer) -> Non
 
 
 async def test_a_session_may_go_on_over_the_other_transport(either: RunningServer) -> None:
-    """The newer of two connections of one session stays, whichever way each came; of the older one nothing is left."""
+    """The newer of a session's two connections stays, over either transport; nothing is left of the older one."""
     query = f"session_id={uuid.uuid4()}"
     manager = either.system.connections
     assert manager is not None
@@ -235,7 +235,7 @@ async def test_a_session_may_go_on_over_the_other_transport(either: RunningServe
 
 
 async def test_a_message_of_any_size_is_one_message(either: RunningServer) -> None:
-    """Beyond every buffer on the way, with small ones before and behind, each message comes whole and once."""
+    """Messages larger than every buffer, with small ones before and after, arrive complete and once."""
     assert either.system.connections is not None
     manager = either.system.connections
     sizes = [10, 70_000, 10, 3 * 2**20, 10]
@@ -253,7 +253,7 @@ async def test_a_message_of_any_size_is_one_message(either: RunningServer) -> No
 
 
 async def until_told(opened: WebSocketConnection, kind: str) -> None:
-    """Read until a message of this type comes; a pong is asked for."""
+    """Read until a message of this type comes; for a pong, send a ping first."""
     if kind == "pong":
         await opened.send_message('{"type": "ping"}')
     while json.loads(await opened.get_message())["type"] != kind:
@@ -261,13 +261,13 @@ async def until_told(opened: WebSocketConnection, kind: str) -> None:
 
 
 def take_apart(message: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and JPEG of a binary message."""
+    """The header and the JPEG of a binary message."""
     length = int.from_bytes(message[:4])
     return json.loads(message[4 : 4 + length]), message[4 + length :]
 
 
 async def test_pictures_come_as_binary_messages(either: RunningServer) -> None:
-    """Each is the JPEG of a frame that says so, as its address gives it, the same for all who asked for pictures."""
+    """Each is the JPEG at the frame's address, for a frame marked as pictured, and the same for all clients."""
     assert either.system.connections is not None
     pictures: dict[str, list[bytes]] = {"a": [], "b": [], "c": []}
     told: dict[str, list[dict[str, Any]]] = {"a": [], "b": [], "c": []}
@@ -306,7 +306,7 @@ async def test_pictures_come_as_binary_messages(either: RunningServer) -> None:
 
 
 async def test_a_frame_can_be_fetched_when_it_is_told_of(server: RunningServer, plugins_dir: Path) -> None:
-    """The address in a frame message works at once, though a slower plugin has not seen that frame yet."""
+    """The address in a frame message works at once, even if a slower plugin has not seen that frame yet."""
     write_plugin(plugins_dir, "slow", "@tool('slow')\ndef slow(frame):\n    time.sleep(0.2)\n    return {}\n")
     await server.system.plugins.reload()
     async with websocket(server, "types=frame") as opened:
@@ -324,7 +324,7 @@ async def test_a_frame_can_be_fetched_when_it_is_told_of(server: RunningServer, 
 async def hold_websocket(
     server: RunningServer, codes: list[int], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Watch until closed."""
+    """Read from a WebSocket until it is closed."""
     async with websocket(server) as opened:
         task_status.started()
         codes.append(await close_code(opened))
@@ -333,7 +333,7 @@ async def hold_websocket(
 async def hold_events(
     server: RunningServer, ended: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Watch until the stream ends."""
+    """Read from an event stream until it ends."""
     async with events(f"{server.url}/v1/realtime") as stream:
         task_status.started()
         async for _ in stream:
@@ -342,12 +342,12 @@ async def hold_events(
 
 
 async def test_clients_are_told_when_the_server_goes(settings: Settings) -> None:
-    """At the stop a WebSocket gets 1001 and an event stream ends whole, both at once."""
+    """At the stop a WebSocket gets 1001 and an event stream ends properly, both at once."""
     codes: list[int] = []
     ended = trio.Event()
     async with trio.open_nursery() as nursery:
         async with open_server(attrs.evolve(settings, shutdown_grace_s=60)) as server:
-            await nursery.start(hold_websocket, server, codes)  # noqa: ASYNC111 - it is to outlive the server
+            await nursery.start(hold_websocket, server, codes)  # noqa: ASYNC111 - it outlives the server
             await nursery.start(hold_events, server, ended)  # noqa: ASYNC111
             started = trio.current_time()
         assert trio.current_time() - started < 30
@@ -356,7 +356,7 @@ async def test_clients_are_told_when_the_server_goes(settings: Settings) -> None
 
 
 async def test_without_a_realtime_side_the_path_is_not_there(settings: Settings) -> None:
-    """Both transports get 404, and jobs run as ever."""
+    """Both transports get 404, and jobs run as usual."""
     async with open_server(attrs.evolve(settings, realtime=False)) as server:
         for headers in ({}, UPGRADE):
             assert (await request(f"{server.url}/v1/realtime", headers=headers)).status == 404
@@ -370,7 +370,7 @@ async def test_without_a_realtime_side_the_path_is_not_there(settings: Settings)
 
 
 async def test_a_stalled_watcher_does_not_hold_up_the_job(server: RunningServer) -> None:
-    """With a client that reads nothing, a job ends and another client sees all of it."""
+    """With a client that reads nothing, a job ends and another client gets all its messages."""
     port = int(server.url.rpartition(":")[2])
     head = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
     async with await trio.open_tcp_stream("127.0.0.1", port) as stalled:
@@ -381,7 +381,7 @@ async def test_a_stalled_watcher_does_not_hold_up_the_job(server: RunningServer)
 
 
 def test_the_same_batch_is_encoded_once() -> None:
-    """Clients that are given the same batch share its bytes; an equal one is another batch."""
+    """Clients with the same batch share its bytes; an equal batch is encoded anew."""
     made: list[bytes] = []
 
     def encode(message: bytes) -> bytes:
@@ -397,6 +397,6 @@ def test_the_same_batch_is_encoded_once() -> None:
 
 
 def test_an_event_block_has_the_id_and_one_line_of_data() -> None:
-    """Whatever stands in a message, its block has two lines and ends with an empty one."""
+    """With any text in the message, its block has two lines and an empty one after them."""
     message = msgspec.json.encode({"type": "frame", "payload": {"id": "not this\n\n"}, "id": "e-7"})
     assert event_block(message) == b"id: e-7\ndata: " + message + b"\n\n"

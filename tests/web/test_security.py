@@ -1,4 +1,4 @@
-"""Who is let in: pages of other sites are not, in any of the ways in which a browser can be made to ask."""
+"""The guard: it refuses pages of other sites, in every way in which they can make a browser send a request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def scope(path: str = "/v1/jobs", method: str = "GET", **headers: str) -> dict[s
 
 
 def status_of(asked: dict[str, Any], *allowed: str) -> int | None:
-    """The status it is refused with."""
+    """The status of the refusal; None if the request passes."""
     problem = refusal(asked, frozenset(allowed))
     return None if problem is None else problem.status
 
@@ -37,7 +37,7 @@ def status_of(asked: dict[str, Any], *allowed: str) -> int | None:
     "host", ["localhost", OWN, "LOCALHOST:1", "127.0.0.1:8000", "127.9.9.9", "[::1]", "[::1]:8000"]
 )
 def test_the_names_of_this_machine_are_its_own(host: str) -> None:
-    """Every way to write loopback is taken, with any port or none."""
+    """Every way to write loopback is accepted, with any port or none."""
     assert status_of(scope(host=host)) is None
 
 
@@ -47,19 +47,19 @@ def test_the_names_of_this_machine_are_its_own(host: str) -> None:
      "[::2]", "localhost@evil.example", "localhost:8000:9", "127.1", "2130706433", "localhost, evil.example"],
 )  # fmt: skip
 def test_another_name_is_foreign(host: str) -> None:
-    """A name that only resolves to this machine is refused: that is how DNS rebinding looks."""
+    """A name that only resolves to this machine is refused, as it may be DNS rebinding."""
     assert status_of(scope(host=host)) == 403
 
 
 def test_a_second_host_cannot_hide_behind_the_first() -> None:
-    """Two ``Host`` headers are refused, whichever comes first."""
+    """Two ``Host`` headers are refused, in either order."""
     asked = scope()
     asked["headers"].append((b"host", b"evil.example"))
     assert status_of(asked) == 403
 
 
 def test_an_allowed_name_is_taken() -> None:
-    """A name that the operator allows is taken, another is not."""
+    """A name that the operator allows is accepted, another is not."""
     assert status_of(scope(host="kinora.example:443"), "kinora.example") is None
     assert status_of(scope(host="other.example"), "kinora.example") == 403
 
@@ -77,12 +77,12 @@ def test_an_allowed_name_is_taken() -> None:
     ],
 )
 def test_a_foreign_origin_is_refused(origin: str) -> None:
-    """Only the server's own pages may ask; ``null``, another port and another name for this machine are foreign."""
+    """Only the server's own pages may send requests; ``null``, another port and another loopback name are foreign."""
     assert status_of(scope(origin=origin)) == 403
 
 
 def test_the_own_origin_is_taken_and_none_too() -> None:
-    """The server's own page is let in, behind a TLS proxy too, and so is what is no browser."""
+    """The server's own page passes, behind a TLS proxy too, and so do clients that are not browsers."""
     assert status_of(scope()) is None
     assert status_of(scope(origin=f"http://{OWN}")) is None
     assert status_of(scope(origin=f"https://{OWN}")) is None
@@ -90,14 +90,14 @@ def test_the_own_origin_is_taken_and_none_too() -> None:
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "nonsense"])
 def test_a_foreign_site_is_refused(site: str) -> None:
-    """What the browser says comes from elsewhere is refused, another port of this machine (same-site) too."""
+    """A request that the browser marks as another site's is refused, as is another port of this machine (same-site)."""
     assert status_of(scope(sec_fetch_site=site)) == 403
     assert status_of(scope(sec_fetch_site="same-origin")) is None
     assert status_of(scope(sec_fetch_site="none")) is None
 
 
 def test_a_link_may_open_the_start_page_and_nothing_else() -> None:
-    """A link on another site opens the page; it cannot be framed, fetched or used for anything behind it."""
+    """A link on another site may open the page; that site can neither frame nor fetch it, nor reach the API."""
     link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
     assert status_of(scope("/", **link)) is None
     assert status_of(scope("/v1/jobs", **link)) == 403
@@ -109,20 +109,20 @@ def test_a_link_may_open_the_start_page_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp", "json"])
 def test_a_writing_call_takes_only_what_a_page_cannot_send_unasked(kind: str) -> None:
-    """Bodies that a foreign page may send without preflight are 415."""
+    """Bodies that a foreign page can send without a preflight request are 415."""
     assert status_of(scope(method="POST", content_type=kind, content_length="5")) == 415
     assert status_of(scope(method="POST", content_type=kind, transfer_encoding="chunked")) == 415
 
 
 def test_a_writing_call_without_a_body_needs_no_type() -> None:
-    """Cancel and the like need no body, and JSON may say its charset."""
+    """Calls such as cancel need no body, and JSON may give its charset."""
     assert status_of(scope(method="POST")) is None
     assert status_of(scope(method="POST", content_length="0")) is None
     assert status_of(scope(method="POST", content_type="Application/JSON; charset=utf-8", content_length="2")) is None
 
 
 async def test_refusals_are_problem_documents_on_every_way_in(server: RunningServer) -> None:
-    """HTTP, event streams and WebSocket upgrades of foreign pages are refused with 403, before anything is done."""
+    """HTTP, event streams and WebSocket upgrades of foreign pages are refused with 403 before anything is done."""
     for headers in ({"host": "evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
         for path in ("/v1/jobs", "/v1/realtime", "/", "/openapi.json"):
             answer = await request(server.url + path, headers=headers)
@@ -135,7 +135,7 @@ async def test_refusals_are_problem_documents_on_every_way_in(server: RunningSer
 
 
 async def test_a_foreign_form_cannot_cancel(server: RunningServer) -> None:
-    """What a form on another page would send is refused, and a media type that is none of ours is 415."""
+    """A form on another site's page is refused, and an unknown media type is 415."""
     url = f"{server.url}/v1/jobs/some-job/cancel"
     assert (await post(url, origin="http://evil.example")).status == 403
     plain = await request(url, "POST", headers={"content-type": "text/plain"}, body=b"{}")
@@ -144,7 +144,7 @@ async def test_a_foreign_form_cannot_cancel(server: RunningServer) -> None:
 
 
 async def test_a_refused_client_is_not_left_waiting_for_its_body(server: RunningServer) -> None:
-    """A refusal comes while the body is still on its way."""
+    """A refusal is sent while the body is still arriving."""
     port = int(server.url.rpartition(":")[2])
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
         await stream.send_all(
@@ -154,7 +154,7 @@ async def test_a_refused_client_is_not_left_waiting_for_its_body(server: Running
 
 
 async def test_the_target_must_be_a_path(server: RunningServer) -> None:
-    """Targets that are no path are 400, not a way past the rules and no server error."""
+    """Targets that are not paths are 400: they neither pass the guard nor cause a server error."""
     port = int(server.url.rpartition(":")[2])
     for target in (b"?x", b"*", b"http://[", b"http://localhost/v1/health", b"x", b"/%00"):
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
@@ -163,7 +163,7 @@ async def test_the_target_must_be_a_path(server: RunningServer) -> None:
 
 
 async def test_answers_tell_browsers_to_keep_them_to_themselves(server: RunningServer) -> None:
-    """Every answer is protected against sniffing, framing and embedding."""
+    """Every answer has the headers against sniffing, framing and embedding."""
     for path in ("/", "/v1/jobs", "/nothing"):
         headers = (await get(server.url + path)).headers
         assert headers["x-content-type-options"] == "nosniff"
