@@ -8,14 +8,14 @@ import socket
 import trio
 
 HIGH_WATER = 256 * 1024
-"""Waiting bytes from which on :meth:`ByteQueue.wait_for_room` makes a writer wait."""
+"""The number of waiting bytes at which :meth:`ByteQueue.wait_for_room` makes a writer wait."""
 STALL_S = 60.0
 """A client that takes no byte for this long is cut off."""
 _CHUNK = 256 * 1024
 
 
 class ByteQueue:
-    """The one way for bytes to a client, so that they stay in order.
+    """All bytes to one client go through here, and so stay in order.
 
     ``put`` writes at once if nothing waits. Otherwise it appends, and a flusher task writes when the socket has room.
     There is no lock and no shield: cancelling ``nursery`` ends the flusher at once.

@@ -190,4 +190,4 @@ class Readiness(msgspec.Struct, kw_only=True):
 
     ready: bool
     reasons: list[str]
-    """The parts of the server that do not work as they should, a sentence each."""
+    """Faults of parts that jobs can do without, such as live messages, a sentence each."""

@@ -122,7 +122,7 @@ async def _log(system: System, job_id: str, plugin: str | None) -> str:
     if plugin is None:
         return "".join(f"{name}: {line}\n" for name, text in logs.items() for line in text.splitlines())
     if plugin not in logs:
-        raise NotFound(f"There is no such plugin in this job; there are {', '.join(logs)}.")
+        raise NotFound(f"This job has no such plugin: use one of {', '.join(logs)}.")
     return logs[plugin]
 
 

@@ -106,7 +106,7 @@ def _of_realtime(manager: ConnectionManager | None) -> Iterable[Metric]:
     yield _gauge("kinora_realtime_sessions", "Connected realtime clients.", figures.connections)
     yield _gauge("kinora_realtime_sessions_max", "The most realtime clients that can connect.", figures.max_connections)
     yield _gauge("kinora_realtime_subscribers", "Realtime clients that get new messages.", sent.subscribers)
-    yield _counter("kinora_realtime_messages", "Messages published, whatever the number of clients.", sent.published)
+    yield _counter("kinora_realtime_messages", "Messages published, each counted once for all clients.", sent.published)
     yield _gauge("kinora_realtime_log_messages", "Messages kept for clients that reconnect.", sent.log_messages)
     yield _gauge("kinora_realtime_log_bytes", "Bytes of the messages kept for clients that reconnect.", sent.log_bytes)
     yield from _of_sessions(manager)

@@ -19,7 +19,7 @@ _DESCRIPTIONS = {
     "cursor": "The next_cursor of the previous page.",
     "Idempotency-Key": "A key of your choice: repeating the call with it returns the same job instead of a new one.",
     "If-None-Match": "The ETag of the answer that you have: the answer is 304 if it has not changed.",
-    "images": "url or none; only over a WebSocket also binary, which sends the pictures themselves.",
+    "images": "url or none: no pictures, only their addresses. Over a WebSocket also binary: the pictures themselves.",
     "index": "The frame's index in the source, from 0.",
     "job_id": "The job's id.",
     "last_event_id": "The id of the last message that you received: messages since then are sent first.",
@@ -95,7 +95,7 @@ _CALLS = (
     _Call(
         "post",
         "/v1/jobs",
-        "Start a job on a source of the server or an uploaded file",
+        "Start a job on a source that the server can read, or on an uploaded file",
         {202: "JobResponse"},
         ("Idempotency-Key",),
         errors=(400, 409, 413, 415, 422, 429, 503),
@@ -141,8 +141,8 @@ _CALLS = (
     _Call(
         "get",
         _ONE_JOB + "/frames",
-        "Get a page of frames; or all of them with Accept: application/x-ndjson (a frame a line) or text/csv "
-        "(a detection a row)",
+        "Get a page of frames; or all of them with Accept: application/x-ndjson (one frame per line) or text/csv "
+        "(one detection per row)",
         {200: "FramePage"},
         ("after", "limit"),
         errors=(404, 422),

@@ -13,18 +13,18 @@ export default defineConfig(
   jsxA11y.flatConfigs.strict,
   {
     rules: {
-      // Numbers in text are what this page is made of.
+      // Many texts of this page contain numbers.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true }],
-      // Taking a key away is how an object without it is made.
+      // The key is taken out to make an object without it.
       "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
-      // A canvas that is drawn on only is a picture.
+      // A canvas that is only drawn on is a picture.
       "jsx-a11y/no-interactive-element-to-noninteractive-role": ["error", { canvas: ["img"] }],
-      // Dropping on something is a way beside others, which the keyboard has too.
+      // Dropping a file is an extra way; the keyboard has another.
       "jsx-a11y/no-noninteractive-element-interactions": ["error", { handlers: ["onClick", "onKeyDown", "onKeyUp", "onMouseDown"] }],
     },
   },
   { files: ["eslint.config.js"], extends: [tseslint.configs.disableTypeChecked] },
-  // It has no types of its own.
+  // This file is plain JavaScript, outside the TypeScript project.
   { files: ["eslint.config.js"], languageOptions: { parserOptions: { projectService: false } } },
 );

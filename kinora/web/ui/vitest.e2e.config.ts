@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// Each file starts a server and a browser of its own; the machine may be small, so one file at a time.
+// Each file starts its own server and browser; the machine may be small, so run one file at a time.
 export default defineConfig({
   test: {
     environment: "node",

@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["e2e/measure.ts"],
     testTimeout: 1_800_000,
     hookTimeout: 300_000,
-    // The tables are what it is run for.
+    // The printed tables are the result.
     disableConsoleIntercept: true,
   },
 });
