@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -52,6 +53,7 @@ class Connection(TCPServer):
         super().__init__(app, config, context, {**state, "connection": self}, cast("Any", stream))
         self.last_heard = trio.current_time()
         self._reading = trio.CancelScope()
+        self._idling = trio.CancelScope()
         self._closing = False
 
     async def wait_going_away(self) -> None:
@@ -80,21 +82,21 @@ class Connection(TCPServer):
         server = parse_socket_addr(socket.family, socket.getsockname())
         async with AppTasks() as self._task_group:
             self.protocol = cast("Any", Protocol(self, self._task_group, client, server))
-            await self.idle_task.restart(self._task_group, self._idle_timeout)
-            await self._read_data()
-            await self.idle_task.stop()
+            self._set_idle(True)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._close_when_idle)
+                await self._read_data()
+                nursery.cancel_scope.cancel()
 
     async def protocol_send(self, event: Event) -> None:
-        """Carry out an event of the protocol. A checkpoint; waits while too many bytes wait for the client."""
+        """Carry out an event of the protocol; with bytes, wait while too many of them wait for the client."""
         if isinstance(event, RawData):
             self.outgoing.put(event.data)
             await self.outgoing.wait_for_room()
         elif isinstance(event, Closed):
             await self._close()
-        elif isinstance(event, Updated) and event.idle:
-            await self.idle_task.restart(self._task_group, self._idle_timeout)
         elif isinstance(event, Updated):
-            await self.idle_task.stop()
+            self._set_idle(event.idle)
 
     async def _read_data(self) -> None:
         with self._reading, suppress(trio.BrokenResourceError):
@@ -111,10 +113,19 @@ class Connection(TCPServer):
             self._reading.deadline = trio.current_time() + LINGER_S
         await self.protocol.handle(Closed())
 
-    async def _idle_timeout(self) -> None:
+    def _set_idle(self, idle: bool) -> None:
+        """Note if the connection waits for a request.
+
+        Sets a deadline and waits for nothing: the caller may be the task of a request that has just been cancelled.
+        """
+        self._idling.deadline = trio.current_time() + self.config.keep_alive_timeout if idle else math.inf
+
+    async def _close_when_idle(self) -> None:
         """Close the connection if no whole request head comes in time, or if the server stops while no request runs."""
-        with trio.move_on_after(self.config.keep_alive_timeout):
+        with self._idling:
             await self.context.terminated.wait()
+            if self._idling.deadline == math.inf:
+                return  # the protocol closes the connection after the answer
         self._closing = True
         self.outgoing.finish()
         self._reading.cancel()
