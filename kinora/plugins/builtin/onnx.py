@@ -18,11 +18,13 @@ from kinora.plugins.detections import Detection
 require_extra("onnx", "onnxruntime")
 
 COLOURS = 3
+MAX_PATH = 4096  # characters, as of a path on Linux
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _SCHEMA = options_schema(
     model={
         "type": "string",
         "minLength": 1,
+        "maxLength": MAX_PATH,
         "description": "The model's file, a path below the server's models folder (setting models_dir).",
     },
     labels=names("Names of the classes, in the model's order. By default those that the model carries."),

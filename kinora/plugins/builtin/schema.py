@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+MAX_NAMES = 2_000
+"""The most names in a list: more than the classes of any public detection model."""
+MAX_NAME = 200
+"""The most characters of a name."""
+
 
 def options_schema(**options: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of an object with these options and no others."""
@@ -36,8 +41,9 @@ def names(description: str) -> dict[str, Any]:
     """A list of names, empty by default."""
     return {
         "type": "array",
-        "items": {"type": "string"},
-        "uniqueItems": True,
+        "maxItems": MAX_NAMES,
+        "items": {"type": "string", "maxLength": MAX_NAME},
+        "uniqueItems": True,  # the last: its check compares all pairs of items that are not text
         "default": [],
         "description": description,
     }
