@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import attrs
 
+from kinora.plugins.option_errors import MAX_ERRORS
+
 
 @attrs.frozen
 class FieldError:
@@ -21,12 +23,19 @@ class KinoraError(Exception):
 
 
 class InvalidRequest(KinoraError):
-    """The input is wrong; sending the same again fails again."""
+    """The input is wrong; sending the same again fails again.
 
-    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
-        super().__init__(detail, tuple(errors))
+    At most ``MAX_ERRORS`` errors are kept, and ``detail`` says so if there are more. ``total`` is their number if it is
+    more than that of ``errors``.
+    """
+
+    def __init__(self, detail: str, errors: Sequence[FieldError] = (), total: int = 0) -> None:
+        listed, total = tuple(errors[:MAX_ERRORS]), max(total, len(errors))
+        if total > len(listed):
+            detail += f" Only {len(listed)} of at least {total:,} errors are listed."
+        super().__init__(detail, listed)
         self.detail = detail
-        self.errors = tuple(errors)
+        self.errors = listed
 
     def __str__(self) -> str:
         """Return the sentence, then each error with its place."""

@@ -14,6 +14,7 @@ from kinora.actors.inspector import InspectorService
 from kinora.actors.job import Job
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin
+from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
 from kinora.actors.pipeline import Pipeline, PipelineSpec
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
 from kinora.actors.plugin_records import PluginRecords
@@ -23,7 +24,7 @@ from kinora.actors.store import Store
 from kinora.actors.tool_runner import StageSpec, ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.plugins.devices import CPU, Device, resolve
-from kinora.plugins.options import OptionsError, check_options
+from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.runtime.machine import cores, threads_per_worker
 from kinora.runtime.workers import MB, ForkServer
@@ -65,6 +66,7 @@ class JobFactory:
         self._device_health = device_health
         self._records = records
         self._fork_server = fork_server
+        self._options_checker = OptionsChecker(fork_server)
         self._inspectors = inspectors
         self._store = store
         self._audience = audience
@@ -76,8 +78,9 @@ class JobFactory:
             InvalidRequest: plugins, options or the source's name are wrong; each wrong plugin and option is named.
             UnsupportedSource: the source is neither a video nor an image.
             TooLarge: its pictures exceed the limit.
+            QueueFull: the options of too many requests are being checked.
         """
-        plugins = self._find_plugins(request)
+        plugins = await self._find_plugins(request)
         location = str(upload) if upload is not None else await self._sources.locate(request.source)
         info = await self._sources.examine(location, request.source)
         device = resolve(request.device_requested, [plugin.metadata.devices for plugin in plugins], self._devices())
@@ -154,31 +157,38 @@ class JobFactory:
         )
         return PipelineSpec(job_id=spec.job_id, source=source, device=plan.device, ring_bytes=self._limits.ring_bytes)
 
-    def _find_plugins(self, request: JobRequest) -> tuple[PlannedPlugin, ...]:
+    async def _find_plugins(self, request: JobRequest) -> tuple[PlannedPlugin, ...]:
         found: list[PlannedPlugin] = []
         errors: list[FieldError] = []
-        for number, wanted in enumerate(request.plugins):
-            entry = self._registry.get(wanted.name)
-            if entry is None or entry.metadata is None:
-                errors.append(FieldError(f"plugins[{number}]", self._why_not(wanted.name, entry)))
-                continue
-            try:
-                options = check_options(entry.metadata, wanted.options)
-            except OptionsError as error:
+        uncounted = 0
+        async with self._options_checker.open() as check:
+            for number, wanted in enumerate(request.plugins):
+                entry = self._registry.get(wanted.name)
+                if entry is None or entry.metadata is None:
+                    errors.append(FieldError(f"plugins[{number}]", self._why_not(wanted.name, entry)))
+                    continue
                 place = f"plugins[{number}].options"
-                errors += [
-                    FieldError(place + (path if path.startswith("[") or not path else f".{path}"), text)
-                    for path, text in error.errors
-                ]
-            else:
-                found.append(
-                    PlannedPlugin(name=entry.name, origin=entry.origin, metadata=entry.metadata, options=options)
-                )
+                try:
+                    options = await check.filled(entry, wanted.options)
+                except OptionsError as error:
+                    errors += [FieldError(_joined(place, path), text) for path, text in error.errors]
+                    uncounted += error.total - len(error.errors)
+                except OptionsUnchecked as error:
+                    errors.append(FieldError(place, str(error)))
+                    break
+                else:
+                    found.append(
+                        PlannedPlugin(name=entry.name, origin=entry.origin, metadata=entry.metadata, options=options)
+                    )
         if errors:
-            raise InvalidRequest("The plugins or their options are not valid.", errors)
+            raise InvalidRequest("The plugins or their options are not valid.", errors, len(errors) + uncounted)
         return tuple(found)
 
     def _why_not(self, name: str, entry: PluginEntry | None) -> str:
         if entry is not None:
             return f"{name} is broken: {entry.broken}"
         return f"there is no plugin {name!r}; there are: {', '.join(self._registry.names())}"
+
+
+def _joined(place: str, path: str) -> str:
+    return place + (path if path.startswith("[") or not path else f".{path}")

@@ -12,11 +12,12 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 import cattrs
+import msgspec
 from cattrs.gen import make_dict_structure_fn, override
 
 from kinora.actors.errors import FieldError, InvalidRequest
 from kinora.actors.request_values import READER, Refused, device, integer, mapping, one_of, optional, read_by, text
-from kinora.plugins.options import dotted
+from kinora.plugins.option_errors import MAX_ERRORS, dotted
 
 MAX_PLUGINS = 32
 MAX_NAME = 100
@@ -28,11 +29,12 @@ MAX_STRIDE = 1_000_000
 MAX_TIMEOUT_MS = 3_600_000
 MAX_DEPTH = 32
 """The most levels of nested objects and lists, far below Python's own limit."""
-MAX_ERRORS = 50
-"""The most errors in one answer."""
+MAX_OPTIONS_BYTES = 64 * 1024
+"""The most bytes of all plugins' options together, as JSON."""
 DEFAULT_PLUGIN_TIMEOUT_MS = 10_000
 DEFAULT_PREPARE_TIMEOUT_MS = 120_000
 
+_TOO_DEEP = f"is nested too deeply: {MAX_DEPTH} levels are the limit"
 _Place = tuple[str | int, ...]
 _Wrong = tuple[_Place, str]
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
@@ -107,7 +109,9 @@ def parse_job_request(data: object, *, upload: str | None = None) -> JobRequest:
         if "source" in data:
             raise _invalid([(("source",), "leave it out: the uploaded file is the source")])
         data = {"source": upload, **data}
-    if unstorable := list(islice(_unstorable(data, ()), MAX_ERRORS)):
+    if oversized := _oversized(data):
+        raise _invalid([oversized])
+    if unstorable := list(islice(_unstorable(data, ()), MAX_ERRORS + 1)):
         raise _invalid(unstorable)
     try:
         return _CONVERTER.structure(data, JobRequest)
@@ -117,13 +121,29 @@ def parse_job_request(data: object, *, upload: str | None = None) -> JobRequest:
 
 def _invalid(wrong: list[_Wrong]) -> InvalidRequest:
     errors = [FieldError(dotted(place), message) for place, message in wrong[:MAX_ERRORS]]
-    return InvalidRequest("The request is not valid.", errors)
+    return InvalidRequest("The request is not valid.", errors, len(wrong))
+
+
+def _oversized(data: Mapping[str, Any]) -> _Wrong | None:
+    """Return the error of the plugin with whose options the limit is exceeded; None if there is none."""
+    plugins, total = data.get("plugins"), 0
+    for number, plugin in enumerate(plugins[:MAX_PLUGINS] if isinstance(plugins, list) else ()):
+        place = ("plugins", number, "options")
+        try:
+            total += len(msgspec.json.encode(plugin.get("options"))) if isinstance(plugin, dict) else 0
+        except RecursionError:
+            return place, _TOO_DEEP
+        except (TypeError, ValueError, OverflowError):  # JSON cannot express it: _unstorable finds the place
+            continue
+        if total > MAX_OPTIONS_BYTES:
+            return place, f"makes {total:,} bytes of options; {MAX_OPTIONS_BYTES:,} for all plugins are the limit"
+    return None
 
 
 def _unstorable(value: object, place: _Place) -> Iterator[_Wrong]:
     """Yield the values that JSON allows and the database, a path or our own JSON cannot hold."""
     if len(place) > MAX_DEPTH:
-        yield place, f"is nested too deeply: {MAX_DEPTH} levels are the limit"
+        yield place, _TOO_DEEP
         return
     match value:
         case dict():

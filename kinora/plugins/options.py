@@ -1,21 +1,26 @@
-"""Options of a plugin, checked against the JSON Schema in its metadata before a job starts."""
+"""Options of a plugin, checked against the JSON Schema in its metadata before a job starts.
+
+A check may take any time, as the schema is the plugin's and the options are a client's: the server runs it in a worker.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import jsonschema
 import referencing
 
 from kinora.plugins.api import PluginMetadata
+from kinora.plugins.option_errors import MAX_ERRORS, MAX_MESSAGE, OptionsError, dotted
 
-MAX_MESSAGE = 200
-"""Characters: jsonschema quotes the whole value that it refuses, which may be megabytes."""
-_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+MAX_COUNTED = 500
+"""The check ends after this many of jsonschema's errors: those after it are neither listed nor counted."""
+_QUOTED = 80
+"""The characters of a refused value that are quoted if the whole would be too long."""
 _TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -25,31 +30,6 @@ _TYPES = {
     "object": "an object",
     "null": "null",
 }
-
-
-class OptionsError(Exception):
-    """Options that a plugin does not accept; ``errors`` are (path, sentence) pairs, the path within the options."""
-
-    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
-        super().__init__(tuple(errors))
-        self.errors = tuple(errors)
-
-    def __str__(self) -> str:
-        """All errors in one line."""
-        return "; ".join(f"{path or 'options'}: {message}" for path, message in self.errors)
-
-
-def dotted(path: Iterable[str | int]) -> str:
-    """A path into JSON as people write it: ``plugins[1].options.min_size``, odd keys as ``["a b"]``, pure ASCII."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif _NAME.fullmatch(part):
-            text += f".{part}" if text else part
-        else:
-            text += f"[{json.dumps(part[:MAX_MESSAGE])}]"
-    return text
 
 
 def schema_fault(schema: object) -> str | None:
@@ -71,7 +51,7 @@ def check_options(metadata: PluginMetadata, options: Mapping[str, Any]) -> dict[
     ``additionalProperties`` or ``unevaluatedProperties`` itself.
 
     Raises:
-        OptionsError: lists every wrong option, and the known ones if one is unknown.
+        OptionsError: lists the wrong options, at most ``MAX_ERRORS``, and the known ones if one is unknown.
     """
     filled = copy.deepcopy(dict(options))
     schema = metadata.config_schema
@@ -81,12 +61,13 @@ def check_options(metadata: PluginMetadata, options: Mapping[str, Any]) -> dict[
         schema = {"unevaluatedProperties": False, **schema}
     try:
         _fill(schema, filled)
-        errors = [pair for error in _validator(schema).iter_errors(filled) for pair in _explain(error)]
+        found = islice(_validator(schema).iter_errors(filled), MAX_COUNTED)
+        errors = {(path, message[:MAX_MESSAGE]) for error in found for path, message in _explain(error)}
     except Exception as error:  # the schema is the plugin's: it may be wrong in any way
         fault = f"the config_schema of {metadata.name} cannot be applied: {str(error)[:MAX_MESSAGE]}"
         raise OptionsError([("", fault)]) from error
     if errors:
-        raise OptionsError(sorted(set(errors)))
+        raise OptionsError(sorted(errors)[:MAX_ERRORS], len(errors))
     return filled
 
 
@@ -124,7 +105,7 @@ def _described(schema: Any, key: str) -> str:
     """A colon and the schema's description of a property; empty if it has none."""
     property_schema = schema.get("properties", {}).get(key)
     text = property_schema.get("description") if isinstance(property_schema, Mapping) else None
-    return f": {text}"[:MAX_MESSAGE] if isinstance(text, str) else ""
+    return f": {text}" if isinstance(text, str) else ""
 
 
 def _known(schema: Any) -> set[str]:
@@ -151,6 +132,15 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "exclusiveMaximum":
             return f"must be less than {limit}"
         case "enum":
-            return f"must be one of {', '.join(json.dumps(choice) for choice in limit)}"[:MAX_MESSAGE]
+            return f"must be one of {', '.join(json.dumps(choice) for choice in limit)}"
         case _:
-            return str(error.message)[:MAX_MESSAGE]
+            return _jsonschemas_sentence(error)
+
+
+def _jsonschemas_sentence(error: jsonschema.ValidationError) -> str:
+    """The message of jsonschema; the refused value in it is shortened if the whole is too long."""
+    message = str(error.message)
+    if len(message) > MAX_MESSAGE:
+        value = repr(error.instance)
+        message = message.replace(value, f"{value[:_QUOTED]}…", 1)
+    return message

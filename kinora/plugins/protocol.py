@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from kinora.plugins.api import Severity
+from kinora.plugins.option_errors import MAX_ERRORS, MAX_MESSAGE, MAX_PATH
 from kinora.runtime.program import Program
 
 MESSAGE_CHARACTERS = 1_000
@@ -18,6 +19,10 @@ TRACEBACK_CHARACTERS = 8_000
 
 Message = Annotated[str, msgspec.Meta(max_length=MESSAGE_CHARACTERS)]
 Traceback = Annotated[str, msgspec.Meta(max_length=TRACEBACK_CHARACTERS)]
+OptionError = tuple[
+    Annotated[str, msgspec.Meta(max_length=MAX_PATH)], Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE)]
+]
+"""A path within the options, and a sentence."""
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
@@ -35,6 +40,24 @@ class Inspect(msgspec.Struct, tag_field="op", tag="inspect", frozen=True, kw_onl
     """Import a module and find its plugins; answered with Plugins."""
 
     origin: Origin
+
+
+class CheckSchema(msgspec.Struct, tag_field="op", tag="check_schema", frozen=True, kw_only=True):
+    """Check a plugin's ``config_schema``; answered with OptionsChecked as if no options were given, or SchemaFaulty."""
+
+    plugin: str
+    schema: bytes
+    """JSON text."""
+
+
+class CheckOptions(msgspec.Struct, tag_field="op", tag="check_options", frozen=True, kw_only=True):
+    """Check options against a ``config_schema``; answered with OptionsChecked. The plugin is not imported."""
+
+    plugin: str
+    schema: bytes
+    """JSON text."""
+    options: bytes
+    """JSON text."""
 
 
 class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_only=True):
@@ -81,6 +104,22 @@ class Plugins(msgspec.Struct, tag_field="op", tag="plugins", frozen=True, kw_onl
     plugins: list[Found]
 
 
+class SchemaFaulty(msgspec.Struct, tag_field="op", tag="schema_faulty", frozen=True):
+    """The ``config_schema`` cannot be used; the message is a sentence that says why."""
+
+    message: Message
+
+
+class OptionsChecked(msgspec.Struct, tag_field="op", tag="options_checked", frozen=True, kw_only=True):
+    """The options are accepted, or have errors."""
+
+    filled: bytes | None = None
+    """The options as JSON text, with the defaults filled in; None if there are errors."""
+    errors: Annotated[tuple[OptionError, ...], msgspec.Meta(max_length=MAX_ERRORS)] = ()
+    total: int = 0
+    """The number of errors that were found."""
+
+
 class Done(msgspec.Struct, tag_field="op", tag="done", frozen=True, kw_only=True):
     """The plugin's method returned."""
 
@@ -115,12 +154,12 @@ class Partial(msgspec.Struct, tag_field="op", tag="partial", frozen=True, kw_onl
     result: bytes
 
 
-Request = Inspect | Prepare | Process | Finalize
+Request = Inspect | CheckSchema | CheckOptions | Prepare | Process | Finalize
 Note = Warned | Partial
-Answer = Plugins | Done | Raised
+Answer = Plugins | SchemaFaulty | OptionsChecked | Done | Raised
 
 PLUGIN: Program[Request, Answer | Note] = Program(
     "kinora.plugins.worker:main",
-    msgspec.msgpack.Decoder(Inspect | Prepare | Process | Finalize).decode,
-    msgspec.msgpack.Decoder(Plugins | Done | Raised | Warned | Partial).decode,
+    msgspec.msgpack.Decoder(Request).decode,
+    msgspec.msgpack.Decoder(Answer | Note).decode,
 )

@@ -13,12 +13,22 @@ import trio
 from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.discovery import Candidate, find_candidates
-from kinora.plugins.options import schema_fault
 from kinora.plugins.protocol import Origin
-from kinora.runtime.workers import ForkServer, ForkServerGone, ProtocolError, Worker, WorkerGone, describe_exit
+from kinora.runtime.workers import (
+    Conversation,
+    ForkServer,
+    ForkServerGone,
+    ProtocolError,
+    Worker,
+    WorkerGone,
+    describe_exit,
+)
 
 INSPECT_TIMEOUT_S = 10.0
-"""The time for importing a plugin; models are loaded later, in ``prepare``."""
+"""The time for importing a plugin, and then for checking each ``config_schema``; what takes longer is broken.
+
+Models are loaded later, in ``prepare``.
+"""
 INSPECT_AT_ONCE = 4
 EXIT_GRACE_S = 0.25
 """The time for a process to end after it has closed its channel, so that the reason can say how it ended."""
@@ -35,6 +45,8 @@ class PluginEntry:
     origin: Origin
     metadata: PluginMetadata | None = None
     """None if it is broken."""
+    defaults: protocol.OptionsChecked | None = None
+    """The outcome of a check of no options against its ``config_schema``; None without one."""
     broken: str | None = None
     """The reason, as a sentence, why it cannot be used; None if it can."""
     traceback: str | None = None
@@ -101,12 +113,14 @@ class PluginRegistry:
             return [_broken(candidate, candidate.fault)]
         async with self._fork_server.worker(protocol.PLUGIN, f"inspect {candidate.name}") as talk:
             log = talk.worker.log
+            slow = f"importing it took longer than {INSPECT_TIMEOUT_S:.0f} s: load models in prepare instead"
             try:
                 with trio.fail_after(INSPECT_TIMEOUT_S):
-                    return read_answer(candidate, await talk.ask(protocol.Inspect(origin=candidate.origin)))
+                    entries = read_answer(candidate, await talk.ask(protocol.Inspect(origin=candidate.origin)))
+                slow = f"checking its config_schema took longer than {INSPECT_TIMEOUT_S:.0f} s: make it simpler"
+                return [await _with_defaults(candidate, entry, talk) for entry in entries]
             except trio.TooSlowError:
-                reason = f"importing it took longer than {INSPECT_TIMEOUT_S:.0f} s: load models in prepare instead"
-                return [_broken(candidate, reason, log.text())]
+                return [_broken(candidate, slow, log.text())]
             except WorkerGone:
                 await talk.worker.stop(EXIT_GRACE_S)
                 return [_broken(candidate, f"on import {_how_it_ended(talk.worker)}", log.text())]
@@ -138,10 +152,14 @@ def _entry(candidate: Candidate, found: protocol.Found) -> PluginEntry:
     try:
         metadata = _decode_metadata(found.metadata)
     except msgspec.MsgspecError as error:
-        return PluginEntry(candidate.name, origin, broken=f"the metadata of {found.attribute} is wrong: {error}")
+        return _faulty(candidate, origin, str(error))
     if fault := _fault(metadata):
-        return PluginEntry(candidate.name, origin, broken=f"the metadata of {found.attribute} is wrong: {fault}")
+        return _faulty(candidate, origin, fault)
     return PluginEntry(metadata.name, origin, metadata)
+
+
+def _faulty(candidate: Candidate, origin: Origin, fault: str) -> PluginEntry:
+    return PluginEntry(candidate.name, origin, broken=f"the metadata of {origin.attribute} is wrong: {fault}")
 
 
 def _fault(metadata: PluginMetadata) -> str | None:
@@ -149,7 +167,29 @@ def _fault(metadata: PluginMetadata) -> str | None:
         return f"name must be lower-case letters, digits, - and _, up to 100, not {metadata.name[:100]!r}"
     if metadata.memory_limit_mb is not None and metadata.memory_limit_mb <= 0:
         return "memory_limit_mb must be more than 0"
-    return None if metadata.config_schema is None else schema_fault(metadata.config_schema)
+    return None
+
+
+async def _with_defaults(
+    candidate: Candidate, entry: PluginEntry, talk: Conversation[protocol.Request, protocol.Answer | protocol.Note]
+) -> PluginEntry:
+    """Return the entry with its ``defaults``; a broken one if its ``config_schema`` cannot be used.
+
+    Raises:
+        TooSlowError: the check takes too long.
+    """
+    if entry.metadata is None or entry.metadata.config_schema is None:
+        return entry
+    schema = msgspec.json.encode(entry.metadata.config_schema)
+    with trio.fail_after(INSPECT_TIMEOUT_S):
+        answer = await talk.ask(protocol.CheckSchema(plugin=entry.name, schema=schema))
+    match answer:
+        case protocol.OptionsChecked():
+            return attrs.evolve(entry, defaults=answer)
+        case protocol.SchemaFaulty(message=fault) | protocol.Raised(message=fault):
+            return _faulty(candidate, entry.origin, fault)
+        case _:
+            raise ProtocolError("a check of the schema was answered with something else")
 
 
 def settle_names(entries: Iterable[PluginEntry]) -> list[PluginEntry]:

@@ -20,11 +20,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from kinora.actors.errors import FieldError, InvalidRequest, NotFound
 from kinora.web.problems import Problem
 
-MAX_JSON_BYTES = 1024 * 1024
-"""A larger JSON body is refused with 413."""
+MAX_JSON_BYTES = 256 * 1024
+"""A larger JSON body is refused with 413. It is decoded on the event loop, where nothing may take long."""
 FORM_RESERVE_BYTES = MAX_JSON_BYTES + 64 * 1024
 """The size that an upload's body may have in addition to the file."""
-BODY_HIGH_WATER = MAX_JSON_BYTES
+BODY_HIGH_WATER = 1024 * 1024
 """Bytes of a body that may wait for the handler; when there are more, the client waits."""
 MAX_INDEX = 2**53 - 1
 """The largest frame index: the largest whole number that every JSON reader keeps exact."""

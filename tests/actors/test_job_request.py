@@ -149,6 +149,20 @@ def test_errors_are_bounded() -> None:
     assert len(errors_of({**GOOD, **{f"key{n}": n for n in range(5_000)}})) == 50
 
 
+def test_errors_that_are_not_listed_are_counted() -> None:
+    """The sentence says how many there were."""
+    with pytest.raises(InvalidRequest, match="Only 50 of at least 5,000 errors are listed"):
+        parse_job_request({**GOOD, **{f"key{n}": n for n in range(5_000)}})
+
+
+def test_the_options_of_all_plugins_have_one_limit() -> None:
+    """The plugin whose options exceed it is named with their size."""
+    plugins = [{"name": name, "options": {"x": "x" * 40_000}} for name in ("motion", "faces")]
+    assert errors_of({**GOOD, "plugins": plugins}) == {
+        "plugins[1].options": "makes 80,016 bytes of options; 65,536 for all plugins are the limit"
+    }
+
+
 @pytest.mark.parametrize("data", [None, [], "motion", 3, True])
 def test_a_request_is_an_object(data: object) -> None:
     """Anything but an object is answered with an example."""

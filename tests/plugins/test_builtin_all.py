@@ -20,7 +20,8 @@ from kinora.plugins.builtin.people import People
 from kinora.plugins.builtin.quality import Quality
 from kinora.plugins.builtin.scenes import Scenes
 from kinora.plugins.builtin.tracker import Tracker
-from kinora.plugins.options import OptionsError, check_options
+from kinora.plugins.option_errors import OptionsError
+from kinora.plugins.options import check_options
 from kinora.plugins.testing import run_plugin
 from tests.plugins.drawn import face, noisy, plain, walk, walker
 

@@ -14,7 +14,8 @@ from kinora.actors.job_request import parse_job_request
 from kinora.plugins.builtin.onnx import Onnx, model_file
 from kinora.plugins.builtin.yolo import Letterbox, layout_of, letterbox, read_output
 from kinora.plugins.devices import Device
-from kinora.plugins.options import OptionsError, check_options
+from kinora.plugins.option_errors import OptionsError
+from kinora.plugins.options import check_options
 from kinora.plugins.testing import run_plugin
 from kinora.settings import Settings
 from kinora.system import open_system

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.plugins.api import PluginMetadata
-from kinora.plugins.options import OptionsError, check_options, dotted, schema_fault
+from kinora.plugins.option_errors import MAX_ERRORS, MAX_PATH, OptionsError, dotted
+from kinora.plugins.options import MAX_COUNTED, check_options, schema_fault
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -119,6 +120,31 @@ def test_long_values_are_not_repeated() -> None:
     """A megabyte in the options makes no megabyte in the answer."""
     (message,) = errors_of({"properties": {"a": {"maxLength": 3}}}, {"a": "x" * 1_000_000}).values()
     assert len(message) <= 200
+
+
+def test_a_long_list_is_quoted_in_part() -> None:
+    """The message keeps its reason, which stands behind the value."""
+    (message,) = errors_of({"properties": {"a": {"maxItems": 3}}}, {"a": list(range(1_000))}).values()
+    assert message.startswith("[0, 1, 2, ")
+    assert message.endswith("… is too long")
+
+
+def test_errors_are_bounded_and_counted() -> None:
+    """Fifty are listed. Unknown keys are all counted, and wrong items until there are too many."""
+    for schema, options, total in (
+        (SCHEMA, {f"k{number}": 0 for number in range(5_000)}, 5_000),
+        (SCHEMA, {"labels": [0] * 300}, 300),
+        (SCHEMA, {"labels": [0] * 5_000}, MAX_COUNTED),
+    ):
+        with pytest.raises(OptionsError) as caught:
+            check_options(plugin(schema), options)
+        assert (len(caught.value.errors), caught.value.total) == (MAX_ERRORS, total)
+
+
+def test_long_places_are_cut() -> None:
+    """A key of any length makes no path of that length."""
+    assert dotted(["a" * 100_000, 1]) == "a" * MAX_PATH
+    assert len(dotted(["\ud800" * 100_000] * 30)) == MAX_PATH
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import trio.testing
 from kinora.plugins import registry as registry_module
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.discovery import find_candidates
-from kinora.plugins.protocol import Origin
+from kinora.plugins.protocol import OptionsChecked, Origin
 from kinora.plugins.registry import PluginEntry, PluginRegistry, settle_names
 from kinora.runtime.workers import ForkServer
 
@@ -110,6 +110,7 @@ async def test_files_and_packages_of_the_folder_are_found(registry: PluginRegist
         tags=("light",),
         config_schema={"properties": {"gain": {"default": 1}}},
     )
+    assert second.defaults == OptionsChecked(filled=b'{"gain":1}')
     assert registry.get("second") is second
     assert registry.get("third") is None
     assert {"first", "second"} <= set(registry.names())
@@ -207,6 +208,19 @@ async def test_a_plugin_that_hangs_on_import_is_given_up(
     entry = registry.get("odd")
     assert entry is not None
     assert entry.traceback == "loading\n"
+    assert registry._fork_server.statistics().workers == 0
+
+
+async def test_a_schema_that_takes_for_ever_is_given_up(
+    registry: PluginRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its time its check is killed and the plugin is listed with the reason; the others are inspected."""
+    monkeypatch.setattr(registry_module, "INSPECT_TIMEOUT_S", 3)
+    good(folder / "fine.py", "fine")
+    schema = {"properties": {"text": {"default": "a" * 40 + "!", "pattern": "^(a+)+$"}}}
+    reason = await reason_of(registry, folder, METADATA.format(fields=f"name='odd', config_schema={schema}"))
+    assert reason == "checking its config_schema took longer than 3 s: make it simpler"
+    assert "fine" in registry.names()
     assert registry._fork_server.statistics().workers == 0
 
 
