@@ -82,6 +82,9 @@ class Settings:
     worker_memory_mb: int = attrs.field(factory=lambda: memory_bytes() // MIB // 2, validator=_positive)
     """The most resident memory of one worker process and all that it starts, by default half of the machine's. A plugin
     may set a lower limit by its memory_limit_mb."""
+    workers_memory_mb: int = attrs.field(factory=lambda: memory_bytes() // MIB * 3 // 4, validator=_positive)
+    """The most resident memory of all worker processes together, by default three quarters of the machine's. Beyond it
+    the largest is killed."""
 
     device_cool_down_s: float = attrs.field(default=60.0, validator=attrs.validators.ge(0.0))
     """The time for which a plugin is kept off a GPU that failed under it; the first job after that tries it again."""

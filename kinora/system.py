@@ -57,7 +57,10 @@ class System:
         self.uploads = settings.data_dir / "uploads"
         """The folder of uploaded files."""
         self.fork_server = ForkServer(
-            PRELOAD, memory_limit=settings.worker_memory_mb * MB, grace_s=settings.cancel_grace_ms / 1000
+            PRELOAD,
+            memory_limit=settings.worker_memory_mb * MB,
+            memory_budget=settings.workers_memory_mb * MB,
+            grace_s=settings.cancel_grace_ms / 1000,
         )
         self.store = Store(settings.data_dir / "kinora.db")
         self.inspectors = InspectorService()

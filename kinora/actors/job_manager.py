@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +36,8 @@ SETTLE_GRACE_S = 2.0
 """The time for storing a job's end, also if the server is ending."""
 RETRY_AFTER_S = 10
 """The time after which a client should try again when the queue is full."""
+MAX_SUBMITTING = 100
+"""The most submissions that are checked or wait for their check; further ones are refused with QueueFull."""
 
 log = structlog.get_logger()
 
@@ -85,6 +87,8 @@ class JobManager:
         self._active: dict[str, _ActiveJob] = {}
         self._claims: set[str] = set()
         """The idempotency keys of submissions in progress."""
+        self._submitting = 0
+        """The number of submissions that are being checked; each has a place in the queue already."""
         self._work = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
 
@@ -117,7 +121,7 @@ class JobManager:
         Raises:
             InvalidRequest, UnsupportedSource, TooLarge: see :meth:`JobFactory.plan`.
             Conflict: another submission with this key is in progress.
-            QueueFull: too many jobs wait.
+            QueueFull: too many jobs wait or are being submitted.
             Unavailable: the disk is full, or the server cannot store anything.
         """
         if idempotency_key is None:
@@ -265,8 +269,9 @@ class JobManager:
         digest = await trio.to_thread.run_sync(_digest, request, upload) if key is not None else ""
         if key is not None and (known := await self._store.job_by_key(key)) is not None:
             return await self._repeat(known, digest, upload)
-        self._require_room()
-        plan = await self._factory.plan(request, upload)
+        self._require_disk()
+        with self._place_in_queue():
+            plan = await self._factory.plan(request, upload)
         job_id, created_at = str(uuid.uuid4()), utc_now()
         job = self._factory.build(JobSpec(job_id=job_id, created_at=created_at, plan=plan))
         record = JobRecord(
@@ -279,7 +284,7 @@ class JobManager:
             request_hash=digest,
             upload=str(upload) if upload is not None else None,
         )
-        self._require_room()  # other jobs may have been accepted while this one was being planned
+        self._require_disk()  # it may have filled up while the job was being planned
         active = self._active[job_id] = _ActiveJob(job, record)
         try:
             await self._store.add_job(record)
@@ -300,9 +305,23 @@ class JobManager:
             await trio.Path(upload).unlink(missing_ok=True)  # the job has the same file from the first request
         return Submitted(state=await self.state(known.job_id), last_event_id=self._audience.last_id)
 
-    def _require_room(self) -> None:
-        if len(self._queued()) >= self._max_queued:
+    @contextmanager
+    def _place_in_queue(self) -> Iterator[None]:
+        """Keep a place in the queue for a submission while it is checked, if there is room.
+
+        No checkpoint may come between the end of the block and the job's entry: the place is free then.
+        """
+        if self._submitting + len(self._queued()) >= self._max_queued:
             raise QueueFull(f"The queue is full with {self._max_queued} jobs; try again later.", RETRY_AFTER_S)
+        if self._submitting >= MAX_SUBMITTING:
+            raise QueueFull("Too many jobs are being submitted at once; try again later.", RETRY_AFTER_S)
+        self._submitting += 1
+        try:
+            yield
+        finally:
+            self._submitting -= 1
+
+    def _require_disk(self) -> None:
         if self._store.failing:
             raise Unavailable(f"Jobs cannot be stored: {self._store.failing}")
         free = shutil.disk_usage(self._data_dir).free

@@ -16,6 +16,12 @@ from kinora.runtime.workers import ForkServer
 
 DEMO_SOURCE = "demo:"
 DEMO_TIMEOUT_S = 120.0
+CHECKS_AT_ONCE = 3
+"""The most files, and the most URLs, that are examined at the same time; further ones wait in order of arrival.
+
+A decoder may need hundreds of megabytes for one check. The two have places of their own: hosts that do not answer hold
+up no file. The JobManager bounds the number that waits.
+"""
 
 
 class SourceFinder:
@@ -27,6 +33,8 @@ class SourceFinder:
         self._media_dir = media_dir
         self._data_dir = data_dir
         self._making_demo = trio.Lock()
+        self._file_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
+        self._url_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
 
     async def locate(self, source: str) -> str:
         """Return the location of a source: an absolute path; a URL is returned as it is.
@@ -41,13 +49,16 @@ class SourceFinder:
     async def examine(self, location: str, shown_as: str) -> SourceInfo:
         """Open the source, close it again and return its facts; messages call it ``shown_as``.
 
+        Waits for its turn: see ``CHECKS_AT_ONCE``.
+
         Raises:
             InvalidRequest: it cannot be read.
             UnsupportedSource: it is neither a video nor an image.
             TooLarge: its pictures exceed the limit.
         """
+        places = self._url_checks if is_url(location) else self._file_checks
         try:
-            async with open_source(self._fork_server, "probe", location, shown_as, self.limits) as source:
+            async with places, open_source(self._fork_server, "probe", location, shown_as, self.limits) as source:
                 return source.info
         except SourceError as error:
             if error.kind == "too_large":

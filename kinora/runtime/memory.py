@@ -1,8 +1,9 @@
-"""The memory that a worker and its descendants use, read from ``/proc``. Synchronous and blocking."""
+"""The memory that workers and their descendants use, read from ``/proc``. Synchronous and blocking."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from kinora.runtime.processes import descendants
@@ -16,8 +17,19 @@ def uses_more(pid: int, limit: int) -> bool:
     A page that several processes share is divided among them. This exact figure is costly. It is read only if the cheap
     one, which counts such a page in full for each process, exceeds the limit.
     """
-    tree = (pid, *descendants(pid))
-    return sum(map(_resident, tree)) > limit and sum(map(_proportional, tree)) > limit
+    return largest_beyond([pid], limit) is not None
+
+
+def largest_beyond(pids: Iterable[int], budget: int) -> int | None:
+    """Return which of the processes uses the most memory, if all together use more than ``budget`` bytes; else None.
+
+    Each counts with its descendants, and shared pages count as in :func:`uses_more`.
+    """
+    trees = {pid: (pid, *descendants(pid)) for pid in pids}
+    if sum(_resident(process) for tree in trees.values() for process in tree) <= budget:
+        return None
+    sizes = {pid: sum(map(_proportional, tree)) for pid, tree in trees.items()}
+    return max(sizes, key=sizes.__getitem__) if sum(sizes.values()) > budget else None
 
 
 def _resident(pid: int) -> int:

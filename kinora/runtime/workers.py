@@ -22,7 +22,7 @@ import trio
 
 from kinora.runtime import forkserver
 from kinora.runtime.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
-from kinora.runtime.memory import uses_more
+from kinora.runtime.memory import largest_beyond, uses_more
 from kinora.runtime.program import Answer, Program, Request, encode
 from kinora.runtime.worker_log import Log
 
@@ -244,16 +244,23 @@ class ForkServer:
     """Owns the fork server's process and tracks all workers.
 
     ``preload`` names the modules that it imports before the first fork; none of them may start a thread.
-    ``memory_limit`` is the most bytes that any worker may have resident; ``grace_s`` is the time, in seconds, that a
-    worker has to end by itself.
+    ``memory_limit`` is the most bytes that any worker may have resident; ``memory_budget`` is the most that all of them
+    may have together: beyond it the largest is killed. ``grace_s`` is the time, in seconds, that a worker has to end by
+    itself.
     """
 
     def __init__(
-        self, preload: Sequence[str] = (), *, memory_limit: int | None = None, grace_s: float = STOP_GRACE_S
+        self,
+        preload: Sequence[str] = (),
+        *,
+        memory_limit: int | None = None,
+        memory_budget: int | None = None,
+        grace_s: float = STOP_GRACE_S,
     ) -> None:
         self.grace_s = grace_s
         self._preload = tuple(preload)
         self._memory_limit = memory_limit
+        self._memory_budget = memory_budget
         self._workers: dict[int, Worker] = {}
         self._numbers = itertools.count(1)
         self._started = 0
@@ -408,11 +415,14 @@ class ForkServer:
                         self._forget(self._workers[number])
 
     async def _watch_memory(self) -> None:
-        """Kill workers that exceed their memory limit. A thread checks all of them, again and again."""
+        """Kill workers that exceed their memory limit, and the largest while all together exceed the budget.
+
+        A thread checks all of them, again and again.
+        """
         while True:
-            for worker in await trio.to_thread.run_sync(_beyond_limit, list(self._workers.values())):
-                assert worker.memory_limit is not None  # noqa: S101 - only workers with a limit can exceed it
-                worker.over_memory = f"used more than its {worker.memory_limit // MB} MB of memory and was killed"
+            excessive = await trio.to_thread.run_sync(_excessive, list(self._workers.values()), self._memory_budget)
+            for worker, reason in excessive.items():
+                worker.over_memory = reason
                 await self.signal(worker, signal.SIGKILL)
             if not self._workers:
                 await self._watched.park()
@@ -452,15 +462,22 @@ def _start(end: socket.socket, preload: Sequence[str]) -> subprocess.Popen[bytes
     )
 
 
-def _beyond_limit(workers: Sequence[Worker]) -> list[Worker]:
-    return [
-        worker
-        for worker in workers
-        if worker.memory_limit is not None
-        and worker.pid
-        and worker.status is None
-        and uses_more(worker.pid, worker.memory_limit)
-    ]
+def _excessive(workers: Sequence[Worker], budget: int | None) -> dict[Worker, str]:
+    """Return the workers to kill for their use of memory, each with a phrase for users. Blocks."""
+    running = {worker.pid: worker for worker in workers if worker.pid and worker.status is None}
+    excessive = {
+        worker: f"used more than its {limit // MB} MB of memory and was killed"
+        for worker in running.values()
+        if (limit := worker.memory_limit) is not None and uses_more(worker.pid, limit)
+    }
+    dying = excessive or any(worker.over_memory and not worker.stuck for worker in workers)
+    if budget is None or dying:  # first see what their end frees
+        return excessive
+    largest = largest_beyond(running, budget)
+    if largest is None:
+        return {}
+    reason = f"was killed: all workers together used more than {budget // MB} MB of memory, and it was the largest"
+    return {running[largest]: reason}
 
 
 async def _wait_exit(pid: int) -> None:

@@ -115,3 +115,25 @@ async def test_a_worker_has_its_share_of_the_cores(settings: Settings, plugins_d
         frames = await frames_of(system, state)
     assert len(frames) == CLIP_FRAMES
     assert frames[0]["results"]["threads"] == {"opencv": share, "variable": str(share)}
+
+
+async def test_all_workers_together_have_a_budget(settings: Settings, plugins_dir: Path) -> None:
+    """Beyond it the largest worker is killed, with a warning that says so; everything else goes on."""
+    write_plugin(plugins_dir, "greedy", GREEDY.replace("memory_limit_mb=300", "memory_limit_mb=100_000"))
+    async with open_system(attrs.evolve(settings, workers_memory_mb=600)) as system:
+        with nothing_left_behind(system):
+            state = await run_job(system, "brightness", "greedy")
+        assert state.status == "done"
+        assert codes_of(system, state.job_id) == [("greedy", "PLUGIN_MEMORY"), ("greedy", "PLUGIN_DISABLED")]
+        assert state.warnings[0] == (
+            "greedy: its process was killed: all workers together used more than 600 MB of memory, and it was the "
+            "largest (3 times)"
+        )
+        assert state.plugins["brightness"].failures == 0
+        assert all("brightness" in frame["results"] for frame in await frames_of(system, state))
+
+
+async def test_small_workers_within_the_budget_are_left_alone(settings: Settings) -> None:
+    """Pages that workers share count once: many small ones need far less than the sum of what each shows."""
+    async with open_system(attrs.evolve(settings, workers_memory_mb=600)) as system:
+        assert (await run_job(system, "brightness", "motion", "quality")).warnings == ()
