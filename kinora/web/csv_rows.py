@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 BOX = ("class", "confidence", "x", "y", "width", "height", "track_id")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX)
 
 
@@ -44,5 +45,12 @@ def _rows(frame: _Frame) -> Iterable[tuple[object, ...]]:
 
 def _encode(rows: Iterable[tuple[object, ...]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    csv.writer(text, lineterminator="\r\n").writerows(map(_safe, row) for row in rows)
     return text.getvalue().encode()
+
+
+def _safe(value: object) -> object:
+    """The value of a cell. Text that a spreadsheet would run as a formula gets a ``'`` in front, so it stays text."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return f"'{text}" if (text := str(value)).startswith(_FORMULA_STARTS) else text
