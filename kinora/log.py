@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from typing import TextIO
 
 import structlog
+
+from kinora.printable import printable, printable_lines
+
+_OF_LINES = frozenset({"exception", "stack"})
+"""Fields whose text has several lines."""
 
 
 def configure_logging(level: str) -> None:
@@ -17,7 +24,7 @@ def configure_logging(level: str) -> None:
     ]
     for_people = sys.stderr.isatty()
     final: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [_make_printable, structlog.dev.ConsoleRenderer(exception_formatter=_print_traceback)]
         if for_people
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -38,3 +45,17 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def _make_printable(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Show the control characters of texts; values of other types are shown by ``repr``, which does that."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = printable_lines(value) if name in _OF_LINES else printable(value)
+    return line
+
+
+def _print_traceback(stream: TextIO, error: structlog.typing.ExcInfo) -> None:
+    """Print a traceback whose messages cannot steer the terminal."""
+    structlog.dev.plain_traceback(text := io.StringIO(), error)
+    stream.write(printable_lines(text.getvalue()))

@@ -30,6 +30,8 @@ class MediaServer(ThreadingMixIn, HTTPServer):
         """Whether a client may begin in the middle of a file."""
         self.redirects: dict[str, str] = {}
         """Path → where a client is sent instead."""
+        self.refusals: dict[str, str] = {}
+        """Path → the reason phrase of a 403 that a client gets."""
         self.streams: dict[str, Iterable[bytes]] = {}
         """Path → JPEGs that a camera gives one by one, without saying how many."""
         self.pace_s: float | None = None
@@ -72,6 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
             if name in self.server.redirects:
                 self.send_response(302)
                 self.send_header("Location", self.server.redirects[name])
+                self.end_headers()
+            elif name in self.server.refusals:
+                self.send_response(403, self.server.refusals[name])
                 self.end_headers()
             elif name in self.server.streams:
                 self._stream(self.server.streams[name])

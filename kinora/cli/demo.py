@@ -15,6 +15,7 @@ from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.errors import Interrupted
 from kinora.cli.live import Live, Moment, live_progress
+from kinora.cli.output import print_line
 from kinora.cli.report import Tally, print_summary
 from kinora.cli.running import run_interruptible
 from kinora.cli.show import fetch_summary
@@ -54,11 +55,11 @@ async def _demo(settings: Settings, source: str, *, once: bool, any_port: bool) 
         port = _free_port(settings) if any_port else settings.port
         settings = attrs.evolve(settings, port=port, data_dir=Path(folder), realtime=True)
         async with open_server(settings) as server:
-            click.echo(f"Kinora serves at {server.url}")
+            print_line(f"Kinora serves at {server.url}")
             summed = await _run_job(server.url, source)
             _print(server.url, summed)
             if not once:
-                click.echo("Serving until Ctrl-C.")
+                print_line("Serving until Ctrl-C.")
                 await trio.sleep_forever()
     return 0 if summed["status"] == "done" else 1
 
@@ -76,7 +77,7 @@ def _free_port(settings: Settings) -> int:
 async def _run_job(url: str, source: str) -> dict[str, Any]:
     client = KinoraClient(url)
     submitted = await client.submit({"source": source, "plugins": PLUGINS})
-    click.echo(f"Job {submitted.job_id}: {source} through {', '.join(PLUGINS)}")
+    print_line(f"Job {submitted.job_id}: {source} through {', '.join(PLUGINS)}")
     with live_progress(lines=True) as live:
         await _follow(url, submitted, live)
     return await fetch_summary(client, submitted.job_id)
@@ -114,7 +115,7 @@ def _after(message: Message, moment: Moment, tally: Tally) -> Moment:
 def _print(url: str, summed: dict[str, Any]) -> None:
     print_summary(summed)
     job = f"{url}/v1/jobs/{summed['job_id']}"
-    click.echo(f"Watch jobs:   {url}/demo")
-    click.echo(f"This job:     {job}/extended")
-    click.echo(f"A picture:    {job}/frames/0.jpg?overlay=1")
-    click.echo(f"All calls:    {url}/docs")
+    print_line(f"Watch jobs:   {url}/demo")
+    print_line(f"This job:     {job}/extended")
+    print_line(f"A picture:    {job}/frames/0.jpg?overlay=1")
+    print_line(f"All calls:    {url}/docs")

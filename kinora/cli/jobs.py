@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from kinora.cli import options
-from kinora.cli.output import print_json, print_table
+from kinora.cli.output import print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
 
@@ -28,4 +28,4 @@ def jobs(status: str | None, limit: int, cursor: str | None, url: str, as_json: 
         return
     print_table(COLUMNS, [[job.get(column) for column in COLUMNS] for job in page["jobs"]])
     if page["next_cursor"]:
-        click.echo(f"There are more: --cursor {page['next_cursor']}", err=True)
+        print_line(f"There are more: --cursor {page['next_cursor']}", file="stderr")

@@ -12,6 +12,9 @@ import attrs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kinora.cli.output import print_line
+from kinora.printable import printable
+
 LINE_STEP = 10
 """Per cent of progress between two lines, if there is no bar."""
 
@@ -46,7 +49,7 @@ def live_progress(*, lines: bool) -> Iterator[Live]:
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[numbers]}"),
@@ -83,7 +86,7 @@ class _Bar:
     def show(self, moment: Moment) -> None:
         self._progress.update(
             self._task,
-            description=moment.stage,
+            description=printable(moment.stage),
             completed=moment.done,
             total=moment.total,
             numbers=_numbers(moment, self._pace.fps(moment.done)),
@@ -101,7 +104,7 @@ class _Lines:
         if (moment.stage, step) != self._shown:
             self._shown = (moment.stage, step)
             of = f" of {moment.total}" if moment.total else ""
-            print(f"{moment.stage}: {moment.done}{of} frames · {_numbers(moment, fps)}", file=sys.stderr, flush=True)
+            print_line(f"{moment.stage}: {moment.done}{of} frames · {_numbers(moment, fps)}", file="stderr")
 
 
 class _Nothing:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from kinora import __version__
+from kinora.printable import printable
 
 COMMANDS = {
     "serve": "Run the server.",
@@ -58,7 +59,7 @@ def main(args: Sequence[str] | None = None) -> None:
         click.echo(error.format_message(), err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        click.echo(f"kinora: {error.format_message()}", err=True)
+        click.echo(f"kinora: {printable(error.format_message())}", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)

@@ -1,19 +1,31 @@
-"""Output of commands on stdout: JSON, or a table, which is tab-separated text unless stdout is a terminal."""
+"""Output of commands: lines, JSON, or a table, which is tab-separated text unless it goes to a terminal.
+
+Commands print by these functions only: text of others cannot steer the terminal.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
 
+import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kinora.printable import printable, printable_json
 
-def print_json(value: object) -> None:
-    """Print ``value`` as indented JSON."""
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+def print_line(text: str, *, file: str = "stdout") -> None:
+    r"""Print ``text`` as one line; newlines in it are shown as ``\n``."""
+    click.echo(printable(text), file=getattr(sys, file))
+
+
+def print_json(value: object, *, indent: int = 2) -> None:
+    """Print ``value`` as JSON; an indent of 0 prints one line."""
+    text = msgspec.json.encode(value)
+    click.echo(printable_json((msgspec.json.format(text, indent=indent) if indent else text).decode()))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, file: str = "stdout") -> None:
@@ -38,4 +50,4 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.1f}"
-    return " ".join(str(value).split())
+    return printable(" ".join(str(value).split()))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import click
-
-from kinora.cli.output import print_table
+from kinora.cli.output import print_line, print_table
 
 SHOWN_WARNINGS = 10
 NUMBERS = ("status", "health", "frames", "failures", "restarts")
@@ -61,23 +58,22 @@ def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
 
 def print_summary(summed: Mapping[str, Any], *, file: str = "stdout") -> None:
     """Print the summary as a sentence, a table of plugins and the first warnings."""
-    stream = getattr(sys, file)
     pace = f" in {summed['seconds']:.1f} s, {summed['fps'] or 0:.1f} fps" if summed["seconds"] else ""
     dropped = f", {summed['frames_dropped']} dropped" if summed["frames_dropped"] else ""
-    click.echo(
+    print_line(
         f"{summed['status']}: {summed['frames']} frames{pace}{dropped}, {summed['detections']} detections, "
         f"on {summed['device_used']}",
-        file=stream,
+        file=file,
     )
     if summed["error"]:
-        click.echo(f"error: {summed['error']}", file=stream)
+        print_line(f"error: {summed['error']}", file=file)
     columns = [*NUMBERS, "detections", "mean_ms", "p95_ms", "total_ms"]
     rows = [[name, *(plugin[column] for column in columns)] for name, plugin in summed["plugins"].items()]
     print_table(["plugin", *columns], rows, file=file)
     for warning in summed["warnings"][:SHOWN_WARNINGS]:
-        click.echo(f"warning: {warning}", file=stream)
+        print_line(f"warning: {warning}", file=file)
     if (more := len(summed["warnings"]) - SHOWN_WARNINGS) > 0:
-        click.echo(f"and {more} more warnings", file=stream)
+        print_line(f"and {more} more warnings", file=file)
 
 
 def _seconds(start: str | None, end: str | None) -> float | None:

@@ -12,6 +12,7 @@ import msgspec
 
 from kinora.cli.errors import Misuse
 from kinora.cli.report import Tally
+from kinora.printable import printable_json
 
 
 class ResultsFile:
@@ -49,6 +50,7 @@ class ResultsFile:
             results: dict[str, Any] = msgspec.json.decode(line)["results"]
             for plugin, result in results.items():
                 self.tally.add(plugin, result)
+        text = b"".join(line + b"\n" for _, line in frames)
         for file in self._files:
-            file.write(b"".join(line + b"\n" for _, line in frames))
+            file.write(printable_json(text.decode()).encode() if file.isatty() else text)
             file.flush()

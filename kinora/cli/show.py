@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from kinora.cli.output import print_json
 from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
+from kinora.printable import printable_lines
 
 PAGE = 1000
 """Frames per request."""
@@ -30,7 +32,8 @@ def show(job_id: str, url: str, *, log: bool, plugin: str | None, as_json: bool)
     if log:
         if as_json:
             raise Misuse("--log is text: leave out --json")
-        click.echo(run_interruptible(partial(client.log, job_id, plugin=plugin)), nl=False)
+        text = run_interruptible(partial(client.log, job_id, plugin=plugin))
+        click.echo(printable_lines(text) if sys.stdout.isatty() else text, nl=False)
     elif plugin is not None:
         raise Misuse("--plugin works only with --log")
     elif as_json:

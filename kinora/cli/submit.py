@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kinora.cli import options
-from kinora.cli.output import print_json
+from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient, Submitted
 
@@ -39,7 +39,7 @@ def submit(*, source: str, upload: bool, url: str, as_json: bool, **asked: Any) 
     if as_json:
         print_json(submitted.response)
     else:
-        click.echo(submitted.job_id)
+        print_line(submitted.job_id)
 
 
 async def _submit(client: KinoraClient, source: str, request: dict[str, Any], *, upload: bool) -> Submitted:

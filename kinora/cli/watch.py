@@ -12,6 +12,7 @@ import msgspec
 
 from kinora.actors.models import ENDED
 from kinora.cli import options
+from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
 from kinora.client import ClientError, KinoraClient, Message, connect
 from kinora.log import configure_logging
@@ -47,7 +48,7 @@ async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_
                 if message.type == "complete" and job_id is not None:
                     return _exit_code(message.payload["status"])
             elif status in ENDED:  # it had ended before this pong: its ``complete`` is lost, or it would have come
-                click.echo(f"{job_id} has ended: {status}", err=True)
+                print_line(f"{job_id} has ended: {status}", file="stderr")
                 return _exit_code(status)
             elif job_id is not None and (status := await _status(url, job_id)) in ENDED:
                 await realtime.ping()
@@ -67,9 +68,9 @@ async def _status(url: str, job_id: str) -> str | None:
 
 def _show(message: Message, *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.encode(attrs.asdict(message)))
+        print_json(attrs.asdict(message), indent=0)
     elif (line := described(message)) is not None:
-        click.echo(line)
+        print_line(line)
 
 
 def _exit_code(status: object) -> int:
