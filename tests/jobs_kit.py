@@ -47,7 +47,8 @@ async def run_job(system: System, *plugins: Any, source: str = "clip.mp4", **opt
 
 async def frames_of(system: System, state: JobState) -> list[dict[str, Any]]:
     """All FrameData of a job."""
-    return [msgspec.json.decode(frame) for _, frame in await system.jobs.frames(state.job_id)]
+    pages = [page async for page in system.jobs.frame_pages(state.job_id)]
+    return [msgspec.json.decode(frame) for page in pages for _, frame in page]
 
 
 def messages_of(system: System, job_id: str, *types: str) -> list[dict[str, Any]]:

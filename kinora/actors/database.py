@@ -9,7 +9,7 @@ import base64
 import binascii
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -64,6 +64,8 @@ _MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED)
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
 """The frames of deleted jobs that are removed in one transaction: some milliseconds, even for a long job."""
+PAGE_BYTES = 256 * 1024
+"""A page of frames ends with the frame that fills this size; at least one frame is in it."""
 _JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload"
 
 
@@ -283,14 +285,28 @@ def jobs(
     return records, _cursor(records[-1].created_at, page[-1][0])
 
 
-def frames(connection: sqlite3.Connection, job_id: str, after: int | None, limit: int | None) -> dict[int, bytes]:
-    """Return index → frame, in order; ``after`` is exclusive."""
+def frames(connection: sqlite3.Connection, job_id: str, after: int, last: int, limit: int) -> dict[int, bytes]:
+    """Return index → frame, in order: at most ``limit`` frames above ``after``, up to and including ``last``.
+
+    They end with the frame that fills ``PAGE_BYTES``.
+    """
     rows = connection.execute(
         "SELECT frame_index, data FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?)"
-        " AND frame_index > ? ORDER BY frame_index LIMIT ?",
-        (_text(job_id), -1 if after is None else _integer(after), ALL if limit is None else _limit(limit)),
+        " AND frame_index > ? AND frame_index <= ? ORDER BY frame_index LIMIT ?",
+        (_text(job_id), _integer(after), _integer(last), limit),
     )
-    return dict(rows.fetchall())
+    with contextlib.closing(rows):  # a query that is not read to its end holds on to an old state of the database
+        return dict(until_full(rows))
+
+
+def until_full(frames: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Yield indexes with their frames until these are ``PAGE_BYTES`` or more; the frame that crosses that is in."""
+    size = 0
+    for index, data in frames:
+        yield index, data
+        size += len(data)
+        if size >= PAGE_BYTES:
+            return
 
 
 def frame_count(connection: sqlite3.Connection, job_id: str, before: int) -> int:

@@ -16,8 +16,35 @@ from kinora.actors.stills import Stills
 from kinora.actors.store import JobRecord, Store
 from kinora.actors.videos import Videos
 
-FRAMES_AT_ONCE = 1000
-"""The frames in a page of :meth:`JobArchive.frame_pages`."""
+
+@attrs.frozen(kw_only=True)
+class FrameCut:
+    """A part of a job's frames as they were at one moment: later frames do not come into it."""
+
+    job_id: str
+    after: int
+    """Frames have an index above this one."""
+    limit: int | None
+    """The most frames; None for no limit."""
+    newest: int
+    """The newest index that the job had; ``after`` if it had none above that."""
+    first_page: list[tuple[int, bytes]]
+    """The first frames, each with its index; all of them if they fit into a page of the store."""
+
+    @property
+    def whole(self) -> bool:
+        """True if the first page has all frames."""
+        return self.last == self.newest or len(self.first_page) == self.limit
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Equal for two cuts of one job only if they have the same frames."""
+        return (self.after, self.last) if self.whole else (self.after, self.newest, self.limit or 0)
+
+    @property
+    def last(self) -> int:
+        """The index of the first page's last frame; ``after`` if there is none."""
+        return self.first_page[-1][0] if self.first_page else self.after
 
 
 class JobArchive:
@@ -46,22 +73,46 @@ class JobArchive:
         stored = msgspec.json.decode(await self._store.log(job_id) or b"{}", type=dict[str, str])
         return dict.fromkeys(state.plugins, "") | stored
 
-    async def frames(self, job_id: str, after: int | None = None, limit: int | None = None) -> list[tuple[int, bytes]]:
-        """Return the frames above the index ``after`` in index order: each index with its FrameData as JSON text."""
-        await self.record(job_id)
-        return await self._store.frames(job_id, after=after, limit=limit)
+    async def cut(self, job_id: str, after: int | None = None, limit: int | None = None) -> FrameCut:
+        """Return what there is now of the job's first ``limit`` frames above the index ``after``.
+
+        The job must exist; an unknown one has no frames.
+        """
+        start = -1 if after is None else after
+        newest = None if limit == 0 else await self._store.last_index(job_id)
+        if newest is None or newest <= start:
+            return FrameCut(job_id=job_id, after=start, limit=limit, newest=start, first_page=[])
+        first_page = await self._store.frames(job_id, after=start, last=newest, limit=limit)
+        return FrameCut(job_id=job_id, after=start, limit=limit, newest=newest, first_page=first_page)
+
+    async def cut_pages(  # noqa: ASYNC900 - it holds nothing that must be closed
+        self, cut: FrameCut
+    ) -> AsyncIterator[list[tuple[int, bytes]]]:
+        """Yield all frames of a cut, a page of bounded size at a time.
+
+        Raises:
+            NotFound: the job was deleted meanwhile.
+        """
+        index, count = cut.after, 0
+        async for page in self._store.pages(cut.job_id, after=cut.after, last=cut.newest, limit=cut.limit):
+            index, count = page[-1][0], count + len(page)
+            yield page
+        if index != cut.newest and count != cut.limit:
+            raise NotFound(f"Job {cut.job_id} was deleted while its frames were read.")
 
     async def frame_pages(  # noqa: ASYNC900 - it holds nothing that must be closed
         self, job_id: str, after: int | None = None
     ) -> AsyncIterator[list[tuple[int, bytes]]]:
-        """Yield all frames above the index ``after``, a page at a time.
+        """Yield all frames above the index ``after`` that there are now, a page of bounded size at a time.
+
+        Each index comes with its FrameData as JSON text, in index order.
 
         Raises:
             NotFound: there is no such job, or it was deleted meanwhile.
         """
-        while page := await self.frames(job_id, after, FRAMES_AT_ONCE):
+        await self.record(job_id)
+        async for page in self.cut_pages(await self.cut(job_id, after)):
             yield page
-            after = page[-1][0]
 
     async def still(self, job_id: str, index: int, *, overlay: bool, begun: bool) -> bytes:
         """Return a frame as JPEG; with ``overlay``, its results are drawn on it.

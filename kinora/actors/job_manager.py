@@ -18,7 +18,7 @@ import trio
 from kinora.actors.audience import Audience
 from kinora.actors.errors import Conflict, InvalidRequest, QueueFull, Unavailable
 from kinora.actors.job import Job
-from kinora.actors.job_archive import JobArchive, stored_state
+from kinora.actors.job_archive import FrameCut, JobArchive, stored_state
 from kinora.actors.job_factory import JobFactory
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobSpec
@@ -211,11 +211,13 @@ class JobManager:
         ]
         return JobPage(jobs=tuple(states), next_cursor=next_cursor)
 
-    async def frames(self, job_id: str, after: int | None = None, limit: int | None = None) -> list[tuple[int, bytes]]:
-        """See :meth:`JobArchive.frames`."""
-        if job_id in self._active:  # no need to read the record of a running job, which clients may poll
-            return await self._store.frames(job_id, after=after, limit=limit)
-        return await self._archive.frames(job_id, after, limit)
+    async def cut(self, job_id: str, after: int | None = None, limit: int | None = None) -> FrameCut:
+        """See :meth:`JobArchive.cut`."""
+        return await self._archive.cut(job_id, after, limit)
+
+    def cut_pages(self, cut: FrameCut) -> AsyncIterator[list[tuple[int, bytes]]]:
+        """See :meth:`JobArchive.cut_pages`."""
+        return self._archive.cut_pages(cut)
 
     def frame_pages(self, job_id: str, after: int | None = None) -> AsyncIterator[list[tuple[int, bytes]]]:
         """See :meth:`JobArchive.frame_pages`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -36,6 +36,8 @@ RETRY_S = 1.0
 """The time between attempts while writing fails."""
 CLOSE_GRACE_S = 5.0
 """The time for writing the waiting frames when the store ends."""
+PAGE_FRAMES = 1000
+"""The most frames in a page. Its size is limited too, by ``database.PAGE_BYTES``; further frames are in the next."""
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -81,6 +83,15 @@ class _Change:
         self.settled.set()
 
 
+@attrs.define(eq=False)
+class _Reader:
+    """A connection for queries, used by one thread at a time; further ones wait their turn."""
+
+    limiter: trio.CapacityLimiter
+    connection: sqlite3.Connection | None = None
+    """Open while the store runs."""
+
+
 class Store:
     """Keeps jobs and their frames in the SQLite file ``path``, or in memory for ``":memory:"``.
 
@@ -95,9 +106,12 @@ class Store:
         """The reason why the last write failed; None if it worked."""
         self._path = str(path)
         self._writer: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
         self._write_limiter = trio.CapacityLimiter(1)
-        self._read_limiter = self._write_limiter if self._in_memory else trio.CapacityLimiter(1)
+        self._readers = tuple(
+            _Reader(self._write_limiter if self._in_memory else trio.CapacityLimiter(1)) for _ in range(2)
+        )
+        self._reader, self._page_reader = self._readers
+        """All pages but the first of long answers have a reader of their own: other reads are few and short."""
         self._changes: deque[_Change] = deque()
         """Bounded by the number of callers, each of which waits for its own change."""
         self._frames: deque[_Frame] = deque()
@@ -246,15 +260,39 @@ class Store:
         return await self._read(database.jobs, status, limit, cursor)
 
     async def frames(
-        self, job_id: str, *, after: int | None = None, limit: int | None = None
+        self, job_id: str, *, after: int | None = None, last: int = database.LARGEST, limit: int | None = None
     ) -> list[tuple[int, bytes]]:
-        """Return a job's frames above the index ``after``, each with its index, in index order; also unwritten ones."""
-        found = await self._found(job_id, after, limit)
-        return sorted(found.items())[: None if limit is None else max(0, limit)]
+        """Return a page of a job's frames, unwritten ones included: each with its index, in index order.
+
+        They have indexes above ``after``, up to and including ``last``, and are at most ``limit``. There is at least
+        one if there is any; see ``PAGE_FRAMES`` for what a page holds.
+        """
+        return await self._page(self._reader, job_id, -1 if after is None else after, last, limit)
+
+    async def pages(  # noqa: ASYNC900 - it holds nothing that must be closed
+        self, job_id: str, *, after: int, last: int, limit: int | None = None
+    ) -> AsyncIterator[list[tuple[int, bytes]]]:
+        """Yield the pages of all frames above ``after``, up to and including ``last``, and at most ``limit``.
+
+        Other reads do not wait for these.
+        """
+        while page := await self._page(self._page_reader, job_id, after, last, limit):
+            after = page[-1][0]
+            limit = None if limit is None else limit - len(page)
+            yield page
+
+    async def _page(
+        self, reader: _Reader, job_id: str, after: int, last: int, limit: int | None
+    ) -> list[tuple[int, bytes]]:
+        limit = PAGE_FRAMES if limit is None else max(0, min(limit, PAGE_FRAMES))
+        # In this order: a frame that leaves the waiting ones after this line is on disk before the query.
+        waiting = {index: data for index, data in self._waiting(job_id).items() if after < index <= last}
+        found = waiting | await self._query(reader, database.frames, job_id, after, last, limit)
+        return list(database.until_full(sorted(found.items())[:limit]))
 
     async def frame(self, job_id: str, index: int) -> bytes | None:
         """Return one frame; None if it is not there (yet)."""
-        return (await self._found(job_id, index - 1, 1)).get(index)
+        return dict(await self.frames(job_id, after=index - 1, last=index)).get(index)
 
     async def frame_count(self, job_id: str) -> int:
         """Return the number of the job's frames, unwritten ones included."""
@@ -268,20 +306,18 @@ class Store:
         stored = await self._read(database.last_index, job_id)
         return max((*waiting, *(() if stored is None else (stored,))), default=None)
 
-    async def _found(self, job_id: str, after: int | None, limit: int | None) -> dict[int, bytes]:
-        # In this order: a frame that leaves the waiting ones after this line is on disk before the query.
-        waiting = {i: data for i, data in self._waiting(job_id).items() if after is None or i > after}
-        return waiting | await self._read(database.frames, job_id, after, limit)
-
     def _waiting(self, job_id: str) -> dict[int, bytes]:
         """Return the job's frames that may not be on disk yet; of two with the same index the first."""
         return {frame.index: frame.data for frame in reversed(self._frames) if frame.job_id == job_id}
 
     async def _read(self, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
+        return await self._query(self._reader, query, *args)
+
+    async def _query(self, reader: _Reader, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
         self._require_running()
-        assert self._reader is not None  # noqa: S101 - it is open while the store runs
+        assert reader.connection is not None  # noqa: S101 - it is open while the store runs
         try:
-            return await trio.to_thread.run_sync(query, self._reader, *args, limiter=self._read_limiter)
+            return await trio.to_thread.run_sync(query, reader.connection, *args, limiter=reader.limiter)
         except sqlite3.Error as error:
             self._require_running()  # the connection was closed while the query waited for its turn
             raise StoreFailing(self._reason(error)) from error
@@ -380,7 +416,8 @@ class Store:
         self.failing = None
         run = functools.partial(trio.to_thread.run_sync, limiter=self._write_limiter)
         self._writer = await run(database.open_writer, self._path)
-        self._reader = self._writer if self._in_memory else await run(database.open_reader, self._path)
+        for reader in self._readers:
+            reader.connection = self._writer if self._in_memory else await run(database.open_reader, self._path)
         self._garbage = await run(database.has_deleted, self._writer)  # left by the last server
 
     async def _close(self) -> None:
@@ -400,14 +437,15 @@ class Store:
         await trio.to_thread.run_sync(database.checkpoint, self._writer, limiter=self._write_limiter)
 
     async def _close_connections(self) -> None:
-        if self._reader is not None and self._reader is not self._writer:
-            await trio.to_thread.run_sync(self._reader.close, limiter=self._read_limiter)
+        for reader in self._readers:
+            if reader.connection is not None and reader.connection is not self._writer:
+                await trio.to_thread.run_sync(reader.connection.close, limiter=reader.limiter)
         if self._writer is not None:
             await trio.to_thread.run_sync(self._writer.close, limiter=self._write_limiter)
 
     def _abandon(self) -> None:
         """Wake all waiting tasks with ActorGone, and drop what could not be written."""
-        self._writer = self._reader = None
+        self._writer = self._reader.connection = self._page_reader.connection = None
         for change in self._changes:
             change.in_line = False
             change.settle(ActorGone("the store has ended"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Container
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import BinaryIO, get_args
 
 import attrs
@@ -13,21 +13,21 @@ import trio
 from quart import Blueprint, Response, request
 
 from kinora.actors.errors import NotFound
+from kinora.actors.job_archive import FrameCut
 from kinora.actors.job_manager import Submitted
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState, JobStatus
 from kinora.system import System
-from kinora.web.csv_rows import csv_head, csv_rows
 from kinora.web.documents import (
     CancelAnswer,
     ExtendedJobResponse,
-    FramePage,
     JobList,
     JobResponse,
     JobStatusAnswer,
     JobSummary,
     document_of,
 )
+from kinora.web.frame_documents import FRAME_LINES, Surroundings, around_frames, frame_page, json_frames
 from kinora.web.incoming import (
     MAX_INDEX,
     frame_index_of,
@@ -45,11 +45,24 @@ from kinora.web.uploads import receive_upload
 JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
 FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
 FILE_PIECE = 256 * 1024
-NDJSON = "application/x-ndjson"
 PICTURE_CACHING = "private, max-age=86400, immutable"
-CSV = "text/csv"
-_Render = Callable[[JobState], Awaitable[tuple[bytes, bool]]]
-"""Gives an answer's body, and True if it has frames after the client's ``after``."""
+
+
+@attrs.frozen
+class _Shown:
+    """A job and a part of its frames, as an answer shows them."""
+
+    cut: FrameCut
+    around: Surroundings
+
+    @property
+    def tag(self) -> str:
+        """The answer's ETag, without its quotes: equal only for equal answers, for a frame never changes."""
+        facts = msgspec.json.encode((self.around.tail(self.cut.last).decode(), self.cut.key))
+        return hashlib.blake2b(self.around.head + facts, digest_size=12).hexdigest()
+
+
+_Show = Callable[[JobState], Awaitable[_Shown]]
 
 
 def job_routes(system: System) -> Blueprint:
@@ -130,37 +143,37 @@ async def _show(system: System, job_id: str, kind: type[msgspec.Struct]) -> Resp
     after = whole_number(request.args, "after", -1, MAX_INDEX)
     limit = whole_number(request.args, "limit", 0, MAX_INDEX)
 
-    async def render(state: JobState) -> tuple[bytes, bool]:
-        found = [] if limit == 0 else await system.jobs.frames(state.job_id, after, limit)
-        document = document_of(state, kind, frames=[msgspec.Raw(frame) for _, frame in found])
-        return msgspec.json.encode(document), after is not None and bool(found)
+    async def show(state: JobState) -> _Shown:
+        cut = await system.jobs.cut(state.job_id, after, limit)
+        return _Shown(cut, around_frames(document_of(state, kind, frames=[])))
 
-    body = await _newest(system, job_id_of(job_id), render)
-    tag = _tag(body)
-    if tag in request.if_none_match:
-        return Response(b"", 304, {"etag": f'"{tag}"', "cache-control": "no-cache"})
-    return json_response(body, etag=f'"{tag}"')
+    shown = await _newest(system, job_id_of(job_id), show, cut_after=after is not None)
+    tag = f'"{shown.tag}"'
+    if request.if_none_match.contains_weak(shown.tag):
+        return Response(b"", 304, {"etag": tag, "cache-control": "no-cache"})
+    return json_frames(system, shown.cut, shown.around, etag=tag)
 
 
-async def _newest(system: System, job_id: str, render: _Render) -> bytes:
+async def _newest(system: System, job_id: str, show: _Show, *, cut_after: bool) -> _Shown:
     """Return the current answer or, with ``Prefer: wait``, wait for one that is new to the client.
 
     An answer is new if its tag is not in the client's ``If-None-Match``. Without that header it is new if it has frames
-    after the client's ``after``, or differs from the first answer.
+    after the client's ``after`` (``cut_after`` says that there is one), or differs from the first answer.
     """
     state = await system.jobs.state(job_id)
-    body, has_frames = await render(state)
-    known: Container[str] = request.if_none_match or {_tag(body)}
-    has_frames = has_frames and not request.if_none_match
+    shown = await show(state)
+    first_tag = shown.tag
+
+    def is_new() -> bool:
+        if request.if_none_match:
+            return not request.if_none_match.contains_weak(shown.tag)
+        return shown.tag != first_tag or (cut_after and bool(shown.cut.first_page))
+
     with trio.move_on_after(preferred_wait_s(request.headers)):
-        while _tag(body) in known and not has_frames and not state.ended:
+        while not is_new() and not state.ended:
             state = await system.jobs.wait_changed(job_id, state)
-            body, has_frames = await render(state)
-    return body
-
-
-def _tag(body: bytes) -> str:
-    return hashlib.blake2b(body, digest_size=12).hexdigest()
+            shown = await show(state)
+    return shown
 
 
 def _add_control_calls(routes: Blueprint, system: System) -> None:
@@ -198,14 +211,12 @@ def _add_frame_calls(routes: Blueprint, system: System) -> None:
     @routes.get("/<job_id>/frames")
     async def frames(job_id: str) -> Response:
         after = whole_number(request.args, "after", -1, MAX_INDEX)
-        media_type = request.accept_mimetypes.best or ""
-        if (stream := _STREAMS.get(media_type)) is not None:
-            await system.jobs.state(job_id_of(job_id))
-            response = Response(stream.body(system, job_id, after), 200, {"content-type": media_type})
-            response.timeout = None
-            return response
+        await system.jobs.state(job_id_of(job_id))
+        if (lines := FRAME_LINES.get(request.accept_mimetypes.best or "")) is not None:
+            return lines.response(system, await system.jobs.cut(job_id, after))
         limit = whole_number(request.args, "limit", 1, MAX_FRAMES_PER_PAGE)
-        return await _frame_page(system, job_id_of(job_id), after, FRAMES_PER_PAGE if limit is None else limit)
+        cut = await system.jobs.cut(job_id, after, FRAMES_PER_PAGE if limit is None else limit)
+        return json_frames(system, cut, frame_page(cut))
 
     @routes.get("/<job_id>/frames/<index>.jpg")
     async def picture(job_id: str, index: str) -> Response:
@@ -234,33 +245,3 @@ def _add_frame_calls(routes: Blueprint, system: System) -> None:
 async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - the request holds the file
     while piece := await trio.to_thread.run_sync(file.read, FILE_PIECE):
         yield piece
-
-
-async def _frame_page(system: System, job_id: str, after: int | None, limit: int) -> Response:
-    await system.jobs.state(job_id)
-    found = await system.jobs.frames(job_id, after, limit + 1)
-    page = found[:limit]
-    next_after = page[-1][0] if len(found) > limit else None
-    return json_response(FramePage(frames=[msgspec.Raw(frame) for _, frame in page], next_after=next_after))
-
-
-@attrs.frozen
-class _Stream:
-    """A media type in which all frames of a job are sent, a page at a time."""
-
-    head: bytes
-    render: Callable[[list[bytes]], bytes]
-
-    async def body(  # noqa: ASYNC900 - it holds nothing that would have to be closed
-        self, system: System, job_id: str, after: int | None
-    ) -> AsyncIterator[bytes]:
-        """The pieces of an answer with all frames after ``after``."""
-        yield self.head
-        async for page in system.jobs.frame_pages(job_id, after):
-            yield self.render([frame for _, frame in page])
-
-
-_STREAMS = {
-    NDJSON: _Stream(b"", lambda page: b"\n".join(page) + b"\n"),
-    CSV: _Stream(csv_head(), csv_rows),
-}
