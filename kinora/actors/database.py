@@ -327,6 +327,14 @@ def last_index(connection: sqlite3.Connection, job_id: str) -> int | None:
     return None if index is None else int(index)
 
 
+def newest_and_frames(
+    connection: sqlite3.Connection, job_id: str, after: int, limit: int
+) -> tuple[int | None, dict[int, bytes]]:
+    """Return the highest index, and the frames up to it as :func:`frames` does: one trip to the database for both."""
+    newest = last_index(connection, job_id)
+    return newest, {} if newest is None else frames(connection, job_id, after, newest, limit)
+
+
 def _one(connection: sqlite3.Connection, sql: str, parameter: str) -> JobRecord | None:
     row = connection.execute(sql, (_text(parameter),)).fetchone()
     return _record(row) if row else None

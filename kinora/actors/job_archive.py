@@ -79,10 +79,9 @@ class JobArchive:
         The job must exist; an unknown one has no frames.
         """
         start = -1 if after is None else after
-        newest = None if limit == 0 else await self._store.last_index(job_id)
-        if newest is None or newest <= start:
+        if limit == 0:
             return FrameCut(job_id=job_id, after=start, limit=limit, newest=start, first_page=[])
-        first_page = await self._store.frames(job_id, after=start, last=newest, limit=limit)
+        newest, first_page = await self._store.newest_and_page(job_id, after=start, limit=limit)
         return FrameCut(job_id=job_id, after=start, limit=limit, newest=newest, first_page=first_page)
 
     async def cut_pages(  # noqa: ASYNC900 - it holds nothing that must be closed

@@ -269,6 +269,20 @@ class Store:
         """
         return await self._page(self._reader, job_id, -1 if after is None else after, last, limit)
 
+    async def newest_and_page(
+        self, job_id: str, *, after: int, limit: int | None = None
+    ) -> tuple[int, list[tuple[int, bytes]]]:
+        """Return the job's newest index, and its first page above ``after`` up to that index.
+
+        The index is ``after`` if the job has none above it. Costs no more than :meth:`frames` alone.
+        """
+        limit = _page_limit(limit)
+        waiting = self._waiting(job_id)  # before the query: see _page
+        stored, found = await self._query(self._reader, database.newest_and_frames, job_id, after, limit)
+        newest = max((after, *waiting, *(() if stored is None else (stored,))))
+        found = {index: data for index, data in waiting.items() if index > after} | found
+        return newest, list(database.until_full(sorted(found.items())[:limit]))
+
     async def pages(  # noqa: ASYNC900 - it holds nothing that must be closed
         self, job_id: str, *, after: int, last: int, limit: int | None = None
     ) -> AsyncIterator[list[tuple[int, bytes]]]:
@@ -284,7 +298,7 @@ class Store:
     async def _page(
         self, reader: _Reader, job_id: str, after: int, last: int, limit: int | None
     ) -> list[tuple[int, bytes]]:
-        limit = PAGE_FRAMES if limit is None else max(0, min(limit, PAGE_FRAMES))
+        limit = _page_limit(limit)
         # In this order: a frame that leaves the waiting ones after this line is on disk before the query.
         waiting = {index: data for index, data in self._waiting(job_id).items() if after < index <= last}
         found = waiting | await self._query(reader, database.frames, job_id, after, last, limit)
@@ -464,6 +478,10 @@ class Store:
 
     def _reason(self, error: sqlite3.Error) -> str:
         return f"Jobs cannot be stored ({error}): check that the disk of {self._path} has room and can be written"
+
+
+def _page_limit(limit: int | None) -> int:
+    return PAGE_FRAMES if limit is None else max(0, min(limit, PAGE_FRAMES))
 
 
 __all__ = ["DatabaseUnusable", "JobRecord", "Store", "StoreFailing", "StoreStatistics"]

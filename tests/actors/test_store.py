@@ -127,6 +127,9 @@ async def test_frames_are_seen_as_soon_as_they_are_put(anywhere: Path | str) -> 
             assert await store.frames("job-1") == [(index, b"%d" % index) for index in range(0, 30, 3)]
             assert await store.frames("job-1", after=3, limit=2) == [(6, b"6"), (9, b"9")]
             assert await store.frames("job-1", after=27) == []
+            assert await store.newest_and_page("job-1", after=3, limit=2) == (27, [(6, b"6"), (9, b"9")])
+            assert await store.newest_and_page("job-1", after=27) == (27, [])
+            assert await store.newest_and_page("nobody", after=-1) == (-1, [])
             assert await store.frame("job-1", 9) == b"9"
             assert await store.frame("job-1", 10) is None
             assert await store.frame_count("job-1") == 10
