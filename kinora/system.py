@@ -37,6 +37,7 @@ PRELOAD = (
     "cv2",
     "av",
     "kinora.plugins.worker",
+    "kinora.plugins.options_worker",
     "kinora.media.programs.decoder",
     "kinora.media.programs.still",
     "kinora.media.programs.annotator",

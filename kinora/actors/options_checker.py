@@ -10,9 +10,9 @@ import msgspec
 import trio
 
 from kinora.actors.errors import QueueFull
-from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.option_errors import MAX_MESSAGE, OptionsError
+from kinora.plugins.protocol import OPTIONS_CHECKER, CheckOptions, OptionsChecked
 from kinora.plugins.registry import PluginEntry
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.workers import Conversation, ForkServer, WorkerGone
@@ -26,7 +26,7 @@ PLACE_TIMEOUT_S = 10.0
 RETRY_AFTER_S = 5
 """The time after which a client should try again when it got no place."""
 
-_Talk = Conversation[protocol.Request, protocol.Answer | protocol.Note]
+_Talk = Conversation[CheckOptions, OptionsChecked]
 
 
 class OptionsUnchecked(Exception):
@@ -60,7 +60,7 @@ class OptionsChecker:
         except trio.TooSlowError:
             raise QueueFull("The options of too many requests are being checked; try again.", RETRY_AFTER_S) from None
         try:
-            async with self._fork_server.worker(protocol.PLUGIN, "check options") as talk:
+            async with self._fork_server.worker(OPTIONS_CHECKER, "check options") as talk:
                 yield talk
         finally:
             self._places.release()
@@ -92,31 +92,21 @@ class OptionsCheck:
             raise OptionsError(checked.errors, checked.total)
         return msgspec.json.decode(checked.filled, type=dict[str, Any])
 
-    async def _check(self, metadata: PluginMetadata, options: Mapping[str, Any]) -> protocol.OptionsChecked:
+    async def _check(self, metadata: PluginMetadata, options: Mapping[str, Any]) -> OptionsChecked:
         if self._talk is None:
             self._talk = await self._stack.enter_async_context(self._checker.worker())
             self._deadline = trio.current_time() + CHECK_TIMEOUT_S
-        request = protocol.CheckOptions(
+        request = CheckOptions(
             plugin=metadata.name,
             schema=msgspec.json.encode(metadata.config_schema),
             options=msgspec.json.encode(options),
         )
         try:
             with trio.fail_at(self._deadline):
-                answer = await self._talk.ask(request)
+                return await self._talk.ask(request)
         except trio.TooSlowError:
             reason = f"the options of {metadata.name} took longer than {CHECK_TIMEOUT_S:g} s to check"
             raise OptionsUnchecked(f"{reason}: give fewer or simpler ones") from None
         except (WorkerGone, ProtocolError) as error:
-            raise _failed(metadata, str(error)) from error
-        match answer:
-            case protocol.OptionsChecked():
-                return answer
-            case protocol.Raised(message=message):
-                raise _failed(metadata, message)
-            case _:
-                raise _failed(metadata, "its process sent an unexpected answer")
-
-
-def _failed(metadata: PluginMetadata, reason: str) -> OptionsUnchecked:
-    return OptionsUnchecked(f"the options of {metadata.name} could not be checked: {reason}"[:MAX_MESSAGE])
+            reason = f"the options of {metadata.name} could not be checked: {error}"
+            raise OptionsUnchecked(reason[:MAX_MESSAGE]) from error

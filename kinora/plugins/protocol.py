@@ -50,16 +50,6 @@ class CheckSchema(msgspec.Struct, tag_field="op", tag="check_schema", frozen=Tru
     """JSON text."""
 
 
-class CheckOptions(msgspec.Struct, tag_field="op", tag="check_options", frozen=True, kw_only=True):
-    """Check options against a ``config_schema``; answered with OptionsChecked. The plugin is not imported."""
-
-    plugin: str
-    schema: bytes
-    """JSON text."""
-    options: bytes
-    """JSON text."""
-
-
 class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_only=True):
     """Make the plugin and run its ``prepare``. The ring's descriptor is sent along."""
 
@@ -154,7 +144,7 @@ class Partial(msgspec.Struct, tag_field="op", tag="partial", frozen=True, kw_onl
     result: bytes
 
 
-Request = Inspect | CheckSchema | CheckOptions | Prepare | Process | Finalize
+Request = Inspect | CheckSchema | Prepare | Process | Finalize
 Note = Warned | Partial
 Answer = Plugins | SchemaFaulty | OptionsChecked | Done | Raised
 
@@ -162,4 +152,24 @@ PLUGIN: Program[Request, Answer | Note] = Program(
     "kinora.plugins.worker:main",
     msgspec.msgpack.Decoder(Request).decode,
     msgspec.msgpack.Decoder(Answer | Note).decode,
+)
+
+
+# The check of the options that a client gives: one CheckOptions for each plugin.
+
+
+class CheckOptions(msgspec.Struct, tag_field="op", tag="check_options", frozen=True, kw_only=True):
+    """Check options against a ``config_schema``; answered with OptionsChecked."""
+
+    plugin: str
+    schema: bytes
+    """JSON text."""
+    options: bytes
+    """JSON text."""
+
+
+OPTIONS_CHECKER: Program[CheckOptions, OptionsChecked] = Program(
+    "kinora.plugins.options_worker:main",
+    msgspec.msgpack.Decoder(CheckOptions).decode,
+    msgspec.msgpack.Decoder(OptionsChecked).decode,
 )

@@ -26,8 +26,7 @@ import numpy as np
 from kinora.plugins import protocol
 from kinora.plugins.api import Frame, Plugin, PluginMetadata, Severity
 from kinora.plugins.device_errors import is_device_error
-from kinora.plugins.option_errors import OptionsError
-from kinora.plugins.options import check_options, schema_fault
+from kinora.plugins.options_worker import check_schema
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
 from kinora.plugins.results import BadResult, encode_result
 from kinora.runtime.channel import Channel, close_all
@@ -55,9 +54,7 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
             case protocol.Inspect(origin=origin):
                 return protocol.Plugins(plugins=_inspect(origin))
             case protocol.CheckSchema():
-                return _check_schema(request)
-            case protocol.CheckOptions():
-                return _check_options(request)
+                return check_schema(request)
             case protocol.Prepare():
                 return stage.prepare(request, fds)
             case protocol.Process():
@@ -252,21 +249,6 @@ def _inspect(origin: protocol.Origin) -> list[protocol.Found]:
     if not classes:
         raise TypeError(f"{origin.location} defines no plugin: add a class of kinora.plugins.Plugin, or use @tool")
     return [_found(name, _checked(plugin, name)) for name, plugin in classes.items()]
-
-
-def _check_schema(request: protocol.CheckSchema) -> protocol.Answer:
-    if fault := schema_fault(msgspec.json.decode(request.schema)):
-        return protocol.SchemaFaulty(fault)
-    return _check_options(protocol.CheckOptions(plugin=request.plugin, schema=request.schema, options=b"{}"))
-
-
-def _check_options(request: protocol.CheckOptions) -> protocol.OptionsChecked:
-    metadata = PluginMetadata(name=request.plugin, config_schema=msgspec.json.decode(request.schema))
-    try:
-        filled = check_options(metadata, msgspec.json.decode(request.options))
-    except OptionsError as error:
-        return protocol.OptionsChecked(errors=error.errors, total=error.total)
-    return protocol.OptionsChecked(filled=msgspec.json.encode(filled))
 
 
 def _own_plugins(module: ModuleType) -> dict[str, type[Plugin]]:
