@@ -28,6 +28,7 @@ from kinora.actors.store import Store
 from kinora.actors.videos import Videos
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
+from kinora.runtime.private_files import make_private, make_private_folder, private_opener
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer
 from kinora.settings import Settings, source_limits
@@ -44,6 +45,10 @@ PRELOAD = (
     "kinora.media.programs.live_jpeg",
 )
 """The modules that the fork server imports for its workers; importing them starts no thread."""
+
+
+FILES = ("kinora.db", "kinora.db-wal", "kinora.db-shm", "demo.mp4", ".demo.mp4.lock")
+"""The files in the data folder, which an earlier server may have left open to other users."""
 
 
 class DataDirInUse(Exception):
@@ -198,7 +203,8 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
     """
     with _own_data_dir(settings.data_dir):
         system = System(settings, devices)
-        system.uploads.mkdir(exist_ok=True)
+        make_private_folder(system.uploads)
+        make_private(system.uploads.iterdir())
         async with trio.open_nursery() as nursery:
             await nursery.start(system.run)
             try:
@@ -209,9 +215,9 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
 
 @contextmanager
 def _own_data_dir(folder: Path) -> Iterator[None]:
-    """Make the folder, and lock it against other servers while the block runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Make the folder, and lock it against other servers while the block runs. Other users can read nothing in it."""
+    make_private_folder(folder)
+    fd = private_opener(str(folder / "lock"), os.O_RDWR | os.O_CREAT)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -219,6 +225,7 @@ def _own_data_dir(folder: Path) -> Iterator[None]:
             raise DataDirInUse(
                 f"Another Kinora server works on {folder}; stop it, or give this one another --data-dir."
             ) from None
+        make_private(folder / name for name in FILES)
         yield
     finally:
         os.close(fd)

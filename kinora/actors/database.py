@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ import attrs
 import msgspec
 
 from kinora.actors.errors import FieldError, InvalidRequest
+from kinora.runtime.private_files import private_opener
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 5.0
@@ -145,6 +147,9 @@ def open_writer(path: str) -> sqlite3.Connection:
     Raises:
         DatabaseUnusable: with a sentence that says what to do.
     """
+    if path != MEMORY:
+        with contextlib.suppress(OSError):  # SQLite then says what is wrong
+            os.close(private_opener(path, os.O_RDWR | os.O_CREAT))  # SQLite's further files get the same rights
     try:
         connection = _connect(path)
     except sqlite3.Error as error:

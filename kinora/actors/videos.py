@@ -13,6 +13,7 @@ from kinora.actors.errors import NotFound
 from kinora.actors.one_shot import OneShotFailed, one_shot
 from kinora.media.messages import ANNOTATOR, Annotate, Written
 from kinora.media.source_types import SourceLimits
+from kinora.runtime.private_files import FILE_MODE, private_opener
 from kinora.runtime.workers import ForkServer
 
 AT_ONCE = 1
@@ -40,10 +41,11 @@ class Videos:
             with TemporaryDirectory(prefix="video-", dir=self._folder) as name:
                 folder = trio.Path(name)
                 frames, out = folder / "frames.ndjson", folder / "annotated.mp4"
-                async with await frames.open("wb") as lines:
+                async with await trio.open_file(frames, "wb", opener=private_opener) as lines:
                     async for page in pages:
                         await lines.write(b"".join(frame + b"\n" for _, frame in page))
                 await self._write(location, str(frames), str(out))
+                await out.chmod(FILE_MODE)
                 return (await out.open("rb")).wrapped
 
     async def _write(self, location: str, frames: str, out: str) -> None:

@@ -16,6 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from kinora.actors.errors import FieldError, InvalidRequest, Unavailable
+from kinora.runtime.private_files import private_opener
 from kinora.web.incoming import MAX_JSON_BYTES, decode_json
 from kinora.web.problems import Problem
 
@@ -82,10 +83,13 @@ class _Form:
 
     async def receive(self, boundary: bytes) -> None:
         decoder = MultipartDecoder(boundary, max_form_memory_size=MAX_UNDECODED, max_parts=MAX_PARTS)
-        with await trio.to_thread.run_sync(self._path.open, "xb") as file:
+        with await trio.to_thread.run_sync(self._open) as file:
             while not decoder.complete:
                 for event in _decode(decoder, await self._next_piece()):
                     await self._take(event, file)
+
+    def _open(self) -> BinaryIO:
+        return open(self._path, "xb", opener=private_opener)
 
     async def _next_piece(self) -> bytes | None:
         with trio.move_on_after(SILENCE_S):

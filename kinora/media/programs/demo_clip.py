@@ -6,6 +6,7 @@ It is drawn and encoded here, the same on every machine; nothing is downloaded. 
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 import cv2
@@ -78,6 +79,7 @@ NIGHT = (
 
 def main(channel: Channel) -> None:
     """Make the clip in the requested folder."""
+    os.umask(0o077)  # the data folder is for the server's own user
     serve(Line(DEMO_CLIP, channel), lambda request, _fds: [_answer(request)])
 
 
