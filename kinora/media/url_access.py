@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Network, ip_address, ip_network
 from typing import Self
 from urllib.parse import quote, urlsplit
 
@@ -27,8 +27,36 @@ TIMEOUT_S = 8.0
 """The limit for a connection, and for each piece of an answer. Silence, a new connection and silence again together
 end before the server takes the decoder for hung."""
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
-_NAT64 = IPv6Network("64:ff9b::/96")
-"""Public addresses that stand for IPv4 addresses, private ones included (RFC 6052); 6to4 has such ones too."""
+_NOT_PUBLIC = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8",  # this network
+            "10.0.0.0/8",  # private
+            "100.64.0.0/10",  # shared by a provider's customers
+            "127.0.0.0/8",  # loopback
+            "169.254.0.0/16",  # link-local, and the metadata of clouds
+            "172.16.0.0/12",  # private
+            "192.0.0.0/24",  # protocol assignments
+            "192.0.2.0/24",  # documentation
+            "192.88.99.0/24",  # 6to4 relays, deprecated
+            "192.168.0.0/16",  # private
+            "198.18.0.0/15",  # benchmarks
+            "198.51.100.0/24",  # documentation
+            "203.0.113.0/24",  # documentation
+            "224.0.0.0/4",  # multicast
+            "240.0.0.0/4",  # reserved, and broadcast
+            "2001::/23",  # protocol assignments; Teredo among them, which stands for IPv4 addresses
+            "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4, which stands for IPv4 addresses
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+"""From IANA's registries of special-purpose addresses (RFC 6890), IPv4 and IPv6, as of 2025. Not Python's ``is_global``:
+its table differs between patch releases."""
+_UNICAST = IPv6Network("2000::/3")
+"""The only IPv6 addresses that IANA gives out for the internet (RFC 4291); the others are local or notations of IPv4."""
 
 
 def is_url(source: str) -> bool:
@@ -82,9 +110,9 @@ def is_named(url: HttpUrl, hosts: Sequence[str]) -> bool:
 def is_public(address: str) -> bool:
     """True if an IP address belongs to the internet, not to this machine or a private network."""
     ip = ip_address(address)
-    if isinstance(ip, IPv6Address) and (ip in _NAT64 or ip.sixtofour is not None):
+    if ip.version == 6 and ip not in _UNICAST:  # noqa: PLR2004 - as in IPv6
         return False
-    return ip.is_global and not ip.is_multicast
+    return not any(ip in network for network in _NOT_PUBLIC)
 
 
 def connect(url: HttpUrl, hosts: Sequence[str]) -> HTTPConnection:

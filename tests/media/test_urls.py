@@ -30,6 +30,8 @@ SCRIPTS = {
 PRIVATE = (
     *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),  # noqa: S104 - a target
     *("::1", "::", "fe80::1", "fe80::1%2", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "ff02::1", "2002:a00:1::"),
+    *("fec0::1", "::127.0.0.1", "64:ff9b:1::1", "::ffff:0:8.8.8.8", "192.0.0.8", "192.88.99.1", "3fff::1", "5f00::1"),
+    *("2001::1", "2001:db8::1", "192.0.2.1", "198.18.0.1", "255.255.255.255", "240.0.0.1", "::ffff:8.8.8.8"),
 )
 
 
@@ -157,16 +159,15 @@ def test_public_hosts_are_no_way_into_a_private_network(server: MediaServer, hos
     assert not server.asked
 
 
-@pytest.mark.parametrize(
-    "address",
-    PRIVATE,
-)
+@pytest.mark.parametrize("address", PRIVATE)
 def test_addresses_of_networks_of_ones_own_are_not_public(address: str) -> None:
     """Loopback, private, link-local, shared and multicast addresses, and other notations of them."""
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "93.184.216.34", "192.0.1.1", "223.255.255.255", "2606:4700:4700::1111", "2a00::1"]
+)
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     """Addresses that anybody may reach."""
     assert is_public(address)
