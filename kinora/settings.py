@@ -91,6 +91,9 @@ class Settings:
 
     max_jobs: int = attrs.field(default=2, validator=_positive)
     """Jobs that run at once."""
+    paused_keep_s: float = attrs.field(default=600.0, validator=attrs.validators.ge(0.0))
+    """The time for which a paused job's workers stay; after that they are prepared again when it goes on. A paused job
+    does not count as one that runs."""
     max_queued: int = attrs.field(default=100, validator=_positive)
     """Jobs that may wait; a further one is refused and told when to try again."""
     ring_bytes: int = attrs.field(default=64 * MIB, validator=_positive)

@@ -155,6 +155,7 @@ class System:
             max_failures=settings.max_failures,
             max_errors=settings.max_errors,
             max_jobs=settings.max_jobs,
+            paused_keep_s=settings.paused_keep_s,
         )
         return JobFactory(
             limits=limits,

@@ -5,17 +5,18 @@ The Job decides, stores and publishes; its Pipeline does the work. ``pipeline_li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import Literal
 
+import attrs
 import msgspec
 import structlog
 import trio
 
 from kinora.actors.audience import Audience
-from kinora.actors.job_spec import JobSpec
+from kinora.actors.job_spec import JobSpec, ResumePoint
 from kinora.actors.messages import (
     Code,
     CompletePayload,
@@ -51,24 +52,44 @@ log = structlog.get_logger()
 
 PROGRESS_BEFORE_DONE = 99
 """The highest progress of a job that is not done. It is done after ``finalize``, with all its frames stored."""
+PAUSED_KEEP_S = 600.0
+"""The time for which a paused job's workers stay, unless the operator sets another."""
 CRASHED = "An internal error stopped the job; the server's log has the details."
 
 
 class Job:
-    """One job: its state, and the commands to it."""
+    """One job: its state, and the commands to it.
 
-    def __init__(self, spec: JobSpec, *, pipeline: AnyPipeline, store: Store, audience: Audience) -> None:
+    ``make_pipeline`` gives a pipeline that begins at the given point. Further ones are made when the job goes on after
+    a pause of more than ``paused_keep_s`` seconds; they share their stages, timings and warnings with the first.
+    """
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        *,
+        make_pipeline: Callable[[ResumePoint], AnyPipeline],
+        store: Store,
+        audience: Audience,
+        paused_keep_s: float = PAUSED_KEEP_S,
+    ) -> None:
         self.spec = spec
         self.ended = trio.Event()
         """Set when the job has ended and all its processes are gone."""
-        self._pipeline = pipeline
+        self._make_pipeline = make_pipeline
+        self._pipeline = make_pipeline(spec.resumed)
+        self._paused_keep_s = paused_keep_s
+        self._parked = False
+        """True while a pause has no pipeline: the last one was stopped, and the next begins when the job goes on."""
         self._store = store
         self._audience = audience
         self._commands = CommandQueue()
         self._warnings = WarningLog(spec.job_id)
         """The Job's own warnings; the pipeline publishes its own."""
-        self._seen = pipeline.state()
+        self._seen = self._pipeline.state()
         """The newest state from the pipeline."""
+        self._dropped_before = 0
+        """The number of frames that earlier pipelines dropped."""
         self._statuses: dict[str, PluginStatusPayload] = {}
         """Plugin → the newest status that was published."""
         self._status: JobStatus = "queued"  # its end is decided once: see _decide
@@ -76,6 +97,8 @@ class Job:
         self._error: str | None = None
         self._frames_done = spec.resumed.frames
         self._newest_index = -1
+        self._next_index = spec.resumed.start
+        """The index after the last frame that was stored."""
         self._started_at: str | None = None
         self._finished_at: str | None = None
         self._began: float | None = None
@@ -94,6 +117,16 @@ class Job:
         """True while the job waits for its turn."""
         return self._status == "queued"
 
+    @property
+    def paused(self) -> bool:
+        """True from a pause until the job goes on, also while it waits for a place."""
+        return self._status == "paused"
+
+    @property
+    def running(self) -> bool:
+        """True while the job has begun, has not ended and is not paused."""
+        return self._status == "running"
+
     def announce(self) -> None:
         """Tell the clients that the job waits: its first message."""
         self._enter("queued")
@@ -108,6 +141,13 @@ class Job:
         self._began = trio.current_time()
         self._enter("preparing")
 
+    def begin_paused(self) -> None:
+        """Mark the job as paused, without workers, as an earlier server left it; :meth:`run` follows."""
+        self._status = "paused"
+        self._started_at = utc_now()
+        self._parked = True
+        self._enter("paused")
+
     async def run(self) -> None:
         """Run the job to its end. Errors end it as failed; only a cancellation from outside is raised.
 
@@ -117,7 +157,7 @@ class Job:
             request = self.spec.plan.request
             log.info("job started", source=request.source, plugins=[plugin.name for plugin in request.plugins])
             try:
-                await self._finish(await self._follow_pipeline())
+                await self._finish(await self._work())
             except* Exception:
                 log.exception("a job crashed")
                 self._fail(CRASHED)
@@ -138,15 +178,30 @@ class Job:
             return True
         self._commands.put(Stop())
         self._storing.cancel(reason="cancelled by a client")
+        self._note_change()
         return False
 
     def pause(self) -> bool:
-        """Take no new frame until :meth:`resume`; the workers stay. Return False unless it is running or paused."""
-        return self._switch("paused", Pause())
+        """Take no new frame until :meth:`resume`. Return False unless it is running or paused.
+
+        The workers stay for ``paused_keep_s``. After that they end, and are prepared again when the job goes on; those
+        of a live stream stay, for no other decoder could go on at the same frame.
+        """
+        return self._switch("paused", "paused", Pause())
+
+    def await_place(self) -> bool:
+        """Show that a paused job is to go on and waits for a place: its stage is ``queued``, its status ``paused``.
+
+        Return False if it is not paused, or waits already.
+        """
+        if not self.paused or self._stage == "queued":
+            return False
+        self._enter("queued")
+        return True
 
     def resume(self) -> bool:
         """Continue after :meth:`pause`. Return False unless it is running or paused."""
-        return self._switch("running", Resume())
+        return self._switch("running", "preparing" if self._parked else "running", Resume())
 
     def note_store_failing(self, reason: str) -> None:
         """Warn that results cannot be stored now: the job goes on while there is room for frames, and then waits."""
@@ -177,7 +232,7 @@ class Job:
             finished_at=self._finished_at,
             frames_done=self._frames_done,
             frames_total=self._frames_total,
-            frames_dropped=seen.dropped,
+            frames_dropped=self._dropped_before + seen.dropped,
             fps=self._fps,
             cancel_ms=self._cancel_ms,
             plugins=seen.stages,
@@ -221,6 +276,40 @@ class Job:
 
     # The pipeline's events
 
+    async def _work(self) -> PipelineEnded:
+        """Run the pipeline to its end, and after each long pause a new one; return the last event of the last one."""
+        ended = PipelineEnded()
+        while await self._wait_due():
+            ended = await self._follow_pipeline()
+            if not self._parked or ended.error is not None:
+                break
+        return ended
+
+    async def _wait_due(self) -> bool:
+        """Wait while the job is parked, then put a new pipeline in its place. Return False if the job is to end."""
+        while self._parked and self.paused and self._asked_to_cancel is None:
+            await self._changed.wait()
+        if self._parked and self.running and self._asked_to_cancel is None:
+            self._parked = False
+            self._dropped_before += self._seen.dropped
+            self._commands = CommandQueue()
+            self._pipeline = self._make_pipeline(ResumePoint(frames=self._frames_done, start=self._next_index))
+            self._seen = attrs.evolve(self._seen, dropped=0)
+        return not self._parked
+
+    async def _park_after_long_pause(self) -> None:
+        """Stop the pipeline once the job has been paused for ``paused_keep_s``."""
+        while True:
+            with trio.move_on_after(self._paused_keep_s):
+                while self.paused:
+                    await self._changed.wait()
+            if self.paused and self._asked_to_cancel is None:
+                self._parked = True
+                self._commands.put(Stop())
+                return
+            while not self.paused:
+                await self._changed.wait()
+
     async def _follow_pipeline(self) -> PipelineEnded:
         """Run the pipeline, and handle its events until the last one."""
         tell, events = trio.open_memory_channel[Event](EVENTS_WAITING)
@@ -228,6 +317,8 @@ class Job:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._pipeline.run, tell, self._commands)
                 nursery.start_soon(self._pass_on_watching)
+                if self.spec.plan.info.kind != "stream":
+                    nursery.start_soon(self._park_after_long_pause)
                 ended = await self._take_events(events)
                 nursery.cancel_scope.cancel()
             return ended
@@ -259,8 +350,9 @@ class Job:
                 self._seen = event
                 self._note_change()
             case Prepared():
-                self._began = trio.current_time()
-                self._enter("paused" if self._status == "paused" else "running")
+                if self._frames_done == self.spec.resumed.frames:
+                    self._began = trio.current_time()
+                self._enter(self._stage if self.paused else "running")
             case FrameImage():
                 self._audience.show(event)
             case PipelineEnded():
@@ -280,6 +372,7 @@ class Job:
             with trio.CancelScope() as self._storing:
                 await self._store.put_frame(self.spec.job_id, frame.index, frame.data)
                 self._newest_index = max(self._newest_index, frame.index)
+                self._next_index = frame.index + self.spec.plan.request.options.stride
                 self._frames_done += 1
                 self._publish_progress()
         except ActorGone as error:
@@ -350,13 +443,15 @@ class Job:
 
     # Messages to clients
 
-    def _switch(self, status: Literal["running", "paused"], command: Pause | Resume) -> bool:
+    def _switch(self, status: Literal["running", "paused"], stage: Stage, command: Pause | Resume) -> bool:
         if self._status not in {"running", "paused"}:
             return False
         if self._status != status:
             self._status = status
             self._commands.put(command)
-            self._enter(status)
+            self._enter(stage)
+        elif status == "paused" and self._stage == "queued":  # it no longer waits for a place
+            self._enter(stage)
         return True
 
     def _enter(self, stage: Stage) -> None:

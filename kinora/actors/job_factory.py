@@ -13,7 +13,7 @@ from kinora.actors.errors import FieldError, InvalidRequest
 from kinora.actors.inspector import InspectorService
 from kinora.actors.job import Job
 from kinora.actors.job_request import JobRequest
-from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin
+from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
 from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
 from kinora.actors.pipeline import Pipeline, PipelineSpec
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
@@ -40,6 +40,8 @@ class JobLimits:
     max_errors: int
     max_jobs: int
     """The number of jobs that share the cores."""
+    paused_keep_s: float
+    """The time for which a paused job's workers stay."""
 
 
 class JobFactory:
@@ -109,14 +111,23 @@ class JobFactory:
             )
             for plugin in plan.plugins
         ]
-        pipeline = Pipeline(
-            self._pipeline_spec(spec),
-            stages=stages,
-            inspector=inspector,
-            warnings=warnings,
-            fork_server=self._fork_server,
+
+        def make_pipeline(begin: ResumePoint) -> Pipeline:
+            return Pipeline(
+                self._pipeline_spec(spec, begin),
+                stages=stages,
+                inspector=inspector,
+                warnings=warnings,
+                fork_server=self._fork_server,
+            )
+
+        return Job(
+            spec,
+            make_pipeline=make_pipeline,
+            store=self._store,
+            audience=self._audience,
+            paused_keep_s=self._limits.paused_keep_s,
         )
-        return Job(spec, pipeline=pipeline, store=self._store, audience=self._audience)
 
     def _stage_spec(self, spec: JobSpec, plugin: PlannedPlugin) -> StageSpec:
         wanted, device = spec.plan.request.options, spec.plan.device.device_used
@@ -143,14 +154,14 @@ class JobFactory:
             memory_limit=memory_limit_mb * MB if memory_limit_mb is not None else None,
         )
 
-    def _pipeline_spec(self, spec: JobSpec) -> PipelineSpec:
+    def _pipeline_spec(self, spec: JobSpec, begin: ResumePoint) -> PipelineSpec:
         plan, options = spec.plan, spec.plan.request.options
-        left = None if options.max_frames is None else max(0, options.max_frames - spec.resumed.frames)
+        left = None if options.max_frames is None else max(0, options.max_frames - begin.frames)
         source = SourceSpec(
             location=plan.location,
             name=plan.request.source,
             limits=self._sources.limits,
-            start=spec.resumed.start,
+            start=begin.start,
             stride=options.stride,
             max_frames=left,
             policy=options.policy or ("latest" if plan.info.kind == "stream" else "wait"),

@@ -24,7 +24,8 @@ from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobSpec
 from kinora.actors.messages import PluginStatusPayload, ProgressPayload, utc_now
 from kinora.actors.models import CancelAnswer, JobPage, JobState
-from kinora.actors.recovery import recover
+from kinora.actors.places import Place, Places
+from kinora.actors.recovery import Recovered, recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.runtime.actor import ActorGone
 
@@ -59,6 +60,17 @@ class _ActiveJob:
     record: JobRecord
     stored: trio.Event = attrs.field(factory=trio.Event)
     """Set once its end is on disk or could not be stored."""
+    place: Place | None = None
+    """The place in which it runs; None while it is queued or paused."""
+    turn: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    """The scope of its wait for a place to go on in after a pause."""
+
+    def leave(self) -> None:
+        """Give back the place, or stop waiting for one."""
+        self.turn.cancel(reason="the job no longer needs a place")
+        if self.place is not None:
+            self.place.give_back()
+            self.place = None
 
 
 class JobManager:
@@ -76,7 +88,7 @@ class JobManager:
         archive: JobArchive,
         audience: Audience,
     ) -> None:
-        self._max_jobs = max_jobs
+        self._places = Places(max_jobs)
         self._max_queued = max_queued
         self._data_dir = data_dir
         self._min_free_bytes = min_free_bytes
@@ -101,11 +113,9 @@ class JobManager:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 for recovered in await recover(self._store, self._factory):
-                    self._active[recovered.job.spec.job_id] = _ActiveJob(recovered.job, recovered.record)
-                    recovered.job.announce()
+                    self._take_up(recovered, nursery)
                 nursery.start_soon(self._warn_of_failing_store)
-                for _ in range(self._max_jobs):
-                    nursery.start_soon(self._run_jobs)
+                nursery.start_soon(self._start_jobs, nursery)
                 task_status.started()
         finally:
             self._nursery = None
@@ -152,17 +162,20 @@ class JobManager:
         return active.job.cancel_answer()
 
     async def pause(self, job_id: str) -> JobState:
-        """Pause a job: it takes no new frame, and its workers stay.
+        """Pause a job: it takes no new frame, and its place is free for another job; see :meth:`Job.pause`.
 
         Raises:
             NotFound: there is no such job.
             Conflict: it is neither running nor paused.
         """
-        return await self._switch(job_id, Job.pause)
+        return await self._switch(job_id, self._pause)
 
     async def resume(self, job_id: str) -> JobState:
-        """Continue a paused job; raises as :meth:`pause`."""
-        return await self._switch(job_id, Job.resume)
+        """Continue a paused job, at once if a place is free. Otherwise it waits for one; see :meth:`Job.await_place`.
+
+        It waits in one line with the first of the queued jobs. Raises as :meth:`pause`.
+        """
+        return await self._switch(job_id, self._resume)
 
     async def delete(self, job_id: str) -> None:
         """Cancel a job unless it has ended, then delete it with its frames and its uploaded file.
@@ -338,22 +351,65 @@ class JobManager:
         queued = self._queued()
         return queued.index(job_id) + 1 if job_id in queued else None
 
-    async def _run_jobs(self) -> None:
-        """Run one job after the other; N of these tasks run at once."""
+    def _take_up(self, recovered: Recovered, nursery: trio.Nursery) -> None:
+        active = self._active[recovered.job.spec.job_id] = _ActiveJob(recovered.job, recovered.record)
+        active.job.announce()
+        if recovered.record.status == "paused":
+            active.job.begin_paused()
+            nursery.start_soon(self._run_job, active)
+
+    async def _start_jobs(self, nursery: trio.Nursery) -> None:
+        """Start the queued jobs in their order, each when there is a place."""
         while True:
-            queued = self._queued()
-            if not queued:
+            while not self._queued():
                 await self._work.park()
+            place = await self._places.take()
+            queued = self._queued()
+            if not queued:  # all were cancelled meanwhile
+                place.give_back()
                 continue
             active = self._active[queued[0]]
+            active.place = place
             active.job.begin()
-            if self._store.failing:
-                active.job.note_store_failing(self._store.failing)
+            nursery.start_soon(self._run_job, active)
+
+    async def _run_job(self, active: _ActiveJob) -> None:
+        """Run a job that has begun to its end, and store that."""
+        if self._store.failing:
+            active.job.note_store_failing(self._store.failing)
+        try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._save, active)  # neither the job nor a cancel waits for the disk
                 await active.job.run()
-            if self._nursery is not None:
-                self._nursery.start_soon(self._settle, active)
+        finally:
+            active.leave()
+        await self._settle(active)
+
+    def _pause(self, active: _ActiveJob) -> bool:
+        if not active.job.pause():
+            return False
+        active.leave()
+        return True
+
+    def _resume(self, active: _ActiveJob) -> bool:
+        if not active.job.paused or self._nursery is None:
+            return active.job.running
+        active.place = self._places.take_nowait()
+        if active.place is not None:
+            active.job.resume()
+        elif active.job.await_place():
+            active.turn = trio.CancelScope()
+            self._nursery.start_soon(self._resume_in_turn, active, active.turn)
+        return True
+
+    async def _resume_in_turn(self, active: _ActiveJob, turn: trio.CancelScope) -> None:
+        with turn:
+            place = await self._places.take()
+            if turn.cancel_called:  # at the moment at which the place became free
+                place.give_back()
+                return
+            active.place = place
+            active.job.resume()
 
     def _cancel(self, active: _ActiveJob) -> None:
         if active.job.cancel() and self._nursery is not None:  # the task that runs a job settles it
@@ -396,11 +452,13 @@ class JobManager:
             return False
         return True
 
-    async def _switch(self, job_id: str, how: Callable[[Job], bool]) -> JobState:
+    async def _switch(self, job_id: str, how: Callable[[_ActiveJob], bool]) -> JobState:
         active = self._active.get(job_id)
         state = await self.state(job_id)
-        if active is None or not how(active.job):
+        if active is None or not how(active):
             raise Conflict(f"Job {job_id} is {state.status}; only a running or paused job can be paused and resumed.")
+        if self._nursery is not None:
+            self._nursery.start_soon(self._save, active)  # the next server keeps it paused
         return active.job.state()
 
 

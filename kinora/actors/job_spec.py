@@ -50,7 +50,7 @@ class JobPlan:
 
 @attrs.frozen(kw_only=True)
 class ResumePoint:
-    """The point at which a job of an earlier server goes on; for a new job, its beginning."""
+    """The point at which a job goes on, after a long pause or on the next server; for a new job, its beginning."""
 
     frames: int = 0
     """The number of frames that are stored already."""

@@ -1,4 +1,7 @@
-"""Recovers the jobs of an earlier server: queued jobs run, running ones go on after their last stored frame."""
+"""Recovers the jobs of an earlier server: queued jobs run, running ones go on after their last stored frame.
+
+Paused ones stay paused.
+"""
 
 from __future__ import annotations
 

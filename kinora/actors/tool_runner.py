@@ -107,12 +107,14 @@ class ToolRunner:
     ) -> None:
         """Prepare the plugin and report ready, have it process each frame and pass the frame on, then finalize it.
 
-        Returns when the inbox has ended. The plugin's process is gone at the end, also if cancelled.
+        Returns when the inbox has ended. The plugin's process is gone at the end, also if cancelled. The stage may be
+        run again after that: all figures go on, and a plugin that was disabled stays so.
         """
         self._ring, self._tell = ring, tell
         with inbox, outbox:
             try:
-                await self._say("started")
+                if not self._breaker.disabled:
+                    await self._say("started")
                 await self._avoid_failed_device()
                 await self._ensure_prepared()
                 task_status.started()

@@ -147,7 +147,7 @@ def make_job(
     """A job of ten frames that has not begun."""
     plan = job_plan(job_request(), frames=frames)
     spec = JobSpec(job_id=JOB, created_at=CREATED_AT, plan=plan, resumed=resumed or ResumePoint())
-    return Job(spec, pipeline=FakePipeline(work), store=store, audience=audience)
+    return Job(spec, make_pipeline=lambda _: FakePipeline(work), store=store, audience=audience)
 
 
 async def frames(tell: Tell, *indexes: int) -> None:

@@ -51,7 +51,9 @@ class FakeFactory(JobFactory):
 
     def build(self, spec: JobSpec) -> Job:
         """Make a job."""
-        return Job(spec, pipeline=FakePipeline(do_nothing), store=self._store, audience=RecordingAudience())
+        return Job(
+            spec, make_pipeline=lambda _: FakePipeline(do_nothing), store=self._store, audience=RecordingAudience()
+        )
 
 
 @pytest.fixture
@@ -78,7 +80,9 @@ async def leave(
 def record(job_id: str, status: JobStatus, request: JobRequest) -> JobRecord:
     """A job as an earlier server has stored it."""
     spec = JobSpec(job_id=job_id, created_at=CREATED_AT, plan=job_plan(request))
-    job = Job(spec, pipeline=FakePipeline(do_nothing), store=Store(":memory:"), audience=RecordingAudience())
+    job = Job(
+        spec, make_pipeline=lambda _: FakePipeline(do_nothing), store=Store(":memory:"), audience=RecordingAudience()
+    )
     state = attrs.evolve(job.state(), status=status)
     return JobRecord(
         job_id=job_id,
