@@ -28,6 +28,7 @@ from kinora.actors.store import Store
 from kinora.actors.videos import Videos
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
+from kinora.runtime.loop_watch import LoopWatch
 from kinora.runtime.private_files import make_private, make_private_folder, private_opener
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer
@@ -62,6 +63,7 @@ class System:
         self.settings = settings
         self.uploads = settings.data_dir / "uploads"
         """The folder of uploaded files."""
+        self.loop_watch = LoopWatch()
         self.fork_server = ForkServer(
             PRELOAD,
             memory_limit=settings.worker_memory_mb * MB,
@@ -206,12 +208,13 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
         system = System(settings, devices)
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())
-        async with trio.open_nursery() as nursery:
-            await nursery.start(system.run)
-            try:
-                yield system
-            finally:
-                nursery.cancel_scope.cancel(reason="the system is closed")
+        with system.loop_watch:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(system.run)
+                try:
+                    yield system
+                finally:
+                    nursery.cancel_scope.cancel(reason="the system is closed")
 
 
 @contextmanager

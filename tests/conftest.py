@@ -2,7 +2,7 @@
 
 A test says in one sentence what must hold. Where time matters it runs on the autojump clock; sockets are real, on port
 0; worker processes and videos are real. Nothing sleeps where there is an event to wait for, and each test has an
-absolute limit, see ``tests.limit``.
+absolute limit, see ``tests.limit``. No code of the server may hold up the event loop, see ``tests.stalls``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.clips import make_clip
 
-pytest_plugins = ["tests.limit"]
+pytest_plugins = ["tests.limit", "tests.stalls"]
 
 # On a busy machine an example takes long; that says nothing about the code.
 hypothesis.settings.register_profile(

@@ -17,6 +17,7 @@ from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.job_manager import JobManager
 from kinora.actors.messages import ProgressPayload, Stage
 from kinora.actors.store import Store
+from kinora.runtime.loop_watch import LoopStatistics
 from kinora.runtime.supervisor import SupervisorStatistics
 from kinora.runtime.workers import ForkServerStatistics
 from kinora.system import System
@@ -56,6 +57,7 @@ class Figures(Collector):
         """The current figures."""
         yield from self.process.collect()
         yield _gauge("kinora_ready", "1 while the server takes new jobs.", not self.system.ready())
+        yield from _of_loop(self.system.loop_watch.statistics())
         yield from _of_actors(self.system.statistics())
         yield from _of_jobs(self.system.jobs)
         yield from _of_store(self.system.store)
@@ -63,6 +65,11 @@ class Figures(Collector):
         yield from _of_realtime(self.system.connections)
         if self.server is not None:
             yield from _of_connections(self.server.statistics())
+
+
+def _of_loop(figures: LoopStatistics) -> Iterable[Metric]:
+    yield _counter("kinora_loop_stalls", "Steps of the event loop longer than 250 ms.", figures.stalls)
+    yield _gauge("kinora_loop_longest_stall_seconds", "The longest of those steps so far.", figures.longest_s)
 
 
 def _of_actors(statistics: SupervisorStatistics) -> Iterable[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import attrs
@@ -10,6 +11,7 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from kinora.actors.connection_manager import ConnectionManager
+from kinora.runtime import loop_watch
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web import server as server_module
@@ -56,6 +58,20 @@ async def test_figures_of_the_process_are_there(server: RunningServer) -> None:
     assert found["process_resident_memory_bytes"] > 0
     assert found["process_open_fds"] > 0
     assert found["python_gc_collections_total 0"] >= 0
+
+
+async def test_stalls_of_the_event_loop_are_counted(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that holds up the event loop is counted, and its duration is there while it is the longest."""
+    found = await figures(server)
+    assert (found["kinora_loop_stalls_total"], found["kinora_loop_longest_stall_seconds"]) == (0, 0)
+    monkeypatch.setattr(loop_watch, "STALL_S", 0.05)
+    await trio.lowlevel.checkpoint()
+    end = time.thread_time() + 0.1
+    while time.thread_time() < end:
+        pass
+    found = await figures(server)
+    assert found["kinora_loop_stalls_total"] >= 1
+    assert found["kinora_loop_longest_stall_seconds"] > 0.05
 
 
 async def test_the_store_counts_what_it_writes(server: RunningServer) -> None:
