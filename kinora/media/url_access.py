@@ -53,10 +53,10 @@ _NOT_PUBLIC = tuple(
         ),
     )
 )
-"""From IANA's registries of special-purpose addresses (RFC 6890), IPv4 and IPv6, as of 2025. Not Python's ``is_global``:
-its table differs between patch releases."""
+"""From IANA's registries of special-purpose addresses (RFC 6890), IPv4 and IPv6, as of 2025. Python's ``is_global`` has
+a table that differs between patch releases."""
 _UNICAST = IPv6Network("2000::/3")
-"""The only IPv6 addresses that IANA gives out for the internet (RFC 4291); the others are local or notations of IPv4."""
+"""The only IPv6 addresses that IANA gives out for the internet (RFC 4291); others are local or notations of IPv4."""
 
 
 def is_url(source: str) -> bool:
