@@ -41,6 +41,11 @@ def _host(_settings: object, _field: object, value: str) -> None:
         raise ValueError(f"{value!r} is not a host: write it in lower case as camera.local or camera.local:8080, or *")
 
 
+def _variable(_settings: object, _field: object, value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", value):
+        raise ValueError(f"{value!r} is not the name of a variable: write it as HF_TOKEN, or HF_* for all such names")
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """All choices of an operator. Sizes are in bytes, ``_s`` in seconds, ``_ms`` in milliseconds."""
@@ -85,6 +90,10 @@ class Settings:
     workers_memory_mb: int = attrs.field(factory=lambda: memory_bytes() // MIB * 3 // 4, validator=_positive)
     """The most resident memory of all worker processes together, by default three quarters of the machine's. Beyond it
     the largest is killed."""
+
+    worker_env: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_variable))
+    """Further variables of the server's environment that its workers get, as plugins may need them: names, with a ``*``
+    at the end for all that begin so. Workers always get those listed in kinora/runtime/worker_environment.py."""
 
     device_cool_down_s: float = attrs.field(default=60.0, validator=attrs.validators.ge(0.0))
     """The time for which a plugin is kept off a GPU that failed under it; the first job after that tries it again."""

@@ -69,6 +69,7 @@ class System:
             memory_limit=settings.worker_memory_mb * MB,
             memory_budget=settings.workers_memory_mb * MB,
             grace_s=settings.cancel_grace_ms / 1000,
+            environment=settings.worker_env,
         )
         self.store = Store(settings.data_dir / "kinora.db")
         self.inspectors = InspectorService()

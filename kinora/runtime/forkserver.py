@@ -36,7 +36,7 @@ ENVIRONMENT = {
     # onnxruntime 1.29 and later otherwise tell Microsoft about each model, and keep a database for that in ~/.cache.
     "ORT_DISABLE_TELEMETRY": "1",
 }
-"""Added to the server's own environment."""
+"""Added to what is passed on of the server's environment."""
 
 
 class Fork(msgspec.Struct, tag="fork", frozen=True):

@@ -24,6 +24,7 @@ from kinora.runtime import forkserver
 from kinora.runtime.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
 from kinora.runtime.memory import largest_beyond, uses_more
 from kinora.runtime.program import Answer, Program, Request, encode
+from kinora.runtime.worker_environment import passed_on
 from kinora.runtime.worker_log import Log
 
 STATUS_WAIT_S = 0.5
@@ -246,7 +247,7 @@ class ForkServer:
     ``preload`` names the modules that it imports before the first fork; none of them may start a thread.
     ``memory_limit`` is the most bytes that any worker may have resident; ``memory_budget`` is the most that all of them
     may have together: beyond it the largest is killed. ``grace_s`` is the time, in seconds, that a worker has to end by
-    itself.
+    itself. ``environment`` names further variables that workers get, see :mod:`~kinora.runtime.worker_environment`.
     """
 
     def __init__(
@@ -256,11 +257,13 @@ class ForkServer:
         memory_limit: int | None = None,
         memory_budget: int | None = None,
         grace_s: float = STOP_GRACE_S,
+        environment: Sequence[str] = (),
     ) -> None:
         self.grace_s = grace_s
         self._preload = tuple(preload)
         self._memory_limit = memory_limit
         self._memory_budget = memory_budget
+        self._environment = tuple(environment)
         self._workers: dict[int, Worker] = {}
         self._numbers = itertools.count(1)
         self._started = 0
@@ -285,7 +288,7 @@ class ForkServer:
         """
         ours, theirs = socket_pair()
         with theirs:
-            process = self._process = _start(theirs, self._preload)
+            process = self._process = _start(theirs, self._preload, self._environment)
         control = self._control = trio.socket.from_stdlib_socket(ours)
         try:
             async with trio.open_nursery() as nursery:
@@ -451,13 +454,13 @@ main(int(sys.argv[1]), sys.argv[2].split(",") if sys.argv[2] else [])
 """Modules are imported from the same places as here, and not from the working folder, which may hold a select.py."""
 
 
-def _start(end: socket.socket, preload: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(end: socket.socket, preload: Sequence[str], environment: Sequence[str]) -> subprocess.Popen[bytes]:
     # Not trio.lowlevel.open_process: it starts processes from a thread, which matters to parent-death signals.
     return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
         [sys.executable, "-P", "-c", _BOOTSTRAP, str(end.fileno()), ",".join(preload), *sys.path],
         stdin=subprocess.DEVNULL,
         pass_fds=[end.fileno()],
-        env={**os.environ, **forkserver.ENVIRONMENT},
+        env={**passed_on(os.environ, environment), **forkserver.ENVIRONMENT},
         start_new_session=True,
     )
 

@@ -239,7 +239,9 @@ def test_an_interrupted_run_leaves_nothing(media: Path, tmp_path: Path, number: 
     plugin.write_text(SLEEPY)
     (scratch := tmp_path / "scratch").mkdir()
     os.mkfifo(pipe := tmp_path / "pipe")
-    with started("run", media / "clip.mp4", "-p", plugin, TMPDIR=str(scratch), PID_PIPE=str(pipe)) as process:
+    with started(
+        "run", media / "clip.mp4", "-p", plugin, TMPDIR=str(scratch), PID_PIPE=str(pipe), KINORA_WORKER_ENV="PID_PIPE"
+    ) as process:
         worker = pipe.read_text()
         process.send_signal(number)
         _, errors = process.communicate(timeout=LIMIT_S)

@@ -110,6 +110,7 @@ def test_wrong_variables_are_named(env: dict[str, str], said: str) -> None:
         ("plugin_files = 3", "kinora.toml: plugin_files: must be a list, not 3"),
         ("allowed_hosts = [3]", "kinora.toml: allowed_hosts: must be text, not 3"),
         ("colour = 'red'", "kinora.toml: colour: there is no setting 'colour'"),
+        ("worker_env = ['*']", "kinora.toml: worker_env: '*' is not the name of a variable"),
     ],
 )
 def test_wrong_files_are_named(tmp_path: Path, text: str, said: str) -> None:
