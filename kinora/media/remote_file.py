@@ -6,7 +6,7 @@ import io
 import re
 import ssl
 from collections.abc import Sequence
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected, responses
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
 
@@ -170,7 +170,7 @@ class RemoteFile(io.RawIOBase):
     def _wrong(self, response: HTTPResponse, start: int) -> str | None:
         """The fault of an answer other than a redirect; None if it is good."""
         if response.status not in (_OK, _PARTIAL):
-            return f"cannot be read: the server answers {response.status} {response.reason}"
+            return f"cannot be read: the server answers {response.status} {responses.get(response.status, '')}".rstrip()
         part = _PART.fullmatch(response.headers.get("Content-Range", ""))
         if start and (part is None or (int(part[1]), int(part[2])) != (start, self.size)):
             return "has changed on the server while it was read"
@@ -181,8 +181,11 @@ class RemoteFile(io.RawIOBase):
 
 
 def _reason(error: Exception) -> str:
+    """A phrase for users; what the other side said is not in it, since it may be a service that they cannot reach."""
     if isinstance(error, TimeoutError):
         return "the server does not answer"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
+    if isinstance(error, HTTPException) and not isinstance(error, RemoteDisconnected | IncompleteRead):
+        return "the server does not speak HTTP"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -21,6 +22,7 @@ from tests.media.videos import Image, cut, numbered, read_number, write_video
 from tests.media_server import MediaServer, media_server
 
 FRAMES = 100
+LIMIT_S = 60
 SCRIPTS = {
     "list.m3u8": "#EXTM3U\n#EXTINF:4,\nclip.mp4\n#EXT-X-ENDLIST\n",
     "list.txt": "ffconcat version 1.0\nfile clip.mp4",
@@ -297,3 +299,28 @@ def test_https_is_read_only_from_a_host_that_proves_who_it_is(
         with open_source(right, limits=allow("localhost")) as source:
             assert len(numbers(source)[0]) == FRAMES
     url_access._context.cache_clear()
+
+
+def test_what_another_service_says_is_not_told() -> None:
+    """The greeting of a service that does not speak HTTP, as on any port of an allowed host, is not in the error."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"220 secret-host ESMTP ready\r\n")
+                connection.recv(65536)
+
+        with ThreadPoolExecutor(1) as pool:
+            greeted = pool.submit(greet)
+            said = refused(f"http://127.0.0.1:{listening.getsockname()[1]}/clip.mp4", "127.0.0.1")
+            greeted.result(LIMIT_S)
+    assert said == "clip.mp4 cannot be read: the server does not speak HTTP."
+
+
+def test_only_the_status_of_a_refusal_is_told(clips: Path) -> None:
+    """The words that a web server has for a status are its own; the error has those of the standard."""
+    with media_server(clips) as host:
+        host.refusals["clip.mp4"] = "ask secret-host"
+        said = refused(host.url("clip.mp4"), "127.0.0.1")
+    assert said == "clip.mp4 cannot be read: the server answers 403 Forbidden."
