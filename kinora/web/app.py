@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
@@ -65,4 +67,13 @@ async def _answer_error(error: Exception) -> Response:
 async def _add_headers(response: Any) -> Any:
     for name, value in _EVERY_ANSWER.items():
         response.headers.setdefault(name, value)
+    for name in _void_headers(response):
+        response.headers.pop(name, None)
     return response
+
+
+def _void_headers(response: Any) -> Sequence[str]:
+    """The headers that Quart gives to an answer although it has no content that they could describe."""
+    if response.status_code in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
+        return "content-type", "content-length"
+    return ["content-type"] if request.method == "OPTIONS" and response.status_code == HTTPStatus.OK else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -13,7 +14,8 @@ import structlog
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Request
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.task_group import TaskGroup, _handle
@@ -23,6 +25,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Connec
 from hypercorn.utils import parse_socket_addr
 
 from kinora.web.byte_queue import ByteQueue
+from kinora.web.framing import BoundedHeads, has_two_lengths, target_and_headers
 from kinora.web.problems import Problem, plain_problem
 from kinora.web.websocket_stream import WebSocketStream
 
@@ -152,7 +155,15 @@ class Protocol(H11Protocol):
             server,
             connection.protocol_send,
         )
+        self.connection = BoundedHeads(connection.config.h11_max_incomplete_size)
         self._outgoing = connection.outgoing
+        self._last_answer = False
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Send a part of an answer; the last answer of the connection says that it is the last."""
+        if self._last_answer and isinstance(event, Response) and event.status_code >= HTTPStatus.OK:
+            event = replace(event, headers=[*event.headers, (b"connection", b"close")])
+        await super().stream_send(event)
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Do nothing, and so stay with HTTP/1.1."""
@@ -191,13 +202,15 @@ class Protocol(H11Protocol):
             self.connection = H11WSConnection(cast("h11.Connection", self.connection))
         else:
             self.stream = HTTPStream(*args)
+        self._last_answer = has_two_lengths(request)
+        target, headers = target_and_headers(request)
         await self.stream.handle(
             Request(
                 stream_id=STREAM_ID,
-                headers=list(request.headers),
+                headers=headers,
                 http_version=request.http_version.decode(),
                 method=request.method.decode("ascii").upper(),
-                raw_path=request.target,
+                raw_path=target,
                 state=self.connection_state,
             )
         )

@@ -40,7 +40,6 @@ DETAILS: Mapping[int, str] = {
     408: "The request did not arrive in time: send it again, faster.",
     413: "The request is larger than this server accepts: send less.",
     414: "The address is longer than this server accepts: use a shorter one.",
-    426: "This address supports WebSocket version 13 only: use that.",
     431: "The request's headers are longer than this server accepts: send fewer or shorter ones.",
     500: "The server failed because of an error of its own, which is in its log: please report it.",
     501: "The request uses a transfer coding that this server does not know: use chunked.",

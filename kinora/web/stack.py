@@ -15,7 +15,14 @@ from quart_trio.wrappers.request import TrioBody
 HYPERCORN = "0.18.0"
 OVERRIDDEN: Mapping[object, tuple[str, ...]] = {
     TCPServer: ("run", "protocol_send", "_read_data", "_close"),
-    H11Protocol: ("_check_protocol", "_create_stream", "_send_error_response", "_send_h11_event", "_maybe_recycle"),
+    H11Protocol: (
+        "stream_send",
+        "_check_protocol",
+        "_create_stream",
+        "_send_error_response",
+        "_send_h11_event",
+        "_maybe_recycle",
+    ),
     WSStream: ("handle", "app_send", "_handle_events", "_send_error_response", "_send_wsproto_event"),
     WebsocketBuffer: ("extend", "clear", "to_message"),
     task_group: ("_handle",),

@@ -6,7 +6,10 @@ right after the upgrade request wait for the handshake. Sending to a client that
 
 from __future__ import annotations
 
+from base64 import b64decode
+from collections.abc import Iterable
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, cast
 
 import trio
@@ -17,14 +20,24 @@ from hypercorn.typing import ConnectionState as ScopeState
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 from wsproto.frame_protocol import CloseReason
+from wsproto.handshake import WEBSOCKET_VERSION
 
 from kinora.web.byte_queue import ByteQueue
-from kinora.web.problems import plain_problem
+from kinora.web.problems import Problem, plain_problem
 
+KEY_BYTES = 16
+"""The length of a client's key, see RFC 6455 §4.1."""
+_KEY = b"sec-websocket-key"
 _EXTENSIONS = b"sec-websocket-extensions"  # kept from Hypercorn, so that none is agreed on
 _TEXT, _BINARY = 0x81, 0x82  # a whole message in one frame
 _PING = b"\x89\x00"
 _SHORT, _MEDIUM = 126, 2**16  # payloads of this length need 2 or 8 more bytes in the frame's header
+
+OTHER_VERSION = Problem(
+    HTTPStatus.UPGRADE_REQUIRED,
+    "This server speaks version 13 of WebSocket only: use that.",
+    headers={"upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": WEBSOCKET_VERSION.decode()},
+)
 
 
 def text_frame(text: bytes) -> bytes:
@@ -44,6 +57,20 @@ def _frame(kind: int, payload: bytes) -> bytes:
     if length < _MEDIUM:
         return bytes((kind, 126)) + length.to_bytes(2) + payload
     return bytes((kind, 127)) + length.to_bytes(8) + payload
+
+
+def _handshake_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of an upgrade request without the client's extensions, and without its key if that is not valid."""
+    keys = [value for name, value in headers if name.lower() == _KEY]
+    dropped = {_EXTENSIONS} if len(keys) == 1 and _is_key(keys[0]) else {_EXTENSIONS, _KEY}
+    return [(name, value) for name, value in headers if name.lower() not in dropped]
+
+
+def _is_key(value: bytes) -> bool:
+    try:
+        return len(b64decode(value, validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
 
 
 class Lane:
@@ -123,8 +150,7 @@ class WebSocketStream(WSStream):
 
     async def _open(self, request: Request) -> None:
         state = cast("ScopeState", {**request.state, "lane": Lane(self, self._outgoing)})
-        headers = [(name, value) for name, value in request.headers if name.lower() != _EXTENSIONS]
-        await super().handle(replace(request, state=state, headers=headers))
+        await super().handle(replace(request, state=state, headers=_handshake_headers(request.headers)))
         if self.closed:  # a bad handshake has been answered: without this the connection would stay open
             await self.send(StreamClosed(stream_id=self.stream_id))
 
@@ -168,10 +194,12 @@ class WebSocketStream(WSStream):
 
     async def _send_error_response(self, status_code: int) -> None:
         problem = plain_problem(status_code)
+        if status_code == HTTPStatus.BAD_REQUEST and self.handshake.version not in {None, WEBSOCKET_VERSION}:
+            problem = OTHER_VERSION
         body = problem.document()
         headers = [(name.encode(), value.encode()) for name, value in problem.all_headers().items()]
         headers += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-        await self.send(Response(stream_id=self.stream_id, status_code=status_code, headers=headers))
+        await self.send(Response(stream_id=self.stream_id, status_code=problem.status, headers=headers))
         await self.send(Body(stream_id=self.stream_id, data=body))
         await self.send(EndBody(stream_id=self.stream_id))
 
