@@ -71,5 +71,18 @@ class QueueFull(KinoraError):
         return self.detail
 
 
+class Busy(KinoraError):
+    """Too many requests of this kind wait; trying later helps."""
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        super().__init__(detail, retry_after_s)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        """Return the sentence without the number."""
+        return self.detail
+
+
 class Unavailable(KinoraError):
     """The request was right, but a part of the server that it needs is down."""

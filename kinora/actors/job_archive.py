@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from typing import BinaryIO
 
 import attrs
@@ -113,19 +113,24 @@ class JobArchive:
         async for page in self.cut_pages(await self.cut(job_id, after)):
             yield page
 
-    async def still(self, job_id: str, index: int, *, overlay: bool, begun: bool) -> bytes:
+    async def still(self, client: Hashable, job_id: str, index: int, *, overlay: bool, begun: bool) -> bytes:
         """Return a frame as JPEG; with ``overlay``, its results are drawn on it.
 
         ``begun`` says that the frame is in the pipeline: its picture without overlay can be made before it is done.
 
         Raises:
             NotFound: there is no such job or frame, or its source is gone.
+            Unavailable, Busy: see :meth:`Stills.make`.
         """
         record = await self.record(job_id)
         frame = await self._store.frame(job_id, index)
         if frame is None and (overlay or not begun):
             raise NotFound(f"Job {job_id} has no frame {index} (yet).")
-        return await self._stills.make(await self._location(record), index, frame if overlay else None)
+        return await self._stills.make(client, await self._location(record), job_id, index, frame if overlay else None)
+
+    def forget(self, job_id: str) -> None:
+        """Drop what is kept in memory of a deleted job."""
+        self._stills.forget(job_id)
 
     async def video(self, job_id: str) -> BinaryIO:
         """Return an MP4 of the frames that are done, with their results drawn on them, open for reading.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -192,6 +192,7 @@ class JobManager:
         self._active.pop(job_id, None)
         if record.upload is not None:
             await trio.Path(record.upload).unlink(missing_ok=True)
+        self._archive.forget(job_id)
         self._audience.forget(job_id)
         self._audience.publish(ProgressPayload(job_id=job_id, progress=None, stage="deleted"))
 
@@ -236,15 +237,17 @@ class JobManager:
         """See :meth:`JobArchive.frame_pages`."""
         return self._archive.frame_pages(job_id, after)
 
-    async def picture(self, job_id: str, index: int, *, overlay: bool) -> bytes:
+    async def picture(self, job_id: str, index: int, *, overlay: bool, client: Hashable = None) -> bytes:
         """Return a frame as JPEG; with ``overlay`` its results are drawn on it, which needs a frame that is done.
+
+        ``client`` says who asks: clients that wait for pictures get them in turn.
 
         Raises:
             NotFound: there is no such job or frame, or its source is gone.
         """
         active = self._active.get(job_id)
         begun = active is not None and active.job.has_begun(index)
-        return await self._archive.still(job_id, index, overlay=overlay, begun=begun)
+        return await self._archive.still(client, job_id, index, overlay=overlay, begun=begun)
 
     async def video(self, job_id: str) -> BinaryIO:
         """See :meth:`JobArchive.video`."""

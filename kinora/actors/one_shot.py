@@ -19,6 +19,10 @@ class OneShotFailed(Exception):
     """The worker failed or died; ``str()`` of the error says why."""
 
 
+class OneShotTimedOut(OneShotFailed):
+    """The worker did not answer in time."""
+
+
 async def one_shot(
     fork_server: ForkServer,
     program: Program[Request, Answer],
@@ -34,6 +38,7 @@ async def one_shot(
 
     Raises:
         OneShotFailed: the request was not carried out.
+        OneShotTimedOut: the worker has sent nothing for ``timeout_s``.
         ForkServerGone: the fork server is gone, so there is no worker.
     """
     async with fork_server.worker(program, name) as worker:
@@ -43,7 +48,7 @@ async def one_shot(
         except (WorkerGone, ProtocolError) as error:
             raise OneShotFailed(str(error)) from error
         except trio.TooSlowError:
-            raise OneShotFailed(f"no answer within {timeout_s:g} s") from None
+            raise OneShotTimedOut(f"no answer within {timeout_s:g} s") from None
     match answer:
         case Failed(message):
             raise OneShotFailed(message)

@@ -104,6 +104,15 @@ def hold_open(file: BinaryIO) -> BinaryIO:
     return cast("BoundedRequest", request).held.enter_context(file)
 
 
+def client_of(job_id: str) -> tuple[str, str, str]:
+    """Return what tells the sender of the current request from others that ask for something of this or another job.
+
+    Clients on one machine, or behind one tunnel, share an address: programs and jobs tell them apart.
+    """
+    address, *_ = request.scope.get("client") or ("",)
+    return str(address), request.headers.get("User-Agent", ""), job_id
+
+
 async def read_json() -> Any:
     """Return the decoded body of the current request.
 

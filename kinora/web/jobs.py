@@ -30,6 +30,7 @@ from kinora.web.documents import (
 from kinora.web.frame_documents import FRAME_LINES, Surroundings, around_frames, frame_page, json_frames
 from kinora.web.incoming import (
     MAX_INDEX,
+    client_of,
     frame_index_of,
     hold_open,
     idempotency_key,
@@ -227,7 +228,7 @@ def _add_frame_calls(routes: Blueprint, system: System) -> None:
         if tag in request.if_none_match:
             await system.jobs.state(job_id)
             return Response(b"", 304, headers)
-        data = await system.jobs.picture(job_id, number, overlay=overlay)
+        data = await system.jobs.picture(job_id, number, overlay=overlay, client=client_of(job_id))
         return Response(data, 200, headers | {"content-type": "image/jpeg"})
 
     @routes.get("/<job_id>/annotated.mp4")

@@ -154,7 +154,7 @@ _CALLS = (
         {200: "string"},
         ("overlay",),
         "image/jpeg",
-        errors=(404, 422),
+        errors=(404, 422, 503),
     ),
     _Call(
         "get",

@@ -11,6 +11,7 @@ import msgspec
 from werkzeug.exceptions import HTTPException
 
 from kinora.actors.errors import (
+    Busy,
     Conflict,
     FieldError,
     InvalidRequest,
@@ -89,6 +90,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, error.detail, error.errors)
         case QueueFull():
             return Problem(429, error.detail, headers={"retry-after": str(error.retry_after_s)})
+        case Busy():
+            return Problem(503, error.detail, headers={"retry-after": str(error.retry_after_s)})
         case KinoraError():
             return Problem(next((status for kind, status in STATUS if isinstance(error, kind)), 422), str(error))
         case ActorGone() | ForkServerGone():
