@@ -19,6 +19,7 @@ from kinora.actors.inspector import InspectorService
 from kinora.actors.job_archive import JobArchive
 from kinora.actors.job_factory import JobFactory, JobLimits
 from kinora.actors.job_manager import JobManager
+from kinora.actors.leftovers import remove_leftovers
 from kinora.actors.library_list import LibraryList
 from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
@@ -213,6 +214,7 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
             async with trio.open_nursery() as nursery:
                 await nursery.start(system.run)
                 try:
+                    await remove_leftovers(system.store, settings.data_dir, system.uploads)
                     yield system
                 finally:
                     nursery.cancel_scope.cancel(reason="the system is closed")

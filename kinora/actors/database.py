@@ -263,6 +263,11 @@ def job_by_key(connection: sqlite3.Connection, key: str) -> JobRecord | None:
     return _one(connection, f"SELECT {_JOB} FROM jobs WHERE idempotency_key = ?", key)  # noqa: S608 - a constant
 
 
+def uploads(connection: sqlite3.Connection) -> list[str]:
+    """Return the uploaded files of all jobs."""
+    return [upload for (upload,) in connection.execute("SELECT upload FROM jobs WHERE upload IS NOT NULL")]
+
+
 def jobs(
     connection: sqlite3.Connection, status: str | None, limit: int | None, cursor: str | None
 ) -> tuple[list[JobRecord], str | None]:

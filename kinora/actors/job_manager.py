@@ -144,6 +144,15 @@ class JobManager:
         finally:
             self._claims.discard(idempotency_key)
 
+    async def require_place(self, idempotency_key: str | None) -> None:
+        """Check that the queue has a place for a submission, before its upload is received.
+
+        Raises:
+            QueueFull: it has none, and no job was submitted with this key before.
+        """
+        if idempotency_key is None or await self._store.job_by_key(idempotency_key) is None:
+            self._require_queue()
+
     async def cancel(self, job_id: str) -> CancelAnswer:
         """Cancel a job, and return once all its processes are gone. Has no effect on a job that has ended.
 
@@ -287,7 +296,7 @@ class JobManager:
         digest = await trio.to_thread.run_sync(_digest, request, upload) if key is not None else ""
         if key is not None and (known := await self._store.job_by_key(key)) is not None:
             return await self._repeat(known, digest, upload)
-        self._require_disk()
+        self.require_disk()
         with self._place_in_queue():
             plan = await self._factory.plan(request, upload)
         job_id, created_at = str(uuid.uuid4()), utc_now()
@@ -302,7 +311,7 @@ class JobManager:
             request_hash=digest,
             upload=str(upload) if upload is not None else None,
         )
-        self._require_disk()  # it may have filled up while the job was being planned
+        self.require_disk()  # it may have filled up while the job was being planned
         active = self._active[job_id] = _ActiveJob(job, record)
         try:
             await self._store.add_job(record)
@@ -329,8 +338,7 @@ class JobManager:
 
         No checkpoint may come between the end of the block and the job's entry: the place is free then.
         """
-        if self._submitting + len(self._queued()) >= self._max_queued:
-            raise QueueFull(f"The queue is full with {self._max_queued} jobs; try again later.", RETRY_AFTER_S)
+        self._require_queue()
         if self._submitting >= MAX_SUBMITTING:
             raise QueueFull("Too many jobs are being submitted at once; try again later.", RETRY_AFTER_S)
         self._submitting += 1
@@ -339,11 +347,20 @@ class JobManager:
         finally:
             self._submitting -= 1
 
-    def _require_disk(self) -> None:
+    def _require_queue(self) -> None:
+        if self._submitting + len(self._queued()) >= self._max_queued:
+            raise QueueFull(f"The queue is full with {self._max_queued} jobs; try again later.", RETRY_AFTER_S)
+
+    def require_disk(self, size: int = 0) -> None:
+        """Check that jobs can be stored, and that ``size`` further bytes leave the disk above its floor.
+
+        Raises:
+            Unavailable: they cannot, or do not.
+        """
         if self._store.failing:
             raise Unavailable(f"Jobs cannot be stored: {self._store.failing}")
         free = shutil.disk_usage(self._data_dir).free
-        if free < self._min_free_bytes:
+        if free < self._min_free_bytes + size:
             raise Unavailable(f"Only {free // 2**20} MB of disk are free in {self._data_dir}; free some space first.")
 
     def _queued(self) -> list[str]:

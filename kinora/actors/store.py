@@ -249,6 +249,10 @@ class Store:
         """Return the job that was submitted with this idempotency key; None if there is none."""
         return await self._read(database.job_by_key, key)
 
+    async def uploads(self) -> list[str]:
+        """Return the uploaded files of all jobs."""
+        return await self._read(database.uploads)
+
     async def jobs(
         self, *, status: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> tuple[list[JobRecord], str | None]:

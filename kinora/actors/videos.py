@@ -16,6 +16,9 @@ from kinora.media.source_types import SourceLimits
 from kinora.runtime.private_files import FILE_MODE, private_opener
 from kinora.runtime.workers import ForkServer
 
+FRAMES_FILE, VIDEO_FILE = "frames.ndjson", "annotated.mp4"
+FILES = frozenset({FRAMES_FILE, VIDEO_FILE})
+"""The files in a folder in which a video is made."""
 AT_ONCE = 1
 """The most videos that are made at the same time; further requests wait."""
 TIMEOUT_S = 60.0
@@ -40,7 +43,7 @@ class Videos:
         async with self._places:
             with TemporaryDirectory(prefix="video-", dir=self._folder) as name:
                 folder = trio.Path(name)
-                frames, out = folder / "frames.ndjson", folder / "annotated.mp4"
+                frames, out = folder / FRAMES_FILE, folder / VIDEO_FILE
                 async with await trio.open_file(frames, "wb", opener=private_opener) as lines:
                     async for page in pages:
                         await lines.write(b"".join(frame + b"\n" for _, frame in page))

@@ -41,6 +41,7 @@ from kinora.web.incoming import (
     whole_number,
 )
 from kinora.web.responses import json_response
+from kinora.web.upload_room import UploadRoom
 from kinora.web.uploads import receive_upload
 
 JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
@@ -77,10 +78,12 @@ def job_routes(system: System) -> Blueprint:
 
 
 def _add_list_calls(routes: Blueprint, system: System) -> None:
+    room = UploadRoom(system.jobs.require_disk)
+
     @routes.post("")
     async def submit() -> Response:
         if request.mimetype == "multipart/form-data":
-            accepted = await _submit_upload(system)
+            accepted = await _submit_upload(system, room)
         else:
             asked = parse_job_request(await read_json())
             accepted = await system.jobs.submit(asked, idempotency_key=idempotency_key(request.headers))
@@ -99,9 +102,10 @@ def _add_list_calls(routes: Blueprint, system: System) -> None:
         return json_response(JobList(jobs=jobs, next_cursor=page.next_cursor))
 
 
-async def _submit_upload(system: System) -> Submitted:
+async def _submit_upload(system: System, room: UploadRoom) -> Submitted:
     key = idempotency_key(request.headers)
-    async with receive_upload(system.uploads, system.settings.max_upload_bytes) as upload:
+    await system.jobs.require_place(key)
+    async with receive_upload(system.uploads, system.settings.max_upload_bytes, room) as upload:
         asked = parse_job_request(upload.request, upload=upload.name)
         return await system.jobs.submit(asked, upload=upload.path, idempotency_key=key)
 

@@ -19,6 +19,7 @@ from kinora.actors.errors import FieldError, InvalidRequest, Unavailable
 from kinora.runtime.private_files import private_opener
 from kinora.web.incoming import MAX_JSON_BYTES, decode_json
 from kinora.web.problems import Problem
+from kinora.web.upload_room import Arriving, UploadRoom
 
 MAX_PARTS = 10
 MAX_NAME_LENGTH = 200
@@ -27,6 +28,8 @@ MAX_UNDECODED = 256 * 1024
 _SLICE = 64 * 1024
 SILENCE_S = 60.0
 """An upload is given up if nothing arrives for this long."""
+LEAST_BYTES_PER_S = 4 * 1024
+"""An upload is given up once it is ``SILENCE_S`` behind this rate, from its beginning on."""
 
 
 @attrs.frozen
@@ -42,11 +45,14 @@ class Upload:
 
 
 @asynccontextmanager
-async def receive_upload(folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
+async def receive_upload(folder: Path, max_bytes: int, room: UploadRoom) -> AsyncIterator[Upload]:
     """Save the upload in the current request in ``folder``; delete it if the block raises or is cancelled.
 
+    Room is looked for before the body is read, and again while it arrives.
+
     Raises:
-        Problem: 400 if the body is not a form, 408 if the client stops sending, 413 if the upload is too large.
+        Problem: 400 if the body is not a form, 408 if the client stops sending or is too slow, 413 if the upload is too
+            large, 503 if too many arrive.
         InvalidRequest: a part is missing, unknown or sent twice.
         Unavailable: the upload cannot be saved.
     """
@@ -54,7 +60,8 @@ async def receive_upload(folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
     try:
         form = _Form(path, max_bytes)
         try:
-            await form.receive(_boundary())
+            with room.admit(request.content_length) as arriving:
+                await form.receive(_boundary(), arriving)
         except OSError as error:
             raise Unavailable(f"The upload cannot be saved ({error.strerror}): free space on the server.") from error
         yield form.result()
@@ -80,20 +87,29 @@ class _Form:
         self._current = ""
         self._name = ""
         self._size = 0
+        self._began = trio.current_time()
+        self._received = 0
 
-    async def receive(self, boundary: bytes) -> None:
+    async def receive(self, boundary: bytes, arriving: Arriving) -> None:
         decoder = MultipartDecoder(boundary, max_form_memory_size=MAX_UNDECODED, max_parts=MAX_PARTS)
         with await trio.to_thread.run_sync(self._open) as file:
             while not decoder.complete:
-                for event in _decode(decoder, await self._next_piece()):
+                piece = await self._next_piece()
+                for event in _decode(decoder, piece):
                     await self._take(event, file)
+                arriving.add(len(piece or b""))
 
     def _open(self) -> BinaryIO:
         return open(self._path, "xb", opener=private_opener)
 
     async def _next_piece(self) -> bytes | None:
-        with trio.move_on_after(SILENCE_S):
-            return await anext(request.body, None)
+        due = self._began + SILENCE_S + self._received / LEAST_BYTES_PER_S
+        with trio.move_on_after(SILENCE_S), trio.move_on_at(due):
+            piece = await anext(request.body, None)
+            self._received += len(piece or b"")
+            return piece
+        if trio.current_time() >= due:
+            raise Problem(408, f"The upload is too slow: send at least {LEAST_BYTES_PER_S:,} bytes a second.")
         raise Problem(408, f"No data of the upload arrived for {SILENCE_S:.0f} s: send it again.")
 
     async def _take(self, event: Event, file: BinaryIO) -> None:

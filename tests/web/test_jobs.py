@@ -20,6 +20,7 @@ from kinora.media.sources import SourceLimits, open_source
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web import jobs, uploads
+from kinora.web.upload_room import UploadRoom
 from kinora.web.uploads import Upload, receive_upload
 from tests import client_kit
 from tests.client_kit import Answer, Part, get, post, request, upload
@@ -354,9 +355,9 @@ async def test_an_upload_that_breaks_off_leaves_nothing(server: RunningServer, m
     begun, given_up = trio.Event(), trio.Event()
 
     @asynccontextmanager
-    async def watched(folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
+    async def watched(folder: Path, max_bytes: int, room: UploadRoom) -> AsyncIterator[Upload]:
         try:
-            async with receive_upload(folder, max_bytes) as received:
+            async with receive_upload(folder, max_bytes, room) as received:
                 yield received
         finally:
             given_up.set()
