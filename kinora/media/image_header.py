@@ -92,7 +92,8 @@ def _tiff(file: BinaryIO) -> tuple[int, int]:
         offset = directory + 2 + 12 * entry
         tag, kind = _read(file, offset, order + "HH")
         if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
-            (sizes[tag],) = _read(file, offset + 8, order + ("H" if kind == _TIFF_SHORT else "I"))
+            (size,) = _read(file, offset + 8, order + ("H" if kind == _TIFF_SHORT else "I"))
+            sizes[tag] = max(size, sizes.get(tag, 0))  # of a tag that comes twice, decoders may take either
     return sizes.get(_TIFF_WIDTH, 0), sizes.get(_TIFF_HEIGHT, 0)
 
 
