@@ -64,6 +64,10 @@ class PluginRegistry:
         self._plugin_files = tuple(plugin_files)
         self._entries: tuple[PluginEntry, ...] = ()
         self._reloading = trio.Lock()
+        self._reloads = 0
+        """The number of reloads that have begun."""
+        self._finished = 0
+        """The number of the last reload that was not cancelled and did not fail."""
 
     def get(self, name: str) -> PluginEntry | None:
         """Return the plugin of this name: of several, the one that works; None if there is none."""
@@ -81,13 +85,21 @@ class PluginRegistry:
     async def reload(self) -> None:
         """Find the plugins again. The earlier ones stay until all are inspected, and for good if this is cancelled.
 
+        Calls that come during a reload wait for it, and then share the next one.
+
         Raises:
             ForkServerGone: the fork server is gone, so plugins cannot be inspected.
         """
+        seen = self._reloads
         async with self._reloading:
+            if self._finished > seen:
+                return
+            self._reloads += 1
+            number = self._reloads
             candidates = await trio.to_thread.run_sync(find_candidates, self._plugins_dir, self._plugin_files)
             found = await self._inspect_all(candidates)
             self._entries = tuple(settle_names([entry for entries in found for entry in entries]))
+            self._finished = number
 
     async def _inspect_all(self, candidates: Sequence[Candidate]) -> list[list[PluginEntry]]:
         found: list[list[PluginEntry]] = [[] for _ in candidates]

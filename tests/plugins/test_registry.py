@@ -329,3 +329,25 @@ async def test_a_folder_that_is_not_there_is_seen(fork_server: ForkServer, tmp_p
     entry = registry.get("plugns")
     assert entry is not None
     assert entry.broken == f"{tmp_path / 'plugns'} does not exist"
+
+
+async def test_reloads_that_wait_share_the_next_one(
+    registry: PluginRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait for a reload in progress, one more follows; it finds what was there when they called."""
+    looked: list[list[str]] = []
+
+    def watched(*places: object) -> object:
+        looked.append(sorted(path.name for path in folder.iterdir()))
+        return find_candidates(*places)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(registry_module, "find_candidates", watched)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(registry.reload)
+        await trio.testing.wait_all_tasks_blocked()
+        good(folder / "new.py", "new")
+        for _ in range(30):
+            nursery.start_soon(registry.reload)
+    assert len(looked) == 2
+    assert looked[1] == ["new.py"]
+    assert "new" in registry.names()
