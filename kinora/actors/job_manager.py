@@ -288,7 +288,8 @@ class JobManager:
 
     def current(self) -> list[ProgressPayload | PluginStatusPayload]:
         """Return the messages that tell a new client the state of all jobs that have not ended."""
-        return [payload for active in self._active.values() for payload in active.job.current()]
+        unended = (active.job for active in self._active.values() if not active.job.ended.is_set())
+        return [payload for job in unended for payload in job.current()]
 
     # Internals
 

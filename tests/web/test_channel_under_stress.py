@@ -18,6 +18,7 @@ import msgspec
 import pytest
 import trio
 from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Request, TextMessage
 
 from kinora.actors import client_session
@@ -91,7 +92,8 @@ class Client:
             case Pong(payload=payload):
                 self.pongs.append(bytes(payload))
             case Ping():
-                await self.send(event.response())
+                if self.protocol.state is ConnectionState.OPEN:  # else it has said goodbye already
+                    await self.send(event.response())
             case CloseConnection(code=code):
                 self.close_code = code
 
