@@ -173,6 +173,7 @@ def open_reader(path: str) -> sqlite3.Connection:
     connection = _connect(path)
     try:
         connection.execute("PRAGMA query_only = ON")
+        connection.execute("SELECT count(*) FROM jobs WHERE number = 0").fetchone()  # opens its files now, not later
     except BaseException:
         connection.close()
         raise
