@@ -1,4 +1,4 @@
-import type { JobStatus } from "./types";
+import type { JobStatus, Stage } from "./types";
 
 export const STATUSES: readonly JobStatus[] = [
   "queued",
@@ -14,3 +14,11 @@ const ENDED: ReadonlySet<string> = new Set<JobStatus>(["done", "failed", "cancel
 
 /** True if the job will not change any more. */
 export const isEnded = (status: string): boolean => ENDED.has(status);
+
+/** The status of a job in this live stage; `known` is its status when it was last fetched. */
+export function statusIn(stage: Stage | null | undefined, known: JobStatus): JobStatus {
+  if (isEnded(known)) return known;
+  if (stage === "preparing" || stage === "running" || stage === "finalizing") return "running";
+  // A paused job that is to go on is queued again until a place is free.
+  return stage === "paused" || (stage === "queued" && known === "running") ? "paused" : known;
+}

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import type { ExtendedJobResponse } from "../api/generated";
+import { statusIn } from "../api/jobStates";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 import { Badge } from "../ui/Badge";
 import { duration, milliseconds, moment } from "../ui/format";
@@ -26,7 +27,7 @@ export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
       </section>
     );
   }
-  const status = liveStatus ?? (stage === "paused" ? "paused" : job.status);
+  const status = liveStatus ?? statusIn(stage, job.status);
   return (
     <section className="job-status" aria-label="Job">
       <header>

@@ -1,5 +1,5 @@
 import type { JobSummary } from "../api/generated";
-import { isEnded } from "../api/jobStates";
+import { isEnded, statusIn } from "../api/jobStates";
 import type { LiveJob } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { moment } from "../ui/format";
@@ -14,7 +14,7 @@ interface JobRowProps {
 }
 
 export function JobRow({ job, live, href, current, onOpen }: JobRowProps) {
-  const status = live?.status ?? (live?.stage === "paused" ? "paused" : job.status);
+  const status = live?.status ?? statusIn(live?.stage, job.status);
   const progress = live?.progress ?? job.progress;
   return (
     <a className="job-row" href={href} aria-current={current ? "page" : undefined} onClick={onOpen}>
