@@ -58,8 +58,8 @@ class TooLarge(KinoraError):
     """The source exceeds a limit of this server."""
 
 
-class QueueFull(KinoraError):
-    """Too many jobs wait; trying later may help."""
+class TryLater(KinoraError):
+    """The server has too much to do now; ``retry_after_s`` is the time after which to try again."""
 
     def __init__(self, detail: str, retry_after_s: int) -> None:
         super().__init__(detail, retry_after_s)
@@ -71,17 +71,12 @@ class QueueFull(KinoraError):
         return self.detail
 
 
-class Busy(KinoraError):
-    """Too many requests of this kind wait; trying later helps."""
+class QueueFull(TryLater):
+    """Too many jobs wait."""
 
-    def __init__(self, detail: str, retry_after_s: int) -> None:
-        super().__init__(detail, retry_after_s)
-        self.detail = detail
-        self.retry_after_s = retry_after_s
 
-    def __str__(self) -> str:
-        """Return the sentence without the number."""
-        return self.detail
+class Busy(TryLater):
+    """Too many requests of this kind wait."""
 
 
 class Unavailable(KinoraError):
