@@ -144,9 +144,10 @@ class Pipeline:
         known: tuple[int, dict[str, str]] = (0, {})
         while True:
             await trio.sleep(STATE_EVERY_S)
-            if (self._reports.told, self._logs()) != known:
+            told, logs = self._reports.told, self._logs()
+            if (told, logs) != known:
                 await self._reports.tell(self.state())
-                known = (self._reports.told, self._logs())
+                known = (told + 1, logs)  # the state itself is one; events during a wait for room come beyond it
 
     async def _work(self) -> None:
         source, job_id = self._spec.source, self._spec.job_id
