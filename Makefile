@@ -53,7 +53,7 @@ bench: $(VENV)/.installed-dev ## Measure, and compare with others
 	$(if $(wildcard ../shared/data/people.mp4),$(BIN)/python -m benchmarks.people_recall)
 	$(BIN)/python -m benchmarks.sources
 	$(BIN)/python -m benchmarks.cancel
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.fanout
 
 clean: ## Remove the environment and what tools have cached
@@ -62,13 +62,13 @@ clean: ## Remove the environment and what tools have cached
 # Installing builds the web UI, see hatch_build.py; where that fails, everything else works, but not its tests.
 NO_UI = echo "There is no web UI: it could not be built. See why with: $(BIN)/python -m pip install -v -e ." >&2
 
-$(VENV)/.installed: pyproject.toml $(UI_SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+$(VENV)/.installed: pyproject.toml constraints.txt $(UI_SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e .
 	@test -f kinora/web/static/index.html || $(NO_UI)
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml $(UI_SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+$(VENV)/.installed-dev: pyproject.toml constraints.txt $(UI_SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[dev]'
 	@test -f kinora/web/static/sources.sha256 || { $(NO_UI); exit 1; }
 	@touch $@ $(VENV)/.installed
 
@@ -85,7 +85,7 @@ $(VENV)/.node: | $(BIN)/python
 	fi
 
 $(UI_TOOLS): $(UI)/package-lock.json | $(VENV)/.node
-	$(IN_UI) npm ci --no-audit --no-fund
+	$(IN_UI) npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 chromium:

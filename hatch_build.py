@@ -65,7 +65,7 @@ def build(root: Path) -> None:
     npm = shutil.which("npm", path=environment["PATH"])
     if npm is None:
         raise FileNotFoundError("there is no npm: install Node 22 or newer")
-    install = () if has_tools(root / SOURCES) else (("ci", "--no-audit", "--no-fund"),)
+    install = () if has_tools(root / SOURCES) else (("ci", "--no-audit", "--no-fund", "--ignore-scripts"),)
     for command in (*install, ("run", "build")):
         subprocess.run((npm, *command), cwd=root / SOURCES, env=environment, check=True)  # noqa: S603 - npm, on our own sources
     (root / BUNDLE / STAMP).write_text(digest(root / SOURCES))

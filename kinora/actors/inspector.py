@@ -143,7 +143,10 @@ class PluginInspector:
 
 
 class NullInspector:
-    """Stands in for an inspector that is unavailable: it measures nothing and has no budgets."""
+    """Stands in for an inspector that is unavailable: it knows no metadata, measures nothing and has no budgets."""
+
+    def inspect(self, plugin_name: str) -> None:
+        """Return None: the metadata is unknown."""
 
     def start_timing(self, plugin_name: str) -> None:
         """Do nothing."""

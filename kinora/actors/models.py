@@ -47,6 +47,8 @@ class StageError:
 class StageState:
     """One plugin's work in one job."""
 
+    version: str | None = None
+    """The version of the plugin that works on the job; null before its start, and if the inspector was unavailable."""
     options: Mapping[str, Any] = attrs.field(factory=dict)
     """The options in use, with defaults filled in."""
     status: Literal["waiting"] | StageStatus = "waiting"

@@ -32,7 +32,7 @@ from kinora.actors.stage_log import StageLog
 from kinora.actors.ticket import FrameTicket
 from kinora.actors.warnings import WarningLog
 from kinora.plugins import protocol
-from kinora.plugins.api import Severity
+from kinora.plugins.api import PluginMetadata, Severity
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import Done, Raised
 from kinora.runtime.frames import FrameRing
@@ -85,6 +85,8 @@ class ToolRunner:
         self._record = record
         self._log = StageLog(spec.job_id, record)
         self._breaker = Breaker(spec.max_failures, spec.max_errors)
+        self._metadata: PluginMetadata | None = None
+        """What the inspector says about the plugin once the stage has started; None if it is unavailable."""
         self._status: StageStatus | None = None
         self._prepared = False
         self._frame_id: str | None = None
@@ -111,6 +113,7 @@ class ToolRunner:
         run again after that: all figures go on, and a plugin that was disabled stays so.
         """
         self._ring, self._tell = ring, tell
+        self._metadata = self._inspector.inspect(self.spec.plugin)
         with inbox, outbox:
             try:
                 if not self._breaker.disabled:
@@ -130,6 +133,7 @@ class ToolRunner:
         """Return the stage's current state."""
         inspector, plugin = self._inspector, self.spec.plugin
         return StageState(
+            version=None if self._metadata is None else self._metadata.version,
             options=self.spec.options,
             status=self._status or "waiting",
             frames=self._frames,

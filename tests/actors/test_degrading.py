@@ -49,10 +49,19 @@ async def test_without_the_inspector_jobs_run_without_timings(system: System, mo
     monkeypatch.setattr("kinora.actors.inspector.PluginInspector.__init__", fail)
     state = await run_job(system, "brightness")
     assert (state.status, state.frames_done, state.warnings) == ("done", CLIP_FRAMES, ())
-    assert state.plugin_timings is None
+    assert (state.plugin_timings, state.plugins["brightness"].version) == (None, None)
     assert (state.plugins["brightness"].run_ms, state.plugins["brightness"].frames) == (None, CLIP_FRAMES)
     assert system.ready() == []
     assert ["inspector" in reason for reason in system.degraded()] == [True]
+
+
+async def test_a_job_names_the_versions_of_its_plugins(system: System) -> None:
+    """They are those that the inspector gave at the job's start, and stay with the ended job."""
+    state = await run_job(system, "brightness", "motion")
+    known = {entry.name: entry.metadata.version for entry in system.plugins.all() if entry.metadata is not None}
+    assert {name: stage.version for name, stage in state.plugins.items()} == {
+        name: known[name] for name in ("brightness", "motion")
+    }
 
 
 async def test_without_realtime_jobs_give_the_same(settings: Settings, system: System) -> None:
