@@ -41,6 +41,7 @@ export function warningPayload(change: Partial<WarningPayload> = {}): WarningPay
 }
 
 const PLUGIN: StageState = {
+  version: "1.0.0",
   options: {},
   status: "running",
   frames: 10,

@@ -5,6 +5,7 @@ import { RealtimeStore } from "../realtime/RealtimeStore";
 import { JOB, PLUGINS } from "./examples";
 
 const WORKING: StageState = {
+  version: "1.0.0",
   options: {},
   status: "running",
   health: "ok",
