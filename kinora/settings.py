@@ -32,6 +32,10 @@ def _default_data_dir() -> Path:
     return Path(base) / "kinora"
 
 
+def _absolute(path: Path) -> Path:
+    return path.absolute()
+
+
 _positive = attrs.validators.ge(1)
 _not_negative = attrs.validators.ge(0)
 
@@ -60,14 +64,14 @@ class Settings:
     max_connections: int = attrs.field(default=10_000, validator=_positive)
     """Realtime clients at once."""
 
-    data_dir: Path = attrs.field(factory=_default_data_dir)
-    """The folder of jobs, results and uploads; made if missing."""
-    media_dir: Path = attrs.field(factory=Path.cwd)
+    data_dir: Path = attrs.field(factory=_default_data_dir, converter=_absolute)
+    """The folder of jobs, results and uploads; made if missing. It may be moved between two runs of the server."""
+    media_dir: Path = attrs.field(factory=Path.cwd, converter=_absolute)
     """The folder of sources; no file outside it is read."""
     url_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host))
     """Hosts that sources may be read from by URL, each with or without its port; ``*`` allows every host with a public
     address. Others are refused, also when a redirect leads to them."""
-    models_dir: Path = attrs.field(factory=Path.cwd)
+    models_dir: Path = attrs.field(factory=Path.cwd, converter=_absolute)
     """The folder of models; plugins must not read models outside it."""
     max_upload_bytes: int = attrs.field(default=2 * GIB, validator=_positive)
     max_pixels: int = attrs.field(default=50_000_000, validator=_positive)

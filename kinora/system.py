@@ -136,7 +136,11 @@ class System:
         audience: Audience = self.connections or Nobody()
         limits = source_limits(settings)
         sources = SourceFinder(
-            self.fork_server, media_dir=settings.media_dir, data_dir=settings.data_dir, limits=limits
+            self.fork_server,
+            media_dir=settings.media_dir,
+            data_dir=settings.data_dir,
+            uploads=self.uploads,
+            limits=limits,
         )
         stills = Stills(self.fork_server, limits)
         videos = Videos(self.fork_server, limits, settings.data_dir)
@@ -154,7 +158,7 @@ class System:
     def _job_factory(self, sources: SourceFinder, audience: Audience) -> JobFactory:
         settings = self.settings
         limits = JobLimits(
-            models_dir=settings.models_dir.absolute(),
+            models_dir=settings.models_dir,
             ring_bytes=settings.ring_bytes,
             max_failures=settings.max_failures,
             max_errors=settings.max_errors,

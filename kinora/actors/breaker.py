@@ -33,6 +33,11 @@ class Breaker:
             return 0.0
         return min(BACKOFF_S * 2.0 ** (self._deaths_in_row - 1), BACKOFF_MAX_S)
 
+    def restore(self, failures: int, *, disabled: bool) -> None:
+        """Go on after the failures of an earlier server."""
+        self.failures = failures
+        self._deaths_in_row = self.max_deaths if disabled else 0
+
     def succeeded(self) -> None:
         """Note a success on a frame, which resets the consecutive counts."""
         self._deaths_in_row = self._errors_in_row = 0

@@ -61,14 +61,15 @@ CREATE TRIGGER job_deleted AFTER DELETE ON jobs BEGIN
     INSERT INTO deleted VALUES (OLD.number);
 END;
 """
-_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED)
+_SOURCES = "ALTER TABLE jobs ADD COLUMN source BLOB NOT NULL DEFAULT x'';"
+_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES)
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
 """The frames of deleted jobs that are removed in one transaction: some milliseconds, even for a long job."""
 PAGE_BYTES = 256 * 1024
 """A page of frames ends with the frame that fills this size; at least one frame is in it."""
-_JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload"
+_JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload, source"
 
 
 class DatabaseUnusable(Exception):
@@ -91,7 +92,9 @@ class JobRecord:
     request_hash: str = ""
     """A hash of the request that came with the key."""
     upload: str | None = None
-    """The uploaded file under the data folder."""
+    """The name of its uploaded file; rows of earlier versions have the absolute path."""
+    source: bytes = b""
+    """The SourceInfo as JSON, as it was when the job was accepted; empty in rows of earlier versions."""
 
 
 @attrs.frozen
@@ -109,8 +112,7 @@ TOUCH = Statement(f"PRAGMA user_version = {SCHEMA_VERSION}")
 def add_job(record: JobRecord) -> Statement:
     """Add a job; only this statement fails (IntegrityError) if the job or its idempotency key exists already."""
     return Statement(
-        "INSERT INTO jobs (job_id, created_at, status, request, state, idempotency_key, request_hash, upload)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO jobs ({_JOB}) VALUES ({', '.join('?' * len(attrs.fields(JobRecord)))})",  # noqa: S608 - constants
         attrs.astuple(record),
     )
 

@@ -12,7 +12,7 @@ import structlog
 
 from kinora.actors.errors import NotFound
 from kinora.actors.messages import Health
-from kinora.actors.models import TimingSummary
+from kinora.actors.models import JobState, TimingSummary
 from kinora.plugins.api import PluginMetadata
 
 RECENT = 1000
@@ -29,6 +29,7 @@ class Timings:
         self._count = 0
         self._total = 0.0
         self._longest = 0.0
+        self._restored: TimingSummary | None = None
 
     def add(self, ms: float) -> None:
         """Add a duration."""
@@ -37,10 +38,15 @@ class Timings:
         self._total += ms
         self._longest = max(self._longest, ms)
 
+    def restore(self, summary: TimingSummary, count: int) -> None:
+        """Go on after so many durations with this summary; percentiles are of the new ones, once there are any."""
+        self._count, self._total, self._longest = count, summary.mean * count, summary.max
+        self._restored = summary
+
     def summary(self) -> TimingSummary | None:
         """Return the summary so far, with one decimal; None if there are no durations."""
-        if not self._count:
-            return None
+        if not self._recent:
+            return self._restored
         ordered = sorted(self._recent)
         return TimingSummary(
             last=round(self._recent[-1], 1),
@@ -80,6 +86,16 @@ class PluginInspector:
     def inspect(self, plugin_name: str) -> PluginMetadata:
         """Return the plugin's metadata."""
         return self._of(plugin_name).metadata
+
+    def restore(self, state: JobState) -> None:
+        """Go on with the timings of an earlier server; budgets are watched anew."""
+        for name, plugin in self._plugins.items():
+            stage = state.plugins.get(name)
+            plugin.total_ms = (state.plugin_timings or {}).get(name, 0.0)
+            if stage is not None and stage.run_ms is not None:
+                plugin.run.restore(stage.run_ms, stage.frames)
+            if stage is not None and stage.queue_ms is not None:
+                plugin.queue.restore(stage.queue_ms, stage.frames)
 
     def start_timing(self, plugin_name: str) -> None:
         """Note that the plugin starts work now; an earlier start without a stop is forgotten."""
@@ -147,6 +163,9 @@ class NullInspector:
 
     def inspect(self, plugin_name: str) -> None:
         """Return None: the metadata is unknown."""
+
+    def restore(self, state: JobState) -> None:
+        """Do nothing."""
 
     def start_timing(self, plugin_name: str) -> None:
         """Do nothing."""

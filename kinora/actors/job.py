@@ -5,7 +5,7 @@ The Job decides, stores and publishes; its Pipeline does the work. ``pipeline_li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import Literal
@@ -16,7 +16,8 @@ import structlog
 import trio
 
 from kinora.actors.audience import Audience
-from kinora.actors.job_spec import JobSpec, ResumePoint
+from kinora.actors.errors import KinoraError
+from kinora.actors.job_spec import JobPlan, JobSpec, Past, ResumePoint
 from kinora.actors.messages import (
     Code,
     CompletePayload,
@@ -46,6 +47,7 @@ from kinora.actors.pipeline_link import (
 from kinora.actors.store import Store
 from kinora.actors.warnings import WarningLog
 from kinora.plugins.api import Severity
+from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.actor import ActorGone
 
 log = structlog.get_logger()
@@ -54,21 +56,41 @@ PROGRESS_BEFORE_DONE = 99
 """The highest progress of a job that is not done. It is done after ``finalize``, with all its frames stored."""
 PAUSED_KEEP_S = 600.0
 """The time for which a paused job's workers stay, unless the operator sets another."""
+NOTHING = PipelineState(stages={}, device=Resolution(CPU), timings=None, logs={})
+"""The state of a job whose work is not found yet, until it takes over that of an earlier server."""
 CRASHED = "An internal error stopped the job; the server's log has the details."
+
+
+@attrs.frozen
+class Work:
+    """A plan, and the pipelines that carry it out.
+
+    ``make_pipeline`` gives a pipeline that begins at the given point. Further ones are made when the job goes on after
+    a long pause; they share their stages, timings and warnings with the first.
+    """
+
+    plan: JobPlan
+    make_pipeline: Callable[[ResumePoint], AnyPipeline]
+
+
+class CannotGoOn(Exception):
+    """A job of an earlier server cannot be taken up; the text is a sentence that says why."""
 
 
 class Job:
     """One job: its state, and the commands to it.
 
-    ``make_pipeline`` gives a pipeline that begins at the given point. Further ones are made when the job goes on after
-    a pause of more than ``paused_keep_s`` seconds; they share their stages, timings and warnings with the first.
+    ``work`` is that of a new job. A job that an earlier server has left has none: ``find_work`` is called when its turn
+    comes, and raises KinoraError if the job cannot go on. The workers of a job that is paused for more than
+    ``paused_keep_s`` seconds end.
     """
 
     def __init__(
         self,
         spec: JobSpec,
         *,
-        make_pipeline: Callable[[ResumePoint], AnyPipeline],
+        work: Work | None = None,
+        find_work: Callable[[], Awaitable[Work]] | None = None,
         store: Store,
         audience: Audience,
         paused_keep_s: float = PAUSED_KEEP_S,
@@ -76,8 +98,10 @@ class Job:
         self.spec = spec
         self.ended = trio.Event()
         """Set when the job has ended and all its processes are gone."""
-        self._make_pipeline = make_pipeline
-        self._pipeline = make_pipeline(spec.resumed)
+        self._work = work
+        self._find_work = find_work
+        self._pipeline = None if work is None else work.make_pipeline(spec.resumed)
+        """The pipeline that runs or is to run next; None while there is none."""
         self._paused_keep_s = paused_keep_s
         self._parked = False
         """True while a pause has no pipeline: the last one was stopped, and the next begins when the job goes on."""
@@ -86,10 +110,12 @@ class Job:
         self._commands = CommandQueue()
         self._warnings = WarningLog(spec.job_id)
         """The Job's own warnings; the pipeline publishes its own."""
-        self._seen = self._pipeline.state()
+        self._seen = NOTHING if self._pipeline is None else self._pipeline.state()
         """The newest state from the pipeline."""
         self._dropped_before = 0
         """The number of frames that earlier pipelines dropped."""
+        self._ran_before_s = 0.0
+        """The time for which earlier servers ran the job."""
         self._statuses: dict[str, PluginStatusPayload] = {}
         """Plugin → the newest status that was published."""
         self._status: JobStatus = "queued"  # its end is decided once: see _decide
@@ -106,9 +132,23 @@ class Job:
         self._asked_to_cancel: float | None = None
         self._cancel_ms: float | None = None
         self._stuck: tuple[int, ...] = ()
-        self._storing = trio.CancelScope()
-        """The scope of the current wait for the store; a cancel ends it."""
+        self._waiting = trio.CancelScope()
+        """The scope of the current wait for the store or for the work; a cancel ends it."""
         self._changed = trio.Event()
+        self.changes = 0
+        """The number of changes of its state so far."""
+        if spec.past is not None:
+            self._take_over(spec.past)
+
+    def _take_over(self, past: Past) -> None:
+        """Go on with the figures of an earlier server."""
+        state = past.state
+        self._started_at = state.started_at
+        self._ran_before_s = (state.duration_ms or 0.0) / 1000
+        self._dropped_before = state.frames_dropped
+        self._warnings.restore(group for group in state.warning_groups if group.plugin is None)
+        if self._pipeline is None:
+            self._seen = _left_by(past)
 
     # Commands
 
@@ -130,23 +170,28 @@ class Job:
     def announce(self) -> None:
         """Tell the clients that the job waits: its first message."""
         self._enter("queued")
-        device = self.spec.plan.device
-        if device.fallback:
-            self._warn(Code.DEVICE_FALLBACK, str(device.reason), "medium")
+        if self._work is not None:
+            self._warn_of_fallback(self._work)
 
     def begin(self) -> None:
         """Mark the job as running; :meth:`run` follows."""
         self._status = "running"
-        self._started_at = utc_now()
+        self._started_at = self._started_at or utc_now()
         self._began = trio.current_time()
         self._enter("preparing")
 
     def begin_paused(self) -> None:
         """Mark the job as paused, without workers, as an earlier server left it; :meth:`run` follows."""
         self._status = "paused"
-        self._started_at = utc_now()
+        self._started_at = self._started_at or utc_now()
         self._parked = True
         self._enter("paused")
+
+    def interrupt(self, reason: str) -> None:
+        """End a job that has not begun as interrupted: no server can take it up without being told to."""
+        self._end_with(reason, "interrupted")
+        self._conclude()
+        self.ended.set()
 
     async def run(self) -> None:
         """Run the job to its end. Errors end it as failed; only a cancellation from outside is raised.
@@ -154,16 +199,20 @@ class Job:
         After such a cancellation the job stays in the store as running, and the next server continues it.
         """
         with structlog.contextvars.bound_contextvars(job_id=self.spec.job_id):
-            request = self.spec.plan.request
+            request = self.spec.request
             log.info("job started", source=request.source, plugins=[plugin.name for plugin in request.plugins])
             try:
-                await self._finish(await self._work())
+                await self._finish(await self._carry_out())
+            except* CannotGoOn as group:
+                self._end_with(str(group.exceptions[0]), "interrupted")
             except* Exception:
                 log.exception("a job crashed")
                 self._fail(CRASHED)
             finally:
                 if self._status in ENDED:
                     self._conclude()
+                elif self._pipeline is not None:
+                    self._seen = self._pipeline.state()  # the server stops: there was no last event
                 self.ended.set()
 
     def cancel(self) -> bool:
@@ -177,7 +226,7 @@ class Job:
             self.ended.set()
             return True
         self._commands.put(Stop())
-        self._storing.cancel(reason="cancelled by a client")
+        self._waiting.cancel(reason="cancelled by a client")
         self._note_change()
         return False
 
@@ -213,7 +262,7 @@ class Job:
 
     def state(self, queue_position: int | None = None) -> JobState:
         """Return the job's current state."""
-        spec, seen, request = self.spec, self._seen, self.spec.plan.request
+        spec, seen, request = self.spec, self._seen, self.spec.request
         return JobState(
             job_id=spec.job_id,
             device_requested=request.device_requested,
@@ -234,10 +283,11 @@ class Job:
             frames_total=self._frames_total,
             frames_dropped=self._dropped_before + seen.dropped,
             fps=self._fps,
+            duration_ms=None if self._ran_s is None else round(self._ran_s * 1000, 1),
             cancel_ms=self._cancel_ms,
             plugins=seen.stages,
             source=request.source,
-            uploaded=spec.plan.uploaded,
+            uploaded=spec.uploaded,
             options=msgspec.to_builtins(request.options),
             queue_position=queue_position,
         )
@@ -263,7 +313,7 @@ class Job:
 
     def has_begun(self, index: int) -> bool:
         """Return whether a stage has published a result of this frame, or the frame is done."""
-        return index in range(self.spec.resumed.start, self._newest_index + 1, self.spec.plan.request.options.stride)
+        return index in range(self.spec.resumed.start, self._newest_index + 1, self.spec.request.options.stride)
 
     def logs(self) -> dict[str, str]:
         """Return plugin → the end of its output."""
@@ -271,31 +321,54 @@ class Job:
 
     def current(self) -> list[ProgressPayload | PluginStatusPayload]:
         """Return the messages that tell a new client the job's state."""
-        plugins = (plugin.name for plugin in self.spec.plan.plugins)
+        plugins = (plugin.name for plugin in self.spec.request.plugins)
         return [self._progress_payload(), *(self._statuses[name] for name in plugins if name in self._statuses)]
 
     # The pipeline's events
 
-    async def _work(self) -> PipelineEnded:
-        """Run the pipeline to its end, and after each long pause a new one; return the last event of the last one."""
+    async def _carry_out(self) -> PipelineEnded:
+        """Run the pipeline to its end, and after each long pause a new one; return the last event of the last one.
+
+        Raises:
+            CannotGoOn: an earlier server has left the job, and there is no work to find any more.
+        """
         ended = PipelineEnded()
         while await self._wait_due():
-            ended = await self._follow_pipeline()
+            work = await self._require_work()
+            if work is None:
+                break
+            if self._pipeline is None:
+                self._pipeline = work.make_pipeline(ResumePoint(frames=self._frames_done, start=self._next_index))
+            ended = await self._follow_pipeline(self._pipeline, work)
             if not self._parked or ended.error is not None:
                 break
         return ended
 
     async def _wait_due(self) -> bool:
-        """Wait while the job is parked, then put a new pipeline in its place. Return False if the job is to end."""
+        """Wait while the job is parked. Return False if it is to end."""
         while self._parked and self.paused and self._asked_to_cancel is None:
             await self._changed.wait()
         if self._parked and self.running and self._asked_to_cancel is None:
             self._parked = False
             self._dropped_before += self._seen.dropped
             self._commands = CommandQueue()
-            self._pipeline = self._make_pipeline(ResumePoint(frames=self._frames_done, start=self._next_index))
+            self._pipeline = None
             self._seen = attrs.evolve(self._seen, dropped=0)
         return not self._parked
+
+    async def _require_work(self) -> Work | None:
+        """Return the job's work, found now if an earlier server has left the job; None if it is cancelled meanwhile."""
+        if self._work is not None or self._find_work is None or self._asked_to_cancel is not None:
+            return self._work
+        try:
+            with trio.CancelScope() as self._waiting:
+                self._work = await self._find_work()
+                self._pipeline = self._work.make_pipeline(self.spec.resumed)
+                self._seen = self._pipeline.state()
+                self._warn_of_fallback(self._work)
+        except KinoraError as error:
+            raise CannotGoOn(f"The job cannot go on: {error}") from error
+        return self._work
 
     async def _park_after_long_pause(self) -> None:
         """Stop the pipeline once the job has been paused for ``paused_keep_s``."""
@@ -310,14 +383,14 @@ class Job:
             while not self.paused:
                 await self._changed.wait()
 
-    async def _follow_pipeline(self) -> PipelineEnded:
+    async def _follow_pipeline(self, pipeline: AnyPipeline, work: Work) -> PipelineEnded:
         """Run the pipeline, and handle its events until the last one."""
         tell, events = trio.open_memory_channel[Event](EVENTS_WAITING)
         with events:  # open until the pipeline has ended: it may still send events while it is being cancelled
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pipeline.run, tell, self._commands)
+                nursery.start_soon(pipeline.run, tell, self._commands)
                 nursery.start_soon(self._pass_on_watching)
-                if self.spec.plan.info.kind != "stream":
+                if work.plan.info.kind != "stream":
                     nursery.start_soon(self._park_after_long_pause)
                 ended = await self._take_events(events)
                 nursery.cancel_scope.cancel()
@@ -369,10 +442,10 @@ class Job:
         if self._asked_to_cancel is not None or self._status in ENDED:
             return
         try:
-            with trio.CancelScope() as self._storing:
+            with trio.CancelScope() as self._waiting:
                 await self._store.put_frame(self.spec.job_id, frame.index, frame.data)
                 self._newest_index = max(self._newest_index, frame.index)
-                self._next_index = frame.index + self.spec.plan.request.options.stride
+                self._next_index = frame.index + self.spec.request.options.stride
                 self._frames_done += 1
                 self._publish_progress()
         except ActorGone as error:
@@ -397,21 +470,25 @@ class Job:
         """End the job as done once the last frame is on disk."""
         self._enter("finalizing")
         try:
-            with trio.CancelScope() as self._storing:
+            with trio.CancelScope() as self._waiting:
                 await self._store.flush()
         except ActorGone as error:
             self._fail(f"Its results could not be stored: {error}.")
-        self._decide("cancelled" if self._storing.cancelled_caught else "done")
+        self._decide("cancelled" if self._waiting.cancelled_caught else "done")
 
     # Its end
 
     def _fail(self, error: str) -> None:
+        self._end_with(error, "failed")
+
+    def _end_with(self, error: str, status: Literal["failed", "interrupted"]) -> None:
+        """Let the job end with an error, which clients are told, unless its end is decided already."""
         if self._status in ENDED:
             return
         self._error = error
-        details = {"error_code": "JOB_FAILED", "message": error, "fallback": None}
+        details = {"error_code": f"JOB_{status.upper()}", "message": error, "fallback": None}
         self._audience.publish(ErrorPayload(job_id=self.spec.job_id, error=error, plugin=None, details=details))
-        self._decide("failed")
+        self._decide(status)
 
     def _decide(self, status: JobStatus) -> None:
         """Let the job end with this status, unless its end is decided already."""
@@ -427,17 +504,15 @@ class Job:
             self._cancel_ms = round((trio.current_time() - self._asked_to_cancel) * 1000, 1)
         if self._status == "done":
             self._publish_progress()
-        began, finished = self._began, self._finished
-        duration = finished - began if began is not None and finished is not None else 0.0
         complete = CompletePayload(
             job_id=self.spec.job_id,
             status=self._status,
             frames=self._frames_done,
-            duration_ms=round(duration * 1000, 1),
+            duration_ms=round((self._ran_s or 0.0) * 1000, 1),
             warnings_count=self._warnings.total + self._seen.warnings_total,
         )
         self._audience.publish(complete)
-        report = log.warning if self._status == "failed" else log.info
+        report = log.warning if self._error is not None else log.info
         report("job ended", job_id=self.spec.job_id, status=self._status, error=self._error, frames=complete.frames)
         self._note_change()
 
@@ -473,23 +548,38 @@ class Job:
 
     @property
     def _frames_total(self) -> int | None:
-        return self._frames_done if self._status == "done" else self.spec.plan.frames_expected
+        return self._frames_done if self._status == "done" else self._frames_expected
+
+    @property
+    def _frames_expected(self) -> int | None:
+        if self._work is not None:
+            return self._work.plan.frames_expected
+        return None if self.spec.past is None else self.spec.past.state.frames_total
 
     @property
     def _progress(self) -> int | None:
         if self._status == "done":
             return 100
-        total = self.spec.plan.frames_expected
+        total = self._frames_expected
         if not total:
             return None
         return min(PROGRESS_BEFORE_DONE, self._frames_done * 100 // total)
 
     @property
     def _fps(self) -> float | None:
+        return round(self._frames_done / self._ran_s, 1) if self._ran_s else None
+
+    @property
+    def _ran_s(self) -> float | None:
+        """The time for which servers have run the job, pauses included; None before it has begun."""
         if self._began is None:
-            return None
-        seconds = (self._finished or trio.current_time()) - self._began
-        return round((self._frames_done - self.spec.resumed.frames) / seconds, 1) if seconds > 0 else None
+            return self._ran_before_s or None
+        return self._ran_before_s + (self._finished or trio.current_time()) - self._began
+
+    def _warn_of_fallback(self, work: Work) -> None:
+        device = work.plan.device
+        if device.fallback:
+            self._warn(Code.DEVICE_FALLBACK, str(device.reason), "medium")
 
     def _warn(self, code: Code, message: str, severity: Severity) -> None:
         shown = self._warnings.add(None, code, message, severity)
@@ -497,8 +587,25 @@ class Job:
             self._audience.publish(shown)
 
     def _note_change(self) -> None:
+        self.changes += 1
         self._changed.set()
         self._changed = trio.Event()
+
+
+def _left_by(past: Past) -> PipelineState:
+    """Return what the pipelines of an earlier server have told last."""
+    state = past.state
+    warnings = WarningLog(state.job_id)
+    warnings.restore(group for group in state.warning_groups if group.plugin is not None)
+    return PipelineState(
+        stages=state.plugins,
+        device=Resolution(state.device_used, fallback=state.fallback, reason=state.fallback_reason),
+        timings=state.plugin_timings,
+        warnings=warnings.texts(),
+        warning_groups=warnings.groups(),
+        warnings_total=warnings.total,
+        logs=past.logs,
+    )
 
 
 def _waiting(events: trio.MemoryReceiveChannel[Event]) -> Iterator[Event]:

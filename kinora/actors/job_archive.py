@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import attrs
 import msgspec
+import trio
 
 from kinora.actors.errors import InvalidRequest, NotFound
 from kinora.actors.job_request import JobRequest
@@ -128,9 +129,11 @@ class JobArchive:
             raise NotFound(f"Job {job_id} has no frame {index} (yet).")
         return await self._stills.make(client, await self._location(record), job_id, index, frame if overlay else None)
 
-    def forget(self, job_id: str) -> None:
-        """Drop what is kept in memory of a deleted job."""
-        self._stills.forget(job_id)
+    async def forget(self, record: JobRecord) -> None:
+        """Remove what there is of a deleted job beside its row: its uploaded file, and what is kept in memory."""
+        if record.upload is not None:
+            await trio.Path(self._sources.upload(record.upload)).unlink(missing_ok=True)
+        self._stills.forget(record.job_id)
 
     async def video(self, job_id: str) -> BinaryIO:
         """Return an MP4 of the frames that are done, with their results drawn on them, open for reading.
@@ -143,7 +146,7 @@ class JobArchive:
 
     async def _location(self, record: JobRecord) -> str:
         if record.upload is not None:
-            return record.upload
+            return str(self._sources.upload(record.upload))
         try:
             return await self._sources.locate(stored_request(record).source)
         except InvalidRequest as error:

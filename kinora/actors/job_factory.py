@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
 
 from kinora.actors.audience import Audience
 from kinora.actors.device_health import DeviceHealth
-from kinora.actors.errors import FieldError, InvalidRequest
-from kinora.actors.inspector import InspectorService
-from kinora.actors.job import Job
+from kinora.actors.errors import Conflict, FieldError, InvalidRequest
+from kinora.actors.inspector import Inspector, InspectorService
+from kinora.actors.job import Job, Work
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
 from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
@@ -89,48 +90,81 @@ class JobFactory:
         return JobPlan(
             request=request,
             location=location,
-            uploaded=upload is not None,
             info=info,
             plugins=plugins,
             device=device,
         )
 
-    def build(self, spec: JobSpec) -> Job:
-        """Make the job; it does not run yet."""
-        plan = spec.plan
+    def build(self, spec: JobSpec, plan: JobPlan) -> Job:
+        """Make a new job; it does not run yet."""
+        return self._job(spec, work=self._work(spec, plan))
+
+    def recall(self, spec: JobSpec, upload: str | None) -> Job:
+        """Make a job that an earlier server has left; ``upload`` is what the store has of its uploaded file."""
+        return self._job(spec, find_work=partial(self._find_work, spec, upload))
+
+    def _job(
+        self, spec: JobSpec, *, work: Work | None = None, find_work: Callable[[], Awaitable[Work]] | None = None
+    ) -> Job:
+        return Job(
+            spec,
+            work=work,
+            find_work=find_work,
+            store=self._store,
+            audience=self._audience,
+            paused_keep_s=self._limits.paused_keep_s,
+        )
+
+    async def _find_work(self, spec: JobSpec, upload: str | None) -> Work:
+        """Plan a job of an earlier server again. Raises as :meth:`plan`, and Conflict if its source is another now."""
+        plan = await self.plan(spec.request, None if upload is None else self._sources.upload(upload))
+        before = None if spec.past is None else spec.past.source
+        if spec.resumed.frames and plan.info.kind == "stream":
+            raise Conflict("its source is a live stream.")
+        if spec.resumed.frames and before is not None and before.mark and plan.info.mark not in {before.mark, ""}:
+            raise Conflict(
+                f"{spec.request.source} was replaced or changed after {spec.resumed.frames} frames: submit it again."
+            )
+        return self._work(spec, plan)
+
+    def _work(self, spec: JobSpec, plan: JobPlan) -> Work:
+        """Make the stages of a job. They and all its pipelines share their inspector and their warnings."""
         inspector = self._inspectors.open_job(spec.job_id, {plugin.name: plugin.metadata for plugin in plan.plugins})
         warnings = WarningLog(spec.job_id)
-        stages = [
-            ToolRunner(
-                self._stage_spec(spec, plugin),
-                process=PluginProcess(self._process_spec(spec, plugin), self._fork_server),
-                inspector=inspector,
-                warnings=warnings,
-                device_health=self._device_health,
-                record=self._records.of(plugin.name),
-            )
-            for plugin in plan.plugins
-        ]
+        if spec.past is not None:
+            inspector.restore(spec.past.state)
+            warnings.restore(group for group in spec.past.state.warning_groups if group.plugin is not None)
+        stages = [self._stage(spec, plan, plugin, inspector, warnings) for plugin in plan.plugins]
 
         def make_pipeline(begin: ResumePoint) -> Pipeline:
             return Pipeline(
-                self._pipeline_spec(spec, begin),
+                self._pipeline_spec(spec, plan, begin),
                 stages=stages,
                 inspector=inspector,
                 warnings=warnings,
                 fork_server=self._fork_server,
             )
 
-        return Job(
-            spec,
-            make_pipeline=make_pipeline,
-            store=self._store,
-            audience=self._audience,
-            paused_keep_s=self._limits.paused_keep_s,
-        )
+        return Work(plan, make_pipeline)
 
-    def _stage_spec(self, spec: JobSpec, plugin: PlannedPlugin) -> StageSpec:
-        wanted, device = spec.plan.request.options, spec.plan.device.device_used
+    def _stage(
+        self, spec: JobSpec, plan: JobPlan, plugin: PlannedPlugin, inspector: Inspector, warnings: WarningLog
+    ) -> ToolRunner:
+        stage = ToolRunner(
+            self._stage_spec(spec, plan, plugin),
+            process=PluginProcess(self._process_spec(spec, plan, plugin), self._fork_server),
+            inspector=inspector,
+            warnings=warnings,
+            device_health=self._device_health,
+            record=self._records.of(plugin.name),
+        )
+        past = spec.past
+        if past is not None and plugin.name in past.state.plugins:
+            stage.restore(past.state.plugins[plugin.name], past.logs.get(plugin.name, ""))
+        return stage
+
+    def _stage_spec(self, spec: JobSpec, plan: JobPlan, plugin: PlannedPlugin) -> StageSpec:
+        wanted, device = spec.request.options, plan.device.device_used
         return StageSpec(
             job_id=spec.job_id,
             plugin=plugin.name,
@@ -142,7 +176,7 @@ class JobFactory:
             max_errors=self._limits.max_errors,
         )
 
-    def _process_spec(self, spec: JobSpec, plugin: PlannedPlugin) -> ProcessSpec:
+    def _process_spec(self, spec: JobSpec, plan: JobPlan, plugin: PlannedPlugin) -> ProcessSpec:
         memory_limit_mb = plugin.metadata.memory_limit_mb
         return ProcessSpec(
             job_id=spec.job_id,
@@ -150,12 +184,12 @@ class JobFactory:
             origin=plugin.origin,
             options=plugin.options,
             models_dir=self._limits.models_dir,
-            threads=threads_per_worker(cores(), self._limits.max_jobs, len(spec.plan.plugins)),
+            threads=threads_per_worker(cores(), self._limits.max_jobs, len(plan.plugins)),
             memory_limit=memory_limit_mb * MB if memory_limit_mb is not None else None,
         )
 
-    def _pipeline_spec(self, spec: JobSpec, begin: ResumePoint) -> PipelineSpec:
-        plan, options = spec.plan, spec.plan.request.options
+    def _pipeline_spec(self, spec: JobSpec, plan: JobPlan, begin: ResumePoint) -> PipelineSpec:
+        options = plan.request.options
         left = None if options.max_frames is None else max(0, options.max_frames - begin.frames)
         source = SourceSpec(
             location=plan.location,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +25,7 @@ from kinora.actors.job_spec import JobSpec
 from kinora.actors.messages import PluginStatusPayload, ProgressPayload, utc_now
 from kinora.actors.models import CancelAnswer, JobPage, JobState
 from kinora.actors.places import Place, Places
-from kinora.actors.recovery import Recovered, recover
+from kinora.actors.recovery import Recovered, recall, recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.runtime.actor import ActorGone
 
@@ -35,6 +35,8 @@ UNDO_GRACE_S = 2.0
 """The time for removing a job that could not be acknowledged from the store."""
 SETTLE_GRACE_S = 2.0
 """The time for storing a job's end, also if the server is ending."""
+SAVE_EVERY_S = 1.0
+"""The least time between two times that a running job's state is stored; a kill -9 loses at most what came after."""
 RETRY_AFTER_S = 10
 """The time after which a client should try again when the queue is full."""
 MAX_SUBMITTING = 100
@@ -62,6 +64,8 @@ class _ActiveJob:
     """Set once its end is on disk or could not be stored."""
     place: Place | None = None
     """The place in which it runs; None while it is queued or paused."""
+    printed: Mapping[str, str] = attrs.field(factory=dict)
+    """The logs that were stored last."""
     turn: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     """The scope of its wait for a place to go on in after a pause."""
 
@@ -182,8 +186,17 @@ class JobManager:
     async def resume(self, job_id: str) -> JobState:
         """Continue a paused job, at once if a place is free. Otherwise it waits for one; see :meth:`Job.await_place`.
 
-        It waits in one line with the first of the queued jobs. Raises as :meth:`pause`.
+        It waits in one line with the first of the queued jobs. An interrupted job is queued again, behind all others.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: it is neither running, paused nor interrupted, or its source is a live stream.
+            QueueFull, Unavailable: as :meth:`submit`.
         """
+        if job_id not in self._active:
+            record = await self._archive.record(job_id)
+            if record.status == "interrupted":
+                return await self._resume_interrupted(record)
         return await self._switch(job_id, self._resume)
 
     async def delete(self, job_id: str) -> None:
@@ -199,9 +212,7 @@ class JobManager:
         record = await self._archive.record(job_id)
         await self._store.delete_job(job_id)
         self._active.pop(job_id, None)
-        if record.upload is not None:
-            await trio.Path(record.upload).unlink(missing_ok=True)
-        self._archive.forget(job_id)
+        await self._archive.forget(record)
         self._audience.forget(job_id)
         self._audience.publish(ProgressPayload(job_id=job_id, progress=None, stage="deleted"))
 
@@ -301,7 +312,8 @@ class JobManager:
         with self._place_in_queue():
             plan = await self._factory.plan(request, upload)
         job_id, created_at = str(uuid.uuid4()), utc_now()
-        job = self._factory.build(JobSpec(job_id=job_id, created_at=created_at, plan=plan))
+        spec = JobSpec(job_id=job_id, created_at=created_at, request=request, uploaded=upload is not None)
+        job = self._factory.build(spec, plan)
         record = JobRecord(
             job_id=job_id,
             created_at=created_at,
@@ -310,7 +322,8 @@ class JobManager:
             state=msgspec.json.encode(job.state()),
             idempotency_key=key,
             request_hash=digest,
-            upload=str(upload) if upload is not None else None,
+            upload=upload.name if upload is not None else None,
+            source=msgspec.json.encode(plan.info),
         )
         self.require_disk()  # it may have filled up while the job was being planned
         active = self._active[job_id] = _ActiveJob(job, record)
@@ -375,7 +388,10 @@ class JobManager:
     def _take_up(self, recovered: Recovered, nursery: trio.Nursery) -> None:
         active = self._active[recovered.job.spec.job_id] = _ActiveJob(recovered.job, recovered.record)
         active.job.announce()
-        if recovered.record.status == "paused":
+        if recovered.lost is not None:
+            active.job.interrupt(recovered.lost)
+            nursery.start_soon(self._settle, active)
+        elif recovered.record.status == "paused":
             active.job.begin_paused()
             nursery.start_soon(self._run_job, active)
 
@@ -400,11 +416,25 @@ class JobManager:
             active.job.note_store_failing(self._store.failing)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._save, active)  # neither the job nor a cancel waits for the disk
+                nursery.start_soon(self._keep_saved, active)  # neither the job nor a cancel waits for the disk
                 await active.job.run()
+                nursery.cancel_scope.cancel()
         finally:
             active.leave()
+            if not active.job.state().ended:  # the server stops
+                with trio.move_on_after(SETTLE_GRACE_S, shield=True):
+                    await self._save_with_logs(active)
         await self._settle(active)
+
+    async def _keep_saved(self, active: _ActiveJob) -> None:
+        """Store a job's state and logs after each change, at most once in ``SAVE_EVERY_S``."""
+        while True:
+            seen = active.job.changes
+            await self._save_with_logs(active)
+            await trio.sleep(SAVE_EVERY_S)
+            while active.job.changes == seen:
+                await active.job.wait_changed()
+            await self._store.wait_writable()
 
     def _pause(self, active: _ActiveJob) -> bool:
         if not active.job.pause():
@@ -423,6 +453,22 @@ class JobManager:
             self._nursery.start_soon(self._resume_in_turn, active, active.turn)
         return True
 
+    async def _resume_interrupted(self, record: JobRecord) -> JobState:
+        self.require_disk()
+        recovered = await recall(attrs.evolve(record, status="queued"), self._store, self._factory)
+        if recovered.lost is not None:
+            raise Conflict(recovered.lost)
+        self._require_queue()
+        if record.job_id in self._active:  # two clients at once
+            return await self.state(record.job_id)
+        active = self._active[record.job_id] = _ActiveJob(recovered.job, recovered.record)
+        if not await self._save(active):
+            del self._active[record.job_id]
+            raise Unavailable("The job could not be queued: the server cannot store anything now; try again.")
+        active.job.announce()
+        self._work.unpark()
+        return active.job.state(self._queue_position(record.job_id))
+
     async def _resume_in_turn(self, active: _ActiveJob, turn: trio.CancelScope) -> None:
         with turn:
             place = await self._places.take()
@@ -440,18 +486,23 @@ class JobManager:
         """Store a job's end, and forget the job: the store answers for it then. Try again until that works."""
         saved = False
         with trio.move_on_after(SETTLE_GRACE_S, shield=True):  # the server may be ending
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._save_logs, active)
-                saved = await self._save(active)
+            saved = await self._save_with_logs(active)
         active.stored.set()
         while not saved:
             await self._store.wait_writable()
             saved = await self._save(active)
         self._active.pop(active.record.job_id, None)
 
+    async def _save_with_logs(self, active: _ActiveJob) -> bool:
+        """Store a job's state, and its logs; return whether the state is on disk."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._save_logs, active)
+            return await self._save(active)
+
     async def _save_logs(self, active: _ActiveJob) -> None:
         printed = {plugin: text for plugin, text in active.job.logs().items() if text}
-        if printed:
+        if printed and printed != active.printed:
+            active.printed = printed
             with suppress(StoreFailing, ActorGone):  # logs are not worth another attempt
                 await self._store.save_log(active.record.job_id, msgspec.json.encode(printed))
 
@@ -477,7 +528,10 @@ class JobManager:
         active = self._active.get(job_id)
         state = await self.state(job_id)
         if active is None or not how(active):
-            raise Conflict(f"Job {job_id} is {state.status}; only a running or paused job can be paused and resumed.")
+            raise Conflict(
+                f"Job {job_id} is {state.status}; only a running or paused job can be paused and resumed, and an"
+                " interrupted one resumed."
+            )
         if self._nursery is not None:
             self._nursery.start_soon(self._save, active)  # the next server keeps it paused
         return active.job.state()

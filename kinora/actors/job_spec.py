@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from kinora.actors.job_request import JobRequest
+from kinora.actors.models import JobState
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Resolution
@@ -32,8 +33,6 @@ class JobPlan:
     request: JobRequest
     location: str
     """The source's absolute path or URL."""
-    uploaded: bool
-    """True if the source was uploaded with the job."""
     info: SourceInfo
     plugins: tuple[PlannedPlugin, ...]
     device: Resolution
@@ -59,10 +58,26 @@ class ResumePoint:
 
 
 @attrs.frozen(kw_only=True)
+class Past:
+    """What an earlier server has left of a job."""
+
+    state: JobState
+    """As it was stored last: at most a second before the last frame."""
+    logs: Mapping[str, str]
+    """Plugin → the end of its output."""
+    source: SourceInfo | None
+    """The source when the job was accepted; None if an earlier version has stored the job."""
+
+
+@attrs.frozen(kw_only=True)
 class JobSpec:
     """The facts of a job that are fixed before it runs."""
 
     job_id: str
     created_at: str
-    plan: JobPlan
+    request: JobRequest
+    uploaded: bool
+    """True if the source was uploaded with the job."""
     resumed: ResumePoint = ResumePoint()
+    past: Past | None = None
+    """None for a new job."""

@@ -43,6 +43,8 @@ class Code(enum.StrEnum):
     """The plugin called ``context.warn``."""
     DEVICE_FALLBACK = "DEVICE_FALLBACK"
     """The requested device is unavailable or has failed; ``cpu`` is used instead."""
+    RESUMED = "RESUMED"
+    """The plugin began anew at this frame, in a new process: what it had remembered of earlier frames is lost."""
     SOURCE_TRUNCATED = "SOURCE_TRUNCATED"
     """The source broke off; the frames before that are complete."""
     FRAMES_DROPPED = "FRAMES_DROPPED"

@@ -103,6 +103,8 @@ class JobState:
     frames_total: int | None
     frames_dropped: int
     fps: float | None
+    duration_ms: float | None = None
+    """Milliseconds since its begin, pauses included, without the time in which no server ran; null before its begin."""
     cancel_ms: float | None
     plugins: Mapping[str, StageState]
     """Plugin → the state of its stage, in the order of the job's pipeline."""

@@ -1,84 +1,81 @@
-"""Recovers the jobs of an earlier server: queued jobs run, running ones go on after their last stored frame.
+"""Takes up the jobs of an earlier server: those that ran or waited run, paused ones stay paused.
 
-Paused ones stay paused.
+Nothing is checked here: a job's plugins and its source are looked for when its turn comes.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import attrs
 import msgspec
-import trio
 
-from kinora.actors.errors import KinoraError
 from kinora.actors.job import Job
-from kinora.actors.job_archive import stored_request, stored_state
+from kinora.actors.job_archive import stored_request
 from kinora.actors.job_factory import JobFactory
-from kinora.actors.job_spec import JobPlan, JobSpec, ResumePoint
-from kinora.actors.messages import utc_now
+from kinora.actors.job_spec import JobSpec, Past, ResumePoint
+from kinora.actors.models import JobState, StageState
 from kinora.actors.store import JobRecord, Store
+from kinora.media.source_types import SourceInfo
 
-AT_ONCE = 8
-"""The most sources that are opened at the same time: one may be on a host that does not answer."""
+LIVE_STREAM = "The job cannot go on: its source is a live stream."
 
 
 @attrs.frozen
 class Recovered:
-    """A job to run, and its record."""
+    """A job of an earlier server, and its record."""
 
     job: Job
     record: JobRecord
+    lost: str | None
+    """The reason, as a sentence, why the job cannot go on; None if it may."""
 
 
 async def recover(store: Store, factory: JobFactory) -> list[Recovered]:
-    """Return the jobs to run, in order. Jobs that cannot go on are stored as interrupted, with the reason."""
-    records: list[JobRecord] = []
+    """Return the jobs that have not ended, in the order in which they are to run."""
+    recovered = []
     for status in ("running", "paused", "queued"):
         page, _ = await store.jobs(status=status, limit=None)
-        records += reversed(page)
-    plans = await _plan_all(records, factory)
-    recovered = [await _recover_one(record, plans[record.job_id], store, factory) for record in records]
-    return [job for job in recovered if job is not None]
+        recovered += [await recall(record, store, factory) for record in reversed(page)]
+    return recovered
 
 
-async def _plan_all(records: list[JobRecord], factory: JobFactory) -> dict[str, JobPlan | KinoraError]:
-    plans: dict[str, JobPlan | KinoraError] = {}
-    places = trio.CapacityLimiter(AT_ONCE)
-
-    async def plan(record: JobRecord) -> None:
-        upload = Path(record.upload) if record.upload else None
-        async with places:
-            try:
-                plans[record.job_id] = await factory.plan(stored_request(record), upload)
-            except KinoraError as error:
-                plans[record.job_id] = error
-
-    async with trio.open_nursery() as nursery:
-        for record in records:
-            nursery.start_soon(plan, record)
-    return plans
-
-
-async def _recover_one(
-    record: JobRecord, plan: JobPlan | KinoraError, store: Store, factory: JobFactory
-) -> Recovered | None:
-    if isinstance(plan, KinoraError):
-        await _give_up(record, f"The job could not be resumed after a restart of the server: {plan}", store)
-        return None
-    last = await store.last_index(record.job_id)
-    resumed = ResumePoint()
+async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recovered:
+    """Make a job of its record; it goes on after its last stored frame."""
+    state, request = msgspec.json.decode(record.state, type=JobState), stored_request(record)
+    begun = record.status != "queued" or state.started_at is not None
+    last = await store.last_index(record.job_id) if begun else None
+    resumed, logs = ResumePoint(), b"{}"
     if last is not None:
-        if plan.info.kind == "stream":
-            reason = "The job could not be resumed after a restart of the server: its source is a live stream."
-            await _give_up(record, reason, store)
-            return None
         frames = await store.frame_count(record.job_id)
-        resumed = ResumePoint(frames=frames, start=last + plan.request.options.stride)
-    spec = JobSpec(job_id=record.job_id, created_at=record.created_at, plan=plan, resumed=resumed)
-    return Recovered(factory.build(spec), record)
+        resumed = ResumePoint(frames=frames, start=last + request.options.stride)
+        logs = await store.log(record.job_id) or logs
+    source = msgspec.json.decode(record.source, type=SourceInfo) if record.source else None
+    past = Past(
+        state=_caught_up(state, resumed.frames),
+        logs=msgspec.json.decode(logs, type=dict[str, str]),
+        source=source,
+    )
+    spec = JobSpec(
+        job_id=record.job_id,
+        created_at=record.created_at,
+        request=request,
+        uploaded=record.upload is not None,
+        resumed=resumed,
+        past=past,
+    )
+    lost = LIVE_STREAM if last is not None and source is not None and source.kind == "stream" else None
+    return Recovered(factory.recall(spec, record.upload), record, lost)
 
 
-async def _give_up(record: JobRecord, reason: str, store: Store) -> None:
-    state = attrs.evolve(stored_state(record), status="interrupted", error=reason, finished_at=utc_now())
-    await store.save_job(attrs.evolve(record, status="interrupted", state=msgspec.json.encode(state)))
+def _caught_up(state: JobState, frames: int) -> JobState:
+    """Return the state as it was when the last of so many frames was stored.
+
+    A killed server has not stored the state of its last second. Each stage counts as if it had processed the frames of
+    that time, and none beyond them.
+    """
+
+    def caught_up(stage: StageState) -> StageState:
+        if stage.status == "failed":
+            return stage
+        return attrs.evolve(stage, frames=min(stage.frames, state.frames_done) + max(0, frames - state.frames_done))
+
+    return attrs.evolve(state, plugins={name: caught_up(stage) for name, stage in state.plugins.items()})

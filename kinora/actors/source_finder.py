@@ -27,11 +27,14 @@ up no file. The JobManager bounds the number that waits.
 class SourceFinder:
     """Finds sources in the places where they may be, and opens each in a process of its own."""
 
-    def __init__(self, fork_server: ForkServer, *, media_dir: Path, data_dir: Path, limits: SourceLimits) -> None:
+    def __init__(
+        self, fork_server: ForkServer, *, media_dir: Path, data_dir: Path, uploads: Path, limits: SourceLimits
+    ) -> None:
         self.limits = limits
         self._fork_server = fork_server
         self._media_dir = media_dir
         self._data_dir = data_dir
+        self._uploads = uploads
         self._making_demo = trio.Lock()
         self._file_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
         self._url_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
@@ -45,6 +48,13 @@ class SourceFinder:
         if source == DEMO_SOURCE:
             return await self._demo_clip()
         return source if is_url(source) else str(find_in_folder(source, self._media_dir))
+
+    def upload(self, stored: str) -> Path:
+        """Return the path of an upload from what the store has of it: its name, or from earlier versions its path.
+
+        So the data folder may be moved.
+        """
+        return self._uploads / Path(stored).name
 
     async def examine(self, location: str, shown_as: str) -> SourceInfo:
         """Open the source, close it again and return its facts; messages call it ``shown_as``.

@@ -29,6 +29,11 @@ class StageLog:
         both.add(running)
         return both.text()
 
+    def restore(self, output: str, last_error: StageError | None) -> None:
+        """Go on after the output and the last error of an earlier server."""
+        self._output.add(output.encode())
+        self.last_error = last_error
+
     def take(self, output: bytes) -> None:
         """Keep the output of a process that has ended."""
         self._last_words = output.decode("utf-8", "backslashreplace")

@@ -96,6 +96,8 @@ class ToolRunner:
         self._frames = 0
         self._restarts = 0
         self._slow = False
+        self._anew = False
+        """True if the plugin has seen frames, and its new process has not."""
         self._final: bytes | None = None
 
     async def run(
@@ -128,6 +130,13 @@ class ToolRunner:
                 await self._finalize()
             finally:
                 await self._end_process()  # noqa: ASYNC102 - it shields itself and bounds each wait
+
+    def restore(self, past: StageState, output: str) -> None:
+        """Go on with the figures and the output of an earlier server. A plugin that was disabled stays so."""
+        self._frames, self._restarts = past.frames, past.restarts
+        self._breaker.restore(past.failures, disabled=past.status == "failed")
+        self._status = "failed" if past.status == "failed" else None
+        self._log.restore(output, past.last_error)
 
     def state(self) -> StageState:
         """Return the stage's current state."""
@@ -176,6 +185,13 @@ class ToolRunner:
         if not self._breaker.disabled:
             await self._say("running", answer.run_ms)
 
+    async def _tell_begun_anew(self) -> None:
+        """Warn if the plugin has forgotten earlier frames, and needs them."""
+        stateless = self._metadata is not None and self._metadata.stateless
+        if self._anew and not stateless:
+            await self._warn(Code.RESUMED, "began anew at this frame: what it knew of earlier ones is lost", "medium")
+        self._anew = False
+
     async def _process_frame(self, ticket: FrameTicket) -> Done | Raised | None:
         """Have the plugin process a frame; if its device fails, once more on the CPU."""
         answer = await self._attempt_frame(ticket)
@@ -187,6 +203,7 @@ class ToolRunner:
 
     async def _attempt_frame(self, ticket: FrameTicket) -> Done | Raised | None:
         self._frame_id = ticket.frame_id
+        await self._tell_begun_anew()
         work = self._process.process(ticket, self._hear)
         return await self._attempt(work, self.spec.plugin_timeout_ms, frame=True)
 
@@ -237,6 +254,7 @@ class ToolRunner:
             answer = await self._attempt(work, self.spec.prepare_timeout_ms)
             if isinstance(answer, Done):
                 self._prepared = True
+                self._anew = self._frames > 0
             elif self._blames_device(answer):
                 await self._fall_back(answer.message)
             elif answer is not None:

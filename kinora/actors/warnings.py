@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 
 from kinora.actors.messages import Code, WarningPayload
@@ -60,6 +62,14 @@ class WarningLog:
             frame_id=frame_id,
             count=kept.count,
         )
+
+    def restore(self, groups: Iterable[WarningGroup]) -> None:
+        """Count warnings of an earlier server again; none of them is published."""
+        for group in groups:
+            key = _Key(group.plugin, Code(group.code), group.message)
+            self._kept[key] = _Kept(group.severity, group.frame_id, group.count)
+            self._totals[group.plugin] = self._totals.get(group.plugin, 0) + group.count
+            self._distinct[group.plugin] = self._distinct.get(group.plugin, 0) + 1
 
     def count(self, plugin: str | None) -> int:
         """Return the number of one plugin's warnings, repeats included; None stands for those without a plugin."""

@@ -62,6 +62,8 @@ class SourceInfo:
     """Exact if the file states it, else estimated from its duration."""
     fps: float | None
     duration_ms: float | None
+    mark: str = ""
+    """Differs, with near certainty, once the source was replaced or changed; empty if nothing tells."""
 
 
 class Picture(Protocol):

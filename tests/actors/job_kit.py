@@ -9,7 +9,7 @@ import attrs
 import msgspec
 import trio
 
-from kinora.actors.job import Job
+from kinora.actors.job import Job, Work
 from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
 from kinora.actors.messages import CompletePayload, FrameImage, Payload, ProgressPayload
@@ -29,16 +29,16 @@ JOB_RECORD = JobRecord(job_id=JOB, created_at=CREATED_AT, status="queued", reque
 _T = TypeVar("_T")
 
 Tell = Callable[[Event], Awaitable[None]]
-Work = Callable[[Tell, CommandQueue], Awaitable[None]]
+Script = Callable[[Tell, CommandQueue], Awaitable[None]]
 """What a pipeline does: it tells events and takes commands."""
 
 
 class FakePipeline:
     """A Worker that does what it is given to do, and closes its channel at the end, however it ends."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, script: Script) -> None:
         self.running = False
-        self._work = work
+        self._script = script
 
     def state(self) -> PipelineState:
         """As it is before the work begins."""
@@ -49,7 +49,7 @@ class FakePipeline:
         self.running = True
         try:
             with events:
-                await self._work(events.send, commands)
+                await self._script(events.send, commands)
         finally:
             self.running = False
 
@@ -129,7 +129,6 @@ def job_plan(request: JobRequest, *, kind: str = "video", frames: int | None = F
     return JobPlan(
         request=request,
         location="/media/clip.mp4",
-        uploaded=False,
         info=info,
         plugins=(plugin,),
         device=Resolution("cpu"),
@@ -137,7 +136,7 @@ def job_plan(request: JobRequest, *, kind: str = "video", frames: int | None = F
 
 
 def make_job(
-    work: Work,
+    script: Script,
     store: Store,
     audience: RecordingAudience,
     *,
@@ -146,8 +145,14 @@ def make_job(
 ) -> Job:
     """A job of ten frames that has not begun."""
     plan = job_plan(job_request(), frames=frames)
-    spec = JobSpec(job_id=JOB, created_at=CREATED_AT, plan=plan, resumed=resumed or ResumePoint())
-    return Job(spec, make_pipeline=lambda _: FakePipeline(work), store=store, audience=audience)
+    spec = job_spec(resumed=resumed or ResumePoint())
+    return Job(spec, work=Work(plan, lambda _: FakePipeline(script)), store=store, audience=audience)
+
+
+def job_spec(request: JobRequest | None = None, **changes: object) -> JobSpec:
+    """The facts of a new job."""
+    spec = JobSpec(job_id=JOB, created_at=CREATED_AT, request=request or job_request(), uploaded=False)
+    return attrs.evolve(spec, **changes)  # type: ignore[arg-type]
 
 
 async def frames(tell: Tell, *indexes: int) -> None:

@@ -179,9 +179,12 @@ async def test_a_plugin_whose_process_ends_is_started_again(system: System, host
     frames = await frames_of(system, state)
     assert [frame["index"] for frame in frames if "dies-once" not in frame["results"]] == [5]
     assert all("brightness" in frame["results"] for frame in frames)
-    assert codes_of(system, state.job_id) == [("dies-once", "PLUGIN_CRASH")]
+    assert codes_of(system, state.job_id) == [("dies-once", "PLUGIN_CRASH"), ("dies-once", "RESUMED")]
     assert state.plugins["dies-once"].restarts == 1
-    assert state.warnings == ("dies-once: its process ended with exit code 3",)
+    assert [(group.message, group.frame_id) for group in state.warning_groups] == [
+        ("its process ended with exit code 3", "frame-000005"),
+        ("began anew at this frame: what it knew of earlier ones is lost", "frame-000006"),
+    ]
 
 
 async def test_a_plugin_that_crashes_again_and_again_is_disabled(system: System, hostile: None) -> None:

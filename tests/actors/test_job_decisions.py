@@ -32,8 +32,8 @@ from tests.actors.job_kit import (
     JOB_RECORD,
     FakePipeline,
     RecordingAudience,
+    Script,
     Tell,
-    Work,
     frames,
     make_job,
     pipeline_state,
@@ -195,7 +195,7 @@ async def say_nothing(tell: Tell, commands: CommandQueue) -> None:
 
 @pytest.mark.parametrize("work", [crash, say_nothing])
 async def test_a_fault_of_its_own_fails_it(
-    autojump_clock: MockClock, store: Store, audience: RecordingAudience, work: Work
+    autojump_clock: MockClock, store: Store, audience: RecordingAudience, work: Script
 ) -> None:
     """The client is told where to look, not what it was."""
     job = make_job(work, store, audience)
@@ -279,7 +279,7 @@ async def until_slowly_stopped(tell: Tell, commands: CommandQueue) -> None:
 
 @pytest.mark.parametrize(("work", "stored"), [(before_prepared, 0), (amid_frames, 3)])
 async def test_a_job_at_work_is_cancelled(
-    autojump_clock: MockClock, store: Store, audience: RecordingAudience, work: Work, stored: int
+    autojump_clock: MockClock, store: Store, audience: RecordingAudience, work: Script, stored: int
 ) -> None:
     """It has ended once its pipeline has; what came meanwhile is left out, and the answer says how long it took."""
     job = make_job(work, store, audience)
@@ -325,7 +325,7 @@ async def test_a_job_that_waits_for_its_last_frames_to_be_stored_is_cancelled(
 
 @pytest.mark.parametrize("work", [all_frames, crash])
 async def test_what_has_ended_is_not_cancelled(
-    autojump_clock: MockClock, store: Store, audience: RecordingAudience, work: Work
+    autojump_clock: MockClock, store: Store, audience: RecordingAudience, work: Script
 ) -> None:
     """The end that was decided first holds, and there is no second complete."""
     job = make_job(work, store, audience)

@@ -10,15 +10,15 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.actors.job import Job
-from kinora.actors.job_spec import JobSpec, ResumePoint
+from kinora.actors.job import Job, Work
+from kinora.actors.job_spec import ResumePoint
 from kinora.actors.models import JobState
 from kinora.actors.pipeline_link import CommandQueue, Pause, PipelineEnded, Prepared, Resume, Stop
 from kinora.actors.store import Store
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system
-from tests.actors.job_kit import CREATED_AT, JOB, FakePipeline, RecordingAudience, Tell, frames, job_plan, job_request
+from tests.actors.job_kit import FakePipeline, RecordingAudience, Tell, frames, job_plan, job_request, job_spec
 from tests.client_kit import get, post
 from tests.jobs_kit import (
     CLIP_FRAMES,
@@ -196,7 +196,8 @@ async def test_after_a_long_pause_the_workers_are_prepared_again(settings: Setti
             assert 3 <= paused.frames_done < CLIP_FRAMES
             await system.jobs.resume(state.job_id)
             state = await ended(system, paused)
-        assert (state.status, state.frames_done, state.warnings) == ("done", CLIP_FRAMES, ())
+        assert (state.status, state.frames_done) == ("done", CLIP_FRAMES)
+        assert [(group.plugin, group.code) for group in state.warning_groups] == [("slow", "RESUMED")]
         assert await each_frame_once(system, state)
         assert state.plugins["slow"].frames >= CLIP_FRAMES
         assert state.plugins["slow"].restarts == 0
@@ -273,8 +274,9 @@ async def test_the_pause_must_be_long(
     """
     store, audience, pipelines = Store(tmp_path / "kinora.db"), RecordingAudience(), Pipelines()
     plan = job_plan(job_request(stride=2), kind=kind)
-    spec = JobSpec(job_id=JOB, created_at=CREATED_AT, plan=plan)
-    job = Job(spec, make_pipeline=pipelines.make, store=store, audience=audience, paused_keep_s=600.0)
+    job = Job(
+        job_spec(plan.request), work=Work(plan, pipelines.make), store=store, audience=audience, paused_keep_s=600.0
+    )
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)
         job.begin()

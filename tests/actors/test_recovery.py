@@ -11,19 +11,33 @@ import pytest
 import trio
 import trio.testing
 
-from kinora.actors.errors import UnsupportedSource
-from kinora.actors.job import Job
+from kinora.actors.job import Job, Work
 from kinora.actors.job_factory import JobFactory
 from kinora.actors.job_request import JobRequest
-from kinora.actors.job_spec import JobPlan, JobSpec, ResumePoint
-from kinora.actors.models import JobState, JobStatus
+from kinora.actors.job_spec import JobSpec, ResumePoint
+from kinora.actors.models import JobState, JobStatus, StageState, WarningGroup
 from kinora.actors.pipeline_link import CommandQueue
-from kinora.actors.recovery import AT_ONCE, Recovered, recover
+from kinora.actors.recovery import Recovered, recover
 from kinora.actors.store import JobRecord, Store
-from tests.actors.job_kit import CREATED_AT, FakePipeline, RecordingAudience, Tell, job_plan, job_request
+from tests.actors.job_kit import (
+    CREATED_AT,
+    PLUGIN,
+    FakePipeline,
+    RecordingAudience,
+    Tell,
+    job_plan,
+    job_request,
+    job_spec,
+)
 
 MANY = 600
 """More than the queue and any page of jobs would hold."""
+
+
+async def find_nothing() -> Work:
+    """Be called by no test."""
+    await trio.lowlevel.checkpoint()
+    raise AssertionError("recovering checks no source")
 
 
 async def do_nothing(tell: Tell, commands: CommandQueue) -> None:
@@ -33,27 +47,14 @@ async def do_nothing(tell: Tell, commands: CommandQueue) -> None:
 
 
 class FakeFactory(JobFactory):
-    """Makes real jobs of requests, with pipelines that do nothing; its sources are what their names say."""
+    """Makes real jobs that find no work: it is an error to look for it while jobs are taken up."""
 
     def __init__(self, store: Store) -> None:
-        self.at_once = self.most_at_once = 0
         self._store = store
 
-    async def plan(self, request: JobRequest, upload: Path | None) -> JobPlan:
-        """Open nothing, but take turns as if."""
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        await trio.lowlevel.checkpoint()
-        self.at_once -= 1
-        if request.source == "broken":
-            raise UnsupportedSource("It is neither a video nor an image.")
-        return job_plan(request, kind="stream" if request.source == "camera" else "video")
-
-    def build(self, spec: JobSpec) -> Job:
+    def recall(self, spec: JobSpec, upload: str | None) -> Job:
         """Make a job."""
-        return Job(
-            spec, make_pipeline=lambda _: FakePipeline(do_nothing), store=self._store, audience=RecordingAudience()
-        )
+        return Job(spec, find_work=find_nothing, store=self._store, audience=RecordingAudience())
 
 
 @pytest.fixture
@@ -79,10 +80,9 @@ async def leave(
 
 def record(job_id: str, status: JobStatus, request: JobRequest) -> JobRecord:
     """A job as an earlier server has stored it."""
-    spec = JobSpec(job_id=job_id, created_at=CREATED_AT, plan=job_plan(request))
-    job = Job(
-        spec, make_pipeline=lambda _: FakePipeline(do_nothing), store=Store(":memory:"), audience=RecordingAudience()
-    )
+    plan = job_plan(request, kind="stream" if request.source == "camera" else "video")
+    work = Work(plan, lambda _: FakePipeline(do_nothing))
+    job = Job(job_spec(request, job_id=job_id), work=work, store=Store(":memory:"), audience=RecordingAudience())
     state = attrs.evolve(job.state(), status=status)
     return JobRecord(
         job_id=job_id,
@@ -90,6 +90,7 @@ def record(job_id: str, status: JobStatus, request: JobRequest) -> JobRecord:
         status=status,
         request=msgspec.json.encode(request),
         state=msgspec.json.encode(state),
+        source=msgspec.json.encode(plan.info),
     )
 
 
@@ -141,34 +142,42 @@ async def test_a_job_goes_on_after_its_last_frame(store: Store) -> None:
     assert taken.job.state().frames_done == 3
 
 
-async def test_a_live_stream_that_was_begun_is_interrupted(store: Store) -> None:
+async def test_a_live_stream_that_was_begun_is_lost(store: Store) -> None:
     """Nobody can tell what was missed, and it says so; one that has no frame yet begins."""
     await leave(store, "begun", "new", status="running", source="camera")
     await store.put_frame("begun", 0, b"{}")
-    assert ids(await recover(store, FakeFactory(store))) == ["new"]
-    stored = await store.job("begun")
-    assert stored is not None
-    state = msgspec.json.decode(stored.state, type=JobState)
-    assert (stored.status, state.status) == ("interrupted", "interrupted")
-    assert "live stream" in str(state.error)
-    assert state.finished_at is not None
+    begun, new = await recover(store, FakeFactory(store))
+    assert begun.lost is not None
+    assert "live stream" in begun.lost
+    assert new.lost is None
 
 
-async def test_a_job_that_cannot_be_planned_any_more_is_interrupted(store: Store) -> None:
-    """With the reason; the others are taken up all the same."""
-    await leave(store, "a", source="broken")
-    await leave(store, "b")
-    assert ids(await recover(store, FakeFactory(store))) == ["b"]
-    assert await statuses(store) == {"a": "interrupted", "b": "queued"}
-    stored = await store.job("a")
-    assert stored is not None
-    error = msgspec.json.decode(stored.state, type=JobState).error
-    assert error == "The job could not be resumed after a restart of the server: It is neither a video nor an image."
-
-
-async def test_a_few_sources_are_opened_at_the_same_time(store: Store) -> None:
-    """Not one by one, and not all at once."""
-    await leave(store, *(f"job-{number}" for number in range(3 * AT_ONCE)))
-    factory = FakeFactory(store)
-    await recover(store, factory)
-    assert factory.most_at_once == AT_ONCE
+async def test_a_jobs_figures_go_on(store: Store) -> None:
+    """Its begin, its running time, its warnings, what its stages did; frames of the last second count as processed."""
+    found = record("a", "running", job_request())
+    group = WarningGroup(
+        plugin=PLUGIN, code="PLUGIN_ERROR", severity="medium", message="not this one", count=3, frame_id="frame-000001"
+    )
+    stage = StageState(status="running", frames=5, failures=3, restarts=1, finalize=msgspec.Raw(b"null"))
+    before = attrs.evolve(
+        msgspec.json.decode(found.state, type=JobState),
+        started_at=CREATED_AT,
+        duration_ms=60_000.0,
+        frames_done=4,
+        warning_groups=(group, attrs.evolve(group, plugin=None, code="STORE_FAILING")),
+        plugins={PLUGIN: stage},
+        plugin_timings={PLUGIN: 12.5},
+    )
+    await store.add_job(attrs.evolve(found, state=msgspec.json.encode(before)))
+    for index in range(6):
+        await store.put_frame("a", index, b"{}")
+    await store.save_log("a", b'{"motion": "printed"}')
+    (taken,) = await recover(store, FakeFactory(store))
+    state = taken.job.state()
+    assert (state.started_at, state.duration_ms, state.frames_done, state.fps) == (CREATED_AT, 60_000.0, 6, 0.1)
+    assert set(state.warning_groups) == set(before.warning_groups)
+    assert state.warnings == ("store: not this one (3 times)", "motion: not this one (3 times)")
+    assert state.plugin_timings == {PLUGIN: 12.5}
+    assert (state.plugins[PLUGIN].frames, state.plugins[PLUGIN].failures, state.plugins[PLUGIN].restarts) == (6, 3, 1)
+    assert taken.job.logs() == {PLUGIN: "printed"}
+    assert taken.job.fingerprint == state.fingerprint

@@ -13,11 +13,11 @@ from trio.testing import MockClock
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import Inspector, NullInspector, PluginInspector
 from kinora.actors.messages import Code, PartialResultPayload, PluginStatusPayload, WarningPayload
-from kinora.actors.models import TimingSummary
+from kinora.actors.models import StageError, StageState, TimingSummary
 from kinora.actors.plugin_process import PluginDied
 from kinora.actors.tool_runner import FINALIZE_TIMEOUT_MS
 from kinora.plugins.api import PluginMetadata
-from kinora.plugins.protocol import Done, Partial, Warned
+from kinora.plugins.protocol import Done, Partial, Raised, Warned
 from tests.actors.stage_kit import (
     CRASH,
     DONE,
@@ -190,8 +190,50 @@ async def test_the_frame_it_died_on_is_not_tried_again(autojump_clock: MockClock
     await stage.run(frames=3)
     assert stage.process.calls == ["prepare cpu", "frame 0", "frame 1", "prepare cpu", "frame 2", "finalize"]
     assert (stage.indexes, stage.with_result) == ([0, 1, 2], [0, 2])
-    assert stage.warned == [(Code.PLUGIN_CRASH, "high", "frame-000001")]
+    assert stage.warned == [
+        (Code.PLUGIN_CRASH, "high", "frame-000001"),
+        (Code.RESUMED, "medium", "frame-000002"),
+    ]
     assert stage.healths == ["ok", "ok", "ok", "ok"]
+
+
+async def test_only_a_plugin_that_has_seen_frames_begins_anew(autojump_clock: MockClock) -> None:
+    """A process that dies before the first frame has nothing to forget."""
+    stage = Stage(FakeProcess(prepare=[CRASH, DONE]))
+    await stage.run(frames=2)
+    assert [code for code, *_ in stage.warned] == [Code.PLUGIN_CRASH]
+
+
+async def test_a_stateless_plugin_loses_nothing(autojump_clock: MockClock) -> None:
+    """Its results do not depend on earlier frames, so nothing is said when it begins anew."""
+    metadata = PluginMetadata(name=PLUGIN, stateless=True)
+    stage = Stage(
+        FakeProcess(frames=[FOUND, CRASH]), inspector=PluginInspector(JOB, {PLUGIN: metadata}, trio.current_time)
+    )
+    await stage.run(frames=3)
+    assert [code for code, *_ in stage.warned] == [Code.PLUGIN_CRASH]
+
+
+async def test_what_an_earlier_server_has_seen_counts_on(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """Frames, failures, restarts, output and the last error; the plugin begins anew at the first frame."""
+    stage = Stage(FakeProcess(frames=[RAISED]), inspector=inspector)
+    error = StageError(message="old", code="PLUGIN_ERROR", traceback=None, frame_id=None, at="2026")
+    past = StageState(frames=7, failures=2, restarts=1, finalize=msgspec.Raw(b"null"), last_error=error)
+    stage.runner.restore(past, "printed\n")
+    assert (stage.runner.state().last_error, stage.runner.log) == (error, "printed\n")
+    await stage.run(frames=2)
+    state = stage.runner.state()
+    assert (state.frames, state.failures, state.restarts) == (9, 3, 1)
+    assert stage.warned[0] == (Code.RESUMED, "medium", "frame-000000")
+
+
+async def test_a_plugin_that_an_earlier_server_has_disabled_stays_so(autojump_clock: MockClock) -> None:
+    """It is not prepared again, and the frames pass."""
+    stage = Stage(FakeProcess())
+    stage.runner.restore(StageState(status="failed", frames=7, failures=3, finalize=msgspec.Raw(b"null")), "")
+    await stage.run(frames=2)
+    assert (stage.process.calls, stage.indexes, stage.warned) == ([], [0, 1], [])
+    assert stage.runner.state().status == "failed"
 
 
 async def test_it_is_degraded_until_it_works_again(autojump_clock: MockClock) -> None:
@@ -333,7 +375,10 @@ async def test_no_device_at_a_frame(autojump_clock: MockClock, inspector: Inspec
     ]
     assert stage.with_result == [0, 1, 2]
     assert [frame.device_used for frame in stage.frames_told] == [GPU, "cpu", "cpu"]
-    assert stage.warned == [(Code.DEVICE_FALLBACK, "medium", "frame-000001")]
+    assert stage.warned == [
+        (Code.DEVICE_FALLBACK, "medium", "frame-000001"),
+        (Code.RESUMED, "medium", "frame-000001"),
+    ]
     assert stage.statuses == ["started", "running", "running", "running", "completed"]
     state = stage.runner.state()
     assert (state.frames, state.failures, state.restarts, stage.record.failures) == (3, 0, 0, 0)
@@ -482,7 +527,8 @@ async def test_each_failure_has_its_code_and_severity(
     """And the frame that it was about."""
     stage = Stage(FakeProcess(frames=[FOUND, ending]))
     await stage.run(frames=3)
-    assert stage.warned == [(code, severity, "frame-000001")]
+    again = [] if isinstance(ending, Raised | Done) else [(Code.RESUMED, "medium", "frame-000002")]
+    assert stage.warned == [(code, severity, "frame-000001"), *again]
 
 
 async def test_a_plugin_over_its_budget_is_degraded(autojump_clock: MockClock) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 
+import attrs
+
 from kinora.media.messages import (
     DECODER,
     DecoderAnswer,
@@ -19,6 +21,7 @@ from kinora.media.messages import (
     Refused,
     Slot,
 )
+from kinora.media.source_mark import source_mark
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
 from kinora.runtime.channel import Channel
 from kinora.runtime.frames import RingWriter
@@ -60,7 +63,7 @@ class _Decoder:
         except SourceError as error:
             return Refused(error.kind, str(error))
         self._source = self._resources.enter_context(source)
-        return Opened(source.info)
+        return Opened(attrs.evolve(source.info, mark=source_mark(request.location)))
 
     def _map(self, request: Map, fds: list[int]) -> Mapped:
         if self._source is None:

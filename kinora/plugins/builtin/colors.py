@@ -22,6 +22,7 @@ class Colors(Plugin):
 
     metadata = PluginMetadata(
         name="colors",
+        stateless=True,
         version="1.0.0",
         description="Finds the colours that make up the picture, and the share of each",
         author="Kinora",

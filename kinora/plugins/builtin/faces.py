@@ -23,6 +23,7 @@ class Faces(Plugin):
 
     metadata = PluginMetadata(
         name="faces",
+        stateless=True,
         version="1.0.0",
         description="Finds upright faces seen from the front (Haar cascade)",
         author="Kinora",

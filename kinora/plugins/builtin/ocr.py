@@ -25,6 +25,7 @@ class Ocr(Plugin):
 
     metadata = PluginMetadata(
         name="ocr",
+        stateless=True,
         version="1.0.0",
         description="Reads text (PP-OCR models, run by RapidOCR)",
         author="Kinora",

@@ -47,6 +47,7 @@ class Onnx(Plugin):
 
     metadata = PluginMetadata(
         name="onnx",
+        stateless=True,
         version="1.0.0",
         description="Runs a YOLO detection model in ONNX that you provide",
         author="Kinora",

@@ -36,6 +36,7 @@ class People(Plugin):
 
     metadata = PluginMetadata(
         name="people",
+        stateless=True,
         version="1.0.0",
         description="Finds people who stand or walk, seen more or less whole (HOG and a linear classifier)",
         author="Kinora",

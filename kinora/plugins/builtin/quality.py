@@ -22,6 +22,7 @@ class Quality(Plugin):
 
     metadata = PluginMetadata(
         name="quality",
+        stateless=True,
         version="1.0.0",
         description="Measures sharpness, exposure and noise, and warns of dark and blurred stretches",
         author="Kinora",

@@ -78,6 +78,7 @@ export function job(change: Partial<ExtendedJobResponse> = {}): ExtendedJobRespo
     fallback_reason: null,
     frames_dropped: 0,
     fps: 20,
+    duration_ms: null,
     cancel_ms: null,
     uploaded: false,
     plugins: { people: PLUGIN },

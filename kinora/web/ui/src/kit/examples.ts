@@ -93,6 +93,7 @@ function plugin(name: string, description: string, health: PluginSummary["health
       },
       capabilities: ["detections"],
       devices: ["cpu"],
+      stateless: false,
       latency_budget_ms: 40,
       memory_limit_mb: null,
     },

@@ -28,6 +28,7 @@ const RUNNING: ExtendedJobResponse = {
   fallback_reason: null,
   frames_dropped: 0,
   fps: 24,
+  duration_ms: null,
   cancel_ms: null,
   uploaded: false,
   options: {},
