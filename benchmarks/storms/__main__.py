@@ -19,6 +19,7 @@ import trio
 
 from benchmarks.pipeline import make_clip
 from benchmarks.storms.arena import Arena, Finding, Storm
+from benchmarks.storms.core import CoreTime, core_time
 from benchmarks.storms.http import Clients
 from benchmarks.storms.memory import Memory
 from benchmarks.storms.quiet import Seen
@@ -50,6 +51,9 @@ class Outcome:
     server_mb: float
     tree_mb: float
     took_s: float
+    core: CoreTime
+    load: float
+    """The machine's load when the storm was over."""
     answers: dict[str, int]
     findings: Sequence[Finding]
     stalls: Sequence[Stall]
@@ -84,7 +88,9 @@ async def _measure(storm: Storm, tree: Path, server: Server, arena: Arena) -> Ou
     try:
         with trio.fail_after(QUIET_S):
             assert await quiet.stdout.receive_some(), "the quiet client has ended"
+        before = core_time(server.pid)
         took_s = await _blow(storm, arena, memory)
+        core = core_time(server.pid) - before
         await trio.to_thread.run_sync(memory.sample)
         quiet.send_signal(signal.SIGTERM)
         seen = await _told(quiet)
@@ -102,6 +108,8 @@ async def _measure(storm: Storm, tree: Path, server: Server, arena: Arena) -> Ou
         server_mb=memory.server_mb,
         tree_mb=memory.tree_mb,
         took_s=took_s,
+        core=core,
+        load=os.getloadavg()[0],
         answers=dict(sorted(arena.clients.answers.items())),
         findings=arena.findings,
         stalls=server.stalls(),
@@ -143,6 +151,8 @@ def show(outcome: Outcome) -> None:
     print(f"  {outcome.tree}: {'missed: ' + '; '.join(outcome.misses) if outcome.misses else 'met'}")
     print(f"    health p50 {outcome.p50_ms:.0f}, p99 {outcome.p99_ms:.0f} ms, {end}", end="; ")
     print(f"server {outcome.server_mb:.0f} MB, tree {outcome.tree_mb:.0f} MB; {outcome.took_s:.1f} s")
+    print(f"    event loop: {outcome.core.ran_s:.1f} s on a core, {outcome.core.waited_s:.1f} s waiting", end="; ")
+    print(f"load {outcome.load:.1f}")
     print(f"    answers: {', '.join(f'{count} x {status}' for status, count in outcome.answers.items())}")
     for finding in outcome.findings:
         print(f"    {finding.text}")
