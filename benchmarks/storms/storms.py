@@ -33,6 +33,7 @@ ROOM = 200 * MB
 UPLOADS, UPLOAD_BYTES = 4, 150 * MB
 CHECKED_EVERY = 4 * MB
 """The disk is to be looked at again whenever so many bytes of an upload have come."""
+DISK_LOOK_S = 0.02
 PICTURES = 300
 VIDEOS = 20
 RELOADS = 30
@@ -203,23 +204,25 @@ async def floor(arena: Arena) -> None:
     """Uploads that together are larger than the disk allows."""
     video = (arena.folder / "media" / "clip.mp4").read_bytes().ljust(UPLOAD_BYTES, b"\0")
     upload = partial(arena.clients.ask, "POST", "/v1/jobs", form(video, "storm-empty"), headers=FORM)
-    before = least = free_bytes(arena.folder)
     async with trio.open_nursery() as nursery:
-
-        async def look() -> None:
-            nonlocal least
-            while True:
-                least = min(least, free_bytes(arena.folder))
-                await trio.sleep(0.02)
-
-        nursery.start_soon(look)
+        nursery.start_soon(_watch_disk, arena)
         await at_once([upload] * UPLOADS)
         nursery.cancel_scope.cancel()
-    taken = (before - least) / MB
-    arena.find(
-        f"disk taken at most: {taken:.0f} MB of the {ROOM // MB} above the floor",
-        taken * MB <= ROOM + UPLOADS * CHECKED_EVERY,
-    )
+
+
+async def _watch_disk(arena: Arena) -> None:
+    """Look at the disk until cancelled, then report the most that was taken of it."""
+    before = least = free_bytes(arena.folder)
+    try:
+        while True:
+            least = min(least, free_bytes(arena.folder))
+            await trio.sleep(DISK_LOOK_S)
+    finally:
+        taken = before - least
+        arena.find(
+            f"disk taken at most: {taken / MB:.0f} MB of the {ROOM // MB} above the floor",
+            taken <= ROOM + UPLOADS * CHECKED_EVERY,
+        )
 
 
 async def finished_job(arena: Arena, source: str) -> None:
