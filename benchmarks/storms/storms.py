@@ -255,7 +255,11 @@ async def pictures(arena: Arena) -> None:
 async def annotated(arena: Arena) -> None:
     """The annotated video of a job, read whole and by its head only."""
     target = f"/v1/jobs/{await _only_job(arena)}/annotated.mp4"
-    await at_once([partial(arena.clients.ask, method, target) for method in VIDEOS * ("GET", "HEAD")])
+    try:
+        await at_once([partial(arena.clients.ask, method, target) for method in VIDEOS * ("GET", "HEAD")])
+    finally:
+        answered = arena.clients.answers["200"]
+        arena.find(f"{answered} of {2 * VIDEOS} answered", answered == 2 * VIDEOS)
 
 
 async def reloads(arena: Arena) -> None:
