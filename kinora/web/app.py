@@ -9,6 +9,8 @@ from typing import Any, cast
 import structlog
 from quart import Response, has_request_context, request, websocket
 from quart_trio import QuartTrio
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.routing import WebsocketMismatch
 
 from kinora.system import System
 from kinora.web.about import about_routes
@@ -19,8 +21,8 @@ from kinora.web.media import media_routes
 from kinora.web.metrics import metrics_routes
 from kinora.web.pages import no_ui_page
 from kinora.web.plugins import plugin_routes
-from kinora.web.problems import problem_of
-from kinora.web.realtime import realtime_routes
+from kinora.web.problems import Problem, problem_of
+from kinora.web.realtime import PATH, realtime_routes
 from kinora.web.responses import problem_response
 from kinora.web.security import Guard
 
@@ -31,6 +33,9 @@ _EVERY_ANSWER = {
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
 }
+
+NO_WEBSOCKET = Problem(400, f"There is no WebSocket at this address: open one at {PATH}, or leave Upgrade out.")
+"""The answer to an upgrade at an address of plain HTTP."""
 
 
 class KinoraApp(QuartTrio):
@@ -58,6 +63,8 @@ def create_app(system: System) -> QuartTrio:
 
 async def _answer_error(error: Exception) -> Response:
     problem = problem_of(error)
+    if not has_request_context() and isinstance(error, WebsocketMismatch | MethodNotAllowed):
+        problem = NO_WEBSOCKET
     if problem.status == 500:  # noqa: PLR2004 - the only status that is the server's own fault
         failed = request if has_request_context() else websocket
         log.error("a request failed because of an error in the server", path=failed.path, exc_info=error)

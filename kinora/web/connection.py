@@ -63,6 +63,10 @@ class Connection(TCPServer):
         """Return when the server has begun to stop."""
         await self.context.terminated.wait()
 
+    async def invite_body(self) -> None:
+        """Send 100 if the client holds the current request's body back until then. A checkpoint."""
+        await cast("Protocol", self.protocol).send_continue()
+
     async def run(self) -> None:
         """Serve until the client or the app closes the connection, or the client stops reading."""
         try:
@@ -159,9 +163,19 @@ class Protocol(H11Protocol):
         self._outgoing = connection.outgoing
         self._last_answer = False
 
+    async def send_continue(self) -> None:
+        """Send 100 if the client waits for it before it sends a body. A checkpoint."""
+        if _awaits_continue(self.connection):
+            await self._send_h11_event(h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[]))
+        await trio.lowlevel.checkpoint()
+
     async def stream_send(self, event: StreamEvent) -> None:
-        """Send a part of an answer; the last answer of the connection says that it is the last."""
-        if self._last_answer and isinstance(event, Response) and event.status_code >= HTTPStatus.OK:
+        """Send a part of an answer; the last answer of the connection says that it is the last.
+
+        So does one that comes instead of the 100 that the client waits for: its body may follow or not.
+        """
+        last = self._last_answer or _awaits_continue(self.connection)
+        if last and isinstance(event, Response) and event.status_code >= HTTPStatus.OK:
             event = replace(event, headers=[*event.headers, (b"connection", b"close")])
         await super().stream_send(event)
 
@@ -215,6 +229,10 @@ class Protocol(H11Protocol):
             )
         )
         self.keep_alive_requests += 1
+
+
+def _awaits_continue(connection: h11.Connection | H11WSConnection) -> bool:
+    return isinstance(connection, BoundedHeads) and connection.awaits_continue
 
 
 def _wants_websocket(request: h11.Request) -> bool:

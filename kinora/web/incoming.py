@@ -18,6 +18,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from kinora.actors.errors import FieldError, InvalidRequest, NotFound
+from kinora.web.connection import Connection
 from kinora.web.problems import Problem
 
 MAX_JSON_BYTES = 256 * 1024
@@ -41,9 +42,20 @@ class BoundedBody(TrioBody):
         super().__init__(expected_content_length, max_content_length)
         self._received = 0
         self._taken = trio.Event()
+        self._connection: Connection | None = None
+
+    def comes_from(self, connection: Connection | None) -> None:
+        """Set the connection that it comes from, if that is one of ours."""
+        self._connection = connection
+
+    async def invite(self) -> None:
+        """Have the client send the body, if it waits to be asked (``Expect: 100-continue``) and it is not too large."""
+        if self._connection is not None and self._must_raise is None:
+            await self._connection.invite_body()
 
     async def __anext__(self) -> bytes:
         """Return the next piece, and let the sender go on."""
+        await self.invite()
         data = await super().__anext__()
         self._taken.set()
         if self._must_raise is not None:
@@ -74,6 +86,7 @@ class BoundedRequest(TrioRequest):
         super().__init__(*args, max_content_length=MAX_JSON_BYTES, **kwargs)
         if self.mimetype == "multipart/form-data" and self.path == "/v1/jobs":
             self.body = BoundedBody(self.content_length, max_content_length)
+        cast("BoundedBody", self.body).comes_from(self.scope.get("state", {}).get("connection"))
         self.held = ExitStack()
 
 
@@ -121,6 +134,7 @@ async def read_json() -> Any:
     """
     if request.mimetype != "application/json":
         raise Problem(415, "Send JSON and say so: Content-Type: application/json.")
+    await cast("BoundedBody", request.body).invite()
     data = await request.get_data(cache=False, as_text=False, parse_form_data=False)
     return decode_json(bytes(data))
 

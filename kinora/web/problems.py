@@ -45,6 +45,7 @@ DETAILS: Mapping[int, str] = {
     500: "The server failed because of an error of its own, which is in its log: please report it.",
     501: "The request uses a transfer coding that this server does not know: use chunked.",
     503: "The server is busy or stopping: try again in a moment.",
+    505: "This server speaks HTTP/1.1 and HTTP/1.0: use one of them.",
 }
 """The details of errors of which only the status is known."""
 

@@ -1,7 +1,8 @@
 """The guard that lets in only this machine's own clients and the server's own pages.
 
 A page of another site, opened in the user's browser, can reach a server on loopback. Its requests show a foreign
-``Host`` (DNS rebinding), ``Origin`` or ``Sec-Fetch-Site``. All three are checked, on WebSocket upgrades too.
+``Host`` (DNS rebinding), ``Origin`` or ``Sec-Fetch-Site``. All three are checked, on WebSocket upgrades too. Where an
+old browser sends neither of the last two, ``Referer`` is checked for calls that change something.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from kinora.web.pages import UI_PAGES
 from kinora.web.problems import Problem
 
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "POST")
+"""The methods that any address of this server supports."""
 MEDIA_TYPES = frozenset({"application/json", "multipart/form-data"})
 """The types that a writing call may send. A page of another site cannot send JSON without a preflight request."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
@@ -25,7 +28,7 @@ _App = Callable[[_Scope, Any, Any], Awaitable[None]]
 def refusal(scope: Mapping[str, Any], allowed_hosts: frozenset[str]) -> Problem | None:
     """The refusal of the request in this ASGI scope; None if it may pass."""
     headers = _headers(scope)
-    host = headers.get("host", "").lower()
+    host = headers.get("host", "").lower().removesuffix(":")  # an empty port is none, see RFC 3986 §3.2.3
     if not _is_own_host(host, allowed_hosts):
         return Problem(
             403, f"Host {host!r} is not a name of this server: use 127.0.0.1, or add the name to allowed_hosts."
@@ -35,7 +38,10 @@ def refusal(scope: Mapping[str, Any], allowed_hosts: frozenset[str]) -> Problem 
         return Problem(403, f"A page from {origin!r} may not use this server: open the server's own page.")
     if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"} and not _opens_page(scope, headers):
         return Problem(403, "A page from another site may not use this server: open the server's own page.")
-    return _bad_media_type(scope.get("method", "GET"), headers)
+    method = scope.get("method", "GET")
+    if method in WRITING and _comes_from_foreign_page(headers, host):
+        return Problem(403, "A link or form of another site may not use this server: open the server's own page.")
+    return _bad_media_type(method, headers)
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -69,6 +75,14 @@ def _opens_page(scope: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
     )
 
 
+def _comes_from_foreign_page(headers: Mapping[str, str], host: str) -> bool:
+    """True if an old browser, which sends neither ``Origin`` nor ``Sec-Fetch-Site``, names a page of another site."""
+    if not {"origin", "sec-fetch-site"}.isdisjoint(headers) or "referer" not in headers:
+        return False
+    scheme, _, rest = headers["referer"].lower().partition("://")
+    return scheme not in {"http", "https"} or re.split(r"[/?#]", rest, maxsplit=1)[0].removesuffix(":") != host
+
+
 def _bad_media_type(method: str, headers: Mapping[str, str]) -> Problem | None:
     if method not in WRITING:
         return None
@@ -93,25 +107,33 @@ class Guard:
             if problem is not None:
                 await send_problem(scope, send, problem)
                 return
+            if _asks_for_server_options(scope):
+                await _send(scope, send, 204, {"allow": ", ".join(METHODS)}, b"")
+                return
         await self._app(scope, receive, send)
 
 
+def _asks_for_server_options(scope: Mapping[str, Any]) -> bool:
+    """True for ``OPTIONS *``, which asks about the server as a whole."""
+    return scope["path"] == "*" and scope.get("method") == "OPTIONS"
+
+
 def _bad_target(scope: Mapping[str, Any]) -> Problem | None:
-    if scope["path"].startswith("/") and "\x00" not in scope["path"]:
+    if "\x00" in scope["path"]:
+        return Problem(400, "The request's target has a NUL (%00), which no address here has: leave it out.")
+    if scope["path"].startswith("/") or _asks_for_server_options(scope):
         return None
     return Problem(400, "The request's target must be a path that starts with a slash.")
 
 
 async def send_problem(scope: Mapping[str, Any], send: Any, problem: Problem) -> None:
     """Answer a request or a WebSocket upgrade with ``problem``."""
-    prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
     body = problem.document()
-    headers = {**problem.all_headers(), "content-length": str(len(body))}
-    await send(
-        {
-            "type": f"{prefix}.start",
-            "status": problem.status,
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-    )
+    await _send(scope, send, problem.status, {**problem.all_headers(), "content-length": str(len(body))}, body)
+
+
+async def _send(scope: Mapping[str, Any], send: Any, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
+    named = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": f"{prefix}.start", "status": status, "headers": named})
     await send({"type": f"{prefix}.body", "body": body, "more_body": False})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 import trio
 
-from kinora.serve import RunningServer
+from kinora.serve import RunningServer, open_server
+from kinora.settings import Settings
 from kinora.web.server import MAX_HEAD_BYTES
 from tests.client_kit import get, post, request
 from tests.jobs_kit import ended
@@ -112,3 +114,80 @@ async def test_a_key_must_be_one_of_16_bytes(server: RunningServer, key: str) ->
     head = "".join(f"{name}: {value}\r\n" for name, value in (UPGRADE | {"sec-websocket-key": key}).items())
     got = await answers(server, b"GET /v1/realtime HTTP/1.1\r\n" + HOST + head.encode() + b"\r\n")
     assert got.startswith(b"HTTP/1.1 400")
+
+
+LINES = (
+    (b"GET /v1/health HTTP/1.0", b"200", b'"ok"'),
+    (b"GET /v1/health HTTP/0.9", b"505", b"HTTP/1.1"),
+    (b"GET /v1/health HTTP/1.2", b"505", b"HTTP/1.1"),
+    (b"GET /v1/health HTTP/2.0", b"505", b"HTTP/1.1"),
+    (b"OPTIONS * HTTP/1.1", b"204", b"allow: DELETE, GET, HEAD, OPTIONS, POST"),
+    (b"GET * HTTP/1.1", b"400", b"starts with a slash"),
+    (b"GET /%00 HTTP/1.1", b"400", b"NUL"),
+)
+
+
+async def test_a_request_line_gets_a_true_answer(server: RunningServer) -> None:
+    """Other versions of HTTP are not taken for 1.1, and the server as a whole has options."""
+    for line, status, says in LINES:
+        got = await answers(server, line + b"\r\n" + HOST + CLOSE + b"\r\n")
+        assert got.startswith(b"HTTP/1.1 " + status), line
+        assert says in got, line
+        assert got.count(b"HTTP/1.1 " + status) == 1, line
+
+
+async def test_the_preface_of_http2_gets_one_answer(server: RunningServer) -> None:
+    """It looks like two requests, and is none."""
+    got = await answers(server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 505")
+    assert got.count(b"content-length") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [("/v1/jobs", 400, "/v1/realtime"), ("/v1/health", 400, "/v1/realtime"), ("/x", 404, "")],
+)
+async def test_an_upgrade_elsewhere_is_told_where_it_can_be(
+    server: RunningServer, path: str, status: int, says: str
+) -> None:
+    """The answer does not call the request bad HTTP, nor the method wrong."""
+    answer = await request(server.url + path, headers=UPGRADE)
+    assert (answer.status, "allow" in answer.headers) == (status, False)
+    assert says in answer.json()["detail"]
+
+
+JSON = b"Content-Type: application/json\r\n"
+FORM = b"Content-Type: multipart/form-data; boundary=x\r\n"
+
+
+UNWANTED = (
+    (b"POST /v1/jobs HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 9\r\n" + JSON, b"403"),
+    (b"POST /v1/jobs HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n" + HOST, b"415"),
+    (b"POST /v1/nothing HTTP/1.1\r\nContent-Length: 9\r\n" + HOST + JSON, b"404"),
+    (b"PUT /v1/jobs HTTP/1.1\r\nContent-Length: 9\r\n" + HOST + JSON, b"405"),
+    (b"POST /v1/jobs HTTP/1.1\r\nContent-Length: 99999999\r\n" + HOST + JSON, b"413"),
+    (b"POST /v1/jobs HTTP/1.1\r\nContent-Length: 1000000000\r\n" + HOST + FORM, b"503"),
+)
+
+
+async def test_a_body_that_is_refused_is_not_asked_for(settings: Settings) -> None:
+    """A client that waits for 100 gets the final status instead, and the connection ends."""
+    async with open_server(attrs.evolve(settings, min_free_bytes=2**60)) as server:
+        for head, status in UNWANTED:
+            got = await answers(server, head + b"Expect: 100-continue\r\n\r\n")
+            assert got.startswith(b"HTTP/1.1 " + status), head
+            assert b"connection: close\r\n" in got.lower(), head
+
+
+async def test_a_body_that_is_wanted_is_asked_for_once(server: RunningServer) -> None:
+    """100 comes before the body and is the only one, and the connection goes on after the answer."""
+    head = b"POST /v1/jobs HTTP/1.1\r\nContent-Length: 2\r\n" + HOST + JSON
+    async with await trio.open_tcp_stream("127.0.0.1", int(server.url.rpartition(":")[2])) as stream:
+        await stream.send_all(head + b"Expect: 100-continue\r\n\r\n")
+        asked = b""
+        while b"\r\n\r\n" not in asked:
+            asked += bytes(await stream.receive_some(1000))
+        assert asked.startswith(b"HTTP/1.1 100")
+        await stream.send_all(b"{}" + head + CLOSE + b"\r\n{}")
+        rest = b"".join([bytes(chunk) async for chunk in stream])
+    assert [answer[:3] for answer in rest.split(b"HTTP/1.1 ")[1:]] == [b"422", b"422"]
