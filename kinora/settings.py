@@ -6,6 +6,8 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -45,6 +47,16 @@ def _host(_settings: object, _field: object, value: str) -> None:
         raise ValueError(f"{value!r} is not a host: write it in lower case as camera.local or camera.local:8080, or *")
 
 
+def _host_name(_settings: object, _field: object, value: str) -> None:
+    with suppress(ValueError):
+        ip_address(value)
+        return
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        raise ValueError(
+            f"{value!r} is not the name of a host: write it as kinora.example, without a port; it holds for all ports"
+        )
+
+
 def _variable(_settings: object, _field: object, value: str) -> None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", value):
         raise ValueError(f"{value!r} is not the name of a variable: write it as HF_TOKEN, or HF_* for all such names")
@@ -57,8 +69,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = attrs.field(default=8000, validator=[_not_negative, attrs.validators.le(65535)])
     """0 takes any free port."""
-    allowed_hosts: tuple[str, ...] = ()
-    """Further names that a request's ``Host`` may carry, as behind a reverse proxy."""
+    allowed_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host_name))
+    """Further names that a request's ``Host`` may carry, as behind a reverse proxy; each holds for all ports."""
     realtime: bool = True
     """Without it there is no ``/v1/realtime``; jobs and REST work as usual."""
     max_connections: int = attrs.field(default=10_000, validator=_positive)
@@ -108,7 +120,8 @@ class Settings:
     """The time for which a paused job's workers stay; after that they are prepared again when it goes on. A paused job
     does not count as one that runs."""
     max_queued: int = attrs.field(default=100, validator=_positive)
-    """Jobs that may wait; a further one is refused and told when to try again."""
+    """Jobs that may wait; a further one is refused and told when to try again. A client that has few may add some to a
+    queue that others have filled; see kinora/actors/queue_shares.py."""
     ring_bytes: int = attrs.field(default=64 * MIB, validator=_positive)
     """Shared memory for the frames of one job; at least two frames."""
     cancel_grace_ms: int = attrs.field(default=50, validator=_not_negative)

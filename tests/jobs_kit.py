@@ -55,7 +55,7 @@ def messages_of(system: System, job_id: str, *types: str) -> list[dict[str, Any]
     """Everything that was published about a job, of the given types if any."""
     assert system.connections is not None
     log = system.connections.feed.log
-    events = [entry for entry in log.since(log.id_of(0)) or [] if isinstance(entry, Event)]
+    events = [entry for entry in log.since(log.id_of(0)) if isinstance(entry, Event)]
     messages = [msgspec.json.decode(event.data) for event in events if event.topic == job_id]
     return [message for message in messages if not types or message["type"] in types]
 

@@ -238,18 +238,21 @@ def opening_messages(
 ) -> list[bytes]:
     """Return the messages that a client gets before live ones, encoded and in order.
 
+    An empty ``last_event_id`` counts as none. One that is not ours counts as one from before a restart.
+
     A message without an id of its own repeats the id before it. Only the last one has the newest id: the client is up
     to date when it has received all of them.
     """
     feed = manager.feed
-    missed = None if last_event_id is None else feed.replay(last_event_id)
+    seen = feed.log.possible(last_event_id) if last_event_id else None
+    missed = None if seen is None else feed.replay(seen)
     wanted = [item for item in missed or () if _is_wanted(item, filters, pace)]
     entries: list[Event | RealtimeMessage] = [RealtimeMessage(payload) for payload in manager.plugins()]
     entries += [_gap(item) if isinstance(item, Lost) else item for item in wanted]
     if missed is None or any(isinstance(item, Lost) for item in wanted):
         state = (RealtimeMessage(payload) for payload in manager.active())
         entries += [message for message in state if filters.wants(Subject.of(message))]
-    position = feed.last_id if missed is None or last_event_id is None else last_event_id
+    position = feed.last_id if seen is None else seen
     return list(_numbered(entries, position, feed.log))
 
 

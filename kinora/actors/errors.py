@@ -75,6 +75,10 @@ class QueueFull(TryLater):
     """Too many jobs wait."""
 
 
+class InProgress(TryLater, Conflict):
+    """The same request is being carried out already."""
+
+
 class Busy(TryLater):
     """Too many requests of this kind wait."""
 

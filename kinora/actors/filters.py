@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import attrs
 import msgspec
 
 from kinora.actors.errors import FieldError, InvalidRequest
+from kinora.actors.job_ids import canonical_job_id
 from kinora.actors.messages import FRAME_IMAGE, TYPES, ErrorPayload, FrameImage, RealtimeMessage
 from kinora.runtime.outbox import Event
 
@@ -23,6 +25,8 @@ REMEMBERED_FRAMES = 1_000
 """The chosen frames of a job that are remembered for its slower plugins; no pipeline holds more."""
 REMEMBERED_S = 600.0
 """A job that is silent for this long is forgotten; the client's filters may leave out its ``complete``."""
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""A number as JSON and people write it; ``float`` takes underscores and other digits of Unicode too."""
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -122,7 +126,7 @@ def _job_ids(given: Sequence[str], errors: list[FieldError]) -> frozenset[str]:
         errors.append(FieldError("job_id", f"Name at most {MAX_JOB_IDS} jobs, or none to see all."))
     elif not all(0 < len(job_id) <= MAX_ID_LENGTH for job_id in given):
         errors.append(FieldError("job_id", "Give the id that POST /v1/jobs answered with."))
-    return frozenset(given)
+    return frozenset(map(canonical_job_id, given))
 
 
 def _types(given: Sequence[str], errors: list[FieldError]) -> frozenset[str]:
@@ -136,10 +140,7 @@ def _types(given: Sequence[str], errors: list[FieldError]) -> frozenset[str]:
 def _max_fps(given: Sequence[str], errors: list[FieldError]) -> float | None:
     if not given:
         return None
-    try:
-        value = float(given[-1])
-    except ValueError:
-        value = math.nan
+    value = float(given[-1]) if _NUMBER.fullmatch(given[-1]) else math.nan
     if not (value > 0 and math.isfinite(value)):
         errors.append(FieldError("max_fps", "Give frames per second as a number above 0, or leave it out."))
     return value

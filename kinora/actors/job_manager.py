@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ import structlog
 import trio
 
 from kinora.actors.audience import Audience
-from kinora.actors.errors import Conflict, InvalidRequest, QueueFull, Unavailable
+from kinora.actors.errors import Conflict, InProgress, InvalidRequest, QueueFull, Unavailable
 from kinora.actors.job import Job
 from kinora.actors.job_archive import FrameCut, JobArchive, stored_state
 from kinora.actors.job_factory import JobFactory
@@ -25,6 +26,7 @@ from kinora.actors.job_spec import JobSpec
 from kinora.actors.messages import PluginStatusPayload, ProgressPayload, utc_now
 from kinora.actors.models import CancelAnswer, JobPage, JobState
 from kinora.actors.places import Place, Places
+from kinora.actors.queue_shares import has_room
 from kinora.actors.recovery import Recovered, recall, recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.runtime.actor import ActorGone
@@ -39,8 +41,10 @@ SAVE_EVERY_S = 1.0
 """The least time between two times that a running job's state is stored; a kill -9 loses at most what came after."""
 RETRY_AFTER_S = 10
 """The time after which a client should try again when the queue is full."""
+REPEAT_AFTER_S = 1
+"""The time after which a client should repeat a request whose first copy is in progress."""
 MAX_SUBMITTING = 100
-"""The most submissions that are checked or wait for their check; further ones are refused with QueueFull."""
+"""The submissions that are checked or wait for that; further ones are refused with QueueFull, see ``has_room``."""
 
 log = structlog.get_logger()
 
@@ -60,6 +64,8 @@ class _ActiveJob:
 
     job: Job
     record: JobRecord
+    client: Hashable = None
+    """Its sender; None if that is not known, as after a restart."""
     stored: trio.Event = attrs.field(factory=trio.Event)
     """Set once its end is on disk or could not be stored."""
     place: Place | None = None
@@ -103,8 +109,8 @@ class JobManager:
         self._active: dict[str, _ActiveJob] = {}
         self._claims: set[str] = set()
         """The idempotency keys of submissions in progress."""
-        self._submitting = 0
-        """The number of submissions that are being checked; each has a place in the queue already."""
+        self._submitting: Counter[Hashable] = Counter()
+        """Client → its submissions that are being checked; each has a place in the queue already."""
         self._work = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
 
@@ -128,34 +134,41 @@ class JobManager:
     # Commands
 
     async def submit(
-        self, request: JobRequest, *, upload: Path | None = None, idempotency_key: str | None = None
+        self,
+        request: JobRequest,
+        *,
+        upload: Path | None = None,
+        idempotency_key: str | None = None,
+        client: Hashable = None,
     ) -> Submitted:
         """Accept a job; it is on disk when this returns. A known ``idempotency_key`` gives the job of its first use.
 
+        ``client`` says who asks: one that has few jobs finds a place in a queue that others have filled.
+
         Raises:
             InvalidRequest, UnsupportedSource, TooLarge: see :meth:`JobFactory.plan`.
-            Conflict: another submission with this key is in progress.
+            InProgress: another submission with this key is in progress.
             QueueFull: too many jobs wait or are being submitted.
             Unavailable: the disk is full, or the server cannot store anything.
         """
         if idempotency_key is None:
-            return await self._submit(request, upload, None)
+            return await self._submit(request, upload, None, client)
         if idempotency_key in self._claims:
-            raise Conflict("A request with this Idempotency-Key is in progress; wait for its answer.")
+            raise InProgress("A request with this Idempotency-Key is in progress; wait for its answer.", REPEAT_AFTER_S)
         self._claims.add(idempotency_key)
         try:
-            return await self._submit(request, upload, idempotency_key)
+            return await self._submit(request, upload, idempotency_key, client)
         finally:
             self._claims.discard(idempotency_key)
 
-    async def require_place(self, idempotency_key: str | None) -> None:
-        """Check that the queue has a place for a submission, before its upload is received.
+    async def require_place(self, idempotency_key: str | None, client: Hashable = None) -> None:
+        """Check that the queue has a place for a submission of ``client``, before its upload is received.
 
         Raises:
             QueueFull: it has none, and no job was submitted with this key before.
         """
         if idempotency_key is None or await self._store.job_by_key(idempotency_key) is None:
-            self._require_queue()
+            self._require_queue(client)
 
     async def cancel(self, job_id: str) -> CancelAnswer:
         """Cancel a job, and return once all its processes are gone. Has no effect on a job that has ended.
@@ -183,10 +196,11 @@ class JobManager:
         """
         return await self._switch(job_id, self._pause)
 
-    async def resume(self, job_id: str) -> JobState:
+    async def resume(self, job_id: str, *, client: Hashable = None) -> JobState:
         """Continue a paused job, at once if a place is free. Otherwise it waits for one; see :meth:`Job.await_place`.
 
-        It waits in one line with the first of the queued jobs. An interrupted job is queued again, behind all others.
+        It waits in one line with the first of the queued jobs. An interrupted job is queued again, behind all others;
+        the place counts as one of ``client``.
 
         Raises:
             NotFound: there is no such job.
@@ -196,7 +210,7 @@ class JobManager:
         if job_id not in self._active:
             record = await self._archive.record(job_id)
             if record.status == "interrupted":
-                return await self._resume_interrupted(record)
+                return await self._resume_interrupted(record, client)
         return await self._switch(job_id, self._resume)
 
     async def delete(self, job_id: str) -> None:
@@ -304,12 +318,12 @@ class JobManager:
 
     # Internals
 
-    async def _submit(self, request: JobRequest, upload: Path | None, key: str | None) -> Submitted:
+    async def _submit(self, request: JobRequest, upload: Path | None, key: str | None, client: Hashable) -> Submitted:
         digest = await trio.to_thread.run_sync(_digest, request, upload) if key is not None else ""
         if key is not None and (known := await self._store.job_by_key(key)) is not None:
             return await self._repeat(known, digest, upload)
         self.require_disk()
-        with self._place_in_queue():
+        with self._place_in_queue(client):
             plan = await self._factory.plan(request, upload)
         job_id, created_at = str(uuid.uuid4()), utc_now()
         spec = JobSpec(job_id=job_id, created_at=created_at, request=request, uploaded=upload is not None)
@@ -326,7 +340,7 @@ class JobManager:
             source=msgspec.json.encode(plan.info),
         )
         self.require_disk()  # it may have filled up while the job was being planned
-        active = self._active[job_id] = _ActiveJob(job, record)
+        active = self._active[job_id] = _ActiveJob(job, record, client)
         try:
             await self._store.add_job(record)
         except BaseException:
@@ -347,23 +361,26 @@ class JobManager:
         return Submitted(state=await self.state(known.job_id), last_event_id=self._audience.last_id)
 
     @contextmanager
-    def _place_in_queue(self) -> Iterator[None]:
-        """Keep a place in the queue for a submission while it is checked, if there is room.
+    def _place_in_queue(self, client: Hashable) -> Iterator[None]:
+        """Keep a place in the queue for a client's submission while it is checked, if there is room.
 
         No checkpoint may come between the end of the block and the job's entry: the place is free then.
         """
-        self._require_queue()
-        if self._submitting >= MAX_SUBMITTING:
+        self._require_queue(client)
+        if not has_room(MAX_SUBMITTING, self._submitting, client):
             raise QueueFull("Too many jobs are being submitted at once; try again later.", RETRY_AFTER_S)
-        self._submitting += 1
+        self._submitting[client] += 1
         try:
             yield
         finally:
-            self._submitting -= 1
+            self._submitting[client] -= 1
+            if not self._submitting[client]:
+                del self._submitting[client]
 
-    def _require_queue(self) -> None:
-        if self._submitting + len(self._queued()) >= self._max_queued:
-            raise QueueFull(f"The queue is full with {self._max_queued} jobs; try again later.", RETRY_AFTER_S)
+    def _require_queue(self, client: Hashable) -> None:
+        waiting = self._submitting + Counter(active.client for active in self._active.values() if active.job.queued)
+        if not has_room(self._max_queued, waiting, client):
+            raise QueueFull(f"The queue is full with {waiting.total()} jobs; try again later.", RETRY_AFTER_S)
 
     def require_disk(self, size: int = 0) -> None:
         """Check that jobs can be stored, and that ``size`` further bytes leave the disk above its floor.
@@ -453,15 +470,15 @@ class JobManager:
             self._nursery.start_soon(self._resume_in_turn, active, active.turn)
         return True
 
-    async def _resume_interrupted(self, record: JobRecord) -> JobState:
+    async def _resume_interrupted(self, record: JobRecord, client: Hashable) -> JobState:
         self.require_disk()
         recovered = await recall(attrs.evolve(record, status="queued"), self._store, self._factory)
         if recovered.lost is not None:
             raise Conflict(recovered.lost)
-        self._require_queue()
+        self._require_queue(client)
         if record.job_id in self._active:  # two clients at once
             return await self.state(record.job_id)
-        active = self._active[record.job_id] = _ActiveJob(recovered.job, recovered.record)
+        active = self._active[record.job_id] = _ActiveJob(recovered.job, recovered.record, client)
         if not await self._save(active):
             del self._active[record.job_id]
             raise Unavailable("The job could not be queued: the server cannot store anything now; try again.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ log = structlog.get_logger()
 @click.command
 @click.option("--host", help="Address to listen on; loopback only.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8000]")
+@click.option(
+    "--allowed-hosts",
+    metavar="NAME,...",
+    help="Further names of this server, as behind a reverse proxy, without ports.  [default: none]",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where jobs and results are kept.")
 @click.option("--media-dir", type=click.Path(path_type=Path), help="The folder of sources.  [default: this one]")
 @click.option(
@@ -43,7 +49,14 @@ def serve(config: Path | None, no_realtime: bool, **flags: Any) -> None:
     """Run the server."""
     settings = options.load({**flags, "realtime": False if no_realtime else None}, config)
     configure_logging(settings.log_level)
+    warn_of_root()
     run_to_end(lambda: _serve(settings))
+
+
+def warn_of_root() -> None:
+    """Log once that the server runs as root, if it does."""
+    if os.geteuid() == 0:
+        log.warning("running as root: give Kinora a user account of its own, as plugins have all rights of this one")
 
 
 async def _serve(settings: Settings) -> None:

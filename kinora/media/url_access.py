@@ -90,6 +90,8 @@ class HttpUrl:
             raise _refused(f"Sources are not read from {parts.scheme}:// here; give an http:// or https:// URL.")
         if not host:
             raise _refused(f"{url!r} names no host; write it as https://host/video.mp4.")
+        if port == 0:
+            raise _refused(f"Nothing can listen on port 0 of {host}: give the port of the web server, or none.")
         if parts.username is not None:
             raise _refused("Leave user and password out of the URL: everyone who sees the job would see them.")
         target = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")

@@ -32,6 +32,8 @@ Models are loaded later, in ``prepare``.
 INSPECT_AT_ONCE = 4
 EXIT_GRACE_S = 0.25
 """The time for a process to end after it has closed its channel, so that the reason can say how it ended."""
+RESERVED_NAMES = ("reload",)
+"""Names that no plugin may have, since ``/v1/plugins/reload`` is a call."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 _decode_metadata = msgspec.json.Decoder(PluginMetadata).decode
@@ -177,6 +179,8 @@ def _faulty(candidate: Candidate, origin: Origin, fault: str) -> PluginEntry:
 def _fault(metadata: PluginMetadata) -> str | None:
     if not _NAME.fullmatch(metadata.name):
         return f"name must be lower-case letters, digits, - and _, up to 100, not {metadata.name[:100]!r}"
+    if metadata.name in RESERVED_NAMES:
+        return f"the name {metadata.name} is the address of a call: choose another"
     if metadata.memory_limit_mb is not None and metadata.memory_limit_mb <= 0:
         return "memory_limit_mb must be more than 0"
     return None

@@ -168,8 +168,8 @@ class Broadcast:
             subscription.position = self._handed_on + len(self._pending)
             self._offer(subscription, batch_of(tuple(filter(subscription.wanted.accepts, waiting))))
 
-    def replay(self, event_id: str) -> list[Event | Lost] | None:
-        """The events published after the one with this id; None if no event can have had it."""
+    def replay(self, event_id: str) -> list[Event | Lost]:
+        """The events published after the one with this id; see :meth:`ReplayLog.since`."""
         return self.log.since(event_id)
 
     def forget(self, topic: Hashable) -> None:

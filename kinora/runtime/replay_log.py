@@ -16,6 +16,8 @@ MAX_MESSAGES = 20_000
 MAX_BYTES = 32 * 2**20
 
 ID_PATTERN = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII)
+UNKNOWN_ID = "unknown-0"
+"""Stands for an id that no event can have had: it is of no epoch."""
 
 
 @attrs.frozen
@@ -64,18 +66,22 @@ class ReplayLog:
         while self._forgotten and next(iter(self._forgotten.values())) < self._first:
             del self._forgotten[next(iter(self._forgotten))]
 
-    def since(self, event_id: str) -> list[Event | Lost] | None:
+    def possible(self, event_id: str) -> str:
+        """Return ``event_id`` if an event of this or another epoch can have had it, else ``UNKNOWN_ID``."""
+        match = ID_PATTERN.fullmatch(event_id)
+        if match is None or (match[1] == self.epoch and int(match[2]) > self.last):
+            return UNKNOWN_ID
+        return event_id
+
+    def since(self, event_id: str) -> list[Event | Lost]:
         """All events after the one with this id, in order; a lost range stands where it begins.
 
-        None if no event can ever have had this id.
+        All are lost after an id of another epoch, and after one that no event can have had.
         """
-        match = ID_PATTERN.fullmatch(event_id)
-        if match is None:
-            return None
-        epoch, seq = match[1], int(match[2])
+        epoch, _, number = self.possible(event_id).partition("-")
         if epoch != self.epoch:
-            return [Lost(f"{epoch}-{seq + 1}", self.id_of(self.last), "restarted")]
-        return self._after(seq) if seq <= self.last else None
+            return [Lost(f"{epoch}-{int(number) + 1}", self.id_of(self.last), "restarted")]
+        return self._after(int(number))
 
     def forget(self, topic: Hashable) -> None:
         """Stop replaying the events that this topic has so far; one lost range stands for them."""

@@ -20,7 +20,7 @@ from kinora.web.jobs import job_routes
 from kinora.web.media import media_routes
 from kinora.web.metrics import metrics_routes
 from kinora.web.pages import no_ui_page
-from kinora.web.plugins import plugin_routes
+from kinora.web.plugins import PluginName, plugin_routes
 from kinora.web.problems import Problem, problem_of
 from kinora.web.realtime import PATH, realtime_routes
 from kinora.web.responses import problem_response
@@ -52,6 +52,7 @@ def create_app(system: System) -> QuartTrio:
     app.config["RESPONSE_TIMEOUT"] = None  # a client that takes nothing is cut off by its connection
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
+    app.url_map.converters["plugin"] = PluginName
     for make_routes in (job_routes, plugin_routes, media_routes, realtime_routes, metrics_routes, about_routes):
         app.register_blueprint(make_routes(system))
     app.register_blueprint(ui_routes(read_bundle(), no_ui_page()))

@@ -15,7 +15,10 @@ from quart import Response, request
 from kinora.actors.job_archive import FrameCut
 from kinora.system import System
 from kinora.web.csv_rows import csv_head, csv_rows
+from kinora.web.incoming import hold_open, sender
+from kinora.web.long_answers import LongAnswers
 
+JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 _NO_FRAMES = b'"frames":[]'
@@ -45,13 +48,39 @@ def frame_page(cut: FrameCut) -> Surroundings:
     return Surroundings(b'{"frames":[', tail)
 
 
-def json_frames(system: System, cut: FrameCut, around: Surroundings, **headers: str) -> Response:
-    """The answer with the document of ``around`` and the frames of ``cut``."""
-    all_headers = {"content-type": "application/json", "cache-control": "no-cache", **headers}
-    if not cut.whole:
-        return _streamed(_json_pieces(system, cut, around), all_headers)
-    body = around.head + _joined(cut.first_page) + around.tail(cut.last)
-    return Response(body, 200, all_headers)
+class FrameAnswers:
+    """Makes the answers with frames. A long one holds its place among those that are sent until it has ended."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._long = LongAnswers()
+
+    def json(self, cut: FrameCut, around: Surroundings, headers: dict[str, str]) -> Response:
+        """The answer with the document of ``around`` and the frames of ``cut``.
+
+        Raises:
+            Busy: it is long, and too many long ones are sent.
+        """
+        all_headers = {"content-type": JSON, "cache-control": "no-cache", **headers}
+        if not cut.whole:
+            return self._streamed(_json_pieces(self._system, cut, around), cut, all_headers)
+        body = around.head + _joined(cut.first_page) + around.tail(cut.last)
+        return Response(body, 200, all_headers)
+
+    def lines(self, form: FrameLines, cut: FrameCut, headers: dict[str, str]) -> Response:
+        """The answer with the frames of ``cut`` as lines. Raises as ``json``."""
+        all_headers = {"content-type": form.content_type, "cache-control": "no-cache", **headers}
+        return self._streamed(form.pieces(self._system, cut), cut, all_headers)
+
+    def _streamed(self, pieces: AsyncIterator[bytes], cut: FrameCut, headers: dict[str, str]) -> Response:
+        """An answer of any length; a HEAD makes none of its pieces."""
+        if request.method == "HEAD":
+            pieces = _nothing()
+        elif not cut.whole:
+            hold_open(self._long.admit(sender()))
+        response = Response(pieces, 200, headers)
+        response.timeout = None
+        return response
 
 
 async def _json_pieces(  # noqa: ASYNC900 - it holds nothing that must be closed
@@ -73,17 +102,17 @@ class FrameLines:
     """A media type in which all frames are sent as lines."""
 
     media_type: str
+    content_type: str
+    extension: str
+    """The ending of the name of a file with such lines."""
     head: bytes
     render: Callable[[list[bytes]], bytes]
     """Makes a page's frames into lines. Called in a thread."""
 
-    def response(self, system: System, cut: FrameCut) -> Response:
-        """The answer with the frames of ``cut``."""
-        return _streamed(self._pieces(system, cut), {"content-type": self.media_type})
-
-    async def _pieces(  # noqa: ASYNC900 - it holds nothing that must be closed
+    async def pieces(  # noqa: ASYNC900 - it holds nothing that must be closed
         self, system: System, cut: FrameCut
     ) -> AsyncIterator[bytes]:
+        """Yield the head and the lines of each page of ``cut``."""
         yield self.head
         async for page in system.jobs.cut_pages(cut):
             yield await trio.to_thread.run_sync(self.render, [frame for _, frame in page])
@@ -92,17 +121,12 @@ class FrameLines:
 FRAME_LINES = {
     lines.media_type: lines
     for lines in (
-        FrameLines(NDJSON, b"", lambda page: b"\n".join(page) + b"\n"),
-        FrameLines(CSV, csv_head(), csv_rows),
+        FrameLines(NDJSON, NDJSON, "ndjson", b"", lambda page: b"\n".join(page) + b"\n"),
+        FrameLines(CSV, f"{CSV}; charset=utf-8; header=present", "csv", csv_head(), csv_rows),
     )
 }
-
-
-def _streamed(pieces: AsyncIterator[bytes], headers: dict[str, str]) -> Response:
-    """An answer of any length; a HEAD makes none of its pieces."""
-    response = Response(_nothing() if request.method == "HEAD" else pieces, 200, headers)
-    response.timeout = None
-    return response
+FRAME_TYPES = (JSON, *FRAME_LINES)
+"""The media types of frames; the first is the one that a client without a wish gets."""
 
 
 async def _nothing() -> AsyncIterator[bytes]:  # noqa: ASYNC900 - it holds nothing

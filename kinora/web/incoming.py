@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
-from typing import Any, BinaryIO, cast
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, TypeVar, cast
 
 import msgspec
 import trio
@@ -18,8 +18,11 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from kinora.actors.errors import FieldError, InvalidRequest, NotFound
+from kinora.actors.job_ids import canonical_job_id
 from kinora.web.connection import Connection
 from kinora.web.problems import Problem
+
+_T = TypeVar("_T")
 
 MAX_JSON_BYTES = 256 * 1024
 """A larger JSON body is refused with 413. It is decoded on the event loop, where nothing may take long."""
@@ -32,7 +35,7 @@ MAX_INDEX = 2**53 - 1
 MAX_WAIT_S = 60
 MAX_KEY_LENGTH = 200
 _JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+_PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE | re.ASCII)
 
 
 class BoundedBody(TrioBody):
@@ -112,9 +115,9 @@ class BoundedConnection(TrioASGIHTTPConnection):
             await super().handle_request(nursery, request, send)
 
 
-def hold_open(file: BinaryIO) -> BinaryIO:
-    """Return ``file``, and close it when the answer to the current request has ended, sent or not."""
-    return cast("BoundedRequest", request).held.enter_context(file)
+def hold_open(held: AbstractContextManager[_T]) -> _T:
+    """Enter ``held``, such as a file, and leave it when the answer to the current request has ended, sent or not."""
+    return cast("BoundedRequest", request).held.enter_context(held)
 
 
 def client_of(job_id: str) -> tuple[str, str, str]:
@@ -122,8 +125,13 @@ def client_of(job_id: str) -> tuple[str, str, str]:
 
     Clients on one machine, or behind one tunnel, share an address: programs and jobs tell them apart.
     """
+    return (*sender(), job_id)
+
+
+def sender() -> tuple[str, str]:
+    """Return what tells the sender of the current request from others: its address and its program."""
     address, *_ = request.scope.get("client") or ("",)
-    return str(address), request.headers.get("User-Agent", ""), job_id
+    return str(address), request.headers.get("User-Agent", "")
 
 
 async def read_json() -> Any:
@@ -152,14 +160,14 @@ def decode_json(data: bytes) -> Any:
 
 
 def job_id_of(text: str) -> str:
-    """Return ``text`` if it has the form of a job's id.
+    """Return ``text`` if it has the form of a job's id; a UUID in lower case.
 
     Raises:
         NotFound: it has not.
     """
     if _JOB_ID.fullmatch(text) is None:
         raise NotFound("There is no such job: see GET /v1/jobs for those that exist.")
-    return text
+    return canonical_job_id(text)
 
 
 def frame_index_of(text: str) -> int:
@@ -198,7 +206,10 @@ def idempotency_key(headers: Headers) -> str | None:
 
     Raises:
         InvalidRequest: it is too long, or not printable ASCII.
+        Problem: 400 if there is more than one.
     """
+    if len(headers.getlist("Idempotency-Key")) > 1:
+        raise Problem(400, "The request has two Idempotency-Keys, and only one can count: send one.")
     key = headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
         message = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"

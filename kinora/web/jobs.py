@@ -18,6 +18,7 @@ from kinora.actors.job_manager import Submitted
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState, JobStatus
 from kinora.system import System
+from kinora.web.conditions import Tags, is_known, require_match
 from kinora.web.documents import (
     CancelAnswer,
     ExtendedJobResponse,
@@ -27,7 +28,7 @@ from kinora.web.documents import (
     JobSummary,
     document_of,
 )
-from kinora.web.frame_documents import FRAME_LINES, Surroundings, around_frames, frame_page, json_frames
+from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
 from kinora.web.incoming import (
     MAX_INDEX,
     client_of,
@@ -38,8 +39,10 @@ from kinora.web.incoming import (
     job_id_of,
     preferred_wait_s,
     read_json,
+    sender,
     whole_number,
 )
+from kinora.web.negotiation import VARY, preferred_type
 from kinora.web.responses import json_response
 from kinora.web.upload_room import UploadRoom
 from kinora.web.uploads import receive_upload
@@ -70,10 +73,11 @@ _Show = Callable[[JobState], Awaitable[_Shown]]
 def job_routes(system: System) -> Blueprint:
     """All calls under ``/v1/jobs``."""
     routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
+    answers = FrameAnswers(system)
     _add_list_calls(routes, system)
-    _add_read_calls(routes, system)
+    _add_read_calls(routes, system, answers)
     _add_control_calls(routes, system)
-    _add_frame_calls(routes, system)
+    _add_frame_calls(routes, system, answers)
     return routes
 
 
@@ -85,8 +89,9 @@ def _add_list_calls(routes: Blueprint, system: System) -> None:
         if request.mimetype == "multipart/form-data":
             accepted = await _submit_upload(system, room)
         else:
+            key = idempotency_key(request.headers)
             asked = parse_job_request(await read_json())
-            accepted = await system.jobs.submit(asked, idempotency_key=idempotency_key(request.headers))
+            accepted = await system.jobs.submit(asked, idempotency_key=key, client=sender())
         headers = {"location": f"/v1/jobs/{accepted.state.job_id}"}
         if accepted.last_event_id is not None:
             headers["last_event_id"] = accepted.last_event_id
@@ -104,10 +109,10 @@ def _add_list_calls(routes: Blueprint, system: System) -> None:
 
 async def _submit_upload(system: System, room: UploadRoom) -> Submitted:
     key = idempotency_key(request.headers)
-    await system.jobs.require_place(key)
+    await system.jobs.require_place(key, sender())
     async with receive_upload(system.uploads, system.settings.max_upload_bytes, room) as upload:
         asked = parse_job_request(upload.request, upload=upload.name)
-        return await system.jobs.submit(asked, upload=upload.path, idempotency_key=key)
+        return await system.jobs.submit(asked, upload=upload.path, idempotency_key=key, client=sender())
 
 
 def _status() -> str | None:
@@ -119,14 +124,14 @@ def _status() -> str | None:
     return status
 
 
-def _add_read_calls(routes: Blueprint, system: System) -> None:
+def _add_read_calls(routes: Blueprint, system: System, answers: FrameAnswers) -> None:
     @routes.get("/<job_id>")
     async def show(job_id: str) -> Response:
-        return await _show(system, job_id, JobResponse)
+        return await _show(system, answers, job_id, JobResponse)
 
     @routes.get("/<job_id>/extended")
     async def show_extended(job_id: str) -> Response:
-        return await _show(system, job_id, ExtendedJobResponse)
+        return await _show(system, answers, job_id, ExtendedJobResponse)
 
     @routes.get("/<job_id>/log")
     async def show_log(job_id: str) -> Response:
@@ -144,7 +149,7 @@ async def _log(system: System, job_id: str, plugin: str | None) -> str:
     return logs[plugin]
 
 
-async def _show(system: System, job_id: str, kind: type[msgspec.Struct]) -> Response:
+async def _show(system: System, answers: FrameAnswers, job_id: str, kind: type[msgspec.Struct]) -> Response:
     after = whole_number(request.args, "after", -1, MAX_INDEX)
     limit = whole_number(request.args, "limit", 0, MAX_INDEX)
 
@@ -153,14 +158,18 @@ async def _show(system: System, job_id: str, kind: type[msgspec.Struct]) -> Resp
         return _Shown(cut, around_frames(document_of(state, kind, frames=[])))
 
     shown = await _newest(system, job_id_of(job_id), show, cut_after=after is not None)
-    tag = f'"{shown.tag}"'
-    if request.if_none_match.contains_weak(shown.tag):
-        return Response(b"", 304, {"etag": tag, "cache-control": "no-cache"})
-    return json_frames(system, shown.cut, shown.around, etag=tag)
+    headers = {"etag": f'"{shown.tag}"', "cache-control": "no-cache"}
+    if wait_s := preferred_wait_s(request.headers):
+        headers["preference-applied"] = f"wait={wait_s}"
+    if is_known(shown.tag):
+        return Response(b"", 304, headers)
+    return answers.json(shown.cut, shown.around, headers)
 
 
 async def _newest(system: System, job_id: str, show: _Show, *, cut_after: bool) -> _Shown:
     """Return the current answer or, with ``Prefer: wait``, wait for one that is new to the client.
+
+    If there is an ``If-Match``, the current answer must match it, or Problem is raised.
 
     An answer is new if its tag is not in the client's ``If-None-Match``. Without that header it is new if it has frames
     after the client's ``after`` (``cut_after`` says that there is one), or differs from the first answer.
@@ -168,10 +177,11 @@ async def _newest(system: System, job_id: str, show: _Show, *, cut_after: bool) 
     state = await system.jobs.state(job_id)
     shown = await show(state)
     first_tag = shown.tag
+    require_match(first_tag)
 
     def is_new() -> bool:
-        if request.if_none_match:
-            return not request.if_none_match.contains_weak(shown.tag)
+        if Tags.of("If-None-Match"):
+            return not is_known(shown.tag)
         return shown.tag != first_tag or (cut_after and bool(shown.cut.first_page))
 
     with trio.move_on_after(preferred_wait_s(request.headers)):
@@ -200,28 +210,41 @@ def _add_control_calls(routes: Blueprint, system: System) -> None:
 
     @routes.post("/<job_id>/resume")
     async def resume(job_id: str) -> Response:
-        return _status_response(await system.jobs.resume(job_id_of(job_id)))
+        return _status_response(await system.jobs.resume(job_id_of(job_id), client=sender()))
 
     @routes.delete("/<job_id>")
     async def delete(job_id: str) -> Response:
-        await system.jobs.delete(job_id_of(job_id))
+        job_id = job_id_of(job_id)
+        if Tags.of("If-Match"):
+            require_match(await _current_tag(system, job_id))
+        await system.jobs.delete(job_id)
         return Response(b"", 204)
+
+
+async def _current_tag(system: System, job_id: str) -> str:
+    """The tag of the whole JobResponse, which is what a client deletes."""
+    state = await system.jobs.state(job_id)
+    return _Shown(await system.jobs.cut(job_id), around_frames(document_of(state, JobResponse, frames=[]))).tag
 
 
 def _status_response(state: JobState) -> Response:
     return json_response(document_of(state, JobStatusAnswer))
 
 
-def _add_frame_calls(routes: Blueprint, system: System) -> None:
+def _add_frame_calls(routes: Blueprint, system: System, answers: FrameAnswers) -> None:
     @routes.get("/<job_id>/frames")
     async def frames(job_id: str) -> Response:
+        job_id = job_id_of(job_id)
         after = whole_number(request.args, "after", -1, MAX_INDEX)
-        await system.jobs.state(job_id_of(job_id))
-        if (lines := FRAME_LINES.get(request.accept_mimetypes.best or "")) is not None:
-            return lines.response(system, await system.jobs.cut(job_id, after))
+        await system.jobs.state(job_id)
+        form = FRAME_LINES.get(preferred_type(FRAME_TYPES))
+        if form is not None:
+            name = f"kinora-{job_id[:8]}.{form.extension}"
+            headers = {"content-disposition": f'attachment; filename="{name}"', **VARY}
+            return answers.lines(form, await system.jobs.cut(job_id, after), headers)
         limit = whole_number(request.args, "limit", 1, MAX_FRAMES_PER_PAGE)
         cut = await system.jobs.cut(job_id, after, FRAMES_PER_PAGE if limit is None else limit)
-        return json_frames(system, cut, frame_page(cut))
+        return answers.json(cut, frame_page(cut), VARY)
 
     @routes.get("/<job_id>/frames/<index>.jpg")
     async def picture(job_id: str, index: str) -> Response:
@@ -229,7 +252,8 @@ def _add_frame_calls(routes: Blueprint, system: System) -> None:
         overlay = whole_number(request.args, "overlay", 0, 1) == 1
         tag = f"{job_id}-{number}-{overlay:d}"  # a frame and its results never change
         headers = {"etag": f'"{tag}"', "cache-control": PICTURE_CACHING}
-        if tag in request.if_none_match:
+        require_match(tag)
+        if is_known(tag):
             await system.jobs.state(job_id)
             return Response(b"", 304, headers)
         data = await system.jobs.picture(job_id, number, overlay=overlay, client=client_of(job_id))

@@ -6,13 +6,20 @@ from typing import Any
 
 import attrs
 from quart import Blueprint, Response
+from werkzeug.routing import BaseConverter
 
 from kinora.actors.errors import NotFound
 from kinora.actors.plugin_records import PluginRecord
-from kinora.plugins.registry import PluginEntry
+from kinora.plugins.registry import RESERVED_NAMES, PluginEntry
 from kinora.system import System
 from kinora.web.documents import PluginDetail, PluginError, PluginList, PluginSummary
 from kinora.web.responses import json_response
+
+
+class PluginName(BaseConverter):
+    """A plugin's name in an address: anything but the words that are addresses themselves."""
+
+    regex = rf"(?!(?:{'|'.join(RESERVED_NAMES)})$)[^/]+"
 
 
 def plugin_routes(system: System) -> Blueprint:
@@ -28,7 +35,7 @@ def plugin_routes(system: System) -> Blueprint:
         await system.plugins.reload()
         return _list(system)
 
-    @routes.get("/<name>")
+    @routes.get("/<plugin:name>")
     async def show(name: str) -> Response:
         entry = system.plugins.get(name)
         if entry is None:

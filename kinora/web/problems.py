@@ -19,6 +19,7 @@ from kinora.actors.errors import (
     NotFound,
     QueueFull,
     TooLarge,
+    TryLater,
     Unavailable,
     UnsupportedSource,
 )
@@ -33,6 +34,8 @@ STATUS: Sequence[tuple[type[KinoraError], int]] = (
     (UnsupportedSource, 415),
     (TooLarge, 413),
     (Unavailable, 503),
+    (Busy, 503),
+    (QueueFull, 429),
 )
 """The statuses of errors that consist of a sentence; an error that is not listed is a 422."""
 DETAILS: Mapping[int, str] = {
@@ -89,18 +92,20 @@ def problem_of(error: Exception) -> Problem:
             return error
         case InvalidRequest():
             return Problem(422, error.detail, error.errors)
-        case QueueFull():
-            return Problem(429, error.detail, headers={"retry-after": str(error.retry_after_s)})
-        case Busy():
-            return Problem(503, error.detail, headers={"retry-after": str(error.retry_after_s)})
+        case TryLater():
+            return Problem(_status_of(error), error.detail, headers={"retry-after": str(error.retry_after_s)})
         case KinoraError():
-            return Problem(next((status for kind, status in STATUS if isinstance(error, kind)), 422), str(error))
+            return Problem(_status_of(error), str(error))
         case ActorGone() | ForkServerGone():
             return Problem(503, "A part of the server is being restarted: try again in a moment.")
         case HTTPException(code=int(status)):
             return _of_werkzeug(error, status)
         case _:
             return plain_problem(500)
+
+
+def _status_of(error: KinoraError) -> int:
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 422)
 
 
 def _of_werkzeug(error: HTTPException, status: int) -> Problem:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from kinora.web.pages import UI_PAGES
-from kinora.web.problems import Problem
+from kinora.web.problems import Problem, plain_problem
 
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "POST")
@@ -121,6 +121,8 @@ def _asks_for_server_options(scope: Mapping[str, Any]) -> bool:
 def _bad_target(scope: Mapping[str, Any]) -> Problem | None:
     if "\x00" in scope["path"]:
         return Problem(400, "The request's target has a NUL (%00), which no address here has: leave it out.")
+    if scope["path"].startswith("//"):  # Werkzeug would take it for the address with one slash
+        return plain_problem(404)
     if scope["path"].startswith("/") or _asks_for_server_options(scope):
         return None
     return Problem(400, "The request's target must be a path that starts with a slash.")

@@ -157,14 +157,30 @@ async def test_a_deleted_job_is_a_gap_for_those_who_watched_it(autojump_clock: M
     assert other.types() == ["frame"]
 
 
-@pytest.mark.parametrize("last_event_id", ["", "rubbish", "a-b-c", "\n"])
-async def test_an_id_that_was_never_given_counts_as_none(autojump_clock: MockClock, last_event_id: str) -> None:
-    """A client with an invalid id is treated as a new one, and the id is not echoed."""
+async def test_an_empty_id_counts_as_none(autojump_clock: MockClock) -> None:
+    """A client without an id is a new one."""
     manager = manager_of("motion", active=[progress(40)])
     async with running(manager) as nursery:
-        client = await connect(nursery, manager, last_event_id=last_event_id)
+        client = await connect(nursery, manager, last_event_id="")
     assert client.types() == ["metadata", "progress"]
     assert {message["id"] for message in client.received} == {manager.last_id}
+
+
+@pytest.mark.parametrize("last_event_id", ["rubbish", "a-b-c", "\n", "{epoch}-99", "E-1", "unknown-0"])
+async def test_an_id_that_was_never_given_is_a_gap(autojump_clock: MockClock, last_event_id: str) -> None:
+    """The client is told that it may have missed something, also if it is cut off before; the id is not echoed."""
+    manager = manager_of("motion", active=[progress(40)])
+    manager.broadcast(frame(0))
+    given = last_event_id.format(epoch=manager.feed.epoch)
+    async with running(manager) as nursery:
+        early = await connect(nursery, manager, Client(cut_after=1), last_event_id=given)
+        client = await connect(nursery, manager, last_event_id=early.received[-1]["id"])
+        assert client.types() == ["metadata", "gap", "progress"]
+        gap = client.received[1]["payload"]
+        assert gap == {"from": "unknown-1", "to": manager.last_id, "reason": "restarted"}
+        assert {message["id"] for message in early.received + client.received} == {"unknown-0", manager.last_id}
+        again = await connect(nursery, manager, last_event_id=client.received[-1]["id"])
+        assert again.types() == ["metadata"]
 
 
 @attrs.frozen

@@ -108,6 +108,10 @@ def test_wrong_variables_are_named(env: dict[str, str], said: str) -> None:
         ("port = true", "kinora.toml: port: must be a whole number, not True"),
         ("plugins_dir = 3", "kinora.toml: plugins_dir: must be a path, not 3"),
         ("plugin_files = 3", "kinora.toml: plugin_files: must be a list, not 3"),
+        (
+            'allowed_hosts = ["kinora.example:8000"]',
+            "kinora.toml: allowed_hosts: 'kinora.example:8000' is not the name of a host: write it as kinora.example, ",
+        ),
         ("allowed_hosts = [3]", "kinora.toml: allowed_hosts: must be text, not 3"),
         ("colour = 'red'", "kinora.toml: colour: there is no setting 'colour'"),
         ("worker_env = ['*']", "kinora.toml: worker_env: '*' is not the name of a variable"),

@@ -184,6 +184,7 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
         ("concat:http://127.0.0.1/a|http://127.0.0.1/b", "not a URL|not read from|no host"),
         ("http:///clip.mp4", "no host"),
         ("http://127.0.0.1:99999/clip.mp4", "is not a URL"),
+        ("http://127.0.0.1:0/clip.mp4", "port 0"),
         ("http://[::1/clip.mp4", "is not a URL"),
         ("http://me:secret@127.0.0.1/clip.mp4", "user and password"),
         ("http://127.0.0.1:1/clip.mp4", "Connection refused"),

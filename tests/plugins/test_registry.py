@@ -255,6 +255,7 @@ class Odd(Plugin):
         ("name='x', version=None", "version"),
         ("name='x', latency_budget_ms='20'", "latency_budget_ms"),
         ("name='x', memory_limit_mb=0", "memory_limit_mb"),
+        ("name='reload'", "the address of a call"),
         ("name='x', config_schema=[1]", "config_schema"),
         ("name='x', config_schema={'type': 'strange'}", "config_schema.type"),
     ],

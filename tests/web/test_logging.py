@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 import uuid
 from typing import NoReturn
@@ -11,6 +12,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from kinora.actors.client_session import ClientSession
+from kinora.cli.serve import warn_of_root
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System
@@ -34,6 +36,15 @@ async def test_a_server_on_other_libraries_says_so_and_serves(
             assert (await get(f"{server.url}/v1/health")).status == 200
     assert [(line["log_level"], line["event"]) for line in lines] == [("warning", "the connection layer may not work")]
     assert "Kinora needs 9.9.9:" in lines[0]["reason"]
+
+
+@pytest.mark.parametrize(("uid", "lines_of_it"), [(0, 1), (1000, 0)])
+def test_a_server_of_root_says_so(monkeypatch: pytest.MonkeyPatch, uid: int, lines_of_it: int) -> None:
+    """Plugins have the rights of the server's account, so its operator is advised to give it one of its own."""
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    with capture_logs() as lines:
+        warn_of_root()
+    assert [line["log_level"] for line in lines] == ["warning"] * lines_of_it
 
 
 async def test_a_request_that_fails_is_logged_with_its_traceback(

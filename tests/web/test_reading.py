@@ -94,12 +94,12 @@ def frame(index: int, size: int = FRAME_BYTES) -> bytes:
     return (head % (index, index)).encode() + b"x" * size + b'"}}'
 
 
-def fill(path: Path) -> None:
+def fill(path: Path, frames: int = FRAMES) -> None:
     """Store a job with many large frames, and one with a single small frame."""
     with closing(database.open_writer(str(path))) as writer:
-        database.write(writer, [database.add_job(record_of("big", FRAMES)), database.add_job(record_of("tiny", 1))])
+        database.write(writer, [database.add_job(record_of("big", frames)), database.add_job(record_of("tiny", 1))])
         database.write(writer, [database.put_frame("tiny", 0, frame(0, 10))])
-        for index in range(FRAMES):
+        for index in range(frames):
             database.write(writer, [database.put_frame("big", index, frame(index))])
 
 
