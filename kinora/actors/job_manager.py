@@ -511,10 +511,9 @@ class JobManager:
         self._active.pop(active.record.job_id, None)
 
     async def _save_with_logs(self, active: _ActiveJob) -> bool:
-        """Store a job's state, and its logs; return whether the state is on disk."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._save_logs, active)
-            return await self._save(active)
+        """Store a job's logs, then its state; return whether the state is on disk."""
+        await self._save_logs(active)
+        return await self._save(active)
 
     async def _save_logs(self, active: _ActiveJob) -> None:
         printed = {plugin: text for plugin, text in active.job.logs().items() if text}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -67,7 +67,7 @@ async def interrupted(settings: Settings, go: Path, source: Path) -> JobState:
 
 
 @pytest.fixture(autouse=True)
-async def _in_time() -> object:
+async def _in_time() -> AsyncIterator[None]:  # noqa: ASYNC124 - pytest-trio's fixtures are async
     with trio.fail_after(SAFETY_S):
         yield
 
