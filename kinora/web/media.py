@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from itertools import islice
 from mimetypes import guess_type
 from pathlib import Path
 
+import msgspec
 import trio
 from quart import Blueprint, Response
 
@@ -16,24 +18,51 @@ from kinora.web.documents import MediaFile, MediaList
 from kinora.web.responses import json_response
 
 MAX_FILES = 1000
+"""The most files in the list; if there are more, it says that it is truncated."""
 MAX_LOOKED_AT = 20_000
-"""Files and folders that are looked at: a media folder may be a whole disk."""
+"""Files and folders that are looked at: a media folder may be a whole disk. The list says if there are more."""
 MAX_DEPTH = 8
+WALKS_AT_ONCE = 1
+"""The most walks through the folder at the same time; all who ask meanwhile wait for the same one."""
+KEPT_S = 1.0
+"""The time for which a list is kept."""
 
 
 def media_routes(system: System) -> Blueprint:
     """The one route, ``/v1/media``."""
     routes = Blueprint("media", __name__)
+    folder = MediaFolder(system.settings.media_dir)
 
     @routes.get("/v1/media")
     async def list_media() -> Response:
-        return json_response(await trio.to_thread.run_sync(list_folder, system.settings.media_dir))
+        return json_response(await folder.listed())
 
     return routes
 
 
+class MediaFolder:
+    """The list of a folder's files, shared by all who ask for it within ``KEPT_S``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._walks = trio.CapacityLimiter(WALKS_AT_ONCE)
+        self._listed = b""
+        self._kept_until = -math.inf
+
+    async def listed(self) -> bytes:
+        """Return a MediaList as JSON. A walk goes on to its end if its client leaves: it is for the others, too."""
+        async with self._walks:
+            if trio.current_time() >= self._kept_until:
+                self._listed = await trio.to_thread.run_sync(self._walk)
+                self._kept_until = trio.current_time() + KEPT_S
+            return self._listed
+
+    def _walk(self) -> bytes:
+        return msgspec.json.encode(list_folder(self._folder))
+
+
 def list_folder(folder: Path) -> MediaList:
-    """The videos and images below ``folder``, sorted by name, without hidden files and links."""
+    """The videos and images below ``folder``, sorted by name, without hidden files and links. Blocks."""
     entries = list(islice(_walk(folder, MAX_DEPTH), MAX_LOOKED_AT))
     found = [entry for entry in entries if _is_media(entry)]
     files = [file for entry in found[:MAX_FILES] if (file := _describe(entry, folder)) is not None]
@@ -44,17 +73,14 @@ def list_folder(folder: Path) -> MediaList:
 
 
 def _walk(folder: Path | str, depth: int) -> Iterator[os.DirEntry[str]]:
-    """The files below ``folder``; those of a folder come before those of its subfolders."""
+    """All that is in ``folder`` and its subfolders but the hidden ones; the folder's own entries come first."""
     folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
-                elif entry.is_file(follow_symlinks=False):
-                    yield entry
+                yield entry
     except OSError:
         return  # may not be read, or has gone
     for inner in sorted(folders) if depth > 1 else ():
@@ -63,7 +89,8 @@ def _walk(folder: Path | str, depth: int) -> Iterator[os.DirEntry[str]]:
 
 def _is_media(entry: os.DirEntry[str]) -> bool:
     kind, encoding = guess_type(entry.name)
-    return encoding is None and kind is not None and kind.startswith(("video/", "image/"))
+    named_so = encoding is None and kind is not None and kind.startswith(("video/", "image/"))
+    return named_so and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False)
 
 
 def _describe(entry: os.DirEntry[str], folder: Path) -> MediaFile | None:
