@@ -17,8 +17,8 @@ from kinora.runtime.private_files import FILE_MODE, private_opener
 from kinora.runtime.workers import ForkServer
 
 FRAMES_FILE, VIDEO_FILE = "frames.ndjson", "annotated.mp4"
-FILES = frozenset({FRAMES_FILE, VIDEO_FILE})
-"""The files in a folder in which a video is made."""
+FILES = frozenset({FRAMES_FILE, VIDEO_FILE, f".{VIDEO_FILE}.part"})
+"""The files in a folder in which a video is made; the last one is what its writer has written so far."""
 AT_ONCE = 1
 """The most videos that are made at the same time; further requests wait."""
 TIMEOUT_S = 60.0

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from kinora.actors.videos import FILES, VIDEO_FILE
 from kinora.media.annotate import annotate
 from kinora.media.sources import SourceError, SourceLimits, open_source
 from tests.media.videos import Image, numbered, read_number, write_video
@@ -71,6 +72,20 @@ def test_odd_sizes_and_folders_of_many_sizes_become_one_even_size(tmp_path: Path
     out.parent.mkdir()
     annotate(str(tmp_path), [frame(number) for number in range(3)], out, limits=LIMITS)
     assert [(image.shape, read_number(image)) for _, image in read(out)] == [((120, 160, 3), n) for n in range(3)]
+
+
+def test_the_files_of_a_video_in_the_making_are_known(tmp_path: Path) -> None:
+    """The next server removes them if this one is killed; a folder with other files in it would stay."""
+    video = write_video(tmp_path / "long.mp4", (numbered(n) for n in range(120)))  # encoders hold many pictures back
+    out, found = tmp_path / "making" / VIDEO_FILE, set[str]()
+    out.parent.mkdir()
+
+    def look(_pictures: int) -> None:
+        found.update(path.name for path in out.parent.iterdir())
+
+    annotate(str(video), (frame(n) for n in range(120)), out, limits=LIMITS, progress=look)
+    assert found
+    assert found | {VIDEO_FILE} <= FILES
 
 
 def test_no_frames_make_no_file(video: Path, tmp_path: Path) -> None:

@@ -175,6 +175,7 @@ async def test_what_a_killed_server_left_is_removed_and_nothing_else(settings: S
         data / "uploads" / ("0" * 32),
         data / "video-abcd1234" / "frames.ndjson",
         data / "video-ab_d1234" / "annotated.mp4",
+        data / "video-abcd12_4" / ".annotated.mp4.part",
     ]
     for path in (*stay, *go):
         path.parent.mkdir(exist_ok=True)
