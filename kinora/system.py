@@ -15,6 +15,7 @@ import trio
 from kinora.actors.audience import Audience, Nobody
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
+from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.inspector import InspectorService
 from kinora.actors.job_archive import JobArchive
 from kinora.actors.job_factory import JobFactory, JobLimits
@@ -143,12 +144,12 @@ class System:
             limits=limits,
         )
         stills = Stills(self.fork_server, limits)
-        videos = Videos(self.fork_server, limits, settings.data_dir)
+        disk = DiskFloor(settings.data_dir, settings.min_free_bytes)
+        videos = Videos(self.fork_server, limits, settings.data_dir, disk)
         return JobManager(
             max_jobs=settings.max_jobs,
             max_queued=settings.max_queued,
-            data_dir=settings.data_dir,
-            min_free_bytes=settings.min_free_bytes,
+            disk=disk,
             store=self.store,
             factory=self._job_factory(sources, audience),
             archive=JobArchive(self.store, sources, stills, videos),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -25,6 +26,8 @@ class _Work(Generic[_Result]):
     settled: trio.Event = attrs.field(factory=trio.Event)
     outcome: Callable[[], _Result] | None = None
     """Returns the result or raises the error; None if its maker has gone before there was either."""
+    forgotten: bool = False
+    """True if the result is not to be kept."""
 
 
 class FairTurns(Generic[_Result]):
@@ -38,6 +41,7 @@ class FairTurns(Generic[_Result]):
         max_waiting: the most requests at a time; more are refused with Busy.
         max_per_client: the same for each client.
         cache_bytes: the most bytes of results that are kept; the least recently used go first.
+        cache_results: the most results that are kept; None for no limit but their bytes.
         size_of: gives a result's bytes.
     """
 
@@ -48,12 +52,14 @@ class FairTurns(Generic[_Result]):
         max_waiting: int,
         max_per_client: int,
         cache_bytes: int,
+        cache_results: int | None = None,
         size_of: Callable[[_Result], int],
     ) -> None:
         self._free = at_once
         self._max_waiting = max_waiting
         self._max_per_client = max_per_client
         self._cache_bytes = cache_bytes
+        self._cache_results = sys.maxsize if cache_results is None else cache_results
         self._size_of = size_of
         self._kept: OrderedDict[Hashable, _Result] = OrderedDict()
         """The least recently used comes first."""
@@ -71,9 +77,8 @@ class FairTurns(Generic[_Result]):
             Busy: too many requests wait.
         """
         await trio.lowlevel.checkpoint()
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        if (kept := self.kept(key)) is not None:
+            return kept
         with self._counted(client):
             while (work := self._works.get(key)) is not None:
                 await work.settled.wait()
@@ -81,10 +86,19 @@ class FairTurns(Generic[_Result]):
                     return work.outcome()
             return await self._make(client, key, make)
 
+    def kept(self, key: Hashable) -> _Result | None:
+        """Return the result for ``key`` if it is kept."""
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
     def forget(self, belongs: Callable[[Hashable], bool]) -> None:
-        """Drop the kept results whose keys ``belongs`` picks."""
+        """Drop the kept results whose keys ``belongs`` picks; those in the making are made, but not kept."""
         for key in [key for key in self._kept if belongs(key)]:
             self._drop(key)
+        for key, work in self._works.items():
+            work.forgotten = work.forgotten or belongs(key)
 
     async def _make(self, client: Hashable, key: Hashable, make: Callable[[], Awaitable[_Result]]) -> _Result:
         work = self._works[key] = _Work[_Result]()
@@ -101,7 +115,8 @@ class FairTurns(Generic[_Result]):
             raise
         else:
             work.outcome = lambda: result
-            self._keep(key, result)
+            if not work.forgotten:
+                self._keep(key, result)
             return result
         finally:
             del self._works[key]
@@ -162,7 +177,7 @@ class FairTurns(Generic[_Result]):
     def _keep(self, key: Hashable, result: _Result) -> None:
         self._kept[key] = result
         self._kept_bytes += self._size_of(result)
-        while self._kept_bytes > self._cache_bytes:
+        while self._kept_bytes > self._cache_bytes or len(self._kept) > self._cache_results:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Hashable) -> None:

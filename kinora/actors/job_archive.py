@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Hashable
-from typing import BinaryIO
 
 import attrs
 import msgspec
@@ -15,7 +14,7 @@ from kinora.actors.models import ENDED, JobState
 from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
 from kinora.actors.store import JobRecord, Store
-from kinora.actors.videos import Videos
+from kinora.actors.videos import Material, Video, Videos
 
 
 @attrs.frozen(kw_only=True)
@@ -130,19 +129,45 @@ class JobArchive:
         return await self._stills.make(client, await self._location(record), job_id, index, frame if overlay else None)
 
     async def forget(self, record: JobRecord) -> None:
-        """Remove what there is of a deleted job beside its row: its uploaded file, and what is kept in memory."""
+        """Remove what there is of a deleted job beside its row: its uploaded file, and the pictures and videos kept."""
         if record.upload is not None:
             await trio.Path(self._sources.upload(record.upload)).unlink(missing_ok=True)
         self._stills.forget(record.job_id)
+        self._videos.forget(record.job_id)
 
-    async def video(self, job_id: str) -> BinaryIO:
-        """Return an MP4 of the frames that are done, with their results drawn on them, open for reading.
+    def close(self) -> None:
+        """Close the files that are kept open."""
+        self._videos.forget_all()
+
+    async def video(self, client: Hashable, job_id: str) -> Video:
+        """Return an MP4 of the frames that are done, with their results drawn on them.
 
         Raises:
             NotFound: there is no such job, no frame of it is done, or its source is gone.
+            Unavailable, Busy: see :meth:`Videos.get`.
         """
-        record = await self.record(job_id)
-        return await self._videos.annotated(await self._location(record), self.frame_pages(job_id))
+        newest = await self._newest(job_id)
+        return await self._videos.get(client, job_id, newest, lambda: self._material(job_id, newest))
+
+    async def kept_video(self, job_id: str) -> Video | None:
+        """Return what :meth:`video` would, if there is one already.
+
+        Raises:
+            NotFound: there is no such job, or no frame of it is done.
+        """
+        return self._videos.kept(job_id, await self._newest(job_id))
+
+    async def _newest(self, job_id: str) -> int:
+        await self.record(job_id)
+        newest = await self._store.last_index(job_id)
+        if newest is None:
+            raise NotFound("There is no video: the job has no frames (yet).")
+        return newest
+
+    async def _material(self, job_id: str, newest: int) -> Material:
+        record = await self.record(job_id)  # it may have been deleted meanwhile
+        cut = FrameCut(job_id=job_id, after=-1, limit=None, newest=newest, first_page=[])
+        return Material(await self._location(record), self.cut_pages(cut))
 
     async def _location(self, record: JobRecord) -> str:
         if record.upload is not None:

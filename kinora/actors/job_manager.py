@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import attrs
 import msgspec
@@ -17,6 +15,7 @@ import structlog
 import trio
 
 from kinora.actors.audience import Audience
+from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.errors import Conflict, InProgress, InvalidRequest, QueueFull, Unavailable
 from kinora.actors.job import Job
 from kinora.actors.job_archive import FrameCut, JobArchive, stored_state
@@ -29,6 +28,7 @@ from kinora.actors.places import Place, Places
 from kinora.actors.queue_shares import has_room
 from kinora.actors.recovery import Recovered, recall, recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
+from kinora.actors.videos import Video
 from kinora.runtime.actor import ActorGone
 
 COMMIT_TIMEOUT_S = 0.1
@@ -91,8 +91,7 @@ class JobManager:
         *,
         max_jobs: int,
         max_queued: int,
-        data_dir: Path,
-        min_free_bytes: int,
+        disk: DiskFloor,
         store: Store,
         factory: JobFactory,
         archive: JobArchive,
@@ -100,8 +99,7 @@ class JobManager:
     ) -> None:
         self._places = Places(max_jobs)
         self._max_queued = max_queued
-        self._data_dir = data_dir
-        self._min_free_bytes = min_free_bytes
+        self._disk = disk
         self._store = store
         self._factory = factory
         self._archive = archive
@@ -130,6 +128,7 @@ class JobManager:
         finally:
             self._nursery = None
             self._active.clear()
+            self._archive.close()
 
     # Commands
 
@@ -283,9 +282,13 @@ class JobManager:
         begun = active is not None and active.job.has_begun(index)
         return await self._archive.still(client, job_id, index, overlay=overlay, begun=begun)
 
-    async def video(self, job_id: str) -> BinaryIO:
-        """See :meth:`JobArchive.video`."""
-        return await self._archive.video(job_id)
+    async def video(self, job_id: str, *, client: Hashable = None) -> Video:
+        """See :meth:`JobArchive.video`; ``client`` says who asks, as for :meth:`picture`."""
+        return await self._archive.video(client, job_id)
+
+    async def kept_video(self, job_id: str) -> Video | None:
+        """See :meth:`JobArchive.kept_video`."""
+        return await self._archive.kept_video(job_id)
 
     async def logs(self, job_id: str) -> dict[str, str]:
         """Return plugin → the end of its output in this job, in the order of the pipeline.
@@ -390,9 +393,7 @@ class JobManager:
         """
         if self._store.failing:
             raise Unavailable(f"Jobs cannot be stored: {self._store.failing}")
-        free = shutil.disk_usage(self._data_dir).free
-        if free < self._min_free_bytes + size:
-            raise Unavailable(f"Only {free // 2**20} MB of disk are free in {self._data_dir}; free some space first.")
+        self._disk.require(size)
 
     def _queued(self) -> list[str]:
         """Return the ids of the queued jobs; the first is the next to run."""

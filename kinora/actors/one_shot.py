@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -31,10 +32,12 @@ async def one_shot(
     wanted: type[_Wanted],
     *,
     timeout_s: float,
+    on_working: Callable[[], object] = lambda: None,
 ) -> _Wanted:
     """Send ``request`` to a new worker and return its answer, a ``wanted``. The worker is gone then, also if cancelled.
 
     ``timeout_s`` is the longest time between two messages: each Working extends the deadline.
+    ``on_working`` is called at each; what it raises ends the work.
 
     Raises:
         OneShotFailed: the request was not carried out.
@@ -44,7 +47,7 @@ async def one_shot(
     async with fork_server.worker(program, name) as worker:
         try:
             await worker.send(request)
-            answer = await _answer(worker, timeout_s)
+            answer = await _answer(worker, timeout_s, on_working)
         except (WorkerGone, ProtocolError) as error:
             raise OneShotFailed(str(error)) from error
         except trio.TooSlowError:
@@ -58,9 +61,10 @@ async def one_shot(
             raise OneShotFailed("its process sent an unexpected answer")
 
 
-async def _answer(worker: Conversation[Request, Answer], timeout_s: float) -> Answer:
+async def _answer(worker: Conversation[Request, Answer], timeout_s: float, on_working: Callable[[], object]) -> Answer:
     while True:
         with trio.fail_after(timeout_s):
             answer = await worker.receive()
         if not isinstance(answer, Working):
             return answer
+        on_working()

@@ -1,16 +1,24 @@
-"""Copies of jobs' videos with the results drawn on them, made in a process of their own."""
+"""Copies of jobs' videos with the results drawn on them, made in a process of their own and kept for a while."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+import attrs
 import trio
 
-from kinora.actors.errors import NotFound
-from kinora.actors.one_shot import OneShotFailed, one_shot
+from kinora.actors.disk_floor import DiskFloor
+from kinora.actors.errors import NotFound, Unavailable
+from kinora.actors.fair_turns import FairTurns
+from kinora.actors.one_shot import OneShotFailed, OneShotTimedOut, one_shot
 from kinora.media.messages import ANNOTATOR, Annotate, Written
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.private_files import FILE_MODE, private_opener
@@ -20,42 +28,139 @@ FRAMES_FILE, VIDEO_FILE = "frames.ndjson", "annotated.mp4"
 FILES = frozenset({FRAMES_FILE, VIDEO_FILE, f".{VIDEO_FILE}.part"})
 """The files in a folder in which a video is made; the last one is what its writer has written so far."""
 AT_ONCE = 1
-"""The most videos that are made at the same time; further requests wait."""
+"""The most videos that are made at the same time; further requests wait for their turn."""
+MAX_WAITING, MAX_PER_CLIENT = 32, 4
+"""The most requests at a time that wait for videos, of all clients and of one; further ones are refused with 503."""
+KEPT_VIDEOS, KEPT_BYTES = 4, 2 * 2**30
+"""The most videos that are kept, and the most bytes of all of them; the least recently used go first.
+
+A video that is larger by itself is made again for each request. All go if there is too little room on the disk.
+"""
 TIMEOUT_S = 60.0
 """The longest time between two signs of progress."""
+REMOVE_S = 10.0
+"""The time for removing the files that a video was made from."""
+
+
+@attrs.frozen
+class Material:
+    """What a video is made from."""
+
+    location: str
+    pages: AsyncIterable[list[tuple[int, bytes]]]
+    """The FrameData of its pictures, each with its index."""
+
+
+class Video:
+    """A video in a file without a name, which is gone once nothing refers to the video and no one reads it any more."""
+
+    def __init__(self, fd: int, digest: str) -> None:
+        self.digest = digest
+        """Equal for two videos only if they have the same bytes."""
+        self.size = os.fstat(fd).st_size
+        self._fd = fd
+        weakref.finalize(self, os.close, fd)
+
+    def open(self) -> BinaryIO:
+        """Return the file, opened for one reader, who closes it."""
+        return Path(f"/proc/self/fd/{self._fd}").open("rb")
+
+
+@attrs.frozen
+class _Key:
+    job_id: str
+    newest: int
 
 
 class Videos:
-    """Makes annotated videos, in temporary folders below ``folder``."""
+    """Makes annotated videos, in temporary folders below ``folder``, and keeps the last ones."""
 
-    def __init__(self, fork_server: ForkServer, limits: SourceLimits, folder: Path) -> None:
+    def __init__(self, fork_server: ForkServer, limits: SourceLimits, folder: Path, disk: DiskFloor) -> None:
         self._fork_server = fork_server
         self._limits = limits
         self._folder = folder
-        self._places = trio.CapacityLimiter(AT_ONCE)
+        self._disk = disk
+        self._turns = FairTurns[Video](
+            at_once=AT_ONCE,
+            max_waiting=MAX_WAITING,
+            max_per_client=MAX_PER_CLIENT,
+            cache_bytes=KEPT_BYTES,
+            cache_results=KEPT_VIDEOS,
+            size_of=lambda video: video.size,
+        )
+        disk.give_up_first(self.forget_all)
 
-    async def annotated(self, location: str, pages: AsyncIterable[list[tuple[int, bytes]]]) -> BinaryIO:
-        """Return an MP4 of the pictures whose FrameData are in ``pages``, open for reading; closing it deletes it.
+    def kept(self, job_id: str, newest: int) -> Video | None:
+        """Return the job's video up to the index ``newest`` if there is one already."""
+        return self._turns.kept(_Key(job_id, newest))
+
+    async def get(self, client: Hashable, job_id: str, newest: int, gather: Callable[[], Awaitable[Material]]) -> Video:
+        """Return the job's video up to the index ``newest``, an MP4; ``gather`` is called if it has to be made.
 
         Raises:
-            NotFound: the source is gone, or there are no such pictures.
+            NotFound: the source is gone, or has no such pictures.
+            Unavailable: there is too little room on the disk, or making it took too long.
+            Busy: too many requests wait.
         """
-        async with self._places:
-            with TemporaryDirectory(prefix="video-", dir=self._folder) as name:
-                folder = trio.Path(name)
-                frames, out = folder / FRAMES_FILE, folder / VIDEO_FILE
-                async with await trio.open_file(frames, "wb", opener=private_opener) as lines:
-                    async for page in pages:
-                        await lines.write(b"".join(frame + b"\n" for _, frame in page))
-                await self._write(location, str(frames), str(out))
-                await out.chmod(FILE_MODE)
-                return (await out.open("rb")).wrapped
+        video = await self._turns.get(client, _Key(job_id, newest), lambda: self._make(gather))
+        self._turns.forget(lambda key: isinstance(key, _Key) and key.job_id == job_id and key.newest < newest)
+        return video
 
-    async def _write(self, location: str, frames: str, out: str) -> None:
+    def forget(self, job_id: str) -> None:
+        """Drop the videos of a deleted job."""
+        self._turns.forget(lambda key: isinstance(key, _Key) and key.job_id == job_id)
+
+    def forget_all(self) -> None:
+        """Drop all videos; those that are being sent stay until then."""
+        self._turns.forget(lambda _: True)
+
+    async def _make(self, gather: Callable[[], Awaitable[Material]]) -> Video:
+        self._disk.require()
+        material = await gather()
+        try:
+            async with _temporary_folder(self._folder) as folder:
+                frames, out = folder / FRAMES_FILE, folder / VIDEO_FILE
+                await self._write_frames(frames, material.pages)
+                digest = await self._draw(material.location, str(frames), str(out))
+                await out.chmod(FILE_MODE)
+                return Video(await trio.to_thread.run_sync(os.open, out, os.O_RDONLY | os.O_CLOEXEC), digest)
+        except OSError as error:
+            raise Unavailable(f"The video cannot be written ({error.strerror}): free space on the server.") from error
+
+    async def _write_frames(self, path: trio.Path, pages: AsyncIterable[list[tuple[int, bytes]]]) -> None:
+        async with await trio.open_file(path, "wb", opener=private_opener) as lines:
+            async for page in pages:
+                self._disk.require(sum(len(frame) for _, frame in page))
+                await lines.write(b"".join(frame + b"\n" for _, frame in page))
+
+    async def _draw(self, location: str, frames: str, out: str) -> str:
+        """Write the video and return its digest; the disk is looked at whenever the process reports progress."""
         request = Annotate(location=location, frames=frames, out=out, limits=self._limits)
         try:
-            written = await one_shot(self._fork_server, ANNOTATOR, "video", request, Written, timeout_s=TIMEOUT_S)
+            written = await one_shot(
+                self._fork_server,
+                ANNOTATOR,
+                "video",
+                request,
+                Written,
+                timeout_s=TIMEOUT_S,
+                on_working=self._disk.require,
+            )
+        except OneShotTimedOut as error:
+            raise Unavailable(f"The video could not be made in time: {error}; try again later.") from error
         except OneShotFailed as error:
             raise NotFound(f"The video could not be made: {error}") from error
         if written.pictures == 0:
-            raise NotFound("There is no video: the job has no frames (yet).")
+            raise NotFound("There is no video: the source has none of the job's frames.")
+        return written.digest
+
+
+@asynccontextmanager
+async def _temporary_folder(parent: Path) -> AsyncIterator[trio.Path]:
+    """A new private folder, which is removed with all that is in it; the next start does it for a killed server."""
+    name = await trio.to_thread.run_sync(partial(tempfile.mkdtemp, prefix="video-", dir=parent))
+    try:
+        yield trio.Path(name)
+    finally:
+        with trio.move_on_after(REMOVE_S, shield=True):
+            await trio.to_thread.run_sync(partial(shutil.rmtree, name, ignore_errors=True))

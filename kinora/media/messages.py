@@ -165,9 +165,11 @@ class Annotate(msgspec.Struct, tag_field="op", tag="annotate", frozen=True, kw_o
 
 
 class Written(msgspec.Struct, tag_field="op", tag="written", frozen=True):
-    """The annotated video is complete."""
+    """The annotated video is complete; without pictures there is none."""
 
     pictures: int
+    digest: str
+    """Of the video's bytes; empty if there is none."""
 
 
 ANNOTATOR: Program[Annotate, Working | Written | Failed] = Program(

@@ -17,6 +17,7 @@ from kinora.system import System
 from kinora.web.csv_rows import csv_head, csv_rows
 from kinora.web.incoming import hold_open, sender
 from kinora.web.long_answers import LongAnswers
+from kinora.web.responses import streamed
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -73,14 +74,9 @@ class FrameAnswers:
         return self._streamed(form.pieces(self._system, cut), cut, all_headers)
 
     def _streamed(self, pieces: AsyncIterator[bytes], cut: FrameCut, headers: dict[str, str]) -> Response:
-        """An answer of any length; a HEAD makes none of its pieces."""
-        if request.method == "HEAD":
-            pieces = _nothing()
-        elif not cut.whole:
+        if request.method != "HEAD" and not cut.whole:
             hold_open(self._long.admit(sender()))
-        response = Response(pieces, 200, headers)
-        response.timeout = None
-        return response
+        return streamed(pieces, headers)
 
 
 async def _json_pieces(  # noqa: ASYNC900 - it holds nothing that must be closed
@@ -127,9 +123,3 @@ FRAME_LINES = {
 }
 FRAME_TYPES = (JSON, *FRAME_LINES)
 """The media types of frames; the first is the one that a client without a wish gets."""
-
-
-async def _nothing() -> AsyncIterator[bytes]:  # noqa: ASYNC900 - it holds nothing
-    no_pieces: tuple[bytes, ...] = ()
-    for piece in no_pieces:
-        yield piece

@@ -120,12 +120,13 @@ def hold_open(held: AbstractContextManager[_T]) -> _T:
     return cast("BoundedRequest", request).held.enter_context(held)
 
 
-def client_of(job_id: str) -> tuple[str, str, str]:
-    """Return what tells the sender of the current request from others that ask for something of this or another job.
+def client_of(*about: str) -> tuple[str, ...]:
+    """Return what tells the sender of the current request from others that ask for something ``about`` this or another.
 
-    Clients on one machine, or behind one tunnel, share an address: programs and jobs tell them apart.
+    Clients on one machine, or behind one tunnel, share an address: programs, and the jobs they ask about, tell them
+    apart.
     """
-    return (*sender(), job_id)
+    return (*sender(), *about)
 
 
 def sender() -> tuple[str, str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import BinaryIO, get_args
+from collections.abc import Awaitable, Callable
+from typing import get_args
 
 import attrs
 import msgspec
@@ -31,9 +30,6 @@ from kinora.web.documents import (
 from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
 from kinora.web.incoming import (
     MAX_INDEX,
-    client_of,
-    frame_index_of,
-    hold_open,
     idempotency_key,
     invalid_parameter,
     job_id_of,
@@ -43,14 +39,13 @@ from kinora.web.incoming import (
     whole_number,
 )
 from kinora.web.negotiation import VARY, preferred_type
+from kinora.web.pictures import add_picture_calls
 from kinora.web.responses import json_response
 from kinora.web.upload_room import UploadRoom
 from kinora.web.uploads import receive_upload
 
 JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
 FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
-FILE_PIECE = 256 * 1024
-PICTURE_CACHING = "private, max-age=86400, immutable"
 
 
 @attrs.frozen
@@ -78,6 +73,7 @@ def job_routes(system: System) -> Blueprint:
     _add_read_calls(routes, system, answers)
     _add_control_calls(routes, system)
     _add_frame_calls(routes, system, answers)
+    add_picture_calls(routes, system)
     return routes
 
 
@@ -245,32 +241,3 @@ def _add_frame_calls(routes: Blueprint, system: System, answers: FrameAnswers) -
         limit = whole_number(request.args, "limit", 1, MAX_FRAMES_PER_PAGE)
         cut = await system.jobs.cut(job_id, after, FRAMES_PER_PAGE if limit is None else limit)
         return answers.json(cut, frame_page(cut), VARY)
-
-    @routes.get("/<job_id>/frames/<index>.jpg")
-    async def picture(job_id: str, index: str) -> Response:
-        job_id, number = job_id_of(job_id), frame_index_of(index)
-        overlay = whole_number(request.args, "overlay", 0, 1) == 1
-        tag = f"{job_id}-{number}-{overlay:d}"  # a frame and its results never change
-        headers = {"etag": f'"{tag}"', "cache-control": PICTURE_CACHING}
-        require_match(tag)
-        if is_known(tag):
-            await system.jobs.state(job_id)
-            return Response(b"", 304, headers)
-        data = await system.jobs.picture(job_id, number, overlay=overlay, client=client_of(job_id))
-        return Response(data, 200, headers | {"content-type": "image/jpeg"})
-
-    @routes.get("/<job_id>/annotated.mp4")
-    async def video(job_id: str) -> Response:
-        job_id = job_id_of(job_id)
-        file = hold_open(await system.jobs.video(job_id))
-        size = os.fstat(file.fileno()).st_size
-        name = f"kinora-{job_id[:8]}.mp4"
-        headers = {"content-length": str(size), "content-disposition": f'attachment; filename="{name}"'}
-        response = Response(_pieces(file), 200, {**headers, "content-type": "video/mp4"})
-        response.timeout = None
-        return response
-
-
-async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - the request holds the file
-    while piece := await trio.to_thread.run_sync(file.read, FILE_PIECE):
-        yield piece

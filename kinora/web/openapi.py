@@ -19,6 +19,7 @@ _DESCRIPTIONS = {
     "cursor": "The next_cursor of the previous page.",
     "Idempotency-Key": "A key of your choice: repeating the call with it returns the same job instead of a new one.",
     "If-None-Match": "The ETag of the answer that you have: the answer is 304 if it has not changed.",
+    "If-Range": "The ETag of what you have a part of: if it has changed, the answer is all of it.",
     "images": "url or none: no pictures, only their addresses. Over a WebSocket also binary: the pictures themselves.",
     "index": "The frame's index in the source, from 0.",
     "job_id": "The job's id.",
@@ -30,12 +31,13 @@ _DESCRIPTIONS = {
     "overlay": "1 draws the results on the picture.",
     "plugin": "Only the output of this plugin.",
     "Prefer": "wait=N waits up to N seconds (at most 60) for something new before answering.",
+    "Range": "bytes=FIRST-LAST, bytes=FIRST- or bytes=-LENGTH: the answer is 206 with only these bytes.",
     "session_id": "A UUID; a second connection with the same one replaces the first.",
     "status": "Only jobs with this status.",
     "types": "Only messages of these types; repeat the parameter, or separate them with commas.",
 }
 _NUMBERS = frozenset({"after", "index", "limit", "overlay"})
-_HEADERS = frozenset({"Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer"})
+_HEADERS = frozenset({"Idempotency-Key", "If-None-Match", "If-Range", "Last-Event-ID", "Prefer", "Range"})
 
 
 @attrs.frozen
@@ -151,19 +153,19 @@ _CALLS = (
         "get",
         _ONE_JOB + "/frames/{index}.jpg",
         "Get a frame as a JPEG picture",
-        {200: "string"},
-        ("overlay",),
+        {200: "string", 206: "string", 304: ""},
+        ("overlay", "If-None-Match", "Range", "If-Range"),
         "image/jpeg",
-        errors=(404, 422, 503),
+        errors=(404, 416, 422, 503),
     ),
     _Call(
         "get",
         _ONE_JOB + "/annotated.mp4",
         "Get the frames so far as a video, with the detections drawn in",
-        {200: "string"},
-        (),
+        {200: "string", 206: "string", 304: ""},
+        ("If-None-Match", "Range", "If-Range"),
         "video/mp4",
-        errors=(404,),
+        errors=(404, 416, 503),
     ),
     _Call("get", "/v1/plugins", "List all plugins; for broken ones, the reason", {200: "PluginList"}),
     _Call("post", "/v1/plugins/reload", "Search for plugins again", {200: "PluginList"}),

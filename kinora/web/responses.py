@@ -1,11 +1,12 @@
-"""The kinds of answer that all calls share: JSON and problems."""
+"""The kinds of answer that all calls share: JSON, problems, and streams."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
-from quart import Response
+from quart import Response, request
 
 from kinora.web.problems import Problem
 
@@ -23,3 +24,17 @@ def json_response(data: Any, status: int = 200, **headers: str) -> Response:
 def problem_response(problem: Problem) -> Response:
     """An answer with ``problem`` as ``application/problem+json``."""
     return Response(problem.document(), problem.status, problem.all_headers())
+
+
+def streamed(pieces: AsyncIterator[bytes], headers: Mapping[str, str], status: int = 200) -> Response:
+    """An answer of any length; a HEAD makes none of its pieces."""
+    response = Response(no_pieces() if request.method == "HEAD" else pieces, status, dict(headers))
+    response.timeout = None
+    return response
+
+
+async def no_pieces() -> AsyncIterator[bytes]:  # noqa: ASYNC900 - it holds nothing
+    """An empty body."""
+    none: tuple[bytes, ...] = ()
+    for piece in none:
+        yield piece

@@ -13,9 +13,16 @@ from kinora.actors.errors import Busy, NotFound
 from kinora.actors.fair_turns import FairTurns
 
 
-def turns(at_once: int = 1, cache_bytes: int = 0) -> FairTurns[bytes]:
+def turns(at_once: int = 1, cache_bytes: int = 0, cache_results: int | None = None) -> FairTurns[bytes]:
     """Turns at making bytes."""
-    return FairTurns(at_once=at_once, max_waiting=20, max_per_client=10, cache_bytes=cache_bytes, size_of=len)
+    return FairTurns(
+        at_once=at_once,
+        max_waiting=20,
+        max_per_client=10,
+        cache_bytes=cache_bytes,
+        cache_results=cache_results,
+        size_of=len,
+    )
 
 
 class Maker:
@@ -127,3 +134,19 @@ async def test_results_are_kept_up_to_a_size() -> None:
     fair.forget(lambda key: key == "a")
     await fair.get("one", "a", maker.of("a"))
     assert maker.begun[-2:] == ["a", "a"]
+
+
+async def test_results_are_kept_up_to_a_number() -> None:
+    """Beyond it the least recently used goes; what is forgotten in the making is not kept."""
+    fair, maker = turns(cache_bytes=100, cache_results=2), Maker()
+    maker.go.set()
+    for key in ("a", "b", "a", "c"):
+        await fair.get("one", key, maker.of(key))
+    assert [fair.kept(key) for key in ("a", "b", "c")] == [b"a", None, b"c"]
+    maker.go = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fair.get, "one", "d", maker.of("d"))
+        await wait_all_tasks_blocked()
+        fair.forget(lambda key: key == "d")
+        maker.go.set()
+    assert fair.kept("d") is None

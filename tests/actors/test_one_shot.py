@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 import trio
 
+from kinora.actors.errors import NotFound
 from kinora.actors.one_shot import OneShotFailed, one_shot
 from kinora.media.messages import Failed, Made, Working
 from kinora.runtime.program import Program
@@ -17,14 +20,18 @@ PLENTY_S = 30
 Anything = Made | Failed | Working | list[int]
 
 
-async def run(system: System, target: str, request: Anything, timeout_s: float) -> Made:
+async def run(
+    system: System, target: str, request: Anything, timeout_s: float, on_working: Callable[[], object] = lambda: None
+) -> Made:
     """The answer of one of the tests' workers, which should be Made."""
     program: Program[Anything, Made | Failed | Working] = Program(
         f"{TARGETS}:{target}",
         msgspec.msgpack.Decoder(Made | Failed | Working).decode,
         msgspec.msgpack.Decoder(Made | Failed | Working).decode,
     )
-    return await one_shot(system.fork_server, program, "one-shot", request, Made, timeout_s=timeout_s)
+    return await one_shot(
+        system.fork_server, program, "one-shot", request, Made, timeout_s=timeout_s, on_working=on_working
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,16 @@ async def test_a_worker_that_says_it_is_working_is_waited_for(system: System) ->
     """Each Working extends the time limit."""
     with nothing_left_behind(system):
         assert await run(system, "hesitant", Made("done"), timeout_s=2) == Made("done")
+
+
+async def test_a_one_shot_can_be_stopped_at_each_sign_of_progress(system: System) -> None:
+    """What is raised then is passed on, and the worker is gone."""
+
+    def stop() -> None:
+        raise NotFound("It is no longer wanted.")
+
+    with nothing_left_behind(system), pytest.raises(NotFound):
+        await run(system, "hesitant", Made("done"), PLENTY_S, on_working=stop)
 
 
 async def test_a_cancelled_one_shot_leaves_nothing(system: System) -> None:

@@ -56,7 +56,7 @@ async def test_a_url_gives_the_results_and_pictures_of_its_file(system: System, 
     for overlay in (False, True):
         shown = [await system.jobs.picture(state.job_id, 20, overlay=overlay) for state in (local, remote)]
         assert shown[0] == shown[1]
-    with await system.jobs.video(remote.job_id) as video:
+    with (await system.jobs.video(remote.job_id)).open() as video:
         assert video.read(12)[4:8] == b"ftyp"
 
 

@@ -139,12 +139,15 @@ async def test_a_job_is_a_video_with_what_was_found(server: RunningServer, tmp_p
     assert is_problem(await get(f"{server.url}/v1/jobs/{uuid.uuid4()}/annotated.mp4"), 404)
 
 
-class Video(io.FileIO):
+class File(io.FileIO):
     """A file larger than the socket buffers between a server and its client; it tells when it is closed."""
+
+    digest = "of its bytes"
+    size = 64 * 2**20
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "w+")
-        self.truncate(64 * 2**20)
+        self.truncate(self.size)
         self.gone = trio.Event()
 
     def close(self) -> None:
@@ -152,19 +155,23 @@ class Video(io.FileIO):
         super().close()
         self.gone.set()
 
+    def open(self) -> File:
+        """The file as a made video opens it."""
+        return self
+
 
 async def test_a_video_is_closed_when_its_client_leaves(
     server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is closed at once, if it is already being sent or has only just been made."""
     url = f"{server.url}/v1/jobs/{uuid.uuid4()}/annotated.mp4"
-    sent, unsent, asked = Video(tmp_path / "sent"), Video(tmp_path / "unsent"), trio.Event()
+    sent, unsent, asked = File(tmp_path / "sent"), File(tmp_path / "unsent"), trio.Event()
 
-    async def made(*_: object) -> Video:
+    async def made(*_: object, **__: object) -> File:
         await trio.lowlevel.checkpoint()
         return sent
 
-    async def made_as_the_client_leaves(*_: object) -> Video:
+    async def made_as_the_client_leaves(*_: object, **__: object) -> File:
         asked.set()
         with suppress(trio.Cancelled):
             await trio.sleep_forever()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web import upload_room, uploads
 from tests.client_kit import Part, get, multipart, post, request, upload
+from tests.disk_kit import Disk
 from tests.jobs_kit import write_plugin
 
 SAFETY_S = 120.0
@@ -61,17 +61,6 @@ async def arrived(server: RunningServer, files: int) -> None:
     """Wait until so many uploads have a file."""
     while len(list(server.system.uploads.iterdir())) != files:
         await get(f"{server.url}/v1/health")
-
-
-class Disk:
-    """The free space that the server sees."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-        self.free = free
-        monkeypatch.setattr(shutil, "disk_usage", self._usage)
-
-    def _usage(self, _path: Path) -> shutil._ntuple_diskusage:
-        return shutil._ntuple_diskusage(total=self.free, used=0, free=self.free)
 
 
 async def test_a_full_queue_is_told_before_the_body(settings: Settings, plugins_dir: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kinora.media.annotate import annotate, read_frames
@@ -14,6 +16,8 @@ from kinora.runtime.program import Line, serve
 
 WORKING_S = 1.0
 """The least time between two reports of progress."""
+PIECE = 2**20
+"""The bytes of a video that are read at a time."""
 
 _Line = Line[Annotate, Working | Written | Failed]
 
@@ -28,15 +32,24 @@ def main(channel: Channel) -> None:
 def _annotate(request: Annotate, line: _Line) -> Written | Failed:
     reported = time.monotonic()
 
-    def report(_pictures: int) -> None:
+    def report(_pictures: int = 0) -> None:
         nonlocal reported
         if time.monotonic() - reported > WORKING_S:
             reported = time.monotonic()
             line.send(Working())
 
-    frames = read_frames(Path(request.frames))
+    frames, out = read_frames(Path(request.frames)), Path(request.out)
     try:
-        count = annotate(request.location, frames, Path(request.out), limits=request.limits, progress=report)
+        count = annotate(request.location, frames, out, limits=request.limits, progress=report)
+        return Written(count, _digest(out, report) if count else "")
     except (SourceError, OSError) as error:
         return Failed(str(error))
-    return Written(count)
+
+
+def _digest(path: Path, report: Callable[[], None]) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+            report()
+    return digest.hexdigest()
