@@ -1,16 +1,27 @@
-"""Reads an image's size from its header, so that a small file cannot make a decoder allocate gigabytes."""
+"""Reads an image's size and its number of scans without decoding it.
+
+So a small file can make a decoder neither allocate gigabytes nor work for minutes.
+"""
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from typing import BinaryIO
 
 MAGIC_BYTES = 16
 MAX_JPEG_SEGMENTS = 10_000
+MAX_JPEG_SCANS = 100
+"""The scans of a JPEG beyond which it is refused, as by libjpeg's tools. A decoder goes over the whole picture once for
+each; encoders write about ten."""
 _JPEG_NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_START = b"\xff\xd8\xff"
 _JPEG_MARK, _JPEG_SCAN, _JPEG_END = 0xFF, 0xDA, 0xD9
+_JPEG_SCAN_MARK = bytes((_JPEG_MARK, _JPEG_SCAN))
+_JPEG_SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
+"""The mark of a segment, or of the end: not the marks within a scan's data, which stand alone."""
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT = 256, 257, 3
 
 
@@ -34,6 +45,31 @@ def read_size(file: BinaryIO) -> tuple[int, int] | None:
                 return None
             return (width, height) if width > 0 and height > 0 else None
     return None
+
+
+def has_many_scans(data: bytes) -> bool:
+    """True if an image's whole data are a JPEG of more than ``MAX_JPEG_SCANS`` scans, or may be one.
+
+    What comes after the picture's end does not count: phones append a video there. Reads at most ``MAX_JPEG_SEGMENTS``
+    segments; a JPEG of more counts as one of many scans.
+    """
+    if not data.startswith(_JPEG_START) or not may_have_many_scans(data):
+        return False
+    scans, at = 0, len(_JPEG_START) - 1
+    for _ in range(MAX_JPEG_SEGMENTS):
+        segment = _JPEG_SEGMENT.search(data, at)
+        if segment is None or segment[1][0] == _JPEG_END:
+            return False
+        scans += segment[1][0] == _JPEG_SCAN
+        if scans > MAX_JPEG_SCANS:
+            return True
+        at = segment.end() + int.from_bytes(data[segment.end() : segment.end() + 2], "big")
+    return True
+
+
+def may_have_many_scans(data: bytes) -> bool:
+    """True if a decoder can find more than ``MAX_JPEG_SCANS`` scans in these bytes, wherever it looks for them."""
+    return data.count(_JPEG_SCAN_MARK) > MAX_JPEG_SCANS
 
 
 def _read(file: BinaryIO, offset: int, layout: str) -> tuple[int, ...]:
@@ -99,7 +135,7 @@ def _tiff(file: BinaryIO) -> tuple[int, int]:
 
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO], tuple[int, int]]], ...] = (
     (lambda magic: magic.startswith(b"\x89PNG\r\n\x1a\n"), _png),
-    (lambda magic: magic.startswith(b"\xff\xd8\xff"), _jpeg),
+    (lambda magic: magic.startswith(_JPEG_START), _jpeg),
     (lambda magic: magic.startswith(b"RIFF") and magic[8:14] == b"WEBPVP", _webp),
     (lambda magic: magic.startswith(b"BM") and magic[14:16] in (b"\x28\0", b"\x6c\0", b"\x7c\0"), _bmp),
     (lambda magic: magic.startswith((b"II*\0", b"MM\0*")), _tiff),

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.media.image_header import read_size
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
+from kinora.media.image_header import has_many_scans, read_size
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated, many_scans
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Suffixes of the images in a folder; its other files are ignored."""
@@ -185,8 +185,10 @@ def decode_image(name: str, data: bytes) -> tuple[NDArray[np.uint8], bool]:
     Call :func:`check_size` first: the size is not bounded here.
 
     Raises:
-        SourceError: no part of it can be decoded.
+        SourceError: no part of it can be decoded, or it has too many scans.
     """
+    if has_many_scans(data):
+        raise many_scans(name)
     pixels = _decode(data)
     if pixels is not None:
         return pixels, True

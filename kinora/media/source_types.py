@@ -13,6 +13,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from kinora.media.image_header import MAX_JPEG_SCANS
+
 CHANNELS = 3
 """Blue, green, red: one byte each."""
 
@@ -31,6 +33,13 @@ class SourceError(Exception):
     def __str__(self) -> str:
         """The sentence alone."""
         return self.message
+
+
+def many_scans(name: str) -> SourceError:
+    """The error for a JPEG that would take minutes to decode."""
+    return SourceError(
+        "too_large", f"{name} is a JPEG of more than {MAX_JPEG_SCANS} scans; save it again, as a baseline JPEG."
+    )
 
 
 class SourceTruncated(Exception):

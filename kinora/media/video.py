@@ -21,8 +21,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from kinora.media.clock import ArrivalClock, Clock
+from kinora.media.image_header import may_have_many_scans
 from kinora.media.seeking import SEEKABLE, Place, find_place
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated, many_scans
 from kinora.media.video_file import VideoFile
 
 FORMATS = (
@@ -39,6 +40,8 @@ SEEK_WORTH = 50
 """From this frame on, seeking is faster than decoding all frames before it."""
 TIMELESS = "mpjpeg"
 """The format of cameras that send one JPEG after the other over HTTP; it has no timestamps."""
+JPEGS = "mjpeg"
+"""The codec of videos in which every picture is a JPEG."""
 EARLY_END_MS = 500.0
 """A video may end this much before its stated duration: containers round, and audio tracks are longer."""
 _NO_CLOCK_FPS = 25.0
@@ -98,9 +101,13 @@ class VideoPicture:
 
 
 class Reading:
-    """One pass over the pictures of an opened file. It remembers in ``damaged`` if part of the file was unreadable."""
+    """One pass over the pictures of an opened file. It remembers in ``damaged`` if part of the file was unreadable.
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+    A JPEG of too many scans ends it with a SourceError that calls the file ``name``.
+    """
+
+    def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
+        self._name = name
         self._container = container
         self._stream = stream
         self.damaged = False
@@ -122,6 +129,7 @@ class Reading:
 
     def _decode(self) -> Iterator[VideoFrame]:
         packets = self._container.demux(self._stream)
+        jpegs = self._stream.codec_context.name == JPEGS
         while True:
             try:
                 packet = next(packets, None)
@@ -133,6 +141,8 @@ class Reading:
             if packet.is_corrupt:  # an incomplete packet would spoil pictures before it
                 self.damaged = True
                 continue
+            if jpegs and may_have_many_scans(bytes(packet)):
+                raise many_scans(f"A picture of {self._name}")
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -150,7 +160,7 @@ class VideoSource:
         self._file = file
         self._limits = limits
         with self._open() as (container, stream):
-            first = next(Reading(container, stream).frames, None)
+            first = next(Reading(file.name, container, stream).frames, None)
             if first is None:
                 raise _index_at_end(file) or SourceError(
                     "unreadable", f"No picture of {file.name} can be decoded: the file is damaged or incomplete."
@@ -210,12 +220,12 @@ class VideoSource:
         """Frames with their numbers, beginning at ``start`` or at 0."""
         if (place := self._place(start)) is not None:
             with self._open() as (container, stream):
-                reading = Reading(container, stream)
+                reading = Reading(self._file.name, container, stream)
                 if (first := reading.skip_to(place)) is not None:
                     yield reading, enumerate(chain([first], reading.frames), start)
                     return
         with self._open() as (container, stream):
-            reading = Reading(container, stream)
+            reading = Reading(self._file.name, container, stream)
             yield reading, enumerate(reading.frames)
 
     def _place(self, start: int) -> Place | None:

@@ -24,7 +24,16 @@ from kinora.media.clock import Clock
 from kinora.media.seeking import find_place
 from kinora.media.sources import Source, SourceError, SourceLimits, SourceTruncated, open_source
 from kinora.media.video import SEEK_WORTH
-from tests.media.videos import Image, cut, numbered, read_number, write_rotated_jpeg, write_video
+from tests.media.videos import (
+    Image,
+    cut,
+    numbered,
+    read_number,
+    with_scans,
+    write_jpeg_video,
+    write_rotated_jpeg,
+    write_video,
+)
 
 FRAMES = 100
 FRAME_MS = 40.0
@@ -368,6 +377,40 @@ def test_a_small_file_that_claims_to_be_huge_is_refused_from_its_header(tmp_path
     error = refused(tmp_path / "bomb.png")
     assert error.kind == "too_large"
     assert "60000x60000" in str(error)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.mov", "a.avi", "folder"])
+def test_a_jpeg_that_takes_minutes_to_decode_is_refused(tmp_path: Path, name: str) -> None:
+    """A picture of over 100 scans is refused before it is decoded: as an image, in a folder, as a video's first."""
+    image = numbered(3)
+    path = tmp_path / name
+    match path.suffix:
+        case ".jpg":
+            path.write_bytes(with_scans(image, 101))
+        case "":
+            path.mkdir()
+            (path / "a.jpg").write_bytes(with_scans(image, 101))
+        case _:
+            write_jpeg_video(path, [with_scans(image, 101)], 160, 120)
+    error = refused(path)
+    assert error.kind == ("unsupported" if name == "folder" else "too_large")
+    assert "is a JPEG of more than 100 scans; save it again" in str(error)
+
+
+def test_a_jpeg_of_many_scans_in_a_row_of_pictures_is_not_decoded(tmp_path: Path) -> None:
+    """In a folder it is skipped and named; a video ends before it and says why."""
+    jpegs = [with_scans(numbered(number), 101 if number == 2 else 100) for number in range(4)]
+    for number, jpeg in enumerate(jpegs):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg)
+    got, broken = read_file(tmp_path)
+    assert [(index, read_number(image)) for index, _, image in got] == [(0, 0), (1, 1), (3, 3)]
+    assert broken == (
+        "1 of 4 images were skipped: 2.jpg is a JPEG of more than 100 scans; save it again, as a baseline JPEG."
+    )
+    got, broken = read_file(write_jpeg_video(tmp_path / "a.mov", jpegs, 160, 120))
+    assert [(index, read_number(image)) for index, _, image in got] == [(0, 0), (1, 1)]
+    assert broken is not None
+    assert broken.startswith("A picture of a.mov is a JPEG of more than 100 scans; ")
 
 
 def test_a_video_over_the_pixel_limit_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -11,6 +12,7 @@ from typing import cast
 import av
 import cv2
 import numpy as np
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -81,4 +83,24 @@ def write_rotated_jpeg(path: Path, image: Image, orientation: int) -> Path:
     tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x112, 3, 1, orientation, 0, 0)
     exif = b"Exif\0\0" + tiff
     path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+    return path
+
+
+def with_scans(image: Image, scans: int) -> bytes:
+    """A progressive JPEG of the picture; its last scan, which refines a colour, is repeated up to this number."""
+    data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * (scans - data.count(b"\xff\xda") + 1) + data[-2:]
+
+
+def write_jpeg_video(path: Path, jpegs: Iterable[bytes], width: int, height: int) -> Path:
+    """A video of pictures that are encoded already."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
+        for number, jpeg in enumerate(jpegs):
+            packet = Packet(jpeg)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 25), True
+            packet.pts = packet.dts = number
+            container.mux(packet)
     return path
