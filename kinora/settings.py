@@ -134,7 +134,8 @@ class Settings:
 
 def source_limits(settings: Settings) -> SourceLimits:
     """The limits on sources in these settings."""
-    return SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts)
+    folders = (str(settings.media_dir.absolute()), str(settings.data_dir.absolute()))
+    return SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts, folders=folders)
 
 
 def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], toml_path: Path | None = None) -> Settings:

@@ -34,6 +34,8 @@ class MediaServer(ThreadingMixIn, HTTPServer):
         """Path → the reason phrase of a 403 that a client gets."""
         self.streams: dict[str, Iterable[bytes]] = {}
         """Path → JPEGs that a camera gives one by one, without saying how many."""
+        self.raw_streams: dict[str, Iterable[bytes]] = {}
+        """Path → what a camera sends after the head of its answer, piece by piece."""
         self.pace_s: float | None = None
         """The time between two of them, for a camera that goes on and on; None: they are given once, at once."""
         self.breaks_at: int | None = None
@@ -80,6 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.end_headers()
             elif name in self.server.streams:
                 self._stream(self.server.streams[name])
+            elif name in self.server.raw_streams:
+                self._begin_stream()
+                for piece in self.server.raw_streams[name]:
+                    self.wfile.write(piece)
+                    self.server.sent += len(piece)
             elif path.is_file():
                 self._send(path.read_bytes())
             else:
@@ -103,10 +110,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.sent += len(piece)
             self.wfile.write(piece)
 
-    def _stream(self, pictures: Iterable[bytes]) -> None:
+    def _begin_stream(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
         self.end_headers()
+
+    def _stream(self, pictures: Iterable[bytes]) -> None:
+        self._begin_stream()
         for picture in pictures if self.server.pace_s is None else self._paced(pictures, self.server.pace_s):
             head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             self.wfile.write(head.encode() + picture + b"\r\n")

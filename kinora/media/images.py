@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
+from stat import S_ISREG
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -15,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kinora.media.beneath import open_without_links
 from kinora.media.image_header import has_many_scans, read_size
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated, many_scans
 
@@ -94,12 +97,14 @@ class FolderSource:
     unused, so that the numbers of the other images do not depend on it.
     """
 
-    def __init__(self, path: Path, name: str, limits: SourceLimits) -> None:
+    def __init__(self, fd: int, name: str, limits: SourceLimits) -> None:
+        """``fd`` is the folder's descriptor, which this takes over unless it raises."""
+        self._fd = fd
         self._name = name
-        self._paths = sorted(_image_files(path), key=_natural)
+        self._images = sorted(_image_files(fd, name), key=_natural)
         self._broken: dict[int, str] = {}
         sizes = list(self._readable_sizes(limits))
-        first = next(self._pictures(range(len(self._paths))), None)
+        first = next(self._pictures(range(len(self._images))), None)
         if first is None:
             raise SourceError("unsupported", self._nothing_to_read())
         self.info = SourceInfo(
@@ -107,7 +112,7 @@ class FolderSource:
             width=first.width,
             height=first.height,
             max_frame_bytes=max(width * height * CHANNELS for width, height in sizes),
-            frames_total=len(self._paths),
+            frames_total=len(self._images),
             fps=None,
             duration_ms=None,
         )
@@ -118,7 +123,7 @@ class FolderSource:
         Raises:
             SourceTruncated: at the end, if images had to be skipped; it names them.
         """
-        numbers = range(start, len(self._paths), stride)
+        numbers = range(start, len(self._images), stride)
         yield from self._pictures(numbers)
         broken = [self._broken[number] for number in numbers if number in self._broken]
         if broken:
@@ -132,21 +137,21 @@ class FolderSource:
             if number in self._broken:
                 continue
             try:
-                with _readable(self._paths[number]) as file:
-                    pixels, whole = decode_image(self._paths[number].name, file.read())
+                with _readable(self._fd, self._images[number]) as file:
+                    pixels, whole = decode_image(self._images[number], file.read())
             except SourceError as error:
                 self._broken[number] = str(error)
                 continue
             if whole:
                 yield ImagePicture(number, number * FOLDER_INTERVAL_MS, pixels)
             else:
-                self._broken[number] = f"{self._paths[number].name} is incomplete."
+                self._broken[number] = f"{self._images[number]} is incomplete."
 
     def _readable_sizes(self, limits: SourceLimits) -> Iterator[tuple[int, int]]:
-        for number, path in enumerate(self._paths):
+        for number, image in enumerate(self._images):
             try:
-                with _readable(path) as file:
-                    yield check_size(path.name, read_size(file), limits)
+                with _readable(self._fd, image) as file:
+                    yield check_size(image, read_size(file), limits)
             except SourceError as error:
                 self._broken[number] = str(error)
 
@@ -160,7 +165,8 @@ class FolderSource:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        os.close(self._fd)
 
 
 def check_size(name: str, size: tuple[int, int] | None, limits: SourceLimits) -> tuple[int, int]:
@@ -210,24 +216,31 @@ def _decode(data: bytes) -> NDArray[np.uint8] | None:
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[BinaryIO]:
+def _readable(folder: int, name: str) -> Iterator[BinaryIO]:
     try:
-        with path.open("rb") as file:
+        fd = open_without_links(folder, PurePath(name))
+    except OSError as error:
+        raise SourceError("unreadable", f"{name} cannot be read: {error.strerror}.") from error
+    with open(fd, "rb") as file:  # noqa: PTH123 - it has no path any more
+        if not S_ISREG(os.fstat(fd).st_mode):
+            raise SourceError("unreadable", f"{name} cannot be read: it is not a regular file any more.")
+        try:
             yield file
-    except OSError as error:
-        raise SourceError("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
+        except OSError as error:
+            raise SourceError("unreadable", f"{name} cannot be read: {error.strerror}.") from error
 
 
-def _image_files(folder: Path) -> Iterator[Path]:
+def _image_files(folder: int, name: str) -> Iterator[str]:
     try:
-        for path in folder.iterdir():
-            if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink():
-                yield path
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if PurePath(entry.name).suffix.lower() in SUFFIXES and entry.is_file(follow_symlinks=False):
+                    yield entry.name
     except OSError as error:
-        message = f"The folder {folder.name} cannot be read: {error.strerror}."
+        message = f"The folder {name} cannot be read: {error.strerror}."
         raise SourceError("unreadable", message) from error
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    parts = re.split(r"([0-9]+)", path.name.casefold())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts] + [(-1, path.name)]
+def _natural(name: str) -> list[tuple[int, str]]:
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts] + [(-1, name)]

@@ -18,6 +18,10 @@ from kinora.media.image_header import MAX_JPEG_SCANS
 CHANNELS = 3
 """Blue, green, red: one byte each."""
 
+MAX_IMAGE_BYTES = 64 * 2**20
+"""The limit on an image behind a URL, and on each picture of a camera: their server may send without end. A larger one
+is refused and not kept."""
+
 ErrorKind = Literal["unsupported", "too_large", "unreadable"]
 """Not a video or image; beyond a limit; missing, forbidden or broken."""
 
@@ -54,6 +58,8 @@ class SourceLimits:
     """The most pixels (width times height) of one picture; checked before they are decoded."""
     url_hosts: tuple[str, ...] = ()
     """The hosts that URLs may lead to, each with or without its port; ``*`` for all that have a public address."""
+    folders: tuple[str, ...] = ()
+    """The folders that paths may lead to, absolute; empty for any."""
 
 
 @attrs.frozen(kw_only=True)

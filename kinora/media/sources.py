@@ -5,15 +5,30 @@ Needs FFmpeg and OpenCV: import it in worker processes and the command line, nev
 
 from __future__ import annotations
 
+import errno
+import os
+from io import BufferedReader
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
+from kinora.media.beneath import open_beneath
+from kinora.media.camera import CameraSource
 from kinora.media.image_header import is_image, read_size
 from kinora.media.images import FolderSource, ImageSource
+from kinora.media.multipart import is_multipart
 from kinora.media.remote_file import HEAD_BYTES, RemoteFile
-from kinora.media.source_types import Picture, Source, SourceError, SourceInfo, SourceLimits, SourceTruncated
+from kinora.media.source_types import (
+    MAX_IMAGE_BYTES,
+    Picture,
+    Source,
+    SourceError,
+    SourceInfo,
+    SourceLimits,
+    SourceTruncated,
+)
 from kinora.media.url_access import is_url
 from kinora.media.video import VideoSource
-from kinora.media.video_file import VideoFile
+from kinora.media.video_file import LocalFile, VideoFile
 
 __all__ = [
     "Picture",
@@ -26,13 +41,11 @@ __all__ = [
     "open_source",
 ]
 
-MAX_IMAGE_BYTES = 64 * 2**20
-"""The limit on an image behind a URL: its server may send without end."""
-
 
 def open_source(location: str, *, limits: SourceLimits, name: str | None = None) -> Source:
     """Open the video, image or folder at ``location``, an absolute path whose links have been resolved, or a URL.
 
+    A path is opened beneath the folder of ``limits.folders`` that it is in: no link put there meanwhile leads out.
     ``name`` stands for a path in messages; None: its last part.
 
     Raises:
@@ -63,7 +76,7 @@ def _open_url(url: str, limits: SourceLimits) -> Source:
         if is_image(file.head):
             return ImageSource(file.name, _download(file), limits)
         video = VideoFile.remote(file)
-    return VideoSource(video, limits)
+    return _open_video(video, limits)
 
 
 def _download(file: RemoteFile) -> bytes:
@@ -80,28 +93,59 @@ def _download(file: RemoteFile) -> bytes:
 def _open_path(path: Path, name: str, limits: SourceLimits) -> Source:
     if not path.is_absolute():
         raise ValueError(f"{str(path)!r} is not an absolute path")
+    fd = _open_file(path, name, limits)
     try:
-        if path.is_dir():
-            return FolderSource(path, name, limits)
-        if not path.is_file():
-            raise _no_file(path, name)
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-            if read_size(file) is not None:
-                file.seek(0)
-                return ImageSource(name, file.read(), limits)
-    except OSError as error:
-        raise SourceError("unreadable", f"{name} cannot be read: {error.strerror}.") from error
+        return _open_descriptor(fd, path, name, limits)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _open_descriptor(fd: int, path: Path, name: str, limits: SourceLimits) -> Source:
+    """Open what a descriptor is of; the source takes that over, unless this raises."""
+    mode = os.fstat(fd).st_mode
+    if S_ISDIR(mode):
+        return FolderSource(fd, name, limits)
+    if not S_ISREG(mode):
+        raise _not_regular(name)
+    file = BufferedReader(LocalFile(fd, str(path)))
+    head = file.read(HEAD_BYTES)
+    if read_size(file) is not None:
+        file.seek(0)
+        image = ImageSource(name, file.read(), limits)
+        os.close(fd)
+        return image
     if not head:
         raise _empty(name)
-    return VideoSource(VideoFile.local(path, name, head), limits)
+    return _open_video(VideoFile.local(fd, str(path), name, head), limits)
+
+
+def _open_video(file: VideoFile, limits: SourceLimits) -> Source:
+    return CameraSource(file, limits) if is_multipart(file.head) else VideoSource(file, limits)
+
+
+def _open_file(path: Path, name: str, limits: SourceLimits) -> int:
+    try:
+        return open_beneath(path, limits.folders)
+    except OSError as error:
+        raise _not_opened(name, error) from error
+
+
+def _not_opened(name: str, error: OSError) -> SourceError:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return SourceError("unreadable", f"{name} does not exist; check the path.")
+        case errno.EXDEV | errno.ELOOP:
+            return SourceError("unreadable", f"{name} is not in the media folder: a link leads out of it.")
+        case errno.ENXIO:
+            return _not_regular(name)
+        case _:
+            return SourceError("unreadable", f"{name} cannot be read: {error.strerror}.")
+
+
+def _not_regular(name: str) -> SourceError:
+    return SourceError("unsupported", f"{name} is not a regular file; give a video, an image or a folder.")
 
 
 def _empty(name: str) -> SourceError:
     return SourceError("unreadable", f"{name} is empty; copy or download it again.")
-
-
-def _no_file(path: Path, name: str) -> SourceError:
-    if path.exists():
-        return SourceError("unsupported", f"{name} is not a regular file; give a video, an image or a folder.")
-    return SourceError("unreadable", f"{name} does not exist; check the path.")

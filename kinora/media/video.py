@@ -20,7 +20,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from kinora.media.clock import ArrivalClock, Clock
+from kinora.media.clock import Clock
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.seeking import SEEKABLE, Place, find_place
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated, many_scans
@@ -28,18 +28,16 @@ from kinora.media.video_file import VideoFile
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,ivf,obu,"
-    "h264,hevc,m4v,mxf,nut,dv,yuv4mpegpipe,rm,wtv,mpjpeg"
+    "h264,hevc,m4v,mxf,nut,dv,yuv4mpegpipe,rm,wtv"
 )
 """Containers that hold their own pictures: no playlists, no scripts, nothing that opens other files."""
 NO_PROTOCOL = "none"
-"""The whitelist for a video read through our own file object: it may open nothing else."""
+"""FFmpeg reads every video through our own file object: it may open nothing itself."""
 THREADS = 3
 """FFmpeg's threads, which decode several frames at once where the codec allows it. With two, a core is idle while
 a picture is converted."""
 SEEK_WORTH = 50
 """From this frame on, seeking is faster than decoding all frames before it."""
-TIMELESS = "mpjpeg"
-"""The format of cameras that send one JPEG after the other over HTTP; it has no timestamps."""
 JPEGS = "mjpeg"
 """The codec of videos in which every picture is a JPEG."""
 EARLY_END_MS = 500.0
@@ -154,7 +152,7 @@ class Reading:
 
 
 class VideoSource:
-    """The first video track of a file. Pixels count as square; the file's rotation is applied."""
+    """The first video track of a file, which it takes over. Pixels count as square; the file's rotation is applied."""
 
     def __init__(self, file: VideoFile, limits: SourceLimits) -> None:
         self._file = file
@@ -162,13 +160,10 @@ class VideoSource:
         with self._open() as (container, stream):
             first = next(Reading(file.name, container, stream).frames, None)
             if first is None:
-                raise _index_at_end(file) or SourceError(
-                    "unreadable", f"No picture of {file.name} can be decoded: the file is damaged or incomplete."
-                )
-            self._check_pixels(first.width, first.height)
+                raise _index_at_end(file) or no_picture(file.name)
+            check_pixels(file.name, first.width, first.height, limits)
             self._seekable = container.format.name in SEEKABLE
-            self._timeless = container.format.name == TIMELESS
-            rate = None if self._timeless else stream.average_rate or stream.guessed_rate
+            rate = stream.average_rate or stream.guessed_rate
             self._first = first
             self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
             self._ms_per_tick = float(stream.time_base or 0) * 1000
@@ -192,7 +187,8 @@ class VideoSource:
             SourceTruncated: at the end, if the file ends early or packets could not be decoded.
         """
         converter = Converter(self._first)
-        clock = self._clock()
+        zero = None if self.info.kind == "stream" else self._first.pts  # the first picture of a stream is past by now
+        clock = Clock(zero, self._ms_per_tick, self._frame_ms)
         wanted, at_ms = start, 0.0
         try:
             with self._reading(start) as (reading, numbered):
@@ -202,18 +198,9 @@ class VideoSource:
                         wanted += stride
                         yield VideoPicture(index, at_ms, frame, converter)
         except SourceError as error:
-            raise SourceTruncated(f"{error} What could be read ends at {at_ms / 1000:.1f} s.") from error
+            raise broken_off(error, at_ms) from error
         if reading.damaged or self._ends_early(at_ms + self._frame_ms):
-            raise SourceTruncated(
-                f"{self._file.name} is damaged or incomplete: what could be read ends at {at_ms / 1000:.1f} s."
-                " Copy or download it again if you need all of it."
-            )
-
-    def _clock(self) -> Clock | ArrivalClock:
-        if self._timeless:
-            return ArrivalClock()
-        zero = None if self.info.kind == "stream" else self._first.pts  # the first picture of a stream is past by now
-        return Clock(zero, self._ms_per_tick, self._frame_ms)
+            raise damaged(self._file.name, at_ms)
 
     @contextlib.contextmanager
     def _reading(self, start: int) -> Iterator[tuple[Reading, Iterator[tuple[int, VideoFrame]]]]:
@@ -237,21 +224,11 @@ class VideoSource:
     def _ends_early(self, end_ms: float) -> bool:
         return self.info.duration_ms is not None and end_ms < self.info.duration_ms - EARLY_END_MS
 
-    def _check_pixels(self, width: int, height: int) -> None:
-        if width * height > self._limits.max_pixels:
-            raise SourceError(
-                "too_large",
-                f"{self._file.name} is {width}x{height}, over the limit of {self._limits.max_pixels} pixels;"
-                " make it smaller.",
-            )
-
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        # FFmpeg counts whole blocks. A frame that still exceeds the limit is caught by _check_pixels or scaled down.
-        limit = {"max_pixels": str(2 * self._limits.max_pixels)}
+        limit = pixel_limit(self._limits)
         with self._file.open() as readable:
-            protocols = "file" if isinstance(readable, str) else NO_PROTOCOL
-            options = {"format_whitelist": FORMATS, "protocol_whitelist": protocols, **limit}
+            options = {"format_whitelist": FORMATS, "protocol_whitelist": NO_PROTOCOL, **limit}
             try:
                 container = av.open(readable, "r", options=options)
             except av.FFmpegError as error:
@@ -265,7 +242,7 @@ class VideoSource:
             raise SourceError(
                 "unsupported", f"{self._file.name} has no video track that can be decoded; give another file."
             )
-        self._check_pixels(stream.width, stream.height)
+        check_pixels(self._file.name, stream.width, stream.height, self._limits)
         stream.codec_context.options = limit
         stream.thread_type = "AUTO"
         stream.thread_count = THREADS
@@ -276,7 +253,42 @@ class VideoSource:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self._file.close()
+
+
+def pixel_limit(limits: SourceLimits) -> dict[str, str]:
+    """FFmpeg's option for the most pixels of a picture.
+
+    It counts whole blocks. A picture that still exceeds the limit is caught by check_pixels or scaled down.
+    """
+    return {"max_pixels": str(2 * limits.max_pixels)}
+
+
+def check_pixels(name: str, width: int, height: int, limits: SourceLimits) -> None:
+    """Raise a SourceError if pictures are too large."""
+    if width * height > limits.max_pixels:
+        raise SourceError(
+            "too_large", f"{name} is {width}x{height}, over the limit of {limits.max_pixels} pixels; make it smaller."
+        )
+
+
+def no_picture(name: str) -> SourceError:
+    """The error for a video of which nothing can be shown."""
+    return SourceError("unreadable", f"No picture of {name} can be decoded: the file is damaged or incomplete.")
+
+
+def broken_off(error: SourceError, at_ms: float) -> SourceTruncated:
+    """The end of a source by an error after that time."""
+    return SourceTruncated(f"{error} What could be read ends at {at_ms / 1000:.1f} s.")
+
+
+def damaged(name: str, at_ms: float) -> SourceTruncated:
+    """The end of a source of which a part could not be decoded."""
+    return SourceTruncated(
+        f"{name} is damaged or incomplete: what could be read ends at {at_ms / 1000:.1f} s."
+        " Copy or download it again if you need all of it."
+    )
 
 
 def _duration_ms(container: InputContainer, stream: VideoStream) -> float | None:
@@ -292,10 +304,14 @@ def _duration_ms(container: InputContainer, stream: VideoStream) -> float | None
     return None
 
 
+def no_video(name: str) -> SourceError:
+    """The error for a file of another kind."""
+    return SourceError("unsupported", f"{name} is not a video or image that can be read here; convert it to MP4.")
+
+
 def _not_opened(file: VideoFile) -> SourceError:
     if file.head[4:8] != _MP4_MARK:
-        message = f"{file.name} is not a video or image that can be read here; convert it to MP4."
-        return SourceError("unsupported", message)
+        return no_video(file.name)
     return _index_at_end(file) or SourceError(
         "unreadable", f"{file.name} is incomplete: the index of its pictures is missing. Copy or download it again."
     )

@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
 from kinora.media.remote_file import RemoteFile
+from kinora.media.source_types import SourceError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class LocalFile(io.RawIOBase):
+    """A file that is open already, read from a position of this object's own; the descriptor stays the caller's."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        super().__init__()
+        self.name = name
+        """FFmpeg tells some formats by the suffix."""
+        self._fd = fd
+        self._position = 0
+
+    def readable(self) -> bool:
+        """True: it is open for reading."""
+        return True
+
+    def seekable(self) -> bool:
+        """True: it can be read from anywhere."""
+        return True
+
+    def tell(self) -> int:
+        """The position, in bytes from the beginning."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to any position."""
+        base = os.fstat(self._fd).st_size if whence == io.SEEK_END else self._position if whence == io.SEEK_CUR else 0
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read as many bytes as fit and return their number; 0 at the end.
+
+        Raises:
+            SourceError: the disk or the network behind it fails.
+        """
+        try:
+            count = os.preadv(self._fd, [buffer], self._position)
+        except OSError as error:
+            raise SourceError("unreadable", f"The file cannot be read any further: {error.strerror}.") from error
+        self._position += count
+        return count
 
 
 @attrs.frozen(kw_only=True)
@@ -21,17 +67,19 @@ class VideoFile:
     """Its name in messages."""
     head: bytes
     """Its first bytes."""
-    open: Callable[[], AbstractContextManager[str | RemoteFile]]
-    """Gives a path for FFmpeg, or a file object that it reads from."""
+    open: Callable[[], LocalFile | RemoteFile]
+    """Gives a file object that FFmpeg reads from, at its beginning."""
     one_pass: bool = False
     """True if it can only be read from the beginning on."""
     endless: bool = False
     """True if its size is unknown."""
+    fd: int | None = None
+    """The descriptor of a local file, which belongs to this object."""
 
     @classmethod
-    def local(cls, path: Path, name: str, head: bytes) -> Self:
-        """A local file."""
-        return cls(name=name, head=head, open=lambda: nullcontext(str(path)))
+    def local(cls, fd: int, path: str, name: str, head: bytes) -> Self:
+        """A local file. It takes over the descriptor."""
+        return cls(name=name, head=head, open=partial(LocalFile, fd, path), fd=fd)
 
     @classmethod
     def remote(cls, file: RemoteFile) -> Self:
@@ -43,3 +91,8 @@ class VideoFile:
             one_pass=not file.seekable(),
             endless=file.size is None,
         )
+
+    def close(self) -> None:
+        """Close what is open all the time."""
+        if self.fd is not None:
+            os.close(self.fd)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from pathlib import Path
+
+from kinora.runtime.syscalls import prctl
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -14,26 +15,19 @@ _NICENESS = 10
 """The niceness for a lower priority, on the scale of nice(2) and of autogroups alike; see sched(7)."""
 
 
-def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
 def die_with_parent(signal_number: int, parent: int) -> None:
     """Have the kernel send this process a signal when the thread that started it ends; see prctl(2).
 
     ``parent`` is the expected parent's pid: if the parent has already gone, this process ends at once.
     """
-    _prctl(_PR_SET_PDEATHSIG, signal_number)
+    prctl(_PR_SET_PDEATHSIG, signal_number)
     if os.getppid() != parent:
         os._exit(0)
 
 
 def become_subreaper() -> None:
     """Have orphaned descendants become children of this process instead of init's; see prctl(2)."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_first() -> None:
