@@ -87,7 +87,8 @@ class Settings:
     """The folder of models; plugins must not read models outside it."""
     max_upload_bytes: int = attrs.field(default=2 * GIB, validator=_positive)
     max_pixels: int = attrs.field(default=50_000_000, validator=_positive)
-    """Pixels of one frame beyond which a source is refused."""
+    """Pixels of one frame beyond which a source is refused. OpenCV reads no larger images in any worker, for plugins
+    either."""
     min_free_bytes: int = attrs.field(default=200 * MIB, validator=_not_negative)
     """With less free disk space under ``data_dir`` no new job is accepted."""
 

@@ -28,6 +28,7 @@ from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
 from kinora.actors.store import Store
 from kinora.actors.videos import Videos
+from kinora.media.source_types import opencv_limits
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
 from kinora.runtime.loop_watch import LoopWatch
@@ -72,6 +73,7 @@ class System:
             memory_budget=settings.workers_memory_mb * MB,
             grace_s=settings.cancel_grace_ms / 1000,
             environment=settings.worker_env,
+            variables=opencv_limits(source_limits(settings)),
         )
         self.store = Store(settings.data_dir / "kinora.db")
         self.inspectors = InspectorService()

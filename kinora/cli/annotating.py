@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import trio
@@ -9,7 +10,7 @@ import trio
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli.errors import Failed
 from kinora.cli.live import Moment, live_progress
-from kinora.media.source_types import SourceError
+from kinora.media.source_types import SourceError, opencv_limits
 from kinora.media.url_access import is_url
 from kinora.settings import Settings, source_limits
 
@@ -29,6 +30,7 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
             live.show(Moment(stage="annotating", done=count, total=total))
 
         def work() -> None:
+            os.environ.update(opencv_limits(source_limits(settings)))
             from kinora.media import annotate  # noqa: PLC0415 - loads FFmpeg and OpenCV, so only when needed
             from kinora.media.programs import demo_clip  # noqa: PLC0415 - as above
 

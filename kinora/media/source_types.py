@@ -62,6 +62,15 @@ class SourceLimits:
     """The folders that paths may lead to, absolute; empty for any."""
 
 
+def opencv_limits(limits: SourceLimits) -> dict[str, str]:
+    """Variables that make OpenCV refuse an image over the limit, should its header have been misread.
+
+    OpenCV reads them when it is imported. They hold for whatever the process reads with OpenCV.
+    """
+    names = ("PIXELS", "WIDTH", "HEIGHT")
+    return {f"OPENCV_IO_MAX_IMAGE_{name}": str(limits.max_pixels) for name in names}
+
+
 @attrs.frozen(kw_only=True)
 class SourceInfo:
     """The facts about a source that are known before its pictures are read."""

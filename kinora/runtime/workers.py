@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Generic
 
 import attrs
@@ -247,7 +247,8 @@ class ForkServer:
     ``preload`` names the modules that it imports before the first fork; none of them may start a thread.
     ``memory_limit`` is the most bytes that any worker may have resident; ``memory_budget`` is the most that all of them
     may have together: beyond it the largest is killed. ``grace_s`` is the time, in seconds, that a worker has to end by
-    itself. ``environment`` names further variables that workers get, see :mod:`~kinora.runtime.worker_environment`.
+    itself. ``environment`` names further variables that workers get, see :mod:`~kinora.runtime.worker_environment`;
+    ``variables`` are set for them, whatever the server's own values.
     """
 
     def __init__(
@@ -258,12 +259,14 @@ class ForkServer:
         memory_budget: int | None = None,
         grace_s: float = STOP_GRACE_S,
         environment: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.grace_s = grace_s
         self._preload = tuple(preload)
         self._memory_limit = memory_limit
         self._memory_budget = memory_budget
         self._environment = tuple(environment)
+        self._variables = dict(variables or {})
         self._workers: dict[int, Worker] = {}
         self._numbers = itertools.count(1)
         self._started = 0
@@ -288,7 +291,7 @@ class ForkServer:
         """
         ours, theirs = socket_pair()
         with theirs:
-            process = self._process = _start(theirs, self._preload, self._environment)
+            process = self._process = _start(theirs, self._preload, self._process_environment())
         control = self._control = trio.socket.from_stdlib_socket(ours)
         try:
             async with trio.open_nursery() as nursery:
@@ -351,6 +354,9 @@ class ForkServer:
             yield Conversation(program, worker)
         finally:
             await worker.stop()  # noqa: ASYNC102 - it shields itself and bounds each wait
+
+    def _process_environment(self) -> dict[str, str]:
+        return {**passed_on(os.environ, self._environment), **self._variables, **forkserver.ENVIRONMENT}
 
     def stuck(self, group: str) -> tuple[int, ...]:
         """Return the pids of workers named ``group/…`` that could not be killed."""
@@ -454,13 +460,13 @@ main(int(sys.argv[1]), sys.argv[2].split(",") if sys.argv[2] else [])
 """Modules are imported from the same places as here, and not from the working folder, which may hold a select.py."""
 
 
-def _start(end: socket.socket, preload: Sequence[str], environment: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(end: socket.socket, preload: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     # Not trio.lowlevel.open_process: it starts processes from a thread, which matters to parent-death signals.
     return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
         [sys.executable, "-P", "-c", _BOOTSTRAP, str(end.fileno()), ",".join(preload), *sys.path],
         stdin=subprocess.DEVNULL,
         pass_fds=[end.fileno()],
-        env={**passed_on(os.environ, environment), **forkserver.ENVIRONMENT},
+        env=environment,
         start_new_session=True,
     )
 

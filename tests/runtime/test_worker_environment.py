@@ -8,7 +8,9 @@ import pytest
 from kinora.runtime.worker_environment import passed_on
 from kinora.serve import open_server
 from kinora.settings import Settings
+from kinora.system import open_system
 from tests.client_kit import get, post
+from tests.jobs_kit import frames_of, run_job
 
 SPY = """
 import os
@@ -51,3 +53,28 @@ def test_only_whole_names_and_named_beginnings_are_passed_on() -> None:
     """A name without a star stands for itself alone."""
     given = dict.fromkeys(("PATH", "PATHOLOGY", "LC_ALL", "LC", "MY_KEY", "MY_", "NOT_MY_KEY"), "x")
     assert set(passed_on(given, ["MY_*"])) == {"PATH", "LC_ALL", "MY_KEY", "MY_"}
+
+
+OPENCV = """
+import cv2, numpy as np
+from kinora.plugins import tool
+
+@tool("opencv")
+def opencv(frame):
+    def readable(width, height):
+        data = cv2.imencode(".png", np.zeros((height, width, 3), np.uint8))[1]
+        try:
+            return cv2.imdecode(data, cv2.IMREAD_COLOR) is not None
+        except cv2.error:
+            return False
+    return {"fits": readable(300, 200), "wide": readable(2000, 30), "large": readable(301, 200)}
+"""
+
+
+async def test_opencv_refuses_images_over_the_operators_limit(settings: Settings) -> None:
+    """In every worker, however an image's header was read; an image of the limit, in any shape, is read."""
+    assert settings.plugins_dir is not None
+    (settings.plugins_dir / "opencv.py").write_text(OPENCV)
+    async with open_system(attrs.evolve(settings, max_pixels=60_000)) as system:
+        (frame,) = await frames_of(system, await run_job(system, "opencv", max_frames=1))
+    assert frame["results"]["opencv"] == {"fits": True, "wide": True, "large": False}
