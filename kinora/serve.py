@@ -10,6 +10,7 @@ import attrs
 import structlog
 import trio
 
+from kinora.runtime.confinement import gaps
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from kinora.web.app import create_app
@@ -55,9 +56,11 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
 
 
 def _warn_of_faults() -> None:
-    """Connections may still work on libraries that they were not written for: say so, and go on."""
+    """Say what is not as it should be, and go on: connections may still work, and decoders are still apart."""
     for fault in stack_faults():
         log.warning("the connection layer may not work", reason=fault)
+    for gap in gaps():
+        log.warning("decoders are confined less than they could be", reason=gap)
 
 
 def _allow_many_files() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kinora.media.drawing import draw
 from kinora.media.source_types import CHANNELS
-from kinora.media.sources import Picture, Source, SourceLimits, SourceTruncated, open_again
+from kinora.media.sources import Found, Picture, Source, SourceLimits, SourceTruncated, open_again
 from kinora.media.video_writer import open_writer
 
 DEFAULT_FPS = 25.0
@@ -28,6 +28,7 @@ def annotate(
     *,
     limits: SourceLimits,
     progress: Callable[[int], object] = lambda _: None,
+    found: Found = lambda _: None,
 ) -> int:
     """Draw each frame's results into its picture and write them as the MP4 video ``out``, at the source's timing.
 
@@ -39,7 +40,7 @@ def annotate(
         SourceError: the source cannot be opened.
         OSError: ``out`` cannot be written.
     """
-    with open_again(location, limits=limits) as source:
+    with open_again(location, limits=limits, found=found) as source:
         pairs = _pair(source, iter(frames))
         first = next(pairs, None)
         if first is None:

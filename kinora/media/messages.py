@@ -5,6 +5,7 @@ This module is light to import: it imports neither OpenCV nor PyAV.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,11 @@ import msgspec
 from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits
 from kinora.runtime.program import Program
 
+MAX_FILES = 64
+"""The descriptors that a program which meets hostile media may have; it needs about ten."""
+WRITES = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: MAX_FILES}
+WRITES_NOTHING = {**WRITES, resource.RLIMIT_FSIZE: 0}
+"""The limits of such programs: no core dumps, which would hold frames, and few files; most write no file at all."""
 JPEG_QUALITY = 85
 """The quality of every JPEG that Kinora makes, 0 to 100."""
 
@@ -97,6 +103,7 @@ DECODER: Program[DecoderRequest, DecoderAnswer] = Program(
     "kinora.media.programs.decoder:main",
     msgspec.msgpack.Decoder(DecoderRequest).decode,
     msgspec.msgpack.Decoder(DecoderAnswer).decode,
+    WRITES_NOTHING,
 )
 
 
@@ -123,6 +130,7 @@ STILL: Program[MakeStill, Jpeg | Failed] = Program(
     "kinora.media.programs.still:main",
     msgspec.msgpack.Decoder(MakeStill).decode,
     msgspec.msgpack.Decoder(Jpeg | Failed).decode,
+    WRITES_NOTHING,
 )
 
 
@@ -148,6 +156,7 @@ LIVE_JPEG: Program[UseRing | EncodeSlot, Jpeg] = Program(
     "kinora.media.programs.live_jpeg:main",
     msgspec.msgpack.Decoder(UseRing | EncodeSlot).decode,
     msgspec.msgpack.Decoder(Jpeg).decode,
+    WRITES_NOTHING,
 )
 
 
@@ -176,6 +185,7 @@ ANNOTATOR: Program[Annotate, Working | Written | Failed] = Program(
     "kinora.media.programs.annotator:main",
     msgspec.msgpack.Decoder(Annotate).decode,
     msgspec.msgpack.Decoder(Working | Written | Failed).decode,
+    WRITES,
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -42,7 +43,13 @@ __all__ = [
 ]
 
 
-def open_source(location: str, *, limits: SourceLimits, name: str | None = None) -> Source:
+Found = Callable[[int | None], object]
+"""Called once the file or folder is open, with its descriptor, before anything in it is read; with None for a URL."""
+
+
+def open_source(
+    location: str, *, limits: SourceLimits, name: str | None = None, found: Found = lambda _: None
+) -> Source:
     """Open the video, image or folder at ``location``, an absolute path whose links have been resolved, or a URL.
 
     A path is opened beneath the folder of ``limits.folders`` that it is in: no link put there meanwhile leads out.
@@ -52,18 +59,19 @@ def open_source(location: str, *, limits: SourceLimits, name: str | None = None)
         SourceError: it cannot be opened; nothing is left open.
     """
     if is_url(location):
+        found(None)
         return _open_url(location, limits)
     path = Path(location)
-    return _open_path(path, path.name if name is None else name, limits)
+    return _open_path(path, path.name if name is None else name, limits, found)
 
 
-def open_again(location: str, *, limits: SourceLimits) -> Source:
+def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: None) -> Source:
     """Like :func:`open_source`, for pictures that have been read before.
 
     Raises:
         SourceError: it cannot be opened, or is a stream, whose past pictures are gone.
     """
-    source = open_source(location, limits=limits)
+    source = open_source(location, limits=limits, found=found)
     if source.info.kind == "stream":
         raise SourceError("unreadable", "The source is a live stream: its past pictures cannot be shown again.")
     return source
@@ -90,11 +98,12 @@ def _download(file: RemoteFile) -> bytes:
     return bytes(data)
 
 
-def _open_path(path: Path, name: str, limits: SourceLimits) -> Source:
+def _open_path(path: Path, name: str, limits: SourceLimits, found: Found) -> Source:
     if not path.is_absolute():
         raise ValueError(f"{str(path)!r} is not an absolute path")
     fd = _open_file(path, name, limits)
     try:
+        found(fd)
         return _open_descriptor(fd, path, name, limits)
     except BaseException:
         os.close(fd)

@@ -14,17 +14,19 @@ import fcntl
 import gc
 import importlib
 import os
+import resource
 import select
 import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 import msgspec
 
 from kinora.runtime.channel import Channel, close_all
+from kinora.runtime.confinement import libraries
 from kinora.runtime.machine import THREAD_VARIABLES
 from kinora.runtime.processes import become_subreaper, children, die_first, die_with_parent
 
@@ -45,6 +47,8 @@ class Fork(msgspec.Struct, tag="fork", frozen=True):
     worker: int
     target: str
     """``module:function``, called with the worker's Channel."""
+    limits: dict[int, int] = {}
+    """Limits of the process by resource, see setrlimit(2)."""
 
 
 class Kill(msgspec.Struct, tag="kill", frozen=True):
@@ -137,7 +141,7 @@ class _ForkServer:
             self._refuse(request, fds, error)
             return
         if pid == 0:
-            _become_worker(request.target, fds, parent)
+            _become_worker(request, fds, parent)
         self._workers[pid] = request.worker
         close_all(fds)
         self._report(Forked(request.worker, pid))
@@ -168,7 +172,7 @@ class _ForkServer:
         self._control.send(_encode(report))
 
 
-def _become_worker(target: str, fds: list[int], parent: int) -> NoReturn:
+def _become_worker(request: Fork, fds: list[int], parent: int) -> NoReturn:
     """Run the target in the forked process, which keeps only the fork server's imports, and end."""
     code = 1
     try:
@@ -181,7 +185,8 @@ def _become_worker(target: str, fds: list[int], parent: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         channel = Channel(socket.socket(fileno=_keep_descriptors(fds)))
         _print_to_log()
-        module, _, function = target.partition(":")
+        _limit(request.limits)
+        module, _, function = request.target.partition(":")
         getattr(importlib.import_module(module), function)(channel)
         code = 0
     except EOFError:
@@ -193,6 +198,13 @@ def _become_worker(target: str, fds: list[int], parent: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _limit(limits: Mapping[int, int]) -> None:
+    for kind, wanted in limits.items():
+        _, most = resource.getrlimit(kind)
+        limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(kind, (limit, limit))
 
 
 def _keep_descriptors(fds: list[int]) -> int:
@@ -254,6 +266,7 @@ def main(control_fd: int, preload: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)  # only the server acts on Ctrl-C
     for module in preload:
         importlib.import_module(module)
+    libraries()
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages shared with this process
     server = _ForkServer(Channel(socket.socket(fileno=control_fd)))
     try:

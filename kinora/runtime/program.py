@@ -6,7 +6,7 @@ This module is light to import, because every worker pays for it: it does not im
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -32,6 +32,8 @@ class Program(Generic[Request, Answer]):
     """``module:function``; the function is called with a :class:`~kinora.runtime.channel.Channel`."""
     decode_request: Callable[[bytes], Request]
     decode_answer: Callable[[bytes], Answer]
+    limits: Mapping[int, int] = attrs.field(factory=dict)
+    """Limits of the process by resource, such as ``resource.RLIMIT_CORE``."""
 
 
 class Line(Generic[Request, Answer]):

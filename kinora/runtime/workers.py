@@ -316,11 +316,13 @@ class ForkServer:
                 self._forget(worker)
         raise ForkServerGone("the fork server ended on its own; its output says why")
 
-    async def fork(self, target: str, name: str, memory_limit: int | None = None) -> Worker:
+    async def fork(
+        self, target: str, name: str, memory_limit: int | None = None, limits: Mapping[int, int] | None = None
+    ) -> Worker:
         """Start a worker that runs ``target`` (``module:function``) with its :class:`~kinora.runtime.channel.Channel`.
 
-        ``memory_limit``, in bytes, is the worker's own; that of the fork server holds as well. Waits until the fork
-        server is up. If cancelled, no worker is left behind.
+        ``memory_limit``, in bytes, is the worker's own; that of the fork server holds as well.
+        ``limits`` are those of setrlimit(2). Waits until the fork server is up. If cancelled, no worker is left behind.
 
         Raises:
             ForkServerGone: the fork server ended meanwhile.
@@ -328,7 +330,9 @@ class ForkServer:
         while (nursery := self._nursery) is None:
             await self._ready.wait()
         limit = min((limit for limit in (memory_limit, self._memory_limit) if limit is not None), default=None)
-        worker = await self._ask_for_worker(target, name, nursery, limit)
+        worker = await self._ask_for_worker(
+            forkserver.Fork(next(self._numbers), target, dict(limits or {})), name, nursery, limit
+        )
         try:
             await worker.forked.wait()
         except BaseException:
@@ -349,7 +353,7 @@ class ForkServer:
 
         Raises as :meth:`fork`.
         """
-        worker = await self.fork(program.target, name, memory_limit)
+        worker = await self.fork(program.target, name, memory_limit, program.limits)
         try:
             yield Conversation(program, worker)
         finally:
@@ -364,7 +368,9 @@ class ForkServer:
             worker.pid for worker in self._workers.values() if worker.stuck and worker.name.startswith(f"{group}/")
         )
 
-    async def _ask_for_worker(self, target: str, name: str, nursery: trio.Nursery, memory_limit: int | None) -> Worker:
+    async def _ask_for_worker(
+        self, request: forkserver.Fork, name: str, nursery: trio.Nursery, memory_limit: int | None
+    ) -> Worker:
         """Send the request to fork a worker; if that fails, nothing of the worker is left."""
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             our_end, their_end = socket_pair()
@@ -375,10 +381,10 @@ class ForkServer:
             log = Log(read_log)
             ours.callback(log.close)
             nursery.start_soon(log.collect)
-            worker = Worker(next(self._numbers), name, our_end, log, self, memory_limit=memory_limit)
+            worker = Worker(request.worker, name, our_end, log, self, memory_limit=memory_limit)
             self._workers[worker.number] = worker
             ours.callback(self._workers.pop, worker.number, None)
-            await self._request(forkserver.Fork(worker.number, target), (their_end.fileno(), write_log))
+            await self._request(request, (their_end.fileno(), write_log))
             ours.pop_all()
         self._watched.unpark_all()
         return worker

@@ -318,3 +318,44 @@ def _twins(request: str, fds: list[int]) -> list[str]:
         return [f"{request} by the copy"]
     _, status = os.waitpid(child, 0)
     return [f"{request}, and the copy ended with {os.waitstatus_to_exitcode(status)}"]
+
+
+def confined(channel: Channel) -> None:
+    """Confine this process as told, then try what it may still do, and send the outcome of each attempt."""
+    from kinora.runtime.confinement import confine  # noqa: PLC0415 - the others do without
+
+    ask = json.loads(channel.recv()[0])
+    confine(reads=ask["reads"], writes=ask["writes"], network=ask["network"])
+    outcomes = {}
+    for name, attempt in _attempts(ask["folder"]).items():
+        try:
+            attempt()
+        except OSError as error:
+            outcomes[name] = type(error).__name__
+        else:
+            outcomes[name] = "done"
+    channel.send(json.dumps(outcomes).encode())
+
+
+def _attempts(folder: str) -> dict[str, Callable[[], object]]:
+    import importlib  # noqa: PLC0415 - as above
+    import threading  # noqa: PLC0415 - as above
+
+    place = Path(folder)
+    return {
+        "read the source": (place / "source").read_bytes,
+        "list the source": lambda: list((place / "images").iterdir()),
+        "read another file": (place / "secret").read_bytes,
+        "read the server's environment": Path(f"/proc/{os.getppid()}/environ").read_bytes,
+        "change the source": lambda: (place / "source").write_bytes(b"x"),
+        "write in the output": lambda: (place / "out" / "part").write_bytes(b"x"),
+        "rename in the output": lambda: (place / "out" / "part").replace(place / "out" / "whole"),
+        "write elsewhere": lambda: (place / "elsewhere").write_bytes(b"x"),
+        "import late": lambda: importlib.import_module("wave"),
+        "start a thread": threading.Thread(target=int).start,
+        "fork": lambda: os.fork() or os._exit(0),
+        "start a program": lambda: os.execv("/bin/true", ["true"]),  # noqa: S606 - it must not start
+        "signal the server": lambda: os.kill(os.getppid(), 0),
+        "open an IP socket": lambda: socket.socket(socket.AF_INET).close(),
+        "open a local socket": lambda: socket.socket(socket.AF_UNIX).close(),
+    }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kinora.media.annotate import annotate, read_frames
 from kinora.media.messages import ANNOTATOR, Annotate, Failed, Working, Written
+from kinora.media.programs.confining import confine_to
 from kinora.media.sources import SourceError
 from kinora.runtime.channel import Channel
 from kinora.runtime.processes import lower_priority
@@ -39,8 +40,12 @@ def _annotate(request: Annotate, line: _Line) -> Written | Failed:
             line.send(Working())
 
     frames, out = read_frames(Path(request.frames)), Path(request.out)
+
+    def found(source: int | None) -> None:
+        confine_to(source, writes=str(out.parent))
+
     try:
-        count = annotate(request.location, frames, out, limits=request.limits, progress=report)
+        count = annotate(request.location, frames, out, limits=request.limits, progress=report, found=found)
         return Written(count, _digest(out, report) if count else "")
     except (SourceError, OSError) as error:
         return Failed(str(error))

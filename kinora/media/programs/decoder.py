@@ -21,6 +21,7 @@ from kinora.media.messages import (
     Refused,
     Slot,
 )
+from kinora.media.programs.confining import confine_to
 from kinora.media.source_mark import source_mark
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
 from kinora.runtime.channel import Channel
@@ -59,7 +60,7 @@ class _Decoder:
 
     def _open(self, request: Open) -> Opened | Refused:
         try:
-            source = open_source(request.location, limits=request.limits, name=request.name)
+            source = open_source(request.location, limits=request.limits, name=request.name, found=confine_to)
         except SourceError as error:
             return Refused(error.kind, str(error))
         self._source = self._resources.enter_context(source)

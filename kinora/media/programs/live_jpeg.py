@@ -8,6 +8,7 @@ import cv2
 
 from kinora.media.messages import JPEG_QUALITY, LIVE_JPEG, EncodeSlot, Jpeg, UseRing
 from kinora.runtime.channel import Channel
+from kinora.runtime.confinement import confine
 from kinora.runtime.frames import RingReader
 from kinora.runtime.processes import lower_priority
 from kinora.runtime.program import Line, serve
@@ -20,6 +21,7 @@ def main(channel: Channel) -> None:
     """Encode the requested frames."""
     lower_priority()  # when all cores are busy a job's plugins come first, and pictures come less often
     cv2.setNumThreads(1)
+    confine()
     serve(Line(LIVE_JPEG, channel), _Encoder().answer)
 
 

@@ -10,21 +10,35 @@ from numpy.typing import NDArray
 
 from kinora.media.drawing import draw
 from kinora.media.messages import JPEG_QUALITY, STILL, Failed, Jpeg, MakeStill
+from kinora.media.programs.confining import confine_to
 from kinora.media.source_types import CHANNELS
-from kinora.media.sources import SourceError, SourceLimits, SourceTruncated, open_again
+from kinora.media.sources import Found, SourceError, SourceLimits, SourceTruncated, open_again
 from kinora.runtime.channel import Channel
 from kinora.runtime.program import Line, serve
 
 
 def main(channel: Channel) -> None:
     """Make the requested stills."""
-    serve(Line(STILL, channel), lambda request, _fds: [make_still(request)])
+    confine_once = _Once()
+    serve(Line(STILL, channel), lambda request, _fds: [make_still(request, confine_once)])
 
 
-def make_still(request: MakeStill) -> Jpeg | Failed:
+class _Once:
+    """Confines the program to the source of its first request; there is one request but for tests."""
+
+    def __init__(self) -> None:
+        self._done = False
+
+    def __call__(self, source: int | None) -> None:
+        if not self._done:
+            self._done = True
+            confine_to(source)
+
+
+def make_still(request: MakeStill, found: Found) -> Jpeg | Failed:
     """Make one still."""
     try:
-        image = read_picture(request.location, request.index, request.limits)
+        image = read_picture(request.location, request.index, request.limits, found)
     except SourceError as error:
         return Failed(str(error))
     if request.results:
@@ -33,13 +47,13 @@ def make_still(request: MakeStill) -> Jpeg | Failed:
     return Jpeg(jpeg.tobytes())
 
 
-def read_picture(location: str, index: int, limits: SourceLimits) -> NDArray[np.uint8]:
+def read_picture(location: str, index: int, limits: SourceLimits, found: Found) -> NDArray[np.uint8]:
     """Return the picture that the source's ``frames`` gives this ``index``: HxWx3, uint8, BGR.
 
     Raises:
         SourceError: the source cannot be opened or has no such picture.
     """
-    with open_again(location, limits=limits) as source, contextlib.suppress(SourceTruncated):
+    with open_again(location, limits=limits, found=found) as source, contextlib.suppress(SourceTruncated):
         picture = next(source.frames(index), None)
         if picture is not None and picture.index == index:
             image = np.empty((picture.height, picture.width, CHANNELS), np.uint8)

@@ -1,0 +1,22 @@
+"""What programs that meet hostile media may still do, once they have found the source."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+
+from kinora.runtime.confinement import confine
+
+
+def confine_to(source: int | None, *, writes: str | None = None) -> None:
+    """Leave this program its source, as a descriptor, and one folder to write in; without a source it reads a URL."""
+    folders = () if writes is None else (writes,)
+    if source is None:
+        confine(reads=_certificates(), writes=folders, network=True)
+    else:
+        confine(reads=(source,), writes=folders)
+
+
+def _certificates() -> Iterable[str]:
+    """The files and folders that OpenSSL reads trusted certificates from, which the environment may name."""
+    return filter(None, (str(path or "") for path in ssl.get_default_verify_paths()))
