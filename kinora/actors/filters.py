@@ -6,7 +6,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import msgspec
@@ -17,8 +17,8 @@ from kinora.actors.messages import FRAME_IMAGE, TYPES, ErrorPayload, FrameImage,
 from kinora.runtime.outbox import Event
 
 ALWAYS_SHOWN = frozenset(name for kind, name in TYPES.items() if kind.always_shown)
-IMAGES = ("url", "binary", "none")
-FILTER_KEYS = ("job_id", "types", "max_fps", "images")
+WITHOUT_PICTURES = ("url", "none")
+IMAGES = (*WITHOUT_PICTURES, "binary")
 MAX_JOB_IDS = 100
 MAX_ID_LENGTH = 200
 REMEMBERED_FRAMES = 1_000
@@ -27,6 +27,51 @@ REMEMBERED_S = 600.0
 """A job that is silent for this long is forgotten; the client's filters may leave out its ``complete``."""
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 """A number as JSON and people write it; ``float`` takes underscores and other digits of Unicode too."""
+
+
+_AnId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+JobIds = Annotated[list[_AnId], msgspec.Meta(max_length=MAX_JOB_IDS)]
+MessageType = Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(TYPES.values())})]
+ImagesOfEvents = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*WITHOUT_PICTURES]})]
+FramesPerSecond = Annotated[float, msgspec.Meta(gt=0)]
+Images = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*IMAGES]})]
+
+
+class Subscription(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The messages that a client wants from now on. What is left out, or null, is not filtered."""
+
+    job_id: JobIds | _AnId | None = None
+    """All jobs if left out."""
+    types: list[MessageType] | MessageType | None = None
+    """All types if left out; gap, ping, metadata and error always come."""
+    max_fps: FramesPerSecond | None = None
+    """The most frames a second; if there are more, the latest are sent."""
+    images: Images | None = None
+    """``binary`` for the frames' pictures as binary messages, ``url`` or ``none`` for their addresses alone."""
+
+
+FILTER_KEYS = Subscription.__struct_fields__
+
+
+class ClientSubscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
+    """Asks for other messages from now on."""
+
+    payload: Subscription
+
+
+class ClientPing(msgspec.Struct, tag_field="type", tag="ping"):
+    """Asks for a pong."""
+
+    timestamp: str | None = None
+    """Comes back in the pong."""
+
+
+class ClientPong(msgspec.Struct, tag_field="type", tag="pong"):
+    """Answers a ping."""
+
+
+CLIENT_MESSAGES = (ClientSubscribe, ClientPing, ClientPong)
+"""The messages that a client may send, as the API's document describes them."""
 
 
 class Subject(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import attrs
 import cattrs
@@ -16,7 +16,18 @@ import msgspec
 from cattrs.gen import make_dict_structure_fn, override
 
 from kinora.actors.errors import FieldError, InvalidRequest
-from kinora.actors.request_values import READER, Refused, device, integer, mapping, one_of, optional, read_by, text
+from kinora.actors.request_values import (
+    READER,
+    Reader,
+    Refused,
+    device,
+    integer,
+    mapping,
+    one_of,
+    optional,
+    read_by,
+    text,
+)
 from kinora.plugins.option_errors import MAX_ERRORS, dotted
 
 MAX_PLUGINS = 32
@@ -38,13 +49,14 @@ _TOO_DEEP = f"is nested too deeply: {MAX_DEPTH} levels are the limit"
 _Place = tuple[str | int, ...]
 _Wrong = tuple[_Place, str]
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
+_NAME = text(MAX_NAME)
 
 
 @attrs.frozen(kw_only=True)
 class PluginRequest:
-    """One plugin of the pipeline and its options."""
+    """One plugin of the pipeline and its options. Its name alone stands for the plugin without options."""
 
-    name: str = attrs.field(metadata=read_by(text(MAX_NAME)))
+    name: str = attrs.field(metadata=read_by(_NAME))
     options: Mapping[str, Any] = attrs.field(factory=dict, metadata=read_by(mapping))
 
 
@@ -87,14 +99,24 @@ def _options(value: Any, type_: Any) -> JobOptions:
     return _OPTIONS_FIELDS(mapping(value, type_), type_)
 
 
+_PLUGINS = Reader(
+    _plugins,
+    Annotated[
+        list[_NAME.accepts | PluginRequest],  # type: ignore[name-defined]  # a type made at run time
+        msgspec.Meta(min_length=1, max_length=MAX_PLUGINS, extra_json_schema={"uniqueItems": True}),
+    ],
+)
+_OPTIONS = Reader(_options, JobOptions)
+
+
 @attrs.frozen(kw_only=True)
 class JobRequest:
     """One source, and the plugins that process its frames, in order."""
 
     source: str = attrs.field(metadata=read_by(text(MAX_SOURCE)))
-    plugins: tuple[PluginRequest, ...] = attrs.field(metadata=read_by(_plugins))
+    plugins: tuple[PluginRequest, ...] = attrs.field(metadata=read_by(_PLUGINS))
     device_requested: str = attrs.field(default="auto", metadata=read_by(device))
-    options: JobOptions = attrs.field(default=JobOptions(), metadata=read_by(_options))
+    options: JobOptions = attrs.field(default=JobOptions(), metadata=read_by(_OPTIONS))
 
 
 def parse_job_request(data: object, *, upload: str | None = None) -> JobRequest:

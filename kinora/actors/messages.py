@@ -9,17 +9,20 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import attrs
 import msgspec
 
+from kinora.actors.field_types import Count, FrameId, Index, JobId, Milliseconds, Percent, Pixels
 from kinora.plugins.api import Severity
 from kinora.runtime.broadcast import Overflow
 
 Health = Literal["ok", "degraded", "failed"]
 StageStatus = Literal["started", "running", "completed", "failed"]
 Stage = Literal["queued", "preparing", "running", "paused", "finalizing", "deleted"]
+EndStatus = Literal["done", "failed", "cancelled", "interrupted"]
+_Ended = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*get_args(EndStatus)]})]
 
 
 class Code(enum.StrEnum):
@@ -112,13 +115,13 @@ class ProgressPayload(Facts):
     type = "progress"
     overflow = Overflow.LATEST
 
-    job_id: str
-    progress: int | None
+    job_id: JobId
+    progress: Percent | None
     """0 to 100; 100 only when the job is done. Null if the length is unknown."""
     stage: Stage
     plugin: str | None = None
-    frames_done: int = 0
-    frames_total: int | None = None
+    frames_done: Count = 0
+    frames_total: Count | None = None
 
     @property
     def final(self) -> bool:
@@ -131,18 +134,18 @@ class FramePayload(Facts):
     type = "frame"
     overflow = Overflow.REPLACED
 
-    job_id: str
-    frame_id: str
-    index: int
+    job_id: JobId
+    frame_id: FrameId
+    index: Index
     plugin: str
     data: msgspec.Raw
     """The plugin's result."""
     device_used: str
-    timing_ms: float
-    queue_ms: float
+    timing_ms: Milliseconds
+    queue_ms: Milliseconds
     """The time that the frame waited for the plugin."""
-    width: int
-    height: int
+    width: Pixels
+    height: Pixels
     timestamp_ms: float
     image_url: str | None
     pictured: bool = False
@@ -154,7 +157,7 @@ class PartialResultPayload(Facts):
     type = "partial_result"
     overflow = Overflow.REPLACED
 
-    job_id: str
+    job_id: JobId
     plugin: str
     result: msgspec.Raw
     partial: bool = True
@@ -164,12 +167,12 @@ class PartialResultPayload(Facts):
 class PluginStatusPayload(Facts):
     type = "plugin_status"
 
-    job_id: str
+    job_id: JobId
     plugin: str
     status: StageStatus
-    timing_ms: float | None
-    frames_processed: int
-    warnings_count: int
+    timing_ms: Milliseconds | None
+    frames_processed: Count
+    warnings_count: Count
     health: Health
 
     @property
@@ -187,15 +190,15 @@ class PluginStatusPayload(Facts):
 class WarningPayload(Facts):
     type = "warning"
 
-    job_id: str
+    job_id: JobId
     plugin: str | None
     """The plugin; null if the warning is about the source, the device or the store."""
     message: str
     severity: Severity
     code: Code
-    frame_id: str | None = None
+    frame_id: FrameId | None = None
     """The frame at which it occurred this time; null if it is not about a frame."""
-    count: int = 1
+    count: Count = 1
     """The number of times so far; repeats are sent at the 10th, 100th, 1,000th … time."""
 
 
@@ -204,12 +207,12 @@ class ErrorPayload(Facts):
     type = "error"
     always_shown = True
 
-    job_id: str | None
+    job_id: JobId | None
     error: str
     plugin: str | None
     details: Mapping[str, Any]
     """``error_code``, ``message`` and ``fallback``."""
-    frame_id: str | None = None
+    frame_id: FrameId | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -217,11 +220,11 @@ class CompletePayload(Facts):
     type = "complete"
     final = True
 
-    job_id: str
-    status: str
-    frames: int
-    duration_ms: float
-    warnings_count: int
+    job_id: JobId
+    status: _Ended
+    frames: Count
+    duration_ms: Milliseconds
+    warnings_count: Count
 
 
 @attrs.frozen(kw_only=True)
@@ -259,7 +262,7 @@ class GapPayload(Facts):
     from_: str
     to: str
     reason: Literal["expired", "restarted", "slow", "deleted"]
-    dropped: int | None = None
+    dropped: Count | None = None
     """The number of messages; only with the reason ``slow``."""
 
     def document(self) -> object:
@@ -297,11 +300,11 @@ class BinaryMessage(bytes):
 class FrameImageHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=FRAME_IMAGE):
     """The header before the JPEG in a binary message."""
 
-    job_id: str
-    frame_id: str
-    index: int
-    width: int
-    height: int
+    job_id: JobId
+    frame_id: FrameId
+    index: Index
+    width: Pixels
+    height: Pixels
     format: Literal["jpeg"] = "jpeg"
 
 
@@ -309,11 +312,11 @@ class FrameImageHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
 class FrameImage:
     """The picture of a frame. It has no id and is not replayed; a client that missed it can get ``image_url``."""
 
-    job_id: str
-    frame_id: str
-    index: int
-    width: int
-    height: int
+    job_id: JobId
+    frame_id: FrameId
+    index: Index
+    width: Pixels
+    height: Pixels
     jpeg: bytes
 
     def encode(self) -> BinaryMessage:

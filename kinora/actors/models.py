@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 import msgspec
 
-from kinora.actors.messages import Health, Stage, StageStatus
+from kinora.actors.field_types import Count, FrameId, Index, JobId, Milliseconds, Percent, Pixels, Time
+from kinora.actors.messages import EndStatus, Health, Stage, StageStatus
 from kinora.plugins.api import Severity
 
-JobStatus = Literal["queued", "running", "paused", "done", "failed", "cancelled", "interrupted"]
-ENDED: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
+JobStatus = Literal["queued", "running", "paused", EndStatus]
+ENDED: frozenset[str] = frozenset(get_args(EndStatus))
 
 Fingerprint = tuple[JobStatus, Stage, int, int]
 
@@ -21,11 +22,11 @@ Fingerprint = tuple[JobStatus, Stage, int, int]
 class TimingSummary:
     """Milliseconds per frame in one stage; the percentiles are of its last 1,000 frames."""
 
-    last: float
-    mean: float
-    p50: float
-    p95: float
-    max: float
+    last: Milliseconds
+    mean: Milliseconds
+    p50: Milliseconds
+    p95: Milliseconds
+    max: Milliseconds
 
 
 @attrs.frozen(kw_only=True)
@@ -37,9 +38,9 @@ class StageError:
     """The code of its warning."""
     traceback: str | None
     """The Python traceback; if the process died without one, the end of its output."""
-    frame_id: str | None
+    frame_id: FrameId | None
     """The frame on which it happened; null if it was not on a frame."""
-    at: str
+    at: Time
     """The time, as ISO 8601 in UTC."""
 
 
@@ -52,9 +53,9 @@ class StageState:
     options: Mapping[str, Any] = attrs.field(factory=dict)
     """The options in use, with defaults filled in."""
     status: Literal["waiting"] | StageStatus = "waiting"
-    frames: int = 0
-    failures: int = 0
-    restarts: int = 0
+    frames: Count = 0
+    failures: Count = 0
+    restarts: Count = 0
     queue_ms: TimingSummary | None = None
     run_ms: TimingSummary | None = None
     health: Health = "ok"
@@ -73,8 +74,8 @@ class WarningGroup:
     code: str
     severity: Severity
     message: str
-    count: int
-    frame_id: str | None
+    count: Count
+    frame_id: FrameId | None
     """The first frame on which it occurred; null if it is not about a frame."""
 
 
@@ -82,12 +83,12 @@ class WarningGroup:
 class JobState:
     """A job as ``/extended`` shows it, without its frames."""
 
-    job_id: str
+    job_id: JobId
     device_requested: str
     device_used: str
     fallback: bool
-    progress: int | None
-    plugin_timings: Mapping[str, float] | None
+    progress: Percent | None
+    plugin_timings: Mapping[str, Milliseconds] | None
     """Plugin → total milliseconds inside it; null if the inspector was unavailable."""
     warnings: tuple[str, ...]
     warning_groups: tuple[WarningGroup, ...] = ()
@@ -96,16 +97,16 @@ class JobState:
     stage: Stage
     error: str | None
     fallback_reason: str | None
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    frames_done: int
-    frames_total: int | None
-    frames_dropped: int
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    frames_done: Count
+    frames_total: Count | None
+    frames_dropped: Count
     fps: float | None
-    duration_ms: float | None = None
+    duration_ms: Milliseconds | None = None
     """Milliseconds since its begin, pauses included, without the time in which no server ran; null before its begin."""
-    cancel_ms: float | None
+    cancel_ms: Milliseconds | None
     plugins: Mapping[str, StageState]
     """Plugin → the state of its stage, in the order of the job's pipeline."""
     source: str
@@ -130,11 +131,11 @@ class JobState:
 class FrameData:
     """One frame and the plugins' results on it."""
 
-    frame_id: str
-    index: int
+    frame_id: FrameId
+    index: Index
     timestamp_ms: float
-    width: int
-    height: int
+    width: Pixels
+    height: Pixels
     results: Mapping[str, msgspec.Raw]
     """Plugin → its result; a plugin that failed or returned None is left out."""
 
@@ -147,11 +148,11 @@ class FrameData:
 class CancelAnswer:
     """The answer of ``/cancel``, given once the job and all its processes are gone."""
 
-    job_id: str
+    job_id: JobId
     status: JobStatus
     cancelled: bool
     """True if the job ended as cancelled."""
-    cancel_ms: float | None
+    cancel_ms: Milliseconds | None
     """Milliseconds from the request until the last process was gone."""
     pids: tuple[int, ...] = ()
     """The pids of processes that are still there after 5 s."""

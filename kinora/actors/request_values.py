@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
+
+import attrs
+import msgspec
 
 READER = "reader"
 """The key of the reader in a field's metadata."""
 DEVICE_PATTERN = re.compile(r"auto|cpu|gpu|cuda:(0|[1-9][0-9]?)")
+_NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+"""Some character that is no space, and no NUL, which no text of a request may contain."""
 
-Reader = Callable[[Any, Any], Any]
-"""A structure hook of cattrs: takes decoded JSON and the field's type, and returns the field's value."""
+
+@attrs.frozen
+class Reader:
+    """A check of one value, together with the type that tells others what it accepts."""
+
+    read: Callable[[Any, Any], Any]
+    """A structure hook of cattrs: takes decoded JSON and the field's type, and returns the field's value."""
+    accepts: Any
+    """The type of the JSON that is accepted; msgspec makes the published schema from it."""
+
+    def __call__(self, value: Any, type_: Any) -> Any:
+        """Return the field's value.
+
+        Raises:
+            Refused: ``value`` is not valid here.
+        """
+        return self.read(value, type_)
 
 
 class Refused(Exception):
@@ -32,7 +52,7 @@ def integer(lowest: int, highest: int) -> Reader:
             raise Refused(f"must be a whole number from {lowest:,} to {highest:,}")
         return value
 
-    return read
+    return Reader(read, Annotated[int, msgspec.Meta(ge=lowest, le=highest)])
 
 
 def text(longest: int) -> Reader:
@@ -43,7 +63,7 @@ def text(longest: int) -> Reader:
             raise Refused(f"must be text of 1 to {longest:,} characters")
         return value
 
-    return read
+    return Reader(read, Annotated[str, msgspec.Meta(min_length=1, max_length=longest, pattern=_NOT_BLANK)])
 
 
 def one_of(*words: str) -> Reader:
@@ -54,23 +74,27 @@ def one_of(*words: str) -> Reader:
             raise Refused(f"must be {' or '.join(words)}")
         return str(value)
 
-    return read
+    return Reader(read, Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(words)})])
 
 
 def optional(reader: Reader) -> Reader:
     """Return a reader that also accepts null."""
-    return lambda value, type_: None if value is None else reader(value, type_)
+    return Reader(lambda value, type_: None if value is None else reader(value, type_), reader.accepts | None)
 
 
-def device(value: Any, _type: Any) -> str:
-    """Accept a device by the names that clients use."""
+def _device(value: Any, _type: Any) -> str:
     if not isinstance(value, str) or not DEVICE_PATTERN.fullmatch(value):
         raise Refused("must be auto, cpu, gpu or cuda:N, such as cuda:0")
     return value
 
 
-def mapping(value: Any, _type: Any) -> Mapping[str, Any]:
-    """Accept any object."""
+def _mapping(value: Any, _type: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise Refused("must be an object")
     return value
+
+
+device = Reader(_device, Annotated[str, msgspec.Meta(pattern=f"^(?:{DEVICE_PATTERN.pattern})$")])
+"""Accepts a device by the names that clients use."""
+mapping = Reader(_mapping, dict[str, Any])
+"""Accepts any object."""

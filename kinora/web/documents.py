@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 import attrs
 import msgspec
 
+from kinora.actors.field_types import Count, Index, JobId, Milliseconds, Percent, Time
 from kinora.actors.messages import Health, Stage
 from kinora.actors.models import JobState, JobStatus, StageError
 from kinora.plugins.protocol import Origin
@@ -26,7 +27,7 @@ ErrorDict = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": RE
 class JobResponse(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A job and its frames: exactly these five keys."""
 
-    job_id: str
+    job_id: JobId
     device_requested: str
     device_used: str
     fallback: bool
@@ -34,8 +35,8 @@ class JobResponse(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def _extended() -> list[tuple[str, Any]]:
-    fields = get_type_hints(JobResponse, include_extras=True)
-    return [*(fields | {name: kind for name, kind in get_type_hints(JobState).items() if name not in fields}).items()]
+    fields, others = (get_type_hints(model, include_extras=True) for model in (JobResponse, JobState))
+    return [*(fields | {name: kind for name, kind in others.items() if name not in fields}).items()]
 
 
 ExtendedJobResponse = msgspec.defstruct(
@@ -50,19 +51,19 @@ ExtendedJobResponse = msgspec.defstruct(
 class JobSummary(msgspec.Struct, kw_only=True):
     """A job in a list."""
 
-    job_id: str
+    job_id: JobId
     status: JobStatus
     stage: Stage
-    progress: int | None
+    progress: Percent | None
     source: str
     device_requested: str
     device_used: str
     fallback: bool
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    frames_done: int
-    frames_total: int | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    frames_done: Count
+    frames_total: Count | None
     error: str | None
     plugins: list[str]
     """The plugins' names, in the order of the job's pipeline."""
@@ -85,26 +86,26 @@ class FramePage(msgspec.Struct, kw_only=True):
     """A page of frames, in order."""
 
     frames: list[Frame]
-    next_after: int | None
+    next_after: Index | None
     """The ``after`` of the next page; null if there are no more frames yet."""
 
 
 class JobStatusAnswer(msgspec.Struct, kw_only=True):
     """The answer to a pause or resume."""
 
-    job_id: str
+    job_id: JobId
     status: JobStatus
 
 
 class CancelAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The answer to a cancel."""
 
-    job_id: str
+    job_id: JobId
     status: JobStatus | Literal["cancelling"]
     """``cancelling`` while processes of the job are still alive."""
     cancelled: bool
     """True if the job ended as cancelled."""
-    cancel_ms: float | None
+    cancel_ms: Milliseconds | None
     """Milliseconds from the call until every process of the job had gone; null if the job was not cancelled."""
     pids: tuple[int, ...] = ()
     """The processes that are still alive after 5 s; left out if there are none."""
@@ -116,8 +117,8 @@ class PluginSummary(msgspec.Struct, kw_only=True):
     name: str
     health: Health | Literal["broken"]
     """``broken`` if the plugin cannot be loaded; otherwise its health at the end of its latest job."""
-    failures: int
-    restarts: int
+    failures: Count
+    restarts: Count
     reason: str | None
     """The reason why the plugin is broken; null if it is not."""
     origin: Origin
@@ -135,7 +136,7 @@ class PluginList(msgspec.Struct, kw_only=True):
 class PluginError(StageError):
     """The latest error of a plugin, and the job in which it happened."""
 
-    job_id: str | None
+    job_id: JobId | None
 
 
 class PluginDetail(PluginSummary, kw_only=True):
@@ -168,7 +169,7 @@ class MediaFile(msgspec.Struct, kw_only=True):
     """A video or an image; ``name`` can be given as a job's source."""
 
     name: str
-    bytes: int
+    bytes: Count
 
 
 class MediaList(msgspec.Struct, kw_only=True):

@@ -18,6 +18,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from kinora.actors.errors import FieldError, InvalidRequest, NotFound
+from kinora.actors.field_types import MAX_INDEX
 from kinora.actors.job_ids import canonical_job_id
 from kinora.web.connection import Connection
 from kinora.web.problems import Problem
@@ -30,8 +31,6 @@ FORM_RESERVE_BYTES = MAX_JSON_BYTES + 64 * 1024
 """The size that an upload's body may have in addition to the file."""
 BODY_HIGH_WATER = 1024 * 1024
 """Bytes of a body that may wait for the handler; when there are more, the client waits."""
-MAX_INDEX = 2**53 - 1
-"""The largest frame index: the largest whole number that every JSON reader keeps exact."""
 MAX_WAIT_S = 60
 MAX_KEY_LENGTH = 200
 _JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")

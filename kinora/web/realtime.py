@@ -19,7 +19,7 @@ from werkzeug.datastructures import MultiDict
 from kinora.actors.client_session import ClientSession
 from kinora.actors.connection_manager import CloseCode, ConnectionManager
 from kinora.actors.errors import Unavailable
-from kinora.actors.filters import Filters, parse_filters
+from kinora.actors.filters import WITHOUT_PICTURES, Filters, parse_filters
 from kinora.actors.messages import BinaryMessage
 from kinora.system import System
 from kinora.web.connection import Connection
@@ -253,8 +253,8 @@ def _websocket_transport() -> tuple[WebSocketTransport, Connection | None]:
 
 def _event_session(manager: ConnectionManager) -> tuple[EventStreamTransport, ClientSession]:
     filters = _filters(request.args)
-    if filters.images == "binary":
-        message = "must be url or none, as an event stream cannot carry pictures"
+    if filters.images not in WITHOUT_PICTURES:
+        message = f"must be {' or '.join(WITHOUT_PICTURES)}, as an event stream cannot carry pictures"
         raise invalid_parameter("images", message)
     session_id = _session_id(request.args)
     if session_id is None:

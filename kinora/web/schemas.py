@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
+import attrs
 import msgspec
 
 from kinora.actors.errors import FieldError
+from kinora.actors.filters import CLIENT_MESSAGES, Subscription
 from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.messages import TYPES, FrameImageHeader, GapPayload
 from kinora.actors.models import FrameData, JobState
+from kinora.actors.request_values import READER
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Device
+from kinora.plugins.option_errors import MAX_ERRORS
 from kinora.web.documents import (
     REF,
     CancelAnswer,
@@ -32,7 +37,9 @@ from kinora.web.documents import (
 )
 from kinora.web.field_docs import field_docs
 
+_Schema = dict[str, Any]
 _TAKEN = (JobRequest, PluginRequest, JobOptions)
+_SAID = (Subscription, *CLIENT_MESSAGES)
 _ANSWERS = (
     CancelAnswer,
     DeviceList,
@@ -48,24 +55,61 @@ _ANSWERS = (
     Readiness,
 )
 _PARTS = (Device, FieldError, FrameData, FrameImageHeader, PluginError, PluginMetadata)
-_MODELS = (*_TAKEN, *_ANSWERS, *TYPES, *_PARTS)
-_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, CancelAnswer, GapPayload))
+_MODELS = (*_TAKEN, *_SAID, *_ANSWERS, *TYPES, *_PARTS)
+_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, *_SAID, CancelAnswer, GapPayload))
 """The models whose fields may be left out. All others are sent with every field, including defaults."""
+_TEXT = {"type": "string"}
 
 
 @cache
-def schemas() -> dict[str, dict[str, Any]]:
+def schemas() -> dict[str, _Schema]:
     """The schemas by name, as in OpenAPI's ``components``. All callers get the same object: do not change it."""
     _, found = msgspec.json.schema_components(_MODELS, ref_template=REF)
+    for model in _TAKEN:
+        found[model.__name__] = _as_taken(model, found[model.__name__])
     for name, schema in found.items():
         if "properties" in schema:
             found[name] = _as_sent(_described(name, schema), whole=name not in _MAY_LACK_FIELDS)
-    found["MetadataPayload"]["properties"]["metadata"] = _ref(PluginMetadata.__name__)
-    messages = {_message_name(payload): _message(payload, type_) for payload, type_ in TYPES.items()}
-    return {**found, **messages, "RealtimeMessage": _any_message(), "Problem": _problem()}
+    found["UploadRequest"] = _without_source(found[JobRequest.__name__])
+    found["MetadataPayload"]["properties"]["metadata"] = ref(PluginMetadata.__name__)
+    return {**found, **_messages(), "Problem": _problem(), "NotReady": _not_ready()}
 
 
-def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def ref(name: str) -> dict[str, str]:
+    """The reference to the schema ``name``."""
+    return {"$ref": REF.format(name=name)}
+
+
+def schema_of(kind: Any) -> _Schema:
+    """The schema of a type that is no model, such as ``int`` with bounds."""
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=REF)
+    return schema
+
+
+def _as_taken(model: type[attrs.AttrsInstance], schema: _Schema) -> _Schema:
+    """The schema of a part of a request: for each field what its reader accepts, and no other fields."""
+    properties = {
+        field.name: _with_default(schema_of(field.metadata[READER].accepts), schema["properties"][field.name])
+        for field in attrs.fields(model)
+    }
+    return schema | {"properties": properties, "additionalProperties": False}
+
+
+def _with_default(accepted: _Schema, field: _Schema) -> _Schema:
+    return accepted | {"default": field["default"]} if "default" in field else accepted
+
+
+def _without_source(request: _Schema) -> _Schema:
+    """The schema of the part ``request`` of an upload: a JobRequest whose source is the uploaded file."""
+    return request | {
+        "title": "UploadRequest",
+        "description": "A JobRequest without its source, which is the uploaded file.",
+        "properties": {name: kind for name, kind in request["properties"].items() if name != "source"},
+        "required": [name for name in request["required"] if name != "source"],
+    }
+
+
+def _described(name: str, schema: _Schema) -> _Schema:
     """The schema of the model ``name`` with its fields' docstrings as descriptions."""
     docs = field_docs(_class_of(name))
     described = {
@@ -84,42 +128,76 @@ def _class_of(name: str) -> type:
     return models.get(name) or next(part for part in parts if isinstance(part, type))
 
 
-def _as_sent(schema: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+def _as_sent(schema: _Schema, *, whole: bool) -> _Schema:
     """The schema of what is sent: names without the underscore that Python needs, and all fields if ``whole``."""
     properties = {name.rstrip("_"): kind for name, kind in schema["properties"].items()}
     required = list(properties) if whole else [name.rstrip("_") for name in schema.get("required", ())]
     return schema | {"properties": properties, "required": required}
 
 
+def _messages() -> dict[str, _Schema]:
+    """The messages of ``/v1/realtime``, in both directions and in both transports."""
+    named = {_message_name(payload): _message(payload, type_) for payload, type_ in TYPES.items()}
+    mapping = {type_: _message_name(payload) for payload, type_ in TYPES.items()}
+    said = {str(message.__struct_config__.tag): message.__name__ for message in CLIENT_MESSAGES}
+    return {
+        **named,
+        "RealtimeMessage": _any_of(mapping, "One message of /v1/realtime."),
+        "RealtimeEvent": _event(),
+        "ClientMessage": _any_of(said, "One message of a client, as text over the WebSocket of /v1/realtime."),
+    }
+
+
 def _message_name(payload: type) -> str:
     return payload.__name__.removesuffix("Payload") + "Message"
 
 
-def _message(payload: type, type_: str) -> dict[str, Any]:
-    text = {"type": "string"}
-    return _object({"type": {"const": type_}, "payload": _ref(payload.__name__), "timestamp": text, "id": text})
+def _message(payload: type, type_: str) -> _Schema:
+    time = {"type": "string", "format": "date-time"}
+    return _object({"type": {"const": type_}, "payload": ref(payload.__name__), "timestamp": time, "id": _TEXT})
 
 
-def _any_message() -> dict[str, Any]:
-    """The schema of any message, told apart by its ``type``."""
-    mapping = {type_: REF.format(name=_message_name(payload)) for payload, type_ in TYPES.items()}
+def _any_of(names: dict[str, str], description: str) -> _Schema:
+    """The schema of any of the messages called ``names``, told apart by ``type``, which are the keys."""
+    mapping = {type_: REF.format(name=name) for type_, name in names.items()}
     return {
-        "description": "One message of /v1/realtime.",
-        "oneOf": [{"$ref": ref} for ref in mapping.values()],
+        "description": description,
+        "oneOf": [{"$ref": reference} for reference in mapping.values()],
         "discriminator": {"propertyName": "type", "mapping": mapping},
     }
 
 
-def _problem() -> dict[str, Any]:
-    members = {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}}
-    problem = _object(members)
-    problem["properties"]["errors"] = {"type": "array", "items": _ref(FieldError.__name__)}
-    return {"description": "An error, as RFC 9457 defines it.", **problem}
+def _event() -> _Schema:
+    data = {**_TEXT, "contentMediaType": "application/json", "contentSchema": ref("RealtimeMessage")}
+    return {
+        "description": "One server-sent event: a RealtimeMessage as one line of JSON, and its id.",
+        **_object({"id": _TEXT, "data": data}),
+    }
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _problem() -> _Schema:
+    status = {"type": "integer", "minimum": int(HTTPStatus.BAD_REQUEST), "maximum": 599}
+    problem = _object({"title": _TEXT, "status": status, "detail": _TEXT})
+    problem["properties"]["errors"] = {
+        "description": "The errors in the input.",
+        "type": "array",
+        "items": ref(FieldError.__name__),
+        "minItems": 1,
+        "maxItems": MAX_ERRORS,
+    }
+    return {"description": "An error, as RFC 9457 defines it; its type is about:blank.", **problem}
+
+
+def _not_ready() -> _Schema:
+    """The problem with which ``/v1/ready`` answers."""
+    problem = _problem()
+    reasons = {"type": "array", "items": _TEXT, "minItems": 1}
+    return problem | {
+        "description": "A Problem that tells why the server takes no new jobs.",
+        "properties": problem["properties"] | {"ready": {"const": False}, "reasons": reasons},
+        "required": [*problem["required"], "ready", "reasons"],
+    }
+
+
+def _object(properties: _Schema) -> _Schema:
     return {"type": "object", "properties": dict(properties), "required": list(properties)}
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": REF.format(name=name)}

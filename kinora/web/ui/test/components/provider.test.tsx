@@ -1,6 +1,7 @@
 import { act, render, screen } from "@testing-library/react";
 import { Profiler } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { CompletePayload } from "../../src/api/generated";
 import { ConnectionBadge } from "../../src/header/ConnectionBadge";
 import { useRealtime, useRealtimeContext } from "../../src/realtime/RealtimeContext";
 import { RealtimeProvider } from "../../src/realtime/RealtimeProvider";
@@ -91,7 +92,7 @@ test("frames and pictures come for the watched job only, on a connection that en
   await act(() => vi.advanceTimersByTimeAsync(50));
   const query = sockets[1]?.query;
   expect([query?.get("job_id"), query?.get("types"), query?.get("images"), query?.get("max_fps")]).toEqual([JOB_ID, "frame", "binary", "30"]);
-  const complete = { job_id: JOB_ID, status: "done", frames: 100, duration_ms: 1000, warnings_count: 0 };
+  const complete: CompletePayload = { job_id: JOB_ID, status: "done", frames: 100, duration_ms: 1000, warnings_count: 0 };
   act(() => sockets[0]?.receive(message("complete", complete, "a-200")));
   await act(() => vi.advanceTimersByTimeAsync(120));
   expect(sockets[1]?.closedWith).toBe(1000);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ProgressPayload } from "../../src/api/generated";
+import type { CompletePayload, ProgressPayload } from "../../src/api/generated";
 import { reduce, type Action } from "../../src/realtime/reducer";
 import { INITIAL_STATE, watching, type RealtimeState } from "../../src/realtime/state";
 import { framePayload, job, JOB_ID, message, warningPayload } from "../examples";
@@ -39,7 +39,7 @@ describe("progress", () => {
   });
 
   test("a job that is done is at 100, a cancelled one where it was", () => {
-    const end = (status: string) => message("complete", { job_id: JOB_ID, status, frames: 7, duration_ms: 1, warnings_count: 0 });
+    const end = (status: CompletePayload["status"]) => message("complete", { job_id: JOB_ID, status, frames: 7, duration_ms: 1, warnings_count: 0 });
     expect(after(said(progress({ progress: 60 }), end("done"))).progress).toBe(100);
     expect(after(said(progress({ progress: 60 }), end("cancelled")))).toMatchObject({ progress: 60, framesDone: 7 });
   });
