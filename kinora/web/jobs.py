@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import get_args
 
 import attrs
 import msgspec
@@ -15,7 +14,7 @@ from kinora.actors.errors import NotFound
 from kinora.actors.job_archive import FrameCut
 from kinora.actors.job_manager import Submitted
 from kinora.actors.job_request import parse_job_request
-from kinora.actors.models import JobState, JobStatus
+from kinora.actors.models import JobState
 from kinora.system import System
 from kinora.web.conditions import Tags, is_known, require_match
 from kinora.web.documents import (
@@ -29,23 +28,18 @@ from kinora.web.documents import (
 )
 from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
 from kinora.web.incoming import (
-    MAX_INDEX,
     idempotency_key,
-    invalid_parameter,
     job_id_of,
     preferred_wait_s,
     read_json,
     sender,
-    whole_number,
 )
 from kinora.web.negotiation import VARY, preferred_type
+from kinora.web.parameters import AFTER, FRAMES_LIMIT, JOB_LIMIT, JOBS_LIMIT, STATUS
 from kinora.web.pictures import add_picture_calls
 from kinora.web.responses import json_response
 from kinora.web.upload_room import UploadRoom
 from kinora.web.uploads import receive_upload
-
-JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
-FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
 
 
 @attrs.frozen
@@ -95,10 +89,8 @@ def _add_list_calls(routes: Blueprint, system: System) -> None:
 
     @routes.get("")
     async def list_jobs() -> Response:
-        limit = whole_number(request.args, "limit", 1, MAX_JOBS_PER_PAGE)
-        page = await system.jobs.jobs(
-            _status(), JOBS_PER_PAGE if limit is None else limit, request.args.get("cursor") or None
-        )
+        status, limit = STATUS.read(request.args), JOBS_LIMIT.read(request.args)
+        page = await system.jobs.jobs(status, limit, request.args.get("cursor") or None)
         jobs = [document_of(job, JobSummary, plugins=list(job.plugins)) for job in page.jobs]
         return json_response(JobList(jobs=jobs, next_cursor=page.next_cursor))
 
@@ -109,15 +101,6 @@ async def _submit_upload(system: System, room: UploadRoom) -> Submitted:
     async with receive_upload(system.uploads, system.settings.max_upload_bytes, room) as upload:
         asked = parse_job_request(upload.request, upload=upload.name)
         return await system.jobs.submit(asked, upload=upload.path, idempotency_key=key, client=sender())
-
-
-def _status() -> str | None:
-    status = request.args.get("status") or None
-    known = get_args(JobStatus)
-    if status is not None and status not in known:
-        message = f"must be one of {', '.join(known)}"
-        raise invalid_parameter("status", message)
-    return status
 
 
 def _add_read_calls(routes: Blueprint, system: System, answers: FrameAnswers) -> None:
@@ -146,8 +129,7 @@ async def _log(system: System, job_id: str, plugin: str | None) -> str:
 
 
 async def _show(system: System, answers: FrameAnswers, job_id: str, kind: type[msgspec.Struct]) -> Response:
-    after = whole_number(request.args, "after", -1, MAX_INDEX)
-    limit = whole_number(request.args, "limit", 0, MAX_INDEX)
+    after, limit = AFTER.read(request.args), JOB_LIMIT.read(request.args)
 
     async def show(state: JobState) -> _Shown:
         cut = await system.jobs.cut(state.job_id, after, limit)
@@ -231,13 +213,12 @@ def _add_frame_calls(routes: Blueprint, system: System, answers: FrameAnswers) -
     @routes.get("/<job_id>/frames")
     async def frames(job_id: str) -> Response:
         job_id = job_id_of(job_id)
-        after = whole_number(request.args, "after", -1, MAX_INDEX)
+        after, limit = AFTER.read(request.args), FRAMES_LIMIT.read(request.args)
         await system.jobs.state(job_id)
         form = FRAME_LINES.get(preferred_type(FRAME_TYPES))
         if form is not None:
             name = f"kinora-{job_id[:8]}.{form.extension}"
             headers = {"content-disposition": f'attachment; filename="{name}"', **VARY}
             return answers.lines(form, await system.jobs.cut(job_id, after), headers)
-        limit = whole_number(request.args, "limit", 1, MAX_FRAMES_PER_PAGE)
-        cut = await system.jobs.cut(job_id, after, FRAMES_PER_PAGE if limit is None else limit)
+        cut = await system.jobs.cut(job_id, after, limit)
         return answers.json(cut, frame_page(cut), VARY)

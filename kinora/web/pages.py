@@ -77,8 +77,12 @@ def _row(method: str, path: str, call: Mapping[str, Any]) -> str:
         for parameter in call.get("parameters", ())
     )
     answers = "<br>".join(
-        f"{escape(status)} {escape(answer['description'])}" for status, answer in call["responses"].items()
+        f"{escape(status)} {escape(answer['description'])}"
+        for status, answer in call["responses"].items()
+        if "$ref" not in answer
     )
+    problems = ", ".join(status for status, answer in call["responses"].items() if "$ref" in answer)
+    answers += f"<br>problems: {escape(problems)}"
     call_text = f"<code>{method.upper()} {escape(path)}</code>"
     return f"<tr><td>{call_text}</td><td>{escape(call['summary'])}</td><td>{parameters}</td><td>{answers}</td></tr>"
 

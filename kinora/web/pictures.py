@@ -12,7 +12,8 @@ from werkzeug.http import quote_etag
 from kinora.actors.videos import Video
 from kinora.system import System
 from kinora.web.conditions import is_known, require_match
-from kinora.web.incoming import client_of, frame_index_of, hold_open, job_id_of, whole_number
+from kinora.web.incoming import client_of, frame_index_of, hold_open, job_id_of
+from kinora.web.parameters import OVERLAY
 from kinora.web.ranges import status_and_headers, wanted_part
 from kinora.web.responses import no_pieces, streamed
 
@@ -29,7 +30,7 @@ def add_picture_calls(routes: Blueprint, system: System) -> None:
     @routes.get("/<job_id>/frames/<index>.jpg")
     async def picture(job_id: str, index: str) -> Response:
         job_id, number = job_id_of(job_id), frame_index_of(index)
-        overlay = whole_number(request.args, "overlay", 0, 1) == 1
+        overlay = OVERLAY.read(request.args) == 1
         tag = f"{job_id}-{number}-{overlay:d}"  # a frame and its results never change
         headers = {"etag": quote_etag(tag), "cache-control": PICTURE_CACHING}
         require_match(tag)

@@ -486,6 +486,17 @@ async def test_the_pages_need_nothing_from_elsewhere(settings: Settings, monkeyp
             assert b"<script" not in answer.body
 
 
+async def test_a_call_beside_plugins_names_is_no_plugin(server: RunningServer) -> None:
+    """``/v1/plugins/reload`` has the method POST alone, and says so; every other name there can be read."""
+    url = f"{server.url}/v1/plugins"
+    answer = await get(f"{url}/reload")
+    assert is_problem(answer, 405)
+    for one in (answer, await request(f"{url}/reload", "OPTIONS")):
+        assert set(one.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
+    assert is_problem(await get(f"{url}/reloaded"), 404)
+    assert (await get(f"{url}/motion")).status == 200
+
+
 async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server: RunningServer) -> None:
     """Every reference in the OpenAPI document can be resolved in it, and it has every route under /v1."""
     document = (await get(f"{server.url}/openapi.json")).json()
@@ -493,6 +504,7 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
     references = {part.partition('"')[0] for part in text.split('"#/components/schemas/')[1:]}
     assert references <= set(document["components"]["schemas"])
     assert set(document["paths"]) == {
+        "/metrics",
         "/v1/media",
         "/v1/jobs",
         "/v1/jobs/{job_id}",

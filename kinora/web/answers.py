@@ -1,0 +1,114 @@
+"""The answers of calls as the OpenAPI document describes them: successes one by one, problems once for all calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from kinora.web.problems import MEDIA_TYPE
+from kinora.web.schemas import ref
+
+JSON = "application/json"
+_Document = dict[str, Any]
+_COUNT = {"type": "integer", "minimum": 0}
+_TEXT = {"type": "string"}
+
+HEADERS: Mapping[str, _Document] = {
+    "Allow": {"description": "The methods that the address has.", "schema": _TEXT},
+    "Content-Disposition": {"description": "A name to save the file under.", "schema": _TEXT},
+    "ETag": {"description": "For If-None-Match.", "schema": {"type": "string", "pattern": '^(W/)?"[^"]*"$'}},
+    "Last-Event-ID": {
+        "description": "The newest message before the job's: follow the job from there. Missing without realtime.",
+        "schema": _TEXT,
+    },
+    "Location": {"description": "The job's address.", "schema": {"type": "string", "format": "uri-reference"}},
+    "Retry-After": {"description": "The seconds after which to try again.", "schema": _COUNT},
+}
+"""The headers that tell something; those that every answer has are left out."""
+
+PROBLEMS: Mapping[int, str] = {
+    400: "The request is not valid HTTP, or its body is not valid JSON or no valid form.",
+    403: "The request comes from another site, or has a Host that is not a name of this server.",
+    404: "There is no such job, frame, plugin or address.",
+    405: "The address does not have this method.",
+    408: "The request did not arrive in time.",
+    409: "The request does not fit the present state, such as that of the job.",
+    413: "The request or the source is larger than this server accepts.",
+    414: "The address is longer than this server accepts.",
+    415: "The body has another media type than the call takes, or the source is no video or image.",
+    422: "A parameter, a header or a part of the body is not valid; errors tells which.",
+    429: "Too many jobs wait.",
+    431: "The headers are longer than this server accepts.",
+    500: "The server failed because of an error of its own.",
+    501: "The request has a transfer coding that this server does not know.",
+    503: "The server is busy or stopping, or a part of it is down or out of room.",
+}
+ALWAYS = (400, 403, 405, 408, 414, 431, 500, 501, 503)
+"""The problems that any call can be answered with."""
+_ALWAYS_HAS = {405: "Allow", 429: "Retry-After"}
+_MAY_HAVE = {409: "Retry-After", 503: "Retry-After"}
+
+
+@attrs.frozen
+class Answer:
+    """A success: what it says, in which media types, with which headers."""
+
+    description: str
+    content: Mapping[str, _Document] = attrs.field(factory=dict)
+    """Media type → the schema."""
+    has: tuple[str, ...] = ()
+    """The headers that it always has."""
+    may_have: tuple[str, ...] = ()
+
+    def document(self) -> _Document:
+        """The answer as an OpenAPI object."""
+        content = {media_type: {"schema": schema} for media_type, schema in self.content.items()}
+        headers = _headers(self.has, required=True) | _headers(self.may_have, required=False)
+        return {
+            "description": self.description,
+            **({"content": content} if content else {}),
+            **({"headers": headers} if headers else {}),
+        }
+
+
+def of(schema: str, *has: str, may_have: tuple[str, ...] = ()) -> Answer:
+    """An answer in JSON with this schema."""
+    return Answer(schema, {JSON: ref(schema)}, has, may_have)
+
+
+def text(media_type: str, description: str, *has: str) -> Answer:
+    """An answer that is text, but no JSON."""
+    return Answer(description, {media_type: _TEXT}, has)
+
+
+def binary(media_type: str, description: str, *has: str) -> Answer:
+    """An answer that is a file."""
+    return Answer(description, {media_type: {"type": "string", "format": "binary"}}, has)
+
+
+def problem_responses() -> _Document:
+    """All problems, for ``components``, each under the name that ``problem_ref`` refers to."""
+    return {_name(status): _problem(status).document() for status in PROBLEMS}
+
+
+def problem_ref(status: int) -> _Document:
+    """The reference to the problem with this status."""
+    return {"$ref": f"#/components/responses/{_name(status)}"}
+
+
+def _name(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _problem(status: int) -> Answer:
+    content = {MEDIA_TYPE: ref("Problem")}
+    return Answer(PROBLEMS[status], content, *((names[status],) if status in names else () for names in _BY_STATUS))
+
+
+_BY_STATUS = (_ALWAYS_HAS, _MAY_HAVE)
+
+
+def _headers(names: tuple[str, ...], *, required: bool) -> _Document:
+    return {name: {**HEADERS[name], "required": required} for name in names}

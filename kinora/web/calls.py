@@ -1,0 +1,225 @@
+"""The table of all calls of the API, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from kinora.web import answers, parameters
+from kinora.web.answers import ALWAYS, Answer, binary, of, problem_ref, text
+from kinora.web.frame_documents import CSV, NDJSON
+from kinora.web.metrics import MEDIA_TYPE as METRICS
+from kinora.web.parameters import Parameter
+from kinora.web.problems import MEDIA_TYPE as PROBLEM
+from kinora.web.schemas import ref
+
+_Document = dict[str, Any]
+_UNREAD_BODY = 415
+"""The problem of every writing call: a body that no call takes is refused before it is read."""
+
+
+@attrs.frozen
+class Call:
+    """One call: its name, purpose, parameters and answers."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: Mapping[int, Answer]
+    errors: tuple[int, ...] = ()
+    """The problems that it can be answered with, beside those of every call."""
+    given: tuple[Parameter, ...] = ()
+    """The parameters in the query string and in headers."""
+    body: _Document | None = None
+
+    def operation(self) -> _Document:
+        """The call as an OpenAPI operation."""
+        writes = (_UNREAD_BODY,) if self.method != "get" else ()
+        problems = {str(status): problem_ref(status) for status in sorted({*ALWAYS, *writes, *self.errors})}
+        successes = {str(status): answer.document() for status, answer in self.answers.items()}
+        parameters = [parameter.document() for parameter in (*self.in_path(), *self.given)]
+        return {
+            "operationId": self.name,
+            "summary": self.summary,
+            **({"parameters": parameters} if parameters else {}),
+            **({"requestBody": self.body} if self.body else {}),
+            "responses": successes | {status: found for status, found in problems.items() if status not in successes},
+        }
+
+    def in_path(self) -> Iterator[Parameter]:
+        """The parameters in the path."""
+        known = (parameters.JOB_ID, parameters.INDEX, parameters.NAME)
+        return (parameter for parameter in known if f"{{{parameter.name}}}" in self.path)
+
+
+_SUBMISSION = {
+    "required": True,
+    "content": {
+        answers.JSON: {
+            "schema": ref("JobRequest"),
+            "examples": {"clip": {"value": {"source": "demo:", "plugins": ["motion"]}}},
+        },
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file", "request"],
+                "properties": {"file": {"type": "string", "format": "binary"}, "request": ref("UploadRequest")},
+                "additionalProperties": False,
+            },
+            "encoding": {"request": {"contentType": answers.JSON}},
+        },
+    },
+}
+_ONE_JOB = "/v1/jobs/{job_id}"
+_UNCHANGED = Answer("Nothing has changed since the answer with this ETag.", has=("ETag",))
+_READ_JOB = (parameters.AFTER, parameters.JOB_LIMIT, parameters.IF_NONE_MATCH, parameters.PREFER)
+
+CALLS = (
+    Call(
+        "post",
+        "/v1/jobs",
+        "submit_job",
+        "Start a job on a source that the server can read, or on an uploaded file",
+        {202: of("JobResponse", "Location", may_have=("Last-Event-ID",))},
+        (409, 413, 422, 429),
+        (parameters.IDEMPOTENCY_KEY,),
+        _SUBMISSION,
+    ),
+    Call(
+        "get",
+        "/v1/jobs",
+        "list_jobs",
+        "List the jobs, newest first",
+        {200: of("JobList")},
+        (422,),
+        (parameters.STATUS, parameters.JOBS_LIMIT, parameters.CURSOR),
+    ),
+    Call(
+        "get",
+        _ONE_JOB,
+        "get_job",
+        "Get a job and its frames so far",
+        {200: of("JobResponse", "ETag"), 304: _UNCHANGED},
+        (404, 422),
+        _READ_JOB,
+    ),
+    Call(
+        "delete",
+        _ONE_JOB,
+        "delete_job",
+        "Cancel a job if it runs, and delete it with its results",
+        {204: Answer("The job is deleted.")},
+        (404,),
+    ),
+    Call(
+        "get",
+        _ONE_JOB + "/extended",
+        "get_extended_job",
+        "Get a job with its progress, timings and warnings",
+        {200: of("ExtendedJobResponse", "ETag"), 304: _UNCHANGED},
+        (404, 422),
+        _READ_JOB,
+    ),
+    Call(
+        "post",
+        _ONE_JOB + "/cancel",
+        "cancel_job",
+        "Cancel a job; answered when all its processes have ended (202 with the pids of those that have not)",
+        {200: of("CancelAnswer"), 202: of("CancelAnswer")},
+        (404,),
+    ),
+    Call(
+        "get",
+        _ONE_JOB + "/log",
+        "get_job_log",
+        "Get the text that the job's plugins printed, the last 64 KiB of each",
+        {200: text("text/plain", "The text; that of several plugins has their names before each line.")},
+        (404,),
+        (parameters.PLUGIN,),
+    ),
+    Call("post", _ONE_JOB + "/pause", "pause_job", "Pause a job", {200: of("JobStatusAnswer")}, (404, 409)),
+    Call("post", _ONE_JOB + "/resume", "resume_job", "Resume a paused job", {200: of("JobStatusAnswer")}, (404, 409)),
+    Call(
+        "get",
+        _ONE_JOB + "/frames",
+        "list_frames",
+        "Get a page of frames; or all of them with Accept: application/x-ndjson (one frame per line) or text/csv "
+        "(one detection per row)",
+        {
+            200: Answer(
+                "A FramePage; or every FrameData as a line of JSON, or every detection as a row of CSV.",
+                {answers.JSON: ref("FramePage"), NDJSON: ref("FrameData"), CSV: {"type": "string"}},
+            )
+        },
+        (404, 422),
+        (parameters.AFTER, parameters.FRAMES_LIMIT),
+    ),
+    Call(
+        "get",
+        _ONE_JOB + "/frames/{index}.jpg",
+        "get_frame_picture",
+        "Get a frame as a JPEG picture",
+        {200: binary("image/jpeg", "The picture.", "ETag"), 304: _UNCHANGED},
+        (404, 422),
+        (parameters.OVERLAY, parameters.IF_NONE_MATCH),
+    ),
+    Call(
+        "get",
+        _ONE_JOB + "/annotated.mp4",
+        "get_annotated_video",
+        "Get the frames so far as a video, with the detections drawn in",
+        {200: binary("video/mp4", "The video.", "Content-Disposition")},
+        (404,),
+    ),
+    Call(
+        "get",
+        "/v1/plugins",
+        "list_plugins",
+        "List all plugins; for broken ones, the reason",
+        {200: of("PluginList")},
+    ),
+    Call("post", "/v1/plugins/reload", "reload_plugins", "Search for plugins again", {200: of("PluginList")}),
+    Call(
+        "get", "/v1/plugins/{name}", "get_plugin", "Get one plugin with all details", {200: of("PluginDetail")}, (404,)
+    ),
+    Call("get", "/v1/media", "list_media", "List the videos and images in the media folder", {200: of("MediaList")}),
+    Call("get", "/v1/devices", "list_devices", "List the devices that jobs can run on", {200: of("DeviceList")}),
+    Call("get", "/v1/health", "get_health", "Check that the server is alive", {200: of("Liveness")}),
+    Call(
+        "get",
+        "/v1/ready",
+        "get_readiness",
+        "Check that the server takes new jobs",
+        {
+            200: of("Readiness"),
+            503: Answer("It takes none now.", {PROBLEM: ref("NotReady")}, may_have=("Retry-After",)),
+        },
+    ),
+    Call(
+        "get",
+        "/v1/realtime",
+        "follow_jobs",
+        "Follow jobs live: RealtimeMessages as server-sent events, or over a WebSocket if the request asks for one",
+        {200: Answer("Each event is a RealtimeEvent.", {"text/event-stream": ref("RealtimeEvent")})},
+        (404, 422),
+        (
+            parameters.SESSION_ID,
+            parameters.JOB_IDS,
+            parameters.TYPES,
+            parameters.MAX_FPS,
+            parameters.IMAGES,
+            parameters.LAST_EVENT_ID,
+            parameters.LAST_EVENT_ID_HEADER,
+        ),
+    ),
+    Call(
+        "get",
+        "/metrics",
+        "get_metrics",
+        "Get the server's figures for Prometheus",
+        {200: text(METRICS, "The figures in Prometheus' text format.")},
+    ),
+)
