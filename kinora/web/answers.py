@@ -16,14 +16,17 @@ _COUNT = {"type": "integer", "minimum": 0}
 _TEXT = {"type": "string"}
 
 HEADERS: Mapping[str, _Document] = {
+    "Accept-Ranges": {"description": "bytes: parts can be asked for.", "schema": _TEXT},
     "Allow": {"description": "The methods that the address has.", "schema": _TEXT},
     "Content-Disposition": {"description": "A name to save the file under.", "schema": _TEXT},
+    "Content-Range": {"description": "The part, and the size of the whole.", "schema": _TEXT},
     "ETag": {"description": "For If-None-Match.", "schema": {"type": "string", "pattern": '^(W/)?"[^"]*"$'}},
     "Last-Event-ID": {
         "description": "The newest message before the job's: follow the job from there. Missing without realtime.",
         "schema": _TEXT,
     },
     "Location": {"description": "The job's address.", "schema": {"type": "string", "format": "uri-reference"}},
+    "Preference-Applied": {"description": "The part of Prefer that was followed.", "schema": _TEXT},
     "Retry-After": {"description": "The seconds after which to try again.", "schema": _COUNT},
 }
 """The headers that tell something; those that every answer has are left out."""
@@ -33,22 +36,26 @@ PROBLEMS: Mapping[int, str] = {
     403: "The request comes from another site, or has a Host that is not a name of this server.",
     404: "There is no such job, frame, plugin or address.",
     405: "The address does not have this method.",
+    406: "The call gives none of the media types in Accept.",
     408: "The request did not arrive in time.",
     409: "The request does not fit the present state, such as that of the job.",
+    412: "What the request is about has changed since the answer with the ETag in If-Match.",
     413: "The request or the source is larger than this server accepts.",
     414: "The address is longer than this server accepts.",
     415: "The body has another media type than the call takes, or the source is no video or image.",
+    416: "The file has no such part.",
     422: "A parameter, a header or a part of the body is not valid; errors tells which.",
     429: "Too many jobs wait.",
     431: "The headers are longer than this server accepts.",
     500: "The server failed because of an error of its own.",
     501: "The request has a transfer coding that this server does not know.",
     503: "The server is busy or stopping, or a part of it is down or out of room.",
+    505: "The request has another version of HTTP than this server speaks.",
 }
-ALWAYS = (400, 403, 405, 408, 414, 431, 500, 501, 503)
+ALWAYS = (400, 403, 405, 408, 414, 431, 500, 501, 503, 505)
 """The problems that any call can be answered with."""
 _ALWAYS_HAS = {405: "Allow", 429: "Retry-After"}
-_MAY_HAVE = {409: "Retry-After", 503: "Retry-After"}
+_MAY_HAVE = {409: "Retry-After", 416: "Content-Range", 503: "Retry-After"}
 
 
 @attrs.frozen
@@ -83,9 +90,15 @@ def text(media_type: str, description: str, *has: str) -> Answer:
     return Answer(description, {media_type: _TEXT}, has)
 
 
-def binary(media_type: str, description: str, *has: str) -> Answer:
-    """An answer that is a file."""
-    return Answer(description, {media_type: {"type": "string", "format": "binary"}}, has)
+def file(media_type: str, description: str, *may_have: str) -> Mapping[int, Answer]:
+    """The answers of a file, of which parts can be asked for."""
+    content = {media_type: {"type": "string", "format": "binary"}}
+    part_has = ("Content-Range",)
+    return {
+        200: Answer(description, content, may_have=("Accept-Ranges", *may_have)),
+        206: Answer("The part of it that Range asks for.", content, part_has, ("Accept-Ranges", *may_have)),
+        304: Answer("Nothing has changed since the answer with this ETag.", may_have=("ETag",)),
+    }
 
 
 def problem_responses() -> _Document:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from kinora.web import answers, parameters
-from kinora.web.answers import ALWAYS, Answer, binary, of, problem_ref, text
+from kinora.web.answers import ALWAYS, Answer, file, of, problem_ref, text
 from kinora.web.frame_documents import CSV, NDJSON
 from kinora.web.metrics import MEDIA_TYPE as METRICS
 from kinora.web.parameters import Parameter
@@ -102,8 +102,8 @@ CALLS = (
         _ONE_JOB,
         "get_job",
         "Get a job and its frames so far",
-        {200: of("JobResponse", "ETag"), 304: _UNCHANGED},
-        (404, 422),
+        {200: of("JobResponse", "ETag", may_have=("Preference-Applied",)), 304: _UNCHANGED},
+        (404, 412, 422),
         _READ_JOB,
     ),
     Call(
@@ -112,15 +112,15 @@ CALLS = (
         "delete_job",
         "Cancel a job if it runs, and delete it with its results",
         {204: Answer("The job is deleted.")},
-        (404,),
+        (404, 412),
     ),
     Call(
         "get",
         _ONE_JOB + "/extended",
         "get_extended_job",
         "Get a job with its progress, timings and warnings",
-        {200: of("ExtendedJobResponse", "ETag"), 304: _UNCHANGED},
-        (404, 422),
+        {200: of("ExtendedJobResponse", "ETag", may_have=("Preference-Applied",)), 304: _UNCHANGED},
+        (404, 412, 422),
         _READ_JOB,
     ),
     Call(
@@ -152,9 +152,10 @@ CALLS = (
             200: Answer(
                 "A FramePage; or every FrameData as a line of JSON, or every detection as a row of CSV.",
                 {answers.JSON: ref("FramePage"), NDJSON: ref("FrameData"), CSV: {"type": "string"}},
+                may_have=("Content-Disposition",),
             )
         },
-        (404, 422),
+        (404, 406, 422),
         (parameters.AFTER, parameters.FRAMES_LIMIT),
     ),
     Call(
@@ -162,17 +163,18 @@ CALLS = (
         _ONE_JOB + "/frames/{index}.jpg",
         "get_frame_picture",
         "Get a frame as a JPEG picture",
-        {200: binary("image/jpeg", "The picture.", "ETag"), 304: _UNCHANGED},
-        (404, 422),
-        (parameters.OVERLAY, parameters.IF_NONE_MATCH),
+        file("image/jpeg", "The picture.", "ETag"),
+        (404, 412, 416, 422),
+        (parameters.OVERLAY, parameters.IF_NONE_MATCH, parameters.RANGE),
     ),
     Call(
         "get",
         _ONE_JOB + "/annotated.mp4",
         "get_annotated_video",
         "Get the frames so far as a video, with the detections drawn in",
-        {200: binary("video/mp4", "The video.", "Content-Disposition")},
-        (404,),
+        file("video/mp4", "The video.", "ETag", "Content-Disposition"),
+        (404, 416),
+        (parameters.IF_NONE_MATCH, parameters.RANGE),
     ),
     Call(
         "get",

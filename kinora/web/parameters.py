@@ -145,6 +145,11 @@ IF_NONE_MATCH = Parameter(
     description="The ETag of the answer that you have: the answer is 304 if it has not changed.",
     place="header",
 )
+RANGE = Parameter(
+    name="Range",
+    description="bytes=FIRST-LAST, bytes=FIRST- or bytes=-LENGTH: the answer is 206 with only these bytes.",
+    place="header",
+)
 PREFER = Parameter(
     name="Prefer",
     description=f"wait=N waits up to N seconds (at most {MAX_WAIT_S}) for something new before answering.",
