@@ -14,6 +14,7 @@ from kinora.actors.messages import ErrorPayload, GapPayload, Payload, PingPayloa
 from kinora.runtime.broadcast import Batch, batch_of
 from kinora.runtime.outbox import Dropped, Event, Outbox, OutboxFull
 from kinora.runtime.replay_log import Lost, ReplayLog
+from kinora.runtime.running_clock import last_jump
 
 PING_S = 30
 SILENCE_S = 60.0
@@ -222,9 +223,12 @@ class ClientSession:
         self._pace = _pace_of(filters)
 
     async def _watch(self) -> None:
-        """Send pings, and end the session of a client that is silent."""
+        """Send pings, and end the session of a client that is silent.
+
+        A jump of the clock counts as a sign of life: meanwhile no ping could be sent, and none be answered.
+        """
         next_ping = trio.current_time() + PING_S
-        while (silent_at := self._transport.last_heard + SILENCE_S) > trio.current_time():
+        while (silent_at := max(self._transport.last_heard, last_jump()) + SILENCE_S) > trio.current_time():
             await trio.sleep_until(min(next_ping, silent_at))
             if trio.current_time() >= next_ping:
                 self._tell(PingPayload(interval_seconds=PING_S))

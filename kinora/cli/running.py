@@ -10,6 +10,7 @@ from typing import TypeVar
 import trio
 
 from kinora.cli.errors import Interrupted, for_user
+from kinora.runtime.running_clock import RunningClock
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ def run_to_end(work: Callable[[], Awaitable[T]]) -> T:
         return await work()
 
     try:
-        return trio.run(main)
+        return trio.run(main, clock=RunningClock())
     except Exception as error:
         if (sentence := for_user(error)) is not None:
             raise sentence from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from time import perf_counter
 
 import attrs
 import pytest
@@ -12,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from kinora.actors import client_session
 from kinora.actors.client_session import BATCH_BYTES, CLOSE_GRACE_S, ClientSession, in_batches
 from kinora.actors.connection_manager import CloseCode, ConnectionManager
 from kinora.actors.filters import Filters
 from kinora.actors.messages import RealtimeMessage
 from kinora.runtime.broadcast import Broadcast
 from kinora.runtime.replay_log import ReplayLog
+from kinora.runtime.running_clock import RunningClock
 from tests.actors.realtime_kit import (
     SESSION_ID,
     Client,
@@ -33,6 +36,33 @@ from tests.actors.realtime_kit import (
 )
 
 PUBLISHED = ("frame", "progress", "warning")
+
+
+class StoppingTime:
+    """The time of a system that can seem to have stopped this process."""
+
+    def __init__(self) -> None:
+        self._stopped_s = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return perf_counter() + self._stopped_s
+
+    def stop(self, seconds: float) -> None:
+        """Pass over this time, in which the process did not run."""
+        self._stopped_s += seconds
+
+
+@pytest.fixture
+def stopping() -> StoppingTime:
+    """The time of the system below the clock of a test."""
+    return StoppingTime()
+
+
+@pytest.fixture
+def running_clock(stopping: StoppingTime) -> RunningClock:
+    """The clock that a server runs on; pytest-trio runs the test on it."""
+    return RunningClock(stopping)
 
 
 def number(message_id: str) -> int:
@@ -445,6 +475,22 @@ async def test_a_silent_client_is_closed_after_a_minute(autojump_clock: MockCloc
         await trio.sleep(59)
         assert close_code(client) is None
         await trio.sleep(2)
+        assert close_code(client) == CloseCode.TOO_SLOW
+
+
+async def test_a_client_is_not_missed_while_the_server_stood_still(
+    monkeypatch: pytest.MonkeyPatch, stopping: StoppingTime, running_clock: RunningClock
+) -> None:
+    """After a jump of the clock a silent client has the full time again: it gets a ping, and can answer it."""
+    monkeypatch.setattr(client_session, "SILENCE_S", 1.0)
+    manager = manager_of()
+    async with running(manager) as nursery:
+        client = await connect(nursery, manager)
+        await trio.sleep(0.8)
+        stopping.stop(3_600)
+        await trio.sleep(0.8)
+        assert close_code(client) is None
+        await trio.sleep(0.4)
         assert close_code(client) == CloseCode.TOO_SLOW
 
 

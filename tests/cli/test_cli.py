@@ -68,9 +68,10 @@ class Served:
 
 
 @contextmanager
-def serving(tmp_path: Path, media: Path, port: str = "0") -> Iterator[Served]:
+def serving(tmp_path: Path, media: Path, port: str = "0", **env: str) -> Iterator[Served]:
     """``kinora serve`` while the block runs."""
-    with started("serve", "--port", port, "--data-dir", tmp_path / "served", "--media-dir", media) as process:
+    folders = ("--data-dir", tmp_path / "served", "--media-dir", media)
+    with started("serve", "--port", port, *folders, **env) as process:
         yield Served(json.loads(line_of(process, "serving"))["url"], process)
 
 
