@@ -20,6 +20,10 @@ class OneShotFailed(Exception):
     """The worker failed or died; ``str()`` of the error says why."""
 
 
+class OneShotBroke(OneShotFailed):
+    """The worker ended for a reason that is not the request's."""
+
+
 class OneShotTimedOut(OneShotFailed):
     """The worker did not answer in time."""
 
@@ -41,6 +45,7 @@ async def one_shot(
 
     Raises:
         OneShotFailed: the request was not carried out.
+        OneShotBroke: the worker ended, for another reason than this request.
         OneShotTimedOut: the worker has sent nothing for ``timeout_s``.
         ForkServerGone: the fork server is gone, so there is no worker.
     """
@@ -48,7 +53,9 @@ async def one_shot(
         try:
             await worker.send(request)
             answer = await _answer(worker, timeout_s, on_working)
-        except (WorkerGone, ProtocolError) as error:
+        except WorkerGone as error:
+            raise (OneShotFailed if error.by_its_work else OneShotBroke)(str(error)) from error
+        except ProtocolError as error:
             raise OneShotFailed(str(error)) from error
         except trio.TooSlowError:
             raise OneShotTimedOut(f"no answer within {timeout_s:g} s") from None

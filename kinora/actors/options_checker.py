@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import trio
 
-from kinora.actors.errors import QueueFull
+from kinora.actors.errors import QueueFull, Unavailable
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.option_errors import MAX_MESSAGE, OptionsError
 from kinora.plugins.protocol import OPTIONS_CHECKER, CheckOptions, OptionsChecked
@@ -81,6 +81,7 @@ class OptionsCheck:
         Raises:
             OptionsError: the plugin does not accept them.
             OptionsUnchecked: the check took too long, or failed.
+            Unavailable: it failed for a reason that is neither the plugin's nor the request's.
             QueueFull, ForkServerGone: see :meth:`OptionsChecker.worker`.
         """
         if entry.metadata is None or entry.metadata.config_schema is None:
@@ -109,4 +110,6 @@ class OptionsCheck:
             raise OptionsUnchecked(f"{reason}: give fewer or simpler ones") from None
         except (WorkerGone, ProtocolError) as error:
             reason = f"the options of {metadata.name} could not be checked: {error}"
+            if isinstance(error, WorkerGone) and not error.by_its_work:
+                raise Unavailable(f"{reason}; try again.") from error
             raise OptionsUnchecked(reason[:MAX_MESSAGE]) from error

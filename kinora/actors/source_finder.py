@@ -8,7 +8,7 @@ import trio
 
 from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, Unavailable, UnsupportedSource
 from kinora.actors.one_shot import OneShotFailed, one_shot
-from kinora.actors.source_reader import open_source
+from kinora.actors.source_reader import SourceBroke, open_source
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
 from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
 from kinora.media.url_access import is_url
@@ -65,6 +65,7 @@ class SourceFinder:
             InvalidRequest: it cannot be read.
             UnsupportedSource: it is neither a video nor an image.
             TooLarge: its pictures exceed the limit.
+            Unavailable: it could not be examined, for a reason that is not the source's.
         """
         places = self._url_checks if is_url(location) else self._file_checks
         try:
@@ -76,6 +77,8 @@ class SourceFinder:
             if error.kind == "unreadable":
                 raise InvalidRequest("The source cannot be read.", [FieldError("source", error.message)]) from error
             raise UnsupportedSource(error.message) from error
+        except SourceBroke as error:
+            raise Unavailable(f"The source could not be examined: {error}. Try again.") from error
 
     async def _demo_clip(self) -> str:
         """Return the path of the demo clip, which is made for the first job that asks for it."""

@@ -7,7 +7,7 @@ given as free: this bounds the memory of a job and carries back-pressure to the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Literal
 
 import attrs
@@ -33,6 +33,7 @@ from kinora.runtime.frames import FrameRing
 from kinora.runtime.workers import Conversation, ForkServer, WorkerGone
 
 OPEN_TIMEOUT_S = 30.0
+"""The time for a decoder that runs to open a source; after it the source is refused."""
 FRAME_TIMEOUT_S = 30.0
 """A decoder that has a free slot and sends nothing for this long counts as hung."""
 
@@ -40,7 +41,10 @@ Decoder = Conversation[DecoderRequest, DecoderAnswer]
 
 
 class SourceBroke(Exception):
-    """The decoder hung, crashed or sent an invalid message after the source was opened; the text says which."""
+    """The decoder failed, and not because it cannot read the source; the text says how.
+
+    After the source was opened, that is any end but a regular one.
+    """
 
 
 @attrs.frozen(kw_only=True)
@@ -77,22 +81,24 @@ async def open_source(
 
     Raises:
         SourceError: the source cannot be read, or the decoder crashed; the text says what to do.
-        ForkServerGone: the fork server is gone, so there is no decoder.
+        SourceBroke: the decoder is gone, and not because of the source.
+        ForkServerGone: no decoder can be started.
     """
-    opened = None
-    async with AsyncExitStack() as stack:
+    async with fork_server.worker(DECODER, name) as decoder:
+        info = None
         with trio.move_on_after(OPEN_TIMEOUT_S):
-            decoder = await stack.enter_async_context(fork_server.worker(DECODER, name))
-            opened = OpenSource(decoder, await _open(decoder, Open(location=location, name=shown_as, limits=limits)))
-        if opened is None:
+            info = await _open(decoder, Open(location=location, name=shown_as, limits=limits))
+        if info is None:
             raise SourceError("unreadable", f"The source did not open within {OPEN_TIMEOUT_S:.0f} s.")
-        yield opened
+        yield OpenSource(decoder, info)
 
 
 async def _open(decoder: Decoder, request: Open) -> SourceInfo:
     try:
         answer = await decoder.ask(request)
     except (WorkerGone, ProtocolError) as error:
+        if isinstance(error, WorkerGone) and not error.by_its_work:
+            raise SourceBroke(f"the decoder is gone: {error}") from error
         raise SourceError("unsupported", f"The source cannot be decoded: {error}. Try to convert it.") from error
     match answer:
         case Opened(info):

@@ -8,7 +8,7 @@ import msgspec
 
 from kinora.actors.errors import NotFound, Unavailable
 from kinora.actors.fair_turns import FairTurns
-from kinora.actors.one_shot import OneShotFailed, OneShotTimedOut, one_shot
+from kinora.actors.one_shot import OneShotBroke, OneShotFailed, OneShotTimedOut, one_shot
 from kinora.media.messages import STILL, Jpeg, MakeStill
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
@@ -41,7 +41,7 @@ class Stills:
 
         Raises:
             NotFound: the source is gone or has no such frame.
-            Unavailable: making it took too long.
+            Unavailable: making it took too long, or failed for a reason that is not the source's.
             Busy: too many requests wait.
         """
         key = (job_id, index, frame is not None)
@@ -58,6 +58,8 @@ class Stills:
             made = await one_shot(self._fork_server, STILL, "still", request, Jpeg, timeout_s=TIMEOUT_S)
         except OneShotTimedOut as error:
             raise Unavailable(f"The frame could not be decoded in time: {error}; try again later.") from error
+        except OneShotBroke as error:
+            raise Unavailable(f"The frame could not be decoded: {error}; try again.") from error
         except OneShotFailed as error:
             raise NotFound(f"The frame could not be decoded: {error}") from error
         return made.data

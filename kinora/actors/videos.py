@@ -18,7 +18,7 @@ import trio
 from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.errors import NotFound, Unavailable
 from kinora.actors.fair_turns import FairTurns
-from kinora.actors.one_shot import OneShotFailed, OneShotTimedOut, one_shot
+from kinora.actors.one_shot import OneShotBroke, OneShotFailed, OneShotTimedOut, one_shot
 from kinora.media.messages import ANNOTATOR, Annotate, Written
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.private_files import FILE_MODE, private_opener
@@ -99,7 +99,8 @@ class Videos:
 
         Raises:
             NotFound: the source is gone, or has no such pictures.
-            Unavailable: there is too little room on the disk, or making it took too long.
+            Unavailable: there is too little room on the disk, or making it took too long, or failed for a reason that
+                is not the source's.
             Busy: too many requests wait.
         """
         video = await self._turns.get(client, _Key(job_id, newest), lambda: self._make(gather))
@@ -148,6 +149,8 @@ class Videos:
             )
         except OneShotTimedOut as error:
             raise Unavailable(f"The video could not be made in time: {error}; try again later.") from error
+        except OneShotBroke as error:
+            raise Unavailable(f"The video could not be made: {error}; try again.") from error
         except OneShotFailed as error:
             raise NotFound(f"The video could not be made: {error}") from error
         if written.pictures == 0:

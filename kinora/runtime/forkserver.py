@@ -58,6 +58,14 @@ class Kill(msgspec.Struct, tag="kill", frozen=True):
     signal: int
 
 
+class Ping(msgspec.Struct, tag="ping", frozen=True):
+    """Answer with Pong."""
+
+
+class Pong(msgspec.Struct, tag="pong", frozen=True):
+    """The fork server takes requests and carries them out."""
+
+
 class Ready(msgspec.Struct, tag="ready", frozen=True):
     """The fork server has imported the modules to preload."""
 
@@ -83,10 +91,10 @@ class Gone(msgspec.Struct, tag="gone", frozen=True):
     worker: int
 
 
-Request = Fork | Kill
-Report = Ready | Forked | Exited | Gone
+Request = Fork | Kill | Ping
+Report = Ready | Pong | Forked | Exited | Gone
 
-_decode_request = msgspec.msgpack.Decoder(Fork | Kill).decode
+_decode_request = msgspec.msgpack.Decoder(Fork | Kill | Ping).decode
 _encode = msgspec.msgpack.encode
 
 
@@ -132,6 +140,8 @@ class _ForkServer:
                 pid = next((pid for pid, known in self._workers.items() if known == worker), None)
                 if pid is not None:
                     _signal(pid, number)
+            case Ping():
+                self._report(Pong())
 
     def _fork(self, request: Fork, fds: list[int]) -> None:
         parent = os.getpid()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from pathlib import Path
+
+import attrs
 
 from kinora.runtime.syscalls import prctl
 
@@ -57,18 +60,67 @@ def children(pid: int) -> set[int]:
 
 def _children_by_scan(pid: int) -> set[int]:
     """The same for kernels without ``CONFIG_PROC_CHILDREN``, by the parent that each process names."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            stat = (entry / "stat").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        # The name in parentheses may hold anything; the state and the parent's pid follow its last one.
-        if int(stat.rpartition(b")")[2].split()[1]) == pid:
-            found.add(int(entry.name))
-    return found
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    return {found for found in pids if (status := status_of(found)) is not None and status.parent == pid}
+
+
+@attrs.frozen
+class ProcessStatus:
+    """What the kernel says about a process."""
+
+    running: bool
+    """False if it has ended, and its parent has not asked for its status yet."""
+    parent: int
+    session: int
+    """The pid of the process that began its session."""
+
+
+def status_of(pid: int) -> ProcessStatus | None:
+    """The status of a process; None if there is none with this pid."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name in parentheses may hold anything; the state, the parent, the group and the session follow its last one.
+    state, parent, _, session = stat.rpartition(b")")[2].split()[:4]
+    return ProcessStatus(state not in {b"Z", b"X"}, int(parent), int(session))
+
+
+def kill_child(pid: int, parent: int) -> bool:
+    """Send SIGKILL to a process if it is a child of ``parent`` that still runs; return whether it was.
+
+    The pid may be that of another process by now, which is not harmed: it is held by a descriptor before its parent is
+    looked at.
+    """
+    try:
+        held = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        status = status_of(pid)
+        if status is None or status.parent != parent or not status.running:
+            return False
+        signal.pidfd_send_signal(held, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(held)
+    return True
+
+
+def kill_children(parent: int, session: int | None = None) -> int:
+    """Send SIGKILL to the children of another process; return the number that still ran.
+
+    ``session`` is the pid of the child whose session alone is meant, the child included. What a child has started
+    becomes a child of ``parent``, if that is a subreaper, when the child ends: so repeat this until none is left.
+    """
+    pids = [pid for pid in children(parent) if session in {None, pid} or _session_of(pid) == session]
+    return sum(kill_child(pid, parent) for pid in pids)
+
+
+def _session_of(pid: int) -> int | None:
+    status = status_of(pid)
+    return None if status is None else status.session
 
 
 def descendants(pid: int) -> set[int]:

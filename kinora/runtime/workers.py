@@ -18,11 +18,13 @@ from typing import Generic
 
 import attrs
 import msgspec
+import structlog
 import trio
 
 from kinora.runtime import forkserver
 from kinora.runtime.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
 from kinora.runtime.memory import largest_beyond, uses_more
+from kinora.runtime.processes import kill_children
 from kinora.runtime.program import Answer, Program, Request, encode
 from kinora.runtime.worker_environment import passed_on
 from kinora.runtime.worker_log import Log
@@ -35,12 +37,34 @@ TERM_GRACE_S = 0.025
 """The time that a worker has to end after SIGTERM."""
 KILL_GRACE_S = 5.0
 """A process that is still there this long after SIGKILL is stuck in the kernel; its pid is reported."""
+SIGNAL_WAIT_S = 0.25
+"""The time in which the fork server should end a worker after SIGKILL; after it the worker is killed without it."""
+ANSWER_WAIT_S = 0.5
+"""The time for the fork server to answer a ping after a worker was killed without it; after it the fork server counts
+as hung, and its report of the worker's end is not waited for."""
+POLL_S = 0.01
+"""The interval between two looks at processes that were killed."""
+PING_S = 1.0
+"""The interval between two pings to the fork server."""
+MAX_MISSED_PINGS = 5
+"""A fork server that has answered nothing for so many intervals hangs: it is killed, and another one started."""
+FORK_TIMEOUT_S = 20.0
+"""The longest wait for a worker to start, longer than it takes to replace a fork server; after it the caller fails."""
+END_GRACE_S = 1.0
+"""The time that the fork server has to kill all workers and end once its channel has closed; then it is killed."""
 MEMORY_CHECK_S = 0.1
 """The interval between two checks of the workers' memory."""
+CRASH_SIGNALS = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
+    | {signal.SIGSYS, signal.SIGXCPU, signal.SIGXFSZ}
+)
+"""The signals that end a process because of its own code."""
 MB = 2**20
 
+log = structlog.get_logger()
+
 _decode_report = msgspec.msgpack.Decoder(
-    forkserver.Ready | forkserver.Forked | forkserver.Exited | forkserver.Gone
+    forkserver.Ready | forkserver.Pong | forkserver.Forked | forkserver.Exited | forkserver.Gone
 ).decode
 
 
@@ -61,9 +85,17 @@ class WorkerGone(Exception):
         """Return a phrase that says how the process ended."""
         return f"its process {self.over_memory or describe_exit(self.status)}"
 
+    @property
+    def by_its_work(self) -> bool:
+        """True if the process ended because of what it worked on: it crashed in native code, or used too much memory.
+
+        Else the machine or this program is to blame, such as for SIGKILL by the kernel or an exception.
+        """
+        return self.over_memory is not None or (self.status is not None and -self.status in CRASH_SIGNALS)
+
 
 class ForkServerGone(Exception):
-    """The fork server's process has ended, and all workers with it."""
+    """No worker can be started now: the fork server's process has ended, and all workers with it, or it hangs."""
 
 
 def describe_exit(status: int | None) -> str:
@@ -151,6 +183,9 @@ class Worker:
         ``grace_s`` is the grace period; None stands for that of the fork server. Returns whether the process is gone
         with all its descendants. False means that it is stuck in the kernel: it was still there ``KILL_GRACE_S`` after
         SIGKILL. Completes even if cancelled; each wait is bounded.
+
+        If the fork server hangs, the process and its session are killed without it. Descendants that have left the
+        session are killed with the fork server.
         """
         with contextlib.suppress(OSError, trio.ClosedResourceError):
             self._socket.shutdown(socket.SHUT_WR)
@@ -159,17 +194,22 @@ class Worker:
                 await self.gone.wait()
             await self._signal(signal.SIGTERM, TERM_GRACE_S)
             await self._kill()
-        return self.gone.is_set()
+        return not self.stuck
 
     async def kill(self) -> bool:
         """End the worker at once by SIGKILL; otherwise as :meth:`stop`."""
         with trio.CancelScope(shield=True):  # every wait below has a deadline
             await self._kill()
-        return self.gone.is_set()
+        return not self.stuck
 
     async def _kill(self) -> None:
-        await self._signal(signal.SIGKILL, KILL_GRACE_S)
-        self.stuck = not self.gone.is_set()
+        ended = False
+        with trio.move_on_after(KILL_GRACE_S):
+            await self._signal(signal.SIGKILL, SIGNAL_WAIT_S)
+            ended = self.status is None and await self._server.kill_directly(self)
+            if not ended:
+                await self.gone.wait()
+        self.stuck = not (ended or self.gone.is_set())
         self._socket.close()
 
     async def _signal(self, number: int, grace_s: float) -> None:
@@ -278,6 +318,10 @@ class ForkServer:
         """The task that checks the workers' memory waits here while there is no worker."""
         self._nursery: trio.Nursery | None = None
         """The nursery of the tasks that read the logs; None while workers cannot be forked."""
+        self._pong = trio.Event()
+        """Set, and replaced, when a ping is answered."""
+        self._hangs = False
+        """True if the process has left several pings unanswered."""
 
     async def run(  # noqa: ASYNC128 - the reader reports the start
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -287,8 +331,9 @@ class ForkServer:
         When this ends, in any way, the process and all workers are gone.
 
         Raises:
-            ForkServerGone: the process ended on its own.
+            ForkServerGone: the process ended on its own, or was ended because it hung.
         """
+        self._hangs = False
         ours, theirs = socket_pair()
         with theirs:
             process = self._process = _start(theirs, self._preload, self._process_environment())
@@ -306,14 +351,14 @@ class ForkServer:
         finally:
             self._control = None
             control.close()
-            with trio.move_on_after(KILL_GRACE_S, shield=True):
-                await _wait_exit(process.pid)  # it kills all workers and ends when its channel closes
-            process.kill()
-            process.wait()
-            with trio.move_on_after(KILL_GRACE_S, shield=True):
-                await self._wait_workers()
+            with trio.CancelScope(shield=True):  # every wait below has a deadline
+                await _end(process, 0 if self._hangs else END_GRACE_S)
+                with trio.move_on_after(KILL_GRACE_S):
+                    await self._wait_workers()
             for worker in list(self._workers.values()):
                 self._forget(worker)
+        if self._hangs:
+            raise ForkServerGone(f"the fork server did not answer for {MAX_MISSED_PINGS * PING_S:.0f} s and was killed")
         raise ForkServerGone("the fork server ended on its own; its output says why")
 
     async def fork(
@@ -325,13 +370,20 @@ class ForkServer:
         ``limits`` are those of setrlimit(2). Waits until the fork server is up. If cancelled, no worker is left behind.
 
         Raises:
-            ForkServerGone: the fork server ended meanwhile.
+            ForkServerGone: the fork server ended meanwhile, or has started no worker within ``FORK_TIMEOUT_S``.
         """
+        try:
+            with trio.fail_after(FORK_TIMEOUT_S):
+                return await self._fork(target, name, memory_limit, limits or {})
+        except trio.TooSlowError:
+            raise ForkServerGone(f"the fork server started no process within {FORK_TIMEOUT_S:.0f} s") from None
+
+    async def _fork(self, target: str, name: str, memory_limit: int | None, limits: Mapping[int, int]) -> Worker:
         while (nursery := self._nursery) is None:
             await self._ready.wait()
         limit = min((limit for limit in (memory_limit, self._memory_limit) if limit is not None), default=None)
         worker = await self._ask_for_worker(
-            forkserver.Fork(next(self._numbers), target, dict(limits or {})), name, nursery, limit
+            forkserver.Fork(next(self._numbers), target, dict(limits)), name, nursery, limit
         )
         try:
             await worker.forked.wait()
@@ -394,6 +446,22 @@ class ForkServer:
         with contextlib.suppress(ForkServerGone):
             await self._request(forkserver.Kill(worker.number, number))
 
+    async def kill_directly(self, worker: Worker) -> bool:
+        """Kill a worker and its session without the fork server, and wait until they have ended.
+
+        Returns True if the fork server hangs, so that it will not report their end. Nothing is killed that has not
+        started yet: the fork server has been asked to kill that as well.
+        """
+        if self._control is None or self._process is None:
+            return False
+        while worker.pid and worker.status is None and kill_children(self._process.pid, session=worker.pid):  # noqa: ASYNC110 - nothing tells
+            await trio.sleep(POLL_S)
+        pong = self._pong
+        with trio.move_on_after(ANSWER_WAIT_S):
+            await self._ping()
+            await pong.wait()
+        return not pong.is_set()
+
     def statistics(self) -> ForkServerStatistics:
         """Return the current figures."""
         pid = self._process.pid if self._process is not None and self._control is not None else None
@@ -417,7 +485,11 @@ class ForkServer:
                 case forkserver.Ready():
                     self._nursery = nursery
                     self._ready.set()
+                    nursery.start_soon(self._watch_answers, nursery.cancel_scope)
                     task_status.started()
+                case forkserver.Pong():
+                    self._pong.set()
+                    self._pong = trio.Event()
                 case forkserver.Forked(number, pid):
                     if number in self._workers:
                         self._workers[number].pid = pid
@@ -428,6 +500,27 @@ class ForkServer:
                 case forkserver.Gone(number):
                     if number in self._workers:
                         self._forget(self._workers[number])
+
+    async def _watch_answers(self, running: trio.CancelScope) -> None:
+        """Send a ping at each interval, and cancel ``running`` if several were not answered.
+
+        Intervals are counted, and no time is measured: while this process is stopped, at most one of them passes.
+        """
+        missed = 0
+        while missed < MAX_MISSED_PINGS:
+            if missed == 0:
+                pong = self._pong
+                with trio.move_on_after(PING_S):
+                    await self._ping()
+            await trio.sleep(PING_S)
+            missed = 0 if pong.is_set() else missed + 1
+        log.error("the fork server hangs and is replaced", unanswered_s=MAX_MISSED_PINGS * PING_S)
+        self._hangs = True
+        running.cancel(reason="the fork server hangs")
+
+    async def _ping(self) -> None:
+        with contextlib.suppress(ForkServerGone):
+            await self._request(forkserver.Ping())
 
     async def _watch_memory(self) -> None:
         """Kill workers that exceed their memory limit, and the largest while all together exceed the budget.
@@ -493,6 +586,25 @@ def _excessive(workers: Sequence[Worker], budget: int | None) -> dict[Worker, st
         return {}
     reason = f"was killed: all workers together used more than {budget // MB} MB of memory, and it was the largest"
     return {running[largest]: reason}
+
+
+async def _end(process: subprocess.Popen[bytes], grace_s: float) -> None:
+    """End the fork server: wait for it to end by itself, then kill it, after all that would outlive it.
+
+    One that is stuck in the kernel is left to itself.
+    """
+    with trio.move_on_after(grace_s):
+        await _wait_exit(process.pid)
+    if process.poll() is not None:
+        return
+    with trio.move_on_after(END_GRACE_S):
+        while kill_children(process.pid):  # noqa: ASYNC110 - nothing tells when they have ended
+            await trio.sleep(POLL_S)
+    process.kill()
+    with trio.move_on_after(END_GRACE_S):
+        await _wait_exit(process.pid)
+    if process.poll() is None:
+        log.error("the fork server cannot be killed", pid=process.pid)
 
 
 async def _wait_exit(pid: int) -> None:

@@ -51,6 +51,8 @@ DETAILS: Mapping[int, str] = {
     505: "This server speaks HTTP/1.1 and HTTP/1.0: use one of them.",
 }
 """The details of errors of which only the status is known."""
+NO_PROCESS = "The server cannot start a process now: try again in a moment."
+RESTARTING = "A part of the server is being restarted: try again in a moment."
 
 
 @attrs.frozen
@@ -97,7 +99,7 @@ def problem_of(error: Exception) -> Problem:
         case KinoraError():
             return Problem(_status_of(error), str(error))
         case ActorGone() | ForkServerGone():
-            return Problem(503, "A part of the server is being restarted: try again in a moment.")
+            return Problem(503, NO_PROCESS if isinstance(error, ForkServerGone) else RESTARTING)
         case HTTPException(code=int(status)):
             return _of_werkzeug(error, status)
         case _:

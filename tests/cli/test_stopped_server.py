@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from kinora.client import KinoraClient
-from kinora.runtime.processes import descendants
+from kinora.runtime.processes import children, descendants, status_of
+from kinora.settings import Settings
 from tests.cli.test_cli import Served, serving
 from tests.jobs_kit import write_plugin
 
@@ -19,6 +20,8 @@ TIMEOUT_MS = 1_000
 STOPPED_S = 1.3
 """Longer than the plugin's time limit."""
 PLENTY_S = 60.0
+CANCEL_S = 5.0
+GRACE_S = Settings().shutdown_grace_s
 
 SLOW = """
 @tool(name="slow")
@@ -63,3 +66,24 @@ async def test_no_healthy_worker_is_killed(tmp_path: Path, media: Path, plugins_
         state = await client.extended(job.job_id)
     assert state["warnings"] == []
     assert len({frame["results"]["slow"]["pid"] for frame in state["frames"]}) == 1
+
+
+async def test_cancel_and_sigterm_keep_their_limits_with_a_stopped_fork_server(
+    tmp_path: Path, media: Path, plugins_dir: Path
+) -> None:
+    """A job is cancelled for good within 5 s, and the server ends within its grace and 2 s, with all its processes."""
+    write_plugin(plugins_dir, "slow", SLOW)
+    with serving(tmp_path, media, KINORA_PLUGINS_DIR=str(plugins_dir)) as served, trio.fail_after(PLENTY_S):
+        client = KinoraClient(served.url)
+        jobs = [(await client.submit({"source": "clip.mp4", "plugins": ["slow"]})).job_id for _ in range(2)]
+        for job in jobs:
+            await until_frames(client, job, 1)
+        (fork_server,) = children(served.process.pid)
+        family = [fork_server, *descendants(fork_server)]
+        os.kill(fork_server, signal.SIGSTOP)
+        with trio.fail_after(CANCEL_S):
+            assert (await client.cancel(jobs[0]))["cancelled"]
+        served.process.send_signal(signal.SIGTERM)
+        with trio.fail_after(GRACE_S + 2):
+            assert await trio.to_thread.run_sync(served.process.wait, abandon_on_cancel=True) == 0
+    assert not [pid for pid in family if (status := status_of(pid)) is not None and status.running]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from kinora.runtime.processes import _children_by_scan, children, descendants
+from kinora.runtime.processes import _children_by_scan, children, descendants, kill_child, kill_children, status_of
 
 DIES_WITH = """
 import os, signal, sys
@@ -129,3 +129,28 @@ def test_a_process_may_have_any_name(name: str) -> None:
         assert process.stdout.readline() == b"1\n"
         assert process.pid in _children_by_scan(os.getpid())
         process.kill()
+
+
+def test_only_a_child_of_the_named_parent_is_killed() -> None:
+    """A pid may belong to another process by now: that one is left alone, and so is one that has ended."""
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
+        assert not kill_child(process.pid, os.getppid())
+        assert process.poll() is None
+        assert kill_child(process.pid, os.getpid())
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not kill_child(process.pid, os.getpid())
+    assert process.returncode == -signal.SIGKILL
+    assert not kill_child(process.pid, os.getpid())
+    assert status_of(process.pid) is None
+
+
+def test_children_are_killed_by_their_session() -> None:
+    """Those of other sessions go on."""
+    command = [sys.executable, "-c", "import signal; signal.pause()"]
+    with subprocess.Popen(command, start_new_session=True) as one, subprocess.Popen(command) as other:
+        while (status := status_of(one.pid)) is None or status.session != one.pid:
+            pass
+        assert kill_children(os.getpid(), session=one.pid) == 1
+        assert one.wait() == -signal.SIGKILL
+        assert other.poll() is None
+        other.kill()

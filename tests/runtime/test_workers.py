@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from kinora.runtime import workers
+from kinora.runtime import forkserver, workers
 from kinora.runtime.channel import MAX_MESSAGE_BYTES, PACKET_BYTES, ProtocolError
 from kinora.runtime.worker_log import LOG_BYTES
 from kinora.runtime.workers import (
@@ -427,6 +427,130 @@ def _below(pid: int) -> Iterator[str]:
         for child in (task / "children").read_text().split():
             yield child
             yield from _below(int(child))
+
+
+@contextlib.contextmanager
+def stopped(server: ForkServer) -> Iterator[int]:
+    """Stop the fork server while the block runs, if it lives as long; the value is its pid."""
+    pid = server.statistics().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def quick_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork server that hangs is found after a short time."""
+    monkeypatch.setattr(workers, "PING_S", 0.2)
+
+
+async def test_a_fork_server_that_answers_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many pings later it is the same process, and its workers still run."""
+    monkeypatch.setattr(workers, "PING_S", 0.01)
+    monkeypatch.setattr(workers, "MAX_MISSED_PINGS", 200)
+    pings = 0
+    request = ForkServer._request
+
+    async def count(server: ForkServer, asked: forkserver.Request, fds: Sequence[int] = ()) -> None:
+        nonlocal pings
+        pings += isinstance(asked, forkserver.Ping)
+        await request(server, asked, fds)
+
+    monkeypatch.setattr(ForkServer, "_request", count)
+    async with trio.open_nursery() as nursery:
+        server = ForkServer()
+        await nursery.start(server.run)
+        worker = await start(server, "echo")
+        with trio.fail_after(PLENTY_S):
+            await until(lambda: pings > 20)
+            await worker.send(b"still here")
+            assert await worker.receive() == b"still here"
+        assert await worker.stop(GRACE_S)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_fork_server_that_hangs_is_ended_with_all_workers(lifeline: tuple[int, int], quick_pings: None) -> None:
+    """Receivers and waiting forks are told, all processes are gone, and run() says what happened."""
+    server = ForkServer()
+    family: list[int] = []
+
+    async def fork() -> None:
+        with pytest.raises(ForkServerGone):
+            await server.fork(f"{TARGETS}:echo", "late")
+
+    async def scenario() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.run)
+            worker = await start_family(server, "chain", lifeline)
+            with stopped(server) as pid:
+                family.extend([pid, *map(int, _below(pid))])
+                nursery.start_soon(fork)
+                assert (await ending(worker)).status == -signal.SIGKILL
+                assert await worker.stop(0)
+
+    with trio.fail_after(PLENTY_S), pytest.RaisesGroup(pytest.RaisesExc(ForkServerGone, match="did not answer")):
+        await scenario()
+    assert os.read(lifeline[0], 1) == b""
+    assert not any(running(pid) for pid in family)
+    assert server.statistics().workers == 0
+
+
+async def test_a_fork_that_takes_too_long_fails(forks: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the reason, nobody waits for a worker without a limit; the process is not left behind."""
+    monkeypatch.setattr(workers, "FORK_TIMEOUT_S", 0.05)
+    late = pytest.raises(ForkServerGone, match="started no process within")
+    with stopped(forks) as pid, late, trio.fail_after(PLENTY_S):
+        await forks.fork(f"{TARGETS}:echo", "late")
+    with trio.fail_after(PLENTY_S):
+        await until(lambda: not forks.statistics().workers)
+    assert not list(_below(pid))
+
+
+@pytest.mark.parametrize("target", ["echo", "busy", "deaf"])
+@pytest.mark.parametrize("way", ["stop", "kill"])
+async def test_a_worker_ends_although_the_fork_server_hangs(forks: ForkServer, target: str, way: str) -> None:
+    """It is killed without the fork server, which finds that out once it goes on."""
+    worker = await start(forks, target)
+    with stopped(forks):
+        with trio.fail_after(workers.KILL_GRACE_S):
+            assert await (worker.stop(0.01) if way == "stop" else worker.kill())
+        assert not running(worker.pid)
+    with trio.fail_after(PLENTY_S):
+        await worker.gone.wait()
+    assert not forks.stuck("")
+
+
+@pytest.mark.parametrize("kind", ["grandchildren", "multiprocessing"])
+async def test_what_a_worker_started_ends_although_the_fork_server_hangs(
+    forks: ForkServer, lifeline: tuple[int, int], kind: str
+) -> None:
+    """The worker's session is killed with it, whether the worker ended by itself before or not."""
+    worker = await start_family(forks, kind, lifeline)
+    with stopped(forks), trio.fail_after(workers.KILL_GRACE_S):
+        assert await worker.stop(0.01)
+        assert os.read(lifeline[0], 1) == b""
+
+
+async def test_a_server_with_a_fork_server_that_hangs_ends_soon(lifeline: tuple[int, int]) -> None:
+    """When run() is cancelled, it kills the fork server and all below it instead of waiting for them."""
+    server = ForkServer()
+    with contextlib.ExitStack() as until_end:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.run)
+            worker = await start_family(server, "chain", lifeline)
+            pid = until_end.enter_context(stopped(server))
+            family = [pid, *map(int, _below(pid))]
+            began = trio.current_time()
+            nursery.cancel_scope.cancel()
+        assert trio.current_time() - began < workers.KILL_GRACE_S
+    assert worker.gone.is_set()
+    assert await worker.stop(0)
+    assert os.read(lifeline[0], 1) == b""
+    assert not any(running(pid) for pid in family)
 
 
 async def test_a_cancelled_fork_leaves_nothing_behind(forks: ForkServer) -> None:
