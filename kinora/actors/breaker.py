@@ -1,4 +1,4 @@
-"""Decides when a plugin that keeps failing is restarted, and when it is disabled for its job."""
+"""Decides when a plugin that keeps failing is restarted, and when it is disabled for its job; likewise a decoder."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Breaker:
     """Deaths and exceptions in the whole job."""
     _deaths_in_row: int = 0
     _errors_in_row: int = 0
+    _lost: bool = False
+    """True from a loss of its process until its next success."""
 
     @property
     def disabled(self) -> bool:
@@ -28,9 +30,9 @@ class Breaker:
 
     @property
     def restart_delay_s(self) -> float:
-        """The delay before its process is restarted; 0 if it has not died since its last success."""
+        """The delay before its process is restarted; 0 if it has neither died nor been lost since its last success."""
         if self._deaths_in_row == 0:
-            return 0.0
+            return BACKOFF_S if self._lost else 0.0
         return min(BACKOFF_S * 2.0 ** (self._deaths_in_row - 1), BACKOFF_MAX_S)
 
     def restore(self, failures: int, *, disabled: bool) -> None:
@@ -41,6 +43,7 @@ class Breaker:
     def succeeded(self) -> None:
         """Note a success on a frame, which resets the consecutive counts."""
         self._deaths_in_row = self._errors_in_row = 0
+        self._lost = False
 
     def raised(self) -> None:
         """Note an exception; its process goes on."""
@@ -51,3 +54,7 @@ class Breaker:
         """Note that its process ended or had to be killed."""
         self.failures += 1
         self._deaths_in_row += 1
+
+    def lost(self) -> None:
+        """Note that its process ended for a reason that lies outside it: that is no failure, and never disables it."""
+        self._lost = True

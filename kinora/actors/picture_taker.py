@@ -10,11 +10,11 @@ import structlog
 import trio
 
 from kinora.actors.filters import next_due
+from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import FrameImage
 from kinora.actors.ticket import FrameTicket
 from kinora.media.messages import LIVE_JPEG, EncodeSlot, Jpeg, UseRing
 from kinora.runtime.channel import ProtocolError
-from kinora.runtime.frames import FrameRing
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
 TIMEOUT_S = 10.0
@@ -31,7 +31,7 @@ Show = Callable[[FrameImage], Awaitable[None]]
 
 
 class PictureTaker:
-    """Has a worker process encode frames from the job's ring, one at a time, once for all clients.
+    """Has a worker process encode frames from the job's rings, one at a time, once for all clients.
 
     It shares the frame's slot until that is done. A frame that comes while it is busy gets no picture.
     """
@@ -41,7 +41,7 @@ class PictureTaker:
         """The wanted rate of pictures, per second: ``inf`` for one of each frame, 0 for none."""
         self._job_id = job_id
         self._fork_server = fork_server
-        self._ring: FrameRing | None = None
+        self._running = False
         self._due: float | None = None
         self._offered, self._taken = trio.open_memory_channel[FrameTicket](0)  # room only for a frame begun at once
         self._scope = trio.CancelScope()
@@ -50,26 +50,26 @@ class PictureTaker:
     def offer(self, ticket: FrameTicket) -> None:
         """Have a picture made of this frame if one is due and the encoder is free; then mark the ticket as pictured."""
         now = ticket.queued_at
-        if self._ring is None or not self.fps or (self._due is not None and now < self._due):
+        if not self._running or not self.fps or (self._due is not None and now < self._due):
             return
         try:
             self._offered.send_nowait(ticket)
         except trio.WouldBlock:
             return
-        self._ring.share(ticket.slot)
+        ticket.share()
         ticket.pictured = True
         self._due = None if math.isinf(self.fps) else next_due(self._due, 1 / self.fps, now)
 
-    async def run(self, ring: FrameRing, release: Callable[[int], None], show: Show) -> None:
+    async def run(self, show: Show) -> None:
         """Make pictures until ``finish`` or too many failures; the worker process is gone then."""
-        self._ring = ring
+        self._running = True
         try:
             with self._scope:
                 for _ in range(MAX_FAILURES):
-                    if not await self._take_until_failure(ring, release, show):
+                    if not await self._take_until_failure(show):
                         break
         finally:
-            self._ring = None
+            self._running = False
             self._ended.set()
 
     async def finish(self) -> None:
@@ -79,15 +79,19 @@ class PictureTaker:
             await self._ended.wait()
         self._scope.cancel(reason="the job has finished its frames")
 
-    async def _take_until_failure(self, ring: FrameRing, release: Callable[[int], None], show: Show) -> bool:
+    async def _take_until_failure(self, show: Show) -> bool:
         """Make pictures in one worker, started for the first frame. Return False at the end, True after a failure."""
         encoder: Encoder | None = None
+        ring: JobRing | None = None
         async with AsyncExitStack() as stack:
             async for ticket in self._taken:
                 try:
                     with trio.fail_after(TIMEOUT_S):
                         if encoder is None:
-                            encoder = await self._start(stack, ring)
+                            encoder = await self._start(stack)
+                        if ticket.ring is not ring:
+                            ring = ticket.ring
+                            await encoder.send(UseRing(slots=ring.slots, slot_bytes=ring.slot_bytes), [ring.fd])
                         picture = await encoder.ask(
                             EncodeSlot(slot=ticket.slot, width=ticket.width, height=ticket.height)
                         )
@@ -98,16 +102,13 @@ class PictureTaker:
                     log.warning("a picture could not be made", reason=f"no answer within {TIMEOUT_S:.0f} s")
                     return True
                 finally:
-                    release(ticket.slot)
+                    ticket.release()
                 if picture.data:
                     await show(_image(self._job_id, ticket, picture.data))
         return False
 
-    async def _start(self, stack: AsyncExitStack, ring: FrameRing) -> Encoder:
-        worker = self._fork_server.worker(LIVE_JPEG, f"{self._job_id}/pictures")
-        encoder = await stack.enter_async_context(worker)
-        await encoder.send(UseRing(slots=ring.slots, slot_bytes=ring.slot_bytes), [ring.fd])
-        return encoder
+    async def _start(self, stack: AsyncExitStack) -> Encoder:
+        return await stack.enter_async_context(self._fork_server.worker(LIVE_JPEG, f"{self._job_id}/pictures"))
 
 
 def _image(job_id: str, ticket: FrameTicket, jpeg: bytes) -> FrameImage:

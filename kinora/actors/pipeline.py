@@ -7,14 +7,18 @@ events (see ``pipeline_link``), so that the work can be done elsewhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import aclosing
+from functools import partial
 
 import attrs
 import trio
 
+from kinora.actors.frame_source import FrameSource, SourceLost
 from kinora.actors.gate import Gate
 from kinora.actors.inspector import Inspector
+from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code
+from kinora.actors.models import frame_id
 from kinora.actors.picture_taker import PictureTaker
 from kinora.actors.pipeline_link import (
     CommandQueue,
@@ -29,15 +33,15 @@ from kinora.actors.pipeline_link import (
     Stop,
     Watch,
 )
-from kinora.actors.source_reader import SourceBroke, SourceReader, SourceSpec, open_source, start_reading
+from kinora.actors.source_reader import SourceSpec, open_source
 from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.media.source_types import SourceError
 from kinora.plugins.devices import CPU, Resolution
-from kinora.runtime.frames import FrameRing, slots_for
+from kinora.runtime.frames import slots_for
 from kinora.runtime.sending import send
-from kinora.runtime.workers import ForkServer, ForkServerGone
+from kinora.runtime.workers import ForkServer
 
 STATE_EVERY_S = 0.2
 """The interval between two checks for a new state to send."""
@@ -82,6 +86,8 @@ class Pipeline:
         self._gate = Gate()
         self._scope = trio.CancelScope()
         self._truncated: str | None = None
+        self._lost: str | None = None
+        """The sentence that says why the source could not be read to its end, if so."""
         self._dropped = 0
 
     async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
@@ -121,11 +127,9 @@ class Pipeline:
                 nursery.start_soon(self._tell_states)
                 await self._work()
                 nursery.cancel_scope.cancel()
-        except* SourceError as group:
+        except* (SourceError, SourceLost) as group:
             error = _first(group)
-        except* (SourceBroke, ForkServerGone) as group:
-            error = f"The source could not be read: {_first(group)}."
-        return error
+        return error or self._lost
 
     async def _obey(self, commands: CommandQueue) -> None:
         while True:
@@ -150,16 +154,22 @@ class Pipeline:
                 known = (told + 1, logs)  # the state itself is one; events during a wait for room come beyond it
 
     async def _work(self) -> None:
-        source, job_id = self._spec.source, self._spec.job_id
-        async with open_source(
-            self._fork_server, f"{job_id}/source", source.location, source.name, source.limits
-        ) as opened:
-            wanted = len(self._stages) * SLOTS_PER_STAGE + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
-            frame_bytes = opened.info.max_frame_bytes
-            with closing(FrameRing(slots_for(frame_bytes, wanted, self._spec.ring_bytes), frame_bytes)) as ring:
-                await self._run_stages(ring, await start_reading(opened, ring, source))
+        spec = self._spec.source
+        name = f"{self._spec.job_id}/source"
+        source = FrameSource(
+            spec,
+            open_decoder=partial(open_source, self._fork_server, name, spec.location, spec.name, spec.limits),
+            make_ring=self._make_ring,
+            note_restart=self._note_restart,
+        )
+        async with aclosing(source):
+            await self._run_stages(await source.open(), source)
 
-    async def _run_stages(self, ring: FrameRing, reader: SourceReader) -> None:
+    def _make_ring(self, frame_bytes: int) -> JobRing:
+        wanted = len(self._stages) * SLOTS_PER_STAGE + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
+        return JobRing(slots_for(frame_bytes, wanted, self._spec.ring_bytes), frame_bytes)
+
+    async def _run_stages(self, ring: JobRing, source: FrameSource) -> None:
         """Chain the stages by channels, and start reading once each plugin is prepared or disabled."""
         async with trio.open_nursery() as nursery:
             entrance, waiting = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
@@ -170,37 +180,36 @@ class Pipeline:
                     starting.start_soon(nursery.start, stage.run, ring, inbox, outbox, self._reports.tell)
                     inbox = next_inbox
             await self._reports.tell(Prepared())
-            nursery.start_soon(self._pictures.run, ring, reader.release, self._reports.tell)
-            nursery.start_soon(self._read_source, reader, entrance, waiting)
-            await self._finish_frames(inbox, reader)
+            nursery.start_soon(self._pictures.run, self._reports.tell)
+            nursery.start_soon(self._read_source, source, entrance, waiting)
+            await self._finish_frames(inbox)
             await self._pictures.finish()
 
     async def _read_source(
         self,
-        reader: SourceReader,
+        source: FrameSource,
         entrance: trio.MemorySendChannel[FrameTicket],
         waiting: trio.MemoryReceiveChannel[FrameTicket],
     ) -> None:
-        """Pass each frame to the first stage. If the source breaks off, the frames before that are still processed."""
-        try:
-            with entrance, waiting:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(reader.give_slots)
-                    while (ticket := await reader.next_frame()) is not None:
-                        await self._gate.wait_open()
-                        self._pictures.offer(ticket)
-                        await self._let_in(ticket, entrance, waiting, reader)
-                    nursery.cancel_scope.cancel()
-            self._truncated = reader.truncated
-        except* SourceBroke as group:
-            self._truncated = _first(group)
+        """Pass each frame to the first stage. If the source is lost, the frames before that are still processed."""
+
+        async def take(ticket: FrameTicket) -> None:
+            await self._gate.wait_open()
+            self._pictures.offer(ticket)
+            await self._let_in(ticket, entrance, waiting)
+
+        with entrance, waiting:
+            try:
+                await source.read(take)
+            except SourceLost as lost:
+                self._lost = str(lost)
+        self._truncated = source.truncated
 
     async def _let_in(
         self,
         ticket: FrameTicket,
         entrance: trio.MemorySendChannel[FrameTicket],
         waiting: trio.MemoryReceiveChannel[FrameTicket],
-        reader: SourceReader,
     ) -> None:
         """Pass a frame to the first stage. With the policy ``latest``, the frame waiting there is dropped for it."""
         if self._spec.source.policy == "wait":
@@ -209,20 +218,27 @@ class Pipeline:
         try:
             entrance.send_nowait(ticket)
         except trio.WouldBlock:
-            reader.release(waiting.receive_nowait().slot)
+            waiting.receive_nowait().release()
             entrance.send_nowait(ticket)
             self._dropped += 1
             message = "the pipeline was behind; the oldest waiting frame was dropped"
-            shown = self._warnings.add(None, Code.FRAMES_DROPPED, message, "low")
-            if shown is not None:
-                await self._reports.tell(shown)
+            await self._warn(Code.FRAMES_DROPPED, message)
 
-    async def _finish_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket], reader: SourceReader) -> None:
+    async def _finish_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket]) -> None:
         """Report the frames that have passed all stages, in the order of the source, and free their slots."""
         with inbox:
             async for ticket in inbox:
                 await self._reports.tell(FrameDone(ticket.index, ticket.frame_data().encode()))
-                reader.release(ticket.slot)
+                ticket.release()
+
+    async def _note_restart(self, reason: str, index: int) -> None:
+        message = f"{reason}; the source was opened again and goes on at frame {index}"
+        await self._warn(Code.SOURCE_RESTARTED, message, frame_id(index))
+
+    async def _warn(self, code: Code, message: str, frame: str | None = None) -> None:
+        shown = self._warnings.add(None, code, message, "low", frame)
+        if shown is not None:
+            await self._reports.tell(shown)
 
     def _logs(self) -> dict[str, str]:
         return {stage.spec.plugin: stage.log for stage in self._stages}

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import attrs
 import msgspec
 
+from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code
 from kinora.actors.ticket import FrameTicket
 from kinora.plugins import protocol
@@ -17,7 +18,6 @@ from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import Done, Note, Raised
 from kinora.plugins.results import MAX_RESULT_BYTES
 from kinora.runtime.channel import ProtocolError
-from kinora.runtime.frames import FrameRing
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
 ADDRESS_SPACE_FACTOR = 4
@@ -30,13 +30,17 @@ _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class PluginDied(Exception):
-    """The plugin's process cannot be used any more; ``code`` and ``message`` say why."""
+    """The plugin's process cannot be used any more; ``code`` and ``message`` say why.
 
-    def __init__(self, code: Code, message: str, traceback: str = "") -> None:
+    ``blameless`` is true if the fork server's end was the reason, and not the plugin.
+    """
+
+    def __init__(self, code: Code, message: str, traceback: str = "", *, blameless: bool = False) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.traceback = traceback
+        self.blameless = blameless
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +75,7 @@ class Process(Protocol):
     def output(self) -> bytes:
         """The end of the running process's output; empty if none runs."""
 
-    async def prepare(self, device: str, ring: FrameRing, hear: Hear) -> Done | Raised:
+    async def prepare(self, device: str, ring: JobRing, hear: Hear) -> Done | Raised:
         """Start a process that can read the ring, and prepare the plugin for the device."""
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
@@ -92,13 +96,15 @@ class PluginProcess:
         self._fork_server = fork_server
         self._talk: Conversation[protocol.Request, protocol.Answer | Note] | None = None
         self._exit = AsyncExitStack()
+        self._ring: JobRing | None = None
+        """The ring that the process has mapped."""
 
     @property
     def output(self) -> bytes:
         """As :class:`Process` says; so do the methods below."""
         return b"" if self._talk is None else self._talk.worker.log.data()
 
-    async def prepare(self, device: str, ring: FrameRing, hear: Hear) -> Done | Raised:
+    async def prepare(self, device: str, ring: JobRing, hear: Hear) -> Done | Raised:
         """Raise PluginDied also if no process can be started."""
         spec = self._spec
         request = protocol.Prepare(
@@ -106,8 +112,7 @@ class PluginProcess:
             options=msgspec.json.encode(spec.options),
             device=device,
             models_dir=str(spec.models_dir),
-            slots=ring.slots,
-            slot_bytes=ring.slot_bytes,
+            ring=_use(ring),
             threads=spec.threads,
             address_space=spec.address_space(device),
         )
@@ -117,11 +122,17 @@ class PluginProcess:
         try:
             self._talk = await self._exit.enter_async_context(worker)
         except ForkServerGone as error:
-            raise PluginDied(Code.PLUGIN_CRASH, str(error)) from error
+            raise PluginDied(Code.PLUGIN_CRASH, str(error), blameless=True) from error
+        self._ring = ring
         return await self._ask(request, hear, [ring.fd])
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
-        """Send the frame's slot; the process reads the pixels in the ring."""
+        """Send the frame's slot; the process reads the pixels in the ring, which it maps first if it is another one."""
+        if ticket.ring is not self._ring:
+            mapped = await self._ask(_use(ticket.ring), hear, [ticket.ring.fd])
+            if isinstance(mapped, Raised):
+                return mapped
+            self._ring = ticket.ring
         request = protocol.Process(
             slot=ticket.slot,
             index=ticket.index,
@@ -138,7 +149,7 @@ class PluginProcess:
 
     async def aclose(self) -> bytes:
         """Do nothing if there is no process."""
-        talk, self._talk = self._talk, None
+        talk, self._talk, self._ring = self._talk, None, None
         await self._exit.aclose()
         return b"" if talk is None else talk.worker.log.data()
 
@@ -156,9 +167,14 @@ class PluginProcess:
                     case _:
                         raise PluginDied(Code.PLUGIN_CRASH, "its process sent an unexpected answer")
         except WorkerGone as error:
-            raise PluginDied(Code.PLUGIN_MEMORY if error.over_memory else Code.PLUGIN_CRASH, str(error)) from error
+            code = Code.PLUGIN_MEMORY if error.over_memory else Code.PLUGIN_CRASH
+            raise PluginDied(code, str(error), blameless=error.orphaned) from error
         except (ProtocolError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PluginDied(Code.PLUGIN_CRASH, NOT_A_MESSAGE) from error
+
+
+def _use(ring: JobRing) -> protocol.UseRing:
+    return protocol.UseRing(slots=ring.slots, slot_bytes=ring.slot_bytes)
 
 
 def _checked(answer: protocol.Answer | Note) -> protocol.Answer | Note:

@@ -1,4 +1,4 @@
-"""The source of a job: a worker process that decodes it into the frame ring.
+"""The decoder of a source: a worker process that decodes it into a frame ring.
 
 FFmpeg can hang or crash on hostile input, so it never runs in the server. The decoder only writes to slots that it was
 given as free: this bounds the memory of a job and carries back-pressure to the decoder.
@@ -7,12 +7,13 @@ given as free: this bounds the memory of a job and carries back-pressure to the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
 import attrs
 import trio
 
+from kinora.actors.job_ring import JobRing
 from kinora.actors.ticket import FrameTicket
 from kinora.media.messages import (
     DECODER,
@@ -27,10 +28,9 @@ from kinora.media.messages import (
     Refused,
     Slot,
 )
-from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits
 from kinora.runtime.channel import ProtocolError
-from kinora.runtime.frames import FrameRing
-from kinora.runtime.workers import Conversation, ForkServer, WorkerGone
+from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
 OPEN_TIMEOUT_S = 30.0
 """The time for a decoder that runs to open a source; after it the source is refused."""
@@ -97,9 +97,7 @@ async def _open(decoder: Decoder, request: Open) -> SourceInfo:
     try:
         answer = await decoder.ask(request)
     except (WorkerGone, ProtocolError) as error:
-        if isinstance(error, WorkerGone) and not error.by_its_work:
-            raise SourceBroke(f"the decoder is gone: {error}") from error
-        raise SourceError("unsupported", f"The source cannot be decoded: {error}. Try to convert it.") from error
+        raise _unopened(error) from error
     match answer:
         case Opened(info):
             return info
@@ -109,11 +107,11 @@ async def _open(decoder: Decoder, request: Open) -> SourceInfo:
             raise SourceError("unsupported", "The source cannot be decoded: its process sent an unexpected answer.")
 
 
-async def start_reading(source: OpenSource, ring: FrameRing, spec: SourceSpec) -> SourceReader:
+async def start_reading(source: OpenSource, ring: JobRing, spec: SourceSpec) -> SourceReader:
     """Have the decoder map the ring, and seal the ring: nobody can map it for writing after that.
 
     Raises:
-        SourceBroke: the decoder is gone.
+        SourceBroke, ForkServerGone: the decoder is gone.
     """
     request = Map(
         slots=ring.slots, slot_bytes=ring.slot_bytes, start=spec.start, stride=spec.stride, max_frames=spec.max_frames
@@ -122,53 +120,51 @@ async def start_reading(source: OpenSource, ring: FrameRing, spec: SourceSpec) -
         try:
             mapped = isinstance(await source.decoder.ask(request, [ring.fd]), Mapped)
         except (WorkerGone, ProtocolError) as error:
-            raise SourceBroke(f"the decoder is gone: {error}") from error
+            raise _broken(error) from error
         if mapped:
             ring.seal()
-            return SourceReader(source.decoder, ring)
+            return SourceReader(source.decoder, ring, spec)
     raise SourceBroke("the decoder did not map the frame ring")
 
 
 class SourceReader:
-    """Reads the frames of one source into one ring."""
+    """Reads frames from one decoder, in one ring."""
 
-    def __init__(self, decoder: Decoder, ring: FrameRing) -> None:
+    def __init__(self, decoder: Decoder, ring: JobRing, spec: SourceSpec) -> None:
+        self.ring = ring
         self.truncated: str | None = None
         """The reason why the source broke off early, set before :meth:`next_frame` returns None; else None."""
         self._decoder = decoder
-        self._ring = ring
-        self._freed = trio.Event()
-        self._owed = 0
-        """The number of slots that the decoder was given and has not filled yet."""
+        self._stride = spec.stride
+        self._next_index = spec.start
+        """The lowest index that the next frame may have: pictures that cannot be read leave gaps."""
+        self._given: set[int] = set()
+        """The slots that the decoder was given and has not filled yet."""
 
     async def give_slots(self) -> None:
-        """Give the decoder each slot that becomes free, until cancelled.
+        """Give the decoder each slot that becomes free, until cancelled or the decoder is gone.
 
         This needs a task of its own: the decoder may be too busy to read a slot while the pipeline waits for frames.
-
-        Raises:
-            SourceBroke: the decoder is gone.
         """
-        while True:
-            while (slot := self._ring.lease()) is not None:
-                self._owed += 1
-                try:
-                    await self._decoder.send(Slot(slot))
-                except WorkerGone as error:
-                    raise SourceBroke(f"the decoder is gone: {error}") from error
-            await self._freed.wait()
-            self._freed = trio.Event()
+        with suppress(WorkerGone):  # next_frame tells, after the frames that were sent before
+            while True:
+                slot = await self.ring.lease_next()
+                self._given.add(slot)
+                await self._decoder.send(Slot(slot))
 
     async def next_frame(self) -> FrameTicket | None:
         """Wait for the next frame; return None at the end of the source.
 
         Raises:
-            SourceBroke: the decoder hung or is gone.
+            SourceBroke: the decoder hung, is gone or sent an invalid message.
+            ForkServerGone: the decoder ended with the fork server.
         """
         match await self._next():
-            case FrameReady() as ready:
-                self._owed -= 1
+            case FrameReady() as ready if self._is_valid(ready):
+                self._given.remove(ready.slot)
+                self._next_index = ready.index + self._stride
                 return FrameTicket(
+                    ring=self.ring,
                     slot=ready.slot,
                     index=ready.index,
                     timestamp_ms=ready.timestamp_ms,
@@ -181,19 +177,41 @@ class SourceReader:
             case _:
                 raise SourceBroke("the decoder sent an unexpected answer")
 
-    def release(self, slot: int) -> None:
-        """Release one use of the frame in a slot; after the last one the decoder may write there again."""
-        self._ring.release(slot)
-        self._freed.set()
+    def take_back_slots(self) -> None:
+        """Free the slots that the decoder, which is gone now, has not filled."""
+        while self._given:
+            self.ring.release(self._given.pop())
+
+    def _is_valid(self, ready: FrameReady) -> bool:
+        """Return whether this frame may come next, and fits its slot: the decoder is not trusted."""
+        fits = min(ready.width, ready.height) > 0 and ready.width * ready.height * CHANNELS <= self.ring.slot_bytes
+        return fits and ready.slot in self._given and ready.index >= self._next_index
 
     async def _next(self) -> DecoderAnswer:
         """Wait for the decoder's next message; without a time limit only while it has no slot to write to."""
         while True:
-            owed = self._owed
+            waits_for_slot = not self._given
             with trio.move_on_after(FRAME_TIMEOUT_S):
                 try:
                     return await self._decoder.receive()
                 except (WorkerGone, ProtocolError) as error:
-                    raise SourceBroke(f"the decoder is gone: {error}") from error
-            if owed:
+                    raise _broken(error) from error
+            if not waits_for_slot:
                 raise SourceBroke(f"the decoder sent nothing for {FRAME_TIMEOUT_S:.0f} s")
+
+
+def _unopened(error: WorkerGone | ProtocolError) -> SourceError | SourceBroke | ForkServerGone:
+    if isinstance(error, WorkerGone) and not error.by_its_work:
+        return _broken(error)
+    return SourceError("unsupported", f"The source cannot be decoded: {_cause(error)}. Try to convert it.")
+
+
+def _broken(error: WorkerGone | ProtocolError) -> SourceBroke | ForkServerGone:
+    text = f"the decoder is gone: {_cause(error)}"
+    return ForkServerGone(text) if isinstance(error, WorkerGone) and error.orphaned else SourceBroke(text)
+
+
+def _cause(error: WorkerGone | ProtocolError) -> str:
+    if isinstance(error, WorkerGone) and error.killed:
+        return f"{error}, probably by the system for lack of memory"
+    return str(error)

@@ -6,6 +6,7 @@ import attrs
 import msgspec
 import trio
 
+from kinora.actors.job_ring import JobRing
 from kinora.actors.models import FrameData, frame_id
 
 STAGE_QUEUE_FRAMES = 1
@@ -16,6 +17,8 @@ STAGE_QUEUE_FRAMES = 1
 class FrameTicket:
     """One frame in the pipeline; only the stage that has received it uses it."""
 
+    ring: JobRing
+    """The ring that holds the frame; the next frame may be in another one."""
     slot: int
     index: int
     timestamp_ms: float
@@ -32,6 +35,14 @@ class FrameTicket:
     def frame_id(self) -> str:
         """The name of the frame for clients."""
         return frame_id(self.index)
+
+    def share(self) -> None:
+        """Add a user of the frame, who must release it as well."""
+        self.ring.share(self.slot)
+
+    def release(self) -> None:
+        """Release one use of the frame; after the last one its slot is free."""
+        self.ring.release(self.slot)
 
     def frame_data(self) -> FrameData:
         """Return the frame and its results as clients see them."""

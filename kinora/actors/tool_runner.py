@@ -16,6 +16,7 @@ import trio
 from kinora.actors.breaker import Breaker
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import Inspector
+from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import (
     Code,
     FramePayload,
@@ -35,7 +36,6 @@ from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata, Severity
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import Done, Raised
-from kinora.runtime.frames import FrameRing
 from kinora.runtime.sending import send
 
 FINALIZE_TIMEOUT_MS = 30_000
@@ -102,7 +102,7 @@ class ToolRunner:
 
     async def run(
         self,
-        ring: FrameRing,
+        ring: JobRing,
         inbox: trio.MemoryReceiveChannel[FrameTicket],
         outbox: trio.MemorySendChannel[FrameTicket],
         tell: Tell,
@@ -110,6 +110,8 @@ class ToolRunner:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Prepare the plugin and report ready, have it process each frame and pass the frame on, then finalize it.
+
+        ``ring`` is the ring of the first frame; each ticket names its own.
 
         Returns when the inbox has ended. The plugin's process is gone at the end, also if cancelled. The stage may be
         run again after that: all figures go on, and a plugin that was disabled stays so.
@@ -171,6 +173,7 @@ class ToolRunner:
 
     async def _take_frame(self, ticket: FrameTicket) -> None:
         """Have the plugin process a frame; its result, if any, goes into the ticket."""
+        self._ring = ticket.ring
         await self._ensure_prepared()
         if self._breaker.disabled:
             return
@@ -335,9 +338,13 @@ class ToolRunner:
 
     async def _lose(self, death: PluginDied) -> None:
         """End a process that died or failed, and warn."""
-        self._breaker.died()
+        if death.blameless:
+            self._breaker.lost()
+        else:
+            self._breaker.died()
         await self._end_process()
-        self._log.note_death(death.code, death.message, death.traceback, self._frame_id)
+        if not death.blameless:
+            self._log.note_death(death.code, death.message, death.traceback, self._frame_id)
         await self._warn(death.code, death.message, "high")
 
     async def _note_disabled(self) -> None:

@@ -134,11 +134,11 @@ STILL: Program[MakeStill, Jpeg | Failed] = Program(
 )
 
 
-# Pictures of the frames in a job's ring, for clients that watch it live.
+# Pictures of the frames in a job's rings, for clients that watch it live.
 
 
 class UseRing(msgspec.Struct, tag_field="op", tag="ring", frozen=True, kw_only=True):
-    """Map the ring, whose descriptor is sent along. The first request; not answered."""
+    """Map the ring, whose descriptor is sent along, in place of the one before. The first request; not answered."""
 
     slots: int
     slot_bytes: int

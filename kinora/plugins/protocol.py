@@ -50,15 +50,21 @@ class CheckSchema(msgspec.Struct, tag_field="op", tag="check_schema", frozen=Tru
     """JSON text."""
 
 
+class UseRing(msgspec.Struct, tag_field="op", tag="ring", frozen=True, kw_only=True):
+    """Map the ring, whose descriptor is sent along, in place of the one before; answered with Done or Raised."""
+
+    slots: int
+    slot_bytes: int
+
+
 class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_only=True):
-    """Make the plugin and run its ``prepare``. The ring's descriptor is sent along."""
+    """Map the ring, whose descriptor is sent along, make the plugin and run its ``prepare``."""
 
     origin: Origin
     options: bytes
     device: str
     models_dir: str
-    slots: int
-    slot_bytes: int
+    ring: UseRing
     threads: int
     """The most threads that the plugin's libraries may use."""
     address_space: int | None
@@ -66,7 +72,7 @@ class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_onl
 
 
 class Process(msgspec.Struct, tag_field="op", tag="process", frozen=True, kw_only=True):
-    """Run ``process_frame`` on the picture in a slot."""
+    """Run ``process_frame`` on the picture in a slot of the ring that is mapped."""
 
     slot: int
     index: int
@@ -144,7 +150,7 @@ class Partial(msgspec.Struct, tag_field="op", tag="partial", frozen=True, kw_onl
     result: bytes
 
 
-Request = Inspect | CheckSchema | Prepare | Process | Finalize
+Request = Inspect | CheckSchema | Prepare | UseRing | Process | Finalize
 Note = Warned | Partial
 Answer = Plugins | SchemaFaulty | OptionsChecked | Done | Raised
 

@@ -57,6 +57,8 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
                 return check_schema(request)
             case protocol.Prepare():
                 return stage.prepare(request, fds)
+            case protocol.UseRing():
+                return stage.use_ring(request, fds)
             case protocol.Process():
                 return stage.process(request)
             case protocol.Finalize():
@@ -118,8 +120,7 @@ class _Stage:
         self._ring: RingReader | None = None
 
     def prepare(self, request: protocol.Prepare, fds: list[int]) -> protocol.Answer:
-        self._ring = RingReader(fds[0], request.slots, request.slot_bytes)
-        close_all(fds[1:])
+        self.use_ring(request.ring, fds)
         _use_threads(request.threads)
         _cap_address_space(request.address_space)
         options = MappingProxyType(msgspec.json.decode(request.options))
@@ -132,10 +133,18 @@ class _Stage:
 
         return _timed(prepare)
 
+    def use_ring(self, request: protocol.UseRing, fds: list[int]) -> protocol.Answer:
+        self._ring = None  # unmapped first: the address space may be capped
+        self._ring = RingReader(fds[0], request.slots, request.slot_bytes)
+        close_all(fds[1:])
+        return protocol.Done(result=None, run_ms=0.0)
+
     def process(self, request: protocol.Process) -> protocol.Answer:
         plugin, ring = self._plugin, self._ring
-        if plugin is None or ring is None:
+        if plugin is None:
             raise RuntimeError("a frame came before prepare")
+        if ring is None:
+            raise RuntimeError("there is no ring to find the frame in: the last one could not be mapped")
         frame = Frame(
             image=ring.view(request.slot, request.height, request.width),
             index=request.index,

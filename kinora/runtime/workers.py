@@ -72,17 +72,23 @@ class WorkerGone(Exception):
     """The worker's process has ended or has closed its channel: no more messages will come.
 
     ``status`` is its exit code, or minus the signal's number; None if it is not known yet. ``over_memory`` is a phrase
-    for users if the process was killed for its use of memory.
+    for users if the process was killed for its use of memory. ``orphaned`` is true if it ended because the fork server
+    had ended, whatever it did itself.
     """
 
-    def __init__(self, name: str, status: int | None, over_memory: str | None = None) -> None:
+    def __init__(
+        self, name: str, status: int | None, over_memory: str | None = None, *, orphaned: bool = False
+    ) -> None:
         super().__init__(name, status, over_memory)
         self.name = name
         self.status = status
         self.over_memory = over_memory
+        self.orphaned = orphaned
 
     def __str__(self) -> str:
         """Return a phrase that says how the process ended."""
+        if self.orphaned:
+            return "its process ended with the fork server"
         return f"its process {self.over_memory or describe_exit(self.status)}"
 
     @property
@@ -92,6 +98,11 @@ class WorkerGone(Exception):
         Else the machine or this program is to blame, such as for SIGKILL by the kernel or an exception.
         """
         return self.over_memory is not None or (self.status is not None and -self.status in CRASH_SIGNALS)
+
+    @property
+    def killed(self) -> bool:
+        """True if the process was killed by a SIGKILL that Kinora did not send."""
+        return self.status == -signal.SIGKILL and self.over_memory is None and not self.orphaned
 
 
 class ForkServerGone(Exception):
@@ -125,6 +136,8 @@ class Worker:
         """A phrase for users if it was killed for its use of memory."""
         self.status: int | None = None
         """The exit code, or minus the signal's number; None while it runs."""
+        self.orphaned = False
+        """True if it still ran when the fork server ended."""
         self.log = log
         self.gone = trio.Event()
         """Set once its process and all its descendants are gone; its log is complete then."""
@@ -175,7 +188,7 @@ class Worker:
     async def _gone(self) -> WorkerGone:
         with trio.move_on_after(STATUS_WAIT_S):
             await self._exited.wait()
-        return WorkerGone(self.name, self.status, self.over_memory)
+        return WorkerGone(self.name, self.status, self.over_memory, orphaned=self.orphaned)
 
     async def stop(self, grace_s: float | None = None) -> bool:
         """End the worker: close the channel, send SIGTERM after the grace period, then SIGKILL.
@@ -345,6 +358,8 @@ class ForkServer:
                     await self._read_reports(control, nursery, task_status)
                 finally:
                     self._nursery = None
+                    for worker in self._workers.values():
+                        worker.orphaned = worker.status is None
                     if self._ready.is_set():  # else the tasks that wait for it go on waiting for the next start
                         self._ready = trio.Event()
                 nursery.cancel_scope.cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Literal
 
 import attrs
@@ -11,6 +10,7 @@ import trio
 
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import Inspector, NullInspector
+from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code, FramePayload, Payload, PluginStatusPayload, WarningPayload
 from kinora.actors.plugin_process import Hear, PluginDied
 from kinora.actors.plugin_records import PluginRecord
@@ -18,7 +18,6 @@ from kinora.actors.ticket import FrameTicket
 from kinora.actors.tool_runner import StageSpec, ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.plugins.protocol import Done, Note, Raised
-from kinora.runtime.frames import FrameRing
 
 PLUGIN, JOB = "greedy", "job-1"
 RESULT = b'{"found": 1}'
@@ -28,6 +27,9 @@ RAISED = Raised(message="ValueError: not this one", traceback="Traceback …", r
 NO_DEVICE = Raised(message="RuntimeError: out of memory", traceback="", run_ms=2.0, device_failed=True)
 CRASH = PluginDied(Code.PLUGIN_CRASH, "its process ended with exit code 3")
 HANG: Literal["hang"] = "hang"
+
+RING = JobRing(2, 3)
+"""The ring of the frames, which nobody looks at."""
 
 Ending = Done | Raised | PluginDied | Literal["hang"]
 
@@ -57,6 +59,8 @@ class FakeProcess:
     ) -> None:
         self.calls: list[str] = []
         """All requests, in order."""
+        self.rings: list[JobRing] = []
+        """Those that the processes were started with."""
         self.starts: list[float] = []
         """When a process was started, on Trio's clock."""
         self.ends: list[float] = []
@@ -75,8 +79,9 @@ class FakeProcess:
         """See Process, also for the methods below."""
         return self._last_words if self.alive else b""
 
-    async def prepare(self, device: str, ring: FrameRing, hear: Hear) -> Done | Raised:
+    async def prepare(self, device: str, ring: JobRing, hear: Hear) -> Done | Raised:
         """Start."""
+        self.rings.append(ring)
         assert not self.alive, "the last process was not ended"
         assert ring.fd >= 0
         self.starts.append(trio.current_time())
@@ -119,9 +124,9 @@ class FakeProcess:
         return act.ending
 
 
-def frame(index: int) -> FrameTicket:
+def frame(index: int, ring: JobRing = RING) -> FrameTicket:
     """A frame that is put in front of a stage now."""
-    return FrameTicket(slot=0, index=index, timestamp_ms=index * 40.0, width=1, height=1)
+    return FrameTicket(ring=ring, slot=0, index=index, timestamp_ms=index * 40.0, width=1, height=1)
 
 
 class Stage:
@@ -177,8 +182,7 @@ class Stage:
         self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Run it, while the test puts frames in and takes them out."""
-        with closing(FrameRing(2, 3)) as ring:
-            await self.runner.run(ring, self.inbox, self.outbox, self.tell, task_status=task_status)
+        await self.runner.run(RING, self.inbox, self.outbox, self.tell, task_status=task_status)
 
     async def run(  # noqa: ASYNC128 - as above
         self, frames: int = 0, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

@@ -42,6 +42,15 @@ def test_exceptions_have_a_longer_patience(breaker: Breaker) -> None:
     assert breaker.disabled
 
 
+def test_a_loss_is_no_failure(breaker: Breaker) -> None:
+    """A process that was lost is started again after a moment, and nothing counts."""
+    for _ in range(10):
+        breaker.lost()
+    assert (breaker.disabled, breaker.failures, breaker.restart_delay_s) == (False, 0, BACKOFF_S)
+    breaker.succeeded()
+    assert breaker.restart_delay_s == 0
+
+
 def test_the_wait_before_a_restart_doubles_up_to_its_limit() -> None:
     """0.1 s, 0.2 s, 0.4 s and so on, and never more than the limit."""
     breaker = Breaker(max_deaths=100, max_errors=100)

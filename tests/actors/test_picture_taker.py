@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import trio
 
+from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import FrameImage
 from kinora.actors.picture_taker import PictureTaker
 from kinora.actors.ticket import FrameTicket
-from kinora.runtime.frames import FrameRing, RingWriter
+from kinora.runtime.frames import RingWriter
 from kinora.runtime.processes import children
 from kinora.system import System
 from tests.jobs_kit import (
@@ -50,36 +51,39 @@ class Taking:
     """A running taker with a ring of its own. Its frames come 32 a second; each is of one grey, ten times its index."""
 
     def __init__(self, system: System, watcher: Watcher, fps: float = np.inf) -> None:
-        self.ring = FrameRing(4, WIDTH * HEIGHT * 3)
-        self._writer = RingWriter(os.dup(self.ring.fd), self.ring.slots, self.ring.slot_bytes)
-        self.ring.seal()
+        self.use_new_ring()
         self.taker = PictureTaker("job", system.fork_server)
         self.taker.fps = fps
         self._show = watcher.show
-        self._released = trio.Event()
 
     async def run(self) -> None:
         """Run the taker until it is finished."""
-        await self.taker.run(self.ring, self._release, self._show)
+        await self.taker.run(self._show)
 
-    def _release(self, slot: int) -> None:
-        self.ring.release(slot)
-        self._released.set()
-        self._released = trio.Event()
-
-    async def wait_released(self) -> None:
-        """Wait until the taker has given back all that it was given."""
-        while self.ring.free < self.ring.slots:
-            await self._released.wait()
+    def use_new_ring(self, width: int = WIDTH, height: int = HEIGHT) -> None:
+        """Make a ring for frames of this size, in which all further frames lie."""
+        self.ring = JobRing(4, width * height * 3)
+        self._size = width, height
+        self._writer = RingWriter(os.dup(self.ring.fd), self.ring.slots, self.ring.slot_bytes)
+        self.ring.seal()
 
     def offer(self, index: int) -> bool:
         """Offer a frame, which leaves the pipeline at once; return whether the taker makes a picture of it."""
         slot = self.ring.lease()
         assert slot is not None
-        self._writer.view(slot, HEIGHT, WIDTH)[:] = index * 10 % 256
-        ticket = FrameTicket(slot=slot, index=index, timestamp_ms=0.0, width=WIDTH, height=HEIGHT, queued_at=index / 32)
+        width, height = self._size
+        self._writer.view(slot, height, width)[:] = index * 10 % 256
+        ticket = FrameTicket(
+            ring=self.ring,
+            slot=slot,
+            index=index,
+            timestamp_ms=0.0,
+            width=width,
+            height=height,
+            queued_at=index / 32,
+        )
         self.taker.offer(ticket)
-        self.ring.release(slot)
+        ticket.release()
         return ticket.pictured
 
     async def take(self, index: int, watcher: Watcher) -> None:
@@ -107,6 +111,28 @@ async def test_a_picture_is_of_its_frame(system: System) -> None:
         assert pixels.shape == (image.height, image.width, 3) == (HEIGHT, WIDTH, 3)
         assert abs(float(pixels.mean()) - image.index * 10) < 1
     assert taking.ring.free == taking.ring.slots
+    taking.ring.close()
+
+
+async def test_the_next_frame_may_be_in_another_ring(system: System) -> None:
+    """One for larger pictures takes the place of the first, which can be closed once it is unused."""
+    watcher = Watcher()
+    taking = Taking(system, watcher)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(taking.run)
+        await trio.testing.wait_all_tasks_blocked()
+        await taking.take(3, watcher)
+        await taking.ring.wait_unused()
+        taking.ring.close()
+        await trio.testing.wait_all_tasks_blocked()
+        taking.use_new_ring(4 * WIDTH, 4 * HEIGHT)
+        await taking.take(9, watcher)
+        await taking.taker.finish()
+    assert [(image.index, image.width) for image in watcher.seen] == [(3, WIDTH), (9, 4 * WIDTH)]
+    for image in watcher.seen:
+        pixels = cv2.imdecode(np.frombuffer(image.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None
+        assert abs(float(pixels.mean()) - image.index * 10) < 1
     taking.ring.close()
 
 
@@ -161,7 +187,7 @@ async def test_an_encoder_that_dies_is_replaced_then_given_up(system: System) ->
                     os.kill(pid, signal.SIGKILL)
                 await trio.testing.wait_all_tasks_blocked(0.05)
                 assert taking.offer(index + 1)
-                await taking.wait_released()
+                await taking.ring.wait_unused()
                 await trio.testing.wait_all_tasks_blocked()
     assert not taking.offer(9)
     assert [image.index for image in watcher.seen] == [0, 2, 4]

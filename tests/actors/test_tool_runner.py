@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 
 import msgspec
@@ -12,6 +13,7 @@ from trio.testing import MockClock
 
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import Inspector, NullInspector, PluginInspector
+from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code, PartialResultPayload, PluginStatusPayload, WarningPayload
 from kinora.actors.models import StageError, StageState, TimingSummary
 from kinora.actors.plugin_process import PluginDied
@@ -28,6 +30,7 @@ from tests.actors.stage_kit import (
     PLUGIN,
     RAISED,
     RESULT,
+    RING,
     Act,
     Ending,
     FakeProcess,
@@ -163,6 +166,33 @@ async def test_after_max_failures_in_a_row_it_is_disabled(
     state = stage.runner.state()
     assert (state.status, state.health, state.failures, state.restarts, state.frames) == ("failed", "failed", 3, 2, 0)
     assert stage.record.health == "failed"
+
+
+async def test_the_end_of_the_fork_server_is_not_held_against_it(autojump_clock: MockClock) -> None:
+    """However often: the frame is lost and that is told, but no failure counts, and each time it is started again."""
+    gone = PluginDied(Code.PLUGIN_CRASH, "its process ended with the fork server", blameless=True)
+    stage = Stage(FakeProcess(prepare=[DONE, gone], frames=[FOUND, gone, gone, FOUND, gone]), max_failures=1)
+    await stage.run(frames=6)
+    assert stage.with_result == [0, 3, 5]
+    assert stage.statuses == ["started", *["running"] * 3, "completed"]
+    crashes = [group.count for group in stage.warnings.groups() if group.code == Code.PLUGIN_CRASH]
+    assert (sum(crashes), set(stage.codes)) == (4, {Code.PLUGIN_CRASH, Code.RESUMED})
+    state = stage.runner.state()
+    assert (state.failures, state.restarts, state.last_error) == (0, 4, None)
+    assert (stage.record.failures, stage.record.last_error) == (0, None)
+
+
+async def test_a_new_process_begins_with_the_ring_of_its_frame(autojump_clock: MockClock) -> None:
+    """The source may have gone over to another one since the last process was started."""
+    stage = Stage(FakeProcess(frames=[FOUND, CRASH]))
+    with closing(JobRing(2, 3)) as other:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.run_alone)
+            with stage.entrance:
+                for ticket in (frame(0), frame(1, other), frame(2, other)):
+                    await stage.entrance.send(ticket)
+                    await stage.exit.receive()
+    assert stage.process.rings == [RING, other]
 
 
 async def test_it_is_disabled_by_its_last_frame_too(autojump_clock: MockClock) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,7 @@ class Bench:
             options=json.dumps(options or {}).encode(),
             device="cpu",
             models_dir="/",
-            slots=self.ring.slots,
-            slot_bytes=self.ring.slot_bytes,
+            ring=protocol.UseRing(slots=self.ring.slots, slot_bytes=self.ring.slot_bytes),
             threads=1,
             address_space=None,
         )
@@ -520,6 +520,47 @@ async def test_a_worker_that_a_plugin_ends_is_gone(bench: Bench, source: str, co
         await ask(worker, frame())
     assert caught.value.status == status
     assert await worker.kill()
+
+
+async def test_another_ring_takes_the_place_of_the_first(bench: Bench, source: str) -> None:
+    """For larger pictures, say: the plugin is the same as before, and the old memory is not mapped any more."""
+    path = bench.write("obedient.py", source)
+    code = "self.n = getattr(self, 'n', 0) + 1\nresult = {'n': self.n, 'sum': int(frame.image.sum())}"
+    worker, _, _ = await bench.prepare(path, "Obedient", {"process": code})
+    answer, _ = await ask(worker, frame())
+    assert result_of(answer) == {"n": 1, "sum": HEIGHT * WIDTH * 3}
+    mapped = _frames_mapped(worker)
+    with closing(FrameRing(3, 4 * HEIGHT * WIDTH * 3)) as larger:
+        writer = RingWriter(os.dup(larger.fd), larger.slots, larger.slot_bytes)
+        larger.seal()
+        writer.view(2, 2 * HEIGHT, 2 * WIDTH)[:] = 7
+        request = protocol.UseRing(slots=larger.slots, slot_bytes=larger.slot_bytes)
+        assert await ask(worker, request, [larger.fd]) == (protocol.Done(result=None, run_ms=0.0), [])
+    seen = protocol.Process(slot=2, index=1, timestamp_ms=0.0, width=2 * WIDTH, height=2 * HEIGHT, results={})
+    answer, _ = await ask(worker, seen)
+    assert result_of(answer) == {"n": 2, "sum": 7 * 4 * HEIGHT * WIDTH * 3}
+    assert len(mapped) == len(_frames_mapped(worker)) == 1
+    assert _frames_mapped(worker) != mapped
+    assert await worker.stop(5)
+
+
+async def test_a_ring_that_cannot_be_mapped_is_told(bench: Bench, source: str) -> None:
+    """The plugin has no frames until one can be."""
+    path = bench.write("obedient.py", source)
+    worker, _, _ = await bench.prepare(path, "Obedient", {"process": "result = {}"})
+    request = protocol.UseRing(slots=2**20, slot_bytes=2**40)
+    answer, _ = await ask(worker, request, [bench.ring.fd])
+    assert isinstance(answer, protocol.Raised)
+    answer, _ = await ask(worker, frame())
+    assert isinstance(answer, protocol.Raised)
+    assert "no ring" in answer.message
+    assert await worker.stop(5)
+
+
+def _frames_mapped(worker: Worker) -> set[str]:
+    """The inodes of the rings that a worker has mapped."""
+    lines = Path(f"/proc/{worker.pid}/maps").read_text(encoding="utf-8").splitlines()
+    return {line.split()[4] for line in lines if "kinora-frames" in line}
 
 
 async def test_two_workers_have_different_random_numbers(bench: Bench, source: str) -> None:

@@ -308,8 +308,11 @@ async def test_the_server_learns_that_the_fork_server_was_killed() -> None:
     workers: list[Worker] = []
 
     async def receive(worker: Worker) -> None:
-        with pytest.raises(WorkerGone):
+        with pytest.raises(WorkerGone) as gone:
             await worker.receive()
+        assert gone.value.orphaned
+        assert not gone.value.killed
+        assert str(gone.value) == "its process ended with the fork server"
         told.append("receive")
 
     async def fork() -> None:

@@ -1,0 +1,313 @@
+"""The frames of a source over several decoders, which act by a script, on the virtual clock."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Literal
+
+import attrs
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from kinora.actors.frame_source import MAX_DEATHS, FrameSource, SourceLost
+from kinora.actors.job_ring import JobRing
+from kinora.actors.source_reader import FRAME_TIMEOUT_S, OpenSource, SourceSpec
+from kinora.actors.ticket import FrameTicket
+from kinora.media.messages import DecoderAnswer, DecoderRequest, Ended, FrameReady, Map, Mapped, Opened, Slot
+from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
+from kinora.runtime.channel import ProtocolError
+from kinora.runtime.workers import Conversation, ForkServerGone, WorkerGone
+
+TOTAL = 40
+"""The pictures in the source."""
+WIDTH, HEIGHT = 4, 2
+DEAD = WorkerGone("source", -signal.SIGKILL)
+ORPHANED = WorkerGone("source", None, orphaned=True)
+HANG: Literal["hang"] = "hang"
+INFO = SourceInfo(
+    kind="video",
+    width=WIDTH,
+    height=HEIGHT,
+    max_frame_bytes=WIDTH * HEIGHT * 3,
+    frames_total=TOTAL,
+    fps=25.0,
+    duration_ms=None,
+)
+Ending = Exception | DecoderAnswer | Literal["hang"]
+
+
+def picture(slot: int, index: int, *, width: int = WIDTH) -> FrameReady:
+    """A message about a frame."""
+    return FrameReady(slot=slot, index=index, timestamp_ms=40.0 * index, width=width, height=HEIGHT)
+
+
+@attrs.frozen
+class Life:
+    """What becomes of one decoder: it gives so many frames, then comes to an ending, unless the source has ended."""
+
+    frames: int = TOTAL
+    ending: Ending = HANG
+    unopened: Exception | None = None
+    """The reason why it does not open the source."""
+
+
+class FakeDecoder(Conversation[DecoderRequest, DecoderAnswer]):
+    """A decoder that lives a life; it answers as the real one."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._left: list[int] = []
+        self._say, self._said = trio.open_memory_channel[Ending](TOTAL + 2)
+
+    async def send(self, message: DecoderRequest, fds: Sequence[int] = ()) -> None:  # noqa: ASYNC124 - as the real one
+        """Take a request, and answer it."""
+        match message:
+            case Map(start=start, stride=stride, max_frames=most):
+                assert len(fds) == 1
+                indexes = list(range(start, TOTAL, stride))[:most]
+                self._left = indexes[: self._life.frames]
+                self._ending = Ended() if self._left == indexes else self._life.ending
+                self._say.send_nowait(Mapped())
+                self._end_if_due()
+            case Slot(slot) if self._left:
+                self._say.send_nowait(picture(slot, self._left.pop(0)))
+                self._end_if_due()
+
+    async def receive(self) -> DecoderAnswer:
+        """Wait for the next answer."""
+        said = await self._said.receive()
+        if isinstance(said, Exception):
+            raise said
+        if isinstance(said, str):
+            await trio.sleep_forever()
+        assert not isinstance(said, str)
+        return said
+
+    def _end_if_due(self) -> None:
+        if not self._left:
+            self._say.send_nowait(self._ending)
+
+
+class Reading:
+    """A source whose decoders live these lives, one after the other, and all that is read of it."""
+
+    def __init__(self, *lives: Life, slots: int = 3, kind: Literal["video", "stream"] = "video", **work: int) -> None:
+        self.frames: list[FrameTicket] = []
+        """Those that were read and not released."""
+        self.indexes: list[int] = []
+        """Of all that were read."""
+        self.restarts: list[tuple[str, int]] = []
+        """Reason and index of each restart."""
+        self.opened: list[float] = []
+        """When a decoder was started, on Trio's clock."""
+        self.rings: list[JobRing] = []
+        self.decoders = 0
+        """The decoders that run now."""
+        self._lives = list(lives)
+        self._slots = slots
+        self._info = attrs.evolve(INFO, kind=kind)
+        spec = SourceSpec(
+            location="/clip.mp4",
+            name="clip.mp4",
+            limits=SourceLimits(),
+            start=work.get("start", 0),
+            stride=work.get("stride", 1),
+            max_frames=work.get("max_frames"),
+            policy="wait",
+        )
+        self.source = FrameSource(
+            spec, open_decoder=self._open, make_ring=self._make_ring, note_restart=self._note_restart
+        )
+
+    async def run(self) -> None:
+        """Open the source and read it to the end, and see to it that nothing is left."""
+        try:
+            async with aclosing(self.source):
+                assert await self.source.open() is self.rings[-1]
+                await self.source.read(self.take)
+        finally:
+            assert self.decoders == 0
+            assert all(ring.fd < 0 for ring in self.rings)
+
+    async def take(self, ticket: FrameTicket) -> None:
+        """Take a frame and release it."""
+        self.keep(ticket)
+        await trio.lowlevel.checkpoint()
+        self.frames.remove(ticket)
+        ticket.release()
+
+    def keep(self, ticket: FrameTicket) -> None:
+        """Take a frame, and do not release it."""
+        assert ticket.ring is self.rings[-1]
+        self.frames.append(ticket)
+        self.indexes.append(ticket.index)
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[OpenSource]:
+        assert self.decoders == 0, "the last decoder was not ended"
+        life = self._lives.pop(0) if self._lives else Life()
+        self.opened.append(trio.current_time())
+        if life.unopened is not None:
+            raise life.unopened
+        self.decoders += 1
+        try:
+            yield OpenSource(FakeDecoder(life), self._info)
+        finally:
+            self.decoders -= 1
+
+    def _make_ring(self, frame_bytes: int) -> JobRing:
+        assert all(ring.fd < 0 for ring in self.rings), "there would be two rings"
+        self.rings.append(JobRing(self._slots, frame_bytes))
+        return self.rings[-1]
+
+    async def _note_restart(self, reason: str, index: int) -> None:  # noqa: ASYNC124 - as the pipeline does it
+        self.restarts.append((reason, index))
+
+
+ENDINGS: dict[str, tuple[Ending, str]] = {
+    "dies": (WorkerGone("source", -signal.SIGSEGV), "the decoder is gone: its process was killed by SIGSEGV"),
+    "is killed": (
+        WorkerGone("source", -signal.SIGKILL),
+        "the decoder is gone: its process was killed by SIGKILL, probably by the system for lack of memory",
+    ),
+    "uses too much memory": (
+        WorkerGone("source", -signal.SIGKILL, "used more than its 9 MB of memory and was killed"),
+        "the decoder is gone: its process used more than its 9 MB of memory and was killed",
+    ),
+    "goes with the fork server": (
+        WorkerGone("source", -signal.SIGKILL, orphaned=True),
+        "the decoder is gone: its process ended with the fork server",
+    ),
+    "hangs": (HANG, f"the decoder sent nothing for {FRAME_TIMEOUT_S:.0f} s"),
+    "sends rubbish": (ProtocolError("not a message"), "the decoder is gone: not a message"),
+    "sends another answer": (Opened(INFO), "the decoder sent an unexpected answer"),
+    "names a slot that it was not given": (picture(7, TOTAL), "the decoder sent an unexpected answer"),
+    "gives a frame again": (picture(0, 3), "the decoder sent an unexpected answer"),
+    "gives too large a frame": (picture(0, TOTAL, width=10_000), "the decoder sent an unexpected answer"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_decoder_that_fails_is_replaced_behind_its_last_frame(autojump_clock: MockClock, ending: str) -> None:
+    """Whatever it died of: every frame is read once, in order, and it is told why and where the reading goes on."""
+    failure, reason = ENDINGS[ending]
+    reading = Reading(Life(frames=10, ending=failure))
+    await reading.run()
+    assert reading.indexes == list(range(TOTAL))
+    assert reading.restarts == [(reason, 10)]
+    assert reading.source.truncated is None
+
+
+@given(
+    lives=st.lists(st.integers(1, 9), max_size=8),
+    stillborn=st.integers(0, MAX_DEATHS - 2),
+    work=st.fixed_dictionaries(
+        {"slots": st.integers(2, 5), "start": st.integers(0, TOTAL + 1), "stride": st.integers(1, 7)},
+        optional={"max_frames": st.integers(0, TOTAL + 1)},
+    ),
+)
+def test_deaths_change_nothing_in_what_is_read(lives: list[int], stillborn: int, work: dict[str, Any]) -> None:
+    """Start, stride and the limit hold over all decoders, wherever they die, as if there had been one."""
+    dead = Life(frames=0, ending=DEAD)
+    script = [life for frames in lives for life in (Life(frames=frames, ending=DEAD), *[dead] * stillborn)]
+    wanted = list(range(work["start"], TOTAL, work["stride"]))[: work.get("max_frames")]
+
+    async def read() -> None:
+        reading = Reading(*script, **work)
+        await reading.run()
+        assert reading.indexes == wanted
+
+    trio.run(read, clock=MockClock(autojump_threshold=0))
+
+
+async def test_it_is_given_up_after_three_deaths_in_a_row(autojump_clock: MockClock) -> None:
+    """After 0.1 s and 0.2 s; the error says how far it was read, and the frames before that have been passed on."""
+    dead = Life(frames=0, ending=DEAD)
+    reading = Reading(Life(frames=5, ending=DEAD), dead, dead, Life(), stride=2)
+    with pytest.raises(SourceLost) as lost:
+        await reading.run()
+    assert str(lost.value) == (
+        "The source could not be read beyond frame 8: the decoder is gone:"
+        " its process was killed by SIGKILL, probably by the system for lack of memory."
+    )
+    assert reading.indexes == [0, 2, 4, 6, 8]
+    assert [round(at, 6) for at in reading.opened] == [0.0, 0.1, 0.3]
+
+
+async def test_a_frame_between_two_deaths_starts_the_count_anew(autojump_clock: MockClock) -> None:
+    """A source that is read slowly but surely is read to its end."""
+    reading = Reading(*[Life(frames=1, ending=DEAD)] * (TOTAL - 1))
+    await reading.run()
+    assert reading.indexes == list(range(TOTAL))
+    assert reading.opened[-1] == pytest.approx(0.1 * (TOTAL - 1))
+
+
+async def test_the_end_of_the_fork_server_never_counts(autojump_clock: MockClock) -> None:
+    """Neither when the decoder went with it, nor when none can be started, nor when that goes while it opens."""
+    gone = [Life(frames=0, ending=ORPHANED), Life(unopened=ForkServerGone("the fork server ended"))]
+    reading = Reading(*gone * MAX_DEATHS)
+    await reading.run()
+    assert reading.indexes == list(range(TOTAL))
+
+
+async def test_a_source_that_cannot_be_opened_again_is_lost(autojump_clock: MockClock) -> None:
+    """Such as a file that was deleted meanwhile."""
+    gone = Life(unopened=SourceError("unreadable", "clip.mp4 does not exist; check the path."))
+    with pytest.raises(SourceLost, match=r"not be read beyond frame 4: clip\.mp4 does not exist; check the path\.$"):
+        await Reading(Life(frames=5, ending=DEAD), gone, gone).run()
+
+
+async def test_a_source_that_cannot_be_opened_at_first_is_an_error_at_once(autojump_clock: MockClock) -> None:
+    """The client's words, and no second attempt."""
+    reading = Reading(Life(unopened=SourceError("unreadable", "clip.mp4 is empty.")))
+    with pytest.raises(SourceError, match="is empty"):
+        await reading.run()
+    assert len(reading.opened) == 1
+
+
+async def test_the_next_ring_is_made_when_all_frames_have_left_the_last(autojump_clock: MockClock) -> None:
+    """Frames that are still on their way keep it open; slots that the decoder had not filled do not."""
+    reading = Reading(Life(frames=2, ending=DEAD))
+
+    async def take(ticket: FrameTicket) -> None:  # noqa: ASYNC124 - the source awaits it
+        reading.keep(ticket)
+        if ticket.index >= 2:
+            ticket.release()
+
+    async with trio.open_nursery() as nursery, aclosing(reading.source):
+        first = await reading.source.open()
+        nursery.start_soon(reading.source.read, take)
+        await trio.sleep(1000)
+        assert reading.indexes == [0, 1]
+        assert (reading.decoders, len(reading.rings)) == (0, 1)
+        reading.frames[0].release()
+        await trio.sleep(1000)
+        assert first.fd >= 0
+        reading.frames[1].release()
+        await trio.sleep(1000)
+        assert first.fd < 0
+    assert reading.indexes == list(range(TOTAL))
+    assert len(reading.rings) == 2
+
+
+async def test_a_live_stream_has_one_decoder(autojump_clock: MockClock) -> None:
+    """What it gave is all there is; the reason is kept."""
+    reading = Reading(Life(frames=6, ending=DEAD), kind="stream")
+    await reading.run()
+    assert reading.indexes == list(range(6))
+    assert reading.restarts == []
+    assert "the decoder is gone" in str(reading.source.truncated)
+
+
+@pytest.mark.parametrize("at_s", [0.05, 0.15, 15.0])
+async def test_cancelled_it_leaves_nothing(autojump_clock: MockClock, at_s: float) -> None:
+    """Before a restart, in the next back-off, or in the wait for a decoder that hangs."""
+    reading = Reading(Life(frames=2, ending=DEAD), Life(frames=0, ending=DEAD), Life(frames=2, ending=HANG))
+    with trio.move_on_after(at_s) as scope:
+        await reading.run()
+    assert scope.cancelled_caught
