@@ -16,7 +16,7 @@ def no_traces(fork_server: ForkServer) -> Iterator[None]:
     before = _processes(fork_server), _descriptors()
     yield
     after = _processes(fork_server), _descriptors()
-    assert after == before
+    assert after == before, [now ^ then for now, then in zip(after, before, strict=True)]
 
 
 def _descriptors() -> set[str]:

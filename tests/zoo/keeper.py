@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from kinora.actors.filters import Filters
+from kinora.actors.messages import Code
 from kinora.actors.models import JobState
 from kinora.runtime.broadcast import Batch
 from kinora.system import System
@@ -62,8 +63,13 @@ class Sighting:
 
     @property
     def codes(self) -> list[str]:
-        """The codes of the warnings, each once, in their order."""
-        return list(dict.fromkeys(warning["code"] for warning in self.warnings))
+        """The codes of the warnings, each once, in their order, but for RESUMED, which follows from others."""
+        return [code for code in dict.fromkeys(warning["code"] for warning in self.warnings) if code != Code.RESUMED]
+
+    @property
+    def began_anew(self) -> bool:
+        """True if it is told that the plugin has forgotten what it had seen."""
+        return any(warning["code"] == Code.RESUMED for warning in self.warnings)
 
     @property
     def steady(self) -> list[Any]:

@@ -79,8 +79,9 @@ def check(sighting: Sighting, alone: list[Any]) -> None:
     assert sighting.steady == alone, told
     assert state.plugins["steady"].health == "ok", told
     assert sighting.codes == animal.codes(where), told
+    assert not sighting.began_anew or stage.restarts > 0, told
     assert all(warning["plugin"] == sighting.name for warning in sighting.warnings), told
-    most = MOST_SHOWN * len(sighting.codes) if animal.repeats else MAX_DISTINCT
+    most = MOST_SHOWN * (len(sighting.codes) + sighting.began_anew) if animal.repeats else MAX_DISTINCT
     assert len(sighting.warnings) <= most, told
     assert sighting.lost == animal.frames_lost(where, len(sighting.frames)), told
     assert stage.status == ("failed" if animal.is_disabled(where) else "completed"), told
