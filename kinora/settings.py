@@ -90,7 +90,8 @@ class Settings:
     """Pixels of one frame beyond which a source is refused. OpenCV reads no larger images in any worker, for plugins
     either."""
     min_free_bytes: int = attrs.field(default=200 * MIB, validator=_not_negative)
-    """With less free disk space under ``data_dir`` no new job is accepted."""
+    """With less free disk space under ``data_dir`` no new job is accepted; below half of it the results of running jobs
+    wait. A quarter of it, at most 16 MiB, is kept in a file, so that jobs can be deleted when the disk is full."""
 
     plugins_dir: Path | None = None
     """A folder of further plugins, ``*.py`` files and packages."""

@@ -51,6 +51,8 @@ PRELOAD = (
 """The modules that the fork server imports for its workers; importing them starts no thread."""
 
 
+LOCK = "lock"
+"""The file in the data folder that a running server has locked."""
 FILES = ("kinora.db", "kinora.db-wal", "kinora.db-shm", "demo.mp4", ".demo.mp4.lock")
 """The files in the data folder, which an earlier server may have left open to other users."""
 
@@ -75,7 +77,9 @@ class System:
             environment=settings.worker_env,
             variables=opencv_limits(source_limits(settings)),
         )
-        self.store = Store(settings.data_dir / "kinora.db")
+        self.store = Store(
+            settings.data_dir / "kinora.db", floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
+        )
         self.inspectors = InspectorService()
         self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
         self.plugins = PluginRegistry(
@@ -101,6 +105,8 @@ class System:
         reasons = self._down(optional=False)
         if self.store.failing:
             reasons.append(f"the store cannot write: {self.store.failing}")
+        elif self.store.low:
+            reasons.append(self.store.low)
         return reasons
 
     def degraded(self) -> Sequence[str]:
@@ -231,7 +237,7 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
 def _own_data_dir(folder: Path) -> Iterator[None]:
     """Make the folder, and lock it against other servers while the block runs. Other users can read nothing in it."""
     make_private_folder(folder)
-    fd = private_opener(str(folder / "lock"), os.O_RDWR | os.O_CREAT)
+    fd = private_opener(str(folder / LOCK), os.O_RDWR | os.O_CREAT)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

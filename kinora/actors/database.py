@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 import msgspec
@@ -67,6 +68,16 @@ _MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES)
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
 """The frames of deleted jobs that are removed in one transaction: some milliseconds, even for a long job."""
+SWEEP_PAGES = 500
+"""The free pages, of 4 KB each, that are given back to the disk in one transaction."""
+REBUILD_BYTES = 128 * 2**20
+"""The most data in a file that is rebuilt so that it can shrink: nothing is written meanwhile, for some seconds."""
+INCREMENTAL = 2
+"""The mode in which a file can give free pages back."""
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""SQLite's codes for a file whose content is wrong."""
+OUT_OF_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""SQLite's codes for a disk that may be full: a quota, or a limit on the file, shows as an I/O error."""
 PAGE_BYTES = 256 * 1024
 """A page of frames ends with the frame that fills this size; at least one frame is in it."""
 _JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload, source"
@@ -103,6 +114,8 @@ class Statement:
 
     sql: str
     parameters: tuple[object, ...] = ()
+    frees: bool = False
+    """True if it makes room on the disk."""
 
 
 TOUCH = Statement(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -127,7 +140,7 @@ def save_job(record: JobRecord) -> Statement:
 
 def delete_job(job_id: str) -> Statement:
     """Delete a job and its log; its frames cannot be found any more, and :func:`sweep` removes them."""
-    return Statement("DELETE FROM jobs WHERE job_id = ?", (job_id,))
+    return Statement("DELETE FROM jobs WHERE job_id = ?", (job_id,), frees=True)
 
 
 def save_log(job_id: str, data: bytes) -> Statement:
@@ -157,22 +170,29 @@ def open_writer(path: str) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise DatabaseUnusable(f"{path} cannot be opened ({error}): give a data folder that can be written") from error
     try:
+        connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")  # takes effect in a new file only, and before WAL
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # in WAL mode NORMAL may lose what was acknowledged
         connection.execute("PRAGMA foreign_keys = OFF")  # deleting a job must not take its many frames along at once
         _migrate(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        raise DatabaseUnusable(f"{path} cannot be used ({error}): move it away or give another folder") from error
+        raise unusable(path, error) from error
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def unusable(path: str, error: sqlite3.Error) -> DatabaseUnusable:
+    """Return what to raise if the file cannot be used at the start."""
+    return DatabaseUnusable(f"{path} cannot be used ({error}): move it away or give another folder")
+
+
 def open_reader(path: str) -> sqlite3.Connection:
     """Open a second connection to the file, which reads what the writer has committed."""
-    connection = _connect(path)
+    existing = f"file:{quote(path)}?mode=rw"  # a file that has gone meanwhile must not be made
+    connection = sqlite3.connect(existing, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=True)
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT count(*) FROM jobs WHERE number = 0").fetchone()  # opens its files now, not later
@@ -199,6 +219,15 @@ def checkpoint(connection: sqlite3.Connection) -> None:
     """Move the write-ahead log into the database if that is possible now."""
     with contextlib.suppress(sqlite3.Error):  # commits are safe in the log as well
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def begin_log_anew(connection: sqlite3.Connection) -> None:
+    """Move what is possible of the write-ahead log into the database, without waiting for readers.
+
+    If that is all, the log takes no more room, and the file of the database shrinks to what is in use.
+    """
+    with contextlib.suppress(sqlite3.Error):  # there may be no room
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def write(connection: sqlite3.Connection, statements: Iterable[Statement]) -> list[Exception | None]:
@@ -228,24 +257,97 @@ def _attempt(connection: sqlite3.Connection, statement: Statement) -> Exception 
     return None
 
 
-def has_deleted(connection: sqlite3.Connection) -> bool:
-    """Return whether there may be frames of deleted jobs."""
-    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM deleted)").fetchone()[0])
+def is_damage(error: Exception) -> bool:
+    """Return whether the error says that the file is damaged."""
+    return _primary(error) in DAMAGED
+
+
+def may_be_full(error: Exception) -> bool:
+    """Return whether the error may come from a full disk."""
+    return _primary(error) in OUT_OF_ROOM
+
+
+def _primary(error: Exception) -> int:
+    """Return SQLite's code without its details; 0 if it is no error of SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def find_damage(connection: sqlite3.Connection) -> str | None:
+    """Read the whole file, and return the first damage found, if any. ``connection.interrupt()`` ends it early.
+
+    Raises:
+        sqlite3.Error: the file could not be read, or the damage is so bad that the check itself failed.
+    """
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    return None if found == "ok" else " ".join(found.split())
+
+
+def has_garbage(connection: sqlite3.Connection) -> bool:
+    """Return whether there may be frames of deleted jobs, or pages to give back to the disk."""
+    return _has_deleted(connection) or (_can_shrink(connection) and _number(connection, "freelist_count") > 0)
 
 
 def sweep(connection: sqlite3.Connection) -> bool:
-    """Remove some frames of deleted jobs in a transaction; return whether there may be more.
+    """Remove some frames of deleted jobs; once there are none, give some free pages back. Return if there may be more.
 
     Raises:
-        sqlite3.Error: nothing was removed.
+        sqlite3.Error: nothing was removed or given back.
     """
+    if not _has_deleted(connection):
+        return _give_back(connection)
     frames = "SELECT rowid FROM frames WHERE job = (SELECT min(job) FROM deleted) LIMIT ?"
     statements = (
         Statement(f"DELETE FROM frames WHERE rowid IN ({frames})", (SWEEP_FRAMES,)),  # noqa: S608 - a constant
         Statement("DELETE FROM deleted WHERE NOT EXISTS (SELECT 1 FROM frames WHERE frames.job = deleted.job)"),
     )
     write(connection, statements)
-    return has_deleted(connection)
+    return True
+
+
+def _has_deleted(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM deleted)").fetchone()[0])
+
+
+def _give_back(connection: sqlite3.Connection) -> bool:
+    """Give some free pages back; the file shrinks once there are no more. Return whether there are more."""
+    if not _can_shrink(connection):
+        return False
+    connection.executescript(f"PRAGMA incremental_vacuum({SWEEP_PAGES})")  # execute() would free one page only
+    if _number(connection, "freelist_count") > 0:
+        return True
+    begin_log_anew(connection)
+    return False
+
+
+def rebuild_needs(connection: sqlite3.Connection) -> int | None:
+    """Return the free bytes that rebuilding the file needs; None if that is not worth it, or takes too long.
+
+    Files of older versions cannot shrink. They are rebuilt once most of their pages are free.
+    """
+    pages, free = _number(connection, "page_count"), _number(connection, "freelist_count")
+    used = (pages - free) * _number(connection, "page_size")
+    if _can_shrink(connection) or free <= pages // 2 or used > REBUILD_BYTES:
+        return None
+    return 3 * used  # the new file, its copy in the write-ahead log, and again as much to be safe
+
+
+def rebuild(connection: sqlite3.Connection) -> None:
+    """Write the file anew, so that it shrinks now and can give pages back later.
+
+    Raises:
+        sqlite3.Error: the file is as it was.
+    """
+    connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
+    connection.execute("VACUUM")
+    checkpoint(connection)
+
+
+def _can_shrink(connection: sqlite3.Connection) -> bool:
+    return _number(connection, "auto_vacuum") == INCREMENTAL
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
 def log(connection: sqlite3.Connection, job_id: str) -> bytes | None:

@@ -9,6 +9,24 @@ from pathlib import Path
 from kinora.actors.errors import Unavailable
 
 
+def require_free(folder: Path, least: int) -> None:
+    """Check that the disk of ``folder`` has ``least`` free bytes.
+
+    Raises:
+        Unavailable: it has not, or cannot be asked; the text says what to do.
+    """
+    free = _free(folder)
+    if free < least:
+        raise Unavailable(f"Only {free // 2**20} MB of disk are free in {folder}; free some space first.")
+
+
+def _free(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        raise Unavailable(f"The folder {folder} cannot be used ({error.strerror}): check it, and its disk.") from error
+
+
 class DiskFloor:
     """Says if the disk of a folder has room; what can be made again is given up for that."""
 
@@ -27,13 +45,8 @@ class DiskFloor:
         Raises:
             Unavailable: they do not.
         """
-        if self._free() >= self._min_free_bytes + size:
+        if _free(self._folder) >= self._min_free_bytes + size:
             return
         for sacrifice in self._sacrifices:
             sacrifice()
-        free = self._free()
-        if free < self._min_free_bytes + size:
-            raise Unavailable(f"Only {free // 2**20} MB of disk are free in {self._folder}; free some space first.")
-
-    def _free(self) -> int:
-        return shutil.disk_usage(self._folder).free
+        require_free(self._folder, self._min_free_bytes + size)

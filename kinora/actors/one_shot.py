@@ -24,6 +24,10 @@ class OneShotBroke(OneShotFailed):
     """The worker ended for a reason that is not the request's."""
 
 
+class OneShotDiskFailed(OneShotFailed):
+    """The disk refused what the worker wrote."""
+
+
 class OneShotTimedOut(OneShotFailed):
     """The worker did not answer in time."""
 
@@ -46,6 +50,7 @@ async def one_shot(
     Raises:
         OneShotFailed: the request was not carried out.
         OneShotBroke: the worker ended, for another reason than this request.
+        OneShotDiskFailed: the disk refused what the worker wrote.
         OneShotTimedOut: the worker has sent nothing for ``timeout_s``.
         ForkServerGone: the fork server is gone, so there is no worker.
     """
@@ -60,8 +65,8 @@ async def one_shot(
         except trio.TooSlowError:
             raise OneShotTimedOut(f"no answer within {timeout_s:g} s") from None
     match answer:
-        case Failed(message):
-            raise OneShotFailed(message)
+        case Failed(message, disk):
+            raise (OneShotDiskFailed if disk else OneShotFailed)(message)
         case wanted():
             return answer
         case _:

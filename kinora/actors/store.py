@@ -6,20 +6,24 @@ written in batches after them. Reads work even while the disk is full or slow.
 
 from __future__ import annotations
 
-import functools
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import attrs
+import structlog
 import trio
 
 from kinora.actors import database
 from kinora.actors.database import DatabaseUnusable, JobRecord, Statement
+from kinora.actors.disk_room import DiskRoom
 from kinora.actors.errors import Conflict, Unavailable
+from kinora.actors.open_files import FilesReplaced, OpenFiles
+from kinora.actors.store_health import StoreHealth
 from kinora.runtime.actor import ActorGone
 
 BATCH_FRAMES = 256
@@ -36,15 +40,20 @@ RETRY_S = 1.0
 """The time between attempts while writing fails."""
 CLOSE_GRACE_S = 5.0
 """The time for writing the waiting frames when the store ends."""
+WATCH_S = 1.0
+"""The time between two looks at the free room and at the files of the database."""
+INTERRUPT_S = 0.05
+"""The time between two attempts to interrupt the check of the file when the store ends."""
 PAGE_FRAMES = 1000
 """The most frames in a page. Its size is limited too, by ``database.PAGE_BYTES``; further frames are in the next."""
 
+log = structlog.get_logger()
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 
 class StoreFailing(Unavailable):
-    """The disk refused a write, and nothing was written. Unlike with ActorGone, the store is up, and reads work."""
+    """The disk or the database refused a read or a write. Unlike with ActorGone, the store is up."""
 
 
 @attrs.frozen(kw_only=True)
@@ -97,14 +106,21 @@ class Store:
 
     Every method raises ActorGone while :meth:`run` does not run. While the disk cannot be written, changes of jobs
     raise StoreFailing. Frames are accepted as long as there is room, and are written once that works; without room,
-    ``put_frame`` waits.
+    ``put_frame`` waits. After a crash of :meth:`run`, ``put_frame`` and ``flush`` wait for the next one, which writes
+    the frames that waited.
+
+    ``floor`` is the free disk space, in bytes, that :class:`DiskRoom` watches over. The files ``beside`` must stay the
+    ones that are there now, and so must the database: if one is replaced, writing fails.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, floor: int = 0, beside: Sequence[Path] = ()) -> None:
         self.name = "store"
-        self.failing: str | None = None
-        """The reason why the last write failed; None if it worked."""
         self._path = str(path)
+        self._files = OpenFiles()
+        for file in beside:
+            self._files.remember(file)
+        self._room = DiskRoom(Path(path).parent, floor)
+        self._health = StoreHealth()
         self._writer: sqlite3.Connection | None = None
         self._write_limiter = trio.CapacityLimiter(1)
         self._readers = tuple(
@@ -118,18 +134,30 @@ class Store:
         """The frames that are not on disk yet; reads add them to those in the database."""
         self._frame_bytes = 0
         self._running = self._stopping = self._flushing = False
+        self._crashed = False
+        """True from a crash until the store runs again."""
         self._garbage = False
-        """True if there may be frames of deleted jobs."""
+        """True if there may be frames of deleted jobs, or pages to give back to the disk."""
+        self._rebuilt = False
+        """True once an old file was rebuilt, or that has failed."""
         self._work = trio.lowlevel.ParkingLot()
         self._progress = trio.lowlevel.ParkingLot()
         """The tasks that wait for room or for a flush; woken after each transaction."""
-        self._health = trio.lowlevel.ParkingLot()
-        """The tasks that wait for writing to fail or to work again."""
         self._put = self._written = self._transactions = self._peak_waiting = 0
 
     @property
     def _in_memory(self) -> bool:
         return self._path == database.MEMORY
+
+    @property
+    def failing(self) -> str | None:
+        """The reason why nothing can be stored now, a sentence for the operator; None while writing works."""
+        return self._health.failing
+
+    @property
+    def low(self) -> str | None:
+        """The reason why the disk has no room for new jobs, as of the last look; None if it has."""
+        return self._room.low
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Open the database, report ready, and write until stopped or cancelled; waiting frames are still written then.
@@ -140,17 +168,24 @@ class Store:
         self._stopping = False
         try:
             await self._open()
-            self._running = True
-            self._health.unpark_all()
-            task_status.started()
-            while not self._stopping:
-                await self._wait_for_work()
-                await self._commit()
-                await self._sweep()
+            async with trio.open_nursery() as nursery:
+                self._running, self._crashed = True, False
+                self._health.wake()
+                task_status.started()
+                if not self._in_memory:
+                    nursery.start_soon(self._watch)
+                    nursery.start_soon(self._check)
+                await self._write_until_stopped()
+                nursery.cancel_scope.cancel()
+        except Exception:
+            self._crashed = True
+            raise
         finally:
             self._running = False  # nothing new is accepted from now on
-            await self._close()  # noqa: ASYNC102 - it shields itself
-            self._abandon()
+            try:
+                await self._close()  # noqa: ASYNC102 - it shields itself
+            finally:
+                self._abandon()
 
     def stop(self) -> None:
         """Accept nothing new, write what waits, and let :meth:`run` return."""
@@ -208,10 +243,10 @@ class Store:
         second frame of the same index is ignored, and so is a frame of an unknown job.
         """
         await trio.lowlevel.checkpoint()
-        self._require_running()
+        await self._wait_running()
         while not self._has_room():
             await self._progress.park()
-            self._require_running()
+            await self._wait_running()
         self._frames.append(_Frame(job_id, index, data))
         self._frame_bytes += len(data)
         self._put += 1
@@ -221,25 +256,25 @@ class Store:
     async def flush(self) -> None:
         """Wait, without a time limit, until all frames that were put before are on disk."""
         await trio.lowlevel.checkpoint()
-        self._require_running()
+        await self._wait_running()
         target = self._put
         while self._written < target:
             self._flushing = True
             self._work.unpark_all()
             await self._progress.park()
-            if self._writer is None:
-                raise ActorGone("the store ended before the frames were written")
+            if self._written < target and self._writer is None:
+                await self._wait_running()
 
     async def wait_failing(self) -> str:
         """Wait until writing fails, and return the reason."""
         while not self.failing:
-            await self._health.park()
+            await self._health.wait_changed()
         return self.failing
 
     async def wait_writable(self) -> None:
         """Wait until writing works, by the last attempt."""
         while self.failing or not self._running:
-            await self._health.park()
+            await self._health.wait_changed()
 
     async def job(self, job_id: str) -> JobRecord | None:
         """Return the job of this id; None if there is none."""
@@ -338,7 +373,7 @@ class Store:
             return await trio.to_thread.run_sync(query, reader.connection, *args, limiter=reader.limiter)
         except sqlite3.Error as error:
             self._require_running()  # the connection was closed while the query waited for its turn
-            raise StoreFailing(self._reason(error)) from error
+            raise StoreFailing(self._note_misread(error)) from error
 
     async def _change(self, statement: Statement) -> None:
         self._require_running()
@@ -354,13 +389,26 @@ class Store:
         if change.fault is not None:
             raise change.fault
 
+    async def _write_until_stopped(self) -> None:
+        while not self._stopping:
+            await self._wait_for_work()
+            await self._commit()
+            await self._sweep()
+
     async def _wait_for_work(self) -> None:
         """Wait until a transaction is due: for urgent work, for frames that have waited, or for another attempt."""
         while not (self._urgent() or self._frames or self.failing or self._garbage):
             await self._work.park()
-        with trio.move_on_after(RETRY_S if self.failing else 0 if self._garbage else BATCH_WINDOW_S):
+        with trio.move_on_after(self._pause_s()):
             while not self._urgent():
                 await self._work.park()
+
+    def _pause_s(self) -> float:
+        if self._health.fault:
+            return RETRY_S
+        if self._garbage:
+            return 0
+        return RETRY_S if self.failing else BATCH_WINDOW_S
 
     def _urgent(self) -> bool:
         full = len(self._frames) >= BATCH_FRAMES or self._frame_bytes >= BATCH_BYTES
@@ -368,49 +416,139 @@ class Store:
 
     async def _commit(self) -> bool:
         """Write all changes and a batch of frames in one transaction. Return whether it worked."""
-        assert self._writer is not None  # noqa: S101 - this runs between opening and closing
         self._flushing = False
         changes, frames = list(self._changes), self._batch()
         statements = [change.statement for change in changes]
         statements += [database.put_frame(frame.job_id, frame.index, frame.data) for frame in frames]
-        if self.failing and not statements:
+        if self._health.fault and not statements:
             statements = [database.TOUCH]
         if not statements:
             return True
         for change in changes:
             change.in_line = False
         try:
-            faults = await trio.to_thread.run_sync(
-                database.write, self._writer, statements, limiter=self._write_limiter
-            )
-        except sqlite3.Error as error:
-            reason = self._reason(error)
-            self._note_health(reason)
-            self._settle(changes, [StoreFailing(reason) for _ in changes])
+            faults = await self._in_thread(self._write, statements)
+        except (sqlite3.Error, FilesReplaced) as error:
+            self._settle(changes, await self._after_failure(changes, error))
             return False
-        self._note_health(None)
+        self._health.note_fault(None)
         self._transactions += 1
         self._drop(frames)
         self._settle(changes, faults[: len(changes)])
         return True
 
-    async def _sweep(self) -> None:
-        """Remove some frames of deleted jobs: few at a time, so that nothing waits long behind it."""
-        if not self._garbage or self._stopping:
-            return
-        assert self._writer is not None  # noqa: S101 - this runs between opening and closing
-        try:
-            self._garbage = await trio.to_thread.run_sync(database.sweep, self._writer, limiter=self._write_limiter)
-        except sqlite3.Error as error:
-            self._note_health(self._reason(error))
+    async def _in_thread(self, work: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
+        """Do what needs the writer's connection in a thread."""
+        return await trio.to_thread.run_sync(work, *args, limiter=self._write_limiter)
 
-    def _note_health(self, failing: str | None) -> None:
-        self.failing = failing
-        self._health.unpark_all()
+    def _write(self, statements: Sequence[Statement]) -> list[Exception | None]:
+        """Write in one transaction, and see that it went into the files that the next server will find. Blocks."""
+        assert self._writer is not None  # noqa: S101 - this runs between opening and closing
+        if self._health.damage:
+            raise sqlite3.DatabaseError("nothing is written to a damaged database")
+        faults = database.write(self._writer, statements)
+        self._files.check()
+        return faults
+
+    async def _after_failure(
+        self, changes: Sequence[_Change], error: sqlite3.Error | FilesReplaced
+    ) -> list[Exception | None]:
+        """Note a failed transaction, and return how its changes ended. Deletions are tried again with the reserve."""
+        reason = self._note_failure(error)
+        outcomes: list[Exception | None] = [StoreFailing(reason) for _ in changes]
+        freeing = [number for number, change in enumerate(changes) if change.statement.frees]
+        if freeing and database.may_be_full(error) and await self._in_thread(self._give_up_reserve):
+            self._health.note_short(self._room.short)
+            with suppress(sqlite3.Error, FilesReplaced):
+                faults = await self._in_thread(self._write, [changes[number].statement for number in freeing])
+                for number, fault in zip(freeing, faults, strict=True):
+                    outcomes[number] = fault
+        return outcomes
+
+    async def _sweep(self) -> None:
+        """Remove what deleted jobs left: little at a time, so that nothing waits long behind it."""
+        if not self._garbage or self._stopping or self._health.damage:
+            return
+        try:
+            self._garbage = await self._in_thread(self._sweep_some)
+        except sqlite3.Error as error:
+            self._note_failure(error)
+            if database.may_be_full(error) and await self._in_thread(self._give_up_reserve):
+                self._health.note_short(self._room.short)
+            return
+        if not self._garbage and not self._rebuilt:
+            await self._in_thread(self._rebuild)
+
+    def _sweep_some(self) -> bool:
+        """Take a step of the sweep, and return whether there are more. Blocks."""
+        assert self._writer is not None  # noqa: S101 - this runs between opening and closing
+        more = database.sweep(self._writer)
+        if self._room.short:
+            database.begin_log_anew(self._writer)  # it must not grow
+        return more
+
+    def _give_up_reserve(self) -> bool:
+        """Make room for what frees room; return whether there is some now. Blocks."""
+        assert self._writer is not None  # noqa: S101 - this runs between opening and closing
+        if not self._room.give_up_reserve():
+            return False
+        database.begin_log_anew(self._writer)
+        return True
+
+    def _rebuild(self) -> None:
+        """Rebuild a file that cannot shrink, if that is worth it and there is room. Blocks."""
+        assert self._writer is not None  # noqa: S101 - this runs between opening and closing
+        needs = database.rebuild_needs(self._writer)
+        if needs is None or not self._room.has(needs):
+            return
+        self._rebuilt = True
+        try:
+            database.rebuild(self._writer)
+        except sqlite3.Error as error:
+            log.warning("the database could not be made smaller", path=self._path, reason=str(error))
+
+    async def _watch(self) -> None:
+        """Look at the disk again and again."""
+        limiter = trio.CapacityLimiter(1)
+        while True:
+            await trio.to_thread.run_sync(self._room.look, limiter=limiter)
+            self._health.note_short(self._room.short)
+            try:
+                await trio.to_thread.run_sync(self._files.check, limiter=limiter)
+            except FilesReplaced as error:
+                self._note_failure(error)
+                self._work.unpark_all()
+            await trio.sleep(WATCH_S)
+
+    async def _check(self) -> None:
+        """Look for damage in the whole file, beside all other work."""
+        limiter = trio.CapacityLimiter(1)
+        try:
+            connection = await trio.to_thread.run_sync(database.open_reader, self._path, limiter=limiter)
+        except sqlite3.Error as error:
+            self._note_misread(error)
+            return
+        ended = trio.Event()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_interrupt_when_cancelled, connection, ended)
+                try:
+                    damage = await trio.to_thread.run_sync(database.find_damage, connection, limiter=limiter)
+                finally:
+                    ended.set()
+        except sqlite3.Error as error:
+            self._note_misread(error)
+        else:
+            if damage is not None:
+                self._note_damage(damage)
+        finally:
+            connection.close()
 
     def _batch(self) -> list[_Frame]:
         batch: list[_Frame] = []
         size = 0
+        if self._room.short and self._running:
+            return batch
         for frame in islice(self._frames, BATCH_FRAMES):
             if size >= BATCH_BYTES:
                 break
@@ -431,12 +569,34 @@ class Store:
         self._progress.unpark_all()
 
     async def _open(self) -> None:
-        self.failing = None
-        run = functools.partial(trio.to_thread.run_sync, limiter=self._write_limiter)
-        self._writer = await run(database.open_writer, self._path)
-        for reader in self._readers:
-            reader.connection = self._writer if self._in_memory else await run(database.open_reader, self._path)
-        self._garbage = await run(database.has_deleted, self._writer)  # left by the last server
+        self._health.begin()
+        try:
+            await self._in_thread(self._open_writer)
+            for reader in self._readers:
+                opened = self._writer if self._in_memory else await self._in_thread(database.open_reader, self._path)
+                reader.connection = opened
+            assert self._writer is not None  # noqa: S101 - it was opened above
+            self._garbage = await self._in_thread(database.has_garbage, self._writer)  # left by the last server
+        except FilesReplaced as error:
+            raise DatabaseUnusable(str(error)) from error
+        except sqlite3.Error as error:
+            raise database.unusable(self._path, error) from error
+        if not self._in_memory:
+            self._files.remember(self._log_path)
+            await self._in_thread(self._room.reserve)
+
+    def _open_writer(self) -> None:
+        """Open the writer, on the same file as the last time. Blocks."""
+        self._files.forget(self._log_path)  # SQLite removes it when it closes the file
+        self._files.check()
+        self._writer = database.open_writer(self._path)
+        if not self._in_memory:
+            self._files.remember(Path(self._path))
+
+    @property
+    def _log_path(self) -> Path:
+        """The write-ahead log, which holds what the last transactions have written."""
+        return Path(f"{self._path}-wal")
 
     async def _close(self) -> None:
         """Write what waits, within the grace period, and close both connections in any case."""
@@ -462,16 +622,14 @@ class Store:
             await trio.to_thread.run_sync(self._writer.close, limiter=self._write_limiter)
 
     def _abandon(self) -> None:
-        """Wake all waiting tasks with ActorGone, and drop what could not be written."""
+        """Wake all waiting tasks. Changes get ActorGone; frames that could not be written stay for the next run."""
         self._writer = self._reader.connection = self._page_reader.connection = None
         for change in self._changes:
             change.in_line = False
             change.settle(ActorGone("the store has ended"))
         self._changes.clear()
-        self._frames.clear()
-        self._frame_bytes = 0
-        self._put = self._written
         self._progress.unpark_all()
+        self._health.wake()
 
     def _has_room(self) -> bool:
         return len(self._frames) < MAX_WAITING_FRAMES and self._frame_bytes < MAX_WAITING_BYTES
@@ -480,8 +638,50 @@ class Store:
         if not self._running:
             raise ActorGone("the store does not run")
 
-    def _reason(self, error: sqlite3.Error) -> str:
-        return f"Jobs cannot be stored ({error}): check that the disk of {self._path} has room and can be written"
+    async def _wait_running(self) -> None:
+        """Wait while the store is down after a crash: its supervisor starts it again, or stops everything.
+
+        Raises:
+            ActorGone: it was stopped, or has not run yet.
+        """
+        while self._crashed:
+            await self._health.wait_changed()
+        self._require_running()
+
+    def _note_failure(self, error: sqlite3.Error | FilesReplaced) -> str:
+        """Note why a write failed, and return the reason."""
+        if database.is_damage(error):
+            self._note_damage(str(error))
+        elif isinstance(error, FilesReplaced):
+            self._health.note_fault(str(error))
+        elif not self._health.damage:
+            place = f"check that the disk of {self._path} has room and can be written"
+            self._health.note_fault(f"Jobs cannot be stored ({error}): {place}")
+        return self._health.failing or str(error)
+
+    def _note_misread(self, error: sqlite3.Error) -> str:
+        """Note why a read failed if the database is damaged, and return the reason."""
+        if not database.is_damage(error):
+            return f"Jobs cannot be read ({error}): check the disk of {self._path}"
+        self._note_damage(str(error))
+        return self._health.failing or str(error)
+
+    def _note_damage(self, damage: str) -> None:
+        what_to_do = "stop the server, and put a copy in its place or move it away"
+        self._health.note_damage(f"The database {self._path} is damaged ({damage}): {what_to_do}")
+        self._work.unpark_all()
+
+
+async def _interrupt_when_cancelled(connection: sqlite3.Connection, ended: trio.Event) -> None:
+    """Interrupt what the connection does once this is cancelled, until it has ``ended``."""
+    try:
+        await ended.wait()
+    finally:
+        with trio.CancelScope(shield=True):
+            while not ended.is_set():
+                connection.interrupt()  # has no effect before the statement has begun
+                with trio.move_on_after(INTERRUPT_S):
+                    await ended.wait()
 
 
 def _page_limit(limit: int | None) -> int:

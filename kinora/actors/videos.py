@@ -18,7 +18,7 @@ import trio
 from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.errors import NotFound, Unavailable
 from kinora.actors.fair_turns import FairTurns
-from kinora.actors.one_shot import OneShotBroke, OneShotFailed, OneShotTimedOut, one_shot
+from kinora.actors.one_shot import OneShotBroke, OneShotDiskFailed, OneShotFailed, OneShotTimedOut, one_shot
 from kinora.media.messages import ANNOTATOR, Annotate, Written
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.private_files import FILE_MODE, private_opener
@@ -126,7 +126,7 @@ class Videos:
                 await out.chmod(FILE_MODE)
                 return Video(await trio.to_thread.run_sync(os.open, out, os.O_RDONLY | os.O_CLOEXEC), digest)
         except OSError as error:
-            raise Unavailable(f"The video cannot be written ({error.strerror}): free space on the server.") from error
+            raise _unwritten(error.strerror or str(error)) from error
 
     async def _write_frames(self, path: trio.Path, pages: AsyncIterable[list[tuple[int, bytes]]]) -> None:
         async with await trio.open_file(path, "wb", opener=private_opener) as lines:
@@ -151,11 +151,17 @@ class Videos:
             raise Unavailable(f"The video could not be made in time: {error}; try again later.") from error
         except OneShotBroke as error:
             raise Unavailable(f"The video could not be made: {error}; try again.") from error
+        except OneShotDiskFailed as error:
+            raise _unwritten(str(error)) from error
         except OneShotFailed as error:
             raise NotFound(f"The video could not be made: {error}") from error
         if written.pictures == 0:
             raise NotFound("There is no video: the source has none of the job's frames.")
         return written.digest
+
+
+def _unwritten(reason: str) -> Unavailable:
+    return Unavailable(f"The video cannot be written ({reason}): free space on the server.")
 
 
 @asynccontextmanager

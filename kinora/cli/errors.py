@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from kinora.actors.database import DatabaseUnusable
 from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge, UnsupportedSource
 from kinora.client import ClientError
 from kinora.settings import SettingsError
@@ -36,7 +37,7 @@ def for_user(error: BaseException) -> Exception | None:
             return error
         case SettingsError() | InvalidRequest() | NotFound() | TooLarge() | UnsupportedSource():
             return Misuse(str(error))
-        case KinoraError():
+        case KinoraError() | DatabaseUnusable():
             return Failed(str(error))
         case ClientError():
             return (Misuse if error.status in MISUSE_STATUSES else Failed)(str(error))

@@ -27,6 +27,8 @@ class Failed(msgspec.Struct, tag_field="op", tag="failed", frozen=True):
     """The request could not be carried out; the message is a sentence that says why."""
 
     message: str
+    disk: bool = False
+    """True if the disk refused a write."""
 
 
 class Working(msgspec.Struct, tag_field="op", tag="working", frozen=True):

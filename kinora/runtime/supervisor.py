@@ -238,12 +238,12 @@ class Supervisor:
     def _after_crash(self, child: _Child, error: Exception) -> float | None:
         """The seconds to wait before the next start; None if there will be none."""
         child.last_error = repr(error)
+        needed = not child.spec.optional
+        if needed and not child.settled.is_set() and not child.stopping:
+            self._fail(error)  # which run() raises, so that its caller tells it
+            return None
         log.error("child crashed", supervisor=self.name, child=child.spec.name, exc_info=error)
         if child.stopping or child.spec.restart == "temporary":
-            return None
-        needed = not child.spec.optional
-        if needed and not child.settled.is_set():
-            self._fail(error)
             return None
         child.settled.set()
         delay_s = child.policy.crashed(trio.current_time())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -38,6 +40,8 @@ STATUS: Sequence[tuple[type[KinoraError], int]] = (
     (QueueFull, 429),
 )
 """The statuses of errors that consist of a sentence; an error that is not listed is a 422."""
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""The errors of a disk that is full or failing."""
 DETAILS: Mapping[int, str] = {
     400: "The request is not valid HTTP/1.1: check the program that sends it.",
     404: "There is nothing at this address: see /docs for the addresses that exist.",
@@ -103,7 +107,14 @@ def problem_of(error: Exception) -> Problem:
         case HTTPException(code=int(status)):
             return _of_werkzeug(error, status)
         case _:
-            return plain_problem(500)
+            return _of_unexpected(error)
+
+
+def _of_unexpected(error: Exception) -> Problem:
+    if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        reason = os.strerror(error.errno)
+        return Problem(503, f"The server's disk cannot be used ({reason}): make room on it, or mend it.")
+    return plain_problem(500)
 
 
 def _status_of(error: KinoraError) -> int:

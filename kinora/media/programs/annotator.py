@@ -47,8 +47,10 @@ def _annotate(request: Annotate, line: _Line) -> Written | Failed:
     try:
         count = annotate(request.location, frames, out, limits=request.limits, progress=report, found=found)
         return Written(count, _digest(out, report) if count else "")
-    except (SourceError, OSError) as error:
+    except SourceError as error:
         return Failed(str(error))
+    except OSError as error:
+        return Failed(error.strerror or str(error), disk=True)
 
 
 def _digest(path: Path, report: Callable[[], None]) -> str:

@@ -87,7 +87,7 @@ def _answer(request: MakeDemoClip) -> Made | Failed:
     try:
         return Made(str(ensure(Path(request.folder))))
     except OSError as error:
-        return Failed(str(error))
+        return Failed(str(error), disk=True)
 
 
 def ensure(folder: Path) -> Path:
