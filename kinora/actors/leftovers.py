@@ -1,4 +1,4 @@
-"""What a killed server leaves in the data folder: uploads that no job names, and folders of videos in the making."""
+"""What a killed server leaves in the data folder: uploads that no job names, and videos that were not finished."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kinora.actors.videos import FILES
 from kinora.runtime.actor import ActorGone
 
 _UPLOAD = re.compile(r"[0-9a-f]{32}")
+_DEMO_PART = re.compile(r"\.demo\.mp4(\.[0-9a-f]+)?\.part")
 log = structlog.get_logger()
 
 
@@ -38,6 +39,10 @@ def _remove(data_dir: Path, uploads: Path, named: Container[str]) -> None:
         with suppress(OSError):
             path.unlink()
             log.info("removed an upload that no job names", path=str(path))
+    for path in _lost_parts(data_dir):
+        with suppress(OSError):
+            path.unlink()
+            log.info("removed a demo clip that was not finished", path=str(path))
     for folder in _lost_videos(data_dir):
         shutil.rmtree(folder, ignore_errors=True)
         log.info("removed a video that was not finished", path=str(folder))
@@ -51,5 +56,11 @@ def _lost_uploads(uploads: Path, named: Container[str]) -> Iterator[Path]:
 
 def _lost_videos(data_dir: Path) -> Iterator[Path]:
     for path in data_dir.glob("video-*"):
-        if path.is_dir() and not path.is_symlink() and {entry.name for entry in path.iterdir()} <= FILES:
+        if path.is_dir() and not path.is_symlink() and all(FILES.fullmatch(entry.name) for entry in path.iterdir()):
+            yield path
+
+
+def _lost_parts(data_dir: Path) -> Iterator[Path]:
+    for path in data_dir.glob(".demo.mp4*"):
+        if _DEMO_PART.fullmatch(path.name) and path.is_file() and not path.is_symlink():
             yield path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import weakref
@@ -25,8 +26,8 @@ from kinora.runtime.private_files import FILE_MODE, private_opener
 from kinora.runtime.workers import ForkServer
 
 FRAMES_FILE, VIDEO_FILE = "frames.ndjson", "annotated.mp4"
-FILES = frozenset({FRAMES_FILE, VIDEO_FILE, f".{VIDEO_FILE}.part"})
-"""The files in a folder in which a video is made; the last one is what its writer has written so far."""
+FILES = re.compile(rf"{re.escape(FRAMES_FILE)}|{re.escape(VIDEO_FILE)}|\.{re.escape(VIDEO_FILE)}(\.[0-9a-f]+)?\.part")
+"""The names of the files in a folder in which a video is made; the last one is what its writer has written so far."""
 AT_ONCE = 1
 """The most videos that are made at the same time; further requests wait for their turn."""
 MAX_WAITING, MAX_PER_CLIENT = 32, 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from kinora.cli.output import print_line
 from kinora.cli.report import Tally, print_summary
 from kinora.cli.running import run_interruptible
 from kinora.cli.show import fetch_summary
+from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
 from kinora.client import KinoraClient, Message, Submitted, connect
 from kinora.log import configure_logging
 from kinora.serve import open_server
@@ -51,9 +51,10 @@ def demo(ctx: click.Context, /, video: Path | None, once: bool, port: int | None
 
 
 async def _demo(settings: Settings, source: str, *, once: bool, any_port: bool) -> int:
-    with tempfile.TemporaryDirectory(prefix="kinora-") as folder:
+    with temporary_folder() as folder:
         port = _free_port(settings) if any_port else settings.port
-        settings = attrs.evolve(settings, port=port, data_dir=Path(folder), realtime=True)
+        floor = min(settings.min_free_bytes, FLOOR_BYTES)
+        settings = attrs.evolve(settings, port=port, data_dir=folder, min_free_bytes=floor, realtime=True)
         async with open_server(settings) as server:
             print_line(f"Kinora serves at {server.url}")
             summed = await _run_job(server.url, source)

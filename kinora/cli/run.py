@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from kinora.cli.output import print_json
 from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.running import run_interruptible
+from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
 from kinora.log import configure_logging
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import ANY_PUBLIC, HttpUrl, is_url
@@ -82,11 +82,11 @@ def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **
 
 
 async def _run(settings: Settings, wanted: RunArguments) -> int:
-    with tempfile.TemporaryDirectory(prefix="kinora-") as folder:
-        settings, source = _settled(settings, wanted, Path(folder))
+    with temporary_folder() as folder:
+        settings, source = _settled(settings, wanted, folder)
         async with open_system(settings) as system:
             state = (await system.jobs.submit(_request(system, wanted, source))).state
-            with ResultsFile.open(wanted.out, folder=Path(folder)) as results:  # a refused job overwrites nothing
+            with ResultsFile.open(wanted.out, folder=folder) as results:  # a refused job overwrites nothing
                 state = await _follow(system, state, results)
         if wanted.annotate is not None and state.status == "done":
             await annotate_source(source, settings, results.path, wanted.annotate, total=state.frames_done)
@@ -101,7 +101,10 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
 def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
     """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
     files = tuple(Path(name).resolve() for name in wanted.plugins if _is_file(name))
-    settings = attrs.evolve(settings, data_dir=folder, plugin_files=(*settings.plugin_files, *files))
+    floor = min(settings.min_free_bytes, FLOOR_BYTES)
+    settings = attrs.evolve(
+        settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files)
+    )
     if wanted.source == DEMO_SOURCE:
         return settings, wanted.source
     if is_url(wanted.source):

@@ -15,6 +15,7 @@ import trio
 from kinora.cli import options
 from kinora.cli.errors import Failed
 from kinora.cli.running import run_to_end, stop_on_signal
+from kinora.cli.temporary import remove_left_folders
 from kinora.log import configure_logging
 from kinora.serve import open_server
 from kinora.settings import Settings
@@ -50,6 +51,7 @@ def serve(config: Path | None, no_realtime: bool, **flags: Any) -> None:
     settings = options.load({**flags, "realtime": False if no_realtime else None}, config)
     configure_logging(settings.log_level)
     warn_of_root()
+    remove_left_folders()
     run_to_end(lambda: _serve(settings))
 
 

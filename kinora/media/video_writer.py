@@ -16,6 +16,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from kinora.media.part_file import part_file
+
 TIME_BASE = Fraction(1, 90_000)
 CODECS = {"libx264": {"preset": "veryfast", "crf": "20"}, "mpeg4": {"q": "4"}}
 """The first that FFmpeg was built with is taken."""
@@ -54,19 +56,17 @@ def open_writer(path: Path, *, width: int, height: int, fps: float, threads: int
     Raises:
         OSError: the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     codec = next(name for name in CODECS if name in av.codecs_available)
-    try:
-        with av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            rate = Fraction(fps).limit_denominator(1001)
-            stream = cast(VideoStream, container.add_stream(codec, rate=rate, options=CODECS[codec]))
-            stream.width, stream.height = max(2, width & ~1), max(2, height & ~1)  # two by two pixels share a colour
-            stream.pix_fmt = "yuv420p"
-            stream.codec_context.time_base = TIME_BASE
-            stream.thread_count = threads
-            writer = VideoWriter(container, stream)
-            yield writer
-            writer.finish()
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        part_file(path) as part,
+        av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as container,
+    ):
+        rate = Fraction(fps).limit_denominator(1001)
+        stream = cast(VideoStream, container.add_stream(codec, rate=rate, options=CODECS[codec]))
+        stream.width, stream.height = max(2, width & ~1), max(2, height & ~1)  # two by two pixels share a colour
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = TIME_BASE
+        stream.thread_count = threads
+        writer = VideoWriter(container, stream)
+        yield writer
+        writer.finish()
