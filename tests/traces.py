@@ -13,10 +13,11 @@ from kinora.runtime.workers import ForkServer
 @contextmanager
 def no_traces(fork_server: ForkServer) -> Iterator[None]:
     """No process and no descriptor more at the end than at the start."""
-    before = _processes(fork_server), _descriptors()
+    processes, descriptors = _processes(fork_server), _descriptors()
     yield
-    after = _processes(fork_server), _descriptors()
-    assert after == before, [now ^ then for now, then in zip(after, before, strict=True)]
+    assert _processes(fork_server) == processes
+    left = _descriptors() ^ descriptors
+    assert not left, left
 
 
 def _descriptors() -> set[str]:

@@ -173,6 +173,7 @@ def open_writer(path: str) -> sqlite3.Connection:
         connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")  # takes effect in a new file only, and before WAL
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # in WAL mode NORMAL may lose what was acknowledged
+        connection.execute("PRAGMA temp_store = MEMORY")  # else a large row leaves an open file in the temporary folder
         connection.execute("PRAGMA foreign_keys = OFF")  # deleting a job must not take its many frames along at once
         _migrate(connection, path)
     except sqlite3.Error as error:
@@ -338,7 +339,11 @@ def rebuild(connection: sqlite3.Connection) -> None:
         sqlite3.Error: the file is as it was.
     """
     connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
-    connection.execute("VACUUM")
+    connection.execute("PRAGMA temp_store = FILE")  # the copy is too large for memory
+    try:
+        connection.execute("VACUUM")
+    finally:
+        connection.execute("PRAGMA temp_store = MEMORY")
     checkpoint(connection)
 
 
