@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_CGROUPS = Path("/sys/fs/cgroup")
+from kinora.runtime.control_groups import ROOT, cores_limit, memory_limit
+
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -16,20 +17,21 @@ THREAD_VARIABLES = (
 """The variables that limit the threads of numerical libraries; each library reads its own when it is loaded."""
 
 
-def cores() -> int:
-    """The number of cores that this process may use, by its affinity and its container's quota; at least 1."""
+def cores(root: Path = ROOT) -> int:
+    """The number of cores that this process may use, by its affinity and its container's limits; at least 1.
+
+    ``root`` is the folder that has ``proc`` and the control groups.
+    """
     allowed = len(os.sched_getaffinity(0))
-    match _own_limit("cpu.max").split():
-        case [quota, period] if quota.isdecimal():
-            return max(1, min(allowed, int(quota) // int(period)))
-    return allowed
+    limit = cores_limit(root)
+    return allowed if limit is None else max(1, min(allowed, int(limit)))
 
 
-def memory_bytes() -> int:
-    """The machine's memory, or the container's limit if that is less."""
+def memory_bytes(root: Path = ROOT) -> int:
+    """The machine's memory, or the smallest limit of its containers if that is less; ``root`` as in :func:`cores`."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _own_limit("memory.max").strip()
-    return min(total, int(limit)) if limit.isdecimal() else total
+    limit = memory_limit(root)
+    return total if limit is None else min(total, limit)
 
 
 def threads_per_worker(available: int, jobs: int, stages: int) -> int:
@@ -39,12 +41,3 @@ def threads_per_worker(available: int, jobs: int, stages: int) -> int:
     at least 1.
     """
     return max(1, available // (jobs * (stages + 1)))
-
-
-def _own_limit(name: str) -> str:
-    """The text of a file of this process's own control group; empty if there is none."""
-    try:
-        group = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
-        return (_CGROUPS / group.removeprefix("0::/") / name).read_text()
-    except (OSError, StopIteration):
-        return ""
