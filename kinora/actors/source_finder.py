@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import trio
 
 from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, Unavailable, UnsupportedSource
+from kinora.actors.media_folder import look
 from kinora.actors.one_shot import OneShotFailed, one_shot
 from kinora.actors.source_reader import SourceBroke, open_source
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
@@ -22,6 +24,10 @@ CHECKS_AT_ONCE = 3
 A decoder may need hundreds of megabytes for one check. The two have places of their own: hosts that do not answer hold
 up no file. The JobManager bounds the number that waits.
 """
+LOOKS_AT_ONCE = 8
+"""The most threads that look for a source in the media folder; further requests wait for one."""
+LOOK_TIMEOUT_S = 10.0
+"""The time for that, the wait for a thread included; beyond it a request is refused with 503."""
 
 
 class SourceFinder:
@@ -36,6 +42,7 @@ class SourceFinder:
         self._data_dir = data_dir
         self._uploads = uploads
         self._making_demo = trio.Lock()
+        self._looks = trio.CapacityLimiter(LOOKS_AT_ONCE)
         self._file_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
         self._url_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
 
@@ -44,10 +51,14 @@ class SourceFinder:
 
         Raises:
             InvalidRequest: it does not exist, or is not where sources may be.
+            Unavailable: the media folder does not answer, or the demo clip could not be made.
         """
         if source == DEMO_SOURCE:
             return await self._demo_clip()
-        return source if is_url(source) else str(find_in_folder(source, self._media_dir))
+        if is_url(source):
+            return source
+        find = partial(find_in_folder, source, self._media_dir)
+        return str(await look(self._media_dir, find, self._looks, LOOK_TIMEOUT_S))
 
     def upload(self, stored: str) -> Path:
         """Return the path of an upload from what the store has of it: its name, or from earlier versions its path.
@@ -94,7 +105,7 @@ class SourceFinder:
 
 
 def find_in_folder(source: str, folder: Path) -> Path:
-    """Return the file or folder that ``source`` names below ``folder``, with all links resolved.
+    """Return the file or folder that ``source`` names below ``folder``, with all links resolved. Blocks.
 
     Raises:
         InvalidRequest: it does not exist, or lies outside.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from mimetypes import guess_type
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 import trio
 from quart import Blueprint, Response
 
+from kinora.actors.media_folder import look
 from kinora.system import System
 from kinora.web.documents import MediaFile, MediaList
 from kinora.web.responses import json_response
@@ -24,6 +26,8 @@ MAX_LOOKED_AT = 20_000
 MAX_DEPTH = 8
 WALKS_AT_ONCE = 1
 """The most walks through the folder at the same time; all who ask meanwhile wait for the same one."""
+WALK_TIMEOUT_S = 30.0
+"""The time that a client waits for the list; beyond it the answer is 503. The walk goes on for those who ask later."""
 KEPT_S = 1.0
 """The time for which a list is kept."""
 
@@ -46,19 +50,27 @@ class MediaFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._walks = trio.CapacityLimiter(WALKS_AT_ONCE)
+        self._walked = 0
+        """The number of walks that have come to their end."""
         self._listed = b""
         self._kept_until = -math.inf
 
     async def listed(self) -> bytes:
-        """Return a MediaList as JSON. A walk goes on to its end if its client leaves: it is for the others, too."""
-        async with self._walks:
-            if trio.current_time() >= self._kept_until:
-                self._listed = await trio.to_thread.run_sync(self._walk)
-                self._kept_until = trio.current_time() + KEPT_S
-            return self._listed
+        """Return a MediaList as JSON. A walk goes on to its end if its client leaves: it is for the others, too.
 
-    def _walk(self) -> bytes:
-        return msgspec.json.encode(list_folder(self._folder))
+        Raises:
+            Unavailable: the folder does not answer in time.
+        """
+        if trio.current_time() >= self._kept_until:
+            await look(self._folder, partial(self._walk, self._walked), self._walks, WALK_TIMEOUT_S)
+            self._kept_until = trio.current_time() + KEPT_S
+        return self._listed
+
+    def _walk(self, walked: int) -> None:
+        """List the folder, unless a walk has ended since there were ``walked``."""
+        if self._walked == walked:
+            self._listed = msgspec.json.encode(list_folder(self._folder))
+            self._walked += 1
 
 
 def list_folder(folder: Path) -> MediaList:

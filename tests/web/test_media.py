@@ -82,14 +82,14 @@ async def test_a_walk_is_not_stopped_by_the_client_that_began_it(server: Running
     assert walks.count == 1
 
 
-async def test_a_list_is_kept_for_a_moment(media: Path, walks: Walks, autojump_clock: MockClock) -> None:
+async def test_a_list_is_kept_for_a_moment(media: Path, walks: Walks, mock_clock: MockClock) -> None:
     """A file that appears is listed a second later."""
     walks.go.set()
     folder = MediaFolder(media)
     first = await folder.listed()
     (media / "new.png").touch()
     assert await folder.listed() == first
-    await trio.sleep(media_module.KEPT_S)
+    mock_clock.jump(media_module.KEPT_S)
     assert b"new.png" in await folder.listed()
     assert walks.count == 2
 
