@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
@@ -59,6 +60,11 @@ def _warn_of_faults() -> None:
     """Say what is not as it should be, and go on: connections may still work, and decoders are still apart."""
     for fault in stack_faults():
         log.warning("the connection layer may not work", reason=fault)
+    if sys.getfilesystemencoding() != "utf-8":
+        log.warning(
+            "files whose names have other characters cannot be sources: set LC_ALL=C.UTF-8",
+            names_are=sys.getfilesystemencoding(),
+        )
     for gap in gaps():
         log.warning("decoders are confined less than they could be", reason=gap)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -30,7 +31,10 @@ class SettingsError(Exception):
 
 
 def _default_data_dir() -> Path:
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    try:
+        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise SettingsError("This user has no home folder: say with --data-dir where to keep jobs.") from error
     return Path(base) / "kinora"
 
 
@@ -140,6 +144,24 @@ def source_limits(settings: Settings) -> SourceLimits:
     return SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts, folders=folders)
 
 
+def require_usable_paths(settings: Settings) -> None:
+    """Check that all folders and files can be named to the file system, and in messages to workers.
+
+    Raises:
+        SettingsError: one cannot, as with an umlaut where the locale is ASCII.
+    """
+    paths = (settings.data_dir, settings.media_dir, settings.models_dir, settings.plugins_dir, *settings.plugin_files)
+    for path in filter(None, paths):
+        try:
+            os.fsencode(path)
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise SettingsError(
+                f"The name {path} cannot be used, as names of files are {sys.getfilesystemencoding()} here: "
+                "set LC_ALL=C.UTF-8, or choose another name."
+            ) from error
+
+
 def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], toml_path: Path | None = None) -> Settings:
     """The settings from all four places.
 
@@ -204,7 +226,7 @@ def _checked(origin: str, name: str, value: object) -> object:
         field = attrs.fields_dict(Settings)[name]
         if field.validator is not None:
             field.validator(None, field, converted)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # a RuntimeError of expanduser: there is no home folder
         raise SettingsError(f"{origin}: {error.args[0] if error.args else error}") from error
     return converted
 

@@ -16,6 +16,7 @@ from kinora.actors.audience import Audience, Nobody
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.disk_floor import DiskFloor
+from kinora.actors.errors import KinoraError
 from kinora.actors.inspector import InspectorService
 from kinora.actors.job_archive import JobArchive
 from kinora.actors.job_factory import JobFactory, JobLimits
@@ -33,9 +34,10 @@ from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
 from kinora.runtime.loop_watch import LoopWatch
 from kinora.runtime.private_files import make_private, make_private_folder, private_opener
+from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer
-from kinora.settings import Settings, source_limits
+from kinora.settings import Settings, require_usable_paths, source_limits
 
 PRELOAD = (
     "numpy",
@@ -59,6 +61,10 @@ FILES = ("kinora.db", "kinora.db-wal", "kinora.db-shm", "demo.mp4", ".demo.mp4.l
 
 class DataDirInUse(Exception):
     """Another server uses the same data folder; the text says what to do."""
+
+
+class MachineUnfit(KinoraError):
+    """This machine, or the container, lacks what Kinora needs; the text says what."""
 
 
 class System:
@@ -216,9 +222,14 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
     ``devices`` are those that jobs may use; None stands for the detected ones.
 
     Raises:
+        MachineUnfit: Kinora cannot work here.
+        SettingsError: the path of a folder cannot be used.
         DataDirInUse: another server uses this data folder.
         ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
+    if unmet := unmet_requirements():
+        raise MachineUnfit(" ".join(unmet))
+    require_usable_paths(settings)
     with _own_data_dir(settings.data_dir):
         system = System(settings, devices)
         make_private_folder(system.uploads)

@@ -40,7 +40,8 @@ PLUGINS = ("motion", "people", "tracker", "quality", "colors", "scenes")
 @click.pass_context
 def demo(ctx: click.Context, /, video: Path | None, once: bool, port: int | None, config: Path | None) -> None:
     """Run a server and a job on it, and show the job live; then serve until Ctrl-C."""
-    settings = options.load({"port": port, "media_dir": video.resolve().parent if video else None}, config)
+    media_dir = video.resolve().parent if video else None
+    settings = options.load({"port": port, "media_dir": media_dir, **options.NO_DATA_DIR}, config)
     source = video.resolve().name if video else DEMO_SOURCE
     configure_logging("error")
     try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from kinora import __version__
+from kinora.cli.standard_streams import open_missing_streams
 from kinora.printable import printable
 
 COMMANDS = {
@@ -53,6 +54,7 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run ``args`` (None: this process's arguments) and exit with the code; errors are a sentence on stderr."""
+    open_missing_streams()
     try:
         sys.exit(cli.main(args, prog_name="kinora", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

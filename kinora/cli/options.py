@@ -47,10 +47,12 @@ plugin_options = click.option(
 )
 max_frames = click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
 stride = click.option("--stride", type=click.IntRange(min=1), default=1, help="Take every Nth frame.")
+NO_DATA_DIR = {"data_dir": Path(os.devnull)}
+"""The flag for commands that keep no data in the data folder: they need no home folder for its default."""
 
 
 def _server_url() -> str:
-    settings = load({})
+    settings = load(NO_DATA_DIR)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}"
 

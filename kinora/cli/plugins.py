@@ -89,7 +89,7 @@ def _document(entry: PluginEntry) -> dict[str, Any]:
 
 
 def _find(plugins_dir: Path | None, config: Path | None) -> Sequence[PluginEntry]:
-    settings = options.load({"plugins_dir": plugins_dir, "realtime": False}, config)
+    settings = options.load({"plugins_dir": plugins_dir, "realtime": False, **options.NO_DATA_DIR}, config)
     configure_logging("error")
     return run_interruptible(partial(_entries, settings))
 

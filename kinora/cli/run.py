@@ -76,7 +76,7 @@ def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **
     for written in filter(None, (wanted.out, wanted.annotate)):
         if written.resolve() == Path(wanted.source).expanduser().resolve():
             raise Misuse(f"{written} is the source: write to another file")
-    settings = options.load({"plugins_dir": plugins_dir, "realtime": False}, config)
+    settings = options.load({"plugins_dir": plugins_dir, "realtime": False, **options.NO_DATA_DIR}, config)
     configure_logging("error")
     ctx.exit(run_interruptible(partial(_run, settings, wanted)))
 
