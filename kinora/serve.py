@@ -11,6 +11,7 @@ import attrs
 import structlog
 import trio
 
+from kinora.actors.job_request import MAX_PLUGINS
 from kinora.runtime.confinement import gaps
 from kinora.settings import Settings
 from kinora.system import System, open_system
@@ -19,6 +20,11 @@ from kinora.web.server import Server, bind
 from kinora.web.stack import stack_faults
 
 log = structlog.get_logger()
+
+OTHER_FILES = 80
+"""Open files for all but connections and running jobs: the store, checks of sources, pictures, videos and uploads."""
+FILES_PER_JOB = 2 * (MAX_PLUGINS + 2) + 2
+"""Open files for a running job: two for its decoder, its live pictures and each plugin, and its frames."""
 
 
 @attrs.frozen(eq=False)
@@ -50,7 +56,9 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
                 sockets,
                 max_sessions=settings.max_connections,
                 grace_s=settings.shutdown_grace_s,
+                file_reserve=OTHER_FILES + settings.max_jobs * FILES_PER_JOB,
             )
+            _warn_of_few_files(server.statistics().max_connections, settings.max_connections)
             await nursery.start(server.run)
             yield RunningServer(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", system)
             server.stop()
@@ -67,6 +75,17 @@ def _warn_of_faults() -> None:
         )
     for gap in gaps():
         log.warning("decoders are confined less than they could be", reason=gap)
+
+
+def _warn_of_few_files(connections: int, wanted: int) -> None:
+    """Tell an operator who allows more clients than the system does."""
+    if connections < wanted:
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        log.warning(
+            "the limit on open files allows few clients: raise it, as by ulimit -n or LimitNOFILE=",
+            limit=files,
+            connections=connections,
+        )
 
 
 def _allow_many_files() -> None:

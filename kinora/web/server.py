@@ -36,7 +36,9 @@ MAX_WEBSOCKET_MESSAGE = 64 * 1024
 REST_RESERVE = 1000
 """Connections for REST, in addition to those for realtime clients."""
 FILE_RESERVE = 256
-"""Open files reserved for the store, the workers and the sources."""
+"""Open files reserved for all but connections, unless the caller knows better."""
+CONNECTIONS_OF_FILES = 8
+"""One in so many open files is for a connection at least, however low their limit is."""
 REFUSE_S = 1.0
 """The time that a refused client has to take the answer."""
 
@@ -117,15 +119,22 @@ class Server:
         sockets: listening sockets, which the server owns from now on.
         max_sessions: the most realtime clients; up to ``REST_RESERVE`` more connections are allowed for REST.
         grace_s: the seconds that ``stop`` gives to requests and sessions that still run.
+        file_reserve: open files that are reserved for all but connections.
     """
 
     def __init__(
-        self, app: ASGIFramework, sockets: Sequence[socket.socket], *, max_sessions: int, grace_s: float
+        self,
+        app: ASGIFramework,
+        sockets: Sequence[socket.socket],
+        *,
+        max_sessions: int,
+        grace_s: float,
+        file_reserve: int = FILE_RESERVE,
     ) -> None:
         self._app = ASGIWrapper(app)
         self._sockets = tuple(sockets)
         self._grace_s = grace_s
-        self._max_connections = _connection_limit(max_sessions)
+        self._max_connections = _connection_limit(max_sessions, file_reserve)
         self._connections = self._peak = self._refused = 0
         self._config = _config()
         self._stopping = trio.Event()
@@ -188,10 +197,10 @@ async def _refuse(stream: trio.SocketStream) -> None:
             stream.socket.close()
 
 
-def _connection_limit(max_sessions: int) -> int:
+def _connection_limit(max_sessions: int, file_reserve: int) -> int:
     """The most connections; fewer than files can be open, as ``accept`` and the store would fail otherwise."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(max_sessions + REST_RESERVE, files - FILE_RESERVE))
+    return max(1, min(max_sessions + REST_RESERVE, max(files - file_reserve, files // CONNECTIONS_OF_FILES)))
 
 
 class HypercornLog(Logger):

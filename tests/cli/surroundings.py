@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import pwd
+import resource
 import struct
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE, _PR_SET_CHILD_SUBREAPER = 1033, 0x10, 36
 _PR_SET_NO_NEW_PRIVS, _SET_FILTER = 38, 1
 _LOAD, _EQUAL, _ANY_BIT, _ANSWER = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
+
+FEW_FILES = 256
 
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -73,6 +76,8 @@ def be_without(what: str) -> None:
             pwd.getpwuid = nobody_known
         case "proc":
             os.readlink = nothing_there
+        case "files":
+            resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_FILES, FEW_FILES))
         case "streams":
             for number in range(3):
                 os.close(number)

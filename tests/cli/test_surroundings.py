@@ -8,13 +8,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import trio
 
 from kinora.client import KinoraClient
+from kinora.web.server import CONNECTIONS_OF_FILES
+from tests.cli.surroundings import FEW_FILES
 from tests.client_kit import get
 
 KINORA = [sys.executable, "-m", "kinora"]
@@ -178,3 +181,17 @@ async def test_uploads_work_where_names_are_ascii(media: Path, tmp_path: Path) -
     with serving(KINORA, "--data-dir", tmp_path / "data", **ASCII) as log:
         assert [line for line in log if '"names_are": "ascii"' in line]
         assert await run_job(url_in(log), clip) == "done"
+
+
+async def test_few_open_files_leave_enough_for_jobs(media: Path, tmp_path: Path) -> None:
+    """The log says how many clients a low limit allows; while there are as many, jobs run."""
+    with ExitStack() as stack:
+        log = stack.enter_context(serving([*PROGRAM, "files"], "--data-dir", tmp_path / "data"))
+        [told] = [json.loads(line) for line in log if "open files" in line]
+        assert (told["limit"], told["level"]) == (FEW_FILES, "warning")
+        assert told["connections"] >= FEW_FILES // CONNECTIONS_OF_FILES
+        url = url_in(log)
+        at = urlsplit(url)
+        for _ in range(told["connections"] - 3):
+            stack.enter_context(socket.create_connection((at.hostname, at.port)))
+        assert await run_job(url, media / "clip.mp4") == "done"
