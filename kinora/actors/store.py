@@ -10,7 +10,6 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -19,31 +18,23 @@ import structlog
 import trio
 
 from kinora.actors import database
+from kinora.actors.damage_check import find_damage
 from kinora.actors.database import DatabaseUnusable, JobRecord, Statement
 from kinora.actors.disk_room import DiskRoom
 from kinora.actors.errors import Conflict, Unavailable
+from kinora.actors.frame_buffer import MAX_WAITING_FRAMES, FrameBuffer, WaitingFrame
 from kinora.actors.open_files import FilesReplaced, OpenFiles
 from kinora.actors.store_health import StoreHealth
 from kinora.runtime.actor import ActorGone
 
-BATCH_FRAMES = 256
-"""The most frames in one transaction, so that a change of a job never waits long for a transaction in progress."""
-BATCH_BYTES = 1024 * 1024
-"""The size at which a transaction takes no further frame."""
 BATCH_WINDOW_S = 0.05
 """The time that a frame may wait for more frames to join its batch; a kill -9 loses at most the frames of this time."""
-MAX_WAITING_FRAMES = 1024
-"""The number of waiting frames at which ``put_frame`` waits, which holds up the job that makes them."""
-MAX_WAITING_BYTES = 16 * 1024 * 1024
-"""The same limit in bytes; the frame that crosses it is still accepted."""
 RETRY_S = 1.0
 """The time between attempts while writing fails."""
 CLOSE_GRACE_S = 5.0
 """The time for writing the waiting frames when the store ends."""
 WATCH_S = 1.0
 """The time between two looks at the free room and at the files of the database."""
-INTERRUPT_S = 0.05
-"""The time between two attempts to interrupt the check of the file when the store ends."""
 PAGE_FRAMES = 1000
 """The most frames in a page. Its size is limited too, by ``database.PAGE_BYTES``; further frames are in the next."""
 
@@ -68,13 +59,6 @@ class StoreStatistics:
     """The frames written since the start."""
     transactions: int
     failing: str | None
-
-
-@attrs.frozen(eq=False)
-class _Frame:
-    job_id: str
-    index: int
-    data: bytes
 
 
 @attrs.define(eq=False)
@@ -130,9 +114,8 @@ class Store:
         """All pages but the first of long answers have a reader of their own: other reads are few and short."""
         self._changes: deque[_Change] = deque()
         """Bounded by the number of callers, each of which waits for its own change."""
-        self._frames: deque[_Frame] = deque()
-        """The frames that are not on disk yet; reads add them to those in the database."""
-        self._frame_bytes = 0
+        self._frames = FrameBuffer()
+        """Reads add these frames to those in the database."""
         self._running = self._stopping = self._flushing = False
         self._crashed = False
         """True from a crash until the store runs again."""
@@ -143,7 +126,7 @@ class Store:
         self._work = trio.lowlevel.ParkingLot()
         self._progress = trio.lowlevel.ParkingLot()
         """The tasks that wait for room or for a flush; woken after each transaction."""
-        self._put = self._written = self._transactions = self._peak_waiting = 0
+        self._transactions = 0
 
     @property
     def _in_memory(self) -> bool:
@@ -197,9 +180,9 @@ class Store:
         """Return the current figures."""
         return StoreStatistics(
             waiting=len(self._frames),
-            peak_waiting=self._peak_waiting,
+            peak_waiting=self._frames.peak,
             capacity=MAX_WAITING_FRAMES,
-            frames=self._written,
+            frames=self._frames.written_total,
             transactions=self._transactions,
             failing=self.failing,
         )
@@ -244,25 +227,22 @@ class Store:
         """
         await trio.lowlevel.checkpoint()
         await self._wait_running()
-        while not self._has_room():
+        while not self._frames.has_room:
             await self._progress.park()
             await self._wait_running()
-        self._frames.append(_Frame(job_id, index, data))
-        self._frame_bytes += len(data)
-        self._put += 1
-        self._peak_waiting = max(self._peak_waiting, len(self._frames))
+        self._frames.put(job_id, index, data)
         self._work.unpark_all()
 
     async def flush(self) -> None:
         """Wait, without a time limit, until all frames that were put before are on disk."""
         await trio.lowlevel.checkpoint()
         await self._wait_running()
-        target = self._put
-        while self._written < target:
+        target = self._frames.put_total
+        while self._frames.written_total < target:
             self._flushing = True
             self._work.unpark_all()
             await self._progress.park()
-            if self._written < target and self._writer is None:
+            if self._frames.written_total < target and self._writer is None:
                 await self._wait_running()
 
     async def wait_failing(self) -> str:
@@ -316,7 +296,7 @@ class Store:
         The index is ``after`` if the job has none above it. Costs no more than :meth:`frames` alone.
         """
         limit = _page_limit(limit)
-        waiting = self._waiting(job_id)  # before the query: see _page
+        waiting = self._frames.of(job_id)  # before the query: see _page
         stored, found = await self._query(self._reader, database.newest_and_frames, job_id, after, limit)
         newest = max((after, *waiting, *(() if stored is None else (stored,))))
         found = {index: data for index, data in waiting.items() if index > after} | found
@@ -339,7 +319,7 @@ class Store:
     ) -> list[tuple[int, bytes]]:
         limit = _page_limit(limit)
         # In this order: a frame that leaves the waiting ones after this line is on disk before the query.
-        waiting = {index: data for index, data in self._waiting(job_id).items() if after < index <= last}
+        waiting = {index: data for index, data in self._frames.of(job_id).items() if after < index <= last}
         found = waiting | await self._query(reader, database.frames, job_id, after, last, limit)
         return list(database.until_full(sorted(found.items())[:limit]))
 
@@ -349,19 +329,15 @@ class Store:
 
     async def frame_count(self, job_id: str) -> int:
         """Return the number of the job's frames, unwritten ones included."""
-        waiting = self._waiting(job_id)
+        waiting = self._frames.of(job_id)
         stored = await self._read(database.frame_count, job_id, min(waiting, default=database.LARGEST))
         return stored + len(waiting)
 
     async def last_index(self, job_id: str) -> int | None:
         """Return the highest index among the job's frames, unwritten ones included; None if it has none."""
-        waiting = self._waiting(job_id)
+        waiting = self._frames.of(job_id)
         stored = await self._read(database.last_index, job_id)
         return max((*waiting, *(() if stored is None else (stored,))), default=None)
-
-    def _waiting(self, job_id: str) -> dict[int, bytes]:
-        """Return the job's frames that may not be on disk yet; of two with the same index the first."""
-        return {frame.index: frame.data for frame in reversed(self._frames) if frame.job_id == job_id}
 
     async def _read(self, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
         return await self._query(self._reader, query, *args)
@@ -411,8 +387,8 @@ class Store:
         return RETRY_S if self.failing else BATCH_WINDOW_S
 
     def _urgent(self) -> bool:
-        full = len(self._frames) >= BATCH_FRAMES or self._frame_bytes >= BATCH_BYTES
-        return bool(self._stopping or self._changes or ((self._flushing or full) and not self.failing))
+        due = self._flushing or self._frames.fills_a_batch
+        return bool(self._stopping or self._changes or (due and not self.failing))
 
     async def _commit(self) -> bool:
         """Write all changes and a batch of frames in one transaction. Return whether it worked."""
@@ -433,7 +409,7 @@ class Store:
             return False
         self._health.note_fault(None)
         self._transactions += 1
-        self._drop(frames)
+        self._frames.drop(frames)
         self._settle(changes, faults[: len(changes)])
         return True
 
@@ -522,45 +498,17 @@ class Store:
 
     async def _check(self) -> None:
         """Look for damage in the whole file, beside all other work."""
-        limiter = trio.CapacityLimiter(1)
         try:
-            connection = await trio.to_thread.run_sync(database.open_reader, self._path, limiter=limiter)
-        except sqlite3.Error as error:
-            self._note_misread(error)
-            return
-        ended = trio.Event()
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_interrupt_when_cancelled, connection, ended)
-                try:
-                    damage = await trio.to_thread.run_sync(database.find_damage, connection, limiter=limiter)
-                finally:
-                    ended.set()
+            damage = await find_damage(self._path)
         except sqlite3.Error as error:
             self._note_misread(error)
         else:
             if damage is not None:
                 self._note_damage(damage)
-        finally:
-            connection.close()
 
-    def _batch(self) -> list[_Frame]:
-        batch: list[_Frame] = []
-        size = 0
-        if self._room.short and self._running:
-            return batch
-        for frame in islice(self._frames, BATCH_FRAMES):
-            if size >= BATCH_BYTES:
-                break
-            batch.append(frame)
-            size += len(frame.data)
-        return batch
-
-    def _drop(self, written: Sequence[_Frame]) -> None:
-        for frame in written:
-            self._frames.popleft()
-            self._frame_bytes -= len(frame.data)
-        self._written += len(written)
+    def _batch(self) -> list[WaitingFrame]:
+        """Return the frames to write next: none while the disk is short of room, unless the store ends."""
+        return [] if self._room.short and self._running else self._frames.batch()
 
     def _settle(self, changes: Sequence[_Change], faults: Sequence[Exception | None]) -> None:
         for change, fault in zip(changes, faults, strict=True):
@@ -631,9 +579,6 @@ class Store:
         self._progress.unpark_all()
         self._health.wake()
 
-    def _has_room(self) -> bool:
-        return len(self._frames) < MAX_WAITING_FRAMES and self._frame_bytes < MAX_WAITING_BYTES
-
     def _require_running(self) -> None:
         if not self._running:
             raise ActorGone("the store does not run")
@@ -670,18 +615,6 @@ class Store:
         what_to_do = "stop the server, and put a copy in its place or move it away"
         self._health.note_damage(f"The database {self._path} is damaged ({damage}): {what_to_do}")
         self._work.unpark_all()
-
-
-async def _interrupt_when_cancelled(connection: sqlite3.Connection, ended: trio.Event) -> None:
-    """Interrupt what the connection does once this is cancelled, until it has ``ended``."""
-    try:
-        await ended.wait()
-    finally:
-        with trio.CancelScope(shield=True):
-            while not ended.is_set():
-                connection.interrupt()  # has no effect before the statement has begun
-                with trio.move_on_after(INTERRUPT_S):
-                    await ended.wait()
 
 
 def _page_limit(limit: int | None) -> int:

@@ -10,6 +10,7 @@ import attrs
 import pytest
 import trio
 
+from kinora.actors import frame_buffer
 from kinora.actors import store as store_module
 from kinora.actors.errors import Unavailable
 from kinora.settings import Settings
@@ -91,7 +92,7 @@ async def test_with_a_full_disk_running_jobs_go_on_and_lose_nothing(
 ) -> None:
     """Their results wait in memory within its bound, are read from there, and are on disk once there is room."""
     monkeypatch.setattr(store_module, "RETRY_S", 0.05)
-    monkeypatch.setattr(store_module, "MAX_WAITING_BYTES", 10_000_000)
+    monkeypatch.setattr(frame_buffer, "MAX_WAITING_BYTES", 10_000_000)
     state = await submit(system, "bulky")
     while state.frames_done < 3:
         state = await system.jobs.wait_changed(state.job_id, state)

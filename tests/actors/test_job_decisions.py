@@ -11,6 +11,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from kinora.actors.frame_buffer import MAX_WAITING_BYTES
 from kinora.actors.job import CRASHED, Job
 from kinora.actors.job_spec import ResumePoint
 from kinora.actors.messages import Code, CompletePayload, ErrorPayload, FrameImage, ProgressPayload, WarningPayload
@@ -25,7 +26,7 @@ from kinora.actors.pipeline_link import (
     Stop,
     Watch,
 )
-from kinora.actors.store import MAX_WAITING_BYTES, Store
+from kinora.actors.store import Store
 from tests.actors.job_kit import (
     FRAMES,
     JOB,

@@ -15,7 +15,7 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinora.actors import database
+from kinora.actors import database, frame_buffer
 from kinora.actors import store as store_module
 from kinora.actors.errors import Conflict, InvalidRequest
 from kinora.actors.store import DatabaseUnusable, JobRecord, Store, StoreFailing
@@ -209,14 +209,14 @@ async def test_putting_frames_waits_for_room(path: Path) -> None:
             with locked(path):
 
                 async def put() -> None:
-                    for index in range(store_module.MAX_WAITING_FRAMES + extra):
+                    for index in range(frame_buffer.MAX_WAITING_FRAMES + extra):
                         await store.put_frame("job-1", index, b"x")
 
                 nursery.start_soon(put)
                 await trio.testing.wait_all_tasks_blocked()
-                assert store.statistics().waiting == store_module.MAX_WAITING_FRAMES
+                assert store.statistics().waiting == frame_buffer.MAX_WAITING_FRAMES
         await store.flush()
-        assert await store.frame_count("job-1") == store_module.MAX_WAITING_FRAMES + extra
+        assert await store.frame_count("job-1") == frame_buffer.MAX_WAITING_FRAMES + extra
 
 
 async def test_large_frames_are_bounded_by_size(path: Path) -> None:
@@ -315,7 +315,7 @@ async def test_frames_put_before_the_disk_was_full_are_not_lost(path: Path, monk
 async def test_while_the_disk_is_full_frames_wait_and_none_is_lost(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames are held within bounds while the store retries with pauses; a caller that puts more waits for room."""
     monkeypatch.setattr(store_module, "RETRY_S", 0.05)
-    frames = store_module.MAX_WAITING_FRAMES + 100
+    frames = frame_buffer.MAX_WAITING_FRAMES + 100
     async with running(path) as store:
         await store.add_job(record(1))
         limit_pages(store, 1)
@@ -327,7 +327,7 @@ async def test_while_the_disk_is_full_frames_wait_and_none_is_lost(path: Path, m
         async with trio.open_nursery() as nursery:
             nursery.start_soon(put)
             await store.wait_failing()
-            await until(lambda: store.statistics().waiting == store_module.MAX_WAITING_FRAMES)
+            await until(lambda: store.statistics().waiting == frame_buffer.MAX_WAITING_FRAMES)
             limit_pages(store, 2**31)
         await store.flush()
         assert await store.frame_count("job-1") == frames
@@ -383,12 +383,12 @@ async def test_a_cancelled_frame_was_not_taken(path: Path) -> None:
     async with running(path) as store:
         await store.add_job(record(1))
         with locked(path):
-            for index in range(store_module.MAX_WAITING_FRAMES):
+            for index in range(frame_buffer.MAX_WAITING_FRAMES):
                 await store.put_frame("job-1", index, b"x")
             with trio.move_on_after(0.05):
-                await store.put_frame("job-1", store_module.MAX_WAITING_FRAMES, b"x")
+                await store.put_frame("job-1", frame_buffer.MAX_WAITING_FRAMES, b"x")
         await store.flush()
-        assert await store.last_index("job-1") == store_module.MAX_WAITING_FRAMES - 1
+        assert await store.last_index("job-1") == frame_buffer.MAX_WAITING_FRAMES - 1
 
 
 @pytest.mark.parametrize("politely", [True, False])

@@ -1,0 +1,84 @@
+"""The frames that the store has accepted and not written yet, in order of arrival."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+import attrs
+
+BATCH_FRAMES = 256
+"""The most frames in one transaction, so that a change of a job never waits long for a transaction in progress."""
+BATCH_BYTES = 1024 * 1024
+"""The size at which a transaction takes no further frame."""
+MAX_WAITING_FRAMES = 1024
+"""The number of waiting frames at which ``put_frame`` waits, which holds up the job that makes them."""
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""The same limit in bytes; the frame that crosses it is still accepted."""
+
+
+@attrs.frozen(eq=False)
+class WaitingFrame:
+    """A frame that is not on disk yet."""
+
+    job_id: str
+    index: int
+    data: bytes
+
+
+class FrameBuffer:
+    """Keeps the waiting frames. It bounds nothing itself: see :attr:`has_room` before each :meth:`put`."""
+
+    def __init__(self) -> None:
+        self.put_total = 0
+        """The frames that were ever put in."""
+        self.written_total = 0
+        """The frames that were ever written; the others wait."""
+        self.peak = 0
+        """The most frames that have waited at one time."""
+        self._frames: deque[WaitingFrame] = deque()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """Return the number of waiting frames."""
+        return len(self._frames)
+
+    @property
+    def has_room(self) -> bool:
+        """True if a further frame may be put in."""
+        return len(self._frames) < MAX_WAITING_FRAMES and self._bytes < MAX_WAITING_BYTES
+
+    @property
+    def fills_a_batch(self) -> bool:
+        """True if waiting longer would make no larger batch."""
+        return len(self._frames) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES
+
+    def put(self, job_id: str, index: int, data: bytes) -> None:
+        """Put a frame behind all others."""
+        self._frames.append(WaitingFrame(job_id, index, data))
+        self._bytes += len(data)
+        self.put_total += 1
+        self.peak = max(self.peak, len(self._frames))
+
+    def batch(self) -> list[WaitingFrame]:
+        """Return the first frames, as many as go into one transaction; they stay until :meth:`drop`."""
+        batch: list[WaitingFrame] = []
+        size = 0
+        for frame in islice(self._frames, BATCH_FRAMES):
+            if size >= BATCH_BYTES:
+                break
+            batch.append(frame)
+            size += len(frame.data)
+        return batch
+
+    def drop(self, written: Sequence[WaitingFrame]) -> None:
+        """Remove a batch that is on disk now."""
+        for frame in written:
+            self._frames.popleft()
+            self._bytes -= len(frame.data)
+        self.written_total += len(written)
+
+    def of(self, job_id: str) -> dict[int, bytes]:
+        """Return index → frame for one job; of two with the same index the first."""
+        return {frame.index: frame.data for frame in reversed(self._frames) if frame.job_id == job_id}
