@@ -75,8 +75,11 @@ class Process(Protocol):
     def output(self) -> bytes:
         """The end of the running process's output; empty if none runs."""
 
+    async def start(self) -> None:
+        """Start a process, before :meth:`prepare`. Bounded in time; the plugin has no part in it."""
+
     async def prepare(self, device: str, ring: JobRing, hear: Hear) -> Done | Raised:
-        """Start a process that can read the ring, and prepare the plugin for the device."""
+        """Let the process read the ring, and prepare the plugin for the device."""
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
         """Have the plugin process a frame."""
@@ -89,7 +92,7 @@ class Process(Protocol):
 
 
 class PluginProcess:
-    """A plugin in a worker process; :meth:`prepare` starts it, and starts a new one after :meth:`aclose`."""
+    """A plugin in a worker process."""
 
     def __init__(self, spec: ProcessSpec, fork_server: ForkServer) -> None:
         self._spec = spec
@@ -104,8 +107,18 @@ class PluginProcess:
         """As :class:`Process` says; so do the methods below."""
         return b"" if self._talk is None else self._talk.worker.log.data()
 
+    async def start(self) -> None:
+        """Raise PluginDied if no process can be started."""
+        worker = self._fork_server.worker(
+            protocol.PLUGIN, f"{self._spec.job_id}/{self._spec.plugin}", memory_limit=self._spec.memory_limit
+        )
+        try:
+            self._talk = await self._exit.enter_async_context(worker)
+        except ForkServerGone as error:
+            raise PluginDied(Code.PLUGIN_CRASH, str(error), blameless=True) from error
+
     async def prepare(self, device: str, ring: JobRing, hear: Hear) -> Done | Raised:
-        """Raise PluginDied also if no process can be started."""
+        """Send the request, with the ring."""
         spec = self._spec
         request = protocol.Prepare(
             origin=spec.origin,
@@ -116,13 +129,6 @@ class PluginProcess:
             threads=spec.threads,
             address_space=spec.address_space(device),
         )
-        worker = self._fork_server.worker(
-            protocol.PLUGIN, f"{spec.job_id}/{spec.plugin}", memory_limit=spec.memory_limit
-        )
-        try:
-            self._talk = await self._exit.enter_async_context(worker)
-        except ForkServerGone as error:
-            raise PluginDied(Code.PLUGIN_CRASH, str(error), blameless=True) from error
         self._ring = ring
         return await self._ask(request, hear, [ring.fd])
 
@@ -155,7 +161,7 @@ class PluginProcess:
 
     async def _ask(self, request: protocol.Request, hear: Hear, fds: Sequence[int] = ()) -> Done | Raised:
         if self._talk is None:
-            raise RuntimeError("prepare must come first")
+            raise RuntimeError("start must come first")
         try:
             await self._talk.send(request, fds)
             while True:

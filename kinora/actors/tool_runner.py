@@ -253,8 +253,7 @@ class ToolRunner:
             if self._breaker.restart_delay_s:
                 self._restarts += 1
                 self._log.note_restart()
-            work = self._process.prepare(self.device, self._ring, self._hear)
-            answer = await self._attempt(work, self.spec.prepare_timeout_ms)
+            answer = await self._prepare()
             if isinstance(answer, Done):
                 self._prepared = True
                 self._anew = self._frames > 0
@@ -263,6 +262,16 @@ class ToolRunner:
             elif answer is not None:
                 await self._lose(PluginDied(Code.PLUGIN_ERROR, f"prepare: {answer.message}", answer.traceback))
         await self._note_disabled()
+
+    async def _prepare(self) -> Done | Raised | None:
+        """Start a process, whose start is not the plugin's time, and prepare the plugin."""
+        try:
+            await self._process.start()
+        except PluginDied as death:
+            await self._lose(death)
+            return None
+        work = self._process.prepare(self.device, self._ring, self._hear)
+        return await self._attempt(work, self.spec.prepare_timeout_ms)
 
     async def _finalize(self) -> None:
         """Finalize the plugin, unless it is disabled. A failure here does not affect its frames."""

@@ -52,6 +52,7 @@ class FakeProcess:
     def __init__(
         self,
         *,
+        start: Sequence[Act] = (),
         prepare: Sequence[Act | Ending] = (),
         frames: Sequence[Act | Ending] = (),
         finalize: Act | Ending = DONE,
@@ -65,6 +66,7 @@ class FakeProcess:
         """When a process was started, on Trio's clock."""
         self.ends: list[float] = []
         """When one was ended."""
+        self._start = list(start)
         self._prepare, self._frames, self._finalize = list(prepare), list(frames), finalize
         self._last_words = last_words
         self._busy = False
@@ -79,12 +81,19 @@ class FakeProcess:
         """See Process, also for the methods below."""
         return self._last_words if self.alive else b""
 
+    async def start(self) -> None:
+        """Take its time, then be there, unless it cannot be started."""
+        assert not self.alive, "the last process was not ended"
+        act = self._start.pop(0) if self._start else Act(DONE)
+        await trio.sleep(act.takes_s)
+        if isinstance(act.ending, PluginDied):
+            raise act.ending
+        self.starts.append(trio.current_time())
+
     async def prepare(self, device: str, ring: JobRing, hear: Hear) -> Done | Raised:
         """Start."""
         self.rings.append(ring)
-        assert not self.alive, "the last process was not ended"
         assert ring.fd >= 0
-        self.starts.append(trio.current_time())
         return await self._play(f"prepare {device}", self._prepare.pop(0) if self._prepare else DONE, hear)
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:

@@ -227,6 +227,16 @@ async def test_the_frame_it_died_on_is_not_tried_again(autojump_clock: MockClock
     assert stage.healths == ["ok", "ok", "ok", "ok"]
 
 
+async def test_the_start_of_its_process_is_not_the_plugins_time(autojump_clock: MockClock) -> None:
+    """A fork server that is slow, or hangs for a while, is held against no plugin."""
+    hung = PluginDied(Code.PLUGIN_CRASH, "the fork server hangs", blameless=True)
+    starts = [*[Act(hung, takes_s=20.0)] * 4, Act(DONE, takes_s=20.0)]
+    stage = Stage(FakeProcess(start=starts), max_failures=1)
+    await stage.run(frames=2)
+    assert stage.process.calls == ["prepare cpu", "frame 0", "frame 1", "finalize"]
+    assert (stage.with_result, stage.runner.state().failures) == ([0, 1], 0)
+
+
 async def test_only_a_plugin_that_has_seen_frames_begins_anew(autojump_clock: MockClock) -> None:
     """A process that dies before the first frame has nothing to forget."""
     stage = Stage(FakeProcess(prepare=[CRASH, DONE]))
