@@ -43,6 +43,8 @@ class SourceFinder:
         self._uploads = uploads
         self._making_demo = trio.Lock()
         self._looks = trio.CapacityLimiter(LOOKS_AT_ONCE)
+        self._demo: Path | None = None
+        """The demo clip, once it was made or found."""
         self._file_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
         self._url_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
 
@@ -92,16 +94,20 @@ class SourceFinder:
             raise Unavailable(f"The source could not be examined: {error}. Try again.") from error
 
     async def _demo_clip(self) -> str:
-        """Return the path of the demo clip, which is made for the first job that asks for it."""
+        """Return the path of the demo clip, which is made for the first job that asks for it, or if it has gone."""
+        if self._demo is None or not self._demo.exists():
+            async with self._making_demo:
+                if self._demo is None or not self._demo.exists():
+                    self._demo = await self._make_demo_clip()
+        return str(self._demo)
+
+    async def _make_demo_clip(self) -> Path:
         request = MakeDemoClip(str(self._data_dir))
-        async with self._making_demo:
-            try:
-                made = await one_shot(
-                    self._fork_server, DEMO_CLIP, "demo clip", request, Made, timeout_s=DEMO_TIMEOUT_S
-                )
-            except OneShotFailed as error:
-                raise Unavailable(f"The demo clip could not be made: {error}") from error
-        return made.path
+        try:
+            made = await one_shot(self._fork_server, DEMO_CLIP, "demo clip", request, Made, timeout_s=DEMO_TIMEOUT_S)
+        except OneShotFailed as error:
+            raise Unavailable(f"The demo clip could not be made: {error}") from error
+        return Path(made.path)
 
 
 def find_in_folder(source: str, folder: Path) -> Path:
