@@ -17,7 +17,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 
 from kinora.actors.errors import FieldError, InvalidRequest, Unavailable
 from kinora.runtime.private_files import private_opener
-from kinora.web.incoming import MAX_JSON_BYTES, decode_json
+from kinora.web.incoming import MAX_JSON_BYTES, decode_json, sender
 from kinora.web.problems import Problem
 from kinora.web.upload_room import Arriving, UploadRoom
 
@@ -51,8 +51,8 @@ async def receive_upload(folder: Path, max_bytes: int, room: UploadRoom) -> Asyn
     Room is looked for before the body is read, and again while it arrives.
 
     Raises:
-        Problem: 400 if the body is not a form, 408 if the client stops sending or is too slow, 413 if the upload is too
-            large, 503 if too many arrive.
+        Problem: 400 if the body is not a form, 408 if the client stops sending, is too slow or has to make room, 413 if
+            the upload is too large, 503 if too many arrive.
         InvalidRequest: a part is missing, unknown or sent twice.
         Unavailable: the upload cannot be saved.
     """
@@ -60,7 +60,7 @@ async def receive_upload(folder: Path, max_bytes: int, room: UploadRoom) -> Asyn
     try:
         form = _Form(path, max_bytes)
         try:
-            with room.admit(request.content_length) as arriving:
+            with room.admit(sender(), request.content_length) as arriving:
                 await form.receive(_boundary(), arriving)
         except OSError as error:
             raise Unavailable(f"The upload cannot be saved ({error.strerror}): free space on the server.") from error

@@ -10,10 +10,13 @@ import attrs
 import h11
 import pytest
 import trio
+from trio.testing import MockClock
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web import upload_room, uploads
+from kinora.web.problems import Problem
+from kinora.web.upload_room import SLOW_AFTER_S, SLOW_BYTES_PER_S, UPLOADS_AT_ONCE, UPLOADS_PER_CLIENT, UploadRoom
 from tests.client_kit import Part, get, multipart, post, request, upload
 from tests.disk_kit import Disk
 from tests.jobs_kit import write_plugin
@@ -130,6 +133,94 @@ async def test_few_uploads_arrive_at_once(server: RunningServer, monkeypatch: py
         clip = (server.system.settings.media_dir / "clip.mp4").read_bytes()
         parts = [Part("file", clip, "a.mp4"), Part("request", b'{"plugins": ["motion"]}')]
         assert (await upload(f"{server.url}/v1/jobs", parts)).status == 202
+
+
+class Visitors:
+    """Clients of a room with any disk; each upload sends at its own rate until it is ended."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.room = UploadRoom(lambda _further: None)
+        self.ended: list[tuple[str, int]] = []
+        """Client and status of each upload that was ended."""
+        self._nursery = nursery
+
+    async def bring(self, client: str, bytes_per_s: int = 0) -> None:
+        """Have an upload admitted or refused."""
+        await self._nursery.start(self._send, client, bytes_per_s)
+
+    async def _send(self, client: str, bytes_per_s: int, *, task_status: trio.TaskStatus[None]) -> None:
+        try:
+            with self.room.admit(client, None) as upload:
+                task_status.started()
+                while True:
+                    await trio.sleep(1)
+                    upload.add(bytes_per_s)
+        except Problem as problem:
+            self.ended.append((client, problem.status))
+            if problem.status == 503:  # it was not admitted
+                task_status.started()
+
+
+@asynccontextmanager
+async def visitors() -> AsyncIterator[Visitors]:
+    """They leave with the block."""
+    async with trio.open_nursery() as nursery:
+        yield Visitors(nursery)
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_client_has_a_share_of_the_places(autojump_clock: MockClock) -> None:
+    """Its further uploads are refused while there are places for others."""
+    async with visitors() as all_:
+        for _ in range(UPLOADS_AT_ONCE):
+            await all_.bring("greedy")
+        assert all_.ended == [("greedy", 503)] * (UPLOADS_AT_ONCE - UPLOADS_PER_CLIENT)
+        await all_.bring("other")
+        assert len(all_.ended) == UPLOADS_AT_ONCE - UPLOADS_PER_CLIENT
+
+
+async def test_the_slowest_upload_makes_room(autojump_clock: MockClock) -> None:
+    """Where all places are taken, a new client gets the one of the slowest, if it has been slow for a while."""
+    async with visitors() as all_:
+        for number in range(UPLOADS_AT_ONCE):
+            await all_.bring(str(number), 100 if number == 3 else SLOW_BYTES_PER_S // 2 if number == 4 else 2**20)
+        await trio.sleep(SLOW_AFTER_S - 0.5)
+        await all_.bring("early")
+        assert all_.ended == [("early", 503)]
+        await trio.sleep(2)
+        await all_.bring("new")
+        await trio.sleep(1)
+        assert all_.ended[1:] == [("3", 408)]
+        await all_.bring("new")
+        assert all_.ended[2:] == [("new", 503)]
+        await all_.bring("newer")
+        await trio.sleep(1)
+        assert all_.ended[3:] == [("4", 408)]
+
+
+async def test_uploads_at_a_fair_rate_keep_their_places(autojump_clock: MockClock) -> None:
+    """Where none is slow, a new client is refused as before."""
+    async with visitors() as all_:
+        for number in range(UPLOADS_AT_ONCE):
+            await all_.bring(str(number), 2 * SLOW_BYTES_PER_S)
+        await trio.sleep(60)
+        await all_.bring("new")
+        assert all_.ended == [("new", 503)]
+
+
+async def test_an_upload_that_makes_room_is_told_why(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets 408 and its file is removed; the other client's upload is taken at once."""
+    monkeypatch.setattr(upload_room, "UPLOADS_AT_ONCE", 1)
+    monkeypatch.setattr(upload_room, "SLOW_AFTER_S", 0.0)
+    monkeypatch.setattr(upload_room, "SLOW_BYTES_PER_S", 2**40)
+    clip = (server.system.settings.media_dir / "clip.mp4").read_bytes()
+    parts = [Part("file", clip, "a.mp4"), Part("request", b'{"plugins": ["motion"]}')]
+    with trio.fail_after(SAFETY_S):
+        async with sending(server, len(BODY), BODY[:1000]) as opened:
+            await arrived(server, 1)
+            assert (await upload(f"{server.url}/v1/jobs", parts, user_agent="another")).status == 202
+            assert (await opened.answer()).status_code == 408
+        await arrived(server, 1)
 
 
 async def test_a_body_may_not_drip_for_ever(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
