@@ -31,7 +31,7 @@ from kinora.actors.store import Store
 from kinora.actors.videos import Videos
 from kinora.media.source_types import opencv_limits
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
-from kinora.plugins.registry import PluginRegistry
+from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.runtime.loop_watch import LoopWatch
 from kinora.runtime.private_files import make_private, make_private_folder, private_opener
 from kinora.runtime.requirements import unmet_requirements
@@ -94,6 +94,9 @@ class System:
         self.libraries = LibraryList(self.fork_server)
         self._given_devices = devices
         self._devices = tuple(devices) if devices is not None else detect()
+        self._described: Sequence[PluginEntry] = ()
+        """The plugins whose metadata ``_metadata`` has."""
+        self._metadata: Sequence[MetadataPayload] = ()
         self.plugin_records = PluginRecords()
         self.jobs = self._job_manager()
         if self.connections is not None:
@@ -193,12 +196,17 @@ class System:
             audience=audience,
         )
 
-    def _plugin_metadata(self) -> list[MetadataPayload]:
-        return [
-            MetadataPayload(plugin=entry.name, metadata=attrs.asdict(entry.metadata))
-            for entry in self.plugins.all()
-            if entry.metadata is not None and not entry.broken
-        ]
+    def _plugin_metadata(self) -> Sequence[MetadataPayload]:
+        """The metadata of the plugins that work; the same object until plugins are found anew."""
+        entries = self.plugins.all()
+        if entries is not self._described:
+            self._described = entries
+            self._metadata = [
+                MetadataPayload(plugin=entry.name, metadata=attrs.asdict(entry.metadata))
+                for entry in entries
+                if entry.metadata is not None and not entry.broken
+            ]
+        return self._metadata
 
     async def _find_devices(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """If NVML shows no GPU, ask torch, which may know some. The start does not wait for that."""

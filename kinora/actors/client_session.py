@@ -11,8 +11,9 @@ import trio
 from kinora.actors.connection_manager import CloseCode, ConnectionManager, ServerFull
 from kinora.actors.filters import Filters, Pace, Ping, Subject, Subscribe, read_client_message
 from kinora.actors.messages import ErrorPayload, GapPayload, Payload, PingPayload, PongPayload, RealtimeMessage
+from kinora.runtime.backlog import JOIN_AT, Backlog, Member
 from kinora.runtime.broadcast import Batch, batch_of
-from kinora.runtime.outbox import Dropped, Event, Outbox, OutboxFull
+from kinora.runtime.outbox import Dropped, Event, Outbox, OutboxFull, Taken
 from kinora.runtime.replay_log import Lost, ReplayLog
 from kinora.runtime.running_clock import last_jump
 
@@ -23,8 +24,10 @@ STALL_S = 60.0
 """A client that reads nothing for this long is disconnected."""
 CLOSE_GRACE_S = 1.0
 """The time limit for closing the transport; only a client that is far behind needs any."""
-BATCH_BYTES = 64 * 1024
-"""The most bytes sent at once to a client that is behind: messages that wait longer can still be dropped."""
+BATCH_BYTES = 8 * 1024
+"""The most bytes sent at once to a client that is behind: they are copied for it alone, and cannot be dropped."""
+MAX_TOLD = 100
+"""The most messages for one client alone that wait beside a backlog; at one more, it takes its events back."""
 
 
 class Transport(Protocol):
@@ -94,6 +97,10 @@ class ClientSession:
         self._outbox = Outbox()
         self._filters = filters or Filters()
         self._pace = _pace_of(self._filters)
+        self._backlog: Backlog | None = None
+        """Holds the events after those in the outbox, while the client is far behind."""
+        self._told: list[Event] = []
+        """The messages for this client alone that came while there was a backlog."""
         self._position = 0
         """The number of the last event that was passed to the transport."""
         self._news = trio.Event()
@@ -128,14 +135,18 @@ class ClientSession:
             self._stopped.set()
 
     def statistics(self) -> SessionStatistics:
-        """Return the current figures."""
-        return SessionStatistics(len(self._outbox), self._outbox.bytes)
+        """Return the current figures. Of the messages in a backlog, those count that will fit into the outbox."""
+        waiting, size = len(self._outbox) + len(self._told), self._outbox.bytes + sum(len(e.data) for e in self._told)
+        if self._backlog is not None:
+            waiting = min(waiting + len(self._backlog), self._outbox.max_messages)
+            size = min(size + self._backlog.bytes, self._outbox.max_bytes)
+        return SessionStatistics(waiting, size)
 
     async def _serve(self) -> None:
         # No checkpoint between these two: the opening and the later offers together hold every message once.
         self._subscription = self._manager.subscribe(self._offer, self._filters)
         try:
-            opening = opening_messages(self._manager, self._filters, self._pace, self._last_event_id)
+            opening = in_batches(opening_messages(self._manager, self._filters, self._pace, self._last_event_id))
             self._position = self._feed.log.last
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write, opening)
@@ -144,12 +155,15 @@ class ClientSession:
                 await self._stopped.wait()
                 nursery.cancel_scope.cancel(reason="session ended")
         finally:
+            if self._backlog is not None:
+                self._manager.backlogs.quit(self._backlog, self._subscription)
             self._manager.unsubscribe(self._subscription, self._filters)
 
-    async def _write(self, opening: list[bytes]) -> None:
-        for batch in in_batches(opening):
+    async def _write(self, opening: Iterator[list[bytes]]) -> None:
+        for batch in opening:
             await self._send(batch)
         while True:
+            self._leave_backlog()
             while not len(self._outbox):
                 self._news = trio.Event()
                 self._up_to_date = True
@@ -191,18 +205,40 @@ class ClientSession:
         if self._up_to_date and not self._news.is_set() and self._transport.send_nowait(batch.data):
             self._position = batch.events[-1].seq
             return
-        try:
-            for event in batch.events:
-                self._outbox.put(event)
-        except OutboxFull:
-            self.stop(CloseCode.TOO_SLOW, "Too many messages are waiting: reconnect with last_event_id.")
+        self._keep(Taken(batch.events, None))
         self._news.set()
+        if self._backlog is None and self._pace is None and len(self._outbox) >= JOIN_AT:
+            member = Member(self._outbox, self._give_up)
+            self._backlog = self._manager.backlogs.join(self._subscription, member)
+
+    def _keep(self, waiting: Taken) -> None:
+        try:
+            self._outbox.put_all(waiting)
+        except OutboxFull:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.stop(CloseCode.TOO_SLOW, "Too many messages are waiting: reconnect with last_event_id.")
+
+    def _leave_backlog(self) -> None:
+        """Have all events in the outbox, in the order of their numbers, and be offered the next ones."""
+        if self._backlog is not None:
+            waiting = self._manager.backlogs.leave(self._backlog, self._subscription)
+            self._backlog = None
+            events = sorted((*waiting.events, *self._told), key=lambda event: event.seq)
+            self._told.clear()
+            self._keep(Taken(tuple(events), waiting.dropped))
 
     def _tell(self, payload: Payload) -> None:
         """Send a message to this client alone."""
         self._feed.catch_up(self._subscription)  # published messages come first: this one carries the newest id
         newest = self._feed.log.last
-        self._offer(batch_of((Event(seq=newest, data=self._encoded(payload, newest)),)))
+        event = Event(seq=newest, data=self._encoded(payload, newest))
+        if self._backlog is not None and len(self._told) < MAX_TOLD:
+            self._told.append(event)
+        else:
+            self._leave_backlog()
+            self._offer(batch_of((event,)))
 
     async def _read(self) -> None:
         while (received := await self._transport.receive()) is not None:
@@ -217,6 +253,7 @@ class ClientSession:
 
     def _change_filters(self, filters: Filters) -> None:
         self._feed.catch_up(self._subscription)  # the old filters apply to messages published before
+        self._leave_backlog()
         self._manager.unsubscribe(self._subscription, self._filters)
         self._subscription = self._manager.subscribe(self._offer, filters)
         self._filters = filters
@@ -251,17 +288,22 @@ def opening_messages(
     seen = feed.log.possible(last_event_id) if last_event_id else None
     missed = None if seen is None else feed.replay(seen)
     wanted = [item for item in missed or () if _is_wanted(item, filters, pace)]
-    entries: list[Event | RealtimeMessage] = [RealtimeMessage(payload) for payload in manager.plugins()]
-    entries += [_gap(item) if isinstance(item, Lost) else item for item in wanted]
+    entries: list[Event | RealtimeMessage] = [_gap(item) if isinstance(item, Lost) else item for item in wanted]
     if missed is None or any(isinstance(item, Lost) for item in wanted):
         state = (RealtimeMessage(payload) for payload in manager.active())
         entries += [message for message in state if filters.wants(Subject.of(message))]
     position = feed.last_id if seen is None else seen
-    return list(_numbered(entries, position, feed.log))
+    greeting = manager.greeting(position)
+    if not entries and position != feed.last_id:
+        greeting = [*greeting[:-1], *manager.greeting(feed.last_id)[-1:]]
+    return [*greeting, *_numbered(entries, position, feed.log)]
 
 
 def in_batches(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Split messages into non-empty lists of at most ``BATCH_BYTES``; a larger message is a list by itself."""
+    """Split messages into non-empty lists of at most ``BATCH_BYTES``; a larger message is a list by itself.
+
+    Once exhausted, it holds none of them any more.
+    """
     batch: list[bytes] = []
     size = 0
     for message in messages:

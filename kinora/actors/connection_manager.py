@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import attrs
@@ -20,9 +20,12 @@ from kinora.actors.messages import (
     ProgressPayload,
     RealtimeMessage,
 )
+from kinora.runtime.backlog import Backlogs
 from kinora.runtime.broadcast import Broadcast, BroadcastStatistics, Offer, Subscription
 
 MAX_CONNECTIONS = 10_000
+GREETING_S = 1.0
+"""For this long, clients that connect without an event in between get the same bytes of the plugins' metadata."""
 
 
 class CloseCode(enum.IntEnum):
@@ -58,8 +61,18 @@ class ConnectionStatistics:
     broadcast: BroadcastStatistics
 
 
-def _nothing() -> Iterable[MetadataPayload]:
+def _nothing() -> Sequence[MetadataPayload]:
     return ()
+
+
+@attrs.frozen
+class _Greeting:
+    """The plugins' metadata, encoded for all clients that connect within ``GREETING_S``."""
+
+    plugins: Sequence[MetadataPayload]
+    message_id: str
+    made_at: float
+    messages: Sequence[bytes]
 
 
 def _no_state() -> Iterable[ProgressPayload | PluginStatusPayload]:
@@ -76,10 +89,13 @@ class ConnectionManager:
         self.max_connections = max_connections
         self.feed = Broadcast() if feed is None else feed
         """The broadcast that sessions subscribe to; the source of each of its events is a Subject."""
+        self.backlogs = Backlogs(self.feed)
+        """The events of sessions whose clients read nothing."""
         self.active_connections: dict[str, Session] = {}
         """By session id."""
-        self.plugins: Callable[[], Iterable[MetadataPayload]] = _nothing
-        """Returns the metadata of each plugin, the first messages to a client."""
+        self.plugins: Callable[[], Sequence[MetadataPayload]] = _nothing
+        """Returns the metadata of each plugin, a client's first messages; the same object while nothing changes."""
+        self._greeting = _Greeting((), "", -math.inf, ())
         self.active: Callable[[], Iterable[ProgressPayload | PluginStatusPayload]] = _no_state
         """Returns the state of the jobs that have not ended."""
         self.watching_changed = trio.Event()
@@ -113,6 +129,15 @@ class ConnectionManager:
     def is_connected(self, session_id: str) -> bool:
         """Return whether there is a session with this id."""
         return session_id in self.active_connections
+
+    def greeting(self, message_id: str) -> Sequence[bytes]:
+        """Return the metadata of each plugin, as encoded messages with this id."""
+        plugins, now, last = self.plugins(), trio.current_time(), self._greeting
+        fresh = now < last.made_at + GREETING_S
+        if not (fresh and plugins is last.plugins and message_id == last.message_id):
+            messages = [RealtimeMessage(payload).encode(message_id) for payload in plugins]
+            self._greeting = _Greeting(plugins, message_id, now, messages)
+        return self._greeting.messages
 
     def broadcast(self, message: RealtimeMessage) -> str:
         """Send a message to all clients that want it, keep it for those that reconnect, and return its id."""

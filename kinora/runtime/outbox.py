@@ -75,6 +75,9 @@ class Outbox:
         self.max_bytes = max_bytes
         self.bytes = 0
         """The size of the waiting events."""
+        self._kept = 0
+        self._kept_bytes = 0
+        """The number and the size of those that are never dropped."""
         self._next = 0
         self._events: dict[int, Event] = {}
         """By number of entry, in the order of arrival; ``seq`` is not unique, for session-only events repeat one."""
@@ -97,13 +100,35 @@ class Outbox:
         self._next += 1
         self._events[number] = event
         self.bytes += len(event.data)
-        if event.overflow is not Overflow.KEPT:
+        if event.overflow is Overflow.KEPT:
+            self._kept += 1
+            self._kept_bytes += len(event.data)
+        else:
             newest = self._newest[event.overflow]
             if (before := newest.pop(event.key, None)) is not None:
                 heapq.heappush(self._outdated[event.overflow], before)
             newest[event.key] = number
         while len(self._events) > self.max_messages or self.bytes > self.max_bytes:
             self._drop_one(number)
+
+    def put_all(self, waiting: Taken) -> None:
+        """Append the events of another outbox, and report also what that one had dropped.
+
+        Raises:
+            OutboxFull: as by ``put``; the events from that one on were not appended.
+        """
+        self._dropped = _together(self._dropped, waiting.dropped)
+        for event in waiting.events:
+            self.put(event)
+
+    def waiting(self) -> Taken:
+        """All events, and those dropped; both stay."""
+        return Taken(tuple(self._events.values()), self._dropped)
+
+    def is_full_with(self, other: Outbox) -> bool:
+        """True if the events of both that are never dropped would fill more than this one."""
+        messages, size = self._kept + other._kept, self._kept_bytes + other._kept_bytes
+        return messages > self.max_messages or size > self.max_bytes
 
     def take(self, max_bytes: int) -> Taken:
         """Take the oldest events, up to ``max_bytes`` together but at least one if any wait, and report the dropped."""
@@ -116,6 +141,8 @@ class Outbox:
             taken[number] = event
         for number in taken:
             self._remove(number)
+        if not self._events:
+            self._events.clear()  # an emptied dict keeps its memory until then
         for outdated in self._outdated.values():
             while outdated and outdated[0] not in self._events:
                 heapq.heappop(outdated)
@@ -129,9 +156,7 @@ class Outbox:
             raise OutboxFull
         event = self._remove(number)
         if event.numbered:
-            before = self._dropped or Dropped(event.seq, event.seq, 0)
-            first, last = min(before.first, event.seq), max(before.last, event.seq)
-            self._dropped = Dropped(first, last, before.count + 1)
+            self._dropped = _together(self._dropped, Dropped(event.seq, event.seq, 1))
 
     def _droppable(self) -> int | None:
         """The number of the entry that is missed least; None if none may be dropped."""
@@ -143,6 +168,16 @@ class Outbox:
     def _remove(self, number: int) -> Event:
         event = self._events.pop(number)
         self.bytes -= len(event.data)
-        if event.overflow is not Overflow.KEPT and self._newest[event.overflow].get(event.key) == number:
+        if event.overflow is Overflow.KEPT:
+            self._kept -= 1
+            self._kept_bytes -= len(event.data)
+        elif self._newest[event.overflow].get(event.key) == number:
             del self._newest[event.overflow][event.key]
         return event
+
+
+def _together(one: Dropped | None, other: Dropped | None) -> Dropped | None:
+    """Both as one range."""
+    if one is None or other is None:
+        return one or other
+    return Dropped(min(one.first, other.first), max(one.last, other.last), one.count + other.count)

@@ -56,10 +56,10 @@ class ByteQueue:
                 self._flushing = True
                 self._nursery.start_soon(self._flush)
 
-    async def wait_for_room(self) -> None:
-        """Return when fewer than ``HIGH_WATER`` bytes wait, or the queue is closed. A checkpoint."""
+    async def wait_for_room(self, limit: int = HIGH_WATER) -> None:
+        """Return when fewer than ``limit`` bytes wait, at most ``HIGH_WATER``, or the queue is closed. A checkpoint."""
         await trio.lowlevel.checkpoint()
-        while len(self._waiting) >= HIGH_WATER and not self._closed:
+        while len(self._waiting) >= limit and not self._closed:
             await self._without_room.park()
 
     def finish(self) -> None:

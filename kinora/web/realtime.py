@@ -134,7 +134,7 @@ class FastWebSocketTransport(WebSocketTransport):
         self._lane.ping()
 
     async def send(self, batch: Sequence[bytes]) -> None:
-        """Write the whole batch in one piece, then wait for room."""
+        """Write the whole batch in one piece, then wait until the socket has taken it."""
         await self._lane.send(frames_of(batch))
 
 

@@ -106,7 +106,9 @@ class Lane:
             self._outgoing.put(_PING)
 
     async def send(self, frames: bytes) -> None:
-        """Write whole frames, then wait until there is room for more.
+        """Write whole frames, then wait until the socket has taken all of them.
+
+        What waits here is this client's own copy; messages that wait in a session are the same bytes for all clients.
 
         Raises:
             trio.ClosedResourceError: nothing can be sent any more.
@@ -115,7 +117,8 @@ class Lane:
             await trio.lowlevel.checkpoint()
             raise trio.ClosedResourceError("The WebSocket is closed.")
         self._outgoing.put(frames)
-        await self._outgoing.wait_for_room()
+        del frames
+        await self._outgoing.wait_for_room(1)
 
 
 class _MeasuredBuffer(WebsocketBuffer):

@@ -109,7 +109,8 @@ class Client:
 
     def stop_reading(self) -> None:
         """Take no more messages."""
-        self._open = trio.Event()
+        if self._open.is_set():
+            self._open = trio.Event()
 
     def read_on(self) -> None:
         """Take all messages again."""

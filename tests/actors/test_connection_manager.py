@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors.connection_manager import CloseCode, ConnectionManager, ServerFull
+from kinora.actors.connection_manager import GREETING_S, CloseCode, ConnectionManager, ServerFull
+from kinora.actors.messages import ProgressPayload
 from kinora.runtime.broadcast import Broadcast
 from kinora.runtime.outbox import Event
 from kinora.runtime.replay_log import Lost
-from tests.actors.realtime_kit import SESSION_ID, Client, connect, frame, progress, running, settle, warning
+from tests.actors.realtime_kit import SESSION_ID, Client, connect, frame, manager_of, progress, running, settle, warning
 
 
 class Visitor:
@@ -153,3 +155,22 @@ async def test_nobody_is_left_when_sessions_have_ended(autojump_clock: MockClock
         await client.say(None)
         assert not manager.is_connected(SESSION_ID)
         assert manager.statistics().broadcast.subscribers == 0
+
+
+async def test_clients_that_come_together_get_the_same_greeting(autojump_clock: MockClock) -> None:
+    """The plugins' metadata is encoded anew only after a message, a change of the plugins, or a second."""
+    manager = manager_of("motion", "faces")
+    plugins = manager.plugins()
+    manager.plugins = lambda: plugins
+    first = manager.greeting(manager.last_id)
+    assert [msgspec.json.decode(message)["payload"]["plugin"] for message in first] == ["motion", "faces"]
+    assert manager.greeting(manager.last_id) is first
+    manager.publish(ProgressPayload(job_id="job", progress=1, stage="running"))
+    second = manager.greeting(manager.last_id)
+    assert {msgspec.json.decode(message)["id"] for message in second} == {manager.last_id}
+    plugins = plugins[:1]
+    third = manager.greeting(manager.last_id)
+    assert len(third) == 1
+    await trio.sleep(GREETING_S)
+    (late,) = manager.greeting(manager.last_id)
+    assert late is not third[0]
