@@ -132,8 +132,9 @@ class Settings:
     """Shared memory for the frames of one job; at least two frames."""
     cancel_grace_ms: int = attrs.field(default=50, validator=_not_negative)
     """The time for a cancelled job's workers to end by themselves before they are killed."""
-    shutdown_grace_s: float = attrs.field(default=10.0, validator=attrs.validators.ge(0.0))
-    """The time for everything together to end by itself when the server stops."""
+    shutdown_grace_s: float = attrs.field(default=5.0, validator=attrs.validators.ge(0.0))
+    """The time for clients to take what is under way when the server stops. ``docker stop`` kills after 10 s, and the
+    rest of the stop needs time as well."""
 
     log_level: str = attrs.field(default="info", validator=attrs.validators.in_(("debug", "info", "warning", "error")))
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
-from quart import Response, has_request_context, request, websocket
+from quart import Request, Response, has_request_context, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
@@ -15,7 +15,7 @@ from werkzeug.routing import WebsocketMismatch
 from kinora.system import System
 from kinora.web.about import about_routes
 from kinora.web.bundle import read_bundle, ui_routes
-from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
+from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest, until_stop
 from kinora.web.jobs import job_routes
 from kinora.web.media import media_routes
 from kinora.web.metrics import metrics_routes
@@ -34,6 +34,10 @@ _EVERY_ANSWER = {
     "x-frame-options": "DENY",
 }
 
+ANSWER_S = 1.0
+"""When the server stops, a request has this long for its answer to begin; then it is refused with 503."""
+STOPPING = Problem(503, "The server is stopping: send the request again when it is back.", headers={"retry-after": "2"})
+"""The answer to a request that was not done before the server stopped."""
 NO_WEBSOCKET = Problem(400, f"There is no WebSocket at this address: open one at {PATH}, or leave Upgrade out.")
 """The answer to an upgrade at an address of plain HTTP."""
 
@@ -43,6 +47,16 @@ class KinoraApp(QuartTrio):
 
     asgi_http_class = BoundedConnection
     request_class = BoundedRequest
+
+    async def handle_request(self, request: Request) -> Any:
+        """Return the answer; when the server stops, ``STOPPING`` if it takes longer than ``ANSWER_S`` from then on."""
+        answer: Any = None
+        with until_stop(request, ANSWER_S):
+            answer = await super().handle_request(request)
+        if answer is None:
+            answer = problem_response(STOPPING)
+            answer.headers.update(_EVERY_ANSWER)
+        return answer
 
 
 def create_app(system: System) -> QuartTrio:

@@ -23,7 +23,7 @@ class ByteQueue:
     Args:
         sock: connected, non-blocking; stays the caller's to close, after ``nursery`` has ended.
         nursery: where the flusher runs while bytes wait.
-        on_dead: cancelled when the client takes no byte for ``STALL_S`` or is gone.
+        on_dead: cancelled when the client takes no byte for ``STALL_S`` or is gone, see also :meth:`hurry`.
     """
 
     def __init__(self, sock: trio.socket.SocketType, nursery: trio.Nursery, on_dead: trio.CancelScope) -> None:
@@ -33,6 +33,9 @@ class ByteQueue:
         self._waiting = bytearray()
         self._closed = False
         self._flushing = False
+        self._stall_s = STALL_S
+        self._patience = trio.CancelScope()
+        """The flusher's present wait for room in the socket."""
         self._without_room = trio.lowlevel.ParkingLot()
 
     def __len__(self) -> int:
@@ -70,11 +73,16 @@ class ByteQueue:
             if not self._waiting:
                 self._shut_down()
 
+    def hurry(self, stall_s: float) -> None:
+        """From now on, cut the client off if it takes no byte for ``stall_s``."""
+        self._stall_s = stall_s
+        self._patience.deadline = min(self._patience.deadline, trio.current_time() + stall_s)
+
     async def _flush(self) -> None:
         while self._waiting:
-            with trio.move_on_after(STALL_S) as patience:
+            with trio.move_on_after(self._stall_s) as self._patience:
                 await trio.lowlevel.wait_writable(self._socket)
-            if patience.cancelled_caught:
+            if self._patience.cancelled_caught:
                 self._die()
                 return
             with memoryview(self._waiting) as everything, everything[:_CHUNK] as chunk:

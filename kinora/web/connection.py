@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, cast
@@ -17,7 +17,7 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
-from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from hypercorn.trio.task_group import TaskGroup, _handle
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -31,6 +31,10 @@ from kinora.web.websocket_stream import WebSocketStream
 
 LINGER_S = 2.0
 """After the server's last byte, the client's are read and dropped for this long, so that it can read the answer."""
+STOP_LINGER_S = 0.5
+"""The same when the server stops."""
+STOP_STALL_S = 2.0
+"""When the server stops, a client that takes no byte of what waits for it is cut off after this long."""
 log = structlog.get_logger()
 
 
@@ -58,10 +62,33 @@ class Connection(TCPServer):
         self._reading = trio.CancelScope()
         self._idling = trio.CancelScope()
         self._closing = False
+        self._ends_at_stop: dict[trio.CancelScope, float] = {}
+        """Scopes, and the time that a stop gives to each."""
 
     async def wait_going_away(self) -> None:
         """Return when the server has begun to stop."""
         await self.context.terminated.wait()
+
+    @contextmanager
+    def until_stop(self, grace_s: float = 0.0) -> Iterator[trio.CancelScope]:
+        """Run the block; cancel it ``grace_s`` seconds after the server has begun to stop."""
+        with trio.CancelScope() as scope:
+            self._ends_at_stop[scope] = grace_s
+            if self.context.terminated.is_set():
+                scope.deadline = trio.current_time() + grace_s
+            try:
+                yield scope
+            finally:
+                del self._ends_at_stop[scope]
+
+    def hurry(self) -> None:
+        """Shorten all waits, as the server stops: those of blocks in ``until_stop``, and those for the client."""
+        now = trio.current_time()
+        for scope, grace_s in self._ends_at_stop.items():
+            scope.deadline = now + grace_s
+        if self._closing:
+            self._reading.deadline = min(self._reading.deadline, now + STOP_LINGER_S)
+        self.outgoing.hurry(STOP_STALL_S)
 
     async def invite_body(self) -> None:
         """Send 100 if the client holds the current request's body back until then. A checkpoint."""
@@ -117,7 +144,8 @@ class Connection(TCPServer):
         if not self._closing:
             self._closing = True
             self.outgoing.finish()
-            self._reading.deadline = trio.current_time() + LINGER_S
+            linger_s = STOP_LINGER_S if self.context.terminated.is_set() else LINGER_S
+            self._reading.deadline = trio.current_time() + linger_s
         await self.protocol.handle(Closed())
 
     def _set_idle(self, idle: bool) -> None:
@@ -174,7 +202,7 @@ class Protocol(H11Protocol):
 
         So does one that comes instead of the 100 that the client waits for: its body may follow or not.
         """
-        last = self._last_answer or _awaits_continue(self.connection)
+        last = self._last_answer or self.context.terminated.is_set() or _awaits_continue(self.connection)
         if last and isinstance(event, Response) and event.status_code >= HTTPStatus.OK:
             event = replace(event, headers=[*event.headers, (b"connection", b"close")])
         await super().stream_send(event)
@@ -193,11 +221,18 @@ class Protocol(H11Protocol):
         problem = plain_problem(status_code)
         if status_code == HTTPStatus.NOT_IMPLEMENTED:  # an unknown transfer coding: the client's fault
             problem = Problem(HTTPStatus.BAD_REQUEST, problem.detail)
+        await self.send_problem(problem)
+
+    async def send_problem(self, problem: Problem, *, with_body: bool = True) -> None:
+        """Answer with ``problem``, the last answer of the connection; if cancelled, all of it has been sent."""
+        if self._outgoing.closed:
+            await trio.lowlevel.checkpoint()
+            return
         body = problem.document()
         headers = [*problem.all_headers().items(), ("content-length", str(len(body))), ("connection", "close")]
-        await self._send_h11_event(h11.Response(status_code=problem.status, headers=headers))
-        await self._send_h11_event(h11.Data(data=body))
-        await self._send_h11_event(h11.EndOfMessage())
+        head = h11.Response(status_code=problem.status, headers=headers)
+        events: list[Any] = [head, *([h11.Data(data=body)] if with_body else []), h11.EndOfMessage()]
+        await self.send(RawData(data=b"".join(self.connection.send(event) or b"" for event in events)))
 
     async def _create_stream(self, request: h11.Request) -> None:
         args = (
@@ -215,7 +250,7 @@ class Protocol(H11Protocol):
             self.stream = WebSocketStream(self._outgoing, *args)
             self.connection = H11WSConnection(cast("h11.Connection", self.connection))
         else:
-            self.stream = HTTPStream(*args)
+            self.stream = RequestStream(self.send_problem, *args)
         self._last_answer = has_two_lengths(request)
         target, headers = target_and_headers(request)
         await self.stream.handle(
@@ -229,6 +264,20 @@ class Protocol(H11Protocol):
             )
         )
         self.keep_alive_requests += 1
+
+
+class RequestStream(HTTPStream):
+    """Hypercorn's stream of one request; an app that ends without an answer is told by a problem document."""
+
+    def __init__(self, send_problem: Callable[..., Awaitable[None]], *args: Any) -> None:
+        super().__init__(*args)
+        self._send_problem = send_problem
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """Send the answer that the app did not give: 503 instead of 500 if that is because of a stop."""
+        status = HTTPStatus.SERVICE_UNAVAILABLE if self.context.terminated.is_set() else status_code
+        self.state = ASGIHTTPState.CLOSED
+        await self._send_problem(plain_problem(status), with_body=self.scope["method"] != "HEAD")
 
 
 def _awaits_continue(connection: h11.Connection | H11WSConnection) -> bool:

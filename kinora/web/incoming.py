@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -88,7 +88,7 @@ class BoundedRequest(TrioRequest):
         super().__init__(*args, max_content_length=MAX_JSON_BYTES, **kwargs)
         if self.mimetype == "multipart/form-data" and self.path == "/v1/jobs":
             self.body = BoundedBody(self.content_length, max_content_length)
-        cast("BoundedBody", self.body).comes_from(self.scope.get("state", {}).get("connection"))
+        cast("BoundedBody", self.body).comes_from(connection_of(self))
         self.held = ExitStack()
 
 
@@ -112,6 +112,18 @@ class BoundedConnection(TrioASGIHTTPConnection):
         """Answer the request; the client may go at any time."""
         with cast("BoundedRequest", request).held:
             await super().handle_request(nursery, request, send)
+
+
+def connection_of(request: Request) -> Connection | None:
+    """Return the connection that ``request`` came on; None on another ASGI server."""
+    connection: Connection | None = request.scope.get("state", {}).get("connection")
+    return connection
+
+
+def until_stop(request: Request, grace_s: float = 0.0) -> AbstractContextManager[trio.CancelScope]:
+    """Run the block; cancel it ``grace_s`` seconds after the server has begun to stop. Other servers never do that."""
+    connection = connection_of(request)
+    return nullcontext(trio.CancelScope()) if connection is None else connection.until_stop(grace_s)
 
 
 def hold_open(held: AbstractContextManager[_T]) -> _T:

@@ -33,6 +33,7 @@ from kinora.web.incoming import (
     preferred_wait_s,
     read_json,
     sender,
+    until_stop,
 )
 from kinora.web.negotiation import VARY, preferred_type
 from kinora.web.parameters import AFTER, FRAMES_LIMIT, JOB_LIMIT, JOBS_LIMIT, STATUS
@@ -145,7 +146,7 @@ async def _show(system: System, answers: FrameAnswers, job_id: str, kind: type[m
 
 
 async def _newest(system: System, job_id: str, show: _Show, *, cut_after: bool) -> _Shown:
-    """Return the current answer or, with ``Prefer: wait``, wait for one that is new to the client.
+    """Return the current answer or, with ``Prefer: wait``, wait for one that is new to the client, or for a stop.
 
     If there is an ``If-Match``, the current answer must match it, or Problem is raised.
 
@@ -162,7 +163,7 @@ async def _newest(system: System, job_id: str, show: _Show, *, cut_after: bool) 
             return not is_known(shown.tag)
         return shown.tag != first_tag or (cut_after and bool(shown.cut.first_page))
 
-    with trio.move_on_after(preferred_wait_s(request.headers)):
+    with trio.move_on_after(preferred_wait_s(request.headers)), until_stop(request):
         while not is_new() and not state.ended:
             state = await system.jobs.wait_changed(job_id, state)
             shown = await show(state)

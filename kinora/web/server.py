@@ -135,7 +135,8 @@ class Server:
         self._sockets = tuple(sockets)
         self._grace_s = grace_s
         self._max_connections = _connection_limit(max_sessions, file_reserve)
-        self._connections = self._peak = self._refused = 0
+        self._open: set[Connection] = set()
+        self._peak = self._refused = 0
         self._config = _config()
         self._stopping = trio.Event()
 
@@ -154,15 +155,20 @@ class Server:
                 await self._stopping.wait()
                 accepting.cancel_scope.cancel()
             await context.terminated.set()
+            for connection in self._open:
+                connection.hurry()
             connections.cancel_scope.deadline = trio.current_time() + self._grace_s
 
     def stop(self) -> None:
-        """Accept no more connections, close the idle ones, and give the others the grace period."""
+        """Accept no more connections, close the idle ones, and give the others the grace period.
+
+        Some get less: see ``Connection.until_stop`` and ``STOP_STALL_S``.
+        """
         self._stopping.set()
 
     def statistics(self) -> ServerStatistics:
         """The current numbers."""
-        return ServerStatistics(self._connections, self._peak, self._max_connections, self._refused)
+        return ServerStatistics(len(self._open), self._peak, self._max_connections, self._refused)
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[None]:
@@ -175,16 +181,17 @@ class Server:
             nursery.cancel_scope.cancel()
 
     async def _handle(self, context: WorkerContext, stream: trio.SocketStream) -> None:
-        if self._connections >= self._max_connections:
+        if len(self._open) >= self._max_connections:
             self._refused += 1
             await _refuse(stream)
             return
-        self._connections += 1
-        self._peak = max(self._peak, self._connections)
+        connection = Connection(self._app, self._config, context, {"server": self}, stream)
+        self._open.add(connection)
+        self._peak = max(self._peak, len(self._open))
         try:
-            await Connection(self._app, self._config, context, {"server": self}, stream).run()
+            await connection.run()
         finally:
-            self._connections -= 1
+            self._open.remove(connection)
 
 
 async def _refuse(stream: trio.SocketStream) -> None:
