@@ -9,6 +9,7 @@ from typing import TextIO
 
 import structlog
 
+from kinora.log_queue import QueuedHandler
 from kinora.printable import printable, printable_lines
 
 _OF_LINES = frozenset({"exception", "stack"})
@@ -28,7 +29,7 @@ def configure_logging(level: str) -> None:
         if for_people
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -45,6 +46,20 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def _handler() -> logging.Handler:
+    """The handler of lines for stderr; one that may wait for the reader only if stderr is no file of the system."""
+    try:
+        return QueuedHandler(sys.stderr.fileno())
+    except io.UnsupportedOperation:
+        return logging.StreamHandler(sys.stderr)
+
+
+def flush_log() -> None:
+    """Wait for the lines logged so far, for a moment, so that what is printed next comes behind them."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def _make_printable(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

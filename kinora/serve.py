@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import resource
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 
 import attrs
@@ -14,7 +15,7 @@ import trio
 from kinora.actors.job_request import MAX_PLUGINS
 from kinora.runtime.confinement import gaps
 from kinora.settings import Settings
-from kinora.system import System, open_system
+from kinora.system import System, make_system
 from kinora.web.app import create_app
 from kinora.web.server import Server, bind
 from kinora.web.stack import stack_faults
@@ -29,7 +30,7 @@ FILES_PER_JOB = 2 * (MAX_PLUGINS + 2) + 2
 
 @attrs.frozen(eq=False)
 class RunningServer:
-    """A server that is ready to answer."""
+    """A server that has started."""
 
     url: str
     system: System
@@ -39,9 +40,12 @@ class RunningServer:
 async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
     """Serve while the block runs; leaving it stops politely, cancelling it stops at once.
 
+    The web interface starts first, and says until the system is up that the server is starting. It also ends first.
+
     Raises:
         BindError: the address cannot be listened on; nothing has been started.
-        DataDirInUse: another server uses the data folder.
+        MachineUnfit, SettingsError, DataDirInUse: as :func:`~kinora.system.make_system`.
+        ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
     _warn_of_faults()
     _allow_many_files()
@@ -50,18 +54,29 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
         for listening in sockets:
             stack.enter_context(listening)
         host, port = sockets[0].getsockname()[:2]
-        async with open_system(settings) as system, trio.open_nursery() as nursery:
-            server = Server(
-                create_app(system),
-                sockets,
-                max_sessions=settings.max_connections,
-                grace_s=settings.shutdown_grace_s,
-                file_reserve=OTHER_FILES + settings.max_jobs * FILES_PER_JOB,
-            )
-            _warn_of_few_files(server.statistics().max_connections, settings.max_connections)
-            await nursery.start(server.run)
-            yield RunningServer(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", system)
-            server.stop()
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        system = stack.enter_context(make_system(settings))
+        server = _web_server(system, sockets)
+        async with trio.open_nursery() as actors:
+            async with trio.open_nursery() as connections:
+                await connections.start(server.run)
+                await system.start(actors)
+                yield RunningServer(url, system)
+                server.stop()
+            actors.cancel_scope.cancel(reason="the server is closed")
+
+
+def _web_server(system: System, sockets: Sequence[socket.socket]) -> Server:
+    settings = system.settings
+    server = Server(
+        create_app(system),
+        sockets,
+        max_sessions=settings.max_connections,
+        grace_s=settings.shutdown_grace_s,
+        file_reserve=OTHER_FILES + settings.max_jobs * FILES_PER_JOB,
+    )
+    _warn_of_few_files(server.statistics().max_connections, settings.max_connections)
+    return server
 
 
 def _warn_of_faults() -> None:

@@ -68,7 +68,10 @@ class MachineUnfit(KinoraError):
 
 
 class System:
-    """All actors of one server, and their connections. :func:`open_system` makes and runs it."""
+    """All actors of one server, and their connections. :func:`make_system` makes it, :meth:`start` runs it."""
+
+    started = False
+    """True once all actors have been up."""
 
     def __init__(self, settings: Settings, devices: Sequence[Device] | None = None) -> None:
         self.settings = settings
@@ -111,6 +114,8 @@ class System:
 
     def ready(self) -> Sequence[str]:
         """Return the reasons why new jobs cannot be accepted, a sentence each; empty if they are accepted."""
+        if not self.started:
+            return ["the server is starting"]
         reasons = self._down(optional=False)
         if self.store.failing:
             reasons.append(f"the store cannot write: {self.store.failing}")
@@ -135,8 +140,22 @@ class System:
         """Return the state of each actor."""
         return self._supervisor.statistics()
 
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Run all actors in ``nursery``, and return when they are up. They end, in order, when it is cancelled.
+
+        Raises as :meth:`run`, or makes the nursery raise that.
+        """
+        await nursery.start(self.run)
+        await remove_leftovers(self.store, self.settings.data_dir, self.uploads)
+        self.started = True
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
-        """Start the actors in order, report ready, and run until cancelled; then they end in reverse order."""
+        """Start the actors in order, report ready, and run until cancelled; then they end in reverse order.
+
+        Raises:
+            RestartIntensityExceeded: a needed actor crashed again and again.
+            Exception: raised by a needed actor in its first start.
+        """
         await self._supervisor.run(task_status=task_status)
 
     def _children(self) -> list[ChildSpec]:
@@ -230,10 +249,28 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
     ``devices`` are those that jobs may use; None stands for the detected ones.
 
     Raises:
+        MachineUnfit, SettingsError, DataDirInUse: as :func:`make_system`.
+        ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
+    """
+    with make_system(settings, devices) as system:
+        async with trio.open_nursery() as nursery:
+            try:
+                await system.start(nursery)
+                yield system
+            finally:
+                nursery.cancel_scope.cancel(reason="the system is closed")
+
+
+@contextmanager
+def make_system(settings: Settings, devices: Sequence[Device] | None = None) -> Iterator[System]:
+    """A system that does not run yet; during the block its data folder is locked, and private.
+
+    ``devices`` are those that jobs may use; None stands for the detected ones.
+
+    Raises:
         MachineUnfit: Kinora cannot work here.
         SettingsError: the path of a folder cannot be used.
         DataDirInUse: another server uses this data folder.
-        ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
     if unmet := unmet_requirements():
         raise MachineUnfit(" ".join(unmet))
@@ -243,13 +280,7 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())
         with system.loop_watch:
-            async with trio.open_nursery() as nursery:
-                await nursery.start(system.run)
-                try:
-                    await remove_leftovers(system.store, settings.data_dir, system.uploads)
-                    yield system
-                finally:
-                    nursery.cancel_scope.cancel(reason="the system is closed")
+            yield system
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import click
 from kinora.actors.database import DatabaseUnusable
 from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge, UnsupportedSource
 from kinora.client import ClientError
+from kinora.runtime.supervisor import RestartIntensityExceeded
 from kinora.settings import SettingsError
 
 MISUSE_STATUSES = frozenset({400, 404, 413, 415, 422})
@@ -39,6 +40,8 @@ def for_user(error: BaseException) -> Exception | None:
             return Misuse(str(error))
         case KinoraError() | DatabaseUnusable():
             return Failed(str(error))
+        case RestartIntensityExceeded():
+            return Failed(_too_often(error))
         case ClientError():
             return (Misuse if error.status in MISUSE_STATUSES else Failed)(str(error))
         case OSError(filename=str(name), strerror=str(reason)):
@@ -48,3 +51,10 @@ def for_user(error: BaseException) -> Exception | None:
             return found[0] if None not in found else None
         case _:
             return None
+
+
+def _too_often(error: RestartIntensityExceeded) -> str:
+    cause: BaseException | None = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return f"A part of the server failed again and again ({error}), the last time by {cause!r}: see the log above."

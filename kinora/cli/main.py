@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -55,6 +57,8 @@ def cli() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run ``args`` (None: this process's arguments) and exit with the code; errors are a sentence on stderr."""
     open_missing_streams()
+    if os.getpid() == 1:  # as in a container: until a command handles signals, the kernel would drop them
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     try:
         sys.exit(cli.main(args, prog_name="kinora", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

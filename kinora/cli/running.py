@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
 from typing import TypeVar
 
 import trio
 
 from kinora.cli.errors import Interrupted, for_user
+from kinora.log import flush_log
+from kinora.runtime.processes import descendants
 from kinora.runtime.running_clock import RunningClock
 
 T = TypeVar("T")
@@ -24,18 +27,19 @@ def run_to_end(work: Callable[[], Awaitable[T]]) -> T:
     try:
         return trio.run(main, clock=RunningClock())
     except Exception as error:
+        flush_log()
         if (sentence := for_user(error)) is not None:
             raise sentence from error
         raise
 
 
 def run_interruptible(work: Callable[[], Awaitable[T]]) -> T:
-    """Like :func:`run_to_end`, but SIGINT or SIGTERM cancels ``work``, and then ``Interrupted`` is raised."""
+    """Like :func:`run_to_end`, but the first of ``stop_signals`` cancels ``work``; then ``Interrupted`` is raised."""
     return run_to_end(lambda: _interruptible(work))
 
 
 async def _interruptible(work: Callable[[], Awaitable[T]]) -> T:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with stop_signals() as signals:
         async with trio.open_nursery() as nursery:
             working = trio.CancelScope()
             nursery.start_soon(stop_on_signal, signals, working.cancel)
@@ -47,8 +51,27 @@ async def _interruptible(work: Callable[[], Awaitable[T]]) -> T:
         return result
 
 
+def stop_signals() -> AbstractContextManager[AsyncIterator[int]]:
+    """Receive SIGINT, SIGTERM and SIGHUP; the last one not if it is ignored, as under nohup."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP]))
+
+
 async def stop_on_signal(signals: AsyncIterator[int], stop: Callable[[], None]) -> None:
-    """Call ``stop`` at the first signal; end the process, and with it its workers, at the second."""
+    """Call ``stop`` at the first signal; end the process, and with it its workers, at the second.
+
+    SIGHUP is never the second: a terminal that is closed may send several, and systemd sends one behind each SIGTERM.
+    """
     await anext(signals)
     stop()
-    os._exit(128 + await anext(signals))
+    async for number in signals:
+        if number != signal.SIGHUP:
+            end_now(128 + number)
+
+
+def end_now(status: int) -> None:
+    """End this process and all that it has started, also those that hang."""
+    for pid in descendants(os.getpid()):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    os._exit(status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,19 @@ import trio
 
 from kinora.cli import options
 from kinora.cli.errors import Failed
-from kinora.cli.running import run_to_end, stop_on_signal
+from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals
 from kinora.cli.temporary import remove_left_folders
-from kinora.log import configure_logging
+from kinora.log import configure_logging, flush_log
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import DataDirInUse
 from kinora.web.server import BindError
 
+LAST_S = 2.0
+"""The time that all actors together have to end after the grace period; then the process ends, and all others with it.
+
+The sum of both is far below the 10 s after which ``docker stop`` kills.
+"""
 log = structlog.get_logger()
 
 
@@ -62,23 +67,52 @@ def warn_of_root() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    """Serve until a signal: the first stops the server politely, the second at once."""
-    stopped = trio.Event()
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    """Serve until a signal: the first stops the server politely, the second at once. In the start each ends it."""
+    stopping = Stopping(settings.shutdown_grace_s)
+    with stop_signals() as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(stop_on_signal, signals, stopped.set)
+            nursery.start_soon(stop_on_signal, signals, stopping.begin)
             try:
-                async with open_server(settings) as server:
-                    _keep_for_good()
-                    log.info(
-                        "serving", url=server.url, media_dir=str(settings.media_dir), data_dir=str(settings.data_dir)
-                    )
-                    await stopped.wait()
-                    log.info("stopping", grace_s=settings.shutdown_grace_s)
+                with stopping.start:
+                    async with open_server(settings) as server:
+                        stopping.started = True
+                        _keep_for_good()
+                        folders = {"media_dir": str(settings.media_dir), "data_dir": str(settings.data_dir)}
+                        log.info("serving", url=server.url, **folders)
+                        await stopping.begun.wait()
             except (BindError, DataDirInUse) as error:
                 raise Failed(str(error)) from error
             nursery.cancel_scope.cancel()
+    stopping.limit.cancel()
     log.info("stopped")
+
+
+class Stopping:
+    """The stop of the server: cancels its start, or asks it to stop; and sees to it that it ends."""
+
+    def __init__(self, grace_s: float) -> None:
+        self.begun = trio.Event()
+        self.start = trio.CancelScope()
+        """The scope to cancel if the server has not started."""
+        self.limit = threading.Timer(grace_s + LAST_S, _give_up)  # a thread, as what hangs may be the event loop
+        self.limit.daemon = True
+        self.started = False
+        """True from the moment on in which the server can be asked to stop."""
+        self._grace_s = grace_s
+
+    def begin(self) -> None:
+        """Begin to stop; called once."""
+        log.info("stopping", grace_s=self._grace_s)
+        self.limit.start()
+        self.begun.set()
+        if not self.started:
+            self.start.cancel()
+
+
+def _give_up() -> None:
+    log.error("the server did not end in time, so it ends now; the next start takes the jobs up again")
+    flush_log()
+    end_now(1)
 
 
 def _keep_for_good() -> None:

@@ -25,6 +25,7 @@ from kinora.web.problems import Problem, problem_of
 from kinora.web.realtime import PATH, realtime_routes
 from kinora.web.responses import problem_response
 from kinora.web.security import Guard
+from kinora.web.starting import StartGate
 
 log = structlog.get_logger()
 _EVERY_ANSWER = {
@@ -72,7 +73,8 @@ def create_app(system: System) -> QuartTrio:
     app.register_blueprint(ui_routes(read_bundle(), no_ui_page()))
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_add_headers)
-    app.asgi_app = cast("Any", Guard(app.asgi_app, system.settings.allowed_hosts))  # type: ignore[method-assign]
+    guarded = Guard(StartGate(app.asgi_app, system), system.settings.allowed_hosts)
+    app.asgi_app = cast("Any", guarded)  # type: ignore[method-assign]
     return app
 
 

@@ -108,7 +108,7 @@ class Guard:
                 await send_problem(scope, send, problem)
                 return
             if _asks_for_server_options(scope):
-                await _send(scope, send, 204, {"allow": ", ".join(METHODS)}, b"")
+                await send_answer(scope, send, 204, {"allow": ", ".join(METHODS)}, b"")
                 return
         await self._app(scope, receive, send)
 
@@ -131,10 +131,13 @@ def _bad_target(scope: Mapping[str, Any]) -> Problem | None:
 async def send_problem(scope: Mapping[str, Any], send: Any, problem: Problem) -> None:
     """Answer a request or a WebSocket upgrade with ``problem``."""
     body = problem.document()
-    await _send(scope, send, problem.status, {**problem.all_headers(), "content-length": str(len(body))}, body)
+    await send_answer(scope, send, problem.status, {**problem.all_headers(), "content-length": str(len(body))}, body)
 
 
-async def _send(scope: Mapping[str, Any], send: Any, status: int, headers: Mapping[str, str], body: bytes) -> None:
+async def send_answer(
+    scope: Mapping[str, Any], send: Any, status: int, headers: Mapping[str, str], body: bytes
+) -> None:
+    """Answer a request or a WebSocket upgrade, without the app."""
     prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
     named = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": f"{prefix}.start", "status": status, "headers": named})

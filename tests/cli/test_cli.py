@@ -233,7 +233,7 @@ def test_run_says_what_it_cannot_do(media: Path, source: str, args: list[str], s
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_leaves_nothing(media: Path, tmp_path: Path, number: signal.Signals) -> None:
     """A signal ends the run with 130; its workers and its folder are gone by then."""
     plugin = tmp_path / "sleepy.py"
@@ -306,7 +306,7 @@ def test_watch_goes_on_after_the_server_was_killed(tmp_path: Path, media: Path) 
                 assert watcher.returncode == 130
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_serve_stops_in_order(tmp_path: Path, media: Path, number: signal.Signals) -> None:
     """A signal ends the server with 0, within its grace, with a job running and somebody watching."""
     make_clip(media / "long.mp4", frames=2000)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import trio
 
-from kinora.client import KinoraClient
+from kinora.client import ClientError, KinoraClient
 from kinora.web.server import CONNECTIONS_OF_FILES
 from tests.cli.surroundings import FEW_FILES
 from tests.client_kit import get
@@ -145,7 +145,7 @@ async def test_a_server_without_standard_streams_works(media: Path, tmp_path: Pa
         port = str(found.getsockname()[1])
     with started([*PROGRAM, "streams"], "--port", port, "--data-dir", tmp_path / "data") as process:
         with trio.fail_after(LIMIT_S):
-            await until_open(port)
+            await until_started(f"http://127.0.0.1:{port}")
         assert await run_job(f"http://127.0.0.1:{port}", media / "clip.mp4") == "done"
         assert standard_files(process) == [os.devnull] * 3
     assert kinora([*PROGRAM, "streams"], "serve", "--port", "none").returncode == 2
@@ -156,14 +156,15 @@ def standard_files(process: subprocess.Popen[str]) -> list[str]:
     return [str(Path(f"/proc/{process.pid}/fd/{number}").readlink()) for number in range(3)]
 
 
-async def until_open(port: str) -> None:
-    """Wait until somebody listens on the port: the server cannot say so."""
+async def until_started(url: str) -> None:
+    """Wait until a server has started: this one cannot say so."""
     while True:
         try:
-            async with await trio.open_tcp_stream("127.0.0.1", int(port)):
-                return
-        except OSError:
+            await KinoraClient(url).jobs(limit=1)
+        except ClientError:
             await trio.sleep(0.05)
+        else:
+            return
 
 
 @pytest.mark.parametrize("name", ["däta".encode(), b"d\xffta"])
