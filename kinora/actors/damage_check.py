@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import trio
@@ -32,12 +33,18 @@ async def find_damage(path: Path | str) -> str | None:
                     with trio.move_on_after(INTERRUPT_S):
                         await ended.wait()
 
+    found: str | sqlite3.Error | None = None
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(interrupt_when_cancelled)
             try:
-                return await trio.to_thread.run_sync(database.find_damage, connection, limiter=limiter)
+                found = await trio.to_thread.run_sync(database.find_damage, connection, limiter=limiter)
+            except sqlite3.Error as error:
+                found = error  # raised behind the nursery, which would put it into a group
             finally:
                 ended.set()
     finally:
         connection.close()
+    if isinstance(found, sqlite3.Error):
+        raise found
+    return found
