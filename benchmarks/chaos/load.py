@@ -1,0 +1,288 @@
+"""The clients: some submit jobs, one follows the feed, some read; all write down what they saw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import attrs
+import trio
+
+from benchmarks.chaos.final import COUNT, DIGEST, Final
+from kinora.client import ClientError, KinoraClient, Message, Submitted, connect
+from kinora.client.http import fetch
+
+ENDED = frozenset({"done", "failed", "cancelled", "interrupted"})
+TRUE_REFUSALS = frozenset({409, 429, 503})
+"""In progress, full, and not now: what a server under faults may say to a request that has nothing wrong."""
+FEED = ("progress", "warning", "error", "complete")
+CUT_S = 1.0
+"""A submission with a key is cut off after at most this time, the first time."""
+AGAIN_S = 0.5
+SEE_THROUGH_S = 30.0
+"""The longest time that a client waits for its job before it sends another."""
+REST_S = 2.0
+ANSWER_S = 60.0
+"""A request that is not answered in this time is a complaint; the longest faults are far shorter."""
+PAGE_JOBS, PAGE_FRAMES = 100, 1_000
+READS = (
+    "/v1/jobs?limit=20",
+    "/v1/jobs/{job}/extended?limit=5",
+    "/v1/jobs/{job}/frames?after={index}&limit=50",
+    "/v1/jobs/{job}",
+    "/v1/jobs/{job}/log",
+    "/v1/jobs/{job}/frames/{index}.jpg?overlay=1",
+    "/v1/jobs/{job}/annotated.mp4",
+    "/v1/ready",
+    "/metrics",
+)
+
+
+@attrs.define
+class Order:
+    """One submission, however often it is sent. Its label stands in the plugins' options, so its jobs can be found."""
+
+    label: str
+    source: str
+    """The file's name, or a URL."""
+    uploaded: bool = False
+    key: str | None = None
+    job_ids: set[str] = attrs.field(factory=set)
+    """The jobs that the server has acknowledged: one, if all is well."""
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The JSON of the request."""
+        plugins = [{"name": name, "options": {"label": self.label}} for name in (DIGEST, COUNT)]
+        return {"plugins": plugins} if self.uploaded else {"source": self.source, "plugins": plugins}
+
+
+@attrs.define
+class Book:
+    """What all clients saw."""
+
+    orders: list[Order] = attrs.field(factory=list)
+    refusals: Counter[str] = attrs.field(factory=Counter)
+    completes: Counter[tuple[str, str]] = attrs.field(factory=Counter)
+    """Epoch of the feed (one for each life of the server) and job → number of ``complete``."""
+    progress: dict[tuple[str, str], tuple[int, str]] = attrs.field(factory=dict)
+    """The same → the highest progress, and the id of its message."""
+    resumed: Counter[str] = attrs.field(factory=Counter)
+    """Job → the number of times that it was interrupted and taken up."""
+    messages: int = 0
+    connections: int = 0
+    reads: int = 0
+    complaints: list[str] = attrs.field(factory=list)
+
+    @property
+    def acknowledged(self) -> dict[str, Order]:
+        """Job → its order."""
+        return {job_id: order for order in self.orders for job_id in order.job_ids}
+
+    def order(self, source: str, *, uploaded: bool = False, keyed: bool = False) -> Order:
+        """Write down a new order."""
+        label = f"order-{len(self.orders)}"
+        order = Order(label, source, uploaded, f"key-{label}" if keyed else None)
+        self.orders.append(order)
+        return order
+
+    def hear(self, message: Message) -> None:
+        """Write down a message of the feed."""
+        self.messages += 1
+        job_id = message.payload.get("job_id")
+        life = (message.id.rpartition("-")[0], str(job_id))
+        if message.type == "complete":
+            self.completes[life] += 1
+        elif message.type == "progress" and (progress := message.payload["progress"]) is not None:
+            seen = (progress, message.id)
+            if seen[0] < (highest := self.progress.get(life, seen))[0]:
+                self.complaints.append(f"job {job_id}: progress fell on the feed from {highest} to {seen}")
+            self.progress[life] = max(highest, seen)
+
+
+@attrs.define
+class Load:
+    """The clients of one server."""
+
+    url: str
+    media: Path
+    uploads: Path
+    """The files that are uploaded: copies of the media, which no fault moves."""
+    url_base: str
+    """The address of the host of the same files."""
+    clips: tuple[str, ...]
+    book: Book = attrs.field(factory=Book)
+    undisturbed: list[str] = attrs.field(factory=list)
+    """The labels of the orders whose jobs ran before any fault."""
+    _media_away: bool = False
+
+    @property
+    def api(self) -> KinoraClient:
+        """A client of the server."""
+        return KinoraClient(self.url)
+
+    @contextmanager
+    def media_away(self) -> Iterator[None]:
+        """Say that the media folder is away during the block: that a source is not found is true then."""
+        self._media_away = True
+        try:
+            yield
+        finally:
+            self._media_away = False
+
+    async def run(self, seed: int) -> None:
+        """Let all clients work until cancelled."""
+        randoms = [Random(f"{seed} client {number}") for number in range(6)]  # noqa: S311 - a seed is wanted
+        async with trio.open_nursery() as nursery:
+            for uploaded in (False, True):
+                for keyed in (False, True):
+                    nursery.start_soon(self._send_orders, randoms.pop(), uploaded, keyed)
+            for random in randoms:
+                nursery.start_soon(self._read, random)
+            nursery.start_soon(self._take_up)
+
+    async def follow(self) -> None:
+        """Follow the feed, which the client resumes by itself, until cancelled."""
+        while True:
+            try:
+                async with connect(self.url, types=FEED) as feed:
+                    try:
+                        async for message in feed:
+                            self.book.hear(message)
+                    finally:
+                        self.book.connections += feed.connections
+            except ClientError as error:
+                if error.status is not None or "No Kinora server" not in str(error):
+                    self.book.complaints.append(f"the feed ended for good: {error}")
+            await trio.sleep(AGAIN_S)
+
+    async def send_url_jobs(self, number: int) -> int:
+        """Submit jobs on URLs; return the number of those that were acknowledged."""
+        orders = [self.book.order(f"{self.url_base}{self.clips[0]}") for _ in range(number)]
+        return sum([await self._send(order) for order in orders])
+
+    async def _send_orders(self, random: Random, uploaded: bool, keyed: bool) -> None:
+        while True:
+            order = self.book.order(random.choice(self.clips), uploaded=uploaded, keyed=keyed)
+            if keyed:
+                with trio.move_on_after(random.uniform(0, CUT_S)):
+                    await self._send(order)
+                while not await self._send(order):  # noqa: ASYNC110 - it is a client that asks
+                    await trio.sleep(AGAIN_S)
+            else:
+                await self._send(order)
+            await self._see_through(order)
+            await trio.sleep(random.uniform(0, REST_S))
+
+    async def _send(self, order: Order) -> bool:
+        """Send an order once; return whether it was acknowledged."""
+        away = self._media_away
+        try:
+            submitted = await self._answered(order)
+        except ClientError as error:
+            self.book.refusals[str(error.status or "no answer")] += 1
+            excused = order.uploaded is False and (away or self._media_away)
+            if error.status is not None and error.status not in TRUE_REFUSALS and not excused:
+                self.book.complaints.append(f"{order.label} on {order.source} was refused: {error.status} {error}")
+            return False
+        order.job_ids.add(submitted.job_id)
+        return True
+
+    async def _answered(self, order: Order) -> Submitted:
+        if order.uploaded:
+            return await self.api.upload(self.uploads / order.source, order.request, idempotency_key=order.key)
+        return await self.api.submit(order.request, idempotency_key=order.key)
+
+    async def _see_through(self, order: Order) -> None:
+        """Wait until a job has ended, but not too long."""
+        with trio.move_on_after(SEE_THROUGH_S):
+            for job_id in order.job_ids:
+                while (await self._status(job_id)) not in ENDED:  # noqa: ASYNC110 - it is a client that asks
+                    await trio.sleep(AGAIN_S)
+
+    async def _status(self, job_id: str) -> str | None:
+        """The status of a job; None if the server does not tell it now."""
+        try:
+            return str((await self.api.extended(job_id, limit=0))["status"])
+        except ClientError:
+            return None
+
+    async def finish(self, source: str) -> None:
+        """Run a job to its end, undisturbed."""
+        order = self.book.order(source)
+        self.undisturbed.append(order.label)
+        assert await self._send(order), self.book.complaints
+        await self._see_through(order)
+
+    async def repeat_keyed(self) -> None:
+        """Send all acknowledged orders that have a key once more."""
+        for order in self.book.orders:
+            if order.key is not None and order.job_ids:
+                await self._send(order)
+
+    async def count(self, status: str) -> int:
+        """The number of jobs with a status, at most 100; 1 if the server does not answer now."""
+        try:
+            return len((await self.api.jobs(status=status, limit=100))["jobs"])
+        except ClientError:
+            return 1
+
+    async def all_jobs(self) -> list[Final]:
+        """All jobs that the server has, with their frames."""
+        found: list[Final] = []
+        page: dict[str, Any] = {"next_cursor": None}
+        while not found or page["next_cursor"] is not None:
+            page = await self.api.jobs(limit=PAGE_JOBS, cursor=page["next_cursor"])
+            found += [await self._final(summary["job_id"]) for summary in page["jobs"]]
+        return found
+
+    async def _final(self, job_id: str) -> Final:
+        """A job with its frames, read page by page."""
+        frames: list[dict[str, Any]] = []
+        while page := await self.api.frames(job_id, after=frames[-1]["index"] if frames else None, limit=PAGE_FRAMES):
+            frames += page
+        return Final(await self.api.extended(job_id, limit=0), frames)
+
+    async def _take_up(self) -> None:
+        """Take up interrupted jobs now and then."""
+        while True:
+            await trio.sleep(SEE_THROUGH_S)
+            await self.take_up()
+
+    async def take_up(self) -> int:
+        """Take up all interrupted jobs; return the number of those that the server has queued again."""
+        try:
+            page = await self.api.jobs(status="interrupted", limit=100)
+            answers = {job["job_id"]: await self._resume(job["job_id"]) for job in page["jobs"]}
+        except ClientError:
+            return 0
+        taken = [job_id for job_id, status in answers.items() if status == 200]
+        self.book.resumed.update(taken)
+        return len(taken)
+
+    async def _resume(self, job_id: str) -> int:
+        return (await fetch(self.url, "POST", f"/v1/jobs/{job_id}/resume")).status
+
+    async def _read(self, random: Random) -> None:
+        while True:
+            jobs = list(self.book.acknowledged)
+            if jobs:
+                names: Mapping[str, object] = {"job": random.choice(jobs), "index": random.randrange(500)}
+                await self._read_once(random.choice(READS).format_map(names))
+            await trio.sleep(random.uniform(0, AGAIN_S))
+
+    async def _read_once(self, target: str) -> None:
+        self.book.reads += 1
+        with trio.move_on_after(ANSWER_S) as scope:
+            try:
+                status = (await fetch(self.url, "GET", target)).status
+            except ClientError:
+                return  # the server has been killed
+        if scope.cancelled_caught:
+            self.book.complaints.append(f"GET {target}: no answer within {ANSWER_S:g} s")
+        elif (status >= 500 and status != 503) or (status == 404 and not target.endswith(("1", "mp4"))):
+            self.book.complaints.append(f"GET {target}: {status}, expected an answer")
