@@ -11,7 +11,7 @@ UI_TYPES := $(UI)/src/api/generated.ts
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test fuzz check bench clean ui-types ui-test ui-shots ui-bench chromium
+.PHONY: help demo serve test fuzz chaos check bench clean ui-types ui-test ui-shots ui-bench chromium
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -29,6 +29,9 @@ test: $(VENV)/.installed-dev ui-test ## Run all tests
 
 fuzz: $(VENV)/.installed-dev ## Send a server all that its OpenAPI document allows, and more  [EXAMPLES=200]
 	$(BIN)/python -m tests.fuzz_api $(EXAMPLES)
+
+chaos: $(VENV)/.installed-dev ## Kill, freeze and starve a server under load  [MINUTES=10] [SEED=number]
+	$(BIN)/python -m benchmarks.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 ui-types: $(VENV)/.installed-dev
 	$(BIN)/python -m kinora.web.typescript $(UI_TYPES)

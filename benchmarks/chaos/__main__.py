@@ -107,6 +107,7 @@ async def _strike(world: World, report: Report, until: float) -> None:
         if trio.current_time() > until:
             break
         await world.house.check()
+        world.load.book.fault = fault.name
         struck = await fault.strike(world)
         (report.struck if struck else report.missed)[fault.name] += 1
     await world.house.check()

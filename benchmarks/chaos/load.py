@@ -40,6 +40,10 @@ READS = (
     "/v1/ready",
     "/metrics",
 )
+READ_STATUSES = frozenset({200, 503})
+PICTURES = (".jpg?overlay=1", ".mp4")
+PICTURE_STATUSES = READ_STATUSES | {404, 429}
+"""A picture cannot be had before its frame is done, nor without the media."""
 
 
 @attrs.define
@@ -67,9 +71,11 @@ class Book:
 
     orders: list[Order] = attrs.field(factory=list)
     refusals: Counter[str] = attrs.field(factory=Counter)
-    completes: Counter[tuple[str, str]] = attrs.field(factory=Counter)
-    """Epoch of the feed (one for each life of the server) and job → number of ``complete``."""
-    progress: dict[tuple[str, str], tuple[int, str]] = attrs.field(factory=dict)
+    life: int = 0
+    """The number of restarts of the server that the feed has told of."""
+    completes: Counter[tuple[int, str]] = attrs.field(factory=Counter)
+    """Life and job → number of ``complete``."""
+    progress: dict[tuple[int, str], tuple[int, str]] = attrs.field(factory=dict)
     """The same → the highest progress, and the id of its message."""
     resumed: Counter[str] = attrs.field(factory=Counter)
     """Job → the number of times that it was interrupted and taken up."""
@@ -77,6 +83,12 @@ class Book:
     connections: int = 0
     reads: int = 0
     complaints: list[str] = attrs.field(factory=list)
+    fault: str = "no fault"
+    """The newest fault, for complaints."""
+
+    def complain(self, wrong: str) -> None:
+        """Write down something that must not be."""
+        self.complaints.append(f"{wrong}; newest fault: {self.fault}")
 
     @property
     def acknowledged(self) -> dict[str, Order]:
@@ -94,13 +106,15 @@ class Book:
         """Write down a message of the feed."""
         self.messages += 1
         job_id = message.payload.get("job_id")
-        life = (message.id.rpartition("-")[0], str(job_id))
-        if message.type == "complete":
+        life = (self.life, str(job_id))
+        if message.type == "gap" and message.payload["reason"] == "restarted":
+            self.life += 1
+        elif message.type == "complete":
             self.completes[life] += 1
         elif message.type == "progress" and (progress := message.payload["progress"]) is not None:
             seen = (progress, message.id)
             if seen[0] < (highest := self.progress.get(life, seen))[0]:
-                self.complaints.append(f"job {job_id}: progress fell on the feed from {highest} to {seen}")
+                self.complain(f"job {job_id}: progress fell on the feed from {highest} to {seen}, expected it to grow")
             self.progress[life] = max(highest, seen)
 
 
@@ -149,6 +163,7 @@ class Load:
         """Follow the feed, which the client resumes by itself, until cancelled."""
         while True:
             try:
+                self.book.life += 1
                 async with connect(self.url, types=FEED) as feed:
                     try:
                         async for message in feed:
@@ -157,7 +172,7 @@ class Load:
                         self.book.connections += feed.connections
             except ClientError as error:
                 if error.status is not None or "No Kinora server" not in str(error):
-                    self.book.complaints.append(f"the feed ended for good: {error}")
+                    self.book.complain(f"the feed ended for good: {error}, expected it to be resumed")
             await trio.sleep(AGAIN_S)
 
     async def send_url_jobs(self, number: int) -> int:
@@ -187,7 +202,7 @@ class Load:
             self.book.refusals[str(error.status or "no answer")] += 1
             excused = order.uploaded is False and (away or self._media_away)
             if error.status is not None and error.status not in TRUE_REFUSALS and not excused:
-                self.book.complaints.append(f"{order.label} on {order.source} was refused: {error.status} {error}")
+                self.book.complain(f"{order.label} on {order.source} was refused: {error.status} {error}, expected 202")
             return False
         order.job_ids.add(submitted.job_id)
         return True
@@ -279,10 +294,10 @@ class Load:
         self.book.reads += 1
         with trio.move_on_after(ANSWER_S) as scope:
             try:
-                status = (await fetch(self.url, "GET", target)).status
+                answer = await fetch(self.url, "GET", target)
             except ClientError:
                 return  # the server has been killed
         if scope.cancelled_caught:
-            self.book.complaints.append(f"GET {target}: no answer within {ANSWER_S:g} s")
-        elif (status >= 500 and status != 503) or (status == 404 and not target.endswith(("1", "mp4"))):
-            self.book.complaints.append(f"GET {target}: {status}, expected an answer")
+            self.book.complain(f"GET {target}: no answer within {ANSWER_S:g} s, expected one")
+        elif answer.status not in (PICTURE_STATUSES if target.endswith(PICTURES) else READ_STATUSES):
+            self.book.complain(f"GET {target}: {answer.status} {answer.body[:200]!r}, expected what was asked for")

@@ -84,9 +84,9 @@ def _named(order: Order) -> str:
 
 def judge_feed(book: Book) -> Iterator[str]:
     """In each life of the server a job ends once on the feed, and once more each time that it was taken up."""
-    for (epoch, job_id), count in book.completes.items():
+    for (life, job_id), count in book.completes.items():
         if count > 1 + book.resumed[job_id]:
-            yield f"job {job_id}: {count} complete messages in the life {epoch}, expected 1"
+            yield f"job {job_id}: {count} complete messages in life {life} of the feed, expected 1"
 
 
 def judge_data_folder(data: Path) -> Iterator[str]:
