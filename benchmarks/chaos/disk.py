@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import attrs
 
 SIZE_MB = 1024
 FILLER = "filler"
+PIECE = 2**20
 
 
 @attrs.frozen
@@ -23,9 +23,10 @@ class Disk:
     own: bool
 
     def fill(self) -> None:
-        """Leave no byte free."""
-        with (self.folder / FILLER).open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(self.folder).free)
+        """Leave no byte free. Blocks."""
+        with (self.folder / FILLER).open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(PIECE))
 
     def free(self) -> None:
         """Take back :meth:`fill`."""
