@@ -1,8 +1,7 @@
-"""The clients: some submit jobs, one follows the feed, some read; all write down what they saw."""
+"""The clients: some submit jobs, one follows the feed, some read; all write down what they saw in the book."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 import attrs
 import trio
 
-from benchmarks.chaos.final import COUNT, DIGEST, Final
-from kinora.client import ClientError, KinoraClient, Message, Submitted, connect
+from benchmarks.chaos.book import Book, Order
+from benchmarks.chaos.final import Final
+from kinora.client import ClientError, KinoraClient, Submitted, connect
 from kinora.client.http import fetch
 
 ENDED = frozenset({"done", "failed", "cancelled", "interrupted"})
@@ -44,78 +44,6 @@ READ_STATUSES = frozenset({200, 503})
 PICTURES = (".jpg?overlay=1", ".mp4")
 PICTURE_STATUSES = READ_STATUSES | {404, 429}
 """A picture cannot be had before its frame is done, nor without the media."""
-
-
-@attrs.define
-class Order:
-    """One submission, however often it is sent. Its label stands in the plugins' options, so its jobs can be found."""
-
-    label: str
-    source: str
-    """The file's name, or a URL."""
-    uploaded: bool = False
-    key: str | None = None
-    job_ids: set[str] = attrs.field(factory=set)
-    """The jobs that the server has acknowledged: one, if all is well."""
-
-    @property
-    def request(self) -> dict[str, Any]:
-        """The JSON of the request."""
-        plugins = [{"name": name, "options": {"label": self.label}} for name in (DIGEST, COUNT)]
-        return {"plugins": plugins} if self.uploaded else {"source": self.source, "plugins": plugins}
-
-
-@attrs.define
-class Book:
-    """What all clients saw."""
-
-    orders: list[Order] = attrs.field(factory=list)
-    refusals: Counter[str] = attrs.field(factory=Counter)
-    life: int = 0
-    """The number of restarts of the server that the feed has told of."""
-    completes: Counter[tuple[int, str]] = attrs.field(factory=Counter)
-    """Life and job → number of ``complete``."""
-    progress: dict[tuple[int, str], tuple[int, str]] = attrs.field(factory=dict)
-    """The same → the highest progress, and the id of its message."""
-    resumed: Counter[str] = attrs.field(factory=Counter)
-    """Job → the number of times that it was interrupted and taken up."""
-    messages: int = 0
-    connections: int = 0
-    reads: int = 0
-    complaints: list[str] = attrs.field(factory=list)
-    fault: str = "no fault"
-    """The newest fault, for complaints."""
-
-    def complain(self, wrong: str) -> None:
-        """Write down something that must not be."""
-        self.complaints.append(f"{wrong}; newest fault: {self.fault}")
-
-    @property
-    def acknowledged(self) -> dict[str, Order]:
-        """Job → its order."""
-        return {job_id: order for order in self.orders for job_id in order.job_ids}
-
-    def order(self, source: str, *, uploaded: bool = False, keyed: bool = False) -> Order:
-        """Write down a new order."""
-        label = f"order-{len(self.orders)}"
-        order = Order(label, source, uploaded, f"key-{label}" if keyed else None)
-        self.orders.append(order)
-        return order
-
-    def hear(self, message: Message) -> None:
-        """Write down a message of the feed."""
-        self.messages += 1
-        job_id = message.payload.get("job_id")
-        life = (self.life, str(job_id))
-        if message.type == "gap" and message.payload["reason"] == "restarted":
-            self.life += 1
-        elif message.type == "complete":
-            self.completes[life] += 1
-        elif message.type == "progress" and (progress := message.payload["progress"]) is not None:
-            seen = (progress, message.id)
-            if seen[0] < (highest := self.progress.get(life, seen))[0]:
-                self.complain(f"job {job_id}: progress fell on the feed from {highest} to {seen}, expected it to grow")
-            self.progress[life] = max(highest, seen)
 
 
 @attrs.define
@@ -186,12 +114,15 @@ class Load:
             if keyed:
                 with trio.move_on_after(random.uniform(0, CUT_S)):
                     await self._send(order)
-                while not await self._send(order):  # noqa: ASYNC110 - it is a client that asks
-                    await trio.sleep(AGAIN_S)
+                await self._send_until_taken(order)
             else:
                 await self._send(order)
             await self._see_through(order)
             await trio.sleep(random.uniform(0, REST_S))
+
+    async def _send_until_taken(self, order: Order) -> None:
+        while not await self._send(order):  # noqa: ASYNC110 - it is a client that asks
+            await trio.sleep(AGAIN_S)
 
     async def _send(self, order: Order) -> bool:
         """Send an order once; return whether it was acknowledged."""
@@ -230,7 +161,7 @@ class Load:
         """Run a job to its end, undisturbed."""
         order = self.book.order(source)
         self.undisturbed.append(order.label)
-        assert await self._send(order), self.book.complaints
+        await self._send_until_taken(order)
         await self._see_through(order)
 
     async def repeat_keyed(self) -> None:

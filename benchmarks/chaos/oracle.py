@@ -9,8 +9,8 @@ from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.chaos.book import Book, Order
 from benchmarks.chaos.final import COUNT, DIGEST, Final
-from benchmarks.chaos.load import Book, Order
 
 LOSS_CODES = frozenset({"PLUGIN_CRASH"})
 """The warnings that account for one result each."""
