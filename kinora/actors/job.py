@@ -135,6 +135,8 @@ class Job:
         self._waiting = trio.CancelScope()
         """The scope of the current wait for the store or for the work; a cancel ends it."""
         self._changed = trio.Event()
+        self.save_soon: Callable[[], None] = lambda: None
+        """Stores the job's state before all frames that are stored after this; does not wait. Its owner sets it."""
         self.changes = 0
         """The number of changes of its state so far."""
         if spec.past is not None:
@@ -420,8 +422,11 @@ class Job:
             case FrameDone():
                 await self._store_frame(event)
             case PipelineState():
+                lost = event.losses != self._seen.losses
                 self._seen = event
                 self._note_change()
+                if lost:
+                    self.save_soon()
             case Prepared():
                 if self._frames_done == self.spec.resumed.frames:
                     self._began = trio.current_time()

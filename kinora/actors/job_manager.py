@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -434,6 +435,7 @@ class JobManager:
             active.job.note_store_failing(self._store.failing)
         try:
             async with trio.open_nursery() as nursery:
+                active.job.save_soon = partial(self._save_soon, active)
                 nursery.start_soon(self._keep_saved, active)  # neither the job nor a cancel waits for the disk
                 await active.job.run()
                 nursery.cancel_scope.cancel()
@@ -511,6 +513,9 @@ class JobManager:
             saved = await self._save(active)
         self._active.pop(active.record.job_id, None)
 
+    def _save_soon(self, active: _ActiveJob) -> None:
+        self._store.save_job_soon(self._renew_record(active))
+
     async def _save_with_logs(self, active: _ActiveJob) -> bool:
         """Store a job's logs, then its state; return whether the state is on disk."""
         await self._save_logs(active)
@@ -531,11 +536,14 @@ class JobManager:
                 active.job.note_store_failing(reason)
             await self._store.wait_writable()
 
-    async def _save(self, active: _ActiveJob) -> bool:
+    def _renew_record(self, active: _ActiveJob) -> JobRecord:
         state = active.job.state()
         active.record = attrs.evolve(active.record, status=state.status, state=msgspec.json.encode(state))
+        return active.record
+
+    async def _save(self, active: _ActiveJob) -> bool:
         try:
-            await self._store.save_job(active.record)
+            await self._store.save_job(self._renew_record(active))
         except (StoreFailing, ActorGone) as error:
             log.error("a job's state could not be stored", job_id=active.record.job_id, reason=str(error))  # noqa: TRY400
             return False

@@ -85,6 +85,7 @@ class Pipeline:
         self._pictures = PictureTaker(spec.job_id, fork_server)
         self._gate = Gate()
         self._scope = trio.CancelScope()
+        self._losses_told = warnings.losses
         self._truncated: str | None = None
         self._lost: str | None = None
         """The sentence that says why the source could not be read to its end, if so."""
@@ -101,7 +102,7 @@ class Pipeline:
             error = None
             with self._scope:
                 error = await self._work_under_command(commands)
-            await self._reports.tell(self.state())
+            await self._tell_state()
             stuck = self._fork_server.stuck(self._spec.job_id)
             await self._reports.tell(PipelineEnded(error=error, truncated=self._truncated, stuck=stuck))
 
@@ -114,6 +115,7 @@ class Pipeline:
             warnings=self._warnings.texts(),
             warning_groups=self._warnings.groups(),
             warnings_total=self._warnings.total,
+            losses=self._warnings.losses,
             dropped=self._dropped,
             logs=self._logs(),
         )
@@ -143,6 +145,11 @@ class Pipeline:
                 case Stop():
                     self._scope.cancel(reason="the job is stopped")
 
+    async def _tell_state(self) -> None:
+        state = self.state()
+        self._losses_told = state.losses
+        await self._reports.tell(state)
+
     async def _tell_states(self) -> None:
         """Send the state again whenever there were further events or output since the last time."""
         known: tuple[int, dict[str, str]] = (0, {})
@@ -150,7 +157,7 @@ class Pipeline:
             await trio.sleep(STATE_EVERY_S)
             told, logs = self._reports.told, self._logs()
             if (told, logs) != known:
-                await self._reports.tell(self.state())
+                await self._tell_state()
                 known = (told + 1, logs)  # the state itself is one; events during a wait for room come beyond it
 
     async def _work(self) -> None:
@@ -228,6 +235,8 @@ class Pipeline:
         """Report the frames that have passed all stages, in the order of the source, and free their slots."""
         with inbox:
             async for ticket in inbox:
+                if self._warnings.losses != self._losses_told:
+                    await self._tell_state()
                 await self._reports.tell(FrameDone(ticket.index, ticket.frame_data().encode()))
                 ticket.release()
 

@@ -100,6 +100,8 @@ class PipelineState:
     warning_groups: tuple[WarningGroup, ...] = ()
     warnings_total: int = 0
     """The number of warnings, repeats included."""
+    losses: int = 0
+    """The number of warnings that say what frames lack. A state with each comes before those frames are done."""
     dropped: int = 0
     """The number of frames that were dropped for newer ones."""
     logs: Mapping[str, str]

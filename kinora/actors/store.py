@@ -113,7 +113,8 @@ class Store:
         self._reader, self._page_reader = self._readers
         """All pages but the first of long answers have a reader of their own: other reads are few and short."""
         self._changes: deque[_Change] = deque()
-        """Bounded by the number of callers, each of which waits for its own change."""
+        """Bounded by the number of callers, each of which waits for its own change, and by that of dying processes: for
+        each of them a job is saved once without waiting."""
         self._frames = FrameBuffer()
         """Reads add these frames to those in the database."""
         self._running = self._stopping = self._flushing = False
@@ -204,6 +205,15 @@ class Store:
         The change may overtake frames that wait: if the order matters, call :meth:`flush` first.
         """
         await self._change(database.save_job(record))
+
+    def save_job_soon(self, record: JobRecord) -> None:
+        """Store a job as :meth:`save_job` does, before all frames that are put after this, without waiting for it.
+
+        Does nothing while :meth:`run` does not run, and is lost if the disk cannot be written: save the job again then.
+        """
+        if self._running:
+            self._changes.append(_Change(database.save_job(record)))
+            self._work.unpark_all()
 
     async def delete_job(self, job_id: str) -> None:
         """Delete a job and its frames; do nothing if there is none."""

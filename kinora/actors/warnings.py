@@ -20,6 +20,13 @@ _ORIGINS = {Code.DEVICE_FALLBACK: "device", Code.STORE_FAILING: "store"}
 """Code → the origin named in the text of a warning without a plugin; ``source`` for all other codes."""
 
 
+LOSSES = frozenset(
+    {Code.PLUGIN_CRASH, Code.PLUGIN_TIMEOUT, Code.PLUGIN_MEMORY, Code.PLUGIN_DISABLED}
+    | {Code.RESUMED, Code.SOURCE_RESTARTED}
+)
+"""The warnings that say what frames lack. None comes oftener than processes die."""
+
+
 @attrs.frozen
 class _Key:
     plugin: str | None
@@ -42,6 +49,8 @@ class WarningLog:
     _kept: dict[_Key, _Kept] = attrs.field(factory=dict)
     _totals: dict[str | None, int] = attrs.field(factory=dict)
     _distinct: dict[str | None, int] = attrs.field(factory=dict)
+    losses: int = 0
+    """The number of warnings that say what frames lack, repeats included."""
 
     def add(
         self, plugin: str | None, code: Code, message: str, severity: Severity, frame_id: str | None = None
@@ -50,6 +59,7 @@ class WarningLog:
         key = self._key(plugin, code, message)
         kept = self._kept.setdefault(key, _Kept(severity, frame_id))
         kept.count += 1
+        self.losses += code in LOSSES
         self._totals[plugin] = self._totals.get(plugin, 0) + 1
         if not _is_power(kept.count):
             return None

@@ -549,3 +549,23 @@ async def test_the_end_of_a_job_that_never_ran_is_logged(
         job.cancel()
     (ended,) = lines
     assert (ended["event"], ended["job_id"], ended["status"]) == ("job ended", JOB, "cancelled")
+
+
+async def test_what_a_frame_lacks_is_stored_before_it(
+    autojump_clock: MockClock, store: Store, audience: RecordingAudience
+) -> None:
+    """A state that tells of a loss is saved at once, each time, and before the frames behind it."""
+
+    async def script(tell: Tell, commands: CommandQueue) -> None:
+        await tell(pipeline_state(losses=1))
+        await frames(tell, 0, 1)
+        await tell(pipeline_state(losses=1))
+        await frames(tell, 2)
+        await tell(pipeline_state(losses=2))
+        await until_told(tell, 3)
+
+    job = make_job(script, store, audience)
+    saved_at: list[int] = []
+    job.save_soon = lambda: saved_at.append(job.state().frames_done)
+    await run(job)
+    assert saved_at == [0, 3]

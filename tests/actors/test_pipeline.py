@@ -48,7 +48,7 @@ JOB = "job-1"
 FRAMES = 120
 PRELOAD = ("numpy", "cv2", "av", "kinora.plugins.worker", "kinora.media.programs.decoder")
 PLUGINS = """
-import hashlib, time
+import hashlib, os, time
 from kinora.plugins import Plugin, PluginMetadata
 
 class Quick(Plugin):
@@ -75,6 +75,13 @@ class Sees(Plugin):
     metadata = PluginMetadata(name="sees")
     def process_frame(self, frame):
         return {"pixels": hashlib.sha1(frame.image).hexdigest()}
+
+class Dies(Plugin):
+    metadata = PluginMetadata(name="dies")
+    def process_frame(self, frame):
+        if frame.index in (2, 7):
+            os._exit(3)
+        return {"index": frame.index}
 
 class Hangs(Plugin):
     metadata = PluginMetadata(name="hangs")
@@ -256,6 +263,20 @@ async def test_events_come_in_order(forks: ForkServer, clip: Path, tmp_path: Pat
         elif isinstance(event, FrameDone):
             assert {("quick", event.index), ("second", event.index)} <= seen
     assert work.end == PipelineEnded()
+
+
+async def test_what_a_frame_lacks_is_told_before_it(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
+    """A crash and a new beginning are in a state that comes before the frame that they are about is done."""
+    async with running(forks, clip, tmp_path, "Dies") as work:
+        await work.take_all()
+    known = {0: 0}
+    losses = 0
+    for event in work.seen:
+        if isinstance(event, PipelineState):
+            losses = event.losses
+        elif isinstance(event, FrameDone):
+            known[event.index] = losses
+    assert [known[index] for index in (2, 3, 7, 8, FRAMES - 1)] == [1, 2, 3, 4, 4]
 
 
 async def test_the_state_is_told_before_the_end(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
