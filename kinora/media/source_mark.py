@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from kinora.media.url_access import is_url
 
+SAMPLE_BYTES = 64 * 1024
+"""The size of each of the three samples of a file: its beginning, its middle and its end."""
+
 
 def source_mark(location: str) -> str:
-    """Return a text that differs once the file was replaced or written to, or a folder's files were; empty for URLs.
+    """Return a text that differs once a file has other content, or a folder other files; empty for URLs.
 
-    Made of sizes and times of modification, without reading the files. Empty too if the source is gone.
+    Of a file it is made of its size and three samples, so that a copy counts as the same; of a folder, of its files'
+    names and sizes. Empty too if the source cannot be read any more.
     """
     if is_url(location):
         return ""
     path = Path(location)
     try:
-        return _of_files(sorted(path.iterdir())) if path.is_dir() else _of_file(path)
+        return _of_folder(path) if path.is_dir() else _of_file(path)
     except OSError:
         return ""
 
 
-def _of_files(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{path.name}\0{_of_file(path)}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+def _of_folder(folder: Path) -> str:
+    sizes = sorted((path.name, path.stat(follow_symlinks=False).st_size) for path in folder.iterdir())
+    lines = (f"{name}\0{size}\n".encode(errors="surrogateescape") for name, size in sizes)
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
 def _of_file(path: Path) -> str:
-    status = path.stat(follow_symlinks=False)
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest.update(f"{size}\n".encode())
+        for start in (0, size // 2, max(0, size - SAMPLE_BYTES)):
+            file.seek(start)
+            digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()
