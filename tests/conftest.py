@@ -7,6 +7,7 @@ absolute limit, see ``tests.limit``. No code of the server may hold up the event
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,6 +28,9 @@ hypothesis.settings.register_profile(
     "busy", hypothesis.settings.default, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("busy")
+
+# Commands that tests start inherit this: the suite may run under nohup, which ignores SIGHUP.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # What a command prints is checked on stdout: the log of a server in the same process goes elsewhere.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
