@@ -21,12 +21,12 @@ def no_traces(fork_server: ForkServer) -> Iterator[None]:
 
 
 def _descriptors() -> set[str]:
-    """What each stands for; but for those with which somebody is just reading ``/proc``."""
+    """What each stands for; but for those with which somebody reads ``/proc`` or, for a traceback, a source."""
     found = set()
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
             found.add(f"{entry.name}: {entry.readlink()}")
-    return {descriptor for descriptor in found if ": /proc/" not in descriptor}
+    return {descriptor for descriptor in found if ": /proc/" not in descriptor and not descriptor.endswith(".py")}
 
 
 def _processes(fork_server: ForkServer) -> set[int]:

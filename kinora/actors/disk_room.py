@@ -44,6 +44,8 @@ class DiskRoom:
 
     def look(self) -> None:
         """Measure the free room, and make the reserve anew once there is room for it. Blocks."""
+        if not self._floor:
+            return
         with self._lock:
             self.low = self._lack(self._floor)
             if self._given_up and self._lack(self._frames_floor + self._reserve_bytes) is None:

@@ -497,13 +497,13 @@ class Store:
         """Look at the disk again and again."""
         limiter = trio.CapacityLimiter(1)
         while True:
-            await trio.to_thread.run_sync(self._room.look, limiter=limiter)
-            self._health.note_short(self._room.short)
             try:
                 await trio.to_thread.run_sync(self._files.check, limiter=limiter)
-            except FilesReplaced as error:
+            except FilesReplaced as error:  # looked at first: a folder that is gone has no room either
                 self._note_failure(error)
                 self._work.unpark_all()
+            await trio.to_thread.run_sync(self._room.look, limiter=limiter)
+            self._health.note_short(self._room.short)
             await trio.sleep(WATCH_S)
 
     async def _check(self) -> None:
