@@ -19,13 +19,13 @@ import trio
 
 from benchmarks.pipeline import make_clip
 from benchmarks.storms.arena import Arena, Finding, Storm
-from benchmarks.storms.core import CoreTime, core_time
 from benchmarks.storms.http import Clients
 from benchmarks.storms.memory import Memory
 from benchmarks.storms.quiet import Seen
 from benchmarks.storms.server import Server, Stall, serving
 from benchmarks.storms.storms import STORMS
 from kinora.client import ClientError, KinoraClient
+from kinora.runtime.loop_watch import CoreTime, core_time_in
 
 HERE = Path(__file__).parents[2]
 P99_MS = 100.0
@@ -88,9 +88,9 @@ async def _measure(storm: Storm, tree: Path, server: Server, arena: Arena) -> Ou
     try:
         with trio.fail_after(QUIET_S):
             assert await quiet.stdout.receive_some(), "the quiet client has ended"
-        before = core_time(server.pid)
+        before = core_time_in(Path("/proc", str(server.pid)))
         took_s = await _blow(storm, arena, memory)
-        core = core_time(server.pid) - before
+        core = core_time_in(Path("/proc", str(server.pid))) - before
         await trio.to_thread.run_sync(memory.sample)
         quiet.send_signal(signal.SIGTERM)
         seen = await _told(quiet)

@@ -203,12 +203,17 @@ def core_times() -> dict[int, CoreTime]:
 
 
 def core_time(thread: int) -> CoreTime:
-    """The times of a thread of this process, see Documentation/scheduler/sched-stats.rst of the kernel.
+    """The times of a thread of this process; see :func:`core_time_in`."""
+    return core_time_in(_THREADS / str(thread))
 
-    Zero if it has ended, or if the kernel does not keep them.
+
+def core_time_in(folder: Path) -> CoreTime:
+    """The times of the thread whose folder in ``/proc`` this is; that of a process stands for its first thread.
+
+    Zero if it has ended, or if the kernel does not keep them; see its Documentation/scheduler/sched-stats.rst.
     """
     try:
-        ran_ns, waited_ns, _ = (_THREADS / str(thread) / "schedstat").read_bytes().split()
+        ran_ns, waited_ns, _ = (folder / "schedstat").read_bytes().split()
     except (FileNotFoundError, ProcessLookupError):
         return NONE
     return CoreTime(int(ran_ns) / 1e9, int(waited_ns) / 1e9)
