@@ -341,6 +341,7 @@ class Job:
                 break
             if self._pipeline is None:
                 self._pipeline = work.make_pipeline(ResumePoint(frames=self._frames_done, start=self._next_index))
+                self._seen = self._pipeline.state()
             ended = await self._follow_pipeline(self._pipeline, work)
             if not self._parked or ended.error is not None:
                 break
@@ -355,7 +356,6 @@ class Job:
             self._dropped_before += self._seen.dropped
             self._commands = CommandQueue()
             self._pipeline = None
-            self._seen = attrs.evolve(self._seen, dropped=0)
         return not self._parked
 
     async def _require_work(self) -> Work | None:
@@ -365,8 +365,6 @@ class Job:
         try:
             with trio.CancelScope() as self._waiting:
                 self._work = await self._find_work()
-                self._pipeline = self._work.make_pipeline(self.spec.resumed)
-                self._seen = self._pipeline.state()
                 self._warn_of_fallback(self._work)
         except KinoraError as error:
             raise CannotGoOn(f"The job cannot go on: {error}") from error
