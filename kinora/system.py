@@ -70,11 +70,10 @@ class MachineUnfit(KinoraError):
 class System:
     """All actors of one server, and their connections. :func:`make_system` makes it, :meth:`start` runs it."""
 
-    started = False
-    """True once all actors have been up."""
-
     def __init__(self, settings: Settings, devices: Sequence[Device] | None = None) -> None:
         self.settings = settings
+        self.started = trio.Event()
+        """Set once all actors have been up."""
         self.uploads = settings.data_dir / "uploads"
         """The folder of uploaded files."""
         self.loop_watch = LoopWatch()
@@ -114,7 +113,7 @@ class System:
 
     def ready(self) -> Sequence[str]:
         """Return the reasons why new jobs cannot be accepted, a sentence each; empty if they are accepted."""
-        if not self.started:
+        if not self.started.is_set():
             return ["the server is starting"]
         reasons = self._down(optional=False)
         if self.store.failing:
@@ -147,7 +146,7 @@ class System:
         """
         await nursery.start(self.run)
         await remove_leftovers(self.store, self.settings.data_dir, self.uploads)
-        self.started = True
+        self.started.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
         """Start the actors in order, report ready, and run until cancelled; then they end in reverse order.

@@ -1,9 +1,11 @@
-"""The gate that lets in nothing but questions about the server's own state until it has started."""
+"""The gate at which requests wait until the server has started; questions about its own state do not wait."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+import trio
 
 from kinora.system import System
 from kinora.web.problems import Problem
@@ -12,6 +14,12 @@ from kinora.web.security import send_answer, send_problem
 
 OPEN_AT_ONCE = frozenset({"/v1/health", "/v1/ready", "/metrics"})
 """The addresses that answer while the server starts."""
+WAIT_S = 10.0
+"""The time for which a request waits for the start; after it the answer is ``STARTING``.
+
+Nearly every start is over by then; one that waits for plugins that hang on import may not be. Each request that waits
+is on a connection, and the number of those is limited.
+"""
 STARTING = Problem(503, "The server is starting: try again in a moment.", headers={"retry-after": "1"})
 """The answer of all others but event streams.
 
@@ -20,17 +28,23 @@ A browser never opens one again that was refused, so theirs ends at once: then t
 
 
 class StartGate:
-    """An ASGI app in front of ``app``; it refuses requests and WebSocket upgrades until ``system`` has started."""
+    """An ASGI app in front of ``app``; it holds requests and WebSocket upgrades until ``system`` has started."""
 
     def __init__(self, app: Any, system: System) -> None:
         self._app = app
         self._system = system
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-        """Pass one request on, or refuse it."""
-        if self._system.started or scope["type"] == "lifespan" or scope["path"] in OPEN_AT_ONCE:
+        """Pass one request on once the system has started, or refuse it after ``WAIT_S``."""
+        if not self._is_open(scope):
+            with trio.move_on_after(WAIT_S):
+                await self._system.started.wait()
+        if self._is_open(scope):
             await self._app(scope, receive, send)
         elif scope["path"] == PATH and scope.get("method") == "GET":
             await send_answer(scope, send, 200, STREAM_HEADERS, RETRY)
         else:
             await send_problem(scope, send, STARTING)
+
+    def _is_open(self, scope: Mapping[str, Any]) -> bool:
+        return self._system.started.is_set() or scope["type"] == "lifespan" or scope["path"] in OPEN_AT_ONCE

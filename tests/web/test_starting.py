@@ -15,6 +15,7 @@ import trio
 from kinora.runtime.processes import descendants
 from kinora.serve import open_server
 from kinora.settings import Settings
+from kinora.web import starting as web_starting
 from tests.client_kit import get, post, request
 from tests.jobs_kit import write_plugin
 from tests.web.test_security import UPGRADE
@@ -78,7 +79,8 @@ async def starting(settings: Settings, tmp_path: Path, monkeypatch: pytest.Monke
 async def test_until_the_system_is_up_all_but_its_state_is_refused(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a plugin hangs on import, health answers, ready says why it is not, and all others are told 503."""
+    """If the start takes too long, health answers, ready says why it is not, and all others are told 503."""
+    monkeypatch.setattr(web_starting, "WAIT_S", 0.01)
     async with starting(settings, tmp_path, monkeypatch) as server:
         assert (await get(f"{server.url}/v1/health")).status == 200
         ready = await get(f"{server.url}/v1/ready")
@@ -99,6 +101,27 @@ async def test_until_the_system_is_up_all_but_its_state_is_refused(
         await server.started.wait()
         assert (await get(f"{server.url}/v1/ready")).status == 200
         assert (await get(f"{server.url}/v1/plugins/held")).json()["name"] == "held"
+
+
+async def test_requests_during_the_start_are_answered_when_it_is_over(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script that submits a job as soon as the server is healthy has its job taken."""
+    monkeypatch.setattr(web_starting, "WAIT_S", 60)
+    answers = []
+
+    async def submit(url: str) -> None:
+        answers.append(await post(f"{url}/v1/jobs", {"source": "nowhere.mp4", "plugins": ["held"]}))
+
+    async with starting(settings, tmp_path, monkeypatch) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(submit, server.url)
+        assert (await get(f"{server.url}/v1/health")).status == 200
+        assert not answers
+        await trio.to_thread.run_sync(server.go_on)
+        await server.started.wait()
+    [answer] = answers
+    assert answer.status == 422
+    assert b"nowhere.mp4" in answer.body
 
 
 async def test_a_start_can_be_ended_at_once(
