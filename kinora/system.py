@@ -17,6 +17,7 @@ from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.errors import KinoraError
+from kinora.actors.held_sources import HeldSources
 from kinora.actors.inspector import InspectorService
 from kinora.actors.job_archive import JobArchive
 from kinora.actors.job_factory import JobFactory, JobLimits
@@ -89,6 +90,7 @@ class System:
             settings.data_dir / "kinora.db", floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
         )
         self.inspectors = InspectorService()
+        self.held_sources = HeldSources()
         self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
         self.plugins = PluginRegistry(
             self.fork_server, plugins_dir=settings.plugins_dir, plugin_files=settings.plugin_files
@@ -164,6 +166,7 @@ class System:
             *([ChildSpec(name="realtime", run=self.connections.run, optional=True)] if self.connections else []),
             ChildSpec(name="devices", run=self._find_devices, optional=True),
             ChildSpec(name="plugins", run=self._find_plugins),
+            ChildSpec(name="sources", run=self.held_sources.run),
             ChildSpec(name="jobs", run=self.jobs.run),
         ]
 
@@ -173,6 +176,7 @@ class System:
         limits = source_limits(settings)
         sources = SourceFinder(
             self.fork_server,
+            self.held_sources,
             media_dir=settings.media_dir,
             data_dir=settings.data_dir,
             uploads=self.uploads,

@@ -36,6 +36,13 @@ class MediaServer(ThreadingMixIn, HTTPServer):
         """Path → JPEGs that a camera gives one by one, without saying how many."""
         self.raw_streams: dict[str, Iterable[bytes]] = {}
         """Path → what a camera sends after the head of its answer, piece by piece."""
+        self.fields: dict[str, dict[str, str]] = {}
+        """Path → fields of the answer's head: more of them, or other values."""
+        self.required: dict[str, str] = {}
+        """Path → the value that a field ``Cookie`` must have, else the answer is 403."""
+        self.one_client = False
+        """Whether a camera answers 503 while it sends to another client."""
+        self.busy = threading.Lock()
         self.pace_s: float | None = None
         """The time between two of them, for a camera that goes on and on; None: they are given once, at once."""
         self.breaks_at: int | None = None
@@ -48,6 +55,8 @@ class MediaServer(ThreadingMixIn, HTTPServer):
         """The path of each request."""
         self.sent = 0
         """Bytes of files, over all requests."""
+        self.shown = 0
+        """Pictures that cameras have sent."""
         self.closing = threading.Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -76,30 +85,51 @@ class _Handler(BaseHTTPRequestHandler):
             if name in self.server.redirects:
                 self.send_response(302)
                 self.send_header("Location", self.server.redirects[name])
-                self.end_headers()
+                self._end_head(name, {})
+            elif self.headers.get("Cookie", "") != self.server.required.get(name, ""):
+                self.send_error(403)
             elif name in self.server.refusals:
                 self.send_response(403, self.server.refusals[name])
                 self.end_headers()
-            elif name in self.server.streams:
-                self._stream(self.server.streams[name])
-            elif name in self.server.raw_streams:
-                self._begin_stream()
-                for piece in self.server.raw_streams[name]:
-                    self.wfile.write(piece)
-                    self.server.sent += len(piece)
+            elif name in self.server.streams or name in self.server.raw_streams:
+                self._be_camera(name)
             elif path.is_file():
-                self._send(path.read_bytes())
+                self._send(name, path.read_bytes())
             else:
                 self.send_error(404)
 
-    def _send(self, data: bytes) -> None:
+    def _end_head(self, name: str, fields: dict[str, str]) -> None:
+        for field, value in (fields | self.server.fields.get(name, {})).items():
+            if value:
+                self.send_header(field, value)
+        self.end_headers()
+
+    def _be_camera(self, name: str) -> None:
+        if not self.server.one_client:
+            self._show(name)
+        elif self.server.busy.acquire(blocking=False):
+            try:
+                self._show(name)
+            finally:
+                self.server.busy.release()
+        else:
+            self.send_error(503)
+
+    def _show(self, name: str) -> None:
+        self.send_response(200)
+        self._end_head(name, {"Content-Type": f"multipart/x-mixed-replace; boundary={BOUNDARY}"})
+        for piece in self.server.raw_streams.get(name, ()):
+            self.wfile.write(piece)
+            self.server.sent += len(piece)
+        self._stream(self.server.streams.get(name, ()))
+
+    def _send(self, name: str, data: bytes) -> None:
         wanted = re.match(r"bytes=(\d+)-", self.headers.get("Range", "")) if self.server.parts else None
         start = int(wanted[1]) if wanted else 0
         self.send_response(206 if wanted else 200)
         if wanted:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
+        self._end_head(name, {"Content-Length": str(len(data) - start)})
         for at in range(start, len(data), PIECE):
             breaks_at = self.server.breaks_at
             if breaks_at is not None and start < breaks_at <= at:
@@ -110,16 +140,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.sent += len(piece)
             self.wfile.write(piece)
 
-    def _begin_stream(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
-        self.end_headers()
-
     def _stream(self, pictures: Iterable[bytes]) -> None:
-        self._begin_stream()
         for picture in pictures if self.server.pace_s is None else self._paced(pictures, self.server.pace_s):
             head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             self.wfile.write(head.encode() + picture + b"\r\n")
+            self.server.shown += 1
 
     def _paced(self, pictures: Iterable[bytes], pace_s: float) -> Iterator[bytes]:
         for picture in cycle(pictures):

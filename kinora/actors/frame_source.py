@@ -19,7 +19,8 @@ MAX_DEATHS = 3
 """The deaths of decoders in a row, without a frame between them, after which the source counts as unreadable."""
 
 Failure = SourceBroke | ForkServerGone | SourceError
-Take = Callable[[FrameTicket], Awaitable[None]]
+Take = Callable[[FrameTicket], Awaitable[bool]]
+"""Takes a frame, and sees to it that it is released; returns False if a frame was dropped, this or an earlier one."""
 NoteRestart = Callable[[str, int], Awaitable[None]]
 """Called with the reason and the index at which the reading goes on."""
 
@@ -44,6 +45,8 @@ class FrameSource:
         note_restart: NoteRestart,
     ) -> None:
         """``make_ring`` gets the size in bytes of the largest frame."""
+        self.live = False
+        """True once a live stream is open."""
         self.truncated: str | None = None
         """The reason why the source broke off early; None while it is read, and if it did not."""
         self._spec = spec
@@ -55,7 +58,6 @@ class FrameSource:
         self._left = spec.max_frames
         self._decoder = AsyncExitStack()
         self._reader: SourceReader | None = None
-        self._live = False
 
     async def open(self) -> JobRing:
         """Open the source, and return the ring of its first frame.
@@ -71,7 +73,7 @@ class FrameSource:
         return reader.ring
 
     async def read(self, take: Take) -> None:
-        """Pass each frame to ``take``, until the source ends. ``take`` sees to it that the frame is released.
+        """Pass each frame to ``take``, until the source ends or as many as wanted were taken and not dropped.
 
         Raises:
             SourceLost: its decoders kept failing.
@@ -80,7 +82,7 @@ class FrameSource:
         if reader is None:
             raise RuntimeError("open must come first")
         while (failure := await self._read_from(reader, take)) is not None:
-            if self._live:
+            if self.live:
                 self.truncated = str(failure)
                 return
             reader = await self._begin_again(failure)
@@ -102,7 +104,8 @@ class FrameSource:
             try:
                 while self._left != 0 and (ticket := await reader.next_frame()) is not None:
                     self._note_read(ticket)
-                    await take(ticket)
+                    if await take(ticket) and self._left is not None:
+                        self._left -= 1
             except (SourceBroke, ForkServerGone) as error:
                 failure = error
             nursery.cancel_scope.cancel()
@@ -111,13 +114,11 @@ class FrameSource:
     def _note_read(self, ticket: FrameTicket) -> None:
         self._breaker.succeeded()
         self._next_index = ticket.index + self._spec.stride
-        if self._left is not None:
-            self._left -= 1
 
     async def _begin(self) -> SourceReader:
         """Open the source in a new decoder with a new ring, behind the last frame that was read."""
         opened = await self._decoder.enter_async_context(self._open_decoder())
-        self._live = opened.info.kind == "stream"
+        self.live = opened.info.kind == "stream"
         ring = self._make_ring(opened.info.max_frame_bytes)
         rest = attrs.evolve(self._spec, start=self._next_index, max_frames=self._left)
         try:

@@ -12,6 +12,11 @@ class Gate:
         self._opened = trio.Event()
         self._opened.set()
 
+    @property
+    def is_open(self) -> bool:
+        """True while frames pass."""
+        return self._opened.is_set()
+
     def open(self) -> None:
         """Let frames pass from now on."""
         self._opened.set()

@@ -85,12 +85,13 @@ class JobFactory:
         """
         plugins = await self._find_plugins(request)
         location = str(upload) if upload is not None else await self._sources.locate(request.source)
-        info = await self._sources.examine(location, request.source)
+        source = await self._sources.examine(location, request.source)
         device = resolve(request.device_requested, [plugin.metadata.devices for plugin in plugins], self._devices())
         return JobPlan(
             request=request,
             location=location,
-            info=info,
+            info=source.info,
+            held=source.held,
             plugins=plugins,
             device=device,
         )
@@ -200,7 +201,13 @@ class JobFactory:
             max_frames=left,
             policy=options.policy or ("latest" if plan.info.kind == "stream" else "wait"),
         )
-        return PipelineSpec(job_id=spec.job_id, source=source, device=plan.device, ring_bytes=self._limits.ring_bytes)
+        return PipelineSpec(
+            job_id=spec.job_id,
+            source=source,
+            held=plan.held,
+            device=plan.device,
+            ring_bytes=self._limits.ring_bytes,
+        )
 
     async def _find_plugins(self, request: JobRequest) -> tuple[PlannedPlugin, ...]:
         found: list[PlannedPlugin] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from kinora.actors.held_sources import HeldSource
 from kinora.actors.job_request import JobRequest
 from kinora.actors.models import JobState
 from kinora.media.source_types import SourceInfo
@@ -34,6 +35,8 @@ class JobPlan:
     location: str
     """The source's absolute path or URL."""
     info: SourceInfo
+    held: HeldSource | None = None
+    """The source if it is live and its check has left it open."""
     plugins: tuple[PlannedPlugin, ...]
     device: Resolution
 

@@ -6,15 +6,15 @@ events (see ``pipeline_link``), so that the work can be done elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import aclosing
-from functools import partial
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 import attrs
 import trio
 
 from kinora.actors.frame_source import FrameSource, SourceLost
 from kinora.actors.gate import Gate
+from kinora.actors.held_sources import HeldSource
 from kinora.actors.inspector import Inspector
 from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code
@@ -33,7 +33,7 @@ from kinora.actors.pipeline_link import (
     Stop,
     Watch,
 )
-from kinora.actors.source_reader import SourceSpec, open_source
+from kinora.actors.source_reader import OpenSource, SourceSpec, open_source
 from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
@@ -59,6 +59,8 @@ class PipelineSpec:
 
     job_id: str
     source: SourceSpec
+    held: HeldSource | None = None
+    """The source if its check has left it open."""
     device: Resolution
     """The device to use, resolved from the requested one."""
     ring_bytes: int
@@ -161,16 +163,26 @@ class Pipeline:
                 known = (told + 1, logs)  # the state itself is one; events during a wait for room come beyond it
 
     async def _work(self) -> None:
-        spec = self._spec.source
-        name = f"{self._spec.job_id}/source"
         source = FrameSource(
-            spec,
-            open_decoder=partial(open_source, self._fork_server, name, spec.location, spec.name, spec.limits),
+            self._spec.source,
+            open_decoder=self._open_decoder,
             make_ring=self._make_ring,
             note_restart=self._note_restart,
         )
         async with aclosing(source):
             await self._run_stages(await source.open(), source)
+
+    @asynccontextmanager
+    async def _open_decoder(self) -> AsyncIterator[OpenSource]:
+        spec, held, name = self._spec.source, self._spec.held, f"{self._spec.job_id}/source"
+        taken = None if held is None else await held.take(name)
+        if taken is None:
+            async with open_source(self._fork_server, name, spec.location, spec.name, spec.limits) as source:
+                yield source
+        else:
+            source, resources = taken
+            async with resources:
+                yield source
 
     def _make_ring(self, frame_bytes: int) -> JobRing:
         wanted = len(self._stages) * SLOTS_PER_STAGE + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
@@ -200,10 +212,13 @@ class Pipeline:
     ) -> None:
         """Pass each frame to the first stage. If the source is lost, the frames before that are still processed."""
 
-        async def take(ticket: FrameTicket) -> None:
+        async def take(ticket: FrameTicket) -> bool:
+            if source.live and not self._gate.is_open:
+                ticket.release()  # what a camera shows during a pause is over when the job goes on
+                return False
             await self._gate.wait_open()
             self._pictures.offer(ticket)
-            await self._let_in(ticket, entrance, waiting)
+            return await self._let_in(ticket, entrance, waiting)
 
         with entrance, waiting:
             try:
@@ -217,19 +232,22 @@ class Pipeline:
         ticket: FrameTicket,
         entrance: trio.MemorySendChannel[FrameTicket],
         waiting: trio.MemoryReceiveChannel[FrameTicket],
-    ) -> None:
-        """Pass a frame to the first stage. With the policy ``latest``, the frame waiting there is dropped for it."""
+    ) -> bool:
+        """Pass a frame to the first stage. With the policy ``latest``, the frame waiting there is dropped for it.
+
+        Return False if one was.
+        """
         if self._spec.source.policy == "wait":
             await send(entrance, ticket)
-            return
-        try:
-            entrance.send_nowait(ticket)
-        except trio.WouldBlock:
+            return True
+        replaces = entrance.statistics().current_buffer_used == STAGE_QUEUE_FRAMES
+        if replaces:
             waiting.receive_nowait().release()
-            entrance.send_nowait(ticket)
-            self._dropped += 1
-            message = "the pipeline was behind; the oldest waiting frame was dropped"
-            await self._warn(Code.FRAMES_DROPPED, message)
+        entrance.send_nowait(ticket)
+        if dropped := replaces + ticket.skipped:
+            self._dropped += dropped
+            await self._warn(Code.FRAMES_DROPPED, "the pipeline was behind; the oldest waiting frame was dropped")
+        return not replaces
 
     async def _finish_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket]) -> None:
         """Report the frames that have passed all stages, in the order of the source, and free their slots."""

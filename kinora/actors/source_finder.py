@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+import attrs
 import trio
 
 from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, Unavailable, UnsupportedSource
+from kinora.actors.held_sources import HeldSource, HeldSources
 from kinora.actors.media_folder import look
 from kinora.actors.one_shot import OneShotFailed, one_shot
-from kinora.actors.source_reader import SourceBroke, open_source
+from kinora.actors.source_reader import OpenSource, SourceBroke, open_source
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
 from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
 from kinora.media.url_access import is_url
@@ -30,13 +33,29 @@ LOOK_TIMEOUT_S = 10.0
 """The time for that, the wait for a thread included; beyond it a request is refused with 503."""
 
 
+@attrs.frozen
+class Examined:
+    """The facts of a source, and the source itself if it is live and is still open."""
+
+    info: SourceInfo
+    held: HeldSource | None
+
+
 class SourceFinder:
     """Finds sources in the places where they may be, and opens each in a process of its own."""
 
     def __init__(
-        self, fork_server: ForkServer, *, media_dir: Path, data_dir: Path, uploads: Path, limits: SourceLimits
+        self,
+        fork_server: ForkServer,
+        held: HeldSources,
+        *,
+        media_dir: Path,
+        data_dir: Path,
+        uploads: Path,
+        limits: SourceLimits,
     ) -> None:
         self.limits = limits
+        self._held = held
         self._fork_server = fork_server
         self._media_dir = media_dir
         self._data_dir = data_dir
@@ -69,8 +88,8 @@ class SourceFinder:
         """
         return self._uploads / Path(stored).name
 
-    async def examine(self, location: str, shown_as: str) -> SourceInfo:
-        """Open the source, close it again and return its facts; messages call it ``shown_as``.
+    async def examine(self, location: str, shown_as: str) -> Examined:
+        """Open the source and return its facts; messages call it ``shown_as``. All but a live stream is closed again.
 
         Waits for its turn: see ``CHECKS_AT_ONCE``.
 
@@ -82,8 +101,11 @@ class SourceFinder:
         """
         places = self._url_checks if is_url(location) else self._file_checks
         try:
-            async with places, open_source(self._fork_server, "probe", location, shown_as, self.limits) as source:
-                return source.info
+            async with places, AsyncExitStack() as resources:
+                opening = open_source(self._fork_server, "probe", location, shown_as, self.limits)
+                source = await resources.enter_async_context(opening)
+                held = self._hold(source, resources) if source.info.kind == "stream" else None
+                return Examined(source.info, held)
         except SourceError as error:
             if error.kind == "too_large":
                 raise TooLarge(error.message) from error
@@ -92,6 +114,13 @@ class SourceFinder:
             raise UnsupportedSource(error.message) from error
         except SourceBroke as error:
             raise Unavailable(f"The source could not be examined: {error}. Try again.") from error
+
+    def _hold(self, source: OpenSource, resources: AsyncExitStack) -> HeldSource | None:
+        kept = resources.pop_all()
+        held = self._held.hold(source, kept)
+        if held is None:
+            resources.push_async_exit(kept)
+        return held
 
     async def _demo_clip(self) -> str:
         """Return the path of the demo clip, which is made for the first job that asks for it, or if it has gone."""

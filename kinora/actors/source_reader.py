@@ -60,6 +60,7 @@ class SourceSpec:
     """The index of the first frame to read."""
     stride: int
     max_frames: int | None
+    """The number of frames to process; None for all."""
     policy: Literal["wait", "latest"]
 
 
@@ -114,7 +115,12 @@ async def start_reading(source: OpenSource, ring: JobRing, spec: SourceSpec) -> 
         SourceBroke, ForkServerGone: the decoder is gone.
     """
     request = Map(
-        slots=ring.slots, slot_bytes=ring.slot_bytes, start=spec.start, stride=spec.stride, max_frames=spec.max_frames
+        slots=ring.slots,
+        slot_bytes=ring.slot_bytes,
+        start=spec.start,
+        stride=spec.stride,
+        max_frames=None if spec.policy == "latest" else spec.max_frames,  # those that are dropped do not count
+        newest=spec.policy == "latest",
     )
     with trio.move_on_after(OPEN_TIMEOUT_S):
         try:
@@ -162,6 +168,7 @@ class SourceReader:
         match await self._next():
             case FrameReady() as ready if self._is_valid(ready):
                 self._given.remove(ready.slot)
+                skipped = (ready.index - self._next_index) // self._stride
                 self._next_index = ready.index + self._stride
                 return FrameTicket(
                     ring=self.ring,
@@ -170,6 +177,7 @@ class SourceReader:
                     timestamp_ms=ready.timestamp_ms,
                     width=ready.width,
                     height=ready.height,
+                    skipped=skipped,
                 )
             case Ended(truncated):
                 self.truncated = truncated

@@ -24,6 +24,8 @@ class FrameTicket:
     timestamp_ms: float
     width: int
     height: int
+    skipped: int = 0
+    """The number of frames just before it that the decoder left out: of a live source, those it had no slot for."""
     pictured: bool = False
     """True if a picture of it is being made for clients."""
     results: dict[str, bytes] = attrs.field(factory=dict)

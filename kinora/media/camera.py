@@ -1,4 +1,8 @@
-"""Cameras as sources: one JPEG after the other over HTTP, without timestamps and mostly without end."""
+"""Cameras as sources: one JPEG after the other over HTTP, without timestamps and mostly without end.
+
+They send the parts of a MIME message (``multipart/x-mixed-replace``) or the bare pictures. Boundaries and heads are as
+different as the makers of cameras, and often wrong, so the pictures are told by their own bytes.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,8 @@ from av.video.frame import VideoFrame
 
 from kinora.media.clock import ArrivalClock
 from kinora.media.image_header import may_have_many_scans
-from kinora.media.multipart import BrokenParts, read_parts
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, many_scans
+from kinora.media.jpeg_row import read_jpegs
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated, many_scans
 from kinora.media.video import (
     JPEGS,
     THREADS,
@@ -32,20 +36,33 @@ from kinora.media.video import (
 )
 from kinora.media.video_file import VideoFile
 
+_BOUNDARY = b"--"
+_JPEG_END = b"\xff\xd9"
+
+
+def is_multipart(head: bytes, content_type: str = "") -> bool:
+    """True if what begins like this, and is called by this type, may be a message of pictures."""
+    return content_type.lower().startswith("multipart/") or head.lstrip(b"\r\n").startswith(_BOUNDARY)
+
 
 class CameraSource:
-    """The pictures of a camera, or of a file of what one has sent. Each is shown when it comes."""
+    """The pictures of a camera, or of a file of what one has sent. Each is shown when it comes.
 
-    def __init__(self, file: VideoFile, limits: SourceLimits) -> None:
+    A camera is connected to once, since many allow one client: what was opened here is what :meth:`frames` reads.
+    """
+
+    def __init__(self, file: VideoFile, limits: SourceLimits, jpegs: Iterator[bytes] | None = None) -> None:
+        """``jpegs`` are those of ``file`` if it is being read already."""
         self._file = file
         self._limits = limits
-        with closing(_Reading(file, limits)) as reading:
-            first = next(reading.frames, None)
-            if first is None:
-                raise no_picture(file.name) if reading.parts else no_video(file.name)
-        check_pixels(file.name, first.width, first.height, limits)
-        self._first = first
-        size = Converter(first)
+        self._begun: _Reading | None = _Reading(file, limits, jpegs)
+        try:
+            self._first = self._begun.first()
+            check_pixels(file.name, self._first.width, self._first.height, limits)
+        except BaseException:
+            self._begun.close()
+            raise
+        size = Converter(self._first)
         self.info = SourceInfo(
             kind="stream" if file.endless else "video",
             width=size.width,
@@ -57,22 +74,29 @@ class CameraSource:
         )
 
     def frames(self, start: int = 0, stride: int = 1) -> Iterator[VideoPicture]:
-        """Pictures ``start``, ``start + stride``, …, in the size of the first; each call opens the file anew.
+        """Pictures ``start``, ``start + stride``, …, in the size of the first.
+
+        Those of a camera are counted from the first call on, and cannot be read twice; a file is read anew by each.
 
         Raises:
-            SourceTruncated: at the end, if the connection broke off, or a picture was damaged or too large.
+            SourceTruncated: at the end, if a camera ended it, the file broke off, or a picture was damaged or large.
         """
+        begun, self._begun = self._begun, None
+        reading = begun or _Reading(self._file, self._limits)
+        before = [] if begun is None or self._file.endless else [self._first]
         converter, clock, at_ms = Converter(self._first), ArrivalClock(), 0.0
-        with closing(_Reading(self._file, self._limits)) as reading:
+        with closing(reading):
             try:
-                for index, frame in enumerate(reading.frames):
+                for index, frame in enumerate(chain(before, reading.frames)):
                     at_ms = clock.read(None)
                     if index >= start and (index - start) % stride == 0:
                         yield VideoPicture(index, at_ms, frame, converter)
             except SourceError as error:
                 raise broken_off(error, at_ms) from error
-            if reading.damaged:
-                raise damaged(self._file.name, at_ms)
+        if self._file.endless:
+            raise SourceTruncated(f"{self._file.name} sends no more: it ended the stream after {at_ms / 1000:.1f} s.")
+        if reading.damaged:
+            raise damaged(self._file.name, at_ms)
 
     def __enter__(self) -> Self:
         return self
@@ -80,24 +104,40 @@ class CameraSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._begun is not None:
+            self._begun.close()
         self._file.close()
 
 
 class _Reading:
     """One pass over the pictures."""
 
-    def __init__(self, file: VideoFile, limits: SourceLimits) -> None:
+    def __init__(self, file: VideoFile, limits: SourceLimits, jpegs: Iterator[bytes] | None = None) -> None:
         self.damaged = False
-        """True once a part was unreadable."""
-        self.parts = 0
-        """The number of parts so far."""
+        """True once a picture was unreadable."""
         self._name = file.name
-        self._file = file.open()
+        self._found = 0
+        """The number of pictures so far, unreadable ones included."""
         self._codec = cast(VideoCodecContext, av.CodecContext.create(JPEGS, "r"))
         self._codec.options = pixel_limit(limits)
-        self._codec.thread_type, self._codec.thread_count = "AUTO", THREADS
+        # Threads that decode several frames at once would each hold one back.
+        self._codec.thread_type = "SLICE" if file.endless else "AUTO"
+        self._codec.thread_count = THREADS
+        self._file = file.open()
+        self._jpegs = jpegs or read_jpegs(file.name, self._file)
         self.frames = self._decode()
         """Every picture that can be decoded."""
+
+    def first(self) -> VideoFrame:
+        """Return the first picture.
+
+        Raises:
+            SourceError: there is none.
+        """
+        first = next(self.frames, None)
+        if first is None:
+            raise no_picture(self._name) if self._found else no_video(self._name)
+        return first
 
     def close(self) -> None:
         """Close the connection."""
@@ -115,11 +155,9 @@ class _Reading:
                 yield frame
 
     def _packets(self) -> Iterator[Packet[Stream]]:
-        try:
-            for part in read_parts(self._name, self._file):
-                self.parts += 1
-                if may_have_many_scans(part):
-                    raise many_scans(f"A picture of {self._name}")
-                yield Packet(part)
-        except BrokenParts:
-            self.damaged = True
+        for jpeg in self._jpegs:
+            self._found += 1
+            self.damaged |= not jpeg.endswith(_JPEG_END)  # FFmpeg does not tell that the lower part is missing
+            if may_have_many_scans(jpeg):
+                raise many_scans(f"A picture of {self._name}")
+            yield Packet(jpeg)

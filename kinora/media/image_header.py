@@ -30,6 +30,11 @@ def is_image(head: bytes) -> bool:
     return any(matches(head[:MAGIC_BYTES]) for matches, _ in _READERS)
 
 
+def is_jpeg(head: bytes) -> bool:
+    """True if a file that begins like this claims to be a JPEG."""
+    return head.startswith(_JPEG_START)
+
+
 def read_size(file: BinaryIO) -> tuple[int, int] | None:
     """Width and height in pixels as stored (before any rotation); None unless it is an image of a known kind.
 
@@ -135,7 +140,7 @@ def _tiff(file: BinaryIO) -> tuple[int, int]:
 
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO], tuple[int, int]]], ...] = (
     (lambda magic: magic.startswith(b"\x89PNG\r\n\x1a\n"), _png),
-    (lambda magic: magic.startswith(_JPEG_START), _jpeg),
+    (is_jpeg, _jpeg),
     (lambda magic: magic.startswith(b"RIFF") and magic[8:14] == b"WEBPVP", _webp),
     (lambda magic: magic.startswith(b"BM") and magic[14:16] in (b"\x28\0", b"\x6c\0", b"\x7c\0"), _bmp),
     (lambda magic: magic.startswith((b"II*\0", b"MM\0*")), _tiff),

@@ -57,6 +57,8 @@ class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):
     """The index of the first frame to decode."""
     stride: int = 1
     max_frames: int | None = None
+    newest: bool = False
+    """True if pictures of a live source that come while there is no slot are left out, but for the newest."""
 
 
 class Slot(msgspec.Struct, tag_field="op", tag="slot", frozen=True):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import re
 import ssl
+import zlib
 from collections.abc import Sequence
 from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected, responses
+from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
+from urllib.request import Request
 
+from kinora.media.gunzip import Gunzip
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import HttpUrl, connect
 
@@ -20,10 +24,12 @@ HEAD_BYTES = 16
 MAX_REDIRECTS = 5
 SKIP_BYTES = 256 * 1024
 """A gap up to this size is read and thrown away; for a larger one, a new request is faster."""
-_FAILURES = (OSError, HTTPException, ValueError)
-"""Failures of the network, of the HTTP answer, and of values in it, such as an invalid ``Location``."""
+_FAILURES = (OSError, HTTPException, ValueError, zlib.error)
+"""Failures of the network, of the HTTP answer, of values in it, such as an invalid ``Location``, and of its gzip."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK, _PARTIAL = 200, 206
+_AS_IT_IS, _GZIP = frozenset({"", "identity"}), frozenset({"gzip", "x-gzip"})
+"""The values of ``Content-Encoding``: some servers send gzip though it was not asked for."""
 _PART = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
@@ -45,18 +51,26 @@ class RemoteFile(io.RawIOBase):
         self.hosts = hosts
         self._etag = ""
         self._lost = False
+        self._cookies = CookieJar()
         self._body: io.BufferedIOBase = io.BytesIO()
         parsed = HttpUrl.parse(url)
         self.name = unquote(parsed.target.partition("?")[0].rpartition("/")[2]) or parsed.host
         """The name for people: the last part of the path."""
         try:
-            self._body = response = self._ask(0)
+            response = self._ask(0)
             part = _PART.fullmatch(response.headers.get("Content-Range", ""))
-            self._gives_parts = part is not None
-            self.size = int(part[2]) if part else response.length
-            """In bytes; None if the server does not say, as for an endless stream."""
+            sent = int(part[2]) if part else response.length
+            self.endless = sent is None
+            """True if the server does not say how much it will send, as for a stream."""
+            packed = _encoding(response) in _GZIP
+            self._gives_parts = part is not None and not packed
+            self.size = None if packed else sent
+            """In bytes; None if the server does not say."""
             self._etag = response.headers.get("ETag", "")
-            self.head = response.read(HEAD_BYTES)
+            self.content_type = response.headers.get("Content-Type", "")
+            """The field as the server sends it; empty if it does not."""
+            self._body = io.BufferedReader(Gunzip(response)) if packed else response
+            self.head = self._body.read(HEAD_BYTES)
             """The first bytes, which tell its format."""
         except _FAILURES as error:
             raise self._fault(f"cannot be read: {_reason(error)}") from error
@@ -136,7 +150,7 @@ class RemoteFile(io.RawIOBase):
         """The answer to a request for everything from ``start`` on, its body unread."""
         url = self.url
         for _ in range(1 + MAX_REDIRECTS):
-            response = self._answer(HttpUrl.parse(url), start)
+            response = self._answer(url, start)
             if response.status in _REDIRECTS:
                 response.close()
                 url = urljoin(url, response.headers.get("Location", ""))
@@ -147,14 +161,21 @@ class RemoteFile(io.RawIOBase):
             return response
         raise self._fault(f"was redirected more than {MAX_REDIRECTS} times")
 
-    def _answer(self, url: HttpUrl, start: int) -> HTTPResponse:
-        connection = connect(url, self.hosts)
+    def _answer(self, url: str, start: int) -> HTTPResponse:
+        """The answer of one server, which may be a redirect. Cookies are kept, and sent to where they belong."""
+        parsed = HttpUrl.parse(url)
+        connection = connect(parsed, self.hosts)
+        request = Request(url)  # noqa: S310 - it is not opened, but tells the cookies' rules
+        self._cookies.add_cookie_header(request)
+        cookies = {"Cookie": cookie} if (cookie := request.get_header("Cookie")) else {}
         try:
-            connection.request("GET", url.target, headers=self._headers(url, start))
-            return connection.getresponse()
+            connection.request("GET", parsed.target, headers=self._headers(parsed, start) | cookies)
+            response = connection.getresponse()
         except BaseException:
             connection.close()
             raise
+        self._cookies.extract_cookies(response, request)
+        return response
 
     def _headers(self, url: HttpUrl, start: int) -> dict[str, str]:
         headers = {
@@ -171,6 +192,8 @@ class RemoteFile(io.RawIOBase):
         """The fault of an answer other than a redirect; None if it is good."""
         if response.status not in (_OK, _PARTIAL):
             return f"cannot be read: the server answers {response.status} {responses.get(response.status, '')}".rstrip()
+        if (encoding := _encoding(response)) not in _AS_IT_IS | _GZIP:
+            return f"is sent compressed as {encoding[:20]!r}; have the server send it as it is"
         part = _PART.fullmatch(response.headers.get("Content-Range", ""))
         if start and (part is None or (int(part[1]), int(part[2])) != (start, self.size)):
             return "has changed on the server while it was read"
@@ -178,6 +201,10 @@ class RemoteFile(io.RawIOBase):
 
     def _fault(self, what: str) -> SourceError:
         return SourceError("unreadable", f"{self.name} {what}.")
+
+
+def _encoding(response: HTTPResponse) -> str:
+    return response.headers.get("Content-Encoding", "").strip().lower()
 
 
 def _reason(error: Exception) -> str:
@@ -188,4 +215,6 @@ def _reason(error: Exception) -> str:
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, HTTPException) and not isinstance(error, RemoteDisconnected | IncompleteRead):
         return "the server does not speak HTTP"
+    if isinstance(error, zlib.error):
+        return "what it sends is not the gzip that it says"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

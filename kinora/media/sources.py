@@ -9,14 +9,15 @@ import errno
 import os
 from collections.abc import Callable
 from io import BufferedReader
+from itertools import chain, islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from kinora.media.beneath import open_beneath
-from kinora.media.camera import CameraSource
-from kinora.media.image_header import is_image, read_size
+from kinora.media.camera import CameraSource, is_multipart
+from kinora.media.image_header import is_image, is_jpeg, read_size
 from kinora.media.images import FolderSource, ImageSource
-from kinora.media.multipart import is_multipart
+from kinora.media.jpeg_row import read_jpegs
 from kinora.media.remote_file import HEAD_BYTES, RemoteFile
 from kinora.media.source_types import (
     MAX_IMAGE_BYTES,
@@ -78,13 +79,40 @@ def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: 
 
 
 def _open_url(url: str, limits: SourceLimits) -> Source:
-    with RemoteFile(url, limits.url_hosts) as file:
-        if not file.head:
-            raise _empty(file.name)
-        if is_image(file.head):
+    file = RemoteFile(url, limits.url_hosts)
+    try:
+        return _open_remote(file, limits)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _open_remote(file: RemoteFile, limits: SourceLimits) -> Source:
+    """Open what a server sends; the source takes the connection over, unless this raises."""
+    if not file.head:
+        raise _empty(file.name)
+    if is_image(file.head) and not (file.endless and is_jpeg(file.head)):
+        with file:
             return ImageSource(file.name, _download(file), limits)
-        video = VideoFile.remote(file)
-    return _open_video(video, limits)
+    if is_jpeg(file.head):
+        return _open_jpegs(file, limits)
+    video = VideoFile.remote(file)
+    if is_multipart(file.head, file.content_type):
+        return CameraSource(video, limits)
+    try:
+        return VideoSource(video, limits)
+    except SourceError as error:
+        raise _is_page(file) or error from error
+
+
+def _open_jpegs(file: RemoteFile, limits: SourceLimits) -> Source:
+    """Open what may be one picture or the stream of a camera: a second picture, or the end, tells."""
+    jpegs = read_jpegs(file.name, file)
+    begin = list(islice(jpegs, 2))
+    if len(begin) > 1:
+        return CameraSource(VideoFile.remote(file), limits, chain(begin, jpegs))
+    with file:
+        return ImageSource(file.name, begin[0], limits)
 
 
 def _download(file: RemoteFile) -> bytes:
@@ -126,11 +154,8 @@ def _open_descriptor(fd: int, path: Path, name: str, limits: SourceLimits) -> So
         return image
     if not head:
         raise _empty(name)
-    return _open_video(VideoFile.local(fd, str(path), name, head), limits)
-
-
-def _open_video(file: VideoFile, limits: SourceLimits) -> Source:
-    return CameraSource(file, limits) if is_multipart(file.head) else VideoSource(file, limits)
+    video = VideoFile.local(fd, str(path), name, head)
+    return CameraSource(video, limits) if is_multipart(head) else VideoSource(video, limits)
 
 
 def _open_file(path: Path, name: str, limits: SourceLimits) -> int:
@@ -154,6 +179,14 @@ def _not_opened(name: str, error: OSError) -> SourceError:
 
 def _not_regular(name: str) -> SourceError:
     return SourceError("unsupported", f"{name} is not a regular file; give a video, an image or a folder.")
+
+
+def _is_page(file: RemoteFile) -> SourceError | None:
+    if not file.content_type.lower().startswith("text/"):
+        return None
+    return SourceError(
+        "unsupported", f"{file.name} is text (such as a web page), not a video: give the address of the video itself."
+    )
 
 
 def _empty(name: str) -> SourceError:

@@ -72,7 +72,7 @@ class VideoFile:
     one_pass: bool = False
     """True if it can only be read from the beginning on."""
     endless: bool = False
-    """True if its size is unknown."""
+    """True if nobody knows how much will come."""
     fd: int | None = None
     """The descriptor of a local file, which belongs to this object."""
 
@@ -83,13 +83,18 @@ class VideoFile:
 
     @classmethod
     def remote(cls, file: RemoteFile) -> Self:
-        """The file that was opened as ``file``, to be opened again."""
+        """The file that was opened as ``file``, of which no more than the head is used. It takes that over."""
+        unused = [file]
+
+        def open_first_or_again() -> RemoteFile:
+            return unused.pop() if unused else RemoteFile(file.url, file.hosts)
+
         return cls(
             name=file.name,
             head=file.head,
-            open=partial(RemoteFile, file.url, file.hosts),
+            open=open_first_or_again,
             one_pass=not file.seekable(),
-            endless=file.size is None,
+            endless=file.endless,
         )
 
     def close(self) -> None:

@@ -134,12 +134,13 @@ class Reading:
             assert self.decoders == 0
             assert all(ring.fd < 0 for ring in self.rings)
 
-    async def take(self, ticket: FrameTicket) -> None:
+    async def take(self, ticket: FrameTicket) -> bool:
         """Take a frame and release it."""
         self.keep(ticket)
         await trio.lowlevel.checkpoint()
         self.frames.remove(ticket)
         ticket.release()
+        return True
 
     def keep(self, ticket: FrameTicket) -> None:
         """Take a frame, and do not release it."""
@@ -274,10 +275,11 @@ async def test_the_next_ring_is_made_when_all_frames_have_left_the_last(autojump
     """Frames that are still on their way keep it open; slots that the decoder had not filled do not."""
     reading = Reading(Life(frames=2, ending=DEAD))
 
-    async def take(ticket: FrameTicket) -> None:  # noqa: ASYNC124 - the source awaits it
+    async def take(ticket: FrameTicket) -> bool:  # noqa: ASYNC124 - the source awaits it
         reading.keep(ticket)
         if ticket.index >= 2:
             ticket.release()
+        return True
 
     async with trio.open_nursery() as nursery, aclosing(reading.source):
         first = await reading.source.open()

@@ -17,6 +17,7 @@ def finder(system: System) -> SourceFinder:
     settings = system.settings
     return SourceFinder(
         system.fork_server,
+        system.held_sources,
         media_dir=settings.media_dir,
         data_dir=settings.data_dir,
         uploads=system.uploads,

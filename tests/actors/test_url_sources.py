@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
 import cv2
 import pytest
+import trio
 
+from kinora.actors import held_sources
 from kinora.actors.errors import InvalidRequest, NotFound
 from kinora.actors.models import JobState
 from kinora.settings import Settings
@@ -25,6 +27,16 @@ def slow(frame):
     return {"mean": float(frame.image.mean())}
 """
 
+NUMBER = """
+@tool("number")
+def number(frame):
+    height, width = frame.image.shape[:2]
+    bars = [frame.image[: height // 2, bit * (width // 8) : (bit + 1) * (width // 8)].mean() > 125 for bit in range(8)]
+    return {"seen": sum(1 << bit for bit, on in enumerate(bars) if on)}
+"""
+SAFETY_S = 120.0
+"""Far more than any of it takes on a busy machine."""
+
 
 @pytest.fixture
 def host(media: Path) -> Iterator[MediaServer]:
@@ -38,6 +50,7 @@ def host(media: Path) -> Iterator[MediaServer]:
 def settings(settings: Settings, host: MediaServer, plugins_dir: Path) -> Settings:
     """A server that may read from that machine."""
     write_plugin(plugins_dir, "slow", SLOW)
+    write_plugin(plugins_dir, "number", NUMBER)
     return attrs.evolve(settings, url_hosts=(host.host,))
 
 
@@ -46,6 +59,13 @@ async def some_frames(system: System, state: JobState) -> JobState:
     while not await frames_of(system, state):
         state = await system.jobs.wait_changed(state.job_id, state)
     return state
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    with trio.fail_after(SAFETY_S):
+        while not true():  # noqa: ASYNC110 - the thread knows nothing of Trio
+            await trio.sleep(0.01)
 
 
 async def test_a_url_gives_the_results_and_pictures_of_its_file(system: System, host: MediaServer) -> None:
@@ -83,6 +103,72 @@ async def test_a_live_stream_is_followed_and_cannot_be_wound_back(system: System
         await system.jobs.picture(state.job_id, first["index"], overlay=True)
     with pytest.raises(NotFound, match="live stream"):
         await system.jobs.video(state.job_id)
+
+
+async def test_a_camera_for_one_client_is_connected_to_once(system: System, host: MediaServer) -> None:
+    """From the check to the end of the job; a second job beside it is told that the camera is busy."""
+    host.one_client, host.pace_s = True, 0.01
+    state = await submit(system, "motion", source=host.url("cam"))
+    state = await some_frames(system, state)
+    with pytest.raises(InvalidRequest) as refused:
+        await submit(system, "motion", source=host.url("cam"))
+    assert "the server answers 503" in refused.value.errors[0].message
+    await system.jobs.cancel(state.job_id)
+    done = await run_job(system, "motion", source=host.url("cam"), max_frames=5)
+    assert (done.status, done.frames_done) == ("done", 5)
+    assert host.asked == ["/cam"] * 3
+
+
+async def test_a_camera_whose_job_waits_is_let_go(
+    settings: Settings, host: MediaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while its connection is closed; when the job's turn comes it is opened anew."""
+    monkeypatch.setattr(held_sources, "HOLD_S", 0.0)
+    host.one_client, host.pace_s = True, 0.01
+    async with open_system(attrs.evolve(settings, max_jobs=1)) as system:
+        first = await some_frames(system, await submit(system, "slow", source=host.url("clip.mp4")))
+        waiting = await submit(system, "motion", source=host.url("cam"), max_frames=3)
+        async with trio.open_nursery() as nursery:
+            await until(lambda: not host.busy.locked())
+            nursery.start_soon(system.jobs.cancel, first.job_id)
+            assert (await ended(system, waiting)).frames_done == 3
+    assert host.asked.count("/cam") == 2
+
+
+async def test_as_many_frames_as_wanted_are_processed(system: System, host: MediaServer) -> None:
+    """Those that are dropped do not count."""
+    host.pace_s = 0.01
+    state = await run_job(system, "slow", source=host.url("cam"), max_frames=8)
+    assert (state.status, state.frames_done) == ("done", 8)
+    assert state.frames_dropped > 0
+    assert [group.code for group in state.warning_groups] == ["FRAMES_DROPPED"]
+
+
+@pytest.mark.parametrize("policy", ["latest", "wait"])
+async def test_after_a_pause_a_camera_shows_the_present(system: System, host: MediaServer, policy: str) -> None:
+    """What it has shown meanwhile is over, and does not count as dropped."""
+    host.streams["cam"] = [cv2.imencode(".jpg", numbered(number))[1].tobytes() for number in range(250)]
+    host.pace_s = 0.01
+    state = await submit(system, "number", source=host.url("cam"), policy=policy)
+    state = await some_frames(system, state)
+    await system.jobs.pause(state.job_id)
+    paused_at = host.shown
+    await until(lambda: host.shown >= paused_at + 100)
+    before = await frames_of(system, state)
+    await system.jobs.resume(state.job_id)
+    while len(await frames_of(system, state)) < len(before) + 5:
+        state = await system.jobs.wait_changed(state.job_id, state)
+    shown = [frame["results"]["number"]["seen"] for frame in await frames_of(system, state)]
+    assert shown[len(before)] - shown[len(before) - 1] > 50
+    assert state.frames_dropped < 50
+    await system.jobs.cancel(state.job_id)
+
+
+async def test_the_end_of_a_camera_is_told(system: System, host: MediaServer) -> None:
+    """A job that took what there was is done, and says why there was no more."""
+    state = await run_job(system, "motion", source=host.url("cam"), policy="wait")
+    assert (state.status, state.frames_done) == ("done", 7)
+    assert "cam sends no more: it ended the stream after" in state.warnings[-1]
 
 
 async def test_the_next_server_opens_the_sources_that_are_left_at_the_same_time(

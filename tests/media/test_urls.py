@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import socket
 import ssl
@@ -130,12 +131,59 @@ def test_a_camera_is_a_stream_whose_pictures_come_when_they_come(server: MediaSe
     with open_source(server.url("cam"), limits=allow(server.host)) as source:
         info = source.info
         assert (info.kind, info.frames_total, info.duration_ms, info.fps) == ("stream", None, None, None)
-        times = [picture.timestamp_ms for picture in source.frames()]
-        assert numbers(source) == ([(number, number) for number in range(20)], None)
+        times: list[float] = []
+        with pytest.raises(SourceTruncated, match="it ended the stream"):
+            times += (picture.timestamp_ms for picture in source.frames())
+        end = "cam sends no more: it ended the stream after 0.0 s."
+        assert numbers(source) == ([(number, number) for number in range(20)], end)
     assert times[0] == 0
     assert times == sorted(times)
     with pytest.raises(SourceError, match="live stream"):
         open_again(server.url("cam"), limits=allow(server.host))
+
+
+def test_a_redirect_may_set_a_cookie(server: MediaServer) -> None:
+    """The next request brings it along; it goes to no other host."""
+    server.redirects |= {"door": "/clip.mp4", "away": f"http://localhost:{server.server_port}/open.mp4"}
+    server.fields |= {name: {"Set-Cookie": "session=17; Path=/"} for name in server.redirects}
+    server.required["clip.mp4"] = "session=17"
+    shutil.copy(server.folder / "late.mp4", server.folder / "open.mp4")
+    for name in server.redirects:
+        with open_source(server.url(name), limits=allow(server.host, "localhost")) as source:
+            assert len(numbers(source)[0]) == FRAMES
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "a.png"])
+def test_what_is_sent_as_gzip_is_unpacked(server: MediaServer, name: str) -> None:
+    """Though it was not asked for; a broken one is told."""
+    cv2.imwrite(str(server.folder / "a.png"), numbered(5))
+    plain = server.folder / name
+    with open_source(str(plain), limits=SourceLimits()) as local:
+        wanted = numbers(local)
+    packed = gzip.compress(plain.read_bytes())
+    (server.folder / "packed").write_bytes(packed)
+    server.fields["packed"] = {"Content-Encoding": "gzip"}
+    for parts in (True, False):
+        server.parts = parts
+        with open_source(server.url("packed"), limits=allow(server.host)) as source:
+            assert numbers(source) == wanted
+    (server.folder / "packed").write_bytes(packed[:5])
+    assert "packed cannot be read: what it sends is not the gzip that it says" in refused(
+        server.url("packed"), server.host
+    )
+
+
+def test_another_packing_is_refused_by_its_name(server: MediaServer) -> None:
+    """It cannot be unpacked here."""
+    server.fields["clip.mp4"] = {"Content-Encoding": "br"}
+    assert "compressed as 'br'; have the server send it as it is" in refused(server.url("clip.mp4"), server.host)
+
+
+def test_a_page_instead_of_a_video_is_told(server: MediaServer) -> None:
+    """Such as a page that asks for a password."""
+    (server.folder / "login").write_bytes(b"<html><body>Who are you?</body></html>")
+    server.fields["login"] = {"Content-Type": "text/html; charset=utf-8"}
+    assert "login is text (such as a web page), not a video" in refused(server.url("login"), server.host)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from kinora.media.messages import (
     Refused,
     Slot,
 )
+from kinora.media.newest import Newest
 from kinora.media.programs.confining import confine_to
 from kinora.media.source_mark import source_mark
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
@@ -44,7 +45,10 @@ class _Decoder:
         self._ring: RingWriter | None = None
         self._pictures: Iterator[Picture] = iter(())
         self._next: Picture | None = None
-        """The next picture, decoded ahead so that a free slot never waits for it."""
+        """The next picture, decoded ahead so that a free slot never waits for it; of a live source the newest one."""
+        self._newest = False
+        """True if the newest picture is wanted for each slot, so that none is decoded ahead."""
+        self._ended = False
 
     def answer(self, request: DecoderRequest, fds: list[int]) -> Iterator[DecoderAnswer]:
         match request:
@@ -52,11 +56,15 @@ class _Decoder:
                 yield self._open(request)
             case Map():
                 yield self._map(request, fds)
-                yield from self._decode_next()
+                if not self._newest:
+                    yield from self._decode_next()
             case Slot(slot):
+                if self._newest:
+                    yield from self._decode_next()
                 if self._next is not None:  # else the slot came after the end
                     yield self._write(self._next, slot)
-                    yield from self._decode_next()
+                    if not self._newest:
+                        yield from self._decode_next()
 
     def _open(self, request: Open) -> Opened | Refused:
         try:
@@ -71,7 +79,9 @@ class _Decoder:
             raise RuntimeError("Map came before Open")
         (ring_fd,) = fds
         self._ring = RingWriter(ring_fd, request.slots, request.slot_bytes)
-        self._pictures = islice(self._source.frames(request.start, request.stride), request.max_frames)
+        pictures: Iterator[Picture] = self._source.frames(request.start, request.stride)
+        self._newest = request.newest and self._source.info.kind == "stream"
+        self._pictures = islice(Newest(pictures) if self._newest else pictures, request.max_frames)
         return Mapped()
 
     def _write(self, picture: Picture, slot: int) -> FrameReady:
@@ -87,12 +97,14 @@ class _Decoder:
         )
 
     def _decode_next(self) -> Iterator[Ended]:
-        """Decode the next picture ahead, or report the end."""
+        """Decode the next picture, or report the end, once."""
+        self._next, truncated = None, None
+        if self._ended:
+            return
         try:
             self._next = next(self._pictures, None)
         except SourceTruncated as error:
-            self._next = None
-            yield Ended(str(error))
-        else:
-            if self._next is None:
-                yield Ended()
+            truncated = str(error)
+        if self._next is None:
+            self._ended = True
+            yield Ended(truncated)
