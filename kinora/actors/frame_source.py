@@ -12,7 +12,7 @@ from kinora.actors.breaker import Breaker
 from kinora.actors.job_ring import JobRing
 from kinora.actors.source_reader import OpenSource, SourceBroke, SourceReader, SourceSpec, start_reading
 from kinora.actors.ticket import FrameTicket
-from kinora.media.source_types import SourceError
+from kinora.media.source_types import SourceError, SourceNote
 from kinora.runtime.workers import ForkServerGone
 
 MAX_DEATHS = 3
@@ -23,6 +23,7 @@ Take = Callable[[FrameTicket], Awaitable[bool]]
 """Takes a frame, and sees to it that it is released; returns False if a frame was dropped, this or an earlier one."""
 NoteRestart = Callable[[str, int], Awaitable[None]]
 """Called with the reason and the index at which the reading goes on."""
+Tell = Callable[[SourceNote], Awaitable[None]]
 
 
 class SourceLost(Exception):
@@ -43,8 +44,9 @@ class FrameSource:
         open_decoder: Callable[[], AbstractAsyncContextManager[OpenSource]],
         make_ring: Callable[[int], JobRing],
         note_restart: NoteRestart,
+        tell: Tell,
     ) -> None:
-        """``make_ring`` gets the size in bytes of the largest frame."""
+        """``make_ring`` gets the size in bytes of the largest frame; ``tell`` gets each note of a decoder once."""
         self.live = False
         """True once a live stream is open."""
         self.truncated: str | None = None
@@ -53,6 +55,8 @@ class FrameSource:
         self._open_decoder = open_decoder
         self._make_ring = make_ring
         self._note_restart = note_restart
+        self._tell = tell
+        self._told: list[SourceNote] = []
         self._breaker = Breaker(max_deaths=MAX_DEATHS, max_errors=1)
         self._next_index = spec.start
         self._left = spec.max_frames
@@ -104,12 +108,21 @@ class FrameSource:
             try:
                 while self._left != 0 and (ticket := await reader.next_frame()) is not None:
                     self._note_read(ticket)
+                    await self._pass_notes(reader)
                     if await take(ticket) and self._left is not None:
                         self._left -= 1
+                await self._pass_notes(reader)
             except (SourceBroke, ForkServerGone) as error:
                 failure = error
             nursery.cancel_scope.cancel()
         return failure
+
+    async def _pass_notes(self, reader: SourceReader) -> None:
+        """Pass on what its decoder has found; a decoder that was restarted finds it again."""
+        for note in reader.notes:
+            if note not in self._told:
+                self._told.append(note)
+                await self._tell(note)
 
     def _note_read(self, ticket: FrameTicket) -> None:
         self._breaker.succeeded()

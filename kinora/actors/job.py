@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, filterfalse
 from typing import Literal
 
 import attrs
@@ -45,7 +45,7 @@ from kinora.actors.pipeline_link import (
     Watch,
 )
 from kinora.actors.store import Store
-from kinora.actors.warnings import WarningLog
+from kinora.actors.warnings import WarningLog, kept_by_pipeline
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.actor import ActorGone
@@ -148,7 +148,7 @@ class Job:
         self._started_at = state.started_at
         self._ran_before_s = (state.duration_ms or 0.0) / 1000
         self._dropped_before = state.frames_dropped
-        self._warnings.restore(group for group in state.warning_groups if group.plugin is None)
+        self._warnings.restore(filterfalse(kept_by_pipeline, state.warning_groups))
         if self._pipeline is None:
             self._seen = _left_by(past)
 
@@ -599,7 +599,7 @@ def _left_by(past: Past) -> PipelineState:
     """Return what the pipelines of an earlier server have told last."""
     state = past.state
     warnings = WarningLog(state.job_id)
-    warnings.restore(group for group in state.warning_groups if group.plugin is not None)
+    warnings.restore(filter(kept_by_pipeline, state.warning_groups))
     return PipelineState(
         stages=state.plugins,
         device=Resolution(state.device_used, fallback=state.fallback, reason=state.fallback_reason),

@@ -23,7 +23,7 @@ from kinora.actors.source_finder import SourceFinder
 from kinora.actors.source_reader import SourceSpec
 from kinora.actors.store import Store
 from kinora.actors.tool_runner import StageSpec, ToolRunner
-from kinora.actors.warnings import WarningLog
+from kinora.actors.warnings import WarningLog, kept_by_pipeline
 from kinora.plugins.devices import CPU, Device, resolve
 from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.registry import PluginEntry, PluginRegistry
@@ -134,7 +134,7 @@ class JobFactory:
         warnings = WarningLog(spec.job_id)
         if spec.past is not None:
             inspector.restore(spec.past.state)
-            warnings.restore(group for group in spec.past.state.warning_groups if group.plugin is not None)
+            warnings.restore(filter(kept_by_pipeline, spec.past.state.warning_groups))
         stages = [self._stage(spec, plan, plugin, inspector, warnings) for plugin in plan.plugins]
 
         def make_pipeline(begin: ResumePoint) -> Pipeline:

@@ -50,6 +50,8 @@ class Code(enum.StrEnum):
     """The plugin began anew at this frame, in a new process: what it had remembered of earlier frames is lost."""
     SOURCE_TRUNCATED = "SOURCE_TRUNCATED"
     """The source broke off; the frames before that are complete."""
+    SOURCE_LEFT_OUT = "SOURCE_LEFT_OUT"
+    """A part of the source is not read: files of a folder, further pictures of a file. The message says which."""
     SOURCE_RESTARTED = "SOURCE_RESTARTED"
     """The source's decoder failed, and another one goes on at the same place: no frame is lost."""
     FRAMES_DROPPED = "FRAMES_DROPPED"

@@ -37,7 +37,8 @@ from kinora.actors.source_reader import OpenSource, SourceSpec, open_source
 from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
-from kinora.media.source_types import SourceError
+from kinora.media.source_types import SourceError, SourceNote
+from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.frames import slots_for
 from kinora.runtime.sending import send
@@ -168,6 +169,7 @@ class Pipeline:
             open_decoder=self._open_decoder,
             make_ring=self._make_ring,
             note_restart=self._note_restart,
+            tell=self._tell_note,
         )
         async with aclosing(source):
             await self._run_stages(await source.open(), source)
@@ -262,8 +264,12 @@ class Pipeline:
         message = f"{reason}; the source was opened again and goes on at frame {index}"
         await self._warn(Code.SOURCE_RESTARTED, message, frame_id(index))
 
-    async def _warn(self, code: Code, message: str, frame: str | None = None) -> None:
-        shown = self._warnings.add(None, code, message, "low", frame)
+    async def _tell_note(self, note: SourceNote) -> None:
+        if not self._warnings.known(None, Code(note.code), note.message):  # as an earlier pipeline of the job told it
+            await self._warn(Code(note.code), note.message, severity=note.severity)
+
+    async def _warn(self, code: Code, message: str, frame: str | None = None, severity: Severity = "low") -> None:
+        shown = self._warnings.add(None, code, message, severity, frame)
         if shown is not None:
             await self._reports.tell(shown)
 

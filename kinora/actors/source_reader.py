@@ -23,12 +23,13 @@ from kinora.media.messages import (
     FrameReady,
     Map,
     Mapped,
+    Noted,
     Open,
     Opened,
     Refused,
     Slot,
 )
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
@@ -36,6 +37,8 @@ OPEN_TIMEOUT_S = 30.0
 """The time for a decoder that runs to open a source; after it the source is refused."""
 FRAME_TIMEOUT_S = 30.0
 """A decoder that has a free slot and sends nothing for this long counts as hung."""
+MAX_NOTES = 100
+"""A decoder that has more than that to tell the user counts as broken."""
 
 Decoder = Conversation[DecoderRequest, DecoderAnswer]
 
@@ -140,6 +143,8 @@ class SourceReader:
         self.ring = ring
         self.truncated: str | None = None
         """The reason why the source broke off early, set before :meth:`next_frame` returns None; else None."""
+        self.notes: list[SourceNote] = []
+        """What the decoder had to tell the user so far."""
         self._decoder = decoder
         self._stride = spec.stride
         self._next_index = spec.start
@@ -159,7 +164,7 @@ class SourceReader:
                 await self._decoder.send(Slot(slot))
 
     async def next_frame(self) -> FrameTicket | None:
-        """Wait for the next frame; return None at the end of the source.
+        """Wait for the next frame; return None at the end of the source. What comes before it is in :attr:`notes` then.
 
         Raises:
             SourceBroke: the decoder hung, is gone or sent an invalid message.
@@ -200,12 +205,20 @@ class SourceReader:
         while True:
             waits_for_slot = not self._given
             with trio.move_on_after(FRAME_TIMEOUT_S):
-                try:
-                    return await self._decoder.receive()
-                except (WorkerGone, ProtocolError) as error:
-                    raise _broken(error) from error
+                return await self._receive()
             if not waits_for_slot:
                 raise SourceBroke(f"the decoder sent nothing for {FRAME_TIMEOUT_S:.0f} s")
+
+    async def _receive(self) -> DecoderAnswer:
+        """Wait for the decoder's next message that is not a note."""
+        try:
+            while isinstance(answer := await self._decoder.receive(), Noted):
+                self.notes.append(answer.note)
+                if len(self.notes) > MAX_NOTES:
+                    raise SourceBroke("the decoder has too much to tell")
+        except (WorkerGone, ProtocolError) as error:
+            raise _broken(error) from error
+        return answer
 
 
 def _unopened(error: WorkerGone | ProtocolError) -> SourceError | SourceBroke | ForkServerGone:

@@ -73,6 +73,10 @@ class WarningLog:
             count=kept.count,
         )
 
+    def known(self, plugin: str | None, code: Code, message: str) -> bool:
+        """Return whether there was such a warning already."""
+        return _Key(plugin, code, message) in self._kept
+
     def restore(self, groups: Iterable[WarningGroup]) -> None:
         """Count warnings of an earlier server again; none of them is published."""
         for group in groups:
@@ -124,6 +128,11 @@ class WarningLog:
             return _Key(plugin, code, OVERFLOW_MESSAGE)
         self._distinct[plugin] = self._distinct.get(plugin, 0) + 1
         return key
+
+
+def kept_by_pipeline(group: WarningGroup) -> bool:
+    """Return whether an earlier server's warning goes on to the pipelines of the job, or else to the Job itself."""
+    return group.plugin is not None or group.code == Code.SOURCE_LEFT_OUT
 
 
 def _origin(key: _Key) -> str:

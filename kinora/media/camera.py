@@ -21,7 +21,15 @@ from av.video.frame import VideoFrame
 from kinora.media.clock import ArrivalClock
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.jpeg_row import read_jpegs
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated, many_scans
+from kinora.media.source_types import (
+    CHANNELS,
+    SourceError,
+    SourceInfo,
+    SourceLimits,
+    SourceNote,
+    SourceTruncated,
+    many_scans,
+)
 from kinora.media.video import (
     JPEGS,
     THREADS,
@@ -53,6 +61,7 @@ class CameraSource:
 
     def __init__(self, file: VideoFile, limits: SourceLimits, jpegs: Iterator[bytes] | None = None) -> None:
         """``jpegs`` are those of ``file`` if it is being read already."""
+        self.notes: list[SourceNote] = []
         self._file = file
         self._limits = limits
         self._begun: _Reading | None = _Reading(file, limits, jpegs)

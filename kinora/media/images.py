@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from kinora.media.beneath import open_without_links
 from kinora.media.image_header import has_many_scans, read_size
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated, many_scans
+from kinora.media.source_types import (
+    CHANNELS,
+    SourceError,
+    SourceInfo,
+    SourceLimits,
+    SourceNote,
+    SourceTruncated,
+    many_scans,
+)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Suffixes of the images in a folder; its other files are ignored."""
@@ -57,6 +65,7 @@ class ImageSource:
     """A source of one picture, which is decoded when the source is opened."""
 
     def __init__(self, name: str, data: bytes, limits: SourceLimits) -> None:
+        self.notes: list[SourceNote] = []
         check_size(name, read_size(io.BytesIO(data)), limits)
         self._pixels, self._whole = decode_image(name, data)
         self._name = name
@@ -99,6 +108,7 @@ class FolderSource:
 
     def __init__(self, fd: int, name: str, limits: SourceLimits) -> None:
         """``fd`` is the folder's descriptor, which this takes over unless it raises."""
+        self.notes: list[SourceNote] = []
         self._fd = fd
         self._name = name
         self._images = sorted(_image_files(fd, name), key=_natural)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits
+from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.program import Program
 
 MAX_FILES = 64
@@ -94,6 +94,12 @@ class FrameReady(msgspec.Struct, tag_field="op", tag="frame", frozen=True, kw_on
     height: int
 
 
+class Noted(msgspec.Struct, tag_field="op", tag="noted", frozen=True):
+    """Something to tell the user; sent without waiting for a slot, before the next frame or the end."""
+
+    note: SourceNote
+
+
 class Ended(msgspec.Struct, tag_field="op", tag="end", frozen=True):
     """There are no more frames; sent without waiting for a slot."""
 
@@ -102,7 +108,7 @@ class Ended(msgspec.Struct, tag_field="op", tag="end", frozen=True):
 
 
 DecoderRequest = Open | Map | Slot
-DecoderAnswer = Opened | Refused | Mapped | FrameReady | Ended
+DecoderAnswer = Opened | Refused | Mapped | FrameReady | Noted | Ended
 DECODER: Program[DecoderRequest, DecoderAnswer] = Program(
     "kinora.media.programs.decoder:main",
     msgspec.msgpack.Decoder(DecoderRequest).decode,

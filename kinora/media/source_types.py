@@ -5,7 +5,7 @@ Light to import, so that the server can use them without loading a decoder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -71,6 +71,15 @@ def opencv_limits(limits: SourceLimits) -> dict[str, str]:
     return {f"OPENCV_IO_MAX_IMAGE_{name}": str(limits.max_pixels) for name in names}
 
 
+@attrs.frozen
+class SourceNote:
+    """What a user should know about a source that can be read: a sentence, told once as a warning of the job."""
+
+    message: str
+    severity: Literal["low", "medium", "high"] = "medium"
+    code: Literal["SOURCE_LEFT_OUT"] = "SOURCE_LEFT_OUT"
+
+
 @attrs.frozen(kw_only=True)
 class SourceInfo:
     """The facts about a source that are known before its pictures are read."""
@@ -119,6 +128,10 @@ class Source(Protocol):
     @property
     def info(self) -> SourceInfo:
         """The facts about it."""
+
+    @property
+    def notes(self) -> Sequence[SourceNote]:
+        """What is known so far that a user should be told; it grows while pictures are read."""
 
     def frames(self, start: int = 0, stride: int = 1) -> Iterator[Picture]:
         """Pictures ``start``, ``start + stride``, … in order; each call begins anew.

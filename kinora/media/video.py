@@ -23,7 +23,15 @@ from numpy.typing import NDArray
 from kinora.media.clock import Clock
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.seeking import SEEKABLE, Place, find_place
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceTruncated, many_scans
+from kinora.media.source_types import (
+    CHANNELS,
+    SourceError,
+    SourceInfo,
+    SourceLimits,
+    SourceNote,
+    SourceTruncated,
+    many_scans,
+)
 from kinora.media.video_file import VideoFile
 
 FORMATS = (
@@ -155,6 +163,7 @@ class VideoSource:
     """The first video track of a file, which it takes over. Pixels count as square; the file's rotation is applied."""
 
     def __init__(self, file: VideoFile, limits: SourceLimits) -> None:
+        self.notes: list[SourceNote] = []
         self._file = file
         self._limits = limits
         with self._open() as (container, stream):

@@ -16,10 +16,10 @@ from trio.testing import MockClock
 
 from kinora.actors.frame_source import MAX_DEATHS, FrameSource, SourceLost
 from kinora.actors.job_ring import JobRing
-from kinora.actors.source_reader import FRAME_TIMEOUT_S, OpenSource, SourceSpec
+from kinora.actors.source_reader import FRAME_TIMEOUT_S, MAX_NOTES, OpenSource, SourceSpec
 from kinora.actors.ticket import FrameTicket
-from kinora.media.messages import DecoderAnswer, DecoderRequest, Ended, FrameReady, Map, Mapped, Opened, Slot
-from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
+from kinora.media.messages import DecoderAnswer, DecoderRequest, Ended, FrameReady, Map, Mapped, Noted, Opened, Slot
+from kinora.media.source_types import SourceError, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.workers import Conversation, ForkServerGone, WorkerGone
 
@@ -54,6 +54,8 @@ class Life:
     ending: Ending = HANG
     unopened: Exception | None = None
     """The reason why it does not open the source."""
+    notes: Sequence[SourceNote] = ()
+    """What it tells before its first frame."""
 
 
 class FakeDecoder(Conversation[DecoderRequest, DecoderAnswer]):
@@ -62,7 +64,7 @@ class FakeDecoder(Conversation[DecoderRequest, DecoderAnswer]):
     def __init__(self, life: Life) -> None:
         self._life = life
         self._left: list[int] = []
-        self._say, self._said = trio.open_memory_channel[Ending](TOTAL + 2)
+        self._say, self._said = trio.open_memory_channel[Ending](TOTAL + MAX_NOTES + 3)
 
     async def send(self, message: DecoderRequest, fds: Sequence[int] = ()) -> None:  # noqa: ASYNC124 - as the real one
         """Take a request, and answer it."""
@@ -73,6 +75,8 @@ class FakeDecoder(Conversation[DecoderRequest, DecoderAnswer]):
                 self._left = indexes[: self._life.frames]
                 self._ending = Ended() if self._left == indexes else self._life.ending
                 self._say.send_nowait(Mapped())
+                for note in self._life.notes:
+                    self._say.send_nowait(Noted(note))
                 self._end_if_due()
             case Slot(slot) if self._left:
                 self._say.send_nowait(picture(slot, self._left.pop(0)))
@@ -103,6 +107,7 @@ class Reading:
         """Of all that were read."""
         self.restarts: list[tuple[str, int]] = []
         """Reason and index of each restart."""
+        self.notes: list[SourceNote] = []
         self.opened: list[float] = []
         """When a decoder was started, on Trio's clock."""
         self.rings: list[JobRing] = []
@@ -121,7 +126,11 @@ class Reading:
             policy="wait",
         )
         self.source = FrameSource(
-            spec, open_decoder=self._open, make_ring=self._make_ring, note_restart=self._note_restart
+            spec,
+            open_decoder=self._open,
+            make_ring=self._make_ring,
+            note_restart=self._note_restart,
+            tell=self._tell,
         )
 
     async def run(self) -> None:
@@ -168,6 +177,9 @@ class Reading:
 
     async def _note_restart(self, reason: str, index: int) -> None:  # noqa: ASYNC124 - as the pipeline does it
         self.restarts.append((reason, index))
+
+    async def _tell(self, note: SourceNote) -> None:  # noqa: ASYNC124 - as the pipeline does it
+        self.notes.append(note)
 
 
 ENDINGS: dict[str, tuple[Ending, str]] = {
@@ -224,6 +236,23 @@ def test_deaths_change_nothing_in_what_is_read(lives: list[int], stillborn: int,
         assert reading.indexes == wanted
 
     trio.run(read, clock=MockClock(autojump_threshold=0))
+
+
+async def test_what_decoders_have_to_tell_is_told_once(autojump_clock: MockClock) -> None:
+    """A second decoder finds out the same again; what it alone finds is told as well."""
+    notes = [SourceNote(f"left out {number}") for number in range(3)]
+    reading = Reading(Life(frames=1, ending=DEAD, notes=notes[:2]), Life(notes=notes))
+    await reading.run()
+    assert reading.notes == notes
+
+
+async def test_a_decoder_that_tells_without_end_is_broken(autojump_clock: MockClock) -> None:
+    """Beyond the limit it is replaced like one that died."""
+    notes = [SourceNote(f"left out {number}") for number in range(MAX_NOTES + 1)]
+    reading = Reading(Life(notes=notes))
+    await reading.run()
+    assert reading.restarts == [("the decoder has too much to tell", 0)]
+    assert reading.indexes == list(range(TOTAL))
 
 
 async def test_it_is_given_up_after_three_deaths_in_a_row(autojump_clock: MockClock) -> None:

@@ -16,6 +16,7 @@ from kinora.media.messages import (
     FrameReady,
     Map,
     Mapped,
+    Noted,
     Open,
     Opened,
     Refused,
@@ -49,6 +50,7 @@ class _Decoder:
         self._newest = False
         """True if the newest picture is wanted for each slot, so that none is decoded ahead."""
         self._ended = False
+        self._notes_told = 0
 
     def answer(self, request: DecoderRequest, fds: list[int]) -> Iterator[DecoderAnswer]:
         match request:
@@ -96,8 +98,8 @@ class _Decoder:
             height=picture.height,
         )
 
-    def _decode_next(self) -> Iterator[Ended]:
-        """Decode the next picture, or report the end, once."""
+    def _decode_next(self) -> Iterator[Noted | Ended]:
+        """Decode the next picture, or report the end, once; before that, what was found out."""
         self._next, truncated = None, None
         if self._ended:
             return
@@ -105,6 +107,12 @@ class _Decoder:
             self._next = next(self._pictures, None)
         except SourceTruncated as error:
             truncated = str(error)
+        yield from self._new_notes()
         if self._next is None:
             self._ended = True
             yield Ended(truncated)
+
+    def _new_notes(self) -> Iterator[Noted]:
+        notes = () if self._source is None else self._source.notes[self._notes_told :]
+        self._notes_told += len(notes)
+        yield from map(Noted, notes)
