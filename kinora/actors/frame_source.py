@@ -10,7 +10,7 @@ import trio
 
 from kinora.actors.breaker import Breaker
 from kinora.actors.job_ring import JobRing
-from kinora.actors.source_reader import OpenSource, SourceBroke, SourceReader, SourceSpec, start_reading
+from kinora.actors.source_reader import OpenSource, RingTooSmall, SourceBroke, SourceReader, SourceSpec, start_reading
 from kinora.actors.ticket import FrameTicket
 from kinora.media.source_types import SourceError, SourceNote
 from kinora.runtime.workers import ForkServerGone
@@ -33,8 +33,9 @@ class SourceLost(Exception):
 class FrameSource:
     """Reads the frames of one source, each once and in order; a decoder that fails is replaced behind its last frame.
 
-    Each decoder has a ring of its own, since a ring is sealed against a second writer. The next ring is made once all
-    frames have left the one before, so that there is one at a time. A live stream has one decoder only.
+    Each decoder has a ring of its own, since a ring is sealed against a second writer, and a larger one before a frame
+    that the ring is too small for. The next ring is made once all frames have left the one before, so that there is
+    one at a time. A live stream has one decoder only.
     """
 
     def __init__(
@@ -102,7 +103,21 @@ class FrameSource:
 
     async def _read_from(self, reader: SourceReader, take: Take) -> SourceBroke | ForkServerGone | None:
         """Read up to the end of the source or the last wanted frame; return the reason if the decoder fails before."""
-        failure = None
+        try:
+            while (frame_bytes := await self._read_in_ring(reader, take)) is not None:
+                await self._give_up_ring(reader)
+                await reader.use_larger(self._make_ring(frame_bytes))
+        except (SourceBroke, ForkServerGone) as failure:
+            return failure
+        return None
+
+    async def _read_in_ring(self, reader: SourceReader, take: Take) -> int | None:
+        """Read as far as the ring serves; return the bytes of the frame that it is too small for, None at the end.
+
+        Raises:
+            SourceBroke, ForkServerGone: the decoder failed before.
+        """
+        outcome: SourceBroke | ForkServerGone | RingTooSmall | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reader.give_slots)
             try:
@@ -112,10 +127,20 @@ class FrameSource:
                     if await take(ticket) and self._left is not None:
                         self._left -= 1
                 await self._pass_notes(reader)
-            except (SourceBroke, ForkServerGone) as error:
-                failure = error
+            except (SourceBroke, ForkServerGone, RingTooSmall) as error:
+                outcome = error
             nursery.cancel_scope.cancel()
-        return failure
+        if isinstance(outcome, SourceBroke | ForkServerGone):
+            raise outcome
+        return None if outcome is None else outcome.frame_bytes
+
+    async def _give_up_ring(self, reader: SourceReader) -> None:
+        """Close the ring once all frames have left it; the decoder fills no slot of it any more."""
+        reader.take_back_slots()
+        try:
+            await reader.ring.wait_unused()
+        finally:
+            reader.ring.close()
 
     async def _pass_notes(self, reader: SourceReader) -> None:
         """Pass on what its decoder has found; a decoder that was restarted finds it again."""
@@ -175,8 +200,4 @@ class FrameSource:
         await self._decoder.aclose()
         reader, self._reader = self._reader, None
         if reader is not None:
-            reader.take_back_slots()
-            try:
-                await reader.ring.wait_unused()
-            finally:
-                reader.ring.close()
+            await self._give_up_ring(reader)

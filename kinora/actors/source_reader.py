@@ -22,7 +22,9 @@ from kinora.media.messages import (
     Ended,
     FrameReady,
     Map,
+    MapLarger,
     Mapped,
+    NeedsLarger,
     Noted,
     Open,
     Opened,
@@ -48,6 +50,14 @@ class SourceBroke(Exception):
 
     After the source was opened, that is any end but a regular one.
     """
+
+
+class RingTooSmall(Exception):
+    """The next frame does not fit in the ring's slots. The decoder waits for a larger ring."""
+
+    def __init__(self, frame_bytes: int) -> None:
+        super().__init__(frame_bytes)
+        self.frame_bytes = frame_bytes
 
 
 @attrs.frozen(kw_only=True)
@@ -125,19 +135,24 @@ async def start_reading(source: OpenSource, ring: JobRing, spec: SourceSpec) -> 
         max_frames=None if spec.policy == "latest" else spec.max_frames,  # those that are dropped do not count
         newest=spec.policy == "latest",
     )
+    await _have_mapped(source.decoder, request, ring)
+    return SourceReader(source.decoder, ring, spec)
+
+
+async def _have_mapped(decoder: Decoder, request: Map | MapLarger, ring: JobRing) -> None:
     with trio.move_on_after(OPEN_TIMEOUT_S):
         try:
-            mapped = isinstance(await source.decoder.ask(request, [ring.fd]), Mapped)
+            mapped = isinstance(await decoder.ask(request, [ring.fd]), Mapped)
         except (WorkerGone, ProtocolError) as error:
             raise _broken(error) from error
         if mapped:
             ring.seal()
-            return SourceReader(source.decoder, ring, spec)
+            return
     raise SourceBroke("the decoder did not map the frame ring")
 
 
 class SourceReader:
-    """Reads frames from one decoder, in one ring."""
+    """Reads frames from one decoder, in one ring at a time."""
 
     def __init__(self, decoder: Decoder, ring: JobRing, spec: SourceSpec) -> None:
         self.ring = ring
@@ -147,6 +162,7 @@ class SourceReader:
         """What the decoder had to tell the user so far."""
         self._decoder = decoder
         self._stride = spec.stride
+        self._most_bytes = spec.limits.max_pixels * CHANNELS
         self._next_index = spec.start
         """The lowest index that the next frame may have: pictures that cannot be read leave gaps."""
         self._given: set[int] = set()
@@ -167,6 +183,7 @@ class SourceReader:
         """Wait for the next frame; return None at the end of the source. What comes before it is in :attr:`notes` then.
 
         Raises:
+            RingTooSmall: call :meth:`use_larger` before the next frame.
             SourceBroke: the decoder hung, is gone or sent an invalid message.
             ForkServerGone: the decoder ended with the fork server.
         """
@@ -184,14 +201,25 @@ class SourceReader:
                     height=ready.height,
                     skipped=skipped,
                 )
+            case NeedsLarger(frame_bytes) if self.ring.slot_bytes < frame_bytes <= self._most_bytes:
+                raise RingTooSmall(frame_bytes)
             case Ended(truncated):
                 self.truncated = truncated
                 return None
             case _:
                 raise SourceBroke("the decoder sent an unexpected answer")
 
+    async def use_larger(self, ring: JobRing) -> None:
+        """Have the decoder map a larger ring, and seal that. All slots of the one before must be free.
+
+        Raises:
+            SourceBroke, ForkServerGone: the decoder is gone.
+        """
+        self.ring = ring
+        await _have_mapped(self._decoder, MapLarger(slots=ring.slots, slot_bytes=ring.slot_bytes), ring)
+
     def take_back_slots(self) -> None:
-        """Free the slots that the decoder, which is gone now, has not filled."""
+        """Free the slots that the decoder, which is gone or waits for another ring, will not fill."""
         while self._given:
             self.ring.release(self._given.pop())
 

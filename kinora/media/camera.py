@@ -21,6 +21,7 @@ from av.video.frame import VideoFrame
 from kinora.media.clock import ArrivalClock
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.jpeg_row import read_jpegs
+from kinora.media.orientation import Orientation
 from kinora.media.source_types import (
     CHANNELS,
     SourceError,
@@ -71,19 +72,19 @@ class CameraSource:
         except BaseException:
             self._begun.close()
             raise
-        size = Converter(self._first)
+        width, height = Orientation.of(self._first).size(self._first.width, self._first.height)
         self.info = SourceInfo(
             kind="stream" if file.endless else "video",
-            width=size.width,
-            height=size.height,
-            max_frame_bytes=size.width * size.height * CHANNELS,
+            width=width,
+            height=height,
+            max_frame_bytes=width * height * CHANNELS,
             frames_total=None,
             fps=None,
             duration_ms=None,
         )
 
     def frames(self, start: int = 0, stride: int = 1) -> Iterator[VideoPicture]:
-        """Pictures ``start``, ``start + stride``, …, in the size of the first.
+        """Pictures ``start``, ``start + stride``, ….
 
         Those of a camera are counted from the first call on, and cannot be read twice; a file is read anew by each.
 
@@ -93,10 +94,11 @@ class CameraSource:
         begun, self._begun = self._begun, None
         reading = begun or _Reading(self._file, self._limits)
         before = [] if begun is None or self._file.endless else [self._first]
-        converter, clock, at_ms = Converter(self._first), ArrivalClock(), 0.0
+        converter, clock, at_ms = Converter(), ArrivalClock(), 0.0
         with closing(reading):
             try:
                 for index, frame in enumerate(chain(before, reading.frames)):
+                    check_pixels(self._file.name, frame.width, frame.height, self._limits)
                     at_ms = clock.read(None)
                     if index >= start and (index - start) % stride == 0:
                         yield VideoPicture(index, at_ms, frame, converter)

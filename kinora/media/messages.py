@@ -35,7 +35,7 @@ class Working(msgspec.Struct, tag_field="op", tag="working", frozen=True):
     """Progress on a request that takes long; its answer is still to come."""
 
 
-# The decoder: Open, then Map, then one Slot for each frame.
+# The decoder: Open, then Map, then one Slot for each frame; a larger ring before a frame that fits in no slot.
 
 
 class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True, kw_only=True):
@@ -59,6 +59,16 @@ class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):
     max_frames: int | None = None
     newest: bool = False
     """True if pictures of a live source that come while there is no slot are left out, but for the newest."""
+
+
+class MapLarger(msgspec.Struct, tag_field="op", tag="larger", frozen=True, kw_only=True):
+    """Map the ring, whose descriptor is sent along, in place of the one before; answered with Mapped.
+
+    It answers NeedsLarger. All slots that were given before are void.
+    """
+
+    slots: int
+    slot_bytes: int
 
 
 class Slot(msgspec.Struct, tag_field="op", tag="slot", frozen=True):
@@ -100,6 +110,12 @@ class Noted(msgspec.Struct, tag_field="op", tag="noted", frozen=True):
     note: SourceNote
 
 
+class NeedsLarger(msgspec.Struct, tag_field="op", tag="needs_larger", frozen=True):
+    """The next frame does not fit in a slot; sent without waiting for one. Nothing follows before MapLarger."""
+
+    frame_bytes: int
+
+
 class Ended(msgspec.Struct, tag_field="op", tag="end", frozen=True):
     """There are no more frames; sent without waiting for a slot."""
 
@@ -107,8 +123,8 @@ class Ended(msgspec.Struct, tag_field="op", tag="end", frozen=True):
     """The reason why the source broke off early; None at its natural end."""
 
 
-DecoderRequest = Open | Map | Slot
-DecoderAnswer = Opened | Refused | Mapped | FrameReady | Noted | Ended
+DecoderRequest = Open | Map | MapLarger | Slot
+DecoderAnswer = Opened | Refused | Mapped | FrameReady | Noted | NeedsLarger | Ended
 DECODER: Program[DecoderRequest, DecoderAnswer] = Program(
     "kinora.media.programs.decoder:main",
     msgspec.msgpack.Decoder(DecoderRequest).decode,

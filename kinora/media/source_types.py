@@ -87,10 +87,10 @@ class SourceInfo:
     kind: Literal["video", "image", "folder", "stream"]
     """A stream has no known end, and its past pictures cannot be read again."""
     width: int
-    """Of the first picture, in pixels, after rotation; in a folder others may differ."""
+    """Of the first picture, in pixels, after rotation; others may differ."""
     height: int
     max_frame_bytes: int
-    """A size that any picture of the source fits in, as HxWx3 bytes."""
+    """A size that the pictures of the source fit in, as HxWx3 bytes; those of a stream may grow beyond it."""
     frames_total: int | None
     """Exact if the file states it, else estimated from its duration."""
     fps: float | None

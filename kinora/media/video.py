@@ -11,10 +11,10 @@ from typing import Self
 
 import attrs
 import av
-import cv2
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from kinora.media.clock import Clock
 from kinora.media.image_header import may_have_many_scans
+from kinora.media.orientation import Orientation
 from kinora.media.seeking import SEEKABLE, Place, find_place
 from kinora.media.source_types import (
     CHANNELS,
@@ -51,35 +52,20 @@ JPEGS = "mjpeg"
 EARLY_END_MS = 500.0
 """A video may end this much before its stated duration: containers round, and audio tracks are longer."""
 _NO_CLOCK_FPS = 25.0
-_TURNS = {
-    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
-    -90: cv2.ROTATE_90_CLOCKWISE,
-    180: cv2.ROTATE_180,
-    -180: cv2.ROTATE_180,
-}
 _MP4_MARK = b"ftyp"
 
 
 class Converter:
-    """Turns decoded frames into upright BGR pictures of one size. It keeps buffers, so each stream needs its own."""
+    """Turns decoded frames into upright BGR pictures. It keeps buffers, so each stream needs its own."""
 
-    def __init__(self, first: VideoFrame) -> None:
-        self._turn = _TURNS.get(first.rotation)
-        self._stored_size = (first.width, first.height)
-        sideways = self._turn is not None and abs(first.rotation) != 180  # noqa: PLR2004 - half a turn
-        self.width, self.height = self._stored_size[::-1] if sideways else self._stored_size
+    def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def convert(self, frame: VideoFrame, out: NDArray[np.uint8]) -> None:
-        """Write ``frame`` into ``out``: ``height`` x ``width`` x 3, uint8, BGR, scaled if the stream changed size."""
-        width, height = self._stored_size
+    def convert(self, frame: VideoFrame, orientation: Orientation, out: NDArray[np.uint8]) -> None:
+        """Write ``frame`` into ``out``, which has its upright size: HxWx3, uint8, BGR."""
         # One thread: at this size the work is done before others have woken up.
-        bgr = self._reformatter.reformat(frame, width, height, format="bgr24", threads=1)
-        pixels = bgr.to_ndarray()  # a view
-        if self._turn is None:
-            np.copyto(out, pixels)
-        else:
-            cv2.rotate(pixels, self._turn, dst=out)
+        bgr = self._reformatter.reformat(frame, format="bgr24", threads=1)
+        orientation.apply(np.asarray(bgr.to_ndarray(), np.uint8), out)  # a view
 
 
 @attrs.frozen(eq=False)
@@ -90,30 +76,36 @@ class VideoPicture:
     timestamp_ms: float
     _frame: VideoFrame
     _converter: Converter
+    _orientation: Orientation = attrs.field(init=False)
+
+    @_orientation.default
+    def _find_orientation(self) -> Orientation:
+        return Orientation.of(self._frame)
 
     @property
     def width(self) -> int:
         """In pixels, after rotation."""
-        return self._converter.width
+        return self._orientation.size(self._frame.width, self._frame.height)[0]
 
     @property
     def height(self) -> int:
         """In pixels, after rotation."""
-        return self._converter.height
+        return self._orientation.size(self._frame.width, self._frame.height)[1]
 
     def write_to(self, out: NDArray[np.uint8]) -> None:
         """Convert straight into ``out``: HxWx3, uint8, BGR, C-contiguous."""
-        self._converter.convert(self._frame, out)
+        self._converter.convert(self._frame, self._orientation, out)
 
 
 class Reading:
     """One pass over the pictures of an opened file. It remembers in ``damaged`` if part of the file was unreadable.
 
-    A JPEG of too many scans ends it with a SourceError that calls the file ``name``.
+    A JPEG of too many scans or a picture over the limit ends it with a SourceError that calls the file ``name``.
     """
 
-    def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(self, name: str, limits: SourceLimits, container: InputContainer, stream: VideoStream) -> None:
         self._name = name
+        self._limits = limits
         self._container = container
         self._stream = stream
         self.damaged = False
@@ -152,11 +144,16 @@ class Reading:
             try:
                 frames = packet.decode()
             except av.FFmpegError:
+                self._check_size(self._stream.codec_context)
                 self.damaged = True
                 continue
             for frame in frames:
+                self._check_size(frame)
                 self.damaged |= frame.is_corrupt
                 yield frame
+
+    def _check_size(self, sized: VideoFrame | VideoCodecContext) -> None:
+        check_pixels(self._name, sized.width, sized.height, self._limits)
 
 
 class VideoSource:
@@ -167,10 +164,9 @@ class VideoSource:
         self._file = file
         self._limits = limits
         with self._open() as (container, stream):
-            first = next(Reading(file.name, container, stream).frames, None)
+            first = next(Reading(file.name, limits, container, stream).frames, None)
             if first is None:
                 raise _index_at_end(file) or no_picture(file.name)
-            check_pixels(file.name, first.width, first.height, limits)
             self._seekable = container.format.name in SEEKABLE
             rate = stream.average_rate or stream.guessed_rate
             self._first = first
@@ -178,12 +174,12 @@ class VideoSource:
             self._ms_per_tick = float(stream.time_base or 0) * 1000
             duration_ms = _duration_ms(container, stream)
             total = stream.frames or (round(duration_ms / self._frame_ms) if duration_ms and rate else None)
-        size = Converter(first)
+        width, height = Orientation.of(first).size(first.width, first.height)
         self.info = SourceInfo(
             kind="stream" if file.endless and total is None else "video",
-            width=size.width,
-            height=size.height,
-            max_frame_bytes=size.width * size.height * CHANNELS,
+            width=width,
+            height=height,
+            max_frame_bytes=width * height * CHANNELS,
             frames_total=total,
             fps=float(rate) if rate else None,
             duration_ms=duration_ms,
@@ -195,7 +191,7 @@ class VideoSource:
         Raises:
             SourceTruncated: at the end, if the file ends early or packets could not be decoded.
         """
-        converter = Converter(self._first)
+        converter = Converter()
         zero = None if self.info.kind == "stream" else self._first.pts  # the first picture of a stream is past by now
         clock = Clock(zero, self._ms_per_tick, self._frame_ms)
         wanted, at_ms = start, 0.0
@@ -216,12 +212,12 @@ class VideoSource:
         """Frames with their numbers, beginning at ``start`` or at 0."""
         if (place := self._place(start)) is not None:
             with self._open() as (container, stream):
-                reading = Reading(self._file.name, container, stream)
+                reading = Reading(self._file.name, self._limits, container, stream)
                 if (first := reading.skip_to(place)) is not None:
                     yield reading, enumerate(chain([first], reading.frames), start)
                     return
         with self._open() as (container, stream):
-            reading = Reading(self._file.name, container, stream)
+            reading = Reading(self._file.name, self._limits, container, stream)
             yield reading, enumerate(reading.frames)
 
     def _place(self, start: int) -> Place | None:

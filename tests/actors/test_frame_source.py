@@ -18,7 +18,19 @@ from kinora.actors.frame_source import MAX_DEATHS, FrameSource, SourceLost
 from kinora.actors.job_ring import JobRing
 from kinora.actors.source_reader import FRAME_TIMEOUT_S, MAX_NOTES, OpenSource, SourceSpec
 from kinora.actors.ticket import FrameTicket
-from kinora.media.messages import DecoderAnswer, DecoderRequest, Ended, FrameReady, Map, Mapped, Noted, Opened, Slot
+from kinora.media.messages import (
+    DecoderAnswer,
+    DecoderRequest,
+    Ended,
+    FrameReady,
+    Map,
+    MapLarger,
+    Mapped,
+    NeedsLarger,
+    Noted,
+    Opened,
+    Slot,
+)
 from kinora.media.source_types import SourceError, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.workers import Conversation, ForkServerGone, WorkerGone
@@ -26,6 +38,8 @@ from kinora.runtime.workers import Conversation, ForkServerGone, WorkerGone
 TOTAL = 40
 """The pictures in the source."""
 WIDTH, HEIGHT = 4, 2
+WIDE = 4_000
+"""The width of frames that fit into no slot of the first ring."""
 DEAD = WorkerGone("source", -signal.SIGKILL)
 ORPHANED = WorkerGone("source", None, orphaned=True)
 HANG: Literal["hang"] = "hang"
@@ -52,6 +66,8 @@ class Life:
 
     frames: int = TOTAL
     ending: Ending = HANG
+    grows_at: int | None = None
+    """The index from which on frames are twice as wide; None if none is."""
     unopened: Exception | None = None
     """The reason why it does not open the source."""
     notes: Sequence[SourceNote] = ()
@@ -64,23 +80,30 @@ class FakeDecoder(Conversation[DecoderRequest, DecoderAnswer]):
     def __init__(self, life: Life) -> None:
         self._life = life
         self._left: list[int] = []
+        self._slot_bytes = 0
         self._say, self._said = trio.open_memory_channel[Ending](TOTAL + MAX_NOTES + 3)
 
     async def send(self, message: DecoderRequest, fds: Sequence[int] = ()) -> None:  # noqa: ASYNC124 - as the real one
         """Take a request, and answer it."""
         match message:
-            case Map(start=start, stride=stride, max_frames=most):
+            case Map(start=start, stride=stride, max_frames=most, slot_bytes=slot_bytes):
                 assert len(fds) == 1
+                self._slot_bytes = slot_bytes
                 indexes = list(range(start, TOTAL, stride))[:most]
                 self._left = indexes[: self._life.frames]
                 self._ending = Ended() if self._left == indexes else self._life.ending
                 self._say.send_nowait(Mapped())
                 for note in self._life.notes:
                     self._say.send_nowait(Noted(note))
-                self._end_if_due()
-            case Slot(slot) if self._left:
-                self._say.send_nowait(picture(slot, self._left.pop(0)))
-                self._end_if_due()
+                self._tell_next()
+            case MapLarger(slot_bytes=slot_bytes):
+                assert len(fds) == 1
+                self._slot_bytes = slot_bytes
+                self._say.send_nowait(Mapped())
+            case Slot(slot) if self._left and self._next_bytes() <= self._slot_bytes:
+                self._say.send_nowait(picture(slot, self._left[0], width=self._width()))
+                self._left.pop(0)
+                self._tell_next()
 
     async def receive(self) -> DecoderAnswer:
         """Wait for the next answer."""
@@ -92,9 +115,18 @@ class FakeDecoder(Conversation[DecoderRequest, DecoderAnswer]):
         assert not isinstance(said, str)
         return said
 
-    def _end_if_due(self) -> None:
+    def _tell_next(self) -> None:
         if not self._left:
             self._say.send_nowait(self._ending)
+        elif self._next_bytes() > self._slot_bytes:
+            self._say.send_nowait(NeedsLarger(self._next_bytes()))
+
+    def _width(self) -> int:
+        grows_at = self._life.grows_at
+        return WIDE if grows_at is not None and self._left[0] >= grows_at else WIDTH
+
+    def _next_bytes(self) -> int:
+        return self._width() * HEIGHT * 3
 
 
 class Reading:
@@ -253,6 +285,32 @@ async def test_a_decoder_that_tells_without_end_is_broken(autojump_clock: MockCl
     await reading.run()
     assert reading.restarts == [("the decoder has too much to tell", 0)]
     assert reading.indexes == list(range(TOTAL))
+
+
+async def test_a_frame_too_large_for_the_ring_gets_a_larger_one(autojump_clock: MockClock) -> None:
+    """The decoder stays; once all frames have left the first ring there is another, and no frame is lost."""
+    reading = Reading(Life(grows_at=17))
+    await reading.run()
+    assert reading.indexes == list(range(TOTAL))
+    assert [ring.slot_bytes >= WIDE * HEIGHT * 3 for ring in reading.rings] == [False, True]
+    assert (len(reading.opened), reading.restarts) == (1, [])
+
+
+async def test_a_decoder_that_dies_after_its_frames_grew_is_replaced(autojump_clock: MockClock) -> None:
+    """The next one begins with the ring of the source's first frame, and asks for a larger one at once."""
+    reading = Reading(Life(grows_at=5, frames=10, ending=DEAD), Life(grows_at=5))
+    await reading.run()
+    assert reading.indexes == list(range(TOTAL))
+    assert [ring.slot_bytes >= WIDE * HEIGHT * 3 for ring in reading.rings] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("wanted", [-1, 0, WIDTH * HEIGHT * 3, SourceLimits().max_pixels * 3 + 1])
+async def test_a_ring_that_no_frame_can_need_is_not_made(autojump_clock: MockClock, wanted: int) -> None:
+    """A decoder is not trusted: it gets neither a ring beyond the limit nor a smaller one."""
+    reading = Reading(Life(frames=10, ending=NeedsLarger(wanted)))
+    await reading.run()
+    assert reading.indexes == list(range(TOTAL))
+    assert reading.restarts == [("the decoder sent an unexpected answer", 10)]
 
 
 async def test_it_is_given_up_after_three_deaths_in_a_row(autojump_clock: MockClock) -> None:

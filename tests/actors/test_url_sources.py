@@ -114,6 +114,7 @@ async def test_a_camera_for_one_client_is_connected_to_once(system: System, host
         await submit(system, "motion", source=host.url("cam"))
     assert "the server answers 503" in refused.value.errors[0].message
     await system.jobs.cancel(state.job_id)
+    await until(lambda: not host.busy.locked())
     done = await run_job(system, "motion", source=host.url("cam"), max_frames=5)
     assert (done.status, done.frames_done) == ("done", 5)
     assert host.asked == ["/cam"] * 3

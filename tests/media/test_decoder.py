@@ -18,7 +18,9 @@ from kinora.media.messages import (
     Ended,
     FrameReady,
     Map,
+    MapLarger,
     Mapped,
+    NeedsLarger,
     Open,
     Opened,
     Refused,
@@ -111,6 +113,27 @@ def test_pictures_of_a_folder_come_in_their_own_sizes(tmp_path: Path) -> None:
     with decoding(tmp_path, 2) as (peer, reader):
         seen, _ = drain(peer, reader, 2)
     assert seen == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_a_frame_that_fits_in_no_slot_waits_for_a_larger_ring(tmp_path: Path) -> None:
+    """The decoder asks for one, fills no slot of the old ring any more, and goes on in the new one."""
+    sizes = [(160, 120)] * 3 + [(320, 240)] * 3 + [(96, 64)] * 2
+    parts = [
+        write_video(tmp_path / f"{n}.h264", [numbered(n, *size)], options={"bf": "0"}).read_bytes()
+        for n, size in enumerate(sizes)
+    ]
+    (tmp_path / "a.h264").write_bytes(b"".join(parts))
+    with decoding(tmp_path / "a.h264", 2) as (peer, reader):
+        seen, asked = drain(peer, reader, 2)
+        assert (seen, asked) == ([(0, 0), (1, 1), (2, 2)], NeedsLarger(320 * 240 * 3))
+        ring = FrameRing(3, 320 * 240 * 3)
+        peer.send(Slot(0))  # was on its way when the decoder asked
+        peer.send(MapLarger(slots=ring.slots, slot_bytes=ring.slot_bytes), [ring.fd])
+        assert peer.receive() == Mapped()
+        ring.seal()
+        more, end = drain(peer, RingReader(ring.fd, ring.slots, ring.slot_bytes), ring.slots)
+    assert more == [(number, number) for number in range(3, 8)]
+    assert end == Ended(None)
 
 
 @pytest.mark.parametrize(

@@ -223,17 +223,19 @@ def test_video_is_turned_upright(tmp_path: Path, degrees: int, turns: int) -> No
     assert np.abs(got[0][2].astype(int) - expected).mean() < 8
 
 
-def test_a_stream_that_changes_size_keeps_its_first(tmp_path: Path) -> None:
-    """Frames of another size in the middle are scaled, so that every frame fits its slot."""
+def test_each_frame_of_a_stream_that_changes_size_has_its_own(tmp_path: Path) -> None:
+    """Frames of another size in the middle come as they are, as the images of a folder do."""
+    sizes = [(160, 120), (320, 240), (96, 64)]
     parts = [
         write_video(tmp_path / f"{n}.h264", [numbered(n, *size)] * 5, options={"bf": "0"}).read_bytes()
-        for n, size in enumerate([(160, 120), (320, 240), (96, 64)], start=1)
+        for n, size in enumerate(sizes, start=1)
     ]
     (tmp_path / "a.h264").write_bytes(b"".join(parts))
-    got, _ = read_file(tmp_path / "a.h264")
+    got, broken = read_file(tmp_path / "a.h264")
     assert [(image.shape, read_number(image)) for _, _, image in got] == [
-        ((120, 160, 3), number) for number in (1, 2, 3) for _ in range(5)
+        ((height, width, 3), number) for number, (width, height) in enumerate(sizes, start=1) for _ in range(5)
     ]
+    assert broken is None
 
 
 @given(st.lists(st.none() | st.integers(-(2**40), 2**40), min_size=1, max_size=50))
@@ -428,6 +430,19 @@ def test_a_stream_that_grows_over_the_pixel_limit_stops_there(tmp_path: Path) ->
         got, broken = read(source)
     assert {read_number(image) for _, _, image in got} == {1}
     assert broken is not None
+    assert broken.startswith("a.h264 is 320x240, over the limit of 19200 pixels; ")
+
+
+def test_a_frame_just_over_the_pixel_limit_ends_the_video(tmp_path: Path) -> None:
+    """FFmpeg's own limit is a coarse one; the true one holds for every frame of a stream that grows."""
+    small = write_video(tmp_path / "s.h264", [numbered(1)] * 300, options={"bf": "0"}).read_bytes()
+    large = write_video(tmp_path / "l.h264", [numbered(2, 192, 120)] * 5, options={"bf": "0"}).read_bytes()
+    (tmp_path / "a.h264").write_bytes(small + large)
+    with open_source(str(tmp_path / "a.h264"), limits=SourceLimits(max_pixels=160 * 120)) as source:
+        got, broken = read(source)
+    assert [read_number(image) for _, _, image in got] == [1] * 300
+    assert broken is not None
+    assert "192x120" in broken
 
 
 @pytest.mark.parametrize("name", ["evil.m3u8", "evil.mp4", "evil.jpg"])

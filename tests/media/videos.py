@@ -49,6 +49,7 @@ def write_video(
     colorspace: int | None = None,
     color_range: int | None = None,
     rotation: float = 0,
+    matrix: tuple[int, ...] | None = None,
 ) -> Path:
     """Encode ``images`` (all of one size) at 25 frames a second; the suffix of ``path`` chooses the container."""
     with av.open(str(path), "w", options=muxer or {}) as container:
@@ -59,6 +60,8 @@ def write_video(
         stream.height, stream.width = first.shape[:2]
         if rotation:
             stream.set_display_rotation(rotation)
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
         if colorspace is not None and color_range is not None:
             stream.codec_context.colorspace, stream.codec_context.color_range = colorspace, color_range
         for image in chain((first,), pictures):

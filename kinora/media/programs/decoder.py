@@ -15,7 +15,9 @@ from kinora.media.messages import (
     Ended,
     FrameReady,
     Map,
+    MapLarger,
     Mapped,
+    NeedsLarger,
     Noted,
     Open,
     Opened,
@@ -25,6 +27,7 @@ from kinora.media.messages import (
 from kinora.media.newest import Newest
 from kinora.media.programs.confining import confine_to
 from kinora.media.source_mark import source_mark
+from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
 from kinora.runtime.channel import Channel
 from kinora.runtime.frames import RingWriter
@@ -44,11 +47,13 @@ class _Decoder:
         self._resources = resources
         self._source: Source | None = None
         self._ring: RingWriter | None = None
+        self._slot_bytes = 0
         self._pictures: Iterator[Picture] = iter(())
         self._next: Picture | None = None
-        """The next picture, decoded ahead so that a free slot never waits for it; of a live source the newest one."""
+        """The next picture: decoded ahead so that a free slot never waits for it, unless the newest one is wanted."""
         self._newest = False
-        """True if the newest picture is wanted for each slot, so that none is decoded ahead."""
+        """True if each slot is for the newest picture of a live source."""
+        self._waits_for_ring = False
         self._ended = False
         self._notes_told = 0
 
@@ -57,14 +62,19 @@ class _Decoder:
             case Open():
                 yield self._open(request)
             case Map():
+                self._begin(request)
                 yield self._map(request, fds)
                 if not self._newest:
                     yield from self._decode_next()
+            case MapLarger():
+                yield self._map(request, fds)
             case Slot(slot):
-                if self._newest:
+                if self._next is None:
                     yield from self._decode_next()
-                if self._next is not None:  # else the slot came after the end
+                # Otherwise the slot came after the end, or is one of the ring that is given up.
+                if self._next is not None and not self._waits_for_ring:
                     yield self._write(self._next, slot)
+                    self._next = None
                     if not self._newest:
                         yield from self._decode_next()
 
@@ -76,14 +86,17 @@ class _Decoder:
         self._source = self._resources.enter_context(source)
         return Opened(attrs.evolve(source.info, mark=source_mark(request.location)))
 
-    def _map(self, request: Map, fds: list[int]) -> Mapped:
+    def _begin(self, request: Map) -> None:
         if self._source is None:
             raise RuntimeError("Map came before Open")
-        (ring_fd,) = fds
-        self._ring = RingWriter(ring_fd, request.slots, request.slot_bytes)
         pictures: Iterator[Picture] = self._source.frames(request.start, request.stride)
         self._newest = request.newest and self._source.info.kind == "stream"
         self._pictures = islice(Newest(pictures) if self._newest else pictures, request.max_frames)
+
+    def _map(self, request: Map | MapLarger, fds: list[int]) -> Mapped:
+        (ring_fd,) = fds
+        self._ring, self._slot_bytes = RingWriter(ring_fd, request.slots, request.slot_bytes), request.slot_bytes
+        self._waits_for_ring = False
         return Mapped()
 
     def _write(self, picture: Picture, slot: int) -> FrameReady:
@@ -98,8 +111,8 @@ class _Decoder:
             height=picture.height,
         )
 
-    def _decode_next(self) -> Iterator[Noted | Ended]:
-        """Decode the next picture, or report the end, once; before that, what was found out."""
+    def _decode_next(self) -> Iterator[Noted | NeedsLarger | Ended]:
+        """Decode the next picture; report what was found out, then if it needs a larger ring, or the end, once."""
         self._next, truncated = None, None
         if self._ended:
             return
@@ -111,6 +124,9 @@ class _Decoder:
         if self._next is None:
             self._ended = True
             yield Ended(truncated)
+        elif (size := self._next.width * self._next.height * CHANNELS) > self._slot_bytes:
+            self._waits_for_ring = True
+            yield NeedsLarger(size)
 
     def _new_notes(self) -> Iterator[Noted]:
         notes = () if self._source is None else self._source.notes[self._notes_told :]

@@ -1,0 +1,107 @@
+"""Display matrices: each of the eight ways in which a picture can lie, and odd angles, as FFmpeg sets them upright."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.filter import Graph
+from av.video.frame import VideoFrame
+
+from kinora.media.orientation import Orientation
+from kinora.media.source_types import SourceLimits
+from kinora.media.sources import open_source
+from tests.media.videos import Image, numbered, write_video
+
+ONE = 1 << 16
+FILTERS = {
+    (1, 0, 0, 1): [],
+    (-1, 0, 0, 1): ["hflip"],
+    (1, 0, 0, -1): ["vflip"],
+    (-1, 0, 0, -1): ["hflip", "vflip"],
+    (0, 1, 1, 0): ["transpose=cclock_flip"],
+    (0, 1, -1, 0): ["transpose=clock"],
+    (0, -1, 1, 0): ["transpose=cclock"],
+    (0, -1, -1, 0): ["transpose=clock_flip"],
+}
+"""The matrix's four numbers → the filters that the command ``ffmpeg`` puts in by itself."""
+
+
+def matrix(a: float, b: float, c: float, d: float) -> tuple[int, ...]:
+    """A display matrix as files have it."""
+    return (round(a * ONE), round(b * ONE), 0, round(c * ONE), round(d * ONE), 0, 0, 0, 1 << 30)
+
+
+def filtered(image: Image, filters: list[str]) -> Image:
+    """The picture after filters of FFmpeg."""
+    graph = Graph()
+    frame = VideoFrame.from_ndarray(image, format="bgr24")
+    nodes = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1))]
+    nodes += [graph.add(*text.split("=", 1)) for text in [*filters, "format=bgr24", "buffersink"]]
+    for one, following in pairwise(nodes):
+        one.link_to(following)
+    graph.configure()
+    graph.push(frame)
+    pulled = graph.pull()
+    assert isinstance(pulled, VideoFrame)
+    return pixels(pulled)
+
+
+def pixels(frame: VideoFrame) -> Image:
+    """As swscale makes them."""
+    return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+
+
+def upright(image: Image, orientation: Orientation) -> Image:
+    """The picture set upright."""
+    width, height = orientation.size(image.shape[1], image.shape[0])
+    out = np.empty((height, width, 3), np.uint8)
+    orientation.apply(image, out)
+    return out
+
+
+@pytest.mark.parametrize("numbers", FILTERS)
+@pytest.mark.parametrize("scale", [1, 0.5, 3])
+def test_a_matrix_turns_and_mirrors_as_ffmpeg_does(numbers: tuple[int, int, int, int], scale: float) -> None:
+    """All eight, also where the matrix scales."""
+    image = numbered(5, 162, 90)
+    orientation = Orientation.by_matrix(matrix(*(number * scale for number in numbers)))
+    assert np.array_equal(upright(image, orientation), filtered(image, FILTERS[numbers]))
+
+
+@pytest.mark.parametrize("degrees", [5, 45, 100, -30, -170])
+def test_an_odd_angle_turns_within_the_size(degrees: int) -> None:
+    """The corners are cut and black ones come in, as FFmpeg has it."""
+    image = numbered(5)
+    turn = np.radians(degrees)
+    orientation = Orientation.by_matrix(matrix(np.cos(turn), np.sin(turn), -np.sin(turn), np.cos(turn)))
+    got, expected = upright(image, orientation), filtered(image, [f"rotate={degrees}*PI/180"])
+    assert np.abs(got.astype(int) - expected).mean() < 4
+
+
+def test_a_matrix_that_says_nothing_changes_nothing() -> None:
+    """All zeros, or one that would squeeze the picture into a line."""
+    assert Orientation.by_matrix((0,) * 9) == Orientation()
+    assert Orientation.by_matrix(matrix(0, 1, 0, 0)) == Orientation()
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("numbers", FILTERS)
+def test_a_mirrored_video_is_shown_as_it_is_meant(
+    tmp_path: Path, name: str, numbers: tuple[int, int, int, int]
+) -> None:
+    """From the file to the pixels; size and limits are those of the upright picture."""
+    path = write_video(tmp_path / name, [numbered(3)] * 2, options={"crf": "1"}, matrix=matrix(*numbers))
+    with av.open(str(path)) as container:
+        stored = pixels(next(container.decode(video=0)))
+    expected = filtered(stored, FILTERS[numbers])
+    with open_source(str(path), limits=SourceLimits()) as source:
+        picture = next(iter(source.frames()))
+        image = np.empty((picture.height, picture.width, 3), np.uint8)
+        picture.write_to(image)
+    assert (source.info.width, source.info.height) == (expected.shape[1], expected.shape[0])
+    assert np.array_equal(image, expected)
