@@ -52,7 +52,12 @@ class Frame:
     """One picture of the source, as a plugin gets it."""
 
     image: NDArray[np.uint8]
-    """HxWx3, uint8, BGR, read-only. It is valid until ``process_frame`` returns: copy what you keep."""
+    """HxWx3, uint8, BGR, read-only: draw on a copy.
+
+    The array, and each view or tensor of it, stays as it is for as long as it is kept. The plugin gets the picture
+    without a copy, until it has kept one; from then on each picture is copied for it. Only a bare address
+    (``image.ctypes.data``) is valid no longer than ``process_frame`` runs.
+    """
     index: int
     """The frame's number in the source, from 0; with a stride of 3 it goes 0, 3, 6."""
     timestamp_ms: float

@@ -30,7 +30,7 @@ from kinora.plugins.options_worker import check_schema
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
 from kinora.plugins.results import BadResult, encode_result
 from kinora.runtime.channel import Channel, close_all
-from kinora.runtime.frames import RingReader
+from kinora.runtime.lending import RingLender
 from kinora.runtime.machine import THREAD_VARIABLES
 from kinora.runtime.program import Line, serve
 
@@ -117,7 +117,8 @@ class _Stage:
     def __init__(self, line: _Line) -> None:
         self._line = line
         self._plugin: Plugin | None = None
-        self._ring: RingReader | None = None
+        self._ring: RingLender | None = None
+        os.register_at_fork(before=self._before_fork)
 
     def prepare(self, request: protocol.Prepare, fds: list[int]) -> protocol.Answer:
         self.use_ring(request.ring, fds)
@@ -135,7 +136,7 @@ class _Stage:
 
     def use_ring(self, request: protocol.UseRing, fds: list[int]) -> protocol.Answer:
         self._ring = None  # unmapped first: the address space may be capped
-        self._ring = RingReader(fds[0], request.slots, request.slot_bytes)
+        self._ring = RingLender(fds[0], request.slots, request.slot_bytes)
         close_all(fds[1:])
         return protocol.Done(result=None, run_ms=0.0)
 
@@ -145,18 +146,39 @@ class _Stage:
             raise RuntimeError("a frame came before prepare")
         if ring is None:
             raise RuntimeError("there is no ring to find the frame in: the last one could not be mapped")
-        frame = Frame(
-            image=ring.view(request.slot, request.height, request.width),
-            index=request.index,
-            timestamp_ms=request.timestamp_ms,
-            results={name: msgspec.json.decode(data) for name, data in request.results.items()},
-        )
-        return _timed(lambda: plugin.process_frame(frame))
+        try:
+            return _process(plugin, ring, request)
+        finally:  # all references to the frame but the plugin's own have ended with that call
+            _or_end(ring.take_back)
 
     def finalize(self) -> protocol.Answer:
         if self._plugin is None:
             raise RuntimeError("finalize came before prepare")
         return _timed(self._plugin.finalize)
+
+    def _before_fork(self) -> None:
+        """Let a process that the plugin forks have the frame as well, which this one gives back."""
+        if self._ring is not None:
+            _or_end(self._ring.give_away)
+
+
+def _or_end(give: Callable[[], None]) -> None:
+    """Give the plugin a frame; without memory for that, end this process, as the plugin would find other pictures."""
+    try:
+        give()
+    except OSError as error:
+        print(f"there is no memory for the frames that the plugin keeps: {error}", flush=True)  # noqa: T201 - its log
+        os._exit(1)
+
+
+def _process(plugin: Plugin, ring: RingLender, request: protocol.Process) -> protocol.Answer:
+    frame = Frame(
+        image=ring.lend(request.slot, request.height, request.width),
+        index=request.index,
+        timestamp_ms=request.timestamp_ms,
+        results={name: msgspec.json.decode(data) for name, data in request.results.items()},
+    )
+    return _timed(lambda: plugin.process_frame(frame))
 
 
 def _timed(method: Callable[[], object]) -> protocol.Answer:

@@ -522,6 +522,102 @@ async def test_a_worker_that_a_plugin_ends_is_gone(bench: Bench, source: str, co
     assert await worker.kill()
 
 
+KEEPING = [
+    "self.kept.append(frame.image)",
+    "self.kept.append(frame.image[1:3, ::2])",
+    "self.kept.append(memoryview(frame.image))",
+    "self.frames = getattr(self, 'frames', []) + [frame]; self.kept = [frame.image for frame in self.frames]",
+    "self.later = getattr(self, 'later', []) + [lambda: frame.image]; self.kept = [look() for look in self.later]",
+]
+
+
+async def test_a_frame_that_a_plugin_keeps_stays_what_it_was(bench: Bench, source: str) -> None:
+    """Whatever it keeps of frames, their results included, though the ring goes on to other pictures."""
+    path = bench.write("obedient.py", source)
+    for keeping in KEEPING:
+        code = f"""
+before = [np.unique(np.asarray(kept)).tolist() for kept in self.kept]
+{keeping}
+self.results = getattr(self, "results", []) + [frame.results]
+result = {{"before": before, "results": self.results}}
+"""
+        worker, _, _ = await bench.prepare(path, "Obedient", {"prepare": "self.kept = []", "process": code})
+        for index in range(4):
+            bench.picture[:] = index
+            answer, _ = await ask(worker, frame(index, {"motion": {"n": index}}))
+            assert result_of(answer) == {
+                "before": [[number] for number in range(index)],
+                "results": [{"motion": {"n": number}} for number in range(index + 1)],
+            }
+        assert await worker.stop(5)
+
+
+async def test_a_frame_kept_by_an_exception_stays_what_it_was(bench: Bench, source: str) -> None:
+    """Be it raised to us or kept by the plugin, and also if it comes from the plugin's result."""
+    path = bench.write("obedient.py", source)
+    code = """
+before = [np.unique(error.image).tolist() for error in self.errors]
+class Odd(Exception): pass
+class Result(dict):
+    def items(self): raise self.error
+error = Odd(str(before))
+error.image = frame.image
+self.errors.append(error)
+if frame.index % 2:
+    raise error
+result = Result()
+result.error = error
+"""
+    worker, _, _ = await bench.prepare(path, "Obedient", {"prepare": "self.errors = []", "process": code})
+    for index in range(4):
+        bench.picture[:] = index
+        answer, _ = await ask(worker, frame(index))
+        assert isinstance(answer, protocol.Raised)
+        assert answer.message.startswith(f"Odd: {[[number] for number in range(index)]}")
+    assert await worker.stop(5)
+
+
+async def test_a_process_that_a_plugin_forks_keeps_its_frame(bench: Bench, source: str) -> None:
+    """The plugin has returned by then, and the slot has another picture."""
+    path = bench.write("obedient.py", source)
+    code = """
+if frame.index == 0:
+    import multiprocessing
+    context = multiprocessing.get_context("fork")
+    self.go, self.seen = context.Event(), context.Queue()
+    def look(image):
+        self.go.wait()
+        self.seen.put(np.unique(image).tolist())
+    context.Process(target=look, args=(frame.image,), daemon=True).start()
+else:
+    self.go.set()
+    result = {"seen": self.seen.get()}
+"""
+    worker, _, _ = await bench.prepare(path, "Obedient", {"process": code})
+    await ask(worker, frame())
+    bench.picture[:] = 7
+    answer, _ = await ask(worker, frame(1))
+    assert result_of(answer) == {"seen": [1]}
+    assert await worker.stop(5)
+
+
+async def test_without_memory_for_kept_frames_the_process_ends(bench: Bench, source: str) -> None:
+    """It would find other pictures there; its log says why it ended."""
+    path = bench.write("obedient.py", source)
+    code = """
+import resource
+pages = int(open("/proc/self/statm").read().split()[0])
+self.kept = frame.image
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), resource.RLIM_INFINITY))
+"""
+    worker, _, _ = await bench.prepare(path, "Obedient", {"process": code})
+    with pytest.raises(WorkerGone):
+        await ask(worker, frame())
+    await worker.gone.wait()
+    assert "no memory for the frames that the plugin keeps" in worker.log.text()
+    assert await worker.kill()
+
+
 async def test_another_ring_takes_the_place_of_the_first(bench: Bench, source: str) -> None:
     """For larger pictures, say: the plugin is the same as before, and the old memory is not mapped any more."""
     path = bench.write("obedient.py", source)
