@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin
 from kinora.plugins.builtin.colors import Colors
@@ -24,6 +29,7 @@ from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.options import check_options
 from kinora.plugins.testing import run_plugin
 from tests.plugins.drawn import face, noisy, plain, walk, walker
+from tests.plugins.onnx_models import save_model
 
 ALL = (Motion, People, Faces, Tracker, Quality, Colors, Scenes)
 WITH_EXTRAS = (Onnx, Ocr)
@@ -105,6 +111,66 @@ def test_boxes_stay_inside_the_picture_and_are_rounded() -> None:
             assert d["y"] + d["height"] <= height + 0.11
             assert 0 <= d["confidence"] <= 1
             assert all(round(d[key], 1) == d[key] for key in ("x", "y", "width", "height"))
+
+
+SIZES = ((1, 1), (320, 240), (240, 320), (2, 3), (16384, 2), (2, 16384), (20000, 1), (7680, 4320), (320, 240))
+"""Width and height of one picture after the other; the largest that fits in the memory of a test is 8K."""
+
+
+def _noise(width: int, height: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(7).integers(0, 256, (height, width, 3), np.uint8)
+
+
+KINDS: dict[str, Callable[[int, int], NDArray[np.uint8]]] = {
+    "constant": lambda width, height: plain((0, 0, 0), width, height),
+    "grey": lambda width, height: np.repeat(_noise(width, height)[..., :1], 3, axis=2),
+    "coloured": _noise,
+}
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """All numbers in a result."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
+    elif isinstance(value, int | float):
+        yield value
+
+
+@pytest.fixture
+def options_of(tmp_path: Path) -> dict[type[Plugin], dict[str, Any]]:
+    """What a plugin cannot run without."""
+    return {Onnx: {"model": save_model(tmp_path / "model.onnx", "yolov8").name}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("plugin", [*ALL, *WITH_EXTRAS])
+def test_pictures_may_change_their_size(
+    plugin: type[Plugin], kind: str, tmp_path: Path, options_of: dict[type[Plugin], dict[str, Any]]
+) -> None:
+    """One picture of a pixel, a strip, an 8K one, all in one job: each has a result, and no box lies outside of it."""
+    frames = []
+    for index, (width, height) in enumerate(SIZES):
+        box = {"x": 0, "y": 0, "width": width, "height": height, "confidence": 0.9, "class": "person"}
+        results = {"people": {"detections": [box]}}
+        image = KINDS[kind](width, height)
+        frames.append(Frame(image=image, index=index, timestamp_ms=index * 40.0, results=results))
+    run = run_plugin(plugin, frames, options_of.get(plugin), models_dir=tmp_path)
+    for (width, height), result in zip(SIZES, run.results, strict=True):
+        assert result is not None
+        assert all(math.isfinite(number) for number in _numbers(result))
+        for found in result.get("detections", ()):
+            assert 0 <= found["x"] <= found["x"] + found["width"] <= width + 0.11
+            assert 0 <= found["y"] <= found["y"] + found["height"] <= height + 0.11
+            assert 0 <= found["confidence"] <= 1
+
+
+@pytest.mark.parametrize("plugin", [*ALL, *WITH_EXTRAS])
+def test_no_pictures_at_all(
+    plugin: type[Plugin], tmp_path: Path, options_of: dict[type[Plugin], dict[str, Any]]
+) -> None:
+    """A source without a picture is no trouble either."""
+    assert run_plugin(plugin, [], options_of.get(plugin), models_dir=tmp_path).results == []
 
 
 def test_importing_them_calls_nothing_of_opencv() -> None:

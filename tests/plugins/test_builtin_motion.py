@@ -68,3 +68,13 @@ def test_parts_close_together_are_one_thing() -> None:
     boxes = as_boxes([(0, 0, 10, 10), (35, 0, 10, 10), (18, 0, 10, 10), (90, 0, 10, 10)])
     assert sorted(map(sorted, merge_near(boxes, 9))) == [[0, 1, 2], [3]]
     assert len(merge_near(boxes, 5)) == 4
+
+
+def test_a_new_size_begins_a_new_background() -> None:
+    """Each size has a background of its own, learnt anew; that it begins is said once."""
+    still, moved = [plain()] * 20, square(100)
+    upright = [np.ascontiguousarray(image.transpose(1, 0, 2)) for image in (*still, moved)]
+    run = run_plugin(Motion, [*still, moved, *upright, moved])
+    assert [len((result or {})["detections"]) for result in run.results] == [0] * 20 + [1] + [0] * 20 + [1, 0]
+    (warning,) = run.warnings
+    assert "from 320x240 to 240x320" in warning

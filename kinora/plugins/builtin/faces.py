@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from cv2.data import haarcascades
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.scaling import scale_down
 from kinora.plugins.builtin.schema import integer, number, options_schema
-from kinora.plugins.detections import Detection
+from kinora.plugins.detections import Detection, as_boxes, clip_boxes
 
 CASCADE = "haarcascade_frontalface_default.xml"
 SMALLEST = 24  # pixels: the cascade's own window
@@ -67,12 +68,14 @@ class Faces(Plugin):
             minSize=(least, least),
             outputRejectLevels=True,
         )
-        found = [_face(box, float(weight), scale) for box, weight in zip(boxes, weights, strict=True)]
+        height, width = frame.image.shape[:2]
+        inside = clip_boxes(as_boxes(boxes) / scale, width, height)
+        found = [_face(box, float(weight)) for box, weight in zip(inside.tolist(), weights, strict=True)]
         return {"detections": [face.as_json() for face in found]}
 
 
-def _face(box: Any, weight: float, scale: float) -> Detection:
+def _face(box: Sequence[float], weight: float) -> Detection:
     """``weight`` is the last stage's sum: about 1 for a doubtful face, 5 and more for a clear one."""
-    x, y, width, height = (float(value) / scale for value in box)
+    x, y, width, height = box
     confidence = 1 - math.exp(-max(weight, 0.0) / 3)
     return Detection(x=x, y=y, width=width, height=height, confidence=confidence, kind="face")

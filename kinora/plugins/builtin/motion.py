@@ -20,7 +20,10 @@ SAMPLE = 6  # every sixth pixel, across and down, is enough to see how bright th
 
 
 class Motion(Plugin):
-    """Gives a box for each thing that moves, and the share of the picture that moves."""
+    """Gives a box for each thing that moves, and the share of the picture that moves.
+
+    A picture of another size than the one before begins a new background; a warning says so the first time.
+    """
 
     metadata = PluginMetadata(
         name="motion",
@@ -47,18 +50,26 @@ class Motion(Plugin):
 
     def prepare(self, context: PluginContext) -> None:
         """Set up an empty background."""
+        self._context = context
         self._options = context.options
+        self._disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+        self._size: tuple[int, int] | None = None
+        self._told = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget what was seen so far."""
         self._background = cv2.createBackgroundSubtractorMOG2(
             history=self._options["history"],
             varThreshold=self._options["threshold"],
             detectShadows=self._options["shadows"],
         )
         self._share = 0.0
-        self._disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
         """The things that move in this frame, the largest first."""
         height, width = frame.image.shape[:2]
+        self._take_size((width, height))
         small, _ = scale_down(frame.image, self._options["size"])
         moving = self._moving(small)
         share = float(np.count_nonzero(moving)) / moving.size
@@ -69,6 +80,19 @@ class Motion(Plugin):
         else:
             found = self._things(moving, np.array([width, height]) / moving.shape[::-1])
         return {"detections": [thing.as_json() for thing in found], "metrics": {"motion": round(share, 4)}}
+
+    def _take_size(self, size: tuple[int, int]) -> None:
+        """Begin anew if this picture has another size: pixels of the background have no partner in it."""
+        before, self._size = self._size, size
+        if before in (None, size):
+            return
+        self._begin()
+        if not self._told:
+            self._told = True
+            self._context.warn(
+                f"the pictures change their size, first from {_times(before)} to {_times(size)}: at each change motion "
+                "learns a new background, and sees nothing move until the next picture"
+            )
 
     def _moving(self, small: NDArray[Any]) -> NDArray[np.uint8]:
         """The mask of moving pixels, 1 or 0, without specks."""
@@ -95,6 +119,10 @@ class Motion(Plugin):
             full = min(1.0, pixels / size.prod())
             things.append(Detection(x=x, y=y, width=width, height=height, confidence=full, kind="motion"))
         return sorted(things, key=lambda thing: -thing.width * thing.height)
+
+
+def _times(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _as_bright_as(background: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import math
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.onnx_sessions import open_session, require_extra
 from kinora.plugins.builtin.schema import boolean, integer, number, options_schema
-from kinora.plugins.detections import Detection, as_boxes, clip_boxes
+from kinora.plugins.detections import Detection
 
 require_extra("ocr", "rapidocr", "onnxruntime")
 
+LONGEST = 2_000
+"""Pixels: RapidOCR reads no picture whose longer side is larger, but a smaller copy of it."""
+NARROWEST = 32
+"""Pixels: its networks take sides in steps of this many."""
 MODELS = {"Det": "*_det_*.onnx", "Cls": "*_cls_*.onnx", "Rec": "*_rec_*.onnx"}
 """RapidOCR's names of the three steps (find lines, see which are upside down, read) → the files of their models."""
 
@@ -68,12 +74,13 @@ class Ocr(Plugin):
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
         """The lines in this frame, from top to bottom."""
-        read = self._engine(frame.image)
+        read = self._engine(_wide_enough(frame.image))
         if read.boxes is None or read.txts is None:
             return {"detections": []}
         height, width = frame.image.shape[:2]
-        lines = zip(read.boxes, read.txts, read.scores, strict=True)
-        return {"detections": [_line(polygon, text, score, width, height) for polygon, text, score in lines]}
+        inside = [np.clip(np.asarray(polygon, dtype=np.float64), 0, (width, height)) for polygon in read.boxes]
+        lines = zip(inside, read.txts, read.scores, strict=True)
+        return {"detections": [_line(polygon, text, score) for polygon, text, score in lines if _has_area(polygon)]}
 
 
 def _model(folder: Path, pattern: str) -> Path:
@@ -83,8 +90,24 @@ def _model(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def _line(polygon: NDArray[Any], text: str, score: float, width: int, height: int) -> dict[str, Any]:
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    x, y, w, h = clip_boxes(as_boxes([[*low, *(high - low)]]), width, height)[0].tolist()
-    detection = Detection(x=x, y=y, width=w, height=h, confidence=float(score), kind="text")
-    return {**detection.as_json(), "text": text, "polygon": np.round(polygon.astype(float), 1).tolist()}
+def _wide_enough(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture, a long strip with its edge repeated below or to the right.
+
+    RapidOCR raises if a side is nothing in the smaller copy, and enlarges a strip of a few pixels to gigabytes.
+    """
+    height, width = image.shape[:2]
+    least = math.ceil(NARROWEST * max(height, width) / LONGEST)
+    below, right = max(0, least - height), max(0, least - width)
+    if not below and not right:
+        return image
+    return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), dtype=np.uint8)
+
+
+def _has_area(polygon: NDArray[np.float64]) -> bool:
+    return bool((polygon.max(axis=0) > polygon.min(axis=0)).all())
+
+
+def _line(polygon: NDArray[np.float64], text: str, score: float) -> dict[str, Any]:
+    (x, y), (right, bottom) = polygon.min(axis=0).tolist(), polygon.max(axis=0).tolist()
+    detection = Detection(x=x, y=y, width=right - x, height=bottom - y, confidence=float(score), kind="text")
+    return {**detection.as_json(), "text": text, "polygon": np.round(polygon, 1).tolist()}
