@@ -21,11 +21,23 @@ NAMES = "{0: 'red', 1: 'light'}"
 
 
 def save_model(
-    path: Path, layout: str, *, names: str | None = NAMES, half: bool = False, any_size: bool = False
+    path: Path,
+    layout: str,
+    *,
+    names: str | None = NAMES,
+    kind: int = TensorProto.FLOAT,
+    any_size: bool = False,
+    channels_last: bool = False,
 ) -> Path:
-    """A model whose output is that of a ``yolov5``, a ``yolov8`` or an ``end2end`` model."""
+    """A model whose output is that of a ``yolov5``, a ``yolov8`` or an ``end2end`` model.
+
+    ``kind`` is the type of its input; whole numbers go from 0 to 255.
+    """
+    white = np.array(255 if kind == TensorProto.UINT8 else 1, np.float32)
     nodes = [
-        _node("Cast", ["images"], "pixels", to=TensorProto.FLOAT),
+        _node("Cast", ["images"], "given", to=TensorProto.FLOAT),
+        _node("Transpose", ["given"], "ordered", perm=[0, 3, 1, 2] if channels_last else [0, 1, 2, 3]),
+        _node("Div", ["ordered", "white"], "pixels"),
         _node(
             "AveragePool",
             ["pixels"],
@@ -41,18 +53,42 @@ def save_model(
         *_OUTPUTS[layout],
     ]
     side: Any = "side" if any_size else SIDE
-    kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
+    shape = [1, side, side, 3] if channels_last else [1, 3, side, side]
     graph = helper.make_graph(
         nodes,
         layout,
-        [helper.make_tensor_value_info("images", kind, [1, 3, side, side])],
+        [helper.make_tensor_value_info("images", kind, shape)],
         [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, None, None])],
-        [numpy_helper.from_array(value, name) for name, value in _constants().items()],
+        [numpy_helper.from_array(value, name) for name, value in {**_constants(), "white": white}.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     if names is not None:
         helper.set_model_props(model, {"names": names})
     onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return path
+
+
+def save_constant(
+    path: Path,
+    outputs: dict[str, np.ndarray],
+    metadata: dict[str, object] | None = None,
+    inputs: dict[str, list[int | str]] | None = None,
+) -> Path:
+    """A model that gives these numbers whatever it sees; its input is 240 high and 320 wide if ``inputs`` is None."""
+    nodes = [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(a)) for name, a in outputs.items()]
+    given = {"images": [1, 3, 240, 320]} if inputs is None else inputs
+    graph = helper.make_graph(
+        nodes,
+        "constant",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in given.items()],
+        [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            for name, a in outputs.items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {key: str(value) for key, value in (metadata or {}).items()})
     onnx.save(model, str(path))
     return path
 

@@ -9,10 +9,14 @@ import attrs
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from kinora.actors.job_request import parse_job_request
 from kinora.plugins.builtin.onnx import Onnx, model_file
-from kinora.plugins.builtin.yolo import Letterbox, layout_of, letterbox, read_output
+from kinora.plugins.builtin.yolo.decoding import read_rows, rows_of
+from kinora.plugins.builtin.yolo.heads import Head, head_of
+from kinora.plugins.builtin.yolo.metadata import Facts
+from kinora.plugins.builtin.yolo.pictures import Input, Letterbox
 from kinora.plugins.devices import Device
 from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.options import check_options
@@ -100,8 +104,16 @@ def test_confidence_and_overlap(tmp_path: Path) -> None:
 
 def test_half_precision_and_any_size(tmp_path: Path) -> None:
     """A model in half precision gets halves; one that takes any size gets the one asked for."""
-    assert len(found_by(save_model(tmp_path / "half.onnx", "yolov8", half=True))) == 2
+    assert len(found_by(save_model(tmp_path / "half.onnx", "yolov8", kind=TensorProto.FLOAT16))) == 2
     assert len(found_by(save_model(tmp_path / "any.onnx", "yolov8", any_size=True), size=128)) == 2
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.DOUBLE])
+def test_other_inputs(tmp_path: Path, kind: int, channels_last: bool) -> None:
+    """A model may take whole numbers up to 255 or double precision, and the colours last."""
+    model = save_model(tmp_path / "model.onnx", "yolov8", kind=kind, channels_last=channels_last)
+    assert [found["class"] for found in found_by(model)] == ["light", "red"]
 
 
 def test_what_follows_the_classes_is_no_class() -> None:
@@ -110,7 +122,8 @@ def test_what_follows_the_classes_is_no_class() -> None:
     output[0, :4, 5] = (50, 50, 20, 10)
     output[0, 4, 5] = 0.8
     output[0, 20, 5] = 7.5
-    found = read_output(output, "yolov8", 0.5, 2)
+    head = Head(output="output0", layout="yolov8", columns_first=True, classes=2)
+    found = read_rows(rows_of(output, head), head, 0.5, (100, 100))
     assert found.boxes.tolist() == [[40.0, 45.0, 20.0, 10.0]]
     assert (found.classes.tolist(), round(float(found.scores[0]), 3)) == ([0], 0.8)
 
@@ -118,16 +131,16 @@ def test_what_follows_the_classes_is_no_class() -> None:
 def test_layouts_are_told_by_shape() -> None:
     """The shapes that exports have, and the sentence for all other shapes."""
     shapes = {(1, 84, 8400): "yolov8", (1, 25200, 85): "yolov5", (1, 300, 6): "end2end", (1, 6, 8400): "yolov8"}
-    assert {shape: layout_of(shape) for shape in shapes} == shapes
+    assert {shape: head_of({"output0": shape}, Facts(), (640, 640)).layout for shape in shapes} == shapes
     with pytest.raises(ValueError, match=r"the output of this model is \(1, 1000\)"):
-        layout_of((1, 1000))
+        head_of({"output0": (1, 1000)}, Facts(), (640, 640))
 
 
 def test_a_letterbox_keeps_proportions() -> None:
     """A picture goes in as a whole, as RGB from 0 to 1, with grey around it."""
     image = np.zeros((50, 100, 3), np.uint8)
     image[:] = (0, 0, 255)
-    blob, fitted = letterbox(image, 64, 64)
+    blob, fitted = Input(name="images", height=64, width=64).take(image)
     assert blob.shape == (1, 3, 64, 64)
     assert blob.dtype == np.float32
     assert blob[0, :, 32, 32].tolist() == [1.0, 0.0, 0.0]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.onnx_sessions import open_session, require_extra
 from kinora.plugins.builtin.schema import integer, names, number, options_schema
-from kinora.plugins.builtin.yolo import MAX_DETECTIONS, layout_of, letterbox, read_output, without_overlaps
+from kinora.plugins.builtin.yolo.checks import checked
+from kinora.plugins.builtin.yolo.decoding import read_rows, rows_of
+from kinora.plugins.builtin.yolo.heads import Head, head_of
+from kinora.plugins.builtin.yolo.metadata import read_facts
+from kinora.plugins.builtin.yolo.overlaps import without_overlaps
+from kinora.plugins.builtin.yolo.pictures import DEFAULT_SIDE, GREY, input_of
 from kinora.plugins.detections import Detection
 
 require_extra("onnx", "onnxruntime")
 
-COLOURS = 3
 MAX_PATH = 4096  # characters, as of a path on Linux
-_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+MAX_DETECTIONS = 300
+"""The most objects of a frame; the surest are kept."""
 _SCHEMA = options_schema(
     model={
         "type": "string",
@@ -31,19 +35,28 @@ _SCHEMA = options_schema(
     confidence=number(0.25, 0.0, 1.0, "Boxes of less confidence are left out."),
     iou=number(0.45, 0.0, 1.0, "Of boxes of one class that overlap by more than this, the best one is kept."),
     size={
-        **integer(640, 32, 4096, "Side in pixels of the input, for models that take any; multiples of 32."),
+        **integer(
+            0,
+            0,
+            4096,
+            "Side in pixels of the input, for models that take any; multiples of 32. 0 is the size that the model "
+            f"was exported with, {DEFAULT_SIDE} if it does not say.",
+        ),
         "multipleOf": 32,
     },
     layout={
         "enum": ["auto", "yolov5", "yolov8", "end2end"],
         "default": "auto",
-        "description": "Layout of the output; auto tells it by the shape. A YOLOv5 with a single class needs yolov5.",
+        "description": "Layout of the output; auto tells it by what the model says of itself, then by the shape.",
     },
 )
 
 
 class Onnx(Plugin):
-    """Runs a model of the YOLO kind (v5, v7 to v11, with or without overlaps removed) that was exported to ONNX."""
+    """Runs a model of the YOLO kind (v5 to v12, v26, with or without overlaps removed) that was exported to ONNX.
+
+    Of models that also give masks, keypoints or angles, it reads the boxes.
+    """
 
     metadata = PluginMetadata(
         name="onnx",
@@ -59,42 +72,68 @@ class Onnx(Plugin):
     )
 
     def prepare(self, context: PluginContext) -> None:
-        """Load the model.
+        """Load the model, and run it once on a grey picture to see what it gives.
 
         Raises:
-            ValueError: it lies outside the models folder, or its input is not a picture.
+            ValueError: it lies outside the models folder, or is not a detection model that is known here.
             FileNotFoundError: it does not exist.
             DeviceError: the device cannot be used.
         """
-        self._options = context.options
+        self._context, self._options = context, context.options
         self._session = open_session(model_file(context.models_dir, self._options["model"]), context.device)
-        given = self._session.get_inputs()[0]
-        self._input, self._dtype = given.name, _DTYPES.get(given.type)
-        if self._dtype is None or len(given.shape) != 4 or given.shape[1] != COLOURS:  # noqa: PLR2004 - NCHW
-            raise ValueError(f"a YOLO takes pictures as 1x3xHxW numbers; this model takes {given.type} {given.shape}")
-        self._height, self._width = (_side(side, self._options["size"]) for side in given.shape[2:])
-        self._output = self._session.get_outputs()[0].name
-        carried = _carried_labels(self._session.get_modelmeta().custom_metadata_map)
-        self._classes = len(carried) or None
-        self._labels = self._options["labels"] or carried
+        facts = read_facts(self._session.get_modelmeta().custom_metadata_map)
+        self._input = input_of(self._session.get_inputs(), facts, self._options["size"])
+        self._size = self._input.height, self._input.width
+        self._labels = dict(enumerate(self._options["labels"])) or facts.names
+        self._rubbish_told = False
+        outputs = self._run(np.full((*self._size, 3), GREY, np.uint8))
+        layout = self._options["layout"]
+        shapes = {name: output.shape for name, output in outputs.items()}
+        head = head_of(shapes, facts, self._size, None if layout == "auto" else layout)
+        self._head: Head = checked(rows_of(outputs[head.output], head), head, self._size)
+        for remark in self._head.remarks:
+            context.warn(remark)
+        if self._input.batch > 1:
+            context.warn(
+                f"this model takes {self._input.batch} pictures at a time, and each frame runs it on "
+                f"{self._input.batch - 1} empty ones as well: export it for one picture (batch=1), it will be faster"
+            )
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
         """The objects in this frame, the surest first."""
-        options = self._options
-        blob, fitted = letterbox(frame.image, self._width, self._height)
-        (output,) = self._session.run([self._output], {self._input: blob.astype(self._dtype, copy=False)})
-        layout = layout_of(output.shape) if options["layout"] == "auto" else options["layout"]
-        found = read_output(output, layout, options["confidence"], self._classes)
-        if layout != "end2end":
-            found = without_overlaps(found, options["iou"])
-        found = found.take(slice(MAX_DETECTIONS))
+        given, fitted = self._input.take(frame.image)
+        (output,) = self._session.run([self._head.output], {self._input.name: given})
+        self._tell_rubbish(output)
+        found = read_rows(rows_of(output, self._head), self._head, self._options["confidence"], self._size)
+        if self._head.layout != "end2end":
+            found = without_overlaps(found, self._options["iou"])
         height, width = frame.image.shape[:2]
         boxes = fitted.undo(found.boxes, width, height)
+        inside = np.flatnonzero((boxes[:, 2:] > 0).all(axis=1))[:MAX_DETECTIONS]
+        found = found.take(inside)
         detections = [
-            Detection(x=x, y=y, width=w, height=h, confidence=float(score), kind=_label(self._labels, int(number)))
-            for (x, y, w, h), score, number in zip(boxes.tolist(), found.scores, found.classes, strict=True)
+            Detection(x=x, y=y, width=w, height=h, confidence=float(score), kind=self._label(int(number)))
+            for (x, y, w, h), score, number in zip(boxes[inside].tolist(), found.scores, found.classes, strict=True)
         ]
         return {"detections": [detection.as_json() for detection in detections]}
+
+    def _run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        """All outputs of the model for a picture, by name."""
+        given, _ = self._input.take(image)
+        outputs = [output.name for output in self._session.get_outputs()]
+        return dict(zip(outputs, self._session.run(outputs, {self._input.name: given}), strict=True))
+
+    def _tell_rubbish(self, output: NDArray[Any]) -> None:
+        if not self._rubbish_told and not np.isfinite(output).all():
+            self._rubbish_told = True
+            self._context.warn(
+                "this model gives boxes with numbers that are none (NaN or infinity), and they are left out; a model "
+                "in half precision may do so where the same in full precision does not",
+                "medium",
+            )
+
+    def _label(self, number: int) -> str:
+        return self._labels.get(number, f"class {number}")
 
 
 def model_file(folder: Path, name: str) -> Path:
@@ -111,23 +150,3 @@ def model_file(folder: Path, name: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"there is no model {name!r} in {root}: put it there, or set KINORA_MODELS_DIR")
     return path
-
-
-def _side(side: Any, default: int) -> int:
-    """A side of the input; ``default`` if the model accepts any size, which it states as a name or None."""
-    return side if isinstance(side, int) and side > 0 else default
-
-
-def _carried_labels(metadata: Mapping[str, str]) -> list[str]:
-    """The class names in a model, if any; Ultralytics exports them as the text ``{0: 'person', 1: 'bicycle'}``."""
-    try:
-        named = ast.literal_eval(metadata.get("names", ""))
-    except (ValueError, SyntaxError):
-        return []
-    if isinstance(named, dict):
-        named = [named[number] for number in sorted(named)]
-    return [str(name) for name in named] if isinstance(named, list) else []
-
-
-def _label(labels: Sequence[str], number: int) -> str:
-    return labels[number] if 0 <= number < len(labels) else f"class {number}"

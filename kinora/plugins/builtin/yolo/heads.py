@@ -1,0 +1,200 @@
+"""How the numbers that a model gives are laid out, told by its metadata first and then by their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Literal
+
+import attrs
+
+from kinora.plugins.builtin.yolo.metadata import Facts
+
+Layout = Literal["yolov5", "yolov8", "end2end"]
+Shape = tuple[int, ...]
+
+HEAD_NUMBERS: Mapping[Layout, int] = {"yolov8": 4, "yolov5": 5, "end2end": 6}
+"""The numbers of a box that every model of the layout gives; in a grid (the first two) the classes' scores follow.
+
+- ``yolov8`` (and 9, 11, 12): centre and size. The usual shape is (1, 84, N).
+- ``yolov5`` (and 6, 7): the same and objectness. The usual shape is (1, N, 85).
+- ``end2end`` (10, 26, and ``nms=True``): two corners, confidence and class, overlaps removed. The usual shape is
+  (1, N, 6), or that of YOLOv7, (N, 7): the picture's number, two corners, class and confidence.
+
+Masks, keypoints or an angle may follow.
+"""
+READ = (
+    "Kinora reads (1, 84, N) as of YOLOv8, 9, 11 and 12, (1, N, 85) as of YOLOv5, 6 and 7, and (1, N, 6) or (N, 7) as "
+    "of models that remove overlaps, also with masks, keypoints or an angle behind"
+)
+YOLOV7_NUMBERS = 7
+MASKS = 32
+"""The usual number of a mask's coefficients."""
+GRID_STEPS = tuple(product((4, 8), (32, 64, 128)))
+"""The finest and the coarsest grid of a model, in pixels from one place to the next; each grid doubles the step."""
+ANCHORS = (1, 3)
+"""Boxes that a model gives for each place."""
+TABLE, MAPS = 3, 4
+"""Dimensions of a list of boxes and of maps of the picture, such as masks."""
+LEFT_OUT = {
+    "segment": "this model also gives masks: only its boxes are read",
+    "pose": "this model also gives keypoints: only its boxes are read",
+    "obb": "this model gives turned boxes: each is told as the upright box around it",
+}
+"""Tasks of models with boxes and more → what a user must know."""
+
+
+@attrs.frozen(kw_only=True)
+class Head:
+    """The layout of a model's output."""
+
+    output: str
+    """The name of the output that has the boxes."""
+    layout: Layout
+    columns_first: bool = False
+    """True if the numbers of a box are the first dimension, as in (1, 84, N)."""
+    classes: int | None = None
+    """The number of classes; None if ``end2end`` and the model does not name them."""
+    turned: bool = False
+    """True if the last number of a box is its angle; its box is then centre and size in every layout."""
+    of_one: bool = False
+    """True if the boxes are in shares of the picture's sides instead of pixels."""
+    remarks: tuple[str, ...] = ()
+    """What a user must know: what was guessed, and what is left out."""
+
+    @property
+    def corners(self) -> bool:
+        """True if a box is two corners instead of centre and size."""
+        return self.layout == "end2end" and not self.turned
+
+
+@attrs.frozen(kw_only=True)
+class _Table:
+    """An output that may be a list of boxes, seen as rows of ``columns`` numbers."""
+
+    output: str
+    rows: int
+    columns: int
+    first: bool
+    """True if the columns are the first dimension."""
+
+
+@attrs.frozen(kw_only=True)
+class _Clues:
+    """What tells the layout."""
+
+    outputs: Mapping[str, Shape]
+    facts: Facts
+    layouts: Sequence[Layout]
+    """Those in question, the likeliest first."""
+    grids: Sequence[int]
+    """The numbers of boxes with which a model is none that removes overlaps."""
+    further: Sequence[int]
+    """How many numbers of a box may follow those of its layout and its classes, the likeliest first."""
+
+    def tables(self, layout: Layout, *, usual: bool) -> Iterator[_Table]:
+        """The outputs that may have this layout, in its usual order of dimensions or in the other one."""
+        first = usual is (layout == "yolov8")
+        for name, shape in self.outputs.items():
+            if len(shape) == TABLE:
+                rows, columns = (shape[2], shape[1]) if first else (shape[1], shape[2])
+                if layout != "end2end" or rows not in self.grids:
+                    yield _Table(output=name, rows=rows, columns=columns, first=first)
+
+
+def head_of(outputs: Mapping[str, Shape], facts: Facts, size: tuple[int, int], layout: Layout | None = None) -> Head:
+    """The layout of a model with outputs of these shapes, for an input of this height and width.
+
+    ``layout`` is the user's word, which counts more than the metadata and the shape.
+
+    Raises:
+        ValueError: the model does not detect, or the shapes are of no layout that is known here.
+    """
+    if facts.task not in (None, "detect", *LEFT_OUT):
+        raise ValueError(f"this model is made for the task {facts.task!r}: onnx takes models that give boxes")
+    for name, shape in outputs.items():
+        if shape[1:] == (YOLOV7_NUMBERS,):
+            return Head(output=name, layout="end2end", classes=facts.classes)
+    masks = _masks(outputs)
+    clues = _Clues(
+        outputs=outputs,
+        facts=facts,
+        layouts=[layout] if layout else _layouts(facts),
+        grids=() if layout or facts.end2end else _grid_rows(size),
+        further=_further_numbers(facts, masks),
+    )
+    found = _exact(clues) or _by_shape(clues)
+    if found is None:
+        given = ", ".join(map(str, outputs.values()))
+        named = "output of this model is" if len(outputs) == 1 else "outputs of this model are"
+        raise ValueError(f"the {named} {given}; {READ}")
+    task = facts.task or ("segment" if masks else None)
+    told = (LEFT_OUT[task],) if task in LEFT_OUT else ()
+    guessed = () if layout else found.remarks
+    return attrs.evolve(found, turned=task == "obb", remarks=(*told, *guessed))
+
+
+def _layouts(facts: Facts) -> list[Layout]:
+    return ["end2end", "yolov8", "yolov5"] if facts.end2end else ["yolov8", "end2end", "yolov5"]
+
+
+def _grid_rows(size: tuple[int, int]) -> Sequence[int]:
+    """The numbers of boxes that a model with grids gives; one that removes overlaps gives another, such as 300."""
+    rows = []
+    for (finest, coarsest), anchors in product(GRID_STEPS, ANCHORS):
+        steps = [finest << power for power in range((coarsest // finest).bit_length())]
+        rows.append(anchors * sum(-(-size[0] // step) * -(-size[1] // step) for step in steps))
+    return rows
+
+
+def _masks(outputs: Mapping[str, Shape]) -> int:
+    """The number of a mask's coefficients, which is that of the maps they are for; 0 without maps."""
+    return next((shape[1] for shape in outputs.values() if len(shape) == MAPS), 0)
+
+
+def _further_numbers(facts: Facts, masks: int) -> list[int]:
+    known = {"detect": [0], "segment": [masks or MASKS], "obb": [1], "pose": [facts.keypoints or 0]}
+    return known.get(facts.task or "", [masks, 0] if masks else [0])
+
+
+def _exact(clues: _Clues) -> Head | None:
+    """The head whose numbers are just those that the metadata lead to expect."""
+    classes = clues.facts.classes
+    for usual, layout, more in product((True, False), clues.layouts, clues.further):
+        if classes is None and (layout != "end2end" or not usual):
+            continue
+        wanted = HEAD_NUMBERS[layout] + more + (0 if layout == "end2end" else classes or 0)
+        for table in clues.tables(layout, usual=usual):
+            if table.columns == wanted:
+                return Head(output=table.output, layout=layout, columns_first=table.first, classes=classes)
+    return None
+
+
+def _by_shape(clues: _Clues) -> Head | None:
+    """The head that is likeliest by its shape alone: there are more boxes than numbers of a box."""
+    known = clues.facts.end2end or clues.facts.classes is not None
+    for layout in clues.layouts:
+        least = HEAD_NUMBERS[layout] + clues.further[0] + (layout != "end2end")
+        for table in clues.tables(layout, usual=True):
+            if least <= table.columns <= table.rows and (known or layout != "end2end"):
+                return _guess(clues, layout, table)
+    return None
+
+
+def _guess(clues: _Clues, layout: Layout, table: _Table) -> Head:
+    classes, shape = clues.facts.classes, clues.outputs[table.output]
+    room = table.columns - HEAD_NUMBERS[layout] - clues.further[0]
+    if layout == "end2end":
+        remark = f"its output {shape} is read as end2end, and what follows the first 6 numbers of a box is left out"
+    elif classes is None or classes > room:
+        named = "does not name its classes" if classes is None else f"names {classes} classes"
+        remark, classes = f"it {named}: its output {shape} is read as {layout} with {room} classes", room
+    else:
+        remark = f"its output {shape} is read as {layout} with {classes} classes, and what follows them is left out"
+    return Head(
+        output=table.output,
+        layout=layout,
+        columns_first=table.first,
+        classes=classes,
+        remarks=(f"the layout of this model is a guess; {remark}. If that is wrong, set the option layout",),
+    )
