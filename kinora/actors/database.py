@@ -63,7 +63,13 @@ CREATE TRIGGER job_deleted AFTER DELETE ON jobs BEGIN
 END;
 """
 _SOURCES = "ALTER TABLE jobs ADD COLUMN source BLOB NOT NULL DEFAULT x'';"
-_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES)
+_ORDER_OF_ARRIVAL = """
+DROP INDEX jobs_newest;
+DROP INDEX jobs_by_status;
+CREATE INDEX jobs_by_status ON jobs (status, number);
+PRAGMA incremental_vacuum(2);
+"""
+_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES, _ORDER_OF_ARRIVAL)
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
@@ -93,7 +99,7 @@ class JobRecord:
 
     job_id: str
     created_at: str
-    """ISO 8601 in UTC, so that text order is time order."""
+    """ISO 8601 in UTC, by the machine's clock, which may be set back: it is no order."""
     status: str
     request: bytes
     """The JobRequest as JSON."""
@@ -381,7 +387,7 @@ def uploads(connection: sqlite3.Connection) -> list[str]:
 def jobs(
     connection: sqlite3.Connection, status: str | None, limit: int | None, cursor: str | None
 ) -> tuple[list[JobRecord], str | None]:
-    """Return a page of jobs, newest first, and the cursor of the next page.
+    """Return a page of jobs, the last to arrive first, and the cursor of the next page.
 
     Raises:
         InvalidRequest: this server did not give the cursor.
@@ -391,18 +397,18 @@ def jobs(
         conditions.append("status = ?")
         parameters.append(_text(status))
     if cursor is not None:
-        conditions.append("(created_at, number) < (?, ?)")
-        parameters += _read_cursor(cursor)
+        conditions.append("number < ?")
+        parameters.append(_read_cursor(cursor))
     rows = connection.execute(
         f"SELECT number, {_JOB} FROM jobs WHERE {' AND '.join(conditions)}"  # noqa: S608 - constants
-        " ORDER BY created_at DESC, number DESC LIMIT ?",
+        " ORDER BY number DESC LIMIT ?",
         (*parameters, ALL if limit is None else _limit(limit) + 1),
     ).fetchall()
     page = rows if limit is None else rows[: _limit(limit)]
     records = [_record(row[1:]) for row in page]
     if not records or len(rows) == len(page):
         return records, None
-    return records, _cursor(records[-1].created_at, page[-1][0])
+    return records, _cursor(page[-1][0])
 
 
 def frames(connection: sqlite3.Connection, job_id: str, after: int, last: int, limit: int) -> dict[int, bytes]:
@@ -479,15 +485,14 @@ def _limit(value: int) -> int:
     return max(0, min(value, LARGEST - 1))
 
 
-def _cursor(created_at: str, number: int) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode((created_at, number))).decode()
+def _cursor(number: int) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(number)).decode()
 
 
-def _read_cursor(cursor: str) -> tuple[str, int]:
+def _read_cursor(cursor: str) -> int:
     try:
         decoded = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        created_at, number = msgspec.json.decode(decoded, type=tuple[str, int])
+        return _integer(msgspec.json.decode(decoded, type=int))
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         fault = FieldError("cursor", "is not from this server: take next_cursor of the page before")
         raise InvalidRequest("The page cannot be found.", [fault]) from error
-    return created_at, _integer(number)

@@ -31,9 +31,8 @@ export function useJobList(): JobList {
     const load = () =>
       getJobs(null, PAGE, abort.signal).then(
         ({ jobs: newest, next_cursor }) => {
-          const known = new Set(newest.map((job) => job.job_id));
-          const last = newest.at(-1)?.created_at ?? "";
-          older.current = older.current.filter((job) => !known.has(job.job_id) && job.created_at <= last);
+          const last = newest.at(-1)?.job_id;
+          older.current = older.current.slice(older.current.findIndex((job) => job.job_id === last) + 1);
           setJobs([...newest, ...older.current]);
           if (older.current.length === 0) setCursor(next_cursor);
           setError(null);
