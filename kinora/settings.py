@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+import stat
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -21,6 +23,14 @@ CONFIG_NAME = "kinora.toml"
 ENV_PREFIX = "KINORA_"
 ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL"})
 """Variables that commands read themselves: the path of ``kinora.toml``, and the server that clients talk to."""
+_SERVICE_LINK = re.compile(
+    r"KINORA(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?|_NAME|_ENV_\w+)"
+)
+"""What Kubernetes and Docker call the variables that tell a container of a service called ``kinora``."""
+_NEAR = 0.7
+"""How much alike a wrong name and a right one must be, of 1, for the right one to be named."""
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://.+")
+"""The value of such a service's ``KINORA_PORT``, which is no setting then."""
 
 GIB = 2**30
 MIB = 2**20
@@ -163,22 +173,76 @@ def require_usable_paths(settings: Settings) -> None:
             ) from error
 
 
+def require_folders(settings: Settings, *names: str) -> None:
+    """Check that the folders in these settings are there. Blocks, for as long as a file system does not answer.
+
+    Raises:
+        SettingsError: one is not.
+    """
+    for name in names:
+        folder = getattr(settings, name)
+        if folder is not None and (fault := _fault_of_folder(folder)):
+            raise SettingsError(f"{folder} {fault}: name another folder with --{name.replace('_', '-')}, or make it.")
+
+
+def _fault_of_folder(folder: Path) -> str | None:
+    try:
+        return None if stat.S_ISDIR(folder.expanduser().stat().st_mode) else "is not a folder"
+    except OSError as error:
+        return "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+
+
 def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], toml_path: Path | None = None) -> Settings:
     """The settings from all four places.
 
     Args:
         flags: field → value as given on the command line; None stands for "not given".
-        env: the environment; ``KINORA_MAX_JOBS=4`` sets ``max_jobs``, lists are separated by commas.
+        env: the environment; ``KINORA_MAX_JOBS=4`` sets ``max_jobs``, lists are separated by commas. Variables that
+            name no setting are passed over; :func:`passed_over` tells which.
         toml_path: the configuration file, which must exist; None looks for ``kinora.toml`` in the current
             folder. Relative paths in the file are relative to its own folder.
 
     Raises:
-        SettingsError: a setting is unknown, of the wrong type or out of range; the text says where it was found.
+        SettingsError: a setting is unknown, of the wrong type or out of range; the text says where it was found. A
+            value that a higher place overrides is not looked at.
     """
-    values: dict[str, Any] = {}
+    found: dict[str, tuple[str, Any]] = {}
     for origin, name, value in (*_from_toml(toml_path), *_from_env(env), *_from_flags(flags)):
-        values[name] = _checked(origin, name, value)
-    return Settings(**values)
+        found[name] = (origin, value)
+    checked: dict[str, Any] = {name: _checked(origin, name, value) for name, (origin, value) in found.items()}
+    return Settings(**checked)
+
+
+def passed_over(env: Mapping[str, str]) -> list[str]:
+    """A sentence for each ``KINORA_*`` variable that sets nothing, and one for all those of a service."""
+    strangers = [name for name in sorted(env) if name.startswith(ENV_PREFIX) and not _is_read(name, env[name])]
+    links = [name for name in strangers if _is_service_link(name, env[name])]
+    sentences = [_passed_over(name) for name in strangers if name not in links]
+    if links:
+        sentences.append(
+            f"{', '.join(links)}: passed over, as Kubernetes and Docker set such variables for a service called kinora"
+        )
+    return sentences
+
+
+def _passed_over(variable: str) -> str:
+    known = [*(name.upper() for name in _KINDS), *(name.removeprefix(ENV_PREFIX) for name in ENV_OF_COMMANDS)]
+    near = difflib.get_close_matches(variable.removeprefix(ENV_PREFIX), known, n=1, cutoff=_NEAR)
+    hint = f"; the nearest one is {ENV_PREFIX}{near[0]}" if near else ""
+    return f"{variable}: passed over, as there is no such setting{hint}"
+
+
+def _is_read(variable: str, value: str) -> bool:
+    """Whether the variable means something to Kinora."""
+    if variable in ENV_OF_COMMANDS:
+        return True
+    return variable.removeprefix(ENV_PREFIX).lower() in _KINDS and not _is_service_link(variable, value)
+
+
+def _is_service_link(variable: str, value: str) -> bool:
+    if variable == "KINORA_PORT":
+        return _SERVICE_ADDRESS.fullmatch(value) is not None
+    return _SERVICE_LINK.fullmatch(variable) is not None
 
 
 def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
@@ -189,7 +253,7 @@ def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 def _from_env(env: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     for variable in sorted(env):
-        if variable.startswith(ENV_PREFIX) and variable not in ENV_OF_COMMANDS:
+        if variable.startswith(ENV_PREFIX) and variable not in ENV_OF_COMMANDS and _is_read(variable, env[variable]):
             yield variable, variable.removeprefix(ENV_PREFIX).lower(), env[variable]
 
 
@@ -199,7 +263,7 @@ def _from_toml(path: Path | None) -> Iterator[tuple[str, str, Any]]:
         if not path.is_file():
             return
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad and PowerShell write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The configuration file {path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from kinora.cli.errors import Misuse
+from kinora.cli.output import print_line
 from kinora.client import ClientError
 from kinora.client.http import server_address
-from kinora.settings import Settings, SettingsError, load_settings
+from kinora.settings import Settings, SettingsError, load_settings, passed_over
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,6 +27,9 @@ config = click.option(
 )
 plugins_dir = click.option(
     "--plugins-dir", type=click.Path(path_type=Path), help="Folder of further plugins: *.py files and packages."
+)
+models_dir = click.option(
+    "--models-dir", type=click.Path(path_type=Path), help="Folder of models.  [default: the current folder]"
 )
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or cuda:N.")
 plugins = click.option(
@@ -74,12 +78,19 @@ url = click.option(
 )
 
 
-def load(flags: Mapping[str, Any], path: Path | None = None) -> Settings:
-    """The settings; an error in them is raised as a sentence for the user."""
+def _warn(sentence: str) -> None:
+    print_line(f"kinora: warning: {sentence}", file="stderr")
+
+
+def load(flags: Mapping[str, Any], path: Path | None = None, *, warn: Callable[[str], object] = _warn) -> Settings:
+    """The settings; an error in them is raised as a sentence for the user, what is passed over goes to ``warn``."""
     try:
-        return load_settings(flags, os.environ, path)
+        settings = load_settings(flags, os.environ, path)
     except SettingsError as error:
         raise Misuse(str(error)) from error
+    for sentence in passed_over(os.environ):
+        warn(sentence)
+    return settings
 
 
 def plugin_requests(names: Sequence[str], given: Sequence[str]) -> list[dict[str, Any]]:

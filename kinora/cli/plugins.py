@@ -14,6 +14,7 @@ import msgspec
 
 from kinora.cli import options
 from kinora.cli.errors import Misuse
+from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_table
 from kinora.cli.running import run_interruptible
 from kinora.log import configure_logging
@@ -95,6 +96,7 @@ def _find(plugins_dir: Path | None, config: Path | None) -> Sequence[PluginEntry
 
 
 async def _entries(settings: Settings) -> Sequence[PluginEntry]:
+    await require_existing(settings, "plugins_dir")
     with tempfile.TemporaryDirectory(prefix="kinora-") as folder:
         async with open_system(attrs.evolve(settings, data_dir=Path(folder))) as system:
             return tuple(system.plugins.all())

@@ -17,6 +17,7 @@ from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.annotating import annotate_source
 from kinora.cli.errors import Misuse
+from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
 from kinora.cli.output import print_json
 from kinora.cli.report import Tally, print_summary, summary
@@ -59,10 +60,13 @@ class RunArguments:
 @click.option("--out", type=click.Path(path_type=Path), help="Write each frame's results as a JSON line; - is stdout.")
 @click.option("--annotate", type=click.Path(path_type=Path), help="Write the video with the detections drawn in.")
 @options.plugins_dir
+@options.models_dir
 @options.config
 @options.as_json
 @click.pass_context
-def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **arguments: Any) -> None:
+def run(
+    ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, models_dir: Path | None, **arguments: Any
+) -> None:
     """Run one source through plugins here, without a server.
 
     SOURCE is a video, an image, a folder of images, an http(s) URL, or demo: for a bundled clip. A plugin is given by
@@ -76,12 +80,14 @@ def run(ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, **
     for written in filter(None, (wanted.out, wanted.annotate)):
         if written.resolve() == Path(wanted.source).expanduser().resolve():
             raise Misuse(f"{written} is the source: write to another file")
-    settings = options.load({"plugins_dir": plugins_dir, "realtime": False, **options.NO_DATA_DIR}, config)
+    folders = {"plugins_dir": plugins_dir, "models_dir": models_dir, **options.NO_DATA_DIR}
+    settings = options.load({"realtime": False, **folders}, config)
     configure_logging("error")
     ctx.exit(run_interruptible(partial(_run, settings, wanted)))
 
 
 async def _run(settings: Settings, wanted: RunArguments) -> int:
+    await require_existing(settings, "models_dir", "plugins_dir")
     with temporary_folder() as folder:
         settings, source = _settled(settings, wanted, folder)
         async with open_system(settings) as system:

@@ -14,6 +14,7 @@ import trio
 
 from kinora.cli import options
 from kinora.cli.errors import Failed
+from kinora.cli.folders import require_existing
 from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals
 from kinora.cli.temporary import remove_left_folders
 from kinora.log import configure_logging, flush_log
@@ -39,13 +40,15 @@ log = structlog.get_logger()
     help="Further names of this server, as behind a reverse proxy, without ports.  [default: none]",
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where jobs and results are kept.")
-@click.option("--media-dir", type=click.Path(path_type=Path), help="The folder of sources.  [default: this one]")
+@click.option(
+    "--media-dir", type=click.Path(path_type=Path), help="The folder of sources.  [default: the current folder]"
+)
 @click.option(
     "--url-hosts",
     metavar="HOST,...",
     help="Hosts that sources may be read from by URL, with or without a port; * for all public ones.  [default: none]",
 )
-@click.option("--models-dir", type=click.Path(path_type=Path), help="The folder of models.  [default: this one]")
+@options.models_dir
 @options.plugins_dir
 @click.option("--max-jobs", type=int, help="Jobs that run at once.  [default: 2]")
 @click.option("--no-realtime", is_flag=True, help="Jobs and REST only, no live messages.")
@@ -53,8 +56,11 @@ log = structlog.get_logger()
 @options.config
 def serve(config: Path | None, no_realtime: bool, **flags: Any) -> None:
     """Run the server."""
-    settings = options.load({**flags, "realtime": False if no_realtime else None}, config)
+    warnings: list[str] = []
+    settings = options.load({**flags, "realtime": False if no_realtime else None}, config, warn=warnings.append)
     configure_logging(settings.log_level)
+    for warning in warnings:
+        log.warning(warning)
     warn_of_root()
     remove_left_folders()
     run_to_end(lambda: _serve(settings))
@@ -74,6 +80,7 @@ async def _serve(settings: Settings) -> None:
             nursery.start_soon(stop_on_signal, signals, stopping.begin)
             try:
                 with stopping.start:
+                    await require_existing(settings, "media_dir", "models_dir", "plugins_dir")
                     async with open_server(settings) as server:
                         stopping.started = True
                         _keep_for_good()

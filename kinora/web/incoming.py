@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, TypeVar, cast
@@ -160,13 +161,13 @@ async def read_json() -> Any:
 
 
 def decode_json(data: bytes) -> Any:
-    """Decode ``data``.
+    """Decode ``data``, which may begin with a byte order mark, as PowerShell and Notepad write one.
 
     Raises:
         Problem: 400 if it is not valid JSON.
     """
     try:
-        return msgspec.json.decode(data)
+        return msgspec.json.decode(data.removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, f"The request is not valid JSON: {error}.") from error
 

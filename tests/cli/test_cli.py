@@ -152,6 +152,39 @@ def test_misuse_is_one_sentence(args: list[str], said: str, capsys: pytest.Captu
     assert output.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        (["serve", "--port", "0"], "--media-dir"),
+        (["serve", "--port", "0"], "--plugins-dir"),
+        (["run", "demo:", "-p", "motion"], "--models-dir"),
+        (["run", "demo:", "-p", "motion"], "--plugins-dir"),
+        (["plugins", "list"], "--plugins-dir"),
+    ],
+)
+def test_a_folder_that_does_not_exist_is_told_at_the_start(tmp_path: Path, command: list[str], flag: str) -> None:
+    """A typo, or a disk that is not mounted, ends a command before it begins, in one sentence that names the flag."""
+    done = kinora(*command, flag, tmp_path / "gone", XDG_DATA_HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"kinora: {tmp_path}/gone does not exist: name another folder with {flag}, or make it."
+    )
+
+
+def test_strange_variables_stop_nothing(tmp_path: Path, media: Path) -> None:
+    """Variables of others that begin with KINORA_ are told on stderr, or in the log, and no command minds them."""
+    strange = {"KINORA_PROT": "1", "KINORA_PORT": "tcp://10.0.0.1:8000"}
+    done = kinora("plugins", "list", "--json", **strange)
+    assert done.returncode == 0
+    assert [line.split(":")[:3] for line in done.stderr.splitlines()] == [
+        ["kinora", " warning", " KINORA_PROT"],
+        ["kinora", " warning", " KINORA_PORT"],
+    ]
+    with started("serve", "--port", "0", "--data-dir", tmp_path, "--media-dir", media, **strange) as server:
+        assert json.loads(line_of(server, "KINORA_PROT"))["level"] == "warning"
+        assert line_of(server, "serving")
+
+
 def test_run_gives_results_and_a_summary(media: Path, tmp_path: Path) -> None:
     """A job without a server writes each frame once and in order, and sums up the job."""
     out = tmp_path / "results.jsonl"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kinora.settings import Settings, SettingsError, load_settings
+from kinora.settings import Settings, SettingsError, load_settings, passed_over, require_folders
 
 
 @pytest.fixture(autouse=True)
@@ -77,10 +77,65 @@ def test_variables_of_the_commands_are_no_settings() -> None:
     assert load_settings({}, env) == Settings()
 
 
+def test_a_flag_wins_over_a_broken_variable() -> None:
+    """What is overridden need not be valid."""
+    assert load_settings({"port": 3}, {"KINORA_PORT": "many"}).port == 3
+
+
+SERVICE = {
+    "KINORA_SERVICE_HOST": "10.0.0.1",
+    "KINORA_SERVICE_PORT": "8000",
+    "KINORA_SERVICE_PORT_HTTP": "8000",
+    "KINORA_PORT": "tcp://10.0.0.1:8000",
+    "KINORA_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "KINORA_PORT_8000_TCP_ADDR": "10.0.0.1",
+}
+
+
+def test_the_variables_of_a_service_are_passed_over() -> None:
+    """A Kubernetes service called kinora stops nothing, and one sentence tells why its variables set nothing."""
+    assert load_settings({}, SERVICE) == Settings()
+    (said,) = passed_over({**SERVICE, "KINORA_URL": "http://127.0.0.1:1", "KINORA_MAX_JOBS": "3"})
+    assert all(name in said for name in SERVICE)
+    assert "Kubernetes" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("KINORA_PROT", "KINORA_PROT: passed over, as there is no such setting; the nearest one is KINORA_PORT"),
+        (
+            "KINORA_MEDIADIR",
+            "KINORA_MEDIADIR: passed over, as there is no such setting; the nearest one is KINORA_MEDI",
+        ),
+        ("KINORA_VERSION", "KINORA_VERSION: passed over, as there is no such setting"),
+    ],
+)
+def test_unknown_variables_are_told(variable: str, said: str) -> None:
+    """A variable that names no setting stops nothing, and is told, with the nearest name that there is."""
+    assert load_settings({}, {variable: "1"}) == Settings()
+    (sentence,) = passed_over({variable: "1"})
+    assert sentence.startswith(said)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Notepad and PowerShell write one."""
+    assert load_settings({}, {}, toml(tmp_path, "\ufeffport = 4321\n")).port == 4321
+
+
+@pytest.mark.parametrize(("name", "said"), [("gone", "does not exist"), ("a.txt", "is not a folder")])
+def test_folders_that_are_not_there_are_named(tmp_path: Path, name: str, said: str) -> None:
+    """The error says which folder, and by which flag to name another one."""
+    (tmp_path / "a.txt").write_text("")
+    settings = Settings(media_dir=tmp_path / name)
+    require_folders(settings, "models_dir", "plugins_dir")
+    with pytest.raises(SettingsError, match=f"{name} {said}: name another folder with --media-dir, or make it"):
+        require_folders(settings, "media_dir")
+
+
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({"KINORA_PROT": "1"}, "KINORA_PROT: there is no setting 'prot'; there are: allowed_hosts, "),
         ({"KINORA_PORT": "many"}, "KINORA_PORT: must be a whole number, not 'many'"),
         ({"KINORA_PORT": "70000"}, "KINORA_PORT: 'port' must be <= 65535: 70000"),
         ({"KINORA_MAX_JOBS": "0"}, "KINORA_MAX_JOBS: 'max_jobs' must be >= 1: 0"),

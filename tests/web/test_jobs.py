@@ -74,6 +74,15 @@ def is_problem(answer: Answer, status: int, *paths: str) -> bool:
     return True
 
 
+async def test_json_may_begin_with_a_byte_order_mark(server: RunningServer) -> None:
+    """A request that PowerShell or Notepad saved is JSON all the same, by itself and beside an uploaded file."""
+    marked = b"\xef\xbb\xbf" + json.dumps(CLIP).encode()
+    headers = {"content-type": "application/json"}
+    assert (await request(f"{server.url}/v1/jobs", "POST", headers=headers, body=marked)).status == 202
+    parts = [Part("request", b'\xef\xbb\xbf{"plugins": ["motion"]}'), Part("file", b"no video", "a.mp4")]
+    assert (await upload(f"{server.url}/v1/jobs", parts)).status == 415
+
+
 async def test_a_job_is_accepted_runs_and_shows_its_frames(server: RunningServer) -> None:
     """POST gives 202 with the job's address; the job there has five keys and, at its end, every frame in order."""
     answer = await post(f"{server.url}/v1/jobs", CLIP)
