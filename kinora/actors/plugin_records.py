@@ -13,7 +13,7 @@ class PluginRecord:
     """The record of one plugin, updated by the stages that run it."""
 
     health: Health = "ok"
-    """The health in the stage that reported last."""
+    """The health in the stage that reported last; ``ok`` after the plugins were looked for again."""
     failures: int = 0
     restarts: int = 0
     last_error: StageError | None = None
@@ -30,3 +30,8 @@ class PluginRecords:
     def of(self, plugin: str) -> PluginRecord:
         """Return the record of this plugin."""
         return self._records.setdefault(plugin, PluginRecord())
+
+    def trust_again(self) -> None:
+        """Take all plugins for healthy, as after they were looked for again: they may have been mended."""
+        for record in self._records.values():
+            record.health = "ok"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import click
 
 from kinora.actors.database import DatabaseUnusable
 from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge, UnsupportedSource
+from kinora.cli.flags import in_flags
 from kinora.client import ClientError
 from kinora.runtime.supervisor import RestartIntensityExceeded
 from kinora.settings import SettingsError
@@ -31,19 +35,28 @@ class Interrupted(click.ClickException):
     exit_code = 130
 
 
+@contextmanager
+def naming_flags(plugins: Sequence[str]) -> Iterator[None]:
+    """Raise what is wrong with a request as ``Misuse`` that names flags; ``plugins`` are the names of its plugins."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise Misuse(in_flags(error.detail, error.errors, plugins)) from error
+    except ClientError as error:
+        if not error.places:
+            raise
+        raise Misuse(in_flags(error.detail, error.places, plugins)) from error
+
+
 def for_user(error: BaseException) -> Exception | None:
     """The exception to raise instead, mostly one with a sentence for the user; None for an unexpected error."""
     match error:
         case click.ClickException() | BrokenPipeError():  # click ends quietly when nobody reads its output
             return error
-        case SettingsError() | InvalidRequest() | NotFound() | TooLarge() | UnsupportedSource():
-            return Misuse(str(error))
-        case KinoraError() | DatabaseUnusable():
-            return Failed(str(error))
+        case KinoraError() | ClientError() | SettingsError() | DatabaseUnusable():
+            return _sentence(error)
         case RestartIntensityExceeded():
             return Failed(_too_often(error))
-        case ClientError():
-            return (Misuse if error.status in MISUSE_STATUSES else Failed)(str(error))
         case OSError(filename=str(name), strerror=str(reason)):
             return Failed(f"{name}: {reason}")
         case BaseExceptionGroup():
@@ -51,6 +64,20 @@ def for_user(error: BaseException) -> Exception | None:
             return found[0] if None not in found else None
         case _:
             return None
+
+
+def _sentence(error: KinoraError | ClientError | SettingsError | DatabaseUnusable) -> click.ClickException:
+    """An expected error as Misuse or Failed."""
+    match error:
+        case InvalidRequest():
+            return Misuse(in_flags(error.detail, error.errors))
+        case ClientError():
+            kind = Misuse if error.status in MISUSE_STATUSES else Failed
+            return kind(in_flags(error.detail, error.places))
+        case SettingsError() | NotFound() | TooLarge() | UnsupportedSource():
+            return Misuse(str(error))
+        case _:
+            return Failed(str(error))
 
 
 def _too_often(error: RestartIntensityExceeded) -> str:

@@ -23,7 +23,7 @@ COMMANDS = {
     "jobs": "List a server's jobs.",
     "show": "Show one job of a server.",
     "cancel": "Cancel jobs of a server.",
-    "plugins": "List the plugins that are installed here, or show one.",
+    "plugins": "List the plugins that are installed here, show one, or have a server look for new ones.",
 }
 """The name of every command, which its module and its function share, and the first line of its help."""
 

@@ -93,6 +93,11 @@ def load(flags: Mapping[str, Any], path: Path | None = None, *, warn: Callable[[
     return settings
 
 
+def is_plugin_file(plugin: str) -> bool:
+    """Whether ``plugin`` is the path of a plugin's file, and not the name of a plugin."""
+    return plugin.endswith(".py") or "/" in plugin
+
+
 def plugin_requests(names: Sequence[str], given: Sequence[str]) -> list[dict[str, Any]]:
     """The ``plugins`` of a job request, from ``-p NAME`` and ``-o NAME.KEY=VALUE``."""
     requests: dict[str, dict[str, Any]] = {name: {} for name in names}

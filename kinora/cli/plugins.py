@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,19 @@ from kinora.cli.errors import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_table
 from kinora.cli.running import run_interruptible
+from kinora.client import KinoraClient
 from kinora.log import configure_logging
 from kinora.plugins.registry import PluginEntry
+from kinora.printable import printable_lines
 from kinora.settings import Settings
 from kinora.system import open_system
+
+COLUMNS = ("name", "version", "state", "description")
 
 
 @click.group
 def plugins() -> None:
-    """List the plugins that are installed here, or show one."""
+    """List the plugins that are installed here, show one, or have a server look for new ones."""
 
 
 @plugins.command("list")
@@ -38,41 +42,82 @@ def list_plugins(plugins_dir: Path | None, config: Path | None, as_json: bool) -
     if as_json:
         print_json([_document(entry) for entry in entries])
         return
-    rows = [
-        (entry.name, entry.metadata.version, "ok", entry.metadata.description)
-        if entry.metadata is not None and entry.broken is None
-        else (entry.name, None, "broken", entry.broken)
-        for entry in entries
-    ]
-    print_table(("name", "version", "state", "description"), rows)
+    documents = [_document(entry) for entry in entries]
+    print_table(COLUMNS, [(told["name"], *_told(told["metadata"], told["broken"], "ok")) for told in documents])
 
 
 @plugins.command("show")
-@click.argument("name")
+@click.argument("name", metavar="NAME|FILE")
 @options.plugins_dir
 @options.config
 @options.as_json
 def show_plugin(name: str, plugins_dir: Path | None, config: Path | None, as_json: bool) -> None:
-    """Show one plugin: its description and its options."""
-    entries = _find(plugins_dir, config)
-    found = [entry for entry in entries if entry.name == name]
-    if not found:
-        raise Misuse(f"There is no plugin {name!r}; there are: {', '.join(entry.name for entry in entries)}")
-    document = _document(found[0])
+    """Show one plugin, or those that a file defines: description and options, or what is broken about it.
+
+    --json prints an object for a NAME and a list for a FILE, such as ./my.py
+    """
+    if is_file := options.is_plugin_file(name):
+        location = str(Path(name).resolve())
+        if not Path(location).exists():
+            raise Misuse(f"There is no file {name}")
+        found = [entry for entry in _find(plugins_dir, config, Path(location)) if entry.origin.location == location]
+    else:
+        entries = _find(plugins_dir, config)
+        found = [entry for entry in entries if entry.name == name][:1]
+        if not found:
+            raise Misuse(f"There is no plugin {name!r}; there are: {', '.join(entry.name for entry in entries)}")
     if as_json:
-        print_json(document)
+        documents = [_document(entry) for entry in found]
+        print_json(documents if is_file else documents[0])
         return
-    metadata = document["metadata"] or {}
-    shown = {"origin": found[0].origin.location, **metadata, "broken": found[0].broken, "config_schema": None}
+    for entry in found:
+        _print(entry)
+
+
+def _print(entry: PluginEntry) -> None:
+    """Print a plugin as two tables, a broken one with its traceback."""
+    metadata: Mapping[str, Any] = _document(entry)["metadata"] or {"name": entry.name}
+    shown = {"origin": entry.origin.location, **metadata, "broken": entry.broken, "config_schema": None}
     print_table(("field", "value"), [(key, _flat(value)) for key, value in shown.items() if value])
+    if entry.broken is not None:
+        click.echo(printable_lines(entry.traceback or ""), nl=False)
     schema = metadata.get("config_schema") or {}
-    print_table(
-        ("option", "default", "description"),
-        [
-            (f"{name}.{key}", option.get("default"), option.get("description"))
-            for key, option in schema.get("properties", {}).items()
-        ],
-    )
+    if properties := schema.get("properties"):
+        print_table(
+            ("option", "default", "description"),
+            [
+                (f"{entry.name}.{key}", _as_given(option), option.get("description"))
+                for key, option in properties.items()
+                if isinstance(option, Mapping)
+            ],
+        )
+
+
+def _as_given(option: Mapping[str, Any]) -> str | None:
+    """The option's default as ``-o`` takes it; None if it has none."""
+    return msgspec.json.encode(option["default"]).decode() if "default" in option else None
+
+
+@plugins.command("reload")
+@options.url
+@options.as_json
+def reload_plugins(url: str, as_json: bool) -> None:
+    """Have a server look for plugins again, and list those that it finds. Running jobs go on with what they have."""
+    found = run_interruptible(KinoraClient(url).reload_plugins)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (plugin["name"], *_told(plugin["metadata"], plugin["reason"], plugin["health"])) for plugin in found["plugins"]
+    ]
+    print_table(COLUMNS, rows)
+
+
+def _told(metadata: Mapping[str, Any] | None, broken: str | None, state: str) -> tuple[object, ...]:
+    """Version, state and description of a plugin; of a broken one, the reason."""
+    if metadata is None or broken is not None:
+        return None, "broken", broken
+    return metadata["version"], state, metadata["description"]
 
 
 def _flat(value: object) -> object:
@@ -89,8 +134,9 @@ def _document(entry: PluginEntry) -> dict[str, Any]:
     }
 
 
-def _find(plugins_dir: Path | None, config: Path | None) -> Sequence[PluginEntry]:
+def _find(plugins_dir: Path | None, config: Path | None, *files: Path) -> Sequence[PluginEntry]:
     settings = options.load({"plugins_dir": plugins_dir, "realtime": False, **options.NO_DATA_DIR}, config)
+    settings = attrs.evolve(settings, plugin_files=(*settings.plugin_files, *files))
     configure_logging("error")
     return run_interruptible(partial(_entries, settings))
 

@@ -16,7 +16,7 @@ from kinora.actors.models import JobState
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.annotating import annotate_source
-from kinora.cli.errors import Misuse
+from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
 from kinora.cli.output import print_json
@@ -91,7 +91,9 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
     with temporary_folder() as folder:
         settings, source = _settled(settings, wanted, folder)
         async with open_system(settings) as system:
-            state = (await system.jobs.submit(_request(system, wanted, source))).state
+            names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
+            with naming_flags(names):
+                state = (await system.jobs.submit(_request(names, wanted, source))).state
             with ResultsFile.open(wanted.out, folder=folder) as results:  # a refused job overwrites nothing
                 state = await _follow(system, state, results)
         if wanted.annotate is not None and state.status == "done":
@@ -106,7 +108,7 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
 
 def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
     """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
-    files = tuple(Path(name).resolve() for name in wanted.plugins if _is_file(name))
+    files = tuple(Path(name).resolve() for name in wanted.plugins if options.is_plugin_file(name))
     floor = min(settings.min_free_bytes, FLOOR_BYTES)
     settings = attrs.evolve(
         settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files)
@@ -129,12 +131,7 @@ def _hosts(url: str) -> tuple[str, ...]:
         raise Misuse(str(error)) from error
 
 
-def _is_file(plugin: str) -> bool:
-    return plugin.endswith(".py") or "/" in plugin
-
-
-def _request(system: System, wanted: RunArguments, source: str) -> JobRequest:
-    names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
+def _request(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequest:
     return parse_job_request(
         {
             "source": source,
@@ -147,7 +144,7 @@ def _request(system: System, wanted: RunArguments, source: str) -> JobRequest:
 
 def _names(system: System, plugin: str) -> list[str]:
     """The names of the plugins that a file defines; any other argument is a name itself."""
-    if not _is_file(plugin):
+    if not options.is_plugin_file(plugin):
         return [plugin]
     location = str(Path(plugin).resolve())
     entries = [entry for entry in system.plugins.all() if entry.origin.location == location]

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kinora.cli import options
+from kinora.cli.errors import naming_flags
 from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient, Submitted
@@ -43,6 +44,7 @@ def submit(*, source: str, upload: bool, url: str, as_json: bool, **asked: Any) 
 
 
 async def _submit(client: KinoraClient, source: str, request: dict[str, Any], *, upload: bool) -> Submitted:
-    if upload:
-        return await client.upload(Path(source), request)
-    return await client.submit({"source": source, **request})
+    with naming_flags([plugin["name"] for plugin in request["plugins"]]):
+        if upload:
+            return await client.upload(Path(source), request)
+        return await client.submit({"source": source, **request})

@@ -83,6 +83,10 @@ class KinoraClient:
         """Cancel a job; return once the job and all its processes are gone."""
         return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel"))
 
+    async def reload_plugins(self) -> dict[str, Any]:
+        """Have the server look for plugins again; return the list that ``GET /v1/plugins`` gives then."""
+        return _decoded(await fetch(self.url, "POST", "/v1/plugins/reload"))
+
     async def _post_job(self, body: Body, idempotency_key: str | None) -> Submitted:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         answer = await fetch(self.url, "POST", "/v1/jobs", headers=headers, body=body)

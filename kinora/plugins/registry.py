@@ -13,6 +13,7 @@ import trio
 from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.discovery import Candidate, find_candidates
+from kinora.plugins.import_errors import from_plugin_on, with_place
 from kinora.plugins.protocol import Origin
 from kinora.runtime.workers import (
     Conversation,
@@ -156,7 +157,8 @@ def read_answer(candidate: Candidate, answer: protocol.Answer | protocol.Note) -
         case protocol.Plugins(plugins=plugins):
             return [_entry(candidate, found) for found in plugins]
         case protocol.Raised(message=message, traceback=traceback):
-            return [_broken(candidate, message, traceback)]
+            reason = with_place(message, traceback, candidate.origin)
+            return [_broken(candidate, reason, from_plugin_on(traceback))]
         case _:
             return [_broken(candidate, "on import it wrote into the channel to the server")]
 

@@ -116,7 +116,8 @@ class PluginSummary(msgspec.Struct, kw_only=True):
 
     name: str
     health: Health | Literal["broken"]
-    """``broken`` if the plugin cannot be loaded; otherwise its health at the end of its latest job."""
+    """``broken`` if the plugin cannot be loaded; otherwise its health at the end of its latest job, or ``ok`` if the
+    plugins were looked for since then."""
     failures: Count
     restarts: Count
     reason: str | None

@@ -33,6 +33,7 @@ def plugin_routes(system: System) -> Blueprint:
     @routes.post("/reload")
     async def reload() -> Response:
         await system.plugins.reload()
+        system.plugin_records.trust_again()
         return _list(system)
 
     @routes.get("/<plugin:name>")

@@ -95,6 +95,20 @@ def bright(frame):
     return {"mean": float(frame.image.mean())}
 """
 
+TWO = """
+from kinora.plugins import tool
+
+OPTIONS = {"share": {"default": 0.003, "description": "Of all"}, "loud": {"default": True}}
+
+@tool("one", config_schema={"properties": OPTIONS})
+def one(frame):
+    pass
+
+@tool("two")
+def two(frame):
+    pass
+"""
+
 
 def test_help_is_quick() -> None:
     """``kinora --help`` imports none of the heavy libraries, and lists every command with its own first line."""
@@ -245,9 +259,9 @@ def test_run_makes_the_bundled_clip() -> None:
     [
         ("gone.mp4", ["-p", "motion"], "There is no file or folder"),
         ("text.mp4", ["-p", "motion"], "is not a video or image"),
-        ("clip.mp4", ["-p", "moton"], "there is no plugin 'moton'; there are: colors, "),
-        ("clip.mp4", ["-p", "motion", "-o", "motion.sie=1"], "plugins[0].options.sie"),
-        ("clip.mp4", ["-p", "motion", "--device", "tpu"], "device_requested"),
+        ("clip.mp4", ["-p", "moton"], "kinora: -p moton: there is no plugin 'moton'; there are: colors, "),
+        ("clip.mp4", ["-p", "motion", "-o", "motion.sie=1"], "kinora: -o motion.sie: is unknown; known here are: "),
+        ("clip.mp4", ["-p", "motion", "--device", "tpu"], "kinora: --device: must be auto, "),
         ("clip.mp4", ["-p", "./gone.py"], "./gone.py: "),
         ("rtsp://camera/live", ["-p", "motion"], "not read from rtsp://"),
         ("http://127.0.0.1:1/clip.mp4", ["-p", "motion"], "clip.mp4 cannot be read: Connection refused"),
@@ -398,3 +412,39 @@ def test_plugins_are_listed_and_shown(tmp_path: Path, plugins_dir: Path) -> None
     missing = kinora("plugins", "show", "nothing")
     assert missing.returncode == 2
     assert "There is no plugin 'nothing'; there are: colors, " in missing.stderr
+
+
+def test_a_plugin_file_is_shown_as_it_is(tmp_path: Path) -> None:
+    """Defaults are told as ``-o`` takes them; each plugin of the file is shown, a missing file is said."""
+    (tmp_path / "two.py").write_text(TWO)
+    shown = kinora("plugins", "show", tmp_path / "two.py")
+    assert shown.returncode == 0, shown.stderr
+    assert "one.share\t0.003\tOf all" in shown.stdout
+    assert "one.loud\ttrue\t-" in shown.stdout
+    assert "name\ttwo" in shown.stdout
+    listed = json.loads(kinora("plugins", "show", tmp_path / "two.py", "--json").stdout)
+    assert [entry["name"] for entry in listed] == ["one", "two"]
+    assert "There is no file ./gone.py" in kinora("plugins", "show", "./gone.py").stderr
+
+
+def test_a_broken_import_names_its_line(tmp_path: Path) -> None:
+    """The author sees the file, the line and the traceback from there on, of a module that the file imports too."""
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("from . import inner\n")
+    (tmp_path / "pack" / "inner.py").write_text("\n\nnothing_of_that_name\n")
+    said = f"NameError: name 'nothing_of_that_name' is not defined ({tmp_path}/pack/inner.py, line 3)"
+    shown = kinora("plugins", "show", f"{tmp_path}/pack").stdout
+    assert f"broken\t{said}\n" in shown
+    assert f'Traceback (most recent call last):\n  File "{tmp_path}/pack/__init__.py", line 1' in shown
+    ran = kinora("run", "demo:", "-p", f"{tmp_path}/pack")
+    assert ran.stderr == f"kinora: {tmp_path}/pack: {said}\n"
+
+
+def test_a_mended_plugin_is_found_by_looking_again(tmp_path: Path, media: Path, plugins_dir: Path) -> None:
+    """``kinora plugins reload`` lists what the server finds now: a file that was broken when it started works."""
+    (plugins_dir / "bright.py").write_text("raise SystemExit(3)\n")
+    with serving(tmp_path, media, KINORA_PLUGINS_DIR=str(plugins_dir)) as server:
+        assert "bright\t-\tbroken" in kinora("plugins", "reload", "--url", server.url).stdout
+        (plugins_dir / "bright.py").write_text(BRIGHT)
+        assert "bright\t0.0.0\tok" in kinora("plugins", "reload", "--url", server.url).stdout
+        assert kinora("submit", "clip.mp4", "-p", "bright", "--url", server.url).returncode == 0

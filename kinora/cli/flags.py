@@ -1,0 +1,45 @@
+"""Says an error of a request in the words of the command line: by its flags, not by the places in the request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from kinora.plugins.option_errors import MAX_ERRORS
+
+FLAGS = {"source": "SOURCE", "plugins": "-p", "device_requested": "--device"}
+"""Place in the request → what gives it on the command line, where that has another name."""
+_OF_PLUGIN = re.compile(r"plugins\[(\d+)\](?:\.name)?(?P<options>\.options)?\.?(?P<option>.*)", re.DOTALL)
+
+
+class Place(Protocol):
+    """An error at one place of a request."""
+
+    @property
+    def path(self) -> str:
+        """The place, such as ``plugins[1].options.min_size``."""
+
+    @property
+    def message(self) -> str:
+        """What must be there."""
+
+
+def in_flags(detail: str, places: Sequence[Place], plugins: Sequence[str] = ()) -> str:
+    """One line about all errors. The sentence ``detail`` is left out where the places say it all."""
+    if not places:
+        return detail
+    listed = "; ".join(f"{flag_of(place.path, plugins)}: {place.message}" for place in places)
+    return listed if len(places) < MAX_ERRORS else f"{detail} {listed}"
+
+
+def flag_of(path: str, plugins: Sequence[str] = ()) -> str:
+    """The flag that gives the value at this place: ``-o faces.min_size`` for ``plugins[1].options.min_size``."""
+    if found := _OF_PLUGIN.fullmatch(path):
+        name = _nth(plugins, int(found[1]))
+        return f"-o {name}.{found['option']}".rstrip(".") if found["options"] else f"-p {name}"
+    return FLAGS.get(path) or f"--{path.removeprefix('options.').replace('_', '-')}"
+
+
+def _nth(plugins: Iterable[str], number: int) -> str:
+    return next((name for place, name in enumerate(plugins) if place == number), f"(plugin {number + 1})")

@@ -1,0 +1,40 @@
+"""What an author needs to see of a failed import: the place in the plugin's own code, and the traceback from there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from kinora.plugins.protocol import Origin
+
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+_PLACED = re.compile(r"\(.+, line \d+\)$")
+"""The end of a message that says its place itself, as a SyntaxError's does."""
+_IMPORTERS = (str(Path(__file__).with_name("worker.py")), str(Path(importlib.__file__)), "<")
+"""The beginnings of the names of files that are only on the way to a plugin's code."""
+
+
+def with_place(message: str, traceback: str, origin: Origin) -> str:
+    """The message with the file and line behind it: the plugin's own last ones, else the last ones."""
+    frames = [(found["file"], found["line"]) for found in _frames(traceback)]
+    own = [frame for frame in frames if _is_own(frame[0], origin)]
+    if _PLACED.search(message) or not (own or frames):
+        return message
+    file, line = (own or frames)[-1]
+    return f"{message} ({file}, line {line})"
+
+
+def from_plugin_on(traceback: str) -> str:
+    """The traceback without the frames that lead to the plugin's code."""
+    first, own = _FRAME.search(traceback), next(_frames(traceback), None)
+    return traceback if first is None or own is None else traceback[: first.start()] + traceback[own.start() :]
+
+
+def _frames(traceback: str) -> Iterator[re.Match[str]]:
+    return (found for found in _FRAME.finditer(traceback) if not found["file"].startswith(_IMPORTERS))
+
+
+def _is_own(file: str, origin: Origin) -> bool:
+    return origin.kind == "file" and (file == origin.location or file.startswith(f"{origin.location}/"))

@@ -1,0 +1,55 @@
+"""Errors of a request in the words of the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from kinora.actors.errors import FieldError, InvalidRequest
+from kinora.cli.errors import Failed, Misuse, for_user, naming_flags
+from kinora.cli.flags import flag_of
+from kinora.client.errors import refused
+
+
+@pytest.mark.parametrize(
+    ("path", "flag"),
+    [
+        ("source", "SOURCE"),
+        ("plugins", "-p"),
+        ("device_requested", "--device"),
+        ("options.max_frames", "--max-frames"),
+        ("status", "--status"),
+        ("plugins[1]", "-p faces"),
+        ("plugins[1].name", "-p faces"),
+        ("plugins[1].options.min_size", "-o faces.min_size"),
+        ("plugins[0].options.region.z", "-o motion.region.z"),
+        ("plugins[0].options", "-o motion"),
+        ("plugins[7].options.size", "-o (plugin 8).size"),
+    ],
+)
+def test_a_place_is_said_by_its_flag(path: str, flag: str) -> None:
+    """Each place of a request is named as on the command line."""
+    assert flag_of(path, ["motion", "faces"]) == flag
+
+
+def test_a_refused_request_names_flags_only() -> None:
+    """The server's general sentence is left out where the places say all."""
+    body = b'{"detail": "The request is not valid.", "errors": [{"path": "options.stride", "message": "must be 1"}]}'
+    with pytest.raises(Misuse, match=r"^--stride: must be 1$"), naming_flags(["motion"]):
+        raise refused(422, body)
+    found = for_user(refused(422, body))
+    assert (type(found), str(found)) == (Misuse, "--stride: must be 1")
+
+
+def test_other_refusals_stay_as_they_are() -> None:
+    """Without places the server's sentence is the message; a program that reads them sees both."""
+    found = for_user(refused(503, b'{"detail": "The server is busy."}'))
+    assert (type(found), str(found)) == (Failed, "The server is busy.")
+    assert str(refused(422, b'{"detail": "No.", "errors": [{"path": "a", "message": "b"}]}')) == "No. a: b"
+
+
+def test_a_cut_list_says_that_it_is_cut() -> None:
+    """With more errors than are listed, the sentence that says so stays."""
+    error = InvalidRequest("The request is not valid.", [FieldError("options.stride", "must be 1")] * 60)
+    assert str(for_user(error)).startswith(
+        "The request is not valid. Only 50 of at least 60 errors are listed. --stride"
+    )
