@@ -45,6 +45,7 @@ from kinora.media.video import (
 )
 from kinora.media.video_file import VideoFile
 
+DAMAGED = "those that cannot be decoded are left out, and others lack their lower part"
 _BOUNDARY = b"--"
 _JPEG_END = b"\xff\xd9"
 
@@ -100,6 +101,7 @@ class CameraSource:
                 for index, frame in enumerate(chain(before, reading.frames)):
                     check_pixels(self._file.name, frame.width, frame.height, self._limits)
                     at_ms = clock.read(None)
+                    self._note_damage(reading)
                     if index >= start and (index - start) % stride == 0:
                         yield VideoPicture(index, at_ms, frame, converter)
             except SourceError as error:
@@ -108,6 +110,11 @@ class CameraSource:
             raise SourceTruncated(f"{self._file.name} sends no more: it ended the stream after {at_ms / 1000:.1f} s.")
         if reading.damaged:
             raise damaged(self._file.name, at_ms)
+
+    def _note_damage(self, reading: _Reading) -> None:
+        """Have the user told at once: the end of a camera may be months away."""
+        if reading.damaged and self._file.endless and not self.notes:
+            self.notes.append(SourceNote(f"{self._file.name} sends damaged pictures: {DAMAGED}."))
 
     def __enter__(self) -> Self:
         return self

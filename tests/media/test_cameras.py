@@ -176,6 +176,20 @@ def test_every_camera_is_read(server: MediaServer, camera: str) -> None:
     assert server.asked == ["/cam"]
 
 
+def test_damaged_pictures_of_a_camera_are_told_once_and_at_once(server: MediaServer) -> None:
+    """The next good picture brings the note along; a camera has no end at which it could be told."""
+    server.raw_streams["cam"] = [part(jpeg(0)), part(jpeg(1)[:-300]), *(part(jpeg(number)) for number in (2, 3))]
+    with open_source(server.url("cam"), limits=SourceLimits(url_hosts=(server.host,))) as source:
+        pictures = source.frames()
+        next(pictures)
+        assert [note.message for note in source.notes] == [
+            "cam sends damaged pictures: those that cannot be decoded are left out, and others lack their lower part."
+        ]
+        with pytest.raises(SourceTruncated):
+            list(pictures)
+        assert len(source.notes) == 1
+
+
 def test_one_picture_without_a_length_is_an_image(server: MediaServer) -> None:
     """Servers of single pictures often do not say how long they are."""
     server.raw_streams["shot"] = [jpeg(3)]
