@@ -100,7 +100,8 @@ class Plugin:
     """A vision tool: ``prepare`` → ``process_frame`` for each frame, in order → ``finalize``.
 
     Each job has its own instance in a process of its own. If an instance raises, hangs or crashes, the job goes on.
-    Results are mappings that JSON can express; numpy numbers and arrays up to 10,000 elements are turned into JSON.
+    Results are mappings that JSON can express. Turned into JSON are also numpy numbers, arrays and tensors up to 10,000
+    elements, dataclasses and other records, enums, sets, times, paths and their like; null stands for anything else.
     """
 
     metadata: ClassVar[PluginMetadata]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 import msgspec
 import numpy as np
 
-MAX_ARRAY_ELEMENTS = 10_000
+from kinora.plugins import plain
+from kinora.plugins.plain import MAX_ARRAY_ELEMENTS as MAX_ARRAY_ELEMENTS  # noqa: PLC0414 - the limits in one place
+from kinora.plugins.plain import NotPlainError
+
 MAX_DEPTH = 32
 MAX_RESULT_BYTES = 4 * 2**20
+MAX_PLACE = 500  # characters of a path in a sentence
 
 
 class BadResult(ValueError):
-    """A result that JSON cannot express; the text says what and where."""
+    """A result that JSON cannot express at all; the text says what and where."""
 
 
 @attrs.frozen
@@ -24,90 +28,148 @@ class Encoded:
     """A result as JSON text."""
 
     data: bytes
-    nulled: str | None
+    nulled: str | None = None
     """The path of the first number that was NaN or infinite and became null; None if there was none."""
+    lost: str | None = None
+    """A sentence about the first value that JSON cannot express; None if there was none."""
+
+    @property
+    def fault(self) -> str | None:
+        """What the result lacks, in a sentence; None if nothing."""
+        if self.nulled is None:
+            return self.lost
+        nulled = f"{self.nulled[:MAX_PLACE]} is NaN or infinite and became null"
+        return nulled if self.lost is None else f"{self.lost}; {nulled}"
 
 
 def encode_result(value: object) -> Encoded | None:
     """The JSON text of a result; None for None.
 
-    numpy numbers and arrays of up to ``MAX_ARRAY_ELEMENTS`` are turned into JSON, NaN and infinity into null.
+    What programs keep things in is turned into JSON, see :mod:`kinora.plugins.plain`. In place of a value that JSON
+    cannot express there is null; the entry of such a key is left out.
 
     Raises:
-        BadResult: it is not a mapping, holds a value that JSON cannot express, is nested too deeply (or in itself), or
-            is too large.
+        BadResult: it is not a mapping, is nested too deeply (or in itself), or is too large.
     """
     if value is None:
         return None
-    if not isinstance(value, Mapping):
-        raise BadResult(f"a result must be a dict or None, not {type(value).__name__}")
     cleaner = _Cleaner()
-    data = msgspec.json.encode(cleaner.clean(value, "", 0))
-    if len(data) > MAX_RESULT_BYTES:
-        raise BadResult(f"the result is {len(data)} bytes of JSON; at most {MAX_RESULT_BYTES} are allowed")
-    return Encoded(data, cleaner.nulled)
+    return cleaner.encoded(cleaner.mapping(value))
+
+
+_PLAIN_FORMS: Sequence[Callable[[object], object]] = (
+    plain.enum_value,
+    plain.as_text,
+    plain.as_number,
+    plain.as_list,
+    plain.as_record,
+    plain.tensor_items,
+)
+"""Each returns None for a value of another kind."""
 
 
 class _Cleaner:
     def __init__(self) -> None:
-        self.nulled: str | None = None
+        self._nulled: str | None = None
+        self._lost: str | None = None
 
-    def clean(self, value: Any, path: str, depth: int) -> Any:
+    def mapping(self, value: object) -> dict[str, Any]:
+        """The plain form of a whole result."""
+        result = value if isinstance(value, Mapping) else plain.as_record(value)
+        if result is None:
+            raise BadResult(f"a result must be a dict or None, not {type(value).__name__}")
+        return self._dict(result, "", 0)
+
+    def encoded(self, cleaned: dict[str, Any]) -> Encoded:
+        data = msgspec.json.encode(cleaned)
+        if len(data) > MAX_RESULT_BYTES:
+            raise BadResult(f"the result is {len(data)} bytes of JSON; at most {MAX_RESULT_BYTES} are allowed")
+        return Encoded(data, self._nulled, self._lost)
+
+    def _clean(self, value: object, path: str, depth: int) -> Any:
+        """The plain form of a value, or null."""
+        try:
+            return self._plain(value, path, depth)
+        except NotPlainError as error:
+            self._lose(f"{path} {error}; null stands in its place")
+            return None
+
+    def _plain(self, value: object, path: str, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             return value
         # Use the base class's own method: a subclass (an Enum, say) may override its text or number.
         if isinstance(value, float):
             return self._float(float.__float__(value), path)
         if isinstance(value, int):
-            return _integer(int.__int__(value), path)
+            return _integer(int.__int__(value))
         if isinstance(value, str):
-            return _text(str.__str__(value), path)
+            return _text(str.__str__(value))
         if depth > MAX_DEPTH:
             raise BadResult(f"{path[:80]}… is nested too deeply (or contains itself)")
+        return self._container(value, path, depth)
+
+    def _container(self, value: object, path: str, depth: int) -> Any:
         if isinstance(value, np.generic | np.ndarray):
-            return self._array(value, path, depth)
+            return self._clean(plain.array_items(value), path, depth + 1)
         if isinstance(value, Mapping):
-            return {
-                (name := _key(key, path)): self.clean(item, f"{path}.{name}" if path else name, depth + 1)
-                for key, item in value.items()
-            }
+            return self._dict(value, path, depth)
         if isinstance(value, list | tuple):
-            return [self.clean(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
-        place, kind = path or "the result", type(value).__name__
-        raise BadResult(f"{place} has type {kind}, which JSON cannot express; use numbers, text, lists or dicts")
+            return [self._clean(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
+        for plain_form in _PLAIN_FORMS:
+            if (found := plain_form(value)) is not None:
+                return self._clean(found, path, depth + 1)
+        kind = type(value).__name__
+        raise NotPlainError(f"has type {kind}, which JSON cannot express; use numbers, text, lists or dicts")
+
+    def _dict(self, value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
+        cleaned: dict[str, Any] = {}
+        for key, item in value.items():
+            name = self._key(key, path, cleaned)
+            if name is not None:
+                cleaned[name] = self._clean(item, f"{path}.{name}" if path else name, depth + 1)
+        return cleaned
+
+    def _key(self, key: object, path: str, taken: Mapping[str, Any]) -> str | None:
+        """The text of a key; None if there is none that is valid and free."""
+        place = path or "the result"
+        name = plain.key_text(key)
+        if name is None:
+            fault = f"has a key of type {type(key).__name__}; keys must be text or numbers"
+        elif not _is_unicode(name):
+            fault = "holds a key that is not valid Unicode"
+        elif name in taken:
+            fault = f"has two keys that read {name!r}"
+        else:
+            return name
+        self._lose(f"{place} {fault}; its value was left out")
+        return None
 
     def _float(self, value: float, path: str) -> float | None:
         if math.isfinite(value):
             return value
-        if self.nulled is None:
-            self.nulled = path
+        if self._nulled is None:
+            self._nulled = path
         return None
 
-    def _array(self, value: np.generic | np.ndarray[Any, Any], path: str, depth: int) -> Any:
-        if value.size > MAX_ARRAY_ELEMENTS:
-            raise BadResult(f"{path} is an array of {value.size} elements; at most {MAX_ARRAY_ELEMENTS} are allowed")
-        if value.dtype.kind not in "biuf":
-            raise BadResult(f"{path} is an array of {value.dtype}, which JSON cannot express; use an array of numbers")
-        # tolist() leaves a long double as it is: Python has no such number.
-        plain = value.astype(np.float64) if value.dtype.kind == "f" else value
-        return self.clean(plain.tolist(), path, depth + 1)
+    def _lose(self, sentence: str) -> None:
+        self._lost = self._lost or sentence
 
 
-def _key(key: object, path: str) -> str:
-    if not isinstance(key, str):
-        raise BadResult(f"{path or 'the result'} has a key of type {type(key).__name__}; keys must be text")
-    return _text(str.__str__(key), path)
-
-
-def _text(value: str, path: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadResult(f"{path or 'the result'} holds text that is not valid Unicode") from None
+def _text(value: str) -> str:
+    if not _is_unicode(value):
+        raise NotPlainError("holds text that is not valid Unicode")
     return value
 
 
-def _integer(value: int, path: str) -> int:
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integer(value: int) -> int:
     if not -(2**63) <= value < 2**64:
-        raise BadResult(f"{path} is an integer of more than 64 bits")
+        raise NotPlainError("is an integer of more than 64 bits")
     return value

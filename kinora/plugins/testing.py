@@ -44,7 +44,7 @@ def run_plugin(
 
     Raises:
         OptionsError: the plugin's ``config_schema`` does not allow these options.
-        BadResult: JSON cannot express a result.
+        BadResult: JSON cannot express a result at all; where it cannot express a value, this becomes a warning.
         Exception: any error that the plugin raises.
     """
     run = PluginRun()
@@ -52,8 +52,8 @@ def run_plugin(
     instance = plugin()
     instance.prepare(_Context(run, checked, device, models_dir))
     for index, frame in enumerate(frames):
-        run.results.append(_as_json(instance.process_frame(_as_frame(frame, index))))
-    run.final = _as_json(instance.finalize())
+        run.results.append(_as_json(run, instance.process_frame(_as_frame(frame, index))))
+    run.final = _as_json(run, instance.finalize())
     return run
 
 
@@ -68,7 +68,7 @@ class _Context:
         self.run.warnings.append(message)
 
     def partial(self, result: Mapping[str, Any]) -> None:
-        if (told := _as_json(result)) is not None:
+        if (told := _as_json(self.run, result)) is not None:
             self.run.partials.append(told)
 
 
@@ -79,6 +79,8 @@ def _as_frame(given: NDArray[np.uint8] | Frame, index: int) -> Frame:
     return attrs.evolve(frame, image=image)
 
 
-def _as_json(result: Result) -> dict[str, Any] | None:
+def _as_json(run: PluginRun, result: Result) -> dict[str, Any] | None:
     encoded = encode_result(result)
+    if encoded is not None and encoded.fault is not None:
+        run.warnings.append(encoded.fault)
     return None if encoded is None else msgspec.json.decode(encoded.data, type=dict[str, Any])

@@ -107,8 +107,11 @@ class _Context:
 
     def partial(self, result: Mapping[str, Any]) -> None:
         encoded = encode_result(result)
-        if encoded is not None:
-            self._line.send(protocol.Partial(result=encoded.data))
+        if encoded is None:
+            return
+        self._line.send(protocol.Partial(result=encoded.data))
+        if encoded.fault is not None:
+            self.warn(f"of a partial result, {encoded.fault}", "medium")
 
 
 class _Stage:
@@ -195,9 +198,7 @@ def _timed(method: Callable[[], object]) -> protocol.Answer:
         return protocol.Done(result=None, run_ms=run_ms, fault=str(error)[:MESSAGE_CHARACTERS])
     if encoded is None:
         return protocol.Done(result=None, run_ms=run_ms)
-    if encoded.nulled is None:
-        return protocol.Done(result=encoded.data, run_ms=run_ms)
-    fault = f"{encoded.nulled[: MESSAGE_CHARACTERS // 2]} is NaN or infinite and became null"
+    fault = None if encoded.fault is None else encoded.fault[:MESSAGE_CHARACTERS]
     return protocol.Done(result=encoded.data, run_ms=run_ms, fault=fault)
 
 
@@ -301,4 +302,6 @@ def _own_plugins(module: ModuleType) -> dict[str, type[Plugin]]:
 def _found(attribute: str, plugin: type[Plugin]) -> protocol.Found:
     encoded = encode_result(attrs.asdict(plugin.metadata, recurse=False))
     assert encoded is not None  # noqa: S101 - a mapping always has a text
+    if encoded.lost is not None:
+        raise TypeError(f"of the metadata of {attribute}, {encoded.lost}")
     return protocol.Found(attribute=attribute, metadata=encoded.data)

@@ -1,13 +1,20 @@
 """From a plugin's result to JSON text, or to a sentence that says what is wrong."""
 
+import dataclasses
+import datetime as dt
 import enum
 import json
 import math
-from collections import OrderedDict, deque
+import uuid
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
+import attrs
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,6 +34,71 @@ class Level(enum.IntEnum):
     """An enum of numbers."""
 
     HIGH = 3
+
+
+class Plain(enum.Enum):
+    """An enum that is neither text nor a number."""
+
+    RED = "red"
+
+
+class Flags(enum.Flag):
+    """Flags."""
+
+    A = 1
+    B = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """A dataclass."""
+
+    x: int
+    inner: Any
+
+
+@attrs.frozen
+class Attrs:
+    """A class of attrs."""
+
+    x: int
+
+
+class Struct(msgspec.Struct):
+    """A struct of msgspec."""
+
+    x: int
+
+
+class Model:
+    """What pydantic's models have."""
+
+    def model_dump(self) -> dict[str, int]:
+        """The names and values."""
+        return {"x": 1}
+
+
+class Pair(NamedTuple):
+    """A named tuple."""
+
+    a: int
+    b: str
+
+
+class Tensor:
+    """What tensors of all libraries have."""
+
+    shape: tuple[int, ...] = (1, 2)
+
+    def tolist(self) -> list[list[float]]:
+        """The elements."""
+        return [[1.0, 2.0]]
+
+
+class Huge(Tensor):
+    """A tensor that would fill the memory."""
+
+    shape = (10**6, 10**6)
 
 
 class Loud(float):
@@ -125,33 +197,111 @@ def test_a_number_that_is_none_becomes_null_and_is_named(value: Mapping[str, Any
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Counter([0, 0, 2]), {"0": 2, "2": 1}),
+        ({np.int64(3): 1, True: 2, None: 3, 1.5: 4, Kind.CAR: 5, Plain.RED: 6, 4: 7}, None),
+        ({dt.date(2026, 1, 2): 1, uuid.UUID(int=1): 2, Path("/x"): 3, np.str_("s"): 4}, None),
+        (Box(1, [Box(2, None)]), {"x": 1, "inner": [{"x": 2, "inner": None}]}),
+        (Attrs(1), {"x": 1}),
+        (Struct(x=1), {"x": 1}),
+        (Model(), {"x": 1}),
+        (Pair(1, "b"), [1, "b"]),
+        ([Plain.RED, Flags.A | Flags.B], ["red", 3]),
+        ({"person", "car"}, ["car", "person"]),
+        (frozenset({3, 1, 2}), [1, 2, 3]),
+        (deque([1, {2}]), [1, [2]]),
+        (range(3), [0, 1, 2]),
+        ([{"a": 1}.keys(), {"a": 1}.values(), {"a": 1}.items()], [["a"], [1], [["a", 1]]]),
+        (dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC), "2026-01-02T03:04:05+00:00"),
+        ([dt.date(2026, 1, 2), dt.time(3, 4)], ["2026-01-02", "03:04:00"]),
+        (dt.timedelta(minutes=1.5), 90.0),
+        ([Decimal("1.10"), Decimal(7), Decimal("1e400"), Decimal("sNaN")], [1.1, 7, None, None]),
+        ([Path("/x"), uuid.UUID(int=1)], ["/x", "00000000-0000-0000-0000-000000000001"]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (np.array([{"a": Plain.RED}, None]), [{"a": "red"}, None]),
+        (np.datetime64("2020-01-01T00:00:01"), "2020-01-01T00:00:01"),
+        (np.array(["2020-01-01", "NaT"], "M8[D]"), ["2020-01-01", None]),
+        (np.timedelta64(1500, "ms"), 1.5),
+        (np.array([1, 2], "m8[s]"), [1.0, 2.0]),
+        (Tensor(), [[1.0, 2.0]]),
+    ],
+)
+def test_what_programs_keep_things_in_becomes_json(value: object, expected: object) -> None:
+    """As others write it: the value of an enum, a set as a sorted list, a time as ISO 8601, a duration in seconds."""
+    keys = ["3", "true", "null", "1.5", "car", "red", "4"], ["2026-01-02", str(uuid.UUID(int=1)), "/x", "s"]
+    if expected is None:
+        assert isinstance(value, dict)
+        assert list(told({"a": value})["a"]) in keys
+    else:
+        assert told({"a": value}) == {"a": expected}
+
+
+def test_a_record_is_a_result() -> None:
+    """A dataclass, say, in place of the dict."""
+    assert told(Box(1, None)) == {"x": 1, "inner": None}
+
+
+def test_a_set_that_cannot_be_sorted_is_a_list() -> None:
+    """In any order."""
+    assert sorted(told({"a": {1, "b"}})["a"], key=str) == [1, "b"]
+
+
+@pytest.mark.parametrize(
     ("value", "words"),
     [
         ([1, 2], "must be a dict or None, not list"),
         ("text", "must be a dict or None, not str"),
         (np.zeros(3), "must be a dict or None, not ndarray"),
-        ({"a": {1, 2}}, "a has type set"),
-        ({"a": [b"x"]}, r"a\[0\] has type bytes"),
-        ({"a": {"b": object()}}, r"a\.b has type object"),
-        ({"a": deque([1])}, "a has type deque"),
-        ({"a": 1 + 2j}, "a has type complex"),
-        ({1: "a"}, "the result has a key of type int"),
-        ({"a": {None: 1}}, "a has a key of type NoneType"),
-        ({"a": 2**64}, "a is an integer of more than 64 bits"),
-        ({"a": np.zeros(MAX_ARRAY_ELEMENTS + 1)}, "at most 10000"),
-        ({"a": np.zeros(2, complex)}, "a is an array of complex128"),
-        ({"a": np.array([object()])}, "a is an array of object"),
-        ({"a": np.datetime64("2020-01-01")}, "a is an array of datetime64"),
-        ({"a": np.zeros(1, [("x", "i4")])}, "a is an array of"),
-        ({"a": "\ud800"}, "a holds text that is not valid Unicode"),
-        ({"\udfff": 1}, "the result holds text that is not valid Unicode"),
         ({"a": "x" * MAX_RESULT_BYTES}, "at most 4194304 are allowed"),
     ],
 )
-def test_a_value_that_json_cannot_express_is_refused_by_name(value: object, words: str) -> None:
-    """The sentence says what it is and where."""
+def test_what_is_no_result_at_all_is_refused(value: object, words: str) -> None:
+    """The sentence says why."""
     with pytest.raises(BadResult, match=words):
         encode_result(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "left", "words"),
+    [
+        ({"a": [b"x", 1]}, {"a": [None, 1]}, "a[0] has type bytes"),
+        ({"a": {"b": object(), "c": 1}}, {"a": {"b": None, "c": 1}}, "a.b has type object"),
+        ({"a": int}, {"a": None}, "a has type type"),
+        ({"a": (i for i in "x")}, {"a": None}, "a has type generator"),
+        ({"a": 1 + 2j, "b": {3j}}, {"a": None, "b": [None]}, "a has type complex"),
+        ({(1, 2): "a", "b": 1}, {"b": 1}, "the result has a key of type tuple"),
+        ({"a": {b"x": 1}}, {"a": {}}, "a has a key of type bytes"),
+        ({1: "a", "1": "b"}, {"1": "a"}, "the result has two keys that read '1'"),
+        ({"a": 2**64}, {"a": None}, "a is an integer of more than 64 bits"),
+        ({"a": np.zeros(MAX_ARRAY_ELEMENTS + 1)}, {"a": None}, "at most 10000"),
+        ({"a": range(10**12)}, {"a": None}, "a is a range of 1000000000000 elements; at most 10000"),
+        ({"a": Huge()}, {"a": None}, "a is an array of 1000000000000 elements; at most 10000"),
+        ({"a": np.zeros(2, complex)}, {"a": None}, "a is an array of complex128"),
+        ({"a": np.array([object()])}, {"a": [None]}, "a[0] has type object"),
+        ({"a": np.zeros(1, [("x", "i4")])}, {"a": None}, "a is an array of"),
+        ({"a": np.array([b"x"])}, {"a": None}, "a is an array of |S1"),
+        ({"a": "\ud800"}, {"a": None}, "a holds text that is not valid Unicode"),
+        ({"\udfff": 1}, {}, "the result holds a key that is not valid Unicode"),
+    ],
+)
+def test_only_what_json_cannot_express_is_lost(value: object, left: object, words: str) -> None:
+    """The sentence says what the first such value is, and where; the rest is there."""
+    encoded = encode_result(value)
+    assert encoded is not None
+    assert json.loads(encoded.data) == left
+    assert encoded.lost is not None
+    assert words in encoded.lost
+    assert encoded.fault == encoded.lost
+
+
+def test_all_that_a_result_lacks_is_said_in_one_sentence() -> None:
+    """Numbers that are none as well as values that are no JSON."""
+    encoded = encode_result({"a": math.nan, "b": 1j})
+    assert encoded is not None
+    assert encoded.fault is not None
+    assert "b has type complex" in encoded.fault
+    assert "a is NaN or infinite and became null" in encoded.fault
 
 
 def test_a_result_that_holds_itself_is_refused() -> None:

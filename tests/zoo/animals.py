@@ -317,6 +317,7 @@ RUBBISH = (
         code='return {"a": object()}',
         fate=Fate.TALKS_RUBBISH,
         where=RESULTS,
+        loses_results=False,
     ),
     Animal(
         does="gives a dict that contains itself",
