@@ -37,7 +37,7 @@ from kinora.runtime.loop_watch import LoopWatch
 from kinora.runtime.private_files import make_private, make_private_folder, private_opener
 from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
-from kinora.runtime.workers import MB, ForkServer
+from kinora.runtime.workers import MB, ForkServer, HearOutput, nobody_hears
 from kinora.settings import Settings, require_usable_paths, source_limits
 
 PRELOAD = (
@@ -71,7 +71,9 @@ class MachineUnfit(KinoraError):
 class System:
     """All actors of one server, and their connections. :func:`make_system` makes it, :meth:`start` runs it."""
 
-    def __init__(self, settings: Settings, devices: Sequence[Device] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, devices: Sequence[Device] | None = None, hear_output: HearOutput = nobody_hears
+    ) -> None:
         self.settings = settings
         self.started = trio.Event()
         """Set once all actors have been up."""
@@ -85,6 +87,7 @@ class System:
             grace_s=settings.cancel_grace_ms / 1000,
             environment=settings.worker_env,
             variables=opencv_limits(source_limits(settings)),
+            hear_output=hear_output,
         )
         self.store = Store(
             settings.data_dir / "kinora.db", floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
@@ -246,16 +249,19 @@ class System:
 
 
 @asynccontextmanager
-async def open_system(settings: Settings, devices: Sequence[Device] | None = None) -> AsyncIterator[System]:
+async def open_system(
+    settings: Settings, devices: Sequence[Device] | None = None, hear_output: HearOutput = nobody_hears
+) -> AsyncIterator[System]:
     """Run a system; when the block is left, all of it has ended, worker processes included.
 
-    ``devices`` are those that jobs may use; None stands for the detected ones.
+    ``devices`` are those that jobs may use; None stands for the detected ones. ``hear_output`` gets the output of all
+    workers as it comes.
 
     Raises:
         MachineUnfit, SettingsError, DataDirInUse: as :func:`make_system`.
         ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
-    with make_system(settings, devices) as system:
+    with make_system(settings, devices, hear_output) as system:
         async with trio.open_nursery() as nursery:
             try:
                 await system.start(nursery)
@@ -265,10 +271,12 @@ async def open_system(settings: Settings, devices: Sequence[Device] | None = Non
 
 
 @contextmanager
-def make_system(settings: Settings, devices: Sequence[Device] | None = None) -> Iterator[System]:
+def make_system(
+    settings: Settings, devices: Sequence[Device] | None = None, hear_output: HearOutput = nobody_hears
+) -> Iterator[System]:
     """A system that does not run yet; during the block its data folder is locked, and private.
 
-    ``devices`` are those that jobs may use; None stands for the detected ones.
+    ``devices`` and ``hear_output`` are as for :func:`open_system`.
 
     Raises:
         MachineUnfit: Kinora cannot work here.
@@ -279,7 +287,7 @@ def make_system(settings: Settings, devices: Sequence[Device] | None = None) -> 
         raise MachineUnfit(" ".join(unmet))
     require_usable_paths(settings)
     with _own_data_dir(settings.data_dir):
-        system = System(settings, devices)
+        system = System(settings, devices, hear_output)
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())
         with system.loop_watch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -239,7 +240,9 @@ class JobFactory:
     def _why_not(self, name: str, entry: PluginEntry | None) -> str:
         if entry is not None:
             return f"{name} is broken: {entry.broken}"
-        return f"there is no plugin {name!r}; there are: {', '.join(self._registry.names())}"
+        names = self._registry.names()
+        nearest = "".join(f". Did you mean {found}?" for found in get_close_matches(name, names, n=1))
+        return f"there is no plugin {name!r}; there are: {', '.join(names)}{nearest}"
 
 
 def _joined(place: str, path: str) -> str:

@@ -64,6 +64,8 @@ class StageState:
     finalize: msgspec.Raw
     """The result of ``finalize``; null if there is none."""
     last_error: StageError | None = None
+    errors: tuple[StageError, ...] = ()
+    """The first failure of each kind, oldest first, at most 5. Kinds differ by code or by the traceback's lines."""
 
 
 @attrs.frozen(kw_only=True)

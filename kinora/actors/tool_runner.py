@@ -138,7 +138,7 @@ class ToolRunner:
         self._frames, self._restarts = past.frames, past.restarts
         self._breaker.restore(past.failures, disabled=past.status == "failed")
         self._status = "failed" if past.status == "failed" else None
-        self._log.restore(output, past.last_error)
+        self._log.restore(output, past.last_error, past.errors)
 
     def state(self) -> StageState:
         """Return the stage's current state."""
@@ -156,6 +156,7 @@ class ToolRunner:
             device_used=self.device,
             finalize=msgspec.Raw(self._final or b"null"),
             last_error=self._log.last_error,
+            errors=self._log.errors,
         )
 
     @property

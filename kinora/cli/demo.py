@@ -105,7 +105,7 @@ def _after(message: Message, moment: Moment, tally: Tally) -> Moment:
             )
         case "frame":
             tally.add(payload["plugin"], payload["data"])
-            return attrs.evolve(moment, detections=tally.detections.total())
+            return attrs.evolve(moment, detections=dict(tally.detections))
         case "warning":
             return attrs.evolve(moment, warnings=moment.warnings + 1)
         case "complete":

@@ -8,7 +8,13 @@ from typing import Protocol
 
 from kinora.plugins.option_errors import MAX_ERRORS
 
-FLAGS = {"source": "SOURCE", "plugins": "-p", "device_requested": "--device"}
+FLAGS = {
+    "source": "SOURCE",
+    "plugins": "-p",
+    "device_requested": "--device",
+    "options.plugin_timeout_ms": "--plugin-timeout",
+    "options.prepare_timeout_ms": "--prepare-timeout",
+}
 """Place in the request → what gives it on the command line, where that has another name."""
 _OF_PLUGIN = re.compile(r"plugins\[(\d+)\](?:\.name)?(?P<options>\.options)?\.?(?P<option>.*)", re.DOTALL)
 

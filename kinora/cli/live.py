@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
 import attrs
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
 
-from kinora.cli.output import print_line
+from kinora.cli.output import STATE_STYLES, counted, print_line
 from kinora.printable import printable
 
 LINE_STEP = 10
 """Per cent of progress between two lines, if there is no bar."""
+LINE_EVERY_S = 10.0
+"""Seconds between two lines of a source whose length is unknown."""
+BAR_FROM_COLUMNS = 60
+"""On a narrower terminal there is text only."""
+BAR_COLUMNS = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -26,7 +33,8 @@ class Moment:
     stage: str
     done: int
     total: int | None
-    detections: int = 0
+    detections: Mapping[str, int] = attrs.field(factory=dict)
+    """By plugin."""
     warnings: int = 0
 
 
@@ -35,6 +43,9 @@ class Live(Protocol):
 
     def show(self, moment: Moment) -> None:
         """Show the job's progress now."""
+
+    def say(self, line: str) -> None:
+        """Print a line beside the progress."""
 
 
 @contextmanager
@@ -48,14 +59,35 @@ def live_progress(*, lines: bool) -> Iterator[Live]:
 
 
 def _progress() -> Progress:
+    console = Console(stderr=True, highlight=False)
+    bar = [BarColumn(BAR_COLUMNS)] if console.width >= BAR_FROM_COLUMNS else []
+    rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[numbers]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
+        TextColumn("{task.fields[stage]}"),
+        *bar,
+        TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+        _Time(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[numbers]}", markup=False, table_column=rest),
+        console=console,
+        expand=True,
     )
+
+
+class _Time(ProgressColumn):
+    """The time that is left; of a source whose length is unknown the time so far."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None or task.finished:
+            return Text(_clock(task.finished_time if task.finished else task.elapsed))
+        return Text(f"{_clock(task.time_remaining)} left")
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class _Pace:
@@ -74,23 +106,30 @@ class _Pace:
 
 
 def _numbers(moment: Moment, fps: float) -> str:
-    return f"{fps:.1f} fps · {moment.detections} detections · {moment.warnings} warnings"
+    found = [f"{plugin} {count:,}" for plugin, count in moment.detections.items()]
+    warnings = [counted(moment.warnings, "warning")] if moment.warnings else []
+    return " · ".join([f"{fps:.1f} fps", *warnings, *found])
 
 
 class _Bar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("queued", total=None, numbers="")
+        self._task = progress.add_task("", total=None, stage="queued", count="", numbers="")
         self._pace = _Pace()
 
     def show(self, moment: Moment) -> None:
+        of = f"{moment.done:,}/{moment.total:,}" if moment.total is not None else counted(moment.done, "frame")
         self._progress.update(
             self._task,
-            description=printable(moment.stage),
             completed=moment.done,
             total=moment.total,
-            numbers=_numbers(moment, self._pace.fps(moment.done)),
+            stage=Text(printable(moment.stage), STATE_STYLES.get(moment.stage, "")).markup,
+            count=of,
+            numbers=printable(_numbers(moment, self._pace.fps(moment.done))),
         )
+
+    def say(self, line: str) -> None:
+        self._progress.console.print(Text(printable(line)), soft_wrap=True)
 
 
 class _Lines:
@@ -100,13 +139,19 @@ class _Lines:
 
     def show(self, moment: Moment) -> None:
         fps = self._pace.fps(moment.done)
-        step = 100 * moment.done // moment.total // LINE_STEP if moment.total else 0
+        step = 100 * moment.done // moment.total // LINE_STEP if moment.total else int(time.monotonic() / LINE_EVERY_S)
         if (moment.stage, step) != self._shown:
             self._shown = (moment.stage, step)
-            of = f" of {moment.total}" if moment.total else ""
-            print_line(f"{moment.stage}: {moment.done}{of} frames · {_numbers(moment, fps)}", file="stderr")
+            count = f"{moment.done:,} of {moment.total:,} frames" if moment.total else counted(moment.done, "frame")
+            print_line(f"{moment.stage}: {count} · {_numbers(moment, fps)}", file="stderr")
+
+    def say(self, line: str) -> None:
+        print_line(line, file="stderr")
 
 
 class _Nothing:
     def show(self, moment: Moment) -> None:
         pass
+
+    def say(self, line: str) -> None:
+        print_line(line, file="stderr")

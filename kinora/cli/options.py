@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kinora.actors.job_request import MAX_TIMEOUT_MS
 from kinora.cli.errors import Misuse
 from kinora.cli.output import print_line
 from kinora.client import ClientError
@@ -49,10 +50,59 @@ plugin_options = click.option(
     metavar="PLUGIN.KEY=VALUE",
     help="An option of a plugin; a value that is not JSON is text.  Repeatable.",
 )
-max_frames = click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
-stride = click.option("--stride", type=click.IntRange(min=1), default=1, help="Take every Nth frame.")
+
+
+class Seconds(click.ParamType[int]):
+    """A time limit, written in seconds; its value is in whole milliseconds."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The milliseconds; a value out of range is refused."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0.0
+        if not 1 <= seconds * 1000 <= MAX_TIMEOUT_MS:
+            self.fail(f"{value!r} is not a time in seconds from 0.001 to {MAX_TIMEOUT_MS // 1000:,}", param, ctx)
+        return round(seconds * 1000)
+
+
+JOB_OPTIONS = (
+    click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames."),
+    click.option("--stride", type=click.IntRange(min=1), help="Take every Nth frame.  [default: 1]"),
+    click.option(
+        "--policy",
+        type=click.Choice(["wait", "latest"]),
+        help="wait: process every frame. latest: drop waiting frames for newer ones.  [default: latest for a live "
+        "stream, else wait]",
+    ),
+    click.option(
+        "--plugin-timeout",
+        "plugin_timeout_ms",
+        type=Seconds(),
+        help="Time for one frame in one plugin, whose process is killed after that.  [default: 10]",
+    ),
+    click.option(
+        "--prepare-timeout", "prepare_timeout_ms", type=Seconds(), help="Time for a plugin to prepare.  [default: 120]"
+    ),
+)
+"""The command-line options of the ``options`` of a job request."""
 NO_DATA_DIR = {"data_dir": Path(os.devnull)}
 """The flag for commands that keep no data in the data folder: they need no home folder for its default."""
+
+
+def of_job(command: Command) -> Command:
+    """Give a command the options of a job request; see :func:`job_options`."""
+    for option in reversed(JOB_OPTIONS):
+        command = option(command)
+    return command
+
+
+def job_options(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``options`` of a job request, from a command's arguments; those not given have the server's defaults."""
+    names = ("max_frames", "stride", "policy", "plugin_timeout_ms", "prepare_timeout_ms")
+    return {name: asked[name] for name in names if asked[name] is not None}
 
 
 def _server_url() -> str:

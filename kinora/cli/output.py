@@ -6,7 +6,8 @@ Commands print by these functions only: text of others cannot steer the terminal
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import click
 import msgspec
@@ -16,10 +17,43 @@ from rich.text import Text
 
 from kinora.printable import printable, printable_json
 
+GAP = 2
+"""The spaces between two columns of a table."""
+STATE_COLUMNS = frozenset({"status", "state", "health"})
+"""The columns of tables whose words get a colour on a terminal."""
+STATE_STYLES = {
+    **dict.fromkeys(("done", "completed", "ok"), "green"),
+    **dict.fromkeys(("failed", "broken"), "red"),
+    **dict.fromkeys(("cancelled", "interrupted", "degraded", "paused"), "yellow"),
+    "running": "cyan",
+}
+"""State → its colour."""
+
 
 def print_line(text: str, *, file: str = "stdout") -> None:
     r"""Print ``text`` as one line; newlines in it are shown as ``\n``."""
     click.echo(printable(text), file=getattr(sys, file))
+
+
+def print_state(state: str, rest: str, *, file: str = "stdout") -> None:
+    """Print ``state`` and ``rest`` as one line; on a terminal the state has its colour, unless ``NO_COLOR`` is set."""
+    stream = getattr(sys, file)
+    if not stream.isatty():
+        print_line(state + rest, file=file)
+        return
+    style = STATE_STYLES.get(state.partition(",")[0], "")
+    line = Text.assemble((printable(state), style), printable(rest))
+    Console(file=stream, highlight=False).print(line, soft_wrap=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """The number and the noun, which gets an ``s`` unless there is one: ``1 warning``, ``1,200 frames``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def local_time(time: str) -> str:
+    """A time of the server's, ISO 8601 in UTC, as people read it: in the local zone, to the second."""
+    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def print_json(value: object, *, indent: int = 2) -> None:
@@ -28,26 +62,58 @@ def print_json(value: object, *, indent: int = 2) -> None:
     click.echo(printable_json((msgspec.json.format(text, indent=indent) if indent else text).decode()))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, file: str = "stdout") -> None:
-    """Print a table on a terminal, else a line per row with tabs between, which ``cut`` and ``awk`` can read."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    file: str = "stdout",
+    optional: Sequence[str] = (),
+) -> None:
+    """Print a table on a terminal, else a line per row with tabs between, which ``cut`` and ``awk`` can read.
+
+    On a terminal that is too narrow, the ``optional`` columns are left out, one after the other, until the rest fits.
+    """
     stream = getattr(sys, file)
     rows = list(rows)
     if not stream.isatty():
         for row in (columns, *rows):
             print("\t".join(map(_cell, row)), file=stream)
         return
+    console = Console(file=stream)
+    shown = dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(columns, ())
+    left_out = []
+    for column in optional:
+        if column in shown and _width(shown) > console.width:
+            left_out.append(column)
+            del shown[column]
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for number, column in enumerate(columns):
-        numeric = all(isinstance(row[number], int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    Console(file=stream).print(table)
+    for column, values in shown.items():
+        table.add_column(column, justify="right" if all(map(_is_number, values)) else "left")
+    for row in zip(*shown.values(), strict=True):
+        table.add_row(*(Text(_cell(value), _style(column, value)) for column, value in zip(shown, row, strict=True)))
+    console.print(table)
+    if left_out:
+        print_line(f"(left out, as the terminal is narrow: {', '.join(left_out)})", file=file)
+
+
+def _width(table: Mapping[str, Sequence[object]]) -> int:
+    """The characters of a row: the longest cell of each column, and the gaps of two between them."""
+    widest = [max(map(len, (column, *map(_cell, values)))) for column, values in table.items()]
+    return sum(widest) + GAP * (len(widest) - 1)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | None) and not isinstance(value, bool)
+
+
+def _style(column: str, value: object) -> str:
+    return STATE_STYLES.get(str(value), "") if column in STATE_COLUMNS else ""
 
 
 def _cell(value: object) -> str:
+    """A value as text: numbers with all their digits, and what is neither text nor number as JSON."""
     if value is None:
         return "-"
-    if isinstance(value, float):
-        return f"{value:.1f}"
+    if isinstance(value, bool | list | tuple | dict):
+        value = msgspec.json.encode(value).decode()
     return printable(" ".join(str(value).split()))

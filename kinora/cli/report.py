@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kinora.cli.output import print_line, print_table
+from kinora.cli.output import counted, print_line, print_state, print_table
+from kinora.cli.results_text import WIDTH, cut, result_lines
+from kinora.cli.tracebacks import own_lines, own_place
 
+SHOWN_FAILED = 10
+"""Plugins that failed, with the reason."""
 SHOWN_WARNINGS = 10
+SHOWN_RESULT_LINES = 12
+"""Lines of what one plugin's ``finalize`` returned."""
+SHOWN_ERRORS = 4
+"""Errors with their tracebacks."""
+SHOWN_TRACEBACK_LINES = 10
+"""The last lines of one traceback, or of the output of a plugin that died."""
+SHOWN_MESSAGE_LINES = 4
+"""Lines of one message on a terminal."""
 NUMBERS = ("status", "health", "frames", "failures", "restarts")
+LESS_TELLING = ("health", "total_ms", "p95_ms", "restarts", "mean_ms", "detections", "failures")
+"""The columns that a narrow terminal need not show, the least telling first."""
+OF_FRAMES = frozenset({"PLUGIN_ERROR", "PLUGIN_TIMEOUT", "PLUGIN_CRASH", "PLUGIN_MEMORY", "PLUGIN_BAD_RESULT"})
+"""The codes of warnings that say why a plugin has no result on a frame."""
+FINALIZE = "finalize: "
+"""The begin of a warning that is about ``finalize``."""
 
 
 class Tally:
-    """Counts the detections in a job's frames."""
+    """Counts the results and the detections in a job's frames."""
 
     def __init__(self) -> None:
         self.detections: Counter[str] = Counter()
         """By plugin."""
+        self.results: Counter[str] = Counter()
+        """By plugin."""
 
     def add(self, plugin: str, result: Any) -> None:
         """Count one plugin's result on one frame."""
+        self.results[plugin] += 1
         found = result.get("detections") if isinstance(result, Mapping) else None
         if isinstance(found, list):
             self.detections[plugin] += len(found)
@@ -31,7 +55,6 @@ def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
     """The outcome of a job whose ``/extended`` is ``state``, to print or to give out as JSON."""
     seconds = _seconds(state["started_at"], state["finished_at"])
     frames = state["frames_done"]
-    timings = state["plugin_timings"] or {}
     return {
         "job_id": state["job_id"],
         "status": state["status"],
@@ -42,38 +65,131 @@ def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
         "seconds": seconds,
         "fps": round(frames / seconds, 1) if seconds else None,
         "detections": tally.detections.total(),
-        "plugins": {
-            name: {
-                **{number: stage[number] for number in NUMBERS},
-                "detections": tally.detections[name],
-                "mean_ms": (stage["run_ms"] or {}).get("mean"),
-                "p95_ms": (stage["run_ms"] or {}).get("p95"),
-                "total_ms": timings.get(name),
-            }
-            for name, stage in state["plugins"].items()
-        },
+        "failed_plugins": failed_plugins(state, tally),
+        "plugins": {name: _plugin(name, state, tally) for name in state["plugins"]},
         "warnings": list(state["warnings"]),
     }
 
 
+def _plugin(name: str, state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
+    stage = state["plugins"][name]
+    return {
+        **{number: stage[number] for number in NUMBERS},
+        "detections": tally.detections[name],
+        "mean_ms": (stage["run_ms"] or {}).get("mean"),
+        "p95_ms": (stage["run_ms"] or {}).get("p95"),
+        "total_ms": (state["plugin_timings"] or {}).get(name),
+        "finalize": stage["finalize"],
+        "errors": stage.get("errors", []),
+    }
+
+
+def failed_plugins(state: Mapping[str, Any], tally: Tally) -> dict[str, str]:
+    """Plugin → why it failed: it was disabled, or has a result on no frame, or its ``finalize`` failed."""
+    failed = {name: _why_failed(name, state, tally) for name in state["plugins"]}
+    return {name: why for name, why in failed.items() if why is not None}
+
+
+def _why_failed(name: str, state: Mapping[str, Any], tally: Tally) -> str | None:
+    groups = [group for group in state["warning_groups"] if group["plugin"] == name and group["code"] in OF_FRAMES]
+    last = [group for group in groups if group["message"].startswith(FINALIZE)]
+    worst = max(groups, key=lambda group: group["count"], default=None)
+    fruitless = not tally.results[name] and 0 < state["frames_done"] <= sum(group["count"] for group in groups)
+    if state["plugins"][name]["status"] == "failed" or fruitless:
+        return "it was disabled" if worst is None else _with_count(worst)
+    return _with_count(last[0]) if last else None
+
+
+def _with_count(group: Mapping[str, Any]) -> str:
+    times = f" ({group['count']:,} times)" if group["count"] > 1 else ""
+    return f"{group['message']}{times}"
+
+
 def print_summary(summed: Mapping[str, Any], *, file: str = "stdout") -> None:
-    """Print the summary as a sentence, a table of plugins and the first warnings."""
-    pace = f" in {summed['seconds']:.1f} s, {summed['fps'] or 0:.1f} fps" if summed["seconds"] else ""
-    dropped = f", {summed['frames_dropped']} dropped" if summed["frames_dropped"] else ""
-    print_line(
-        f"{summed['status']}: {summed['frames']} frames{pace}{dropped}, {summed['detections']} detections, "
-        f"on {summed['device_used']}",
-        file=file,
-    )
+    """Print the summary: a sentence, why plugins failed, a table, their last results, warnings and tracebacks."""
+    _print_headline(summed, file)
     if summed["error"]:
-        print_line(f"error: {summed['error']}", file=file)
+        _print_message(f"error: {summed['error']}", file)
+    failed = [f"{name} failed: {why}" for name, why in summed["failed_plugins"].items()]
+    _print_some(failed, SHOWN_FAILED, "failed plugin", file)
+    _print_plugins(summed["plugins"], file)
+    for name, plugin in summed["plugins"].items():
+        if plugin["finalize"] is not None:
+            _print_result(name, plugin["finalize"], file)
+    _print_some([f"warning: {warning}" for warning in summed["warnings"]], SHOWN_WARNINGS, "warning", file)
+    _print_errors(summed["plugins"], file)
+
+
+def _print_headline(summed: Mapping[str, Any], file: str) -> None:
+    failed = len(summed["failed_plugins"])
+    state = summed["status"] + (f", {counted(failed, 'plugin')} failed" if failed else "")
+    pace = f" in {summed['seconds']:,.1f} s, {summed['fps'] or 0:.1f} fps" if summed["seconds"] else ""
+    dropped = f", {summed['frames_dropped']:,} dropped" if summed["frames_dropped"] else ""
+    print_state(state, f": {counted(summed['frames'], 'frame')}{pace}{dropped}, on {summed['device_used']}", file=file)
+
+
+def _print_plugins(plugins: Mapping[str, Mapping[str, Any]], file: str) -> None:
+    """For programs every column; on a terminal those that tell something, so that they fit."""
     columns = [*NUMBERS, "detections", "mean_ms", "p95_ms", "total_ms"]
-    rows = [[name, *(plugin[column] for column in columns)] for name, plugin in summed["plugins"].items()]
-    print_table(["plugin", *columns], rows, file=file)
-    for warning in summed["warnings"][:SHOWN_WARNINGS]:
-        print_line(f"warning: {warning}", file=file)
-    if (more := len(summed["warnings"]) - SHOWN_WARNINGS) > 0:
-        print_line(f"and {more} more warnings", file=file)
+    if getattr(sys, file).isatty():
+        silent = {"health": "ok", "failures": 0, "restarts": 0, "detections": 0}
+        columns = [
+            column
+            for column in columns
+            if column not in silent or any(plugin[column] != silent[column] for plugin in plugins.values())
+        ]
+    rows = [[name, *(plugin[column] for column in columns)] for name, plugin in plugins.items()]
+    print_table(["plugin", *columns], rows, file=file, optional=LESS_TELLING)
+
+
+def _print_result(name: str, result: object, file: str) -> None:
+    lines = result_lines(result)
+    print_line(f"result of {name}:", file=file)
+    for line in lines[:SHOWN_RESULT_LINES]:
+        print_line(f"  {line}", file=file)
+    if (more := len(lines) - SHOWN_RESULT_LINES) > 0:
+        print_line(f"  and {counted(more, 'more line')}: --json has them all", file=file)
+
+
+def _print_some(messages: Sequence[str], most: int, noun: str, file: str) -> None:
+    for message in messages[:most]:
+        _print_message(message, file)
+    if (more := len(messages) - most) > 0:
+        print_line(f"and {counted(more, f'more {noun}')}", file=file)
+
+
+def _print_errors(plugins: Mapping[str, Mapping[str, Any]], file: str) -> None:
+    errors = [(name, error) for name, plugin in plugins.items() for error in plugin["errors"] if error["traceback"]]
+    for name, error in errors[:SHOWN_ERRORS]:
+        _print_error(name, error, file)
+    if (more := len(errors) - SHOWN_ERRORS) > 0:
+        print_line(f"and {counted(more, 'more kind')} of errors: --json has them all", file=file)
+
+
+def _print_error(name: str, error: Mapping[str, Any], file: str) -> None:
+    """Print where the first error of a kind came from, and the end of its traceback or of the plugin's output."""
+    lines, place = own_lines(error["traceback"]), own_place(error["traceback"])
+    where = [name, *filter(None, (place, error["frame_id"]))]
+    told = any(error["message"].endswith(line) for line in lines[-1:])
+    _print_message(", ".join(where) + (":" if told else f": {error['message']}"), file)
+    if (more := len(lines) - SHOWN_TRACEBACK_LINES) > 0:
+        print_line(f"  … {counted(more, 'line')} before these", file=file)
+    on_terminal = getattr(sys, file).isatty()
+    for line in lines[-SHOWN_TRACEBACK_LINES:]:
+        print_line(f"  {cut(line) if on_terminal else line}", file=file)
+
+
+def _print_message(message: str, file: str) -> None:
+    """Print a message as one line; on a terminal wrapped to a few."""
+    for line in _wrapped(message) if getattr(sys, file).isatty() else [message]:
+        print_line(line, file=file)
+
+
+def _wrapped(message: str) -> Iterable[str]:
+    width = min(WIDTH, shutil.get_terminal_size().columns)
+    return textwrap.wrap(
+        message, width, subsequent_indent="  ", max_lines=SHOWN_MESSAGE_LINES, placeholder=" …", break_on_hyphens=False
+    )
 
 
 def _seconds(start: str | None, end: str | None) -> float | None:

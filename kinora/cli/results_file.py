@@ -1,47 +1,71 @@
-"""The file in which ``kinora run`` keeps the frames' results: one FrameData per line, in order."""
+"""The file in which ``kinora run`` keeps the results, and the count of what is in it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+import attrs
 import msgspec
 
+from kinora.actors.models import JobState
 from kinora.cli.errors import Misuse
 from kinora.cli.report import Tally
+from kinora.cli.results_formats import STDOUT, Format, FrameLines, format_of
 from kinora.printable import printable_json
 
 
-class ResultsFile:
-    """Writes frames as they come, and counts their detections."""
+@attrs.frozen
+class _Sink:
+    file: BinaryIO
+    format: Format
 
-    def __init__(self, path: Path, files: Sequence[BinaryIO]) -> None:
-        self.path = path
-        """The file with all lines."""
-        self._files = files
+    def write(self, text: bytes) -> None:
+        if text:
+            self.file.write(printable_json(text.decode()).encode() if self.file.isatty() else text)
+            self.file.flush()
+
+
+class ResultsFile:
+    """Writes frames as they come, and counts their results."""
+
+    def __init__(self, sinks: Sequence[_Sink]) -> None:
+        self._sinks = sinks
         self.tally = Tally()
         self.last_index: int | None = None
         """The index of the newest frame in it."""
+        self.state: JobState | None = None
+        """The state of the job when it has ended, for the end of the file; None until then."""
 
     @classmethod
     @contextmanager
-    def open(cls, out: Path | None, *, folder: Path) -> Iterator[Self]:
-        """Write to ``out``, ``-`` for stdout; None writes to a file in ``folder`` only.
+    def open(cls, out: Path | None, *, frames: Path | None = None) -> Iterator[Self]:
+        """Write to ``out``, ``-`` for stdout, in the format that its name asks for; nothing if it is None.
+
+        ``frames`` is a further file, which gets one FrameData per line and nothing else. The file is well-formed
+        however the block ends, as long as it can be written.
 
         Raises:
-            Misuse: the file cannot be written.
+            Misuse: a file cannot be written.
         """
-        to_stdout = out == Path("-")
-        path = folder / "results.jsonl" if out is None or to_stdout else out
-        try:
-            file = path.open("wb")
-        except OSError as error:
-            raise Misuse(f"{path} cannot be written: {error.strerror}") from error
-        with file:
-            yield cls(path, [file, sys.stdout.buffer] if to_stdout else [file])
+        with ExitStack() as stack:
+            sinks = []
+            if frames is not None:
+                sinks.append(_Sink(stack.enter_context(_opened(frames)), FrameLines()))
+            if out is not None:
+                file = sys.stdout.buffer if out == STDOUT else stack.enter_context(_opened(out))
+                sinks.append(_Sink(file, format_of(out)))
+            for sink in sinks:
+                sink.write(sink.format.head)
+            results = cls(sinks)
+            try:
+                yield results
+            finally:
+                for sink in sinks:
+                    sink.write(sink.format.end(results.state))
 
     def add(self, frames: Sequence[tuple[int, bytes]]) -> None:
         """Write the next frames, each an index and its JSON text; they are on their way to the disk afterwards."""
@@ -50,7 +74,12 @@ class ResultsFile:
             results: dict[str, Any] = msgspec.json.decode(line)["results"]
             for plugin, result in results.items():
                 self.tally.add(plugin, result)
-        text = b"".join(line + b"\n" for _, line in frames)
-        for file in self._files:
-            file.write(printable_json(text.decode()).encode() if file.isatty() else text)
-            file.flush()
+        for sink in self._sinks:
+            sink.write(sink.format.frames([line for _, line in frames]))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise Misuse(f"{path} cannot be written: {error.strerror}") from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
+import msgspec
 import trio
 
 from kinora.actors.job_request import JobRequest, parse_job_request
@@ -20,18 +21,23 @@ from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
 from kinora.cli.output import print_json
+from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
+from kinora.cli.results_formats import STDOUT, format_of
 from kinora.cli.running import run_interruptible
 from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
 from kinora.log import configure_logging
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import ANY_PUBLIC, HttpUrl, is_url
+from kinora.runtime.workers import nobody_hears
 from kinora.settings import Settings
 from kinora.system import System, open_system
 
 REFRESH_S = 0.1
 """The time between two looks at a running job."""
+PLUGINS_FAILED = 3
+"""The exit code of a job that is done although plugins failed, with ``--strict``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,10 +49,12 @@ class RunArguments:
     """Names, and paths of plugin files."""
     plugin_options: Sequence[str]
     device: str
-    max_frames: int | None
-    stride: int
+    job_options: Mapping[str, Any]
+    """The ``options`` of the job request."""
     out: Path | None
     annotate: Path | None
+    show_output: bool
+    strict: bool
     as_json: bool
 
 
@@ -55,55 +63,85 @@ class RunArguments:
 @options.plugins
 @options.plugin_options
 @options.device
-@options.max_frames
-@options.stride
-@click.option("--out", type=click.Path(path_type=Path), help="Write each frame's results as a JSON line; - is stdout.")
+@options.of_job
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the results: .jsonl or .ndjson has a line for each frame, .json one document, .csv the detections as a "
+    "table; - is stdout, with lines.",
+)
 @click.option("--annotate", type=click.Path(path_type=Path), help="Write the video with the detections drawn in.")
+@click.option("--show-output", is_flag=True, help="Show what the plugins print, as it comes.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if the job is done, but a plugin failed.")
 @options.plugins_dir
 @options.models_dir
 @options.config
 @options.as_json
 @click.pass_context
-def run(
-    ctx: click.Context, /, config: Path | None, plugins_dir: Path | None, models_dir: Path | None, **arguments: Any
-) -> None:
+def run(ctx: click.Context, /, config: Path | None, **arguments: Any) -> None:
     """Run one source through plugins here, without a server.
 
     SOURCE is a video, an image, a folder of images, an http(s) URL, or demo: for a bundled clip. A plugin is given by
     its name, or by the path of a file that defines it: -p motion -p ./mine.py
+
+    Exit codes: 0 the job is done, 1 it failed, 2 wrong arguments or input, 3 only with --strict: it is done, but a
+    plugin was disabled, has no result on any frame, or failed at the end; 130 interrupted.
     """
-    wanted = RunArguments(**arguments)
-    if wanted.as_json and wanted.out == Path("-"):
-        raise Misuse("--json and --out - both write to stdout: give --out a file")
-    if wanted.annotate is not None and not wanted.annotate.absolute().parent.is_dir():
-        raise Misuse(f"The folder of {wanted.annotate} does not exist")
-    for written in filter(None, (wanted.out, wanted.annotate)):
-        if written.resolve() == Path(wanted.source).expanduser().resolve():
-            raise Misuse(f"{written} is the source: write to another file")
-    folders = {"plugins_dir": plugins_dir, "models_dir": models_dir, **options.NO_DATA_DIR}
-    settings = options.load({"realtime": False, **folders}, config)
+    flags = {name: arguments.pop(name) for name in ("plugins_dir", "models_dir")}
+    job_options = options.job_options(arguments)
+    given = {name: value for name, value in arguments.items() if name in attrs.fields_dict(RunArguments)}
+    wanted = RunArguments(**given, job_options=job_options)
+    _check_outputs(wanted)
+    settings = options.load({**flags, "realtime": False, **options.NO_DATA_DIR}, config)
     configure_logging("error")
     ctx.exit(run_interruptible(partial(_run, settings, wanted)))
+
+
+def _check_outputs(wanted: RunArguments) -> None:
+    """Refuse what cannot be written, before anything runs."""
+    if wanted.as_json and wanted.out == STDOUT:
+        raise Misuse("--json and --out - both write to stdout: give --out a file")
+    if wanted.out is not None:
+        format_of(wanted.out)
+    if wanted.out is not None and wanted.annotate is not None and wanted.out.absolute() == wanted.annotate.absolute():
+        raise Misuse("--out and --annotate write to the same file: give them different ones")
+    for written in filter(None, (wanted.out, wanted.annotate)):
+        if not written.absolute().parent.is_dir():
+            raise Misuse(f"The folder of {written} does not exist")
+        if written.resolve() == Path(wanted.source).expanduser().resolve():
+            raise Misuse(f"{written} is the source: write to another file")
 
 
 async def _run(settings: Settings, wanted: RunArguments) -> int:
     await require_existing(settings, "models_dir", "plugins_dir")
     with temporary_folder() as folder:
         settings, source = _settled(settings, wanted, folder)
-        async with open_system(settings) as system:
-            names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
-            with naming_flags(names):
-                state = (await system.jobs.submit(_request(names, wanted, source))).state
-            with ResultsFile.open(wanted.out, folder=folder) as results:  # a refused job overwrites nothing
-                state = await _follow(system, state, results)
-        if wanted.annotate is not None and state.status == "done":
-            await annotate_source(source, settings, results.path, wanted.annotate, total=state.frames_done)
-        summed = summary(attrs.asdict(state), results.tally)
+        frames = folder / "frames.jsonl" if wanted.annotate is not None else None
+        state, results = await _run_job(settings, wanted, source, frames)
+        if frames is not None and wanted.annotate is not None and state.status == "done":
+            await annotate_source(source, settings, frames, wanted.annotate, total=state.frames_done)
+        summed = summary(msgspec.json.decode(msgspec.json.encode(state)), results.tally)
     if wanted.as_json:
         print_json(summed)
     else:
-        print_summary(summed, file="stderr" if wanted.out == Path("-") else "stdout")
-    return 0 if state.status == "done" else 1
+        print_summary(summed, file="stderr" if wanted.out == STDOUT else "stdout")
+    if state.status != "done":
+        return 1
+    return PLUGINS_FAILED if wanted.strict and summed["failed_plugins"] else 0
+
+
+async def _run_job(
+    settings: Settings, wanted: RunArguments, source: str, frames: Path | None
+) -> tuple[JobState, ResultsFile]:
+    """Run the job to its end; its frames are also written to ``frames``, if that is given."""
+    output = PluginOutput()
+    async with open_system(settings, hear_output=output.hear if wanted.show_output else nobody_hears) as system:
+        output.plugins = names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
+        with naming_flags(names):
+            state = (await system.jobs.submit(_request(names, wanted, source))).state
+        with ResultsFile.open(wanted.out, frames=frames) as results:  # a refused job overwrites nothing
+            state = results.state = await _follow(system, state, results, output)
+    return state, results
 
 
 def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
@@ -137,7 +175,7 @@ def _request(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequ
             "source": source,
             "plugins": options.plugin_requests(names, wanted.plugin_options),
             "device_requested": wanted.device,
-            "options": {"max_frames": wanted.max_frames, "stride": wanted.stride},
+            "options": wanted.job_options,
         }
     )
 
@@ -154,9 +192,9 @@ def _names(system: System, plugin: str) -> list[str]:
     return [entry.name for entry in entries]
 
 
-async def _follow(system: System, state: JobState, results: ResultsFile) -> JobState:
+async def _follow(system: System, state: JobState, results: ResultsFile, output: PluginOutput) -> JobState:
     """Show a job and write its frames until it has ended."""
-    with live_progress(lines=False) as live:
+    with live_progress(lines=False) as live, output.said_by(live.say):
         while not state.ended:
             _show(live, state, results.tally)
             state = await system.jobs.wait_changed(state.job_id, state)
@@ -177,7 +215,7 @@ def _show(live: Live, state: JobState, tally: Tally) -> None:
         stage=state.status if state.ended else state.stage,
         done=state.frames_done,
         total=state.frames_total,
-        detections=tally.detections.total(),
+        detections=dict(tally.detections),
         warnings=len(state.warnings),
     )
     live.show(moment)

@@ -20,8 +20,7 @@ from kinora.client import KinoraClient, Submitted
 @options.plugins
 @options.plugin_options
 @options.device
-@options.max_frames
-@options.stride
+@options.of_job
 @click.option("--upload", is_flag=True, help="Send SOURCE, a file of this machine.")
 @options.url
 @options.as_json
@@ -34,7 +33,7 @@ def submit(*, source: str, upload: bool, url: str, as_json: bool, **asked: Any) 
     request = {
         "plugins": options.plugin_requests(asked["plugins"], asked["plugin_options"]),
         "device_requested": asked["device"],
-        "options": {"max_frames": asked["max_frames"], "stride": asked["stride"]},
+        "options": options.job_options(asked),
     }
     submitted = run_interruptible(partial(_submit, KinoraClient(url), source, request, upload=upload))
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 
 import trio
 
@@ -20,10 +21,12 @@ LOG_PAUSE_S = 0.01
 class Log(Tail):
     """The end of a worker's standard output and error, read from a pipe that this owns."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, hear: Callable[[bytes], None] = lambda _: None) -> None:
         super().__init__(LOG_BYTES)
         os.set_blocking(fd, False)
         self._fd = fd
+        self._hear = hear
+        """Gets all output as it is read, and empty bytes at the end."""
 
     async def collect(self) -> None:
         """Read until the log is closed or its last writer has closed the pipe."""
@@ -42,6 +45,7 @@ class Log(Tail):
         trio.lowlevel.notify_closing(self._fd)
         os.close(self._fd)
         self._fd = -1
+        self._hear(b"")
 
     def _read(self) -> bytes | None:
         """Read, keep and return available output; return empty bytes at the end, None if there is nothing yet."""
@@ -52,4 +56,6 @@ class Log(Tail):
         except BlockingIOError:
             return None
         self.add(data)
+        if data:
+            self._hear(data)
         return data

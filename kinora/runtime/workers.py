@@ -13,7 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Generic
 
 import attrs
@@ -107,6 +108,14 @@ class WorkerGone(Exception):
 
 class ForkServerGone(Exception):
     """No worker can be started now: the fork server's process has ended, and all workers with it, or it hangs."""
+
+
+HearOutput = Callable[[str, bytes], None]
+"""Takes the name of a worker and a part of its output; empty bytes at its end."""
+
+
+def nobody_hears(_name: str, _data: bytes) -> None:
+    """Drop a worker's output, which its log keeps."""
 
 
 def describe_exit(status: int | None) -> str:
@@ -301,7 +310,8 @@ class ForkServer:
     ``memory_limit`` is the most bytes that any worker may have resident; ``memory_budget`` is the most that all of them
     may have together: beyond it the largest is killed. ``grace_s`` is the time, in seconds, that a worker has to end by
     itself. ``environment`` names further variables that workers get, see :mod:`~kinora.runtime.worker_environment`;
-    ``variables`` are set for them, whatever the server's own values.
+    ``variables`` are set for them, whatever the server's own values. ``hear_output`` gets the
+    output of all workers as it comes.
     """
 
     def __init__(
@@ -313,8 +323,10 @@ class ForkServer:
         grace_s: float = STOP_GRACE_S,
         environment: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
+        hear_output: HearOutput = nobody_hears,
     ) -> None:
         self.grace_s = grace_s
+        self._hear_output = hear_output
         self._preload = tuple(preload)
         self._memory_limit = memory_limit
         self._memory_budget = memory_budget
@@ -445,7 +457,7 @@ class ForkServer:
             ours.enter_context(our_end)
             read_log, write_log = os.pipe2(os.O_CLOEXEC)
             theirs.callback(os.close, write_log)
-            log = Log(read_log)
+            log = Log(read_log, partial(self._hear_output, name))
             ours.callback(log.close)
             nursery.start_soon(log.collect)
             worker = Worker(request.worker, name, our_end, log, self, memory_limit=memory_limit)

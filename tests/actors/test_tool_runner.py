@@ -634,6 +634,26 @@ async def test_the_last_error_stays_where_it_can_be_read(autojump_clock: MockClo
     assert stage.runner.log == f"out of cheese\n[{CRASH.message}]\nout of cheese\n"
 
 
+async def test_the_first_error_of_each_kind_is_kept(autojump_clock: MockClock) -> None:
+    """Of errors that come from the same lines, whatever they say; a later server goes on with them."""
+    there, elsewhere = ('Traceback\n  File "a.py", line 3, in f\n', 'Traceback\n  File "a.py", line 9, in g\n')
+    raised = [
+        Raised(message=f"ValueError: {n}", traceback=t, run_ms=1.0) for n, t in enumerate([there, there, elsewhere])
+    ]
+    stage = Stage(FakeProcess(frames=[*raised, CRASH], last_words=b"out of cheese\n"), max_errors=9)
+    await stage.run(frames=5)
+    errors = stage.runner.state().errors
+    assert [(error.message, error.traceback) for error in errors] == [
+        ("ValueError: 0", there),
+        ("ValueError: 2", elsewhere),
+        (CRASH.message, "out of cheese\n"),
+    ]
+    later = Stage(FakeProcess(frames=raised))
+    later.runner.restore(stage.runner.state(), "")
+    await later.run(frames=3)
+    assert later.runner.state().errors == errors
+
+
 async def test_many_repeats_are_told_now_and_then(autojump_clock: MockClock) -> None:
     """The first and the tenth, while all are counted."""
     stage = Stage(FakeProcess(frames=[RAISED] * 12), max_errors=99)

@@ -149,6 +149,11 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "clip.mp4"], "Missing option '-p'"),
         (["run", "clip.mp4", "-p", "motion", "--json", "--out", "-"], "--json and --out - both write to stdout"),
         (["run", "clip.mp4", "-p", "motion", "--annotate", "no/such/a.mp4"], "folder of no/such/a.mp4 does not exist"),
+        (["run", "clip.mp4", "-p", "motion", "--out", "no/such/a.csv"], "folder of no/such/a.csv does not exist"),
+        (["run", "clip.mp4", "-p", "motion", "--out", "a.txt"], "write one of .jsonl, .ndjson, .json, .csv"),
+        (["run", "clip.mp4", "-p", "motion", "--out", "a.json", "--annotate", "a.json"], "to the same file"),
+        (["run", "clip.mp4", "-p", "motion", "--plugin-timeout", "nan"], "'nan' is not a time in seconds"),
+        (["submit", "clip.mp4", "-p", "motion", "--prepare-timeout", "0"], "'0' is not a time in seconds"),
         (["submit", "clip.mp4", "-p", "motion", "-o", "min_area=3"], "write it as PLUGIN.KEY=VALUE"),
         (["submit", "clip.mp4", "-p", "motion", "-o", "people.size=3"], "plugin 'people' is not in this job"),
         (["jobs", "--url", "localhost"], "write it as http://"),
@@ -200,13 +205,14 @@ def test_strange_variables_stop_nothing(tmp_path: Path, media: Path) -> None:
 
 
 def test_run_gives_results_and_a_summary(media: Path, tmp_path: Path) -> None:
-    """A job without a server writes each frame once and in order, and sums up the job."""
+    """A job without a server writes each frame once and in order, what plugins summed up last, and sums up the job."""
     out = tmp_path / "results.jsonl"
     done = kinora("run", media / "clip.mp4", "-p", "motion", "-p", "tracker", "--stride", "2", "--out", out, "--json")
     assert done.returncode == 0, done.stderr
-    frames = [json.loads(line) for line in out.read_text().splitlines()]
+    *frames, last = [json.loads(line) for line in out.read_text().splitlines()]
     assert [frame["index"] for frame in frames] == list(range(0, 30, 2))
     summed = json.loads(done.stdout)
+    assert last == {"finalize": {"tracker": summed["plugins"]["tracker"]["finalize"]}}
     assert (summed["status"], summed["frames"], summed["warnings"]) == ("done", 15, [])
     assert summed["plugins"]["motion"]["detections"] == sum(len(f["results"]["motion"]["detections"]) for f in frames)
     assert summed["plugins"]["motion"]["total_ms"] > 0
@@ -262,7 +268,10 @@ def test_run_makes_the_bundled_clip() -> None:
         ("clip.mp4", ["-p", "moton"], "kinora: -p moton: there is no plugin 'moton'; there are: colors, "),
         ("clip.mp4", ["-p", "motion", "-o", "motion.sie=1"], "kinora: -o motion.sie: is unknown; known here are: "),
         ("clip.mp4", ["-p", "motion", "--device", "tpu"], "kinora: --device: must be auto, "),
+        ("clip.mp4", ["-p", "moton"], "Did you mean motion?"),
+        ("clip.mp4", ["-p", "motion", "-p", "motion"], "-p motion: is in the list twice"),
         ("clip.mp4", ["-p", "./gone.py"], "./gone.py: "),
+        ("empty.mp4", ["-p", "motion"], "empty.mp4 is empty; copy or download it again."),
         ("rtsp://camera/live", ["-p", "motion"], "not read from rtsp://"),
         ("http://127.0.0.1:1/clip.mp4", ["-p", "motion"], "clip.mp4 cannot be read: Connection refused"),
     ],
@@ -270,6 +279,7 @@ def test_run_makes_the_bundled_clip() -> None:
 def test_run_says_what_it_cannot_do(media: Path, source: str, args: list[str], said: str) -> None:
     """A wrong source, plugin or option ends in one line and exit code 2, before anything runs or is overwritten."""
     (media / "text.mp4").write_text("no video")
+    (media / "empty.mp4").touch()
     out = media / "earlier.jsonl"
     out.write_text("of an earlier run")
     done = kinora("run", source if "://" in source else media / source, *args, "--out", out)

@@ -1,0 +1,122 @@
+"""The formats of the file in which ``kinora run`` keeps the results."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from kinora.actors.models import JobState
+from kinora.cli.errors import Misuse
+from kinora.web.csv_rows import csv_head, csv_rows
+
+STDOUT = Path("-")
+
+
+class Format(Protocol):
+    """The parts of a file, in order: a head, any number of frames, an end."""
+
+    head: bytes
+
+    def frames(self, lines: Sequence[bytes]) -> bytes:
+        """The next frames, each a FrameData as JSON."""
+
+    def end(self, state: JobState | None) -> bytes:
+        """The end, with the job's last state; None if the job was interrupted."""
+
+
+class FrameLines:
+    """A line for each frame, and nothing else."""
+
+    head = b""
+
+    def frames(self, lines: Sequence[bytes]) -> bytes:
+        """As :class:`Format` says; so does ``end``."""
+        return b"".join(line + b"\n" for line in lines)
+
+    def end(self, state: JobState | None) -> bytes:  # noqa: ARG002 - a Format
+        """Nothing."""
+        return b""
+
+
+class JsonLines(FrameLines):
+    """A line for each frame; behind them ``{"finalize": {plugin: result}}`` if any plugin's ``finalize`` gave one."""
+
+    def end(self, state: JobState | None) -> bytes:
+        """The last line, if there is anything to tell."""
+        final = {} if state is None else _final_results(state)
+        return msgspec.json.encode({"finalize": final}) + b"\n" if final else b""
+
+
+class JsonDocument:
+    """One object: all that is known of the job, with its ``frames``, as ``kinora show --json`` prints it."""
+
+    head = b'{"frames":['
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def frames(self, lines: Sequence[bytes]) -> bytes:
+        """As :class:`Format` says; so does ``end``."""
+        text = b",\n".join(lines)
+        if not text:
+            return b""
+        between, self._begun = b",\n" if self._begun else b"\n", True
+        return between + text
+
+    def end(self, state: JobState | None) -> bytes:
+        """The object is complete JSON, also if the job was interrupted."""
+        return b"\n]}\n" if state is None else b"\n]," + msgspec.json.encode(state).removeprefix(b"{") + b"\n"
+
+
+class CsvTable:
+    """A row for each detection, with the columns of a server's CSV."""
+
+    head = csv_head()
+
+    def frames(self, lines: Sequence[bytes]) -> bytes:
+        """As :class:`Format` says."""
+        return csv_rows(lines)
+
+    def end(self, state: JobState | None) -> bytes:  # noqa: ARG002 - a Format
+        """Nothing."""
+        return b""
+
+
+FORMATS: Mapping[str, Callable[[], Format]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".json": JsonDocument,
+    ".csv": CsvTable,
+}
+"""Suffix → format."""
+
+
+def format_of(out: Path) -> Format:
+    """The format that a file's name asks for; stdout, pipes and devices get JSON lines.
+
+    Raises:
+        Misuse: the suffix is none of those in ``FORMATS``.
+    """
+    if out == STDOUT or _is_special(out):
+        return JsonLines()
+    make = FORMATS.get(out.suffix.lower())
+    if make is None:
+        raise Misuse(f"--out {out}: the suffix says the format, so write one of {', '.join(FORMATS)}")
+    return make()
+
+
+def _final_results(state: JobState) -> dict[str, msgspec.Raw]:
+    """Plugin → what its ``finalize`` returned, of those that returned something."""
+    return {name: stage.finalize for name, stage in state.plugins.items() if bytes(stage.finalize) != b"null"}
+
+
+def _is_special(path: Path) -> bool:
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+    return False

@@ -1,0 +1,133 @@
+"""What ``kinora run`` tells the author of a plugin: results, failures, prints; and the files that it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from kinora.web.csv_rows import COLUMNS
+from tests.cli.test_cli import kinora
+
+COUNT = """
+from kinora.plugins import Plugin, PluginMetadata
+
+class Count(Plugin):
+    metadata = PluginMetadata(name="count")
+    seen = 0
+
+    def process_frame(self, frame):
+        self.seen += 1
+
+    def finalize(self):
+        return {"seen": self.seen, "classes": {"cat": 2}}
+"""
+RAISES = """
+from kinora.plugins import tool
+
+@tool("raises")
+def raises(frame):
+    return helper(frame.index)
+
+def helper(index):
+    if index == 2:
+        raise ValueError("too bright")
+    return {}["missing"] if index else {"fine": True}
+"""
+DIES = """
+import os
+from kinora.plugins import tool
+
+@tool("dies")
+def dies(frame):
+    print("looking at", frame.index)
+    print("no end of line", end="", flush=True)
+    os._exit(3)
+"""
+SLEEPS = """
+import time
+from kinora.plugins import Plugin, PluginMetadata
+
+class Sleeps(Plugin):
+    metadata = PluginMetadata(name="sleeps")
+
+    def prepare(self, context):
+        context.warn(f"models are in {context.models_dir}")
+
+    def process_frame(self, frame):
+        time.sleep(1000)
+"""
+
+
+def plugin(folder: Path, name: str, text: str) -> Path:
+    """A file with a plugin."""
+    path = folder / f"{name}.py"
+    path.write_text(text)
+    return path
+
+
+def lines(path: Path) -> list[Any]:
+    """The lines of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_what_finalize_returned_is_shown(media: Path, tmp_path: Path) -> None:
+    """In the report and, behind the frames, in the file of results."""
+    out = tmp_path / "out.jsonl"
+    done = kinora("run", media / "clip.mp4", "-p", plugin(tmp_path, "count", COUNT), "--max-frames", "6", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert 'result of count:\n  seen: 6\n  classes: {"cat":2}\n' in done.stdout
+    assert lines(out)[-1] == {"finalize": {"count": {"seen": 6, "classes": {"cat": 2}}}}
+    assert [frame["index"] for frame in lines(out)[:-1]] == list(range(6))
+
+
+def test_an_author_sees_where_a_plugin_raised(media: Path, tmp_path: Path) -> None:
+    """The first error of each kind, from the author's own line on, without Kinora's frames."""
+    path = plugin(tmp_path, "raises", RAISES)
+    done = kinora("run", media / "clip.mp4", "-p", path, "--max-frames", "9")
+    assert done.stdout.startswith("done: 9 frames")
+    assert f"raises, {path}:11, frame-000001:\n  {path}:6, in raises\n      return helper(frame.index)" in done.stdout
+    assert done.stdout.count("  KeyError: 'missing'\n") == 1
+    assert f"  {path}:10, in helper\n" in done.stdout
+    assert done.stdout.count("  ValueError: too bright\n") == 1
+    assert "worker.py" not in done.stdout
+
+
+def test_a_failed_plugin_is_told_with_its_prints(media: Path, tmp_path: Path) -> None:
+    """In the first words, with the reason and the last that it printed; with ``--show-output`` as it was printed."""
+    path = plugin(tmp_path, "dies", DIES)
+    done = kinora("run", media / "clip.mp4", "-p", path, "--max-frames", "3", "--strict", "--show-output")
+    assert done.returncode == 3
+    assert done.stdout.startswith("done, 1 plugin failed: 3 frames")
+    assert "\ndies failed: its process ended with exit code 3 (3 times)\n" in done.stdout
+    assert "dies, frame-000000: its process ended with exit code 3\n  looking at 0\n  no end of line\n" in done.stdout
+    said = [line for index in range(3) for line in (f"dies: looking at {index}", "dies: no end of line")]
+    assert done.stderr.splitlines() == said
+
+
+def test_a_plugin_gets_the_time_and_the_folder_that_it_was_given(media: Path, tmp_path: Path) -> None:
+    """``--plugin-timeout`` is in seconds, ``--models-dir`` is what the plugin is told."""
+    path, models = plugin(tmp_path, "sleeps", SLEEPS), tmp_path / "models"
+    models.mkdir()
+    args = ("--max-frames", "3", "--plugin-timeout", "0.05", "--models-dir", models)
+    done = kinora("run", media / "clip.mp4", "-p", path, *args)
+    assert done.returncode == 0
+    assert "sleeps failed: no answer within 50 ms; its process was killed (3 times)" in done.stdout
+    assert f"warning: sleeps: models are in {models} (3 times)" in done.stdout
+
+
+def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) -> None:
+    """JSON as ``show --json`` prints it, and CSV with a server's columns."""
+    plugins: list[str | Path] = ["-p", "motion", "-p", plugin(tmp_path, "count", COUNT)]
+    document, table = tmp_path / "out.json", tmp_path / "out.CSV"
+    done = kinora("run", media / "clip.mp4", *plugins, "--out", document, "--json")
+    state = json.loads(document.read_text())
+    assert [frame["index"] for frame in state["frames"]] == list(range(30))
+    assert (state["status"], state["plugins"]["count"]["finalize"]["seen"]) == ("done", 30)
+    assert json.loads(done.stdout)["plugins"]["count"]["finalize"]["seen"] == 30
+    kinora("run", media / "clip.mp4", *plugins, "--out", table)
+    with table.open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == list(COLUMNS)
+    assert len(rows) == json.loads(done.stdout)["detections"]
