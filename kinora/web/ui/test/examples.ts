@@ -53,6 +53,7 @@ const PLUGIN: StageState = {
   finalize: null,
   device_used: "cpu",
   last_error: null,
+  errors: [],
 };
 
 export function job(change: Partial<ExtendedJobResponse> = {}): ExtendedJobResponse {

@@ -17,6 +17,7 @@ const WORKING: StageState = {
   finalize: null,
   device_used: "cpu",
   last_error: null,
+  errors: [],
 };
 
 const RUNNING: ExtendedJobResponse = {
