@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-BOX_NUMBERS = 4  # x, y, width, height
+from kinora.plugins.detection_forms import BOX, NoBoxError, settled
+
 LARGEST = 1e6  # pixels, beyond any picture
 
 Boxes = NDArray[np.float64]
@@ -44,25 +45,22 @@ class Detection:
 
 
 def read_detections(result: object) -> list[Detection]:
-    """The well-formed entries of a result's ``detections``; all others are skipped."""
+    """The entries of a result's ``detections`` that have a box which can be read; all others are skipped."""
     listed = result.get("detections") if isinstance(result, dict) else None
     found = (_read(entry) for entry in listed) if isinstance(listed, list) else ()
     return [detection for detection in found if detection is not None]
 
 
 def _read(entry: object) -> Detection | None:
-    if not isinstance(entry, dict):
+    try:
+        told = settled(entry)
+    except NoBoxError:
         return None
-    box = [float(value) for key in ("x", "y", "width", "height") if _is_number(value := entry.get(key))]
-    if len(box) < BOX_NUMBERS:
+    if not all(_is_number(told[key]) for key in BOX):
         return None
-    x, y, width, height = box
-    confidence, kind, track_id = entry.get("confidence"), entry.get("class"), entry.get("track_id")
+    confidence, kind, track_id = told.get("confidence"), told.get("class"), told.get("track_id")
     return Detection(
-        x=x,
-        y=y,
-        width=width,
-        height=height,
+        **{key: float(told[key]) for key in BOX},
         confidence=float(confidence) if _is_number(confidence) else 1.0,
         kind=kind if isinstance(kind, str) else "object",
         track_id=track_id if isinstance(track_id, int) else None,

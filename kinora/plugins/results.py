@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from kinora.plugins import plain
+from kinora.plugins.detection_forms import settle_detections
 from kinora.plugins.plain import MAX_ARRAY_ELEMENTS as MAX_ARRAY_ELEMENTS  # noqa: PLC0414 - the limits in one place
 from kinora.plugins.plain import NotPlainError
 
@@ -33,13 +34,25 @@ class Encoded:
     lost: str | None = None
     """A sentence about the first value that JSON cannot express; None if there was none."""
 
+    misread: str | None = None
+    """A sentence about the first detection that cannot be read; None if there was none."""
+
     @property
     def fault(self) -> str | None:
-        """What the result lacks, in a sentence; None if nothing."""
-        if self.nulled is None:
-            return self.lost
-        nulled = f"{self.nulled[:MAX_PLACE]} is NaN or infinite and became null"
-        return nulled if self.lost is None else f"{self.lost}; {nulled}"
+        """What is wrong with the result, in a sentence; None if nothing."""
+        nulled = None if self.nulled is None else f"{self.nulled[:MAX_PLACE]} is NaN or infinite and became null"
+        return "; ".join(fault for fault in (self.lost, nulled, self.misread) if fault is not None) or None
+
+
+def encode_frame_result(value: object) -> Encoded | None:
+    """The JSON text of a frame's result, as :func:`encode_result` says, with its detections in Kinora's form."""
+    if value is None:
+        return None
+    cleaner = _Cleaner()
+    cleaned = cleaner.mapping(value)
+    misread = settle_detections(cleaned)
+    encoded = cleaner.encoded(cleaned)
+    return attrs.evolve(encoded, misread=misread)
 
 
 def encode_result(value: object) -> Encoded | None:

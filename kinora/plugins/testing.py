@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.api import Frame, Plugin, Result, Severity
+from kinora.plugins.api import Frame, Plugin, Severity
 from kinora.plugins.options import check_options
-from kinora.plugins.results import encode_result
+from kinora.plugins.results import Encoded, encode_frame_result, encode_result
 
 FRAME_MS = 40.0  # plain pictures come at 25 a second
 
@@ -52,8 +52,9 @@ def run_plugin(
     instance = plugin()
     instance.prepare(_Context(run, checked, device, models_dir))
     for index, frame in enumerate(frames):
-        run.results.append(_as_json(run, instance.process_frame(_as_frame(frame, index))))
-    run.final = _as_json(run, instance.finalize())
+        result = instance.process_frame(_as_frame(frame, index))
+        run.results.append(_as_json(run, encode_frame_result(result)))
+    run.final = _as_json(run, encode_result(instance.finalize()))
     return run
 
 
@@ -68,7 +69,7 @@ class _Context:
         self.run.warnings.append(message)
 
     def partial(self, result: Mapping[str, Any]) -> None:
-        if (told := _as_json(self.run, result)) is not None:
+        if (told := _as_json(self.run, encode_result(result))) is not None:
             self.run.partials.append(told)
 
 
@@ -79,8 +80,7 @@ def _as_frame(given: NDArray[np.uint8] | Frame, index: int) -> Frame:
     return attrs.evolve(frame, image=image)
 
 
-def _as_json(run: PluginRun, result: Result) -> dict[str, Any] | None:
-    encoded = encode_result(result)
+def _as_json(run: PluginRun, encoded: Encoded | None) -> dict[str, Any] | None:
     if encoded is not None and encoded.fault is not None:
         run.warnings.append(encoded.fault)
     return None if encoded is None else msgspec.json.decode(encoded.data, type=dict[str, Any])

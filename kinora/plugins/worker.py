@@ -28,7 +28,7 @@ from kinora.plugins.api import Frame, Plugin, PluginMetadata, Severity
 from kinora.plugins.device_errors import is_device_error
 from kinora.plugins.options_worker import check_schema
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
-from kinora.plugins.results import BadResult, encode_result
+from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.lending import RingLender
 from kinora.runtime.machine import THREAD_VARIABLES
@@ -181,10 +181,10 @@ def _process(plugin: Plugin, ring: RingLender, request: protocol.Process) -> pro
         timestamp_ms=request.timestamp_ms,
         results={name: msgspec.json.decode(data) for name, data in request.results.items()},
     )
-    return _timed(lambda: plugin.process_frame(frame))
+    return _timed(lambda: plugin.process_frame(frame), encode_frame_result)
 
 
-def _timed(method: Callable[[], object]) -> protocol.Answer:
+def _timed(method: Callable[[], object], encode: Callable[[object], Encoded | None] = encode_result) -> protocol.Answer:
     """Run a method of the plugin and encode its result; only the method counts in ``run_ms``."""
     began = time.perf_counter()
     try:
@@ -193,7 +193,7 @@ def _timed(method: Callable[[], object]) -> protocol.Answer:
         return _raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
     run_ms = _ms_since(began)
     try:
-        encoded = encode_result(value)
+        encoded = encode(value)
     except BadResult as error:
         return protocol.Done(result=None, run_ms=run_ms, fault=str(error)[:MESSAGE_CHARACTERS])
     if encoded is None:

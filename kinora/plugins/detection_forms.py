@@ -1,0 +1,191 @@
+"""The forms in which programs give a detection, and Kinora's own, which all readers know.
+
+A form is taken where it can mean one thing only. Of the others it is said once what to give instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+BOX = ("x", "y", "width", "height")
+"""In pixels of the source frame; x and y are the top left corner."""
+MAX_KEYS = 8
+"""The most keys of a detection that a sentence names, each cut to ``MAX_KEY`` characters."""
+MAX_KEY = 40
+_CONFIDENCES = ("confidence", "conf", "score", "probability", "prob")
+_CLASS_NAMES = ("class", "class_name", "label", "name", "category", "category_name", "cls")
+_CLASS_NUMBERS = ("class", "class_id", "cls", "label", "category", "category_id")
+_TRACKS = ("track_id", "tracker_id")
+_ADVICE = "give x, y, width and height in pixels"
+
+_Box = tuple[float, float, float, float]
+
+
+def _from_corners(left: float, top: float, right: float, bottom: float) -> _Box:
+    return left, top, right - left, bottom - top
+
+
+def _from_centre(x: float, y: float, width: float, height: float) -> _Box:
+    return x - width / 2, y - height / 2, width, height
+
+
+def _from_corner(x: float, y: float, width: float, height: float) -> _Box:
+    return x, y, width, height
+
+
+_NAMED: Sequence[tuple[Sequence[str], Callable[..., _Box]]] = (
+    (BOX, _from_corner),
+    (("x", "y", "w", "h"), _from_corner),
+    (("left", "top", "width", "height"), _from_corner),
+    (("x1", "y1", "x2", "y2"), _from_corners),
+    (("x0", "y0", "x1", "y1"), _from_corners),
+    (("xmin", "ymin", "xmax", "ymax"), _from_corners),
+    (("x_min", "y_min", "x_max", "y_max"), _from_corners),
+    (("left", "top", "right", "bottom"), _from_corners),
+    (("cx", "cy", "w", "h"), _from_centre),
+    (("cx", "cy", "width", "height"), _from_centre),
+)
+"""Four keys, each with a number."""
+_LISTED: Mapping[str, Callable[..., _Box]] = {
+    "xyxy": _from_corners,
+    "ltrb": _from_corners,
+    "ltwh": _from_corner,
+    "tlwh": _from_corner,
+    "cxcywh": _from_centre,
+}
+"""A key with four numbers."""
+_NESTED = ("box", "bbox", "bounding_box", "rect")
+"""A key with a box in one of the forms of ``_NAMED``."""
+_AMBIGUOUS = {
+    **dict.fromkeys(
+        _NESTED, f"may be x1, y1, x2, y2 or x, y, width, height, so it is not read: name it xyxy, or {_ADVICE}"
+    ),
+    "xywh": f"may begin with the corner or the centre, so it is not read: name it ltwh or cxcywh, or {_ADVICE}",
+}
+"""A key with four numbers that different programs mean differently."""
+
+
+class NoBoxError(ValueError):
+    """A detection whose box cannot be read; the text is a sentence."""
+
+
+def settle_detections(result: dict[str, Any]) -> str | None:
+    """Give the ``detections`` of a result, which is plain JSON, Kinora's keys beside their own.
+
+    Returns a sentence about the first one that has no box which can be read; None if all have.
+    """
+    listed = result.get("detections")
+    if listed is None:
+        return None
+    if not isinstance(listed, list):
+        return f"detections must be a list of dicts, not a {type(listed).__name__}"
+    fault: str | None = None
+    for place, entry in enumerate(listed):
+        try:
+            listed[place] = settled(entry)
+        except NoBoxError as error:
+            fault = fault or str(error)
+    return fault
+
+
+def settled(entry: object) -> dict[str, Any]:
+    """A detection with x, y, width and height as numbers, and confidence, class and track_id if it has any.
+
+    Its other keys stay, as do those that were right.
+
+    Raises:
+        NoBoxError: it has no box that can be read.
+    """
+    if not isinstance(entry, dict):
+        raise NoBoxError(f"a detection must be a dict, not a {type(entry).__name__}: {_ADVICE}")
+    return {**entry, **_box(entry), **_confidence(entry), **_class(entry), **_track(entry)}
+
+
+def _box(entry: Mapping[str, Any]) -> dict[str, float]:
+    box = _read_box(entry)
+    if box is None:
+        keys = ", ".join(key[:MAX_KEY] for key in list(entry)[:MAX_KEYS])
+        raise NoBoxError(f"a detection has no box that can be read: {_ADVICE}, beside its {keys or 'nothing'}")
+    x, y, width, height = box
+    if width < 0 or height < 0:
+        raise NoBoxError("the box of a detection has its right or lower edge before the left or upper one")
+    if 0 <= x <= 1 and 0 <= y <= 1 and 0 < width < 1 and 0 < height < 1:
+        raise NoBoxError(f"the box of a detection is smaller than a pixel: {_ADVICE}, not in shares of the frame")
+    return dict(zip(BOX, box, strict=True))
+
+
+def _read_box(entry: Mapping[str, Any]) -> _Box | None:
+    """The box of the first form that fits; None if none does.
+
+    Raises:
+        NoBoxError: the one that fits has several meanings.
+    """
+    for keys, form in _NAMED:
+        if numbers := _numbers([entry.get(key) for key in keys]):
+            return form(*numbers)
+    for key, form in _LISTED.items():
+        if numbers := _numbers(_unwrapped(entry.get(key))):
+            return form(*numbers)
+    for key, fault in _AMBIGUOUS.items():
+        if isinstance(inner := _unwrapped(entry.get(key)), dict):
+            return _read_box({name: value for name, value in inner.items() if name not in _NESTED})
+        if _numbers(inner):
+            raise NoBoxError(f"{key} of a detection {fault}")
+    return None
+
+
+def _numbers(values: object) -> list[float] | None:
+    if not isinstance(values, list) or len(values) != len(BOX):
+        return None
+    numbers = [_number(value) for value in values]
+    return [number for number in numbers if number is not None] if None not in numbers else None
+
+
+def _confidence(entry: Mapping[str, Any]) -> dict[str, float]:
+    found = (_number(entry.get(key)) for key in _CONFIDENCES)
+    confidence = next((number for number in found if number is not None), None)
+    return {} if confidence is None else {"confidence": confidence}
+
+
+def _class(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The class by its name, else by its number; beside a name, a number in ``class`` becomes the ``class_id``."""
+    names = (entry.get(key) for key in _CLASS_NAMES)
+    name = next((name for name in names if isinstance(name, str)), None)
+    if name is None:
+        number = _first_whole(entry, _CLASS_NUMBERS)
+        return {} if number is None else {"class": str(number)}
+    if entry.get("class") == name:
+        return {}
+    number = _first_whole(entry, ("class_id", "class"))
+    return {"class": name} if number is None else {"class": name, "class_id": number}
+
+
+def _track(entry: Mapping[str, Any]) -> dict[str, int]:
+    number = _first_whole(entry, _TRACKS)
+    return {} if number is None else {"track_id": number}
+
+
+def _first_whole(entry: Mapping[str, Any], keys: Sequence[str]) -> int | None:
+    """The first whole number at one of these keys; None if there is none."""
+    numbers = (_number(entry.get(key)) for key in keys)
+    return next((int(number) for number in numbers if number is not None and float(number).is_integer()), None)
+
+
+def _number(value: object) -> float | None:
+    """The number of a number, of a text that says one, and of a list of one."""
+    value = _unwrapped(value)
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def _unwrapped(value: object) -> object:
+    """The only item of a list, as a tensor of one row has; anything else as it is."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
