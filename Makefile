@@ -69,6 +69,7 @@ clean: ## Remove the environment and what tools have cached
 NO_UI = echo "There is no web UI: it could not be built. See why with: $(BIN)/python -m pip install -v -e ." >&2
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(UI_SOURCES) | $(BIN)/python
+	@echo "Installing Kinora into $(VENV); the first time takes a minute or two"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e .
 	@test -f kinora/web/static/index.html || $(NO_UI)
 	@touch $@

@@ -43,6 +43,7 @@ def demo(ctx: click.Context, /, video: Path | None, once: bool, port: int | None
     media_dir = video.resolve().parent if video else None
     settings = options.load({"port": port, "media_dir": media_dir, **options.NO_DATA_DIR}, config)
     source = video.resolve().name if video else DEMO_SOURCE
+    print_line(f"A server starts here, with a job on {video or 'a bundled clip'}. Ctrl-C ends both.")
     configure_logging("error")
     try:
         ctx.exit(run_interruptible(partial(_demo, settings, source, once=once, any_port=port is None)))
@@ -57,10 +58,10 @@ async def _demo(settings: Settings, source: str, *, once: bool, any_port: bool) 
         floor = min(settings.min_free_bytes, FLOOR_BYTES)
         settings = attrs.evolve(settings, port=port, data_dir=folder, min_free_bytes=floor, realtime=True)
         async with open_server(settings) as server:
-            print_line(f"Kinora serves at {server.url}")
             summed = await _run_job(server.url, source)
-            _print(server.url, summed)
+            print_summary(summed)
             if not once:
+                _print_links(server.url, summed["job_id"])
                 print_line("Serving until Ctrl-C.")
                 await trio.sleep_forever()
     return 0 if summed["status"] == "done" else 1
@@ -79,7 +80,8 @@ def _free_port(settings: Settings) -> int:
 async def _run_job(url: str, source: str) -> dict[str, Any]:
     client = KinoraClient(url)
     submitted = await client.submit({"source": source, "plugins": PLUGINS})
-    print_line(f"Job {submitted.job_id}: {source} through {', '.join(PLUGINS)}")
+    print_line(f"Watch it in a browser: {_page(url, submitted.job_id)}")
+    print_line(f"Its plugins: {', '.join(PLUGINS)}")
     with live_progress(lines=True) as live:
         await _follow(url, submitted, live)
     return await fetch_summary(client, submitted.job_id)
@@ -114,10 +116,13 @@ def _after(message: Message, moment: Moment, tally: Tally) -> Moment:
             return moment
 
 
-def _print(url: str, summed: dict[str, Any]) -> None:
-    print_summary(summed)
-    job = f"{url}/v1/jobs/{summed['job_id']}"
-    print_line(f"Watch jobs:   {url}/demo")
-    print_line(f"This job:     {job}/extended")
-    print_line(f"A picture:    {job}/frames/0.jpg?overlay=1")
+def _print_links(url: str, job_id: str) -> None:
+    print_line(f"This job:     {_page(url, job_id)}")
+    print_line(f"A picture:    {url}/v1/jobs/{job_id}/frames/0.jpg?overlay=1")
+    print_line(f"More jobs:    {url}/")
     print_line(f"All calls:    {url}/docs")
+
+
+def _page(url: str, job_id: str) -> str:
+    """The job's page in the web UI."""
+    return f"{url}/#/jobs/{job_id}"

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -393,17 +394,25 @@ def test_demo_shows_a_job_and_ends(media: Path) -> None:
     done = kinora("demo", "--once", "--video", media / "clip.mp4", "--port", "0")
     assert done.returncode == 0, done.stderr
     assert "done: 30 frames" in done.stdout
-    assert "/v1/jobs/" in done.stdout
+    assert done.stdout.startswith(f"A server starts here, with a job on {media / 'clip.mp4'}. Ctrl-C ends both.\n")
+    assert "/#/jobs/" in done.stdout.partition("done: ")[0]
+    assert "http" not in done.stdout.partition("done: ")[2]  # no link to a server that has ended
     assert "running: " in done.stderr
     for plugin in ("motion", "people", "tracker", "quality", "colors", "scenes"):
         assert f"\n{plugin}\tcompleted\tok\t30\t" in done.stdout
 
 
 def test_demo_serves_until_interrupted(media: Path) -> None:
-    """Without ``--once`` it goes on serving, and Ctrl-C is its normal end."""
+    """Without ``--once`` it names pages that people can open and goes on serving, and Ctrl-C is its normal end."""
     with started("demo", "--video", media / "clip.mp4", "--port", "0") as process:
         assert process.stdout is not None
-        assert any("Serving until Ctrl-C" in line for line in process.stdout)
+        said = list(iter(process.stdout.readline, "Serving until Ctrl-C.\n"))
+        links = [line.split()[-1] for line in said if "http" in line]
+        assert any("/v1/jobs/" in link for link in links)
+        for link in links:
+            kinds = ("text/html", "image/jpeg")
+            with urllib.request.urlopen(link) as answer:  # noqa: S310 - its own server
+                assert answer.headers.get_content_type() in kinds
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
