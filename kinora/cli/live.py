@@ -79,19 +79,19 @@ class _Time(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.total is None or task.finished:
             return Text(_clock(task.finished_time if task.finished else task.elapsed))
-        return Text(f"{_clock(task.time_remaining)} left")
+        return Text("" if task.time_remaining is None else f"{_clock(task.time_remaining)} left")
 
 
 def _clock(seconds: float | None) -> str:
     if seconds is None:
-        return "-:--"
+        return ""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class _Pace:
-    """Frames per second from the first frame on."""
+    """Frames per second from the first frame on; 0 until there are two."""
 
     def __init__(self) -> None:
         self._start: tuple[float, int] | None = None
@@ -108,7 +108,8 @@ class _Pace:
 def _numbers(moment: Moment, fps: float) -> str:
     found = [f"{plugin} {count:,}" for plugin, count in moment.detections.items()]
     warnings = [counted(moment.warnings, "warning")] if moment.warnings else []
-    return " · ".join([f"{fps:.1f} fps", *warnings, *found])
+    pace = [f"{fps:.1f} fps"] if fps else []
+    return " · ".join([*pace, *warnings, *found])
 
 
 class _Bar:
@@ -143,7 +144,7 @@ class _Lines:
         if (moment.stage, step) != self._shown:
             self._shown = (moment.stage, step)
             count = f"{moment.done:,} of {moment.total:,} frames" if moment.total else counted(moment.done, "frame")
-            print_line(f"{moment.stage}: {count} · {_numbers(moment, fps)}", file="stderr")
+            print_line(" · ".join(filter(None, (f"{moment.stage}: {count}", _numbers(moment, fps)))), file="stderr")
 
     def say(self, line: str) -> None:
         print_line(line, file="stderr")

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from kinora.actors.models import JobState
-from kinora.cli.errors import Misuse
+from kinora.cli.errors import Failed, Misuse
 from kinora.cli.report import Tally
 from kinora.cli.results_formats import STDOUT, Format, FrameLines, format_of
 from kinora.printable import printable_json
@@ -20,13 +20,15 @@ from kinora.printable import printable_json
 
 @attrs.frozen
 class _Sink:
+    name: str
     file: BinaryIO
     format: Format
 
     def write(self, text: bytes) -> None:
         if text:
-            self.file.write(printable_json(text.decode()).encode() if self.file.isatty() else text)
-            self.file.flush()
+            with _failing(self.name):
+                self.file.write(printable_json(text.decode()).encode() if self.file.isatty() else text)
+                self.file.flush()
 
 
 class ResultsFile:
@@ -49,15 +51,15 @@ class ResultsFile:
         however the block ends, as long as it can be written.
 
         Raises:
-            Misuse: a file cannot be written.
+            Misuse: a file cannot be opened.
+            Failed: a file cannot be written any further; so do ``add`` and the end of the block.
         """
         with ExitStack() as stack:
-            sinks = []
-            if frames is not None:
-                sinks.append(_Sink(stack.enter_context(_opened(frames)), FrameLines()))
-            if out is not None:
-                file = sys.stdout.buffer if out == STDOUT else stack.enter_context(_opened(out))
-                sinks.append(_Sink(file, format_of(out)))
+            sinks = [] if frames is None else [stack.enter_context(_sink(frames, FrameLines()))]
+            if out == STDOUT:
+                sinks.append(_Sink("stdout", sys.stdout.buffer, format_of(STDOUT)))
+            elif out is not None:
+                sinks.append(stack.enter_context(_sink(out, format_of(out))))
             for sink in sinks:
                 sink.write(sink.format.head)
             results = cls(sinks)
@@ -78,8 +80,25 @@ class ResultsFile:
             sink.write(sink.format.frames([line for _, line in frames]))
 
 
-def _opened(path: Path) -> BinaryIO:
+@contextmanager
+def _sink(path: Path, format_: Format) -> Iterator[_Sink]:
     try:
-        return path.open("wb")
+        file = path.open("wb")
     except OSError as error:
         raise Misuse(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        yield _Sink(str(path), file, format_)
+    finally:
+        with _failing(str(path)):
+            file.close()
+
+
+@contextmanager
+def _failing(name: str) -> Iterator[None]:
+    """Raise an error of writing as Failed, with a sentence; but a reader that has gone as it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failed(f"{name} cannot be written: {error.strerror or error}") from error

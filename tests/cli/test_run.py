@@ -131,3 +131,10 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
         head, *rows = csv.reader(file)
     assert head == list(COLUMNS)
     assert len(rows) == json.loads(done.stdout)["detections"]
+
+
+def test_a_full_disk_is_one_sentence(media: Path) -> None:
+    """The results cannot be written any further: the run ends with 1."""
+    done = kinora("run", media / "clip.mp4", "-p", "motion", "--out", "/dev/full")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "kinora: /dev/full cannot be written: No space left on device\n"
