@@ -25,6 +25,8 @@ BUSY_TIMEOUT_S = 5.0
 """The time to wait for a lock that another program holds on the file."""
 LARGEST = 2**63 - 1
 """The largest integer that SQLite takes."""
+AFTER_IDS = "\x7f"
+"""Comes after every character of a job's id."""
 ALL = -1
 """The LIMIT that stands for no limit."""
 
@@ -385,9 +387,15 @@ def uploads(connection: sqlite3.Connection) -> list[str]:
 
 
 def jobs(
-    connection: sqlite3.Connection, status: str | None, limit: int | None, cursor: str | None
+    connection: sqlite3.Connection,
+    status: str | None,
+    limit: int | None,
+    cursor: str | None,
+    id_prefix: str | None = None,
 ) -> tuple[list[JobRecord], str | None]:
     """Return a page of jobs, the last to arrive first, and the cursor of the next page.
+
+    Only those of this status, and those whose id begins with ``id_prefix``, if given.
 
     Raises:
         InvalidRequest: this server did not give the cursor.
@@ -396,6 +404,9 @@ def jobs(
     if status is not None:
         conditions.append("status = ?")
         parameters.append(_text(status))
+    if id_prefix is not None:
+        conditions.append("job_id >= ? AND job_id < ?")
+        parameters += [_text(id_prefix), _text(id_prefix) + AFTER_IDS]
     if cursor is not None:
         conditions.append("number < ?")
         parameters.append(_read_cursor(cursor))

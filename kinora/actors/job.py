@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import chain, filterfalse
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
-import msgspec
 import structlog
 import trio
 
@@ -96,6 +95,7 @@ class Job:
         paused_keep_s: float = PAUSED_KEEP_S,
     ) -> None:
         self.spec = spec
+        self._request = spec.as_asked()
         self.ended = trio.Event()
         """Set when the job has ended and all its processes are gone."""
         self._work = work
@@ -290,9 +290,14 @@ class Job:
             plugins=seen.stages,
             source=request.source,
             uploaded=spec.uploaded,
-            options=msgspec.to_builtins(request.options),
+            options=self._options(),
+            request=self._request,
             queue_position=queue_position,
         )
+
+    def _options(self) -> dict[str, Any]:
+        options = self._request["options"]
+        return options if self._work is None else {**options, "policy": self._work.plan.policy}
 
     @property
     def fingerprint(self) -> Fingerprint:

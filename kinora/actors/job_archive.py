@@ -10,6 +10,7 @@ import trio
 
 from kinora.actors.errors import InvalidRequest, NotFound
 from kinora.actors.job_request import JobRequest
+from kinora.actors.job_spec import asked_again
 from kinora.actors.models import ENDED, JobState
 from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
@@ -181,6 +182,8 @@ class JobArchive:
 def stored_state(record: JobRecord) -> JobState:
     """Return the state in a record; one that has not ended is changed to interrupted, for no server runs the job."""
     state = msgspec.json.decode(record.state, type=JobState)
+    if not state.request:  # stored by an earlier version
+        state = attrs.evolve(state, request=asked_again(stored_request(record), uploaded=state.uploaded))
     return state if state.status in ENDED else attrs.evolve(state, status="interrupted")
 
 

@@ -200,7 +200,7 @@ class JobFactory:
             start=begin.start,
             stride=options.stride,
             max_frames=left,
-            policy=options.policy or ("latest" if plan.info.kind == "stream" else "wait"),
+            policy=plan.policy,
         )
         return PipelineSpec(
             job_id=spec.job_id,

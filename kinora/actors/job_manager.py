@@ -244,13 +244,13 @@ class JobManager:
             return active.job.state(self._queue_position(job_id))
         return await self._archive.state(job_id)
 
-    async def jobs(self, status: str | None, limit: int, cursor: str | None) -> JobPage:
-        """Return a page of jobs, newest first.
+    async def jobs(self, status: str | None, limit: int, cursor: str | None, id_prefix: str | None = None) -> JobPage:
+        """Return a page of jobs, newest first: of this status, and with ids that begin so, if given.
 
         Raises:
             InvalidRequest: this server did not give the cursor.
         """
-        records, next_cursor = await self._store.jobs(status=status, limit=limit, cursor=cursor)
+        records, next_cursor = await self._store.jobs(status=status, limit=limit, cursor=cursor, id_prefix=id_prefix)
         states = [
             self._active[record.job_id].job.state(self._queue_position(record.job_id))
             if record.job_id in self._active

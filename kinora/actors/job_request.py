@@ -45,6 +45,7 @@ MAX_OPTIONS_BYTES = 64 * 1024
 DEFAULT_PLUGIN_TIMEOUT_MS = 10_000
 DEFAULT_PREPARE_TIMEOUT_MS = 120_000
 
+Policy = Literal["wait", "latest"]
 _TOO_DEEP = f"is nested too deeply: {MAX_DEPTH} levels are the limit"
 _Place = tuple[str | int, ...]
 _Wrong = tuple[_Place, str]
@@ -66,9 +67,7 @@ class JobOptions:
 
     max_frames: int | None = attrs.field(default=None, metadata=read_by(optional(integer(1, MAX_FRAMES))))
     stride: int = attrs.field(default=1, metadata=read_by(integer(1, MAX_STRIDE)))
-    policy: Literal["wait", "latest"] | None = attrs.field(
-        default=None, metadata=read_by(optional(one_of("wait", "latest")))
-    )
+    policy: Policy | None = attrs.field(default=None, metadata=read_by(optional(one_of("wait", "latest"))))
     """``wait`` for every frame, ``latest`` to drop waiting frames for newer ones. Null: by kind of source."""
     plugin_timeout_ms: int = attrs.field(
         default=DEFAULT_PLUGIN_TIMEOUT_MS, metadata=read_by(integer(1, MAX_TIMEOUT_MS))

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+import msgspec
 
 from kinora.actors.held_sources import HeldSource
-from kinora.actors.job_request import JobRequest
+from kinora.actors.job_request import JobRequest, Policy
 from kinora.actors.models import JobState
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.api import PluginMetadata
@@ -39,6 +40,11 @@ class JobPlan:
     """The source if it is live and its check has left it open."""
     plugins: tuple[PlannedPlugin, ...]
     device: Resolution
+
+    @property
+    def policy(self) -> Policy:
+        """The request's policy; if it has none, the one for this kind of source."""
+        return self.request.options.policy or ("latest" if self.info.kind == "stream" else "wait")
 
     @property
     def frames_expected(self) -> int | None:
@@ -84,3 +90,13 @@ class JobSpec:
     resumed: ResumePoint = ResumePoint()
     past: Past | None = None
     """None for a new job."""
+
+    def as_asked(self) -> dict[str, Any]:
+        """The request as JSON, to be sent again; that of an upload has no source, which is the file sent with it."""
+        return asked_again(self.request, uploaded=self.uploaded)
+
+
+def asked_again(request: JobRequest, *, uploaded: bool) -> dict[str, Any]:
+    """The JSON that asks for the same once more; without ``source`` if that was uploaded, to be sent with the file."""
+    document: dict[str, Any] = msgspec.to_builtins(request)
+    return {name: value for name, value in document.items() if not (uploaded and name == "source")}

@@ -115,6 +115,10 @@ class JobState:
     uploaded: bool = False
     """True if the source was uploaded with the job. It is deleted with the job, and no other job can use it."""
     options: Mapping[str, Any]
+    """The options in use, with defaults filled in; the options of plugins are in ``plugins``."""
+    request: Mapping[str, Any] = attrs.field(factory=dict)
+    """The request as it came: POST it again for the same job. That of an uploaded source is without ``source``: send it
+    as ``request`` beside the file."""
     queue_position: int | None
     """1 for the next job to run; null if the job is not queued."""
 

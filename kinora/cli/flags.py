@@ -44,7 +44,7 @@ def flag_of(path: str, plugins: Sequence[str] = ()) -> str:
     if found := _OF_PLUGIN.fullmatch(path):
         name = _nth(plugins, int(found[1]))
         return f"-o {name}.{found['option']}".rstrip(".") if found["options"] else f"-p {name}"
-    return FLAGS.get(path) or f"--{path.removeprefix('options.').replace('_', '-')}"
+    return FLAGS.get(path) or f"--{path.removeprefix('options.').removesuffix('_ms').replace('_', '-')}"
 
 
 def _nth(plugins: Iterable[str], number: int) -> str:

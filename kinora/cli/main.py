@@ -22,7 +22,11 @@ COMMANDS = {
     "watch": "Show a server's jobs live.",
     "jobs": "List a server's jobs.",
     "show": "Show one job of a server.",
+    "download": "Download what a job of a server has found.",
+    "pause": "Pause jobs of a server.",
+    "resume": "Let paused jobs of a server go on.",
     "cancel": "Cancel jobs of a server.",
+    "delete": "Delete jobs of a server.",
     "plugins": "List the plugins that are installed here, show one, or have a server look for new ones.",
 }
 """The name of every command, which its module and its function share, and the first line of its help."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import attrs
 import click
 
-from kinora.actors.job_request import MAX_TIMEOUT_MS
+from kinora.actors.job_request import MAX_TIMEOUT_MS, JobOptions
 from kinora.cli.errors import Misuse
 from kinora.cli.output import print_line
 from kinora.client import ClientError
@@ -26,6 +28,8 @@ config = click.option(
     envvar="KINORA_CONFIG",
     help="Configuration file.  [default: kinora.toml in the current folder, if it is there]",
 )
+job_id = click.argument("job_id", metavar="JOB_ID")
+job_ids = click.argument("job_ids", nargs=-1, required=True, metavar="JOB_ID...")
 plugins_dir = click.option(
     "--plugins-dir", type=click.Path(path_type=Path), help="Folder of further plugins: *.py files and packages."
 )
@@ -33,15 +37,16 @@ models_dir = click.option(
     "--models-dir", type=click.Path(path_type=Path), help="Folder of models.  [default: the current folder]"
 )
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or cuda:N.")
-plugins = click.option(
+_plugin = partial(
+    click.option,
     "-p",
     "--plugin",
     "plugins",
     multiple=True,
-    required=True,
     metavar="NAME",
     help="A plugin to run, in the order given; repeatable.",
 )
+plugins, plugins_if_any = _plugin(required=True), _plugin(required=False)
 plugin_options = click.option(
     "-o",
     "--option",
@@ -101,7 +106,7 @@ def of_job(command: Command) -> Command:
 
 def job_options(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The ``options`` of a job request, from a command's arguments; those not given have the server's defaults."""
-    names = ("max_frames", "stride", "policy", "plugin_timeout_ms", "prepare_timeout_ms")
+    names = (field.name for field in attrs.fields(JobOptions))
     return {name: asked[name] for name in names if asked[name] is not None}
 
 

@@ -13,6 +13,7 @@ from kinora.cli.errors import Misuse
 from kinora.cli.output import print_json
 from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.running import run_interruptible
+from kinora.cli.short_ids import whole_id
 from kinora.client import KinoraClient
 from kinora.printable import printable_lines
 
@@ -21,7 +22,7 @@ PAGE = 1000
 
 
 @click.command
-@click.argument("job_id")
+@options.job_id
 @click.option("--log", "log", is_flag=True, help="Show the output of its plugins instead.")
 @click.option("--plugin", help="With --log: only this plugin's.")
 @options.url
@@ -29,13 +30,14 @@ PAGE = 1000
 def show(job_id: str, url: str, *, log: bool, plugin: str | None, as_json: bool) -> None:
     """Show one job of a server; with --json all that is known of it, with its frames."""
     client = KinoraClient(url)
+    if log and as_json:
+        raise Misuse("--log is text: leave out --json")
+    if plugin is not None and not log:
+        raise Misuse("--plugin works only with --log")
+    job_id = run_interruptible(partial(whole_id, client, job_id))
     if log:
-        if as_json:
-            raise Misuse("--log is text: leave out --json")
         text = run_interruptible(partial(client.log, job_id, plugin=plugin))
         click.echo(printable_lines(text) if sys.stdout.isatty() else text, nl=False)
-    elif plugin is not None:
-        raise Misuse("--plugin works only with --log")
     elif as_json:
         print_json(run_interruptible(partial(client.extended, job_id)))
     else:

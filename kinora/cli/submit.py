@@ -2,48 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kinora.cli import options
-from kinora.cli.errors import naming_flags
+from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
+from kinora.cli.short_ids import whole_id
 from kinora.client import KinoraClient, Submitted
+
+WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "as_json"})
+"""The parameters that can be given together with ``--repeat``."""
 
 
 @click.command
-@click.argument("source")
-@options.plugins
+@click.argument("source", required=False)
+@options.plugins_if_any
 @options.plugin_options
 @options.device
 @options.of_job
 @click.option("--upload", is_flag=True, help="Send SOURCE, a file of this machine.")
+@click.option("--repeat", metavar="JOB_ID", help="Ask for the same as that job did; with SOURCE, on another source.")
 @options.url
 @options.as_json
-def submit(*, source: str, upload: bool, url: str, as_json: bool, **asked: Any) -> None:
+@click.pass_context
+def submit(
+    ctx: click.Context,
+    /,
+    source: str | None,
+    *,
+    upload: bool,
+    repeat: str | None,
+    url: str,
+    as_json: bool,
+    **asked: Any,
+) -> None:
     """Give a job to a server, and print its id.
 
     SOURCE is a path under the server's media folder, demo: for a bundled clip, or with --upload a file of this
     machine.
     """
-    request = {
-        "plugins": options.plugin_requests(asked["plugins"], asked["plugin_options"]),
-        "device_requested": asked["device"],
-        "options": options.job_options(asked),
-    }
-    submitted = run_interruptible(partial(_submit, KinoraClient(url), source, request, upload=upload))
+    client = KinoraClient(url)
+    if repeat is not None:
+        _refuse_others(ctx)
+        work = partial(_repeat, client, repeat, source, upload=upload)
+    elif source is None or not asked["plugins"]:
+        raise click.UsageError(f"Missing {'argument SOURCE' if source is None else 'option -p / --plugin'}", ctx)
+    else:
+        work = partial(_submit, client, source, _request(asked), upload=upload)
+    submitted = run_interruptible(work)
     if as_json:
         print_json(submitted.response)
     else:
         print_line(submitted.job_id)
 
 
+def _request(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "plugins": options.plugin_requests(asked["plugins"], asked["plugin_options"]),
+        "device_requested": asked["device"],
+        "options": options.job_options(asked),
+    }
+
+
+def _refuse_others(ctx: click.Context) -> None:
+    """Refuse flags that the repeated job decides."""
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name not in WITH_REPEAT:
+            raise Misuse(f"--repeat takes everything but SOURCE from the job: leave out {parameter.opts[-1]}")
+
+
 async def _submit(client: KinoraClient, source: str, request: dict[str, Any], *, upload: bool) -> Submitted:
     with naming_flags([plugin["name"] for plugin in request["plugins"]]):
         if upload:
             return await client.upload(Path(source), request)
-        return await client.submit({"source": source, **request})
+        return await client.submit({**request, "source": source})
+
+
+async def _repeat(client: KinoraClient, given: str, source: str | None, *, upload: bool) -> Submitted:
+    """Submit what another job was asked for, on its source or on another one."""
+    job_id = await whole_id(client, given)
+    request = (await client.extended(job_id, limit=0))["request"]
+    earlier = request.pop("source", None)
+    if source is None and (upload or earlier is None):
+        raise Misuse(f"Name the file to send: kinora submit FILE --upload --repeat {job_id[:8]}")
+    return await _submit(client, source or earlier, request, upload=upload)

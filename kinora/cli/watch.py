@@ -14,6 +14,7 @@ from kinora.actors.models import ENDED
 from kinora.cli import options
 from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
+from kinora.cli.short_ids import whole_id
 from kinora.client import ClientError, KinoraClient, Message, connect
 from kinora.log import configure_logging
 
@@ -31,6 +32,8 @@ def watch(ctx: click.Context, job_id: str | None, last_event_id: str | None, url
     again and goes on where it was. --json prints each message as it comes, one per line.
     """
     configure_logging("warning")
+    if job_id is not None:
+        job_id = run_interruptible(partial(whole_id, KinoraClient(url), job_id))
     ctx.exit(run_interruptible(partial(follow, url, job_id, last_event_id, as_json=as_json)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +16,9 @@ from kinora.client.errors import ClientError, unreachable
 READ_BYTES = 65_536
 SEND_BYTES = 2**20
 PORTS = {"http": 80, "https": 443}
+OK = range(200, 300)
+Write = Callable[[bytes], Awaitable[object]]
+"""Takes the next piece of an answer."""
 
 
 @attrs.frozen
@@ -45,9 +48,17 @@ class Answer:
 
 
 async def fetch(
-    base: str, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: Body | None = None
+    base: str,
+    method: str,
+    target: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: Body | None = None,
+    write: Write | None = None,
 ) -> Answer:
     """Send one request to the server at ``base``, read its whole answer and close the connection.
+
+    The body of a success is handed to ``write`` piece by piece, if given, and is not in the answer then.
 
     Raises:
         ClientError: the address is invalid, the server cannot be reached, or it gave no complete answer.
@@ -63,7 +74,7 @@ async def fetch(
         raise unreachable(base) from error
     async with stream:
         try:
-            return await _exchange(stream, request, body)
+            return await _exchange(stream, request, body, write)
         except (trio.BrokenResourceError, h11.RemoteProtocolError) as error:
             raise ClientError(f"The server at {base} gave no complete answer") from error
 
@@ -93,7 +104,7 @@ async def open_stream(address: SplitResult) -> trio.SocketStream | trio.SSLStrea
     return await trio.open_tcp_stream(host, port)
 
 
-async def _exchange(stream: trio.abc.Stream, request: h11.Request, body: Body | None) -> Answer:
+async def _exchange(stream: trio.abc.Stream, request: h11.Request, body: Body | None, write: Write | None) -> Answer:
     connection = h11.Connection(our_role=h11.CLIENT)
     await stream.send_all(connection.send(request) or b"")
     try:
@@ -102,7 +113,7 @@ async def _exchange(stream: trio.abc.Stream, request: h11.Request, body: Body | 
         await stream.send_all(connection.send(h11.EndOfMessage()) or b"")
     except trio.BrokenResourceError:
         pass  # it may have answered before it had the whole body, as when a file is too large
-    return await _receive(stream, connection)
+    return await _receive(stream, connection, write)
 
 
 async def _send_body(stream: trio.abc.Stream, connection: h11.Connection, body: Body) -> None:
@@ -114,7 +125,7 @@ async def _send_body(stream: trio.abc.Stream, connection: h11.Connection, body: 
     await stream.send_all(connection.send(h11.Data(data=body.tail)) or b"")
 
 
-async def _receive(stream: trio.abc.Stream, connection: h11.Connection) -> Answer:
+async def _receive(stream: trio.abc.Stream, connection: h11.Connection, write: Write | None) -> Answer:
     status, headers, body = 0, {}, bytearray()
     await trio.lowlevel.checkpoint()
     while type(event := connection.next_event()) is not h11.EndOfMessage:
@@ -124,6 +135,8 @@ async def _receive(stream: trio.abc.Stream, connection: h11.Connection) -> Answe
             case h11.Response():
                 status = event.status_code
                 headers = {name.decode().lower(): value.decode() for name, value in event.headers}
+            case h11.Data() if write is not None and status in OK:
+                await write(event.data)
             case h11.Data():
                 body += event.data
     return Answer(status, headers, bytes(body))

@@ -13,9 +13,7 @@ import msgspec
 import trio
 
 from kinora.client.errors import ClientError, refused
-from kinora.client.http import Answer, Body, fetch
-
-OK = range(200, 300)
+from kinora.client.http import OK, Answer, Body, Write, fetch
 
 
 @attrs.frozen
@@ -74,14 +72,49 @@ class KinoraClient:
         return answer.body.decode("utf-8", "replace")
 
     async def jobs(
-        self, *, status: str | None = None, limit: int | None = None, cursor: str | None = None
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        id_prefix: str | None = None,
     ) -> dict[str, Any]:
-        """One page of jobs, newest first: ``jobs``, and ``next_cursor`` for the next page."""
-        return await self._get("/v1/jobs", status=status, limit=limit, cursor=cursor)
+        """One page of jobs, newest first: ``jobs``, and ``next_cursor`` for the next page.
+
+        Only those with this status, and those whose id begins with ``id_prefix``, if given.
+        """
+        return await self._get("/v1/jobs", status=status, limit=limit, cursor=cursor, id_prefix=id_prefix)
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
         """Cancel a job; return once the job and all its processes are gone."""
         return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel"))
+
+    async def pause(self, job_id: str) -> dict[str, Any]:
+        """Pause a job; its ``status`` is in the answer."""
+        return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/pause"))
+
+    async def resume(self, job_id: str) -> dict[str, Any]:
+        """Let a paused job go on; its ``status`` is in the answer."""
+        return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/resume"))
+
+    async def delete(self, job_id: str) -> None:
+        """Delete a job with its results, and cancel it first if it runs."""
+        answer = await fetch(self.url, "DELETE", f"/v1/jobs/{quote(job_id, safe='')}")
+        if answer.status not in OK:
+            raise refused(answer.status, answer.body)
+
+    async def download_frames(self, job_id: str, media_type: str, write: Write) -> None:
+        """Hand all frames so far, as ``application/x-ndjson`` or ``text/csv``, to ``write`` as they come."""
+        await self._download(f"/v1/jobs/{quote(job_id, safe='')}/frames", write, {"Accept": media_type})
+
+    async def download_video(self, job_id: str, write: Write) -> None:
+        """Hand the video of the frames so far, with what was found drawn in, to ``write``; it is made first."""
+        await self._download(f"/v1/jobs/{quote(job_id, safe='')}/annotated.mp4", write, {})
+
+    async def _download(self, target: str, write: Write, headers: Mapping[str, str]) -> None:
+        answer = await fetch(self.url, "GET", target, headers=headers, write=write)
+        if answer.status not in OK:
+            raise refused(answer.status, answer.body)
 
     async def reload_plugins(self) -> dict[str, Any]:
         """Have the server look for plugins again; return the list that ``GET /v1/plugins`` gives then."""

@@ -91,7 +91,8 @@ def _add_list_calls(routes: Blueprint, system: System) -> None:
     @routes.get("")
     async def list_jobs() -> Response:
         status, limit = STATUS.read(request.args), JOBS_LIMIT.read(request.args)
-        page = await system.jobs.jobs(status, limit, request.args.get("cursor") or None)
+        cursor, id_prefix = request.args.get("cursor") or None, request.args.get("id_prefix") or None
+        page = await system.jobs.jobs(status, limit, cursor, id_prefix and id_prefix.lower())
         jobs = [document_of(job, JobSummary, plugins=list(job.plugins)) for job in page.jobs]
         return json_response(JobList(jobs=jobs, next_cursor=page.next_cursor))
 

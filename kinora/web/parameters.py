@@ -127,6 +127,9 @@ JOBS_LIMIT = PageSize(
 )
 OVERLAY = WholeNumber(name="overlay", description="1 draws the results on the picture.", lowest=0, highest=1)
 STATUS = Word(name="status", description="Only jobs with this status.", words=get_args(JobStatus))
+ID_PREFIX = Parameter(
+    name="id_prefix", description="Only jobs whose id begins like this, in either case.", may_be_empty=True
+)
 CURSOR = Parameter(name="cursor", description="The next_cursor of the previous page.", may_be_empty=True)
 PLUGIN = Parameter(name="plugin", description="Only the output of this plugin.", may_be_empty=True)
 

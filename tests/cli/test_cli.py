@@ -158,6 +158,17 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["submit", "clip.mp4", "-p", "motion", "-o", "min_area=3"], "write it as PLUGIN.KEY=VALUE"),
         (["submit", "clip.mp4", "-p", "motion", "-o", "people.size=3"], "plugin 'people' is not in this job"),
         (["jobs", "--url", "localhost"], "write it as http://"),
+        (["submit", "-p", "motion"], "Missing argument SOURCE"),
+        (["submit", "clip.mp4"], "Missing option -p"),
+        (
+            ["submit", "--repeat", "688a", "--stride", "2"],
+            "--repeat takes everything but SOURCE from the job: leave out",
+        ),
+        (["download", "688a"], "Say what to download: --frames "),
+        (["download", "688a", "--frames", "a.xls"], "ends in .jsonl, .ndjson, .csv, or - for stdout"),
+        (["download", "688a", "--video", "a.avi"], "ends in .mp4"),
+        (["download", "688a", "--frames", "-", "--json"], "both write to stdout"),
+        (["show", "68"], "68 is too short: write at least the first 4 characters"),
     ],
 )
 def test_misuse_is_one_sentence(args: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -343,6 +354,52 @@ def test_the_clients_of_a_server(tmp_path: Path, media: Path) -> None:
         }
         missing = kinora("show", "none", **env)
         assert (missing.returncode, missing.stderr) == (2, "kinora: There is no job none.\n")
+
+
+def test_a_job_is_taken_away_repeated_and_deleted(tmp_path: Path, media: Path) -> None:
+    """Downloads, a repeat with the same options, and a deletion, each by the beginning of the job's id."""
+    with serving(tmp_path, media) as server:
+        env = {"KINORA_URL": server.url}
+        asked = ("-p", "motion", "-o", "motion.min_area=0.01", "--max-frames", "5")
+        job_id = kinora("submit", "clip.mp4", *asked, **env).stdout.strip()
+        short = job_id[:6]
+        assert kinora("watch", short, **env).returncode == 0
+        table, lines, video = tmp_path / "a.csv", tmp_path / "a.jsonl", tmp_path / "a.mp4"
+        got = json.loads(kinora("download", short, "--frames", table, "--video", video, "--json", **env).stdout)
+        assert got["files"] == [{"path": str(path), "bytes": path.stat().st_size} for path in (table, video)]
+        assert table.read_text().startswith("frame_id,index,")
+        with av.open(str(video)) as container:
+            assert len([*container.decode(video=0)]) == 5
+        kinora("download", short, "--frames", lines, **env)
+        assert kinora("download", short, "--frames", "-", **env).stdout == lines.read_text()
+        assert [json.loads(line)["index"] for line in lines.read_text().splitlines()] == list(range(5))
+        again = kinora("submit", "--repeat", short, **env).stdout.strip()
+        sent = kinora("submit", media / "clip.mp4", "--upload", "--repeat", short, **env).stdout.strip()
+        shown = {key: json.loads(kinora("show", key, "--json", **env).stdout) for key in (job_id, again, sent)}
+        assert shown[again]["request"] == shown[job_id]["request"]
+        assert "source" not in shown[sent]["request"]
+        assert shown[sent]["plugins"]["motion"]["options"] == shown[job_id]["plugins"]["motion"]["options"]
+        assert f"kinora submit FILE --upload --repeat {sent[:8]}" in kinora("submit", "--repeat", sent, **env).stderr
+        deleted = kinora("delete", short, again, "--json", **env)
+        assert json.loads(deleted.stdout) == [{"job_id": key, "deleted": True} for key in (job_id, again)]
+        assert kinora("show", short, **env).stderr == f"kinora: There is no job {short}.\n"
+        assert not [*tmp_path.glob(".*.part")]
+
+
+def test_a_job_is_paused_and_resumed(tmp_path: Path, media: Path) -> None:
+    """``kinora pause`` and ``resume`` tell the state that the job is in then."""
+    make_clip(media / "long.mp4", frames=2000)
+    with serving(tmp_path, media) as server:
+        env = {"KINORA_URL": server.url}
+        job_id = kinora("submit", "long.mp4", "-p", "people", **env).stdout.strip()
+        with started("watch", job_id, "--json", **env) as watcher:
+            assert watcher.stdout is not None
+            assert any('"frame"' in line for line in watcher.stdout)
+            paused = kinora("pause", job_id[:8], "--json", **env)
+            assert json.loads(paused.stdout) == [{"job_id": job_id, "status": "paused"}]
+            resumed = kinora("resume", job_id[:8], **env)
+            assert resumed.stdout.splitlines()[1].split("\t") == [job_id, "running"]
+            assert kinora("delete", job_id, **env).returncode == 0
 
 
 def test_watch_goes_on_after_the_server_was_killed(tmp_path: Path, media: Path) -> None:

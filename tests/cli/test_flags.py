@@ -17,6 +17,7 @@ from kinora.client.errors import refused
         ("plugins", "-p"),
         ("device_requested", "--device"),
         ("options.max_frames", "--max-frames"),
+        ("options.plugin_timeout_ms", "--plugin-timeout"),
         ("status", "--status"),
         ("plugins[1]", "-p faces"),
         ("plugins[1].name", "-p faces"),

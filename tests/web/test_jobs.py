@@ -74,6 +74,30 @@ def is_problem(answer: Answer, status: int, *paths: str) -> bool:
     return True
 
 
+async def test_a_job_is_repeated_from_its_request(server: RunningServer) -> None:
+    """What ``/extended`` shows under ``request`` can be posted as it is: another job, with the same options in use."""
+    asked = {
+        "source": "clip.mp4",
+        "plugins": ["motion", {"name": "faces", "options": {"min_size": 77}}],
+        "options": {"max_frames": 2, "plugin_timeout_ms": 9_000},
+    }
+    first = await ended(server, await started(server, asked))
+    again = await ended(server, await started(server, first["request"]))
+    assert again["job_id"] != first["job_id"]
+    assert again["request"] == first["request"]
+    assert again["options"] == first["options"]
+    assert first["options"] == {
+        "max_frames": 2,
+        "stride": 1,
+        "policy": "wait",
+        "plugin_timeout_ms": 9_000,
+        "prepare_timeout_ms": 120_000,
+    }
+    used = {name: plugin["options"] for name, plugin in again["plugins"].items()}
+    assert used == {name: plugin["options"] for name, plugin in first["plugins"].items()}
+    assert (used["faces"]["min_size"], used["motion"]["min_area"]) == (77, 0.003)
+
+
 async def test_json_may_begin_with_a_byte_order_mark(server: RunningServer) -> None:
     """A request that PowerShell or Notepad saved is JSON all the same, by itself and beside an uploaded file."""
     marked = b"\xef\xbb\xbf" + json.dumps(CLIP).encode()

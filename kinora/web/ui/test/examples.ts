@@ -84,6 +84,7 @@ export function job(change: Partial<ExtendedJobResponse> = {}): ExtendedJobRespo
     uploaded: false,
     plugins: { people: PLUGIN },
     options: { stride: 1 },
+    request: { source: "clip.mp4", plugins: ["people"] },
     queue_position: null,
     ...change,
   };

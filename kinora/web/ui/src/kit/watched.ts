@@ -33,6 +33,7 @@ const RUNNING: ExtendedJobResponse = {
   cancel_ms: null,
   uploaded: false,
   options: {},
+  request: {},
   queue_position: null,
   plugins: { people: WORKING, tracker: { ...WORKING, health: "degraded", restarts: 1, failures: 2 } },
 };

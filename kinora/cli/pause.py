@@ -1,0 +1,20 @@
+"""``kinora pause``: let jobs of a server wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from kinora.cli import options
+from kinora.cli.each_job import for_each_job
+from kinora.client import KinoraClient
+
+
+@click.command
+@options.job_ids
+@options.url
+@options.as_json
+def pause(job_ids: Sequence[str], url: str, as_json: bool) -> None:
+    """Pause jobs of a server: they take no new frames, and others run in their place, until `kinora resume`."""
+    for_each_job(url, job_ids, KinoraClient.pause, ("job_id", "status"), as_json=as_json)

@@ -1,0 +1,20 @@
+"""``kinora resume``: let paused jobs of a server go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from kinora.cli import options
+from kinora.cli.each_job import for_each_job
+from kinora.client import KinoraClient
+
+
+@click.command
+@options.job_ids
+@options.url
+@options.as_json
+def resume(job_ids: Sequence[str], url: str, as_json: bool) -> None:
+    """Let paused jobs of a server go on where they stopped; those of a server that was stopped, too."""
+    for_each_job(url, job_ids, KinoraClient.resume, ("job_id", "status"), as_json=as_json)
