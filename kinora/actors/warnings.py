@@ -26,6 +26,9 @@ LOSSES = frozenset(
 )
 """The warnings that say what frames lack. None comes oftener than processes die."""
 
+_NOTES = frozenset({Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED})
+"""The warnings that a source gives each time it is opened."""
+
 
 @attrs.frozen
 class _Key:
@@ -132,7 +135,7 @@ class WarningLog:
 
 def kept_by_pipeline(group: WarningGroup) -> bool:
     """Return whether an earlier server's warning goes on to the pipelines of the job, or else to the Job itself."""
-    return group.plugin is not None or group.code == Code.SOURCE_LEFT_OUT
+    return group.plugin is not None or group.code in _NOTES
 
 
 def _origin(key: _Key) -> str:

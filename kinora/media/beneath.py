@@ -68,6 +68,15 @@ def _openat2(folder: int, inside: PurePath) -> int:
     return syscall(_OPENAT2, folder, os.fsencode(inside), how, len(how))
 
 
+def folder_around(path: Path, folders: Sequence[str]) -> str | None:
+    """The innermost of ``folders`` that ``path`` is in, without links in its path; None without folders.
+
+    Raises:
+        OSError: it is in none.
+    """
+    return os.path.realpath(_innermost(path, folders)[0]) if folders else None
+
+
 def _innermost(path: Path, folders: Sequence[str]) -> tuple[PurePath, PurePath]:
     """The folder that the path is in, and the rest of the path. Either may be spelled with links or without."""
     spelled = {PurePath(spelling) for folder in folders for spelling in (folder, os.path.realpath(folder))}

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from kinora.media.heif import Heif, NotReadable, has_film, is_heif
+from kinora.media.tiff import is_tiff, read_pages
 
 MAGIC_BYTES = 16
 MAX_JPEG_SEGMENTS = 10_000
@@ -22,7 +25,11 @@ _JPEG_MARK, _JPEG_SCAN, _JPEG_END = 0xFF, 0xDA, 0xD9
 _JPEG_SCAN_MARK = bytes((_JPEG_MARK, _JPEG_SCAN))
 _JPEG_SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
 """The mark of a segment, or of the end: not the marks within a scan's data, which stand alone."""
-_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT = 256, 257, 3
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+MAX_PNG_CHUNKS = 1000
+"""The chunks of a PNG within which it must say that it is animated."""
+MAX_PNM_HEAD_BYTES = 4096
+_PNM_HEAD = re.compile(rb"P[1-6]\s(?:\s|#[^\n]*\n)*([0-9]{1,9})\s(?:\s|#[^\n]*\n)*([0-9]{1,9})\s")
 
 
 def is_image(head: bytes) -> bool:
@@ -35,10 +42,27 @@ def is_jpeg(head: bytes) -> bool:
     return head.startswith(_JPEG_START)
 
 
-def read_size(file: BinaryIO) -> tuple[int, int] | None:
-    """Width and height in pixels as stored (before any rotation); None unless it is an image of a known kind.
+def is_gif(head: bytes) -> bool:
+    """True if a file that begins like this claims to be a GIF."""
+    return head.startswith((b"GIF87a", b"GIF89a"))
 
-    The known kinds are PNG, JPEG, WebP, BMP and TIFF. Moves the file's position.
+
+def is_film(file: BinaryIO) -> bool:
+    """True for an image whose pictures FFmpeg reads as a video's: GIF, animated PNG, film in a HEIF or AVIF file.
+
+    Moves the file's position.
+    """
+    file.seek(0)
+    head = file.read(MAGIC_BYTES)
+    if is_heif(head):
+        return has_film(file)
+    return is_gif(head) or (head.startswith(_PNG_START) and _is_animated_png(file))
+
+
+def read_size(file: BinaryIO) -> tuple[int, int] | None:
+    """Width and height in pixels as stored, before any rotation; None unless it is an image with a sound header.
+
+    Of a file of several pictures, those of the first. Moves the file's position.
     """
     file.seek(0)
     magic = file.read(MAGIC_BYTES)
@@ -46,13 +70,13 @@ def read_size(file: BinaryIO) -> tuple[int, int] | None:
         if matches(magic):
             try:
                 width, height = reader(file)
-            except (struct.error, ValueError):
+            except (struct.error, ValueError, NotReadable):
                 return None
             return (width, height) if width > 0 and height > 0 else None
     return None
 
 
-def has_many_scans(data: bytes) -> bool:
+def has_many_scans(data: bytes | bytearray) -> bool:
     """True if an image's whole data are a JPEG of more than ``MAX_JPEG_SCANS`` scans, or may be one.
 
     What comes after the picture's end does not count: phones append a video there. Reads at most ``MAX_JPEG_SEGMENTS``
@@ -72,14 +96,31 @@ def has_many_scans(data: bytes) -> bool:
     return True
 
 
-def may_have_many_scans(data: bytes) -> bool:
+def may_have_many_scans(data: bytes | bytearray) -> bool:
     """True if a decoder can find more than ``MAX_JPEG_SCANS`` scans in these bytes, wherever it looks for them."""
     return data.count(_JPEG_SCAN_MARK) > MAX_JPEG_SCANS
 
 
-def _read(file: BinaryIO, offset: int, layout: str) -> tuple[int, ...]:
+def _read(file: BinaryIO, offset: int, layout: str) -> tuple[Any, ...]:
     file.seek(offset)
     return struct.unpack(layout, file.read(struct.calcsize(layout)))
+
+
+def _is_animated_png(file: BinaryIO) -> bool:
+    """True if the chunk that announces several pictures comes before the first picture's data, as it has to."""
+    at = len(_PNG_START)
+    for _ in range(MAX_PNG_CHUNKS):
+        try:
+            length, kind = _read(file, at, ">I4s")
+        except struct.error:
+            return False
+        if kind == b"acTL":
+            (count,) = _read(file, at + 8, ">I")
+            return bool(count > 1)
+        if kind == b"IDAT":
+            return False
+        at += 12 + length
+    return False
 
 
 def _png(file: BinaryIO) -> tuple[int, int]:
@@ -124,24 +165,34 @@ def _bmp(file: BinaryIO) -> tuple[int, int]:
 
 
 def _tiff(file: BinaryIO) -> tuple[int, int]:
+    return read_pages(file)[0].size
+
+
+def _heif(file: BinaryIO) -> tuple[int, int]:
+    heif = Heif(file)
+    return heif.still(heif.items[0], file).size
+
+
+def _gif(file: BinaryIO) -> tuple[int, int]:
+    width, height = _read(file, 6, "<HH")
+    return width, height
+
+
+def _pnm(file: BinaryIO) -> tuple[int, int]:
     file.seek(0)
-    order = "<" if file.read(2) == b"II" else ">"
-    (directory,) = _read(file, 4, order + "I")
-    (entries,) = _read(file, directory, order + "H")
-    sizes: dict[int, int] = {}
-    for entry in range(entries):
-        offset = directory + 2 + 12 * entry
-        tag, kind = _read(file, offset, order + "HH")
-        if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
-            (size,) = _read(file, offset + 8, order + ("H" if kind == _TIFF_SHORT else "I"))
-            sizes[tag] = max(size, sizes.get(tag, 0))  # of a tag that comes twice, decoders may take either
-    return sizes.get(_TIFF_WIDTH, 0), sizes.get(_TIFF_HEIGHT, 0)
+    found = _PNM_HEAD.match(file.read(MAX_PNM_HEAD_BYTES))
+    if found is None:
+        raise ValueError("no header")
+    return int(found[1]), int(found[2])
 
 
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO], tuple[int, int]]], ...] = (
-    (lambda magic: magic.startswith(b"\x89PNG\r\n\x1a\n"), _png),
+    (lambda magic: magic.startswith(_PNG_START), _png),
     (is_jpeg, _jpeg),
     (lambda magic: magic.startswith(b"RIFF") and magic[8:14] == b"WEBPVP", _webp),
     (lambda magic: magic.startswith(b"BM") and magic[14:16] in (b"\x28\0", b"\x6c\0", b"\x7c\0"), _bmp),
-    (lambda magic: magic.startswith((b"II*\0", b"MM\0*")), _tiff),
+    (is_tiff, _tiff),
+    (is_heif, _heif),
+    (is_gif, _gif),
+    (lambda magic: magic[:1] == b"P" and magic[1:2] in b"123456" and magic[2:3].isspace(), _pnm),
 )

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
+from typing import Protocol
 
 from kinora.media.source_types import MAX_IMAGE_BYTES, SourceError
 
 READ_BYTES = 64 * 1024
-_START_MARK = b"\xff\xd8\xff"
+JPEG_START = b"\xff\xd8\xff"
+"""The first bytes of a JPEG."""
 _START, _END = b"\xd8", b"\xd9"
 _MARK = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
 """The mark of a segment, of the end, or of the next start: not the marks within a scan's data, which stand alone."""
 
 
-def read_jpegs(name: str, file: io.RawIOBase) -> Iterator[bytes]:
+class Readable(Protocol):
+    """A file, or a connection, that is read piece by piece."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Give some of the next bytes; none at the end."""
+
+
+def read_jpegs(name: str, file: Readable) -> Iterator[bytes]:
     """The JPEGs in ``file``, which messages call ``name``, each as soon as its last byte has come.
 
     Holds one picture at a time. What lies between two is passed over. A picture without an end is given up to the next
@@ -32,7 +40,7 @@ def read_jpegs(name: str, file: io.RawIOBase) -> Iterator[bytes]:
 class _Rest:
     """The part of a file that has not been used yet, of which as little as possible is in memory."""
 
-    def __init__(self, name: str, file: io.RawIOBase) -> None:
+    def __init__(self, name: str, file: Readable) -> None:
         self._name = name
         self._file = file
         self._data = bytearray()
@@ -40,8 +48,8 @@ class _Rest:
     def skip_to_start(self) -> bool:
         """Use all before the next picture; False at the end of the file."""
         skipped = 0
-        while (at := self._data.find(_START_MARK)) < 0:
-            skipped += self._drop(len(self._data) - len(_START_MARK) + 1)
+        while (at := self._data.find(JPEG_START)) < 0:
+            skipped += self._drop(len(self._data) - len(JPEG_START) + 1)
             if skipped > MAX_IMAGE_BYTES:
                 raise SourceError("unreadable", f"{self._name} holds no JPEG in {MAX_IMAGE_BYTES // 2**20} MiB.")
             if not self._fill():
@@ -57,7 +65,7 @@ class _Rest:
         return picture
 
     def _picture_bytes(self) -> int:
-        at = len(_START_MARK) - 1
+        at = len(JPEG_START) - 1
         while (mark := self._find_mark(at)) is not None:
             if mark[1] == _START:
                 return mark.start()

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from io import BufferedReader
+from collections.abc import Callable, Sequence
+from functools import partial
+from io import BufferedReader, BytesIO
 from itertools import chain, islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from kinora.media.beneath import open_beneath
+from kinora.media.albums import open_album
+from kinora.media.beneath import folder_around, open_beneath
 from kinora.media.camera import CameraSource, is_multipart
-from kinora.media.image_header import is_image, is_jpeg, read_size
-from kinora.media.images import FolderSource, ImageSource
+from kinora.media.folder import FolderSource
+from kinora.media.folder_list import list_folder
+from kinora.media.image_header import is_film, is_gif, is_image, is_jpeg
+from kinora.media.images import ImageSource
+from kinora.media.jpeg_file import JpegFile, is_named_row, is_row
 from kinora.media.jpeg_row import read_jpegs
+from kinora.media.other_files import LOOKED_AT, what_it_is
 from kinora.media.remote_file import HEAD_BYTES, RemoteFile
 from kinora.media.source_types import (
     MAX_IMAGE_BYTES,
@@ -28,6 +34,7 @@ from kinora.media.source_types import (
     SourceLimits,
     SourceTruncated,
 )
+from kinora.media.tiff import is_camera_raw, is_tiff
 from kinora.media.url_access import is_url
 from kinora.media.video import VideoSource
 from kinora.media.video_file import LocalFile, VideoFile
@@ -44,8 +51,12 @@ __all__ = [
 ]
 
 
-Found = Callable[[int | None], object]
-"""Called once the file or folder is open, with its descriptor, before anything in it is read; with None for a URL."""
+Found = Callable[[Sequence[int | str] | None], object]
+"""Called once the file or folder is open, before anything in it is read, with all that will be read: its descriptor,
+and for a folder the paths that its links lead to; with None for a URL."""
+
+OpenRemote = Callable[[RemoteFile, SourceLimits], Source]
+"""Opens what a server sends; the source takes the connection over, unless this raises."""
 
 
 def open_source(
@@ -61,7 +72,7 @@ def open_source(
     """
     if is_url(location):
         found(None)
-        return _open_url(location, limits)
+        return _open_url(location, limits, _open_remote)
     path = Path(location)
     return _open_path(path, path.name if name is None else name, limits, found)
 
@@ -78,10 +89,10 @@ def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: 
     return source
 
 
-def _open_url(url: str, limits: SourceLimits) -> Source:
+def _open_url(url: str, limits: SourceLimits, how: OpenRemote) -> Source:
     file = RemoteFile(url, limits.url_hosts)
     try:
-        return _open_remote(file, limits)
+        return how(file, limits)
     except BaseException:
         file.close()
         raise
@@ -91,11 +102,24 @@ def _open_remote(file: RemoteFile, limits: SourceLimits) -> Source:
     """Open what a server sends; the source takes the connection over, unless this raises."""
     if not file.head:
         raise _empty(file.name)
-    if is_image(file.head) and not (file.endless and is_jpeg(file.head)):
-        with file:
-            return ImageSource(file.name, _download(file), limits)
-    if is_jpeg(file.head):
+    if is_jpeg(file.head) and (file.endless or is_named_row(file.name)):
         return _open_jpegs(file, limits)
+    if is_image(file.head) and not is_gif(file.head):
+        return _open_remote_image(file, limits)
+    return _open_remote_video(file, limits)
+
+
+def _open_remote_image(file: RemoteFile, limits: SourceLimits) -> Source:
+    with file:
+        data = _download(file)
+    if is_film(BytesIO(data)):
+        return _open_url(file.url, limits, _open_remote_video)
+    if is_jpeg(data) and is_row(file.name, BytesIO(data)):
+        return _open_url(file.url, limits, _open_jpegs)
+    return _open_image(file.name, data, limits)
+
+
+def _open_remote_video(file: RemoteFile, limits: SourceLimits) -> Source:
     video = VideoFile.remote(file)
     if is_multipart(file.head, file.content_type):
         return CameraSource(video, limits)
@@ -112,7 +136,7 @@ def _open_jpegs(file: RemoteFile, limits: SourceLimits) -> Source:
     if len(begin) > 1:
         return CameraSource(VideoFile.remote(file), limits, chain(begin, jpegs))
     with file:
-        return ImageSource(file.name, begin[0], limits)
+        return _open_image(file.name, begin[0], limits)
 
 
 def _download(file: RemoteFile) -> bytes:
@@ -131,31 +155,71 @@ def _open_path(path: Path, name: str, limits: SourceLimits, found: Found) -> Sou
         raise ValueError(f"{str(path)!r} is not an absolute path")
     fd = _open_file(path, name, limits)
     try:
-        found(fd)
-        return _open_descriptor(fd, path, name, limits)
+        if S_ISDIR(os.fstat(fd).st_mode):
+            return _open_folder(fd, path, name, limits, found)
+        found([fd])
+        return _open_descriptor(fd, path.name, name, limits)
     except BaseException:
         os.close(fd)
         raise
 
 
-def _open_descriptor(fd: int, path: Path, name: str, limits: SourceLimits) -> Source:
-    """Open what a descriptor is of; the source takes that over, unless this raises."""
-    mode = os.fstat(fd).st_mode
-    if S_ISDIR(mode):
-        return FolderSource(fd, name, limits)
-    if not S_ISREG(mode):
-        raise _not_regular(name)
-    file = BufferedReader(LocalFile(fd, str(path)))
-    head = file.read(HEAD_BYTES)
-    if read_size(file) is not None:
-        file.seek(0)
-        image = ImageSource(name, file.read(), limits)
+def _open_folder(fd: int, path: Path, name: str, limits: SourceLimits, found: Found) -> Source:
+    within = folder_around(path, limits.folders)
+    listed = list_folder(fd, path, within, name)
+    found([fd, *listed.links.values()])
+    return FolderSource(fd, listed, within=within, name=name, limits=limits, open_file=partial(_open_in_folder, limits))
+
+
+def _open_in_folder(limits: SourceLimits, fd: int, name: str) -> Source:
+    try:
+        return _open_descriptor(fd, name, name, limits)
+    except BaseException:
         os.close(fd)
-        return image
-    if not head:
-        raise _empty(name)
-    video = VideoFile.local(fd, str(path), name, head)
-    return CameraSource(video, limits) if is_multipart(head) else VideoSource(video, limits)
+        raise
+
+
+def _open_descriptor(fd: int, file_name: str, name: str, limits: SourceLimits) -> Source:
+    """Open the file that a descriptor is of; the source takes that over, unless this raises."""
+    if not S_ISREG(os.fstat(fd).st_mode):
+        raise _not_regular(name)
+    with BufferedReader(LocalFile(fd, file_name)) as file:
+        head = file.read(LOOKED_AT)
+        if not head:
+            raise _empty(name)
+        video = VideoFile.local(fd, file_name, name, head[:HEAD_BYTES])
+        if not is_image(head) or is_film(file):
+            return _open_local_video(video, head, limits)
+        file.seek(0)
+        if is_jpeg(head) and is_row(name, file):
+            return JpegFile(video, limits)
+        file.seek(0)
+        image = _open_image(name, file.read(), limits)
+    os.close(fd)
+    return image
+
+
+def _open_image(name: str, data: bytes, limits: SourceLimits) -> Source:
+    """Open an image; in a TIFF, a camera may have put data of another kind.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    if is_tiff(data) and is_camera_raw(BytesIO(data)):
+        raise SourceError("unsupported", f"{name} is a camera's raw file: convert it to JPEG or PNG.")
+    return ImageSource(name, open_album(name, data), limits)
+
+
+def _open_local_video(file: VideoFile, head: bytes, limits: SourceLimits) -> Source:
+    if is_multipart(head):
+        return JpegFile(file, limits)
+    what = what_it_is(head)
+    try:
+        return VideoSource(file, limits)
+    except SourceError as error:
+        if error.kind == "unsupported" and what is not None:
+            raise SourceError("unsupported", f"{file.name} is {what}.") from error
+        raise
 
 
 def _open_file(path: Path, name: str, limits: SourceLimits) -> int:

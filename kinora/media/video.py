@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from types import TracebackType
 from typing import Self
@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from kinora.media.clock import Clock
+from kinora.media.heif import is_heif
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.orientation import Orientation
 from kinora.media.seeking import SEEKABLE, Place, find_place
@@ -242,7 +243,9 @@ class VideoSource:
                 yield container, self._track(container, limit)
 
     def _track(self, container: InputContainer, limit: dict[str, str]) -> VideoStream:
-        stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+        stream = film_of(
+            [s for s in container.streams.video if not s.disposition & Disposition.attached_pic], self._file
+        )
         if stream is None or stream.codec_context is None:
             raise SourceError(
                 "unsupported", f"{self._file.name} has no video track that can be decoded; give another file."
@@ -260,6 +263,11 @@ class VideoSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def film_of(tracks: Sequence[VideoStream], file: VideoFile) -> VideoStream | None:
+    """The track to read: the first, but in an image file that moves the one that has most pictures."""
+    return max(tracks, key=lambda track: track.frames if is_heif(file.head) else 0, default=None)
 
 
 def pixel_limit(limits: SourceLimits) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kinora.media.annotate import annotate, read_frames
@@ -41,7 +41,7 @@ def _annotate(request: Annotate, line: _Line) -> Written | Failed:
 
     frames, out = read_frames(Path(request.frames)), Path(request.out)
 
-    def found(source: int | None) -> None:
+    def found(source: Sequence[int | str] | None) -> None:
         confine_to(source, writes=str(out.parent))
 
     try:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kinora.runtime.confinement import confine
 
 
-def confine_to(source: int | None, *, writes: str | None = None) -> None:
-    """Leave this program its source, as a descriptor, and one folder to write in; without a source it reads a URL."""
+def confine_to(source: Sequence[int | str] | None, *, writes: str | None = None) -> None:
+    """Leave this program its source, as descriptors and paths, and one folder to write in. None stands for a URL."""
     folders = () if writes is None else (writes,)
     if source is None:
         confine(reads=_certificates(), writes=folders, network=True)
     else:
-        confine(reads=(source,), writes=folders)
+        confine(reads=source, writes=folders)
 
 
 def _certificates() -> Iterable[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ class _Once:
     def __init__(self) -> None:
         self._done = False
 
-    def __call__(self, source: int | None) -> None:
+    def __call__(self, source: Sequence[int | str] | None) -> None:
         if not self._done:
             self._done = True
             confine_to(source)
