@@ -94,6 +94,8 @@ class Settings:
     """The folder of jobs, results and uploads; made if missing. It may be moved between two runs of the server."""
     media_dir: Path = attrs.field(factory=Path.cwd, converter=_absolute)
     """The folder of sources; no file outside it is read."""
+    follow_links: bool = False
+    """Links in the media folder are followed out of it too, as ``kinora run`` does: only for links of one's own."""
     url_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host))
     """Hosts that sources may be read from by URL, each with or without its port; ``*`` allows every host with a public
     address. Others are refused, also when a redirect leads to them."""
@@ -151,7 +153,7 @@ class Settings:
 
 def source_limits(settings: Settings) -> SourceLimits:
     """The limits on sources in these settings."""
-    folders = (str(settings.media_dir.absolute()), str(settings.data_dir.absolute()))
+    folders = () if settings.follow_links else (str(settings.media_dir.absolute()), str(settings.data_dir.absolute()))
     return SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts, folders=folders)
 
 

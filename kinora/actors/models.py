@@ -142,6 +142,8 @@ class FrameData:
     timestamp_ms: float
     width: Pixels
     height: Pixels
+    file: str | msgspec.UnsetType = msgspec.UNSET
+    """The name of its file in the folder that is the job's source; left out for other sources."""
     results: Mapping[str, msgspec.Raw]
     """Plugin → its result; a plugin that failed or returned None is left out."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
-from pathlib import Path
+from itertools import accumulate
+from pathlib import Path, PurePath
 
 import attrs
 import trio
@@ -78,7 +79,7 @@ class SourceFinder:
             return await self._demo_clip()
         if is_url(source):
             return source
-        find = partial(find_in_folder, source, self._media_dir)
+        find = partial(find_in_folder, source, self._media_dir, follow_links=not self.limits.folders)
         return str(await look(self._media_dir, find, self._looks, LOOK_TIMEOUT_S))
 
     def upload(self, stored: str) -> Path:
@@ -139,20 +140,35 @@ class SourceFinder:
         return Path(made.path)
 
 
-def find_in_folder(source: str, folder: Path) -> Path:
+def find_in_folder(source: str, folder: Path, *, follow_links: bool = False) -> Path:
     """Return the file or folder that ``source`` names below ``folder``, with all links resolved. Blocks.
 
     Raises:
-        InvalidRequest: it does not exist, or lies outside.
+        InvalidRequest: it does not exist, or lies outside; with ``follow_links``, a link may lead there.
     """
     root = folder.resolve()
     try:
         found = (root / source).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
         found = None
-    if found is None or not found.is_relative_to(root):
-        raise InvalidRequest(
-            "The source is not in the media folder.",
-            [FieldError("source", f"{source[:200]!r} is not a file or folder below {root}")],
-        )
-    return found
+    if found is not None and (found.is_relative_to(root) or (follow_links and _is_named_below(source))):
+        return found
+    raise InvalidRequest("The source is not in the media folder.", [FieldError("source", _why_not(source, root))])
+
+
+def _is_named_below(source: str) -> bool:
+    path = PurePath(source)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _why_not(source: str, root: Path) -> str:
+    """Say why a source is not found; of what is outside nothing is said."""
+    named = f"{source[:200]!r}"
+    if _is_named_below(source):
+        steps = accumulate(PurePath(source).parts, lambda path, part: f"{path}/{part}")
+        with suppress(OSError, ValueError):
+            if any((root / step).is_symlink() for step in steps):
+                return (
+                    f"{named} is a link that leads out of the media folder or nowhere: put what it links to into {root}"
+                )
+    return f"{named} is not a file or folder below {root}"

@@ -39,6 +39,8 @@ OPEN_TIMEOUT_S = 30.0
 """The time for a decoder that runs to open a source; after it the source is refused."""
 FRAME_TIMEOUT_S = 30.0
 """A decoder that has a free slot and sends nothing for this long counts as hung."""
+MAX_NAME = 255
+"""The characters that the name of a frame's file may have, as on Linux."""
 MAX_NOTES = 100
 """A decoder that has more than that to tell the user counts as broken."""
 
@@ -199,6 +201,7 @@ class SourceReader:
                     timestamp_ms=ready.timestamp_ms,
                     width=ready.width,
                     height=ready.height,
+                    file=ready.file,
                     skipped=skipped,
                 )
             case NeedsLarger(frame_bytes) if self.ring.slot_bytes < frame_bytes <= self._most_bytes:
@@ -226,7 +229,8 @@ class SourceReader:
     def _is_valid(self, ready: FrameReady) -> bool:
         """Return whether this frame may come next, and fits its slot: the decoder is not trusted."""
         fits = min(ready.width, ready.height) > 0 and ready.width * ready.height * CHANNELS <= self.ring.slot_bytes
-        return fits and ready.slot in self._given and ready.index >= self._next_index
+        named = ready.file is None or len(ready.file) <= MAX_NAME
+        return fits and named and ready.slot in self._given and ready.index >= self._next_index
 
     async def _next(self) -> DecoderAnswer:
         """Wait for the decoder's next message; without a time limit only while it has no slot to write to."""

@@ -24,6 +24,8 @@ class FrameTicket:
     timestamp_ms: float
     width: int
     height: int
+    file: str | None = None
+    """The name of its file, if the source is a folder."""
     skipped: int = 0
     """The number of frames just before it that the decoder left out: of a live source, those it had no slot for."""
     pictured: bool = False
@@ -54,5 +56,6 @@ class FrameTicket:
             timestamp_ms=round(self.timestamp_ms, 1),
             width=self.width,
             height=self.height,
+            file=msgspec.UNSET if self.file is None else self.file,
             results={plugin: msgspec.Raw(data) for plugin, data in self.results.items()},
         )

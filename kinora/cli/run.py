@@ -158,7 +158,7 @@ def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Se
     source = Path(wanted.source).expanduser().resolve()
     if not source.exists():
         raise Misuse(f"There is no file or folder {wanted.source}")
-    return attrs.evolve(settings, media_dir=source.parent), source.name
+    return attrs.evolve(settings, media_dir=source.parent, follow_links=True), source.name
 
 
 def _hosts(url: str) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from stat import S_ISREG
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import attrs
 import numpy as np
 
 from kinora.media.albums import STILL_INTERVAL_MS, Pixels
@@ -31,14 +30,6 @@ from kinora.media.source_types import (
 
 OpenFile = Callable[[int, str], Source]
 """Opens the file of a descriptor, which it takes over unless it raises; messages call it by the name."""
-
-
-@attrs.frozen(eq=False)
-class FolderPicture(ImagePicture):
-    """A picture of a folder."""
-
-    file: str
-    """The name of its file in the folder."""
 
 
 class FolderSource:
@@ -85,7 +76,7 @@ class FolderSource:
             duration_ms=None,
         )
 
-    def frames(self, start: int = 0, stride: int = 1) -> Iterator[FolderPicture]:
+    def frames(self, start: int = 0, stride: int = 1) -> Iterator[ImagePicture]:
         """The readable images with these numbers.
 
         Raises:
@@ -100,7 +91,7 @@ class FolderSource:
                 f" {' '.join(broken[:MAX_NAMED])}{more_than_named(len(broken))}"
             )
 
-    def _pictures(self, numbers: range) -> Iterator[FolderPicture]:
+    def _pictures(self, numbers: range) -> Iterator[ImagePicture]:
         for number in numbers:
             if number in self._broken:
                 continue
@@ -109,7 +100,7 @@ class FolderSource:
             except (SourceError, SourceTruncated) as error:
                 self._broken[number] = str(error)
                 continue
-            yield FolderPicture(number, number * STILL_INTERVAL_MS, pixels, shown(self._images[number]))
+            yield ImagePicture(number, number * STILL_INTERVAL_MS, pixels, shown(self._images[number]))
 
     def _first_picture(self, name: str) -> Pixels:
         """The picture of a file, or the first of several."""

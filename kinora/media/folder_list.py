@@ -79,7 +79,7 @@ def note_left_out(name: str, left_out: Counter[str], images: int) -> SourceNote 
     if not left_out:
         return None
     message = (
-        f"{left_out.total()} of {left_out.total() + images} entries of the folder {name} were left out:"
+        f"Left out {left_out.total()} of {left_out.total() + images} entries of the folder {name}:"
         f" {describe(left_out)}."
     )
     return SourceNote(message, "low" if set(left_out) <= _UNIMPORTANT else "medium")

@@ -26,6 +26,8 @@ class ImagePicture:
     index: int
     timestamp_ms: float
     pixels: NDArray[np.uint8]
+    file: str | None = None
+    """The name of its file in the folder; None if the source is a single file."""
 
     @property
     def width(self) -> int:

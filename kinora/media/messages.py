@@ -102,6 +102,8 @@ class FrameReady(msgspec.Struct, tag_field="op", tag="frame", frozen=True, kw_on
     timestamp_ms: float
     width: int
     height: int
+    file: str | None = None
+    """The name of its file, if the source is a folder."""
 
 
 class Noted(msgspec.Struct, tag_field="op", tag="noted", frozen=True):

@@ -118,6 +118,10 @@ class Picture(Protocol):
     def height(self) -> int:
         """In pixels, after rotation."""
 
+    @property
+    def file(self) -> str | None:
+        """The name of its file in the folder; None if the source is a single file."""
+
     def write_to(self, out: NDArray[np.uint8]) -> None:
         """Write the pixels into ``out``: HxWx3, uint8, BGR, C-contiguous."""
 

@@ -93,6 +93,10 @@ class VideoPicture:
         """In pixels, after rotation."""
         return self._orientation.size(self._frame.width, self._frame.height)[1]
 
+    @property
+    def file(self) -> None:
+        """None: all pictures are in one file."""
+
     def write_to(self, out: NDArray[np.uint8]) -> None:
         """Convert straight into ``out``: HxWx3, uint8, BGR, C-contiguous."""
         self._converter.convert(self._frame, self._orientation, out)

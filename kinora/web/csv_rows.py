@@ -11,7 +11,7 @@ import msgspec
 
 BOX = ("class", "confidence", "x", "y", "width", "height", "track_id")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX)
+COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX, "file")
 
 
 class _Frame(msgspec.Struct):
@@ -21,6 +21,7 @@ class _Frame(msgspec.Struct):
     index: int
     timestamp_ms: float
     results: dict[str, Any]
+    file: str | None = None
 
 
 def csv_head() -> bytes:
@@ -40,7 +41,7 @@ def _rows(frame: _Frame) -> Iterable[tuple[object, ...]]:
         for found in listed if isinstance(listed, list) else ():
             if isinstance(found, Mapping):
                 box = (found.get(name) for name in BOX)
-                yield frame.frame_id, frame.index, frame.timestamp_ms, plugin, *box
+                yield frame.frame_id, frame.index, frame.timestamp_ms, plugin, *box, frame.file
 
 
 def _encode(rows: Iterable[tuple[object, ...]]) -> bytes:

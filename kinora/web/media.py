@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from mimetypes import guess_type
 from pathlib import Path
 
 import msgspec
@@ -15,6 +14,7 @@ import trio
 from quart import Blueprint, Response
 
 from kinora.actors.media_folder import look
+from kinora.media.kinds import is_named_media
 from kinora.system import System
 from kinora.web.documents import MediaFile, MediaList
 from kinora.web.responses import json_response
@@ -35,7 +35,7 @@ KEPT_S = 1.0
 def media_routes(system: System) -> Blueprint:
     """The one route, ``/v1/media``."""
     routes = Blueprint("media", __name__)
-    folder = MediaFolder(system.settings.media_dir)
+    folder = MediaFolder(system.settings.media_dir, follow_links=system.settings.follow_links)
 
     @routes.get("/v1/media")
     async def list_media() -> Response:
@@ -47,8 +47,9 @@ def media_routes(system: System) -> Blueprint:
 class MediaFolder:
     """The list of a folder's files, shared by all who ask for it within ``KEPT_S``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, follow_links: bool = False) -> None:
         self._folder = folder
+        self._follow_links = follow_links
         self._walks = trio.CapacityLimiter(WALKS_AT_ONCE)
         self._walked = 0
         """The number of walks that have come to their end."""
@@ -69,14 +70,18 @@ class MediaFolder:
     def _walk(self, walked: int) -> None:
         """List the folder, unless a walk has ended since there were ``walked``."""
         if self._walked == walked:
-            self._listed = msgspec.json.encode(list_folder(self._folder))
+            self._listed = msgspec.json.encode(list_folder(self._folder, follow_links=self._follow_links))
             self._walked += 1
 
 
-def list_folder(folder: Path) -> MediaList:
-    """The videos and images below ``folder``, sorted by name, without hidden files and links. Blocks."""
+def list_folder(folder: Path, *, follow_links: bool = False) -> MediaList:
+    """The videos and images below ``folder``, sorted by name, without hidden files. Blocks.
+
+    A file behind a link is among them if a job can read it: if it is in ``folder`` too, or with ``follow_links``.
+    """
     entries = list(islice(_walk(folder, MAX_DEPTH), MAX_LOOKED_AT))
-    found = [entry for entry in entries if _is_media(entry)]
+    root = None if follow_links else folder.resolve()
+    found = [entry for entry in entries if _is_media(entry, root)]
     files = [file for entry in found[:MAX_FILES] if (file := _describe(entry, folder)) is not None]
     return MediaList(
         files=sorted(files, key=lambda file: file.name.casefold()),
@@ -99,15 +104,20 @@ def _walk(folder: Path | str, depth: int) -> Iterator[os.DirEntry[str]]:
         yield from _walk(inner, depth - 1)
 
 
-def _is_media(entry: os.DirEntry[str]) -> bool:
-    kind, encoding = guess_type(entry.name)
-    named_so = encoding is None and kind is not None and kind.startswith(("video/", "image/"))
-    return named_so and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False)
+def _is_media(entry: os.DirEntry[str], root: Path | None) -> bool:
+    if entry.name.startswith(".") or not is_named_media(entry.name):
+        return False
+    try:
+        if entry.is_symlink() and root is not None and not Path(entry.path).resolve().is_relative_to(root):
+            return False
+        return entry.is_file()
+    except (OSError, RuntimeError):  # it leads in a circle, or has gone
+        return False
 
 
 def _describe(entry: os.DirEntry[str], folder: Path) -> MediaFile | None:
     try:
-        size = entry.stat(follow_symlinks=False).st_size
+        size = entry.stat().st_size
         entry.path.encode()  # a name that is not Unicode cannot be sent as JSON
     except (OSError, UnicodeEncodeError):
         return None

@@ -56,7 +56,7 @@ _ANSWERS = (
 )
 _PARTS = (Device, FieldError, FrameData, FrameImageHeader, PluginError, PluginMetadata)
 _MODELS = (*_TAKEN, *_SAID, *_ANSWERS, *TYPES, *_PARTS)
-_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, *_SAID, CancelAnswer, GapPayload))
+_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, *_SAID, CancelAnswer, FrameData, GapPayload))
 """The models whose fields may be left out. All others are sent with every field, including defaults."""
 _TEXT = {"type": "string"}
 

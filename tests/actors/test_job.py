@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import attrs
+import cv2
 import msgspec
+import numpy as np
 import pytest
 import trio
 
 from kinora.actors.errors import Conflict, InvalidRequest, NotFound, QueueFull, UnsupportedSource
 from kinora.actors.job_request import parse_job_request
+from kinora.actors.source_finder import find_in_folder
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import (
@@ -340,6 +343,50 @@ async def test_a_file_that_is_no_video_is_refused_at_once(system: System, media:
     (media / "notes.mp4").write_text("this is no video at all" * 100, encoding="utf-8")
     with pytest.raises(UnsupportedSource):
         await submit(system, "brightness", source="notes.mp4")
+
+
+async def test_frames_of_a_folder_name_their_files_and_what_is_left_out_is_told(system: System, media: Path) -> None:
+    """A link within the media folder is followed, and read by the decoder that may read nothing else."""
+    (media / "store").mkdir()
+    (media / "photos").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(media / f"store/{number}.png"), np.full((48, 64, 3), 80 * number, np.uint8))
+        (media / f"photos/image{number}.png").symlink_to(f"../store/{number}.png")
+    (media / "photos/outside.png").symlink_to("/etc/hostname")
+    state = await run_job(system, "brightness", source="photos")
+    frames = await frames_of(system, state)
+    assert [(frame["index"], frame["file"]) for frame in frames] == [(n, f"image{n}.png") for n in range(3)]
+    warned = [(warning.code, warning.message, warning.count) for warning in state.warning_groups]
+    message = "Left out 1 of 4 entries of the folder photos: 1 link out of the media folder."
+    assert warned == [("SOURCE_LEFT_OUT", message, 1)]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("out", "is a link that leads out of the media folder or nowhere"),
+        ("out/a.png", "is a link that leads out of the media folder or nowhere"),
+        ("gone.mp4", "is a link that leads out of the media folder or nowhere"),
+        ("missing.mp4", "is not a file or folder below"),
+        ("../outside", "is not a file or folder below"),
+    ],
+)
+def test_a_link_that_leads_out_is_called_a_link(tmp_path: Path, source: str, said: str) -> None:
+    """Of what is outside nothing is said. Who allows it may follow links, but no path with dots."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/a.png").touch()
+    folder = tmp_path / "media"
+    folder.mkdir()
+    (folder / "out").symlink_to(tmp_path / "outside")
+    (folder / "gone.mp4").symlink_to("nowhere")
+    with pytest.raises(InvalidRequest) as caught:
+        find_in_folder(source, folder)
+    assert said in caught.value.errors[0].message
+    if source.startswith("out"):
+        assert find_in_folder(source, folder, follow_links=True) == (folder / source).resolve()
+    else:
+        with pytest.raises(InvalidRequest):
+            find_in_folder(source, folder, follow_links=True)
 
 
 @pytest.mark.parametrize("source", ["missing.mp4", "../plugins/slow.py", "/etc/passwd", "http://127.0.0.1/x.mp4"])

@@ -15,6 +15,8 @@ from typing import Any
 
 import attrs
 import av
+import cv2
+import numpy as np
 import pytest
 
 from kinora import __version__
@@ -229,6 +231,20 @@ def test_run_gives_results_and_a_summary(media: Path, tmp_path: Path) -> None:
     assert summed["plugins"]["motion"]["detections"] == sum(len(f["results"]["motion"]["detections"]) for f in frames)
     assert summed["plugins"]["motion"]["total_ms"] > 0
     assert done.stderr == ""
+
+
+def test_run_follows_links_anywhere(tmp_path: Path) -> None:
+    """Data sets are put together of links; each frame names its file."""
+    (train := tmp_path / "train").mkdir()
+    (store := tmp_path / "store").mkdir()
+    for number in range(2):
+        cv2.imwrite(str(store / f"{number}.png"), np.full((48, 64, 3), 90, np.uint8))
+        (train / f"cat{number}.png").symlink_to(store / f"{number}.png")
+    out = tmp_path / "results.jsonl"
+    done = kinora("run", train, "-p", "quality", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line).get("file") for line in out.read_text().splitlines()][:2] == ["cat0.png", "cat1.png"]
+    assert "warning" not in done.stdout
 
 
 def test_run_takes_a_plugin_file_and_lives_with_its_faults(media: Path, tmp_path: Path) -> None:

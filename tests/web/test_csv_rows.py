@@ -31,6 +31,14 @@ def test_numbers_stay_numbers() -> None:
     assert (row["class"], row["x"], row["y"], row["confidence"]) == ("person", "-3", "-0.5", "0.25")
 
 
+def test_a_row_names_the_file_of_a_folder() -> None:
+    """So that rows can be joined to files; without a folder the cell is empty."""
+    name = "a, b.jpg"
+    frame = {"frame_id": "frame-000001", "index": 1, "timestamp_ms": 0.0, "results": {"people": {"detections": [{}]}}}
+    text = csv_head() + csv_rows([msgspec.json.encode(part) for part in (frame, frame | {"file": name})])
+    assert [row["file"] for row in csv.DictReader(text.decode().splitlines(keepends=True))] == ["", name]
+
+
 def test_a_list_in_a_cell_is_text() -> None:
     """A value that is neither text nor number is shown as Python writes it."""
     assert cells({"track_id": ["=1"]})["track_id"] == "['=1']"

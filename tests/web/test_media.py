@@ -12,6 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from kinora.media.kinds import IMAGES, VIDEOS
 from kinora.serve import RunningServer
 from kinora.web import media as media_module
 from kinora.web.media import MediaFolder, list_folder
@@ -102,3 +103,19 @@ def test_folders_and_hidden_files_count_as_looked_at(tmp_path: Path, monkeypatch
         (tmp_path / "more" / f"{number}").mkdir(parents=True)
     listed = list_folder(tmp_path)
     assert (listed.files, listed.truncated) == ([], True)
+
+
+def test_the_list_has_what_can_be_read_whatever_other_programs_know(tmp_path: Path) -> None:
+    """Videos and images by their suffixes, in any letters, and files behind links where a job may follow them."""
+    names = [f"a{suffix}" for suffix in IMAGES | VIDEOS] + ["B.JPG", "b.Mkv"]
+    media = tmp_path / "media"
+    (media / "inner").mkdir(parents=True)
+    for name in (*names, ".hidden.jpg", "labels.txt", "archive.tar.gz", "inner/c.ts"):
+        (media / name).touch()
+    (tmp_path / "outside.jpg").touch()
+    (media / "d.jpg").symlink_to("inner/c.ts")
+    (media / "e.jpg").symlink_to(tmp_path / "outside.jpg")
+    (media / "f.jpg").symlink_to("f.jpg")
+    here = {*names, "inner/c.ts", "d.jpg"}
+    assert {file.name for file in list_folder(media).files} == here
+    assert {file.name for file in list_folder(media, follow_links=True).files} == here | {"e.jpg"}

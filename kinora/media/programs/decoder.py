@@ -109,6 +109,7 @@ class _Decoder:
             timestamp_ms=picture.timestamp_ms,
             width=picture.width,
             height=picture.height,
+            file=picture.file,
         )
 
     def _decode_next(self) -> Iterator[Noted | NeedsLarger | Ended]:
