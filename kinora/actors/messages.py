@@ -54,6 +54,8 @@ class Code(enum.StrEnum):
     """A part of the source is not read: files of a folder, further pictures of a file. The message says which."""
     SOURCE_GUESSED = "SOURCE_GUESSED"
     """The source does not say something, such as the times of its pictures; the message says what is assumed."""
+    SOURCE_RESIZED = "SOURCE_RESIZED"
+    """The pictures of the source change their size; each frame has its own."""
     SOURCE_RESTARTED = "SOURCE_RESTARTED"
     """The source's decoder failed, and another one goes on at the same place: no frame is lost."""
     FRAMES_DROPPED = "FRAMES_DROPPED"

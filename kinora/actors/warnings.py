@@ -26,7 +26,7 @@ LOSSES = frozenset(
 )
 """The warnings that say what frames lack. None comes oftener than processes die."""
 
-_NOTES = frozenset({Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED})
+_NOTES = frozenset({Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED, Code.SOURCE_RESIZED})
 """The warnings that a source gives each time it is opened."""
 
 

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import time
 
+JUMP_MS = 10_000.0
+"""A step forward by more than this is where a stream's clock was set anew, as FFmpeg has it."""
+SET_BACK_MS = 100.0
+"""A stream that is stored in order, and steps back by more than this, had its clock set anew, as FFmpeg has it."""
+
 
 class Clock:
     """Turns a stream's timestamps into milliseconds since its first picture; they never decrease."""
 
-    def __init__(self, first_pts: int | None, ms_per_tick: float, frame_ms: float) -> None:
+    def __init__(self, first_pts: int | None, ms_per_tick: float, frame_ms: float, *, may_jump: bool = False) -> None:
+        """``may_jump``: the clock may be set anew to a later time in the middle of the stream."""
         self._zero = first_pts
         self._ms_per_tick = ms_per_tick
         self._frame_ms = frame_ms
+        self._may_jump = may_jump
         self._last: float | None = None
+        self._last_dts: int | None = None
+        self._fell = False
+        """True if the clock was set back for pictures that are yet to be shown."""
         self._shift = 0.0
 
-    def read(self, pts: int | None) -> float:
-        """The next picture's time; if its timestamp is missing or jumps back, one frame after the last."""
+    def read(self, pts: int | None, dts: int | None = None) -> float:
+        """The next picture's time; if its timestamp is missing or its clock was set anew, one frame after the last.
+
+        ``dts`` is the time at which it is decoded, which only falls where the clock was set back: without it, each
+        step back counts as that.
+        """
         follows = 0.0 if self._last is None else self._last + self._frame_ms
         if self._zero is None:
             self._zero = pts
@@ -24,11 +38,22 @@ class Clock:
             time = follows
         else:
             time = (pts - self._zero) * self._ms_per_tick + self._shift
-            if time < (self._last or 0.0):
+            if self._set_anew(time, dts):
                 self._shift += follows - time
                 time = follows
-        self._last = time
+        self._last = time = max(time, self._last or 0.0)
         return round(time, 3)
+
+    def _set_anew(self, time: float, dts: int | None) -> bool:
+        knows_dts = dts is not None and self._last_dts is not None
+        if dts is not None and self._last_dts is not None:
+            self._fell |= (dts - self._last_dts) * self._ms_per_tick < -SET_BACK_MS
+        self._last_dts = dts
+        step = time - (self._last or 0.0)
+        if step >= 0:
+            return self._may_jump and self._last is not None and step > JUMP_MS
+        fell, self._fell = self._fell, False
+        return fell or not knows_dts
 
 
 class ArrivalClock:

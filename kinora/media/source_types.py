@@ -77,7 +77,7 @@ class SourceNote:
 
     message: str
     severity: Literal["low", "medium", "high"] = "medium"
-    code: Literal["SOURCE_LEFT_OUT", "SOURCE_GUESSED"] = "SOURCE_LEFT_OUT"
+    code: Literal["SOURCE_LEFT_OUT", "SOURCE_GUESSED", "SOURCE_RESIZED"] = "SOURCE_LEFT_OUT"
 
 
 @attrs.frozen(kw_only=True)

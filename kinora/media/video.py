@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import attrs
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from kinora.media.broken_streams import Beginning, JoinedPieces
 from kinora.media.clock import Clock
-from kinora.media.heif import is_heif
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.orientation import Orientation
 from kinora.media.seeking import SEEKABLE, Place, find_place
@@ -34,7 +33,9 @@ from kinora.media.source_types import (
     SourceTruncated,
     many_scans,
 )
+from kinora.media.tracks import can_be_decoded, main_track, real_tracks
 from kinora.media.video_file import VideoFile
+from kinora.media.video_length import COUNT_BYTES, VideoLength, count_pictures
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,ivf,obu,"
@@ -50,8 +51,9 @@ SEEK_WORTH = 50
 """From this frame on, seeking is faster than decoding all frames before it."""
 JPEGS = "mjpeg"
 """The codec of videos in which every picture is a JPEG."""
-EARLY_END_MS = 500.0
-"""A video may end this much before its stated duration: containers round, and audio tracks are longer."""
+TS = "mpegts"
+JUMPING = frozenset({TS, "mpeg", "dv"})
+"""Containers of broadcasts and recordings, whose clock may be set anew in between."""
 _NO_CLOCK_FPS = 25.0
 _MP4_MARK = b"ftyp"
 
@@ -105,7 +107,8 @@ class VideoPicture:
 class Reading:
     """One pass over the pictures of an opened file. It remembers in ``damaged`` if part of the file was unreadable.
 
-    A JPEG of too many scans or a picture over the limit ends it with a SourceError that calls the file ``name``.
+    A JPEG of too many scans, a picture over the limit or an encrypted one ends it with a SourceError that calls the
+    file ``name``.
     """
 
     def __init__(self, name: str, limits: SourceLimits, container: InputContainer, stream: VideoStream) -> None:
@@ -113,7 +116,14 @@ class Reading:
         self._limits = limits
         self._container = container
         self._stream = stream
+        self._jpegs = stream.codec_context.name == JPEGS
+        self._joins = JoinedPieces(stream) if container.format.name == TS else None
+        self._beginning: Beginning | None = Beginning()
         self.damaged = False
+        self.left_out = 0
+        """The pictures at the beginning that cannot be decoded, once there is a frame: they refer to earlier ones."""
+        self.last_dts: int | None = None
+        """Where the packet that was read last is stored, in ticks of the stream."""
         self.frames = self._decode()
         """Every frame that can be decoded; packets that cannot are skipped."""
 
@@ -131,54 +141,81 @@ class Reading:
         return None
 
     def _decode(self) -> Iterator[VideoFrame]:
-        packets = self._container.demux(self._stream)
-        jpegs = self._stream.codec_context.name == JPEGS
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-            except av.FFmpegError:
-                self.damaged = True
-                return
-            if packet.is_corrupt:  # an incomplete packet would spoil pictures before it
-                self.damaged = True
-                continue
-            if jpegs and may_have_many_scans(bytes(packet)):
-                raise many_scans(f"A picture of {self._name}")
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                self._check_size(self._stream.codec_context)
-                self.damaged = True
-                continue
-            for frame in frames:
+        for packet in self._packets():
+            for frame in self._decode_packet(packet):
                 self._check_size(frame)
                 self.damaged |= frame.is_corrupt
+                if self._beginning is not None:
+                    self.left_out, self._beginning = self._beginning.left_out(frame), None
                 yield frame
+        if self._joins is not None:
+            self.damaged |= self._joins.lost
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """Every packet that is worth decoding, and an empty one at the end."""
+        try:
+            for packet in self._container.demux(self._stream):
+                if self._is_whole(packet):
+                    self._check(packet)
+                    yield packet
+        except av.FFmpegError:
+            self.damaged = True
+            yield _end_mark(self._stream)
+
+    def _is_whole(self, packet: Packet[VideoStream]) -> bool:
+        """False for an incomplete packet, which would spoil pictures before it."""
+        self.last_dts = self.last_dts if packet.dts is None else packet.dts
+        if self._joins is not None:
+            self._joins.add(packet)
+            return True
+        self.damaged |= packet.is_corrupt
+        return not packet.is_corrupt
+
+    def _check(self, packet: Packet[VideoStream]) -> None:
+        if packet.has_sidedata("encryption_info"):
+            raise encrypted(self._name)
+        if self._jpegs and may_have_many_scans(bytes(packet)):
+            raise many_scans(f"A picture of {self._name}")
+        if self._beginning is not None:
+            self._beginning.add(packet)
+
+    def _decode_packet(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        try:
+            return packet.decode()
+        except av.FFmpegError:
+            self._check_size(self._stream.codec_context)
+            self.damaged |= self._beginning is None or self._beginning.at_key
+            return []
 
     def _check_size(self, sized: VideoFrame | VideoCodecContext) -> None:
         check_pixels(self._name, sized.width, sized.height, self._limits)
 
 
 class VideoSource:
-    """The first video track of a file, which it takes over. Pixels count as square; the file's rotation is applied."""
+    """The main video track of a file, which it takes over. Pixels count as square; the file's rotation is applied."""
 
     def __init__(self, file: VideoFile, limits: SourceLimits) -> None:
         self.notes: list[SourceNote] = []
+        self._changed = False
         self._file = file
         self._limits = limits
         with self._open() as (container, stream):
-            first = next(Reading(file.name, limits, container, stream).frames, None)
+            reading = Reading(file.name, limits, container, stream)
+            first = next(reading.frames, None)
             if first is None:
                 raise _index_at_end(file) or no_picture(file.name)
-            self._seekable = container.format.name in SEEKABLE
+            # The numbers of packets and of pictures differ where pictures are left out.
+            self._seekable = container.format.name in SEEKABLE and not reading.left_out
+            self._may_jump = container.format.name in JUMPING
             rate = stream.average_rate or stream.guessed_rate
             self._first = first
             self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
             self._ms_per_tick = float(stream.time_base or 0) * 1000
-            duration_ms = _duration_ms(container, stream)
-            total = stream.frames or (round(duration_ms / self._frame_ms) if duration_ms and rate else None)
+            self._length = VideoLength.of(container, stream, first)
+            self._note_tracks(container, stream)
+        if reading.left_out:
+            self._note(begins_late(file.name, reading.left_out))
+        total = self._count(reading.left_out, has_rate=rate is not None)
         width, height = Orientation.of(first).size(first.width, first.height)
         self.info = SourceInfo(
             kind="stream" if file.endless and total is None else "video",
@@ -187,7 +224,7 @@ class VideoSource:
             max_frame_bytes=width * height * CHANNELS,
             frames_total=total,
             fps=float(rate) if rate else None,
-            duration_ms=duration_ms,
+            duration_ms=self._length.duration_ms,
         )
 
     def frames(self, start: int = 0, stride: int = 1) -> Iterator[VideoPicture]:
@@ -198,18 +235,21 @@ class VideoSource:
         """
         converter = Converter()
         zero = None if self.info.kind == "stream" else self._first.pts  # the first picture of a stream is past by now
-        clock = Clock(zero, self._ms_per_tick, self._frame_ms)
-        wanted, at_ms = start, 0.0
+        clock = Clock(zero, self._ms_per_tick, self._frame_ms, may_jump=self._may_jump)
+        wanted, at_ms, end_ms = start, 0.0, 0.0
         try:
             with self._reading(start) as (reading, numbered):
                 for index, frame in numbered:
-                    at_ms = clock.read(frame.pts)
+                    at_ms = clock.read(frame.pts, frame.dts)
+                    end_ms = at_ms + (frame.duration * self._ms_per_tick or self._frame_ms)
                     if index == wanted:
                         wanted += stride
-                        yield VideoPicture(index, at_ms, frame, converter)
+                        picture = VideoPicture(index, at_ms, frame, converter)
+                        self._note_size(picture)
+                        yield picture
         except SourceError as error:
             raise broken_off(error, at_ms) from error
-        if reading.damaged or self._ends_early(at_ms + self._frame_ms):
+        if reading.damaged or self._length.ends_early(end_ms, reading.last_dts):
             raise damaged(self._file.name, at_ms)
 
     @contextlib.contextmanager
@@ -231,8 +271,30 @@ class VideoSource:
         with self._open() as (container, stream):
             return find_place(container, stream, start)
 
-    def _ends_early(self, end_ms: float) -> bool:
-        return self.info.duration_ms is not None and end_ms < self.info.duration_ms - EARLY_END_MS
+    def _count(self, left_out: int, *, has_rate: bool) -> int | None:
+        """The number of pictures: exact by an index or for a small file, else estimated; None if nothing tells."""
+        if self._length.pictures is not None:
+            return self._length.pictures
+        if self._file.size is not None and self._file.size <= COUNT_BYTES:
+            with self._open() as (container, stream):
+                counted = count_pictures(container, stream)
+            return counted and counted - left_out
+        duration_ms = self._length.duration_ms
+        return round(duration_ms / self._frame_ms) if duration_ms and has_rate else None
+
+    def _note(self, note: SourceNote) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _note_tracks(self, container: InputContainer, stream: VideoStream) -> None:
+        tracks = real_tracks(container.streams.video)
+        if len(tracks) > 1:
+            self._note(other_tracks(self._file.name, stream, len(tracks)))
+
+    def _note_size(self, picture: VideoPicture) -> None:
+        if (picture.width, picture.height) != (self.info.width, self.info.height) and not self._changed:
+            self._changed = True
+            self._note(changes_size(self._file.name, self.info, picture))
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
@@ -247,13 +309,9 @@ class VideoSource:
                 yield container, self._track(container, limit)
 
     def _track(self, container: InputContainer, limit: dict[str, str]) -> VideoStream:
-        stream = film_of(
-            [s for s in container.streams.video if not s.disposition & Disposition.attached_pic], self._file
-        )
-        if stream is None or stream.codec_context is None:
-            raise SourceError(
-                "unsupported", f"{self._file.name} has no video track that can be decoded; give another file."
-            )
+        stream = main_track(container.streams.video)
+        if stream is None:
+            raise no_track(self._file.name, container)
         check_pixels(self._file.name, stream.width, stream.height, self._limits)
         stream.codec_context.options = limit
         stream.thread_type = "AUTO"
@@ -267,11 +325,6 @@ class VideoSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-
-
-def film_of(tracks: Sequence[VideoStream], file: VideoFile) -> VideoStream | None:
-    """The track to read: the first, but in an image file that moves the one that has most pictures."""
-    return max(tracks, key=lambda track: track.frames if is_heif(file.head) else 0, default=None)
 
 
 def pixel_limit(limits: SourceLimits) -> dict[str, str]:
@@ -308,22 +361,56 @@ def damaged(name: str, at_ms: float) -> SourceTruncated:
     )
 
 
-def _duration_ms(container: InputContainer, stream: VideoStream) -> float | None:
-    """The video track's own length if it is stated; the file's length only if there is no other track."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base) * 1000
-    stated = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
-    if stated:
-        hours, minutes, seconds = stated.groups()
-        return (int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000
-    if container.duration and len(container.streams) == 1:
-        return container.duration / av.time_base * 1000
-    return None
+def encrypted(name: str) -> SourceError:
+    """The error for a video under copy protection."""
+    return SourceError("unsupported", f"{name} is encrypted, as protected films are; give a copy without protection.")
+
+
+def no_track(name: str, container: InputContainer) -> SourceError:
+    """The error for a file without a track that can be read; it says what the file holds instead."""
+    if any(not can_be_decoded(track) for track in container.streams.video):
+        reason = "its video has a format that is unknown here; convert it to H.264"
+    elif container.streams.video:
+        reason = "only a cover picture; give another file"
+    elif container.streams.audio:
+        reason = "only sound; give another file"
+    else:
+        reason = "nothing to decode; give another file"
+    return SourceError("unsupported", f"{name} has no video track that can be decoded: {reason}.")
+
+
+def begins_late(name: str, left_out: int) -> SourceNote:
+    """The note on a file that begins between two key frames, as what is cut out of a longer one may."""
+    pictures = "its first picture refers" if left_out == 1 else f"its first {left_out} pictures refer"
+    return SourceNote(f"{name} begins between key frames: {pictures} to earlier ones and cannot be decoded.", "low")
+
+
+def other_tracks(name: str, taken: VideoStream, tracks: int) -> SourceNote:
+    """The note on a file of several videos."""
+    return SourceNote(
+        f"{name} has {tracks} video tracks: only track {taken.index}, of {taken.width}x{taken.height}, is read.", "low"
+    )
+
+
+def changes_size(name: str, info: SourceInfo, picture: VideoPicture) -> SourceNote:
+    """The note on a stream whose pictures are not all of one size."""
+    return SourceNote(
+        f"{name} changes its size from {info.width}x{info.height} to {picture.width}x{picture.height}: each frame has"
+        " its own, and an annotated video fits all into the first.",
+        "low",
+        "SOURCE_RESIZED",
+    )
 
 
 def no_video(name: str) -> SourceError:
     """The error for a file of another kind."""
     return SourceError("unsupported", f"{name} is not a video or image that can be read here; convert it to MP4.")
+
+
+def _end_mark(stream: VideoStream) -> Packet[VideoStream]:
+    packet = cast("Packet[VideoStream]", Packet())
+    packet.stream = stream
+    return packet
 
 
 def _not_opened(file: VideoFile) -> SourceError:

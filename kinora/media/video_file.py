@@ -75,11 +75,13 @@ class VideoFile:
     """True if nobody knows how much will come."""
     fd: int | None = None
     """The descriptor of a local file, which belongs to this object."""
+    size: int | None = None
+    """The bytes of a local file when it was opened."""
 
     @classmethod
     def local(cls, fd: int, path: str, name: str, head: bytes) -> Self:
         """A local file. It takes over the descriptor."""
-        return cls(name=name, head=head, open=partial(LocalFile, fd, path), fd=fd)
+        return cls(name=name, head=head, open=partial(LocalFile, fd, path), fd=fd, size=os.fstat(fd).st_size)
 
     @classmethod
     def remote(cls, file: RemoteFile) -> Self:

@@ -21,6 +21,7 @@ from kinora.media.messages import (
     MapLarger,
     Mapped,
     NeedsLarger,
+    Noted,
     Open,
     Opened,
     Refused,
@@ -124,8 +125,11 @@ def test_a_frame_that_fits_in_no_slot_waits_for_a_larger_ring(tmp_path: Path) ->
     ]
     (tmp_path / "a.h264").write_bytes(b"".join(parts))
     with decoding(tmp_path / "a.h264", 2) as (peer, reader):
-        seen, asked = drain(peer, reader, 2)
-        assert (seen, asked) == ([(0, 0), (1, 1), (2, 2)], NeedsLarger(320 * 240 * 3))
+        seen, noted = drain(peer, reader, 2)
+        assert seen == [(0, 0), (1, 1), (2, 2)]
+        assert isinstance(noted, Noted)
+        assert noted.note.message.startswith("clip changes its size from 160x120 to 320x240: ")
+        assert peer.receive() == NeedsLarger(320 * 240 * 3)
         ring = FrameRing(3, 320 * 240 * 3)
         peer.send(Slot(0))  # was on its way when the decoder asked
         peer.send(MapLarger(slots=ring.slots, slot_bytes=ring.slot_bytes), [ring.fd])

@@ -1,0 +1,39 @@
+"""The choice of the track that is read, of all that a file has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+ASIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
+"""The marks of tracks that are no video of their own: covers, thumbnails, parts of another track."""
+
+
+def main_track(tracks: Sequence[VideoStream]) -> VideoStream | None:
+    """The track to read: one that can be decoded, marked as the default, of the most pixels, the first of these.
+
+    A track beside the main one is read only where there is no other; a cover never is.
+    """
+    candidates = [track for track in tracks if can_be_decoded(track) and not _is_cover(track)]
+    return max(candidates, key=_rank, default=None)
+
+
+def real_tracks(tracks: Sequence[VideoStream]) -> list[VideoStream]:
+    """The tracks that are videos of their own."""
+    return [track for track in tracks if not track.disposition & ASIDE]
+
+
+def can_be_decoded(track: Stream) -> bool:
+    """True if FFmpeg was built with a decoder for the track."""
+    return track.codec_context is not None
+
+
+def _is_cover(track: VideoStream) -> bool:
+    return bool(track.disposition & Disposition.attached_pic)
+
+
+def _rank(track: VideoStream) -> tuple[bool, bool, int]:
+    disposition = track.disposition
+    return not disposition & ASIDE, bool(disposition & Disposition.default), track.width * track.height

@@ -1,0 +1,106 @@
+"""The length of a video, as far as its file states it: how many pictures come, how long they last, where they end."""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+import attrs
+import av
+from av.container import InputContainer
+from av.index import IndexEntry
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+AVI = "avi"
+MATROSKA = "matroska,webm"
+EARLY_END_MS = 500.0
+"""A video may end this much before its stated duration: containers round, and audio tracks are longer."""
+COUNT_BYTES = 64 * 2**20
+"""The size of the largest file whose pictures are counted where it does not state their number: it is read through for
+that, without decoding. The number in a larger file is estimated."""
+
+
+@attrs.frozen(kw_only=True)
+class VideoLength:
+    """What a file states about one of its tracks."""
+
+    pictures: int | None = None
+    """The exact number of pictures, by an index; None if there is no whole index."""
+    duration_ms: float | None = None
+    """From the first picture on."""
+    end_ms: float | None = None
+    """The stated end, on a clock that begins with the first picture or before it."""
+    start_ms: float = 0.0
+    """The time of the first picture in the file."""
+    last_dts: int | None = None
+    """Where the index has the picture that is stored last, in ticks of the stream; None without a whole index."""
+
+    @classmethod
+    def of(cls, container: InputContainer, stream: VideoStream, first: VideoFrame) -> Self:
+        """The length of a track whose first picture has been decoded."""
+        tick_ms = float(stream.time_base or 0) * 1000
+        stated_ms, start_ms = _stated_ms(container, stream), max(0, first.pts or 0) * tick_ms
+        late_ms = start_ms if _counts_from_zero(container, stream) else 0.0
+        pictures = _indexed(container, stream)
+        return cls(
+            pictures=len(pictures) or None,
+            duration_ms=stated_ms - late_ms if stated_ms is not None and stated_ms > late_ms else stated_ms,
+            end_ms=stated_ms,
+            start_ms=start_ms,
+            last_dts=pictures[-1].timestamp if pictures else None,
+        )
+
+    def ends_early(self, read_ms: float, read_dts: int | None) -> bool:
+        """True if there should be more after what was read: up to this time of the first picture, and up to this dts.
+
+        With an index that is exact. Otherwise, a stated end may count from zero or from the first picture: who
+        wrote the file knows.
+        """
+        if self.last_dts is not None:
+            return read_dts is None or read_dts < self.last_dts
+        return self.end_ms is not None and self.start_ms + read_ms < self.end_ms - EARLY_END_MS
+
+
+def count_pictures(container: InputContainer, stream: VideoStream) -> int | None:
+    """The number of pictures, by reading all packets without decoding them; None if that fails."""
+    try:
+        return sum(bool(packet.size) and not packet.is_discard for packet in container.demux(stream))
+    except av.FFmpegError:
+        return None
+
+
+def _stated_ms(container: InputContainer, stream: VideoStream) -> float | None:
+    """The video track's own length if it is stated; the file's length only if there is no other track."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base) * 1000
+    stated = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    if stated:
+        hours, minutes, seconds = stated.groups()
+        return (int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base * 1000
+    return None
+
+
+def _counts_from_zero(container: InputContainer, stream: VideoStream) -> bool:
+    """True if the stated length is the end of the track on the file's clock, which may begin before its pictures."""
+    return container.format.name == MATROSKA or (container.format.name == MP4 and not stream.frames)
+
+
+def _indexed(container: InputContainer, stream: VideoStream) -> list[IndexEntry]:
+    """The entries of pictures that are shown, in a container with an index of all; empty if it is not whole."""
+    if container.format.name not in {MP4, AVI} or not stream.frames:
+        return []
+    entries = [entry for entry in stream.index_entries if entry.size and not entry.is_discard]
+    if not entries or (container.format.name == AVI and not _reaches_end(entries[-1], stream)):
+        return []
+    return entries
+
+
+def _reaches_end(last: IndexEntry, stream: VideoStream) -> bool:
+    """True if an index goes up to the stated end: an AVI's stands behind its pictures, and may be cut off."""
+    if not stream.duration or not stream.time_base:
+        return False
+    return float((stream.duration - last.timestamp) * stream.time_base) * 1000 < EARLY_END_MS
