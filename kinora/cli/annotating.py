@@ -8,10 +8,12 @@ from pathlib import Path
 import trio
 
 from kinora.actors.source_finder import DEMO_SOURCE
-from kinora.cli.errors import Failed
+from kinora.cli.errors import Failed, Misuse
 from kinora.cli.live import Moment, live_progress
+from kinora.cli.output import print_line
 from kinora.media.source_types import SourceError, opencv_limits
 from kinora.media.url_access import is_url
+from kinora.media.video_kinds import KINDS, kind_of
 from kinora.settings import Settings, source_limits
 
 
@@ -23,6 +25,7 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
     Raises:
         Failed: the video cannot be made or written.
     """
+    notes: list[str] = []
     with live_progress(lines=False) as live:
 
         def written(count: int) -> None:
@@ -38,7 +41,8 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
             if source == DEMO_SOURCE:
                 location = str(demo_clip.ensure(settings.data_dir))
             frames = annotate.read_frames(results)
-            annotate.annotate(location, frames, out, limits=source_limits(settings), progress=written)
+            limits = source_limits(settings)
+            annotate.annotate(location, frames, out, limits=limits, progress=written, note=notes.append)
 
         try:
             await trio.to_thread.run_sync(work)
@@ -46,3 +50,16 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
             raise Failed(f"{out} cannot be written: {error.strerror or error}") from error
         except SourceError as error:
             raise Failed(f"{out} cannot be made: {error}") from error
+    for note in notes:
+        print_line(f"{out}: {note}", file="stderr")
+
+
+def check_kind(out: Path) -> None:
+    """Refuse a file of a kind that is not written.
+
+    Raises:
+        Misuse: its suffix names another kind; the sentence says which there are.
+    """
+    if kind_of(out) is None:
+        kinds = ", ".join(KINDS)
+        raise Misuse(f"--annotate writes a video, and none that ends in {out.suffix}: give a name in {kinds}")

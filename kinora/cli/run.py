@@ -16,7 +16,7 @@ from kinora.actors.job_request import JobRequest, parse_job_request
 from kinora.actors.models import JobState
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
-from kinora.cli.annotating import annotate_source
+from kinora.cli.annotating import annotate_source, check_kind
 from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
@@ -70,7 +70,11 @@ class RunArguments:
     help="Write the results: .jsonl or .ndjson has a line for each frame, .json one document, .csv the detections as a "
     "table; - is stdout, with lines.",
 )
-@click.option("--annotate", type=click.Path(path_type=Path), help="Write the video with the detections drawn in.")
+@click.option(
+    "--annotate",
+    type=click.Path(path_type=Path),
+    help="Write the video with the detections drawn in, as its suffix says: .mp4, .mov, .mkv, .webm or .avi.",
+)
 @click.option("--show-output", is_flag=True, help="Show what the plugins print, as it comes.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if the job is done, but a plugin failed.")
 @options.plugins_dir
@@ -105,6 +109,8 @@ def _check_outputs(wanted: RunArguments) -> None:
         format_of(wanted.out)
     if wanted.out is not None and wanted.annotate is not None and wanted.out.absolute() == wanted.annotate.absolute():
         raise Misuse("--out and --annotate write to the same file: give them different ones")
+    if wanted.annotate is not None:
+        check_kind(wanted.annotate)
     for written in filter(None, (wanted.out, wanted.annotate)):
         if not written.absolute().parent.is_dir():
             raise Misuse(f"The folder of {written} does not exist")

@@ -28,12 +28,14 @@ def annotate(
     *,
     limits: SourceLimits,
     progress: Callable[[int], object] = lambda _: None,
+    note: Callable[[str], object] = lambda _: None,
     found: Found = lambda _: None,
 ) -> int:
-    """Draw each frame's results into its picture and write them as the MP4 video ``out``, at the source's timing.
+    """Draw each frame's results into its picture and write them as the video ``out``, at the source's timing.
 
-    ``frames`` are FrameData as mappings, in the order of their indexes; pictures without one are left out.
-    ``progress`` is called with the number of pictures written so far. Returns the number written in all; if it is 0,
+    The suffix of ``out`` names the kind of file. ``frames`` are FrameData as mappings, in the order of their indexes;
+    pictures without one are left out. ``progress`` is called with the number of pictures written so far, ``note`` at
+    the end with a sentence if not all have the size of the first. Returns the number written in all; if it is 0,
     ``out`` is not touched. ``out`` is made, or replaced, only when it is complete.
 
     Raises:
@@ -47,12 +49,16 @@ def annotate(
             return 0
         fps = source.info.fps or DEFAULT_FPS
         with open_writer(out, width=first[0].shape[1], height=first[0].shape[0], fps=fps) as writer:
-            written = 0
+            written = fitted = 0
             for image, frame in chain((first,), pairs):
+                fitted += image.shape != first[0].shape
                 draw(image, frame["results"])
                 writer.write(image, frame["timestamp_ms"])
                 written += 1
                 progress(written)
+        if fitted:
+            size = f"{first[0].shape[1]}x{first[0].shape[0]}"
+            note(f"{fitted} of {written} pictures have another size than the first: they are fitted into {size}.")
     return written
 
 

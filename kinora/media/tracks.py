@@ -12,7 +12,7 @@ ASIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.de
 
 
 def main_track(tracks: Sequence[VideoStream]) -> VideoStream | None:
-    """The track to read: one that can be decoded, marked as the default, of the most pixels, the first of these.
+    """The track to read: one that can be decoded, moves, is marked as the default, has the most pixels, comes first.
 
     A track beside the main one is read only where there is no other; a cover never is.
     """
@@ -34,6 +34,6 @@ def _is_cover(track: VideoStream) -> bool:
     return bool(track.disposition & Disposition.attached_pic)
 
 
-def _rank(track: VideoStream) -> tuple[bool, bool, int]:
-    disposition = track.disposition
-    return not disposition & ASIDE, bool(disposition & Disposition.default), track.width * track.height
+def _rank(track: VideoStream) -> tuple[bool, bool, bool, int]:
+    disposition, moves = track.disposition, track.frames != 1
+    return not disposition & ASIDE, moves, bool(disposition & Disposition.default), track.width * track.height

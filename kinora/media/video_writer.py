@@ -1,4 +1,4 @@
-"""Writes pictures into an MP4 file that appears only once it is complete."""
+"""Writes pictures into a video file that appears only once it is complete."""
 
 from __future__ import annotations
 
@@ -17,29 +17,32 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from kinora.media.part_file import part_file
+from kinora.media.video_kinds import kind_of
 
 TIME_BASE = Fraction(1, 90_000)
-CODECS = {"libx264": {"preset": "veryfast", "crf": "20"}, "mpeg4": {"q": "4"}}
-"""The first that FFmpeg was built with is taken."""
-_TICKS_PER_MS = TIME_BASE.denominator / 1000
+BLACK = (0, 0, 0)
 
 
 class VideoWriter:
     """Encodes pictures at their own times; all get the size of the first, made even."""
 
-    def __init__(self, container: OutputContainer, stream: VideoStream) -> None:
+    def __init__(self, container: OutputContainer, stream: VideoStream, first_size: tuple[int, int]) -> None:
         self._container = container
         self._stream = stream
+        self._first_size = first_size
+        self._time_base = stream.codec_context.time_base
         self._last_pts = -1
 
     def write(self, image: NDArray[np.uint8], timestamp_ms: float) -> None:
-        """Append a picture: HxWx3, uint8, BGR. Timestamps must not decrease."""
+        """Append a picture: HxWx3, uint8, BGR. Timestamps must not decrease.
+
+        A picture of another size than the first is fitted into that, with black beside it.
+        """
         size = (self._stream.width, self._stream.height)
-        if image.shape[1::-1] != size:
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        frame = VideoFrame.from_ndarray(image, format="bgr24")
-        frame.pts = self._last_pts = max(self._last_pts + 1, round(timestamp_ms * _TICKS_PER_MS))
-        frame.time_base = TIME_BASE
+        same = image.shape[1::-1] == self._first_size
+        frame = VideoFrame.from_ndarray(_resized(image, size) if same else _fitted(image, size), format="bgr24")
+        frame.pts = self._last_pts = max(self._last_pts + 1, round(timestamp_ms / 1000 / self._time_base))
+        frame.time_base = self._time_base
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
@@ -47,26 +50,47 @@ class VideoWriter:
         self._container.mux(self._stream.encode(None))
 
 
+def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if image.shape[1::-1] == size:
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _fitted(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The picture in its own proportions, as large as fits into this width and height, in the middle."""
+    height, width = image.shape[:2]
+    scale = min(size[0] / width, size[1] / height)
+    small = _resized(image, (max(1, round(width * scale)), max(1, round(height * scale))))
+    beside, above = size[0] - small.shape[1], size[1] - small.shape[0]
+    margins = (above // 2, above - above // 2, beside // 2, beside - beside // 2)
+    return np.asarray(cv2.copyMakeBorder(small, *margins, cv2.BORDER_CONSTANT, value=BLACK), np.uint8)
+
+
 @contextmanager
 def open_writer(path: Path, *, width: int, height: int, fps: float, threads: int = 0) -> Iterator[VideoWriter]:
     """A writer for pictures of about this size; ``path`` is made, or replaced, when the block ends without an error.
 
-    ``threads`` are the encoder's; 0 lets it choose, 1 gives the same bytes on every machine.
+    The suffix of ``path`` names the kind of file. ``threads`` are the encoder's; 0 lets it choose, 1 gives the same
+    bytes on every machine.
 
     Raises:
+        ValueError: no such kind of file is written; :func:`~kinora.media.video_kinds.kind_of` tells before.
         OSError: the file cannot be written.
     """
-    codec = next(name for name in CODECS if name in av.codecs_available)
+    kind = kind_of(path)
+    if kind is None:
+        raise ValueError(f"no video file ends in {path.suffix}")
+    codec = next(name for name in kind.codecs if name in av.codecs_available)
     with (
         part_file(path) as part,
-        av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as container,
+        av.open(str(part), "w", format=kind.container, options=dict(kind.options)) as container,
     ):
         rate = Fraction(fps).limit_denominator(1001)
-        stream = cast(VideoStream, container.add_stream(codec, rate=rate, options=CODECS[codec]))
+        stream = cast(VideoStream, container.add_stream(codec, rate=rate, options=dict(kind.codecs[codec])))
         stream.width, stream.height = max(2, width & ~1), max(2, height & ~1)  # two by two pixels share a colour
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = TIME_BASE
+        stream.codec_context.time_base = 1 / rate if kind.fixed_rate else TIME_BASE
         stream.thread_count = threads
-        writer = VideoWriter(container, stream)
+        writer = VideoWriter(container, stream, (width, height))
         yield writer
         writer.finish()

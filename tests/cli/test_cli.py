@@ -155,6 +155,14 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "clip.mp4", "-p", "motion", "--out", "no/such/a.csv"], "folder of no/such/a.csv does not exist"),
         (["run", "clip.mp4", "-p", "motion", "--out", "a.txt"], "write one of .jsonl, .ndjson, .json, .csv"),
         (["run", "clip.mp4", "-p", "motion", "--out", "a.json", "--annotate", "a.json"], "to the same file"),
+        (
+            ["run", "clip.mp4", "-p", "motion", "--annotate", "a.gif"],
+            "none that ends in .gif: give a name in .mp4",
+        ),
+        (
+            ["run", "clip.mp4", "-p", "motion", "--annotate", "a.jpg"],
+            "none that ends in .jpg: give a name in .mp4",
+        ),
         (["run", "clip.mp4", "-p", "motion", "--plugin-timeout", "nan"], "'nan' is not a time in seconds"),
         (["submit", "clip.mp4", "-p", "motion", "--prepare-timeout", "0"], "'0' is not a time in seconds"),
         (["submit", "clip.mp4", "-p", "motion", "-o", "min_area=3"], "write it as PLUGIN.KEY=VALUE"),

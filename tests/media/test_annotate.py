@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -62,6 +63,52 @@ def test_pictures_without_a_frame_are_left_out_and_times_stay(video: Path, tmp_p
     got = read(out)
     assert [read_number(image) for _, image in got] == [10, 15, 20, 25]
     assert [time for time, _ in got] == pytest.approx([0, 200, 400, 600], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "codec"),
+    [
+        ("out.mp4", "mov,mp4", "h264"),
+        ("out.M4V", "mov,mp4", "h264"),
+        ("out.mov", "mov,mp4", "h264"),
+        ("out.mkv", "matroska", "h264"),
+        ("out.webm", "matroska", "vp9"),
+        ("out.avi", "avi", "mpeg4"),
+        ("out", "mov,mp4", "h264"),
+    ],
+)
+def test_the_suffix_names_the_kind_of_file(video: Path, tmp_path: Path, name: str, container: str, codec: str) -> None:
+    """Each holds all pictures at their times."""
+    out = tmp_path / "made" / name
+    out.parent.mkdir()
+    numbers = [*range(10), *range(12, 20)]
+    assert annotate(str(video), [frame(n) for n in numbers], out, limits=LIMITS) == 18
+    with av.open(str(out)) as written:
+        assert written.format.name.startswith(container)
+        assert written.streams.video[0].codec_context.name == codec
+    got = read(out)
+    assert [read_number(image) for _, image in got] == numbers
+    assert [time for time, _ in got] == pytest.approx([40 * n for n in numbers], abs=1.5)
+
+
+def test_no_file_of_a_kind_that_is_not_written_is_made(video: Path, tmp_path: Path) -> None:
+    """The command line refuses such a name before the job."""
+    with pytest.raises(ValueError, match=r"no video file ends in \.gif"):
+        annotate(str(video), [frame(0)], tmp_path / "out.gif", limits=LIMITS)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_picture_of_another_size_is_fitted_in_and_told(tmp_path: Path) -> None:
+    """In its own proportions, black beside it; the sentence comes once."""
+    for number, size in enumerate([(160, 120), (120, 160), (320, 60)]):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((size[1], size[0], 3), 200, np.uint8))
+    out, told = tmp_path / "out" / "video.mp4", list[str]()
+    out.parent.mkdir()
+    annotate(str(tmp_path), [frame(number) for number in range(3)], out, limits=LIMITS, note=told.append)
+    _, tall, wide = (image for _, image in read(out))
+    assert [(int(tall[60, x].mean()) > 150) for x in (20, 45, 80, 115, 140)] == [False, True, True, True, False]
+    assert [(int(wide[y, 80].mean()) > 150) for y in (30, 55, 65, 90)] == [False, True, True, False]
+    assert told == ["2 of 3 pictures have another size than the first: they are fitted into 160x120."]
 
 
 def test_odd_sizes_and_folders_of_many_sizes_become_one_even_size(tmp_path: Path) -> None:
