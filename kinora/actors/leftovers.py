@@ -24,14 +24,17 @@ async def remove_leftovers(store: Store, data_dir: Path, uploads: Path) -> None:
     """Remove what an earlier server left. Nothing may be uploaded and no video may be made meanwhile.
 
     Files and folders that Kinora does not make itself stay, and links are not followed. If the store cannot tell which
-    uploads belong to jobs, everything stays until the next start.
+    uploads belong to jobs, or a folder cannot be read, everything stays until the next start.
     """
     try:
         named = {Path(upload).name for upload in await store.uploads()}
     except (StoreFailing, ActorGone) as error:
         log.warning("what an earlier server left was not looked for", reason=str(error))
         return
-    await trio.to_thread.run_sync(_remove, data_dir, uploads, named)
+    try:
+        await trio.to_thread.run_sync(_remove, data_dir, uploads, named)
+    except OSError as error:  # such as a folder that is gone, which the store tells
+        log.warning("what an earlier server left was not removed", reason=str(error))
 
 
 def _remove(data_dir: Path, uploads: Path, named: Container[str]) -> None:

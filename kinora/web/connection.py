@@ -274,8 +274,9 @@ class RequestStream(HTTPStream):
         self._send_problem = send_problem
 
     async def _send_error_response(self, status_code: int) -> None:
-        """Send the answer that the app did not give: 503 instead of 500 if that is because of a stop."""
-        status = HTTPStatus.SERVICE_UNAVAILABLE if self.context.terminated.is_set() else status_code
+        """Send the answer that the app did not give: 503 instead of 500 if that is because the server ends."""
+        ends = self.context.terminated.is_set() or trio.current_effective_deadline() == -math.inf
+        status = HTTPStatus.SERVICE_UNAVAILABLE if ends else status_code
         self.state = ASGIHTTPState.CLOSED
         await self._send_problem(plain_problem(status), with_body=self.scope["method"] != "HEAD")
 

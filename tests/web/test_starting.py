@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import attrs
 import pytest
 import trio
 
+from kinora.actors.open_files import FilesReplaced
 from kinora.runtime.processes import descendants
 from kinora.serve import open_server
 from kinora.settings import Settings
@@ -65,9 +67,12 @@ async def starting(settings: Settings, tmp_path: Path, monkeypatch: pytest.Monke
 
     async def serve(task_status: trio.TaskStatus[None]) -> None:
         task_status.started()
-        async with open_server(attrs.evolve(settings, port=port, worker_env=("HELD_PIPE",))):
-            started.set()
-            await trio.sleep_forever()
+        try:
+            async with open_server(attrs.evolve(settings, port=port, worker_env=("HELD_PIPE",))):
+                started.set()
+                await trio.sleep_forever()
+        except* FilesReplaced:
+            await trio.sleep_forever()  # the client may still be reading
 
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
@@ -122,6 +127,23 @@ async def test_requests_during_the_start_are_answered_when_it_is_over(
     [answer] = answers
     assert answer.status == 422
     assert b"nowhere.mp4" in answer.body
+
+
+async def test_a_data_folder_that_goes_during_the_start_is_no_error_of_the_server(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that waits for the start is told 503, whether the server ends or stays."""
+    answers = []
+
+    async def submit(url: str) -> None:
+        answers.append(await post(f"{url}/v1/jobs", {"source": "clip.mp4", "plugins": ["held"]}))
+
+    async with starting(settings, tmp_path, monkeypatch) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(submit, server.url)
+        assert (await get(f"{server.url}/v1/health")).status == 200
+        await trio.to_thread.run_sync(shutil.rmtree, settings.data_dir)
+        await trio.to_thread.run_sync(server.go_on)
+    assert [answer.status for answer in answers] == [503]
 
 
 async def test_a_start_can_be_ended_at_once(
