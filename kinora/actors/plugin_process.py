@@ -32,15 +32,19 @@ _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 class PluginDied(Exception):
     """The plugin's process cannot be used any more; ``code`` and ``message`` say why.
 
-    ``blameless`` is true if the fork server's end was the reason, and not the plugin.
+    ``blameless`` is true if the fork server's end was the reason, and not the plugin. ``place`` is the line of the
+    plugin's own code that raised, if it did and that is known.
     """
 
-    def __init__(self, code: Code, message: str, traceback: str = "", *, blameless: bool = False) -> None:
+    def __init__(
+        self, code: Code, message: str, traceback: str = "", *, blameless: bool = False, place: str | None = None
+    ) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.traceback = traceback
         self.blameless = blameless
+        self.place = place
 
 
 @attrs.frozen(kw_only=True)

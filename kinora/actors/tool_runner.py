@@ -261,7 +261,8 @@ class ToolRunner:
             elif self._blames_device(answer):
                 await self._fall_back(answer.message)
             elif answer is not None:
-                await self._lose(PluginDied(Code.PLUGIN_ERROR, f"prepare: {answer.message}", answer.traceback))
+                message = f"prepare: {answer.message}"
+                await self._lose(PluginDied(Code.PLUGIN_ERROR, message, answer.traceback, place=answer.place))
         await self._note_disabled()
 
     async def _prepare(self) -> Done | Raised | None:
@@ -344,7 +345,7 @@ class ToolRunner:
         """Count an exception of the plugin, whose process goes on."""
         self._breaker.raised()
         self._log.note_failure(Code.PLUGIN_ERROR, message, answer.traceback, self._frame_id)
-        await self._warn(Code.PLUGIN_ERROR, message, "medium")
+        await self._warn(Code.PLUGIN_ERROR, _placed(message, answer.place), "medium")
 
     async def _lose(self, death: PluginDied) -> None:
         """End a process that died or failed, and warn."""
@@ -355,7 +356,7 @@ class ToolRunner:
         await self._end_process()
         if not death.blameless:
             self._log.note_death(death.code, death.message, death.traceback, self._frame_id)
-        await self._warn(death.code, death.message, "high")
+        await self._warn(death.code, _placed(death.message, death.place), "high")
 
     async def _note_disabled(self) -> None:
         """Say that the job goes on without the plugin, if so. Not for ``finalize``: after it nothing goes on."""
@@ -407,3 +408,8 @@ class ToolRunner:
         shown = self._warnings.add(self.spec.plugin, code, message, severity, self._frame_id)
         if shown is not None:
             await self._tell(shown)
+
+
+def _placed(message: str, place: str | None) -> str:
+    """The message, with the line of the plugin's own code that it came from, if that is known."""
+    return message if place is None else f"{message} ({place})"

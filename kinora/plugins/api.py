@@ -131,6 +131,7 @@ def tool(name: str, **metadata: Any) -> Callable[[Callable[[Frame], Result]], ty
             def process_frame(self, frame: Frame) -> Result:
                 return function(frame)
 
+        FunctionTool.process_frame.__wrapped__ = function  # type: ignore[attr-defined]  # for who inspects it
         FunctionTool.metadata = PluginMetadata(name=name, **described)
         FunctionTool.__doc__ = function.__doc__
         FunctionTool.__name__ = FunctionTool.__qualname__ = function.__name__

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import itertools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -13,7 +15,12 @@ import attrs
 from kinora.plugins.protocol import Origin
 
 GROUP = "kinora.plugins"
+MAX_FILES = 1_000
+"""The most files of the folder in which imports are looked for; those of the rest are not seen."""
+MAX_BYTES = 2**20
+"""The part of a file in which imports are looked for, from its beginning."""
 _BUILTIN = "kinora.plugins.builtin."
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(?P<source>\w+)|import[ \t]+(?P<modules>\w[\w., \t]*))", re.MULTILINE)
 
 
 @attrs.frozen
@@ -25,6 +32,8 @@ class Candidate:
     origin: Origin
     fault: str | None = None
     """Why nothing can be loaded from it."""
+    imported: bool = False
+    """True if other files of its folder import it, so that it may be there only for them."""
 
 
 def find_candidates(plugins_dir: Path | None, plugin_files: Iterable[Path]) -> list[Candidate]:
@@ -52,13 +61,36 @@ def _from_entry_point(point: importlib.metadata.EntryPoint) -> Candidate:
 
 def _files(plugins_dir: Path | None, plugin_files: Iterable[Path]) -> Iterator[Candidate]:
     seen: set[Path] = set()
-    for path in [*_in_folder(plugins_dir), *sorted(plugin_files)]:
-        absolute = path.expanduser().absolute()
-        if absolute in seen:
+    inside = _in_folder(plugins_dir)
+    helpers = _imported(inside)
+    given = [path.expanduser().absolute() for path in sorted(plugin_files)]
+    for path in [*(path.expanduser().absolute() for path in inside), *given]:
+        if path in seen:
             continue
-        seen.add(absolute)
-        fault = None if absolute.exists() else f"{absolute} does not exist"
-        yield Candidate(absolute.stem, Origin(kind="file", location=str(absolute), attribute=""), fault)
+        seen.add(path)
+        fault = None if path.exists() else f"{path} does not exist"
+        imported = path.stem in helpers and path not in given
+        yield Candidate(path.stem, Origin(kind="file", location=str(path), attribute=""), fault, imported)
+
+
+def _imported(paths: Iterable[Path]) -> set[str]:
+    """The names of the modules that files and packages import, each apart from its own."""
+    files = ((path.stem, file) for path in paths for file in ([path] if path.suffix == ".py" else path.rglob("*.py")))
+    named: set[str] = set()
+    for own, file in itertools.islice(files, MAX_FILES):
+        named |= _imports(file) - {own}
+    return named
+
+
+def _imports(file: Path) -> set[str]:
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return set()
+    statements = (found["source"] or found["modules"] for found in _IMPORT.finditer(text))
+    modules = (module.split(".")[0].split() for statement in statements for module in statement.split(","))
+    return {words[0] for words in modules if words}
 
 
 def _in_folder(folder: Path | None) -> list[Path]:

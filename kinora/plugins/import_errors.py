@@ -12,7 +12,11 @@ from kinora.plugins.protocol import Origin
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _PLACED = re.compile(r"\(.+, line \d+\)$")
 """The end of a message that says its place itself, as a SyntaxError's does."""
-_IMPORTERS = (str(Path(__file__).with_name("worker.py")), str(Path(importlib.__file__)), "<")
+_IMPORTERS = (
+    *(str(Path(__file__).with_name(name)) for name in ("worker.py", "loading.py", "api.py")),
+    str(Path(importlib.__file__)),
+    "<",
+)
 """The beginnings of the names of files that are only on the way to a plugin's code."""
 
 

@@ -16,6 +16,7 @@ from kinora.runtime.program import Program
 
 MESSAGE_CHARACTERS = 1_000
 TRACEBACK_CHARACTERS = 8_000
+PLACE_CHARACTERS = 300
 
 Message = Annotated[str, msgspec.Meta(max_length=MESSAGE_CHARACTERS)]
 Traceback = Annotated[str, msgspec.Meta(max_length=TRACEBACK_CHARACTERS)]
@@ -98,6 +99,8 @@ class Plugins(msgspec.Struct, tag_field="op", tag="plugins", frozen=True, kw_onl
     """The plugins that were found."""
 
     plugins: list[Found]
+    faults: list[Message] = []
+    """What is wrong with further classes, which cannot be used; a sentence for each."""
 
 
 class SchemaFaulty(msgspec.Struct, tag_field="op", tag="schema_faulty", frozen=True):
@@ -135,6 +138,10 @@ class Raised(msgspec.Struct, tag_field="op", tag="raised", frozen=True, kw_only=
     run_ms: Milliseconds
     device_failed: bool = False
     """True if the error seems to be the device's and not the plugin's; without meaning on ``cpu``."""
+    place: Annotated[str, msgspec.Meta(max_length=PLACE_CHARACTERS)] | None = None
+    """The last line of the plugin's own code on the way to the error: file, line and function."""
+    no_plugin: bool = False
+    """True if the module was imported and has no plugin in it."""
 
 
 class Warned(msgspec.Struct, tag_field="op", tag="warned", frozen=True, kw_only=True):

@@ -154,8 +154,10 @@ def _broken(candidate: Candidate, reason: str, traceback: str = "") -> PluginEnt
 def read_answer(candidate: Candidate, answer: protocol.Answer | protocol.Note) -> list[PluginEntry]:
     """Return the plugins of a candidate, by the answer of the worker that inspected it."""
     match answer:
-        case protocol.Plugins(plugins=plugins):
-            return [_entry(candidate, found) for found in plugins]
+        case protocol.Plugins(plugins=plugins, faults=faults):
+            return [_entry(candidate, found) for found in plugins] + [_broken(candidate, fault) for fault in faults]
+        case protocol.Raised(no_plugin=True) if candidate.imported:
+            return []
         case protocol.Raised(message=message, traceback=traceback):
             reason = with_place(message, traceback, candidate.origin)
             return [_broken(candidate, reason, from_plugin_on(traceback))]

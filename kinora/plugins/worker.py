@@ -6,28 +6,25 @@ module imports little, because every worker pays for it.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import random
 import resource
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
-import attrs
 import msgspec
 import numpy as np
 
 from kinora.plugins import protocol
-from kinora.plugins.api import Frame, Plugin, PluginMetadata, Severity
-from kinora.plugins.device_errors import is_device_error
+from kinora.plugins.api import Frame, Plugin, Severity
+from kinora.plugins.failures import own_place, raised, valid
+from kinora.plugins.loading import NoPluginError, find, home_of, load
 from kinora.plugins.options_worker import check_schema
-from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
+from kinora.plugins.protocol import MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.lending import RingLender
@@ -43,7 +40,7 @@ def main(channel: Channel) -> None:
     _settle()
     line = Line(protocol.PLUGIN, channel)
     stage = _Stage(line)
-    serve(line, lambda request, fds: [_answer(stage, request, fds)])
+    serve(line, lambda request, fds: [stage.with_place(_answer(stage, request, fds))])
 
 
 def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protocol.Answer:
@@ -52,7 +49,7 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
     try:
         match request:
             case protocol.Inspect(origin=origin):
-                return protocol.Plugins(plugins=_inspect(origin))
+                return _find(origin)
             case protocol.CheckSchema():
                 return check_schema(request)
             case protocol.Prepare():
@@ -64,7 +61,14 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
             case protocol.Finalize():
                 return stage.finalize()
     except BaseException as error:  # noqa: ASYNC103, BLE001 - it is the plugin's, and is sent to the server
-        return _raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
+        return raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
+
+
+def _find(origin: protocol.Origin) -> protocol.Plugins | protocol.Raised:
+    try:
+        return find(origin)
+    except NoPluginError as error:
+        return msgspec.structs.replace(raised(error, 0.0), no_plugin=True)
 
 
 def _settle() -> None:
@@ -102,7 +106,7 @@ class _Context:
     def warn(self, message: str, severity: Severity = "low") -> None:
         if severity not in _SEVERITIES:
             raise ValueError(f"severity must be one of {', '.join(_SEVERITIES)}, not {severity!r}")
-        text = _valid(str(message))[:MESSAGE_CHARACTERS]
+        text = valid(str(message))[:MESSAGE_CHARACTERS]
         self._line.send(protocol.Warned(message=text, severity=severity))
 
     def partial(self, result: Mapping[str, Any]) -> None:
@@ -121,9 +125,11 @@ class _Stage:
         self._line = line
         self._plugin: Plugin | None = None
         self._ring: RingLender | None = None
+        self._origin: protocol.Origin | None = None
         os.register_at_fork(before=self._before_fork)
 
     def prepare(self, request: protocol.Prepare, fds: list[int]) -> protocol.Answer:
+        self._origin = request.origin
         self.use_ring(request.ring, fds)
         _use_threads(request.threads)
         _cap_address_space(request.address_space)
@@ -159,6 +165,12 @@ class _Stage:
             raise RuntimeError("finalize came before prepare")
         return _timed(self._plugin.finalize)
 
+    def with_place(self, answer: protocol.Answer) -> protocol.Answer:
+        """The answer, with the plugin's own line if the plugin has raised."""
+        if self._origin is None or not isinstance(answer, protocol.Raised):
+            return answer
+        return msgspec.structs.replace(answer, place=own_place(answer.traceback, home_of(self._origin)))
+
     def _before_fork(self) -> None:
         """Let a process that the plugin forks have the frame as well, which this one gives back."""
         if self._ring is not None:
@@ -190,7 +202,7 @@ def _timed(method: Callable[[], object], encode: Callable[[object], Encoded | No
     try:
         value = method()
     except BaseException as error:  # noqa: ASYNC103, BLE001 - SystemExit and KeyboardInterrupt are a plugin's failure as well
-        return _raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
+        return raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
     run_ms = _ms_since(began)
     try:
         encoded = encode(value)
@@ -202,106 +214,5 @@ def _timed(method: Callable[[], object], encode: Callable[[object], Encoded | No
     return protocol.Done(result=encoded.data, run_ms=run_ms, fault=fault)
 
 
-def _raised(error: BaseException, run_ms: float) -> protocol.Raised:
-    try:
-        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    except BaseException:  # noqa: ASYNC103, BLE001 - even str() of an exception is the plugin's code
-        message = type(error).__name__
-    try:
-        trace = "".join(traceback.format_exception(error))
-    except BaseException:  # noqa: ASYNC103, BLE001 - as above
-        trace = ""
-    text, trace = _valid(message)[:MESSAGE_CHARACTERS], _valid(trace)[-TRACEBACK_CHARACTERS:]
-    return protocol.Raised(message=text, traceback=trace, run_ms=run_ms, device_failed=is_device_error(error))
-
-
-def _valid(text: str) -> str:
-    """Replace half surrogate pairs, which a plugin's text may contain and UTF-8 cannot encode."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _ms_since(began: float) -> float:
     return (time.perf_counter() - began) * 1000
-
-
-def load(origin: protocol.Origin) -> type[Plugin]:
-    """Import a plugin's class.
-
-    Raises:
-        TypeError: the object is not a usable plugin; the text says what to change.
-        Exception: any error of its import.
-    """
-    found = _import(origin)
-    for part in origin.attribute.split("."):
-        found = getattr(found, part)
-    return _checked(found, origin.attribute)
-
-
-def _checked(found: object, name: str) -> type[Plugin]:
-    if not (isinstance(found, type) and issubclass(found, Plugin)):
-        raise TypeError(f"{name} is not a plugin: subclass kinora.plugins.Plugin, or put @tool above a function")
-    if not isinstance(getattr(found, "metadata", None), PluginMetadata):
-        raise TypeError(
-            f"{name} has no metadata: add `metadata = PluginMetadata(name=…)` to the class, or a _ before its name"
-        )
-    if found.process_frame is Plugin.process_frame:
-        raise TypeError(f"{name} does not define process_frame(self, frame)")
-    return found
-
-
-def _import(origin: protocol.Origin) -> Any:
-    importlib.invalidate_caches()  # the fork server may have listed the folder before this module was put there
-    if origin.kind != "file":
-        return importlib.import_module(origin.location)
-    path = Path(origin.location)
-    name = _module_name(path.stem)
-    sys.path.insert(0, str(path.parent))  # so that a file may import its neighbours
-    file = path / "__init__.py" if path.is_dir() else path
-    folders = [str(path)] if path.is_dir() else None
-    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=folders)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _module_name(own: str) -> str:
-    """Return the file's own name, by which a package can import itself; another one if that is taken or invalid."""
-    taken = not own.isidentifier() or importlib.util.find_spec(own) is not None
-    return f"kinora_plugin_{own}" if taken else own
-
-
-def _inspect(origin: protocol.Origin) -> list[protocol.Found]:
-    if origin.attribute:
-        return [_found(origin.attribute, load(origin))]
-    module = _import(origin)
-    classes = _own_plugins(module)
-    if not classes:
-        raise TypeError(f"{origin.location} defines no plugin: add a class of kinora.plugins.Plugin, or use @tool")
-    return [_found(name, _checked(plugin, name)) for name, plugin in classes.items()]
-
-
-def _own_plugins(module: ModuleType) -> dict[str, type[Plugin]]:
-    """Return the plugins that a module defines, or a package re-exports from its modules; without private ones.
-
-    A plugin with several names goes by the first.
-    """
-    named = {
-        value: name
-        for name, value in reversed(vars(module).items())
-        if isinstance(value, type)
-        and issubclass(value, Plugin)
-        and not name.startswith("_")
-        and f"{value.__module__}.".startswith(f"{module.__name__}.")
-    }
-    return {name: plugin for plugin, name in reversed(named.items())}
-
-
-def _found(attribute: str, plugin: type[Plugin]) -> protocol.Found:
-    encoded = encode_result(attrs.asdict(plugin.metadata, recurse=False))
-    assert encoded is not None  # noqa: S101 - a mapping always has a text
-    if encoded.lost is not None:
-        raise TypeError(f"of the metadata of {attribute}, {encoded.lost}")
-    return protocol.Found(attribute=attribute, metadata=encoded.data)

@@ -170,7 +170,7 @@ async def test_a_plugin_that_raises_now_and_then_costs_only_its_own_results(syst
         frame["results"]["brightness"] for frame in await frames_of(system, alone)
     ]
     assert [frame["index"] for frame in frames if "every-third" not in frame["results"]] == list(range(0, 30, 3))
-    assert state.warnings == ("every-third: ValueError: not this one (10 times)",)
+    assert state.warnings == ("every-third: ValueError: not this one (hostile.py, line 9, in every_third) (10 times)",)
     assert codes_of(system, state.job_id) == [("every-third", "PLUGIN_ERROR")] * 2
     assert state.plugins["every-third"].failures == 10
     assert state.plugins["every-third"].restarts == 0
@@ -235,7 +235,7 @@ async def test_a_plugin_that_fails_to_finalize_has_done_its_frames(system: Syste
     """A warning, and the status completed."""
     state = await run_job(system, "bad-finalize")
     assert state.plugins["bad-finalize"].status == "completed"
-    assert state.warnings == ("bad-finalize: finalize: OSError: disk gone",)
+    assert state.warnings == ("bad-finalize: finalize: OSError: disk gone (hostile.py, line 43, in finalize)",)
 
 
 async def test_partial_and_final_results_and_own_warnings_are_shown(system: System, hostile: None) -> None:

@@ -196,6 +196,51 @@ async def test_what_cannot_be_imported_is_listed_with_the_reason(
     assert "fine" in registry.names()
 
 
+async def test_modules_that_plugins_import_are_no_broken_plugins(registry: PluginRegistry, folder: Path) -> None:
+    """Nor are those that these import, or base classes. One that nobody imports may have been meant as a plugin."""
+    write(
+        folder / "uses.py",
+        "def later():\n    from boxes import area\nimport os, family as f\n" + GOOD.format(name="uses"),
+    )
+    write(folder / "package" / "__init__.py", GOOD.format(name="package"))
+    write(folder / "package" / "inner.py", "import colours.names, json")
+    write(folder / "colours" / "__init__.py", "")
+    write(folder / "colours" / "names.py", "RED = 1")
+    write(folder / "boxes.py", "import geometry")
+    write(folder / "geometry.py", "import boxes\ndef area(): pass")
+    write(folder / "family.py", "from kinora.plugins import Plugin\nclass Base(Plugin):\n    pass")
+    write(folder / "alone.py", "import alone")
+    write(folder / "raises.py", "raise ValueError")
+    write(folder / "imports.py", "import raises")
+    await registry.reload()
+    assert sorted(entry.name for entry in ours(registry) if entry.broken) == ["alone", "imports", "raises"]
+    assert {"uses", "package"} <= set(registry.names())
+
+
+async def test_a_file_that_is_named_is_told_of_though_others_import_it(fork_server: ForkServer, folder: Path) -> None:
+    """It was taken for a plugin."""
+    helpers = write(folder / "helpers.py", "x = 1")
+    write(folder / "uses.py", "import helpers\n" + GOOD.format(name="uses"))
+    registry = PluginRegistry(fork_server, plugins_dir=folder, plugin_files=[helpers])
+    await registry.reload()
+    entry = registry.get("helpers")
+    assert entry is not None
+    assert "defines no plugin" in (entry.broken or "")
+
+
+async def test_one_unusable_class_is_listed_beside_the_others(registry: PluginRegistry, folder: Path) -> None:
+    """With the reason, under the file's name."""
+    text = (
+        "from kinora.plugins import tool\n@tool('good')\ndef good(frame): ...\n@tool('bad')\nasync def bad(frame): ..."
+    )
+    write(folder / "both.py", text)
+    await registry.reload()
+    good, bad = ours(registry)
+    assert (good.name, good.broken) == ("good", None)
+    assert bad.name == "both"
+    assert "bad.process_frame is async" in (bad.broken or "")
+
+
 async def test_a_plugin_that_hangs_on_import_is_given_up(
     registry: PluginRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -304,6 +304,19 @@ WRONG = [
     ("class A(Plugin):\n  metadata = {'name': 'a'}\n  def process_frame(self, frame): ...", "A has no metadata"),
     ("class A(Plugin):\n  metadata = PluginMetadata(name='a')", "A does not define process_frame"),
     ("class A(Plugin):\n  metadata = PluginMetadata(title='a')", "unexpected keyword argument 'title'"),
+    (
+        "class A(Plugin):\n  metadata = PluginMetadata(name='a')\n  async def process_frame(self, frame): ...",
+        "A.process_frame is async: write def",
+    ),
+    ("@tool('a')\nasync def a(frame): ...", "a.process_frame is async: write def"),
+    ("@tool('a')\ndef a(frame): yield {}", "a.process_frame has a yield in it: return one result"),
+    (
+        (
+            "class A(Plugin):\n  metadata = PluginMetadata(name='a')\n  def process_frame(self, frame): ...\n"
+            "  async def finalize(self): ..."
+        ),
+        "A.finalize is async",
+    ),
     ("def f(:", "SyntaxError"),
     ("import no_such_module", "No module named 'no_such_module'"),
     ("sys.exit('bye')", "SystemExit: bye"),
@@ -319,6 +332,99 @@ WRONG = [
         "OSError: no",
     ),
 ]
+
+
+async def test_a_base_class_takes_no_plugin_along(bench: Bench) -> None:
+    """Nor does a class that cannot be used: what is wrong with it is said beside the plugins that can."""
+    path = bench.write(
+        "family.py",
+        HEAD
+        + """
+class Base(Plugin):
+    def process_frame(self, frame): return {}
+class One(Base):
+    metadata = PluginMetadata(name="one")
+class Two(One):
+    metadata = PluginMetadata(name="two")
+class Forgotten(Plugin):
+    def process_frame(self, frame): return {}
+class Awaited(Plugin):
+    metadata = PluginMetadata(name="awaited")
+    async def process_frame(self, frame): return {}
+""",
+    )
+    answer = await bench.inspect(path)
+    assert names_of(answer) == {"One": "one", "Two": "two"}
+    assert isinstance(answer, protocol.Plugins)
+    forgotten, awaited = answer.faults
+    assert "Forgotten has no metadata" in forgotten
+    assert "Awaited.process_frame is async" in awaited
+
+
+async def test_a_module_that_reads_arguments_finds_none(bench: Bench) -> None:
+    """Its own path is the program's name, as if it were run; what is under __main__ is not."""
+    text = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--weights", default="best.pt")
+arguments = parser.parse_args()
+@tool(arguments.weights[:4])
+def best(frame): return {"argv": sys.argv}
+if __name__ == "__main__":
+    sys.exit("not for a worker")
+"""
+    path = bench.write("argued.py", HEAD + text)
+    assert names_of(await bench.inspect(path)) == {"best": "best"}
+    worker, _, _ = await bench.prepare(path, "best")
+    answer, _ = await ask(worker, frame())
+    assert result_of(answer) == {"argv": [str(path)]}
+    assert await worker.stop(5)
+
+
+async def test_an_error_names_the_plugins_own_line(bench: Bench) -> None:
+    """The last one in its own file or beside it, though a library raised; in prepare and on import as well."""
+    bench.write("beside.py", "import json\n\ndef read(text):\n    return json.loads(text)\n")
+    bench.write(".venv/x", "")
+    (bench.folder / ".venv" / "site-packages").mkdir()
+    bench.write(".venv/site-packages/library.py", "def work(text): raise OSError(text)\n")
+    path = bench.write(
+        "failing.py",
+        HEAD
+        + """
+sys.path.append(os.path.dirname(__file__) + "/.venv/site-packages")
+import beside, library
+class Failing(Plugin):
+    metadata = PluginMetadata(name="failing")
+    def prepare(self, context):
+        if context.options:
+            library.work("prepare")
+    def process_frame(self, frame):
+        beside.read("{")
+""",
+    )
+    worker, _, _ = await bench.prepare(path, "Failing")
+    answer, _ = await ask(worker, frame())
+    assert isinstance(answer, protocol.Raised)
+    assert answer.place == "beside.py, line 4, in read"
+    assert await worker.stop(5)
+    worker, answer, _ = await bench.prepare(path, "Failing", {"fail": "yes"})
+    assert isinstance(answer, protocol.Raised)
+    assert answer.place == "failing.py, line 11, in prepare"
+    assert await worker.stop(5)
+    path = bench.write("late.py", "x = 1\ny = z\n")
+    worker, answer, _ = await bench.prepare(path, "Late")
+    assert isinstance(answer, protocol.Raised)
+    assert answer.place == "late.py, line 2, in <module>"
+    assert await worker.stop(5)
+
+
+async def test_who_draws_on_a_frame_is_told_to_copy_it(bench: Bench, source: str) -> None:
+    """In place of the long text of OpenCV, and behind the short one of numpy."""
+    for code in ("import cv2\ncv2.rectangle(frame.image, (0, 0), (1, 1), 255)", "frame.image[0] = 0"):
+        answer, _ = await bench.processed(source, code)
+        assert isinstance(answer, protocol.Raised)
+        assert "copy it first: image = frame.image.copy()" in answer.message
+        assert "Overload" not in answer.message
 
 
 async def test_what_is_wrong_with_a_module_is_said(bench: Bench) -> None:

@@ -1,0 +1,62 @@
+"""What a worker tells of an exception of its plugin: a sentence and a traceback."""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+from kinora.plugins import protocol
+from kinora.plugins.device_errors import is_device_error
+from kinora.plugins.protocol import MESSAGE_CHARACTERS, PLACE_CHARACTERS, TRACEBACK_CHARACTERS
+
+_READ_ONLY = (
+    "assignment destination is read-only",
+    "output array is read-only",
+    "buffer source array is read-only",
+    "cannot set WRITEABLE flag to True",
+)
+"""What numpy and its friends say of an array that cannot be written to."""
+_READ_ONLY_OPENCV = "marked as readonly"
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", (?P<place>line \d+, in .+)$', re.MULTILINE)
+_INSTALLED = "/site-packages/"
+"""A virtual environment beside a plugin is not the plugin's own code."""
+COPY_FIRST = "frame.image can only be read, copy it first: image = frame.image.copy()"
+
+
+def raised(error: BaseException, run_ms: float) -> protocol.Raised:
+    """The answer about an exception, which may be of any kind."""
+    message, trace = valid(_message(error))[:MESSAGE_CHARACTERS], valid(_trace(error))[-TRACEBACK_CHARACTERS:]
+    return protocol.Raised(message=message, traceback=trace, run_ms=run_ms, device_failed=is_device_error(error))
+
+
+def _message(error: BaseException) -> str:
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except BaseException:  # noqa: ASYNC103, BLE001 - even str() of an exception is the plugin's code
+        return kind  # noqa: ASYNC104 - no Trio here
+    if _READ_ONLY_OPENCV in text:
+        return f"{kind}: {COPY_FIRST}"
+    if text in _READ_ONLY:
+        return f"{kind}: {text}: {COPY_FIRST}"
+    return f"{kind}: {text}" if text else kind
+
+
+def _trace(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException:  # noqa: ASYNC103, BLE001 - as above
+        return ""  # noqa: ASYNC104 - no Trio here
+
+
+def own_place(trace: str, home: str | None) -> str | None:
+    """The last place of a traceback that is in the folder of the plugin's own code; None if there is none."""
+    found = [(frame["file"], frame["place"]) for frame in _FRAME.finditer(trace)]
+    own = [(file.removeprefix(f"{home}/"), place) for file, place in found if home and file.startswith(f"{home}/")]
+    own = [(file, place) for file, place in own if _INSTALLED not in f"/{file}"]
+    return ", ".join(own[-1])[-PLACE_CHARACTERS:] if own else None
+
+
+def valid(text: str) -> str:
+    """Replace half surrogate pairs, which a plugin's text may contain and UTF-8 cannot encode."""
+    return text.encode("utf-8", "replace").decode()
