@@ -107,6 +107,64 @@ def test_two_plugins_that_see_the_same_thing_make_one_track() -> None:
     assert track(different).final == {"tracks": {"person": 1, "face": 1}}
 
 
+def test_a_thing_whose_class_flickers_is_one_track() -> None:
+    """A car that is called truck now and then keeps its id, and is told and counted as what it is called mostly."""
+    kinds = ["truck" if index % 5 == 2 else "car" for index in range(40)]
+    run = track([people(found(4 * index, kind)) for index, kind in enumerate(kinds)])
+    assert ids(run) == [[]] + [[1]] * 39
+    told = [d["class"] for result in run.results for d in (result or {})["detections"]]
+    assert told == ["car"] * 39
+    assert run.final == {"tracks": {"car": 1}}
+
+
+def test_what_a_track_is_called_in_the_end_is_what_counts() -> None:
+    """A thing whose class is mistaken at first is counted as what it turned out to be; ties go to the newest."""
+    run = track([people(found(50, kind)) for kind in ("dog", "dog", "cat", "cat", "cat")])
+    told = [d["class"] for result in run.results for d in (result or {})["detections"]]
+    assert told == ["dog", "dog", "cat", "cat"]
+    assert run.final == {"tracks": {"cat": 1}}
+
+
+def test_a_person_on_a_bicycle_is_two_tracks() -> None:
+    """Boxes of two classes that overlap and move as one keep their ids, though now one and now the other is missed."""
+    frames = []
+    for index in range(60):
+        person = {**found(6 * index + 20), "class": "person"}
+        bicycle = {**found(6 * index, "bicycle", y=95), "width": 80.0, "height": 70.0}
+        missed = {7: person, 20: bicycle, 21: bicycle, 33: person, 34: person, 35: person}.get(index)
+        frames.append(people(*(thing for thing in (person, bicycle) if thing is not missed)))
+    run = track(frames)
+    kinds = {(d["track_id"], d["class"]) for result in run.results for d in (result or {})["detections"]}
+    assert len(kinds) == 2
+    assert run.final == {"tracks": {"person": 1, "bicycle": 1}}
+
+
+def test_an_unsure_thing_gets_its_id_later() -> None:
+    """Few sightings that are hardly more than noise are a false alarm; a thing that stays gets its id in the end."""
+    assert ids(track([people(found(50, confidence=0.3))] * 6)) == [[], [], [], [1], [1], [1]]
+    assert ids(track([people(found(50, confidence=0.0))] * 9))[-1] == [1]
+    alarms = [people(found(50, confidence=0.3)) if index % 3 == 0 else people() for index in range(30)]
+    assert track(alarms).final == {"tracks": {}}
+
+
+def test_an_unsure_box_far_off_is_not_a_sighting() -> None:
+    """Somebody hidden is not taken for noise at the other side; a half-hidden one near by keeps the id."""
+    hidden = [people(found(50))] * 10 + [people(found(95, confidence=0.3))] * 2 + [people(found(50))]
+    assert ids(track(hidden))[9:] == [[1], [], [], [1]]
+    unsure = [people(found(50))] * 10 + [people(found(58, confidence=0.3))] * 2
+    assert ids(track(unsure))[9:] == [[1], [1], [1]]
+
+
+def test_a_new_picture_size_ends_all_tracks() -> None:
+    """The same place in a picture of another size is another place; that ids are new is said once."""
+    sizes = [IMAGE] * 3 + [plain(width=640, height=480)] * 3 + [IMAGE] * 3
+    frames = [Frame(image=i, index=n, timestamp_ms=n * 40.0, results=people(found(10))) for n, i in enumerate(sizes)]
+    run = run_plugin(Tracker, frames)
+    assert ids(run) == [[], [1], [1], [], [2], [2], [], [3], [3]]
+    (warning,) = run.warnings
+    assert "change their size" in warning
+
+
 def test_a_single_sighting_gets_no_id() -> None:
     """A false alarm of one frame uses up no id."""
     flicker = [people(found(10), found(250))] + [people(found(10))] * 3

@@ -10,18 +10,21 @@ import attrs
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.schema import integer, names, number, options_schema
-from kinora.plugins.builtin.tracks import Track, match
+from kinora.plugins.builtin.tracks import Track, associate
 from kinora.plugins.detections import Detection, as_boxes, iou, read_detections
 
 FALLBACK_SOURCE = "motion"  # it says that something moves but not what: followed only if no other plugin detects
 SAME_THING_IOU = 0.6  # boxes of one class that overlap by more than this are one thing
+SURENESS = 0.6  # mean confidence of ``min_hits`` sightings that are enough for an id; less sure ones must be more
+MAX_MISSED_UNNAMED = 1  # frames without it in a row after which a thing that has no id yet was a false alarm
 MAX_FOLLOWED = 500  # the surest detections of a frame, and the newest tracks: each is compared with each
 
 
 class Tracker(Plugin):
     """Gives the detections of the plugins before it a ``track_id`` that stays the same while a thing is in view.
 
-    Where the ``scenes`` plugin stands before it, a cut ends all tracks.
+    Their class is the one that most of the track's sightings have. Where the ``scenes`` plugin stands before it, a cut
+    ends all tracks; so does a change of the picture's size.
     """
 
     metadata = PluginMetadata(
@@ -39,52 +42,98 @@ class Tracker(Plugin):
             ),
             classes=names("Classes that are followed. Empty: all."),
             max_age_ms=integer(2000, 0, 600_000, "Milliseconds unseen after which a track ends."),
-            min_hits=integer(2, 1, 100, "Sightings after which a track gets its id."),
+            min_hits=integer(
+                2, 1, 100, "Sightings after which a track gets its id; more where their confidence is below 0.6."
+            ),
             min_match=number(
                 -0.2,
                 -1.0,
                 1.0,
-                "Least distance-IoU of a box and its track's expected box: 1 is the same place, 0 about touching.",
+                "Least distance-IoU of a box and its track's expected box: 1 is the same place, 0 about touching. A "
+                "box of another class than the track's must fit better by 0.5.",
             ),
         ),
     )
 
     def prepare(self, context: PluginContext) -> None:
         """Begin with nothing to follow."""
-        self._options = context.options
+        self._context, self._options = context, context.options
         self._tracks: list[Track] = []
-        self._counts: Counter[str] = Counter()
+        self._named = 0
+        self._ended: Counter[str] = Counter()
+        self._size: tuple[int, ...] = ()
+        self._size_told = False
         self._others_seen = False
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
         """The detections of this frame that belong to a track, and their number."""
         now = frame.timestamp_ms
-        cut = read_cut(frame.results)
-        self._tracks = [t for t in self._tracks if not cut and now - t.seen_ms <= self._options["max_age_ms"]]
-        found = self._detections(frame.results)
+        self._end_tracks(now, cut=self._takes_new_size(frame.image.shape) or read_cut(frame.results))
+        seen = self._see(self._detections(frame.results), now)
+        for track in seen:
+            self._name(track)
+        named = [attrs.evolve(t.seen, kind=t.kind, track_id=t.track_id) for t in seen if t.track_id is not None]
+        named.sort(key=lambda detection: detection.track_id or 0)
+        return {"detections": [d.as_json() for d in named], "metrics": {"tracks": len(named)}}
+
+    def finalize(self) -> dict[str, Any]:
+        """The number of tracks, by class."""
+        self._end_tracks(0.0, cut=True)
+        return {"tracks": dict(self._ended)}
+
+    def _see(self, found: Sequence[Detection], now: float) -> list[Track]:
+        """Give each detection to a track, be it a new one, and return these in the order of the detections."""
+        for track in self._tracks:
+            track.missed += 1
         claimed = {}
-        for track_index, found_index in match(self._tracks, found, now, self._options["min_match"]):
+        for track_index, found_index in associate(self._tracks, found, now, self._options["min_match"]):
             self._tracks[track_index].see(found[found_index], now)
             claimed[found_index] = self._tracks[track_index]
         for index, detection in enumerate(found):
             if index not in claimed:
                 claimed[index] = Track(detection, now)
                 self._tracks.append(claimed[index])
-        del self._tracks[:-MAX_FOLLOWED]
-        for track in claimed.values():
-            self._name(track)
-        named = [attrs.evolve(t.seen, track_id=t.track_id) for t in claimed.values() if t.track_id is not None]
-        named.sort(key=lambda detection: detection.track_id or 0)
-        return {"detections": [d.as_json() for d in named], "metrics": {"tracks": len(named)}}
+        while len(self._tracks) > MAX_FOLLOWED:
+            self._count(self._tracks.pop(0))
+        return [claimed[index] for index in sorted(claimed)]
 
-    def finalize(self) -> dict[str, Any]:
-        """The number of tracks, by class."""
-        return {"tracks": dict(self._counts)}
+    def _takes_new_size(self, size: tuple[int, ...]) -> bool:
+        """True if this picture has another size than the one before: places in the two have nothing in common."""
+        before, self._size = self._size, size
+        if before in ((), size):
+            return False
+        if not self._size_told:
+            self._size_told = True
+            self._context.warn(
+                "the pictures change their size: all tracks end at each change, and ids are new after it"
+            )
+        return True
+
+    def _end_tracks(self, now: float, *, cut: bool) -> None:
+        """End those unseen for too long; all at a cut."""
+        kept: list[Track] = []
+        for track in self._tracks:
+            if not cut and self._lives(track, now):
+                kept.append(track)
+            else:
+                self._count(track)
+        self._tracks = kept
+
+    def _lives(self, track: Track, now: float) -> bool:
+        if track.track_id is None and track.missed > MAX_MISSED_UNNAMED:
+            return False
+        return bool(now - track.seen_ms <= self._options["max_age_ms"])
+
+    def _count(self, ended: Track) -> None:
+        if ended.track_id is not None:
+            self._ended[ended.kind] += 1
 
     def _name(self, track: Track) -> None:
-        if track.track_id is None and track.hits >= self._options["min_hits"]:
-            self._counts[track.seen.kind] += 1
-            track.track_id = self._counts.total()
+        least = self._options["min_hits"]
+        enough = track.hits >= least and track.sureness >= least * SURENESS
+        if track.track_id is None and enough:
+            self._named += 1
+            track.track_id = self._named
 
     def _detections(self, results: Mapping[str, Any]) -> list[Detection]:
         """The detections to follow in this frame, each thing once."""
