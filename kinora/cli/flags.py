@@ -16,6 +16,8 @@ FLAGS = {
     "options.prepare_timeout_ms": "--prepare-timeout",
 }
 """Place in the request → what gives it on the command line, where that has another name."""
+_FRAGMENTS = ("must ", "is ", "leave ")
+"""The beginnings of messages that need their place before them."""
 _OF_PLUGIN = re.compile(r"plugins\[(\d+)\](?:\.name)?(?P<options>\.options)?\.?(?P<option>.*)", re.DOTALL)
 
 
@@ -35,8 +37,15 @@ def in_flags(detail: str, places: Sequence[Place], plugins: Sequence[str] = ()) 
     """One line about all errors. The sentence ``detail`` is left out where the places say it all."""
     if not places:
         return detail
-    listed = "; ".join(f"{flag_of(place.path, plugins)}: {place.message}" for place in places)
+    listed = "; ".join(_said(place, plugins) for place in places)
     return listed if len(places) < MAX_ERRORS else f"{detail} {listed}"
+
+
+def _said(place: Place, plugins: Sequence[str]) -> str:
+    """The message with its flag; what is wrong with the source itself is a sentence that names it."""
+    if place.path == "source" and not place.message.startswith(_FRAGMENTS):
+        return place.message
+    return f"{flag_of(place.path, plugins)}: {place.message}"
 
 
 def flag_of(path: str, plugins: Sequence[str] = ()) -> str:

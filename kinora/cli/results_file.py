@@ -34,19 +34,20 @@ class _Sink:
 class ResultsFile:
     """Writes frames as they come, and counts their results."""
 
-    def __init__(self, sinks: Sequence[_Sink]) -> None:
+    def __init__(self, state: JobState, sinks: Sequence[_Sink]) -> None:
+        self.state = state
+        """The newest state of the job; the last one is for the end of the file."""
         self._sinks = sinks
         self.tally = Tally()
         self.last_index: int | None = None
         """The index of the newest frame in it."""
-        self.state: JobState | None = None
-        """The state of the job when it has ended, for the end of the file; None until then."""
 
     @classmethod
     @contextmanager
-    def open(cls, out: Path | None, *, frames: Path | None = None) -> Iterator[Self]:
+    def open(cls, out: Path | None, state: JobState, *, frames: Path | None = None) -> Iterator[Self]:
         """Write to ``out``, ``-`` for stdout, in the format that its name asks for; nothing if it is None.
 
+        ``state`` is the job's first state.
         ``frames`` is a further file, which gets one FrameData per line and nothing else. The file is well-formed
         however the block ends, as long as it can be written.
 
@@ -62,7 +63,7 @@ class ResultsFile:
                 sinks.append(stack.enter_context(_sink(out, format_of(out))))
             for sink in sinks:
                 sink.write(sink.format.head)
-            results = cls(sinks)
+            results = cls(state, sinks)
             try:
                 yield results
             finally:

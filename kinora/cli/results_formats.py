@@ -25,8 +25,8 @@ class Format(Protocol):
     def frames(self, lines: Sequence[bytes]) -> bytes:
         """The next frames, each a FrameData as JSON."""
 
-    def end(self, state: JobState | None) -> bytes:
-        """The end, with the job's last state; None if the job was interrupted."""
+    def end(self, state: JobState) -> bytes:
+        """The end, with the job's last state."""
 
 
 class FrameLines:
@@ -38,7 +38,7 @@ class FrameLines:
         """As :class:`Format` says; so does ``end``."""
         return b"".join(line + b"\n" for line in lines)
 
-    def end(self, state: JobState | None) -> bytes:  # noqa: ARG002 - a Format
+    def end(self, state: JobState) -> bytes:  # noqa: ARG002 - a Format
         """Nothing."""
         return b""
 
@@ -46,9 +46,9 @@ class FrameLines:
 class JsonLines(FrameLines):
     """A line for each frame; behind them ``{"finalize": {plugin: result}}`` if any plugin's ``finalize`` gave one."""
 
-    def end(self, state: JobState | None) -> bytes:
+    def end(self, state: JobState) -> bytes:
         """The last line, if there is anything to tell."""
-        final = {} if state is None else _final_results(state)
+        final = _final_results(state)
         return msgspec.json.encode({"finalize": final}) + b"\n" if final else b""
 
 
@@ -68,9 +68,9 @@ class JsonDocument:
         between, self._begun = b",\n" if self._begun else b"\n", True
         return between + text
 
-    def end(self, state: JobState | None) -> bytes:
-        """The object is complete JSON, also if the job was interrupted."""
-        return b"\n]}\n" if state is None else b"\n]," + msgspec.json.encode(state).removeprefix(b"{") + b"\n"
+    def end(self, state: JobState) -> bytes:
+        """All that is known of the job."""
+        return b"\n]," + msgspec.json.encode(state).removeprefix(b"{") + b"\n"
 
 
 class CsvTable:
@@ -82,7 +82,7 @@ class CsvTable:
         """As :class:`Format` says."""
         return csv_rows(lines)
 
-    def end(self, state: JobState | None) -> bytes:  # noqa: ARG002 - a Format
+    def end(self, state: JobState) -> bytes:  # noqa: ARG002 - a Format
         """Nothing."""
         return b""
 

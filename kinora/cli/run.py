@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from kinora.actors.job_request import JobRequest, parse_job_request
+from kinora.actors.messages import utc_now
 from kinora.actors.models import JobState
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
@@ -126,11 +127,7 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
         state, results = await _run_job(settings, wanted, source, frames)
         if frames is not None and wanted.annotate is not None and state.status == "done":
             await annotate_source(source, settings, frames, wanted.annotate, total=state.frames_done)
-        summed = summary(msgspec.json.decode(msgspec.json.encode(state)), results.tally)
-    if wanted.as_json:
-        print_json(summed)
-    else:
-        print_summary(summed, file="stderr" if wanted.out == STDOUT else "stdout")
+    summed = _report(state, results.tally, wanted)
     if state.status != "done":
         return 1
     return PLUGINS_FAILED if wanted.strict and summed["failed_plugins"] else 0
@@ -139,20 +136,44 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
 async def _run_job(
     settings: Settings, wanted: RunArguments, source: str, frames: Path | None
 ) -> tuple[JobState, ResultsFile]:
-    """Run the job to its end; its frames are also written to ``frames``, if that is given."""
+    """Run the job to its end; its frames are also written to ``frames``, if that is given.
+
+    If this is cancelled, what there is of the job is reported.
+    """
     output = PluginOutput()
     async with open_system(settings, hear_output=output.hear if wanted.show_output else nobody_hears) as system:
         output.plugins = names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
         with naming_flags(names):
             state = (await system.jobs.submit(_request(names, wanted, source))).state
-        with ResultsFile.open(wanted.out, frames=frames) as results:  # a refused job overwrites nothing
-            state = results.state = await _follow(system, state, results, output)
-    return state, results
+        with ResultsFile.open(wanted.out, state, frames=frames) as results:  # a refused job overwrites nothing
+            try:
+                await _follow(system, results, output)
+            except trio.Cancelled:
+                _report_interrupted(results, wanted)
+                raise
+    return results.state, results
+
+
+def _report_interrupted(results: ResultsFile, wanted: RunArguments) -> None:
+    """Report what there is, as of a camera that a user has watched for long enough."""
+    results.state = attrs.evolve(results.state, status="interrupted", finished_at=utc_now())
+    if results.state.frames_done:
+        _report(results.state, results.tally, wanted)
+
+
+def _report(state: JobState, tally: Tally, wanted: RunArguments) -> Mapping[str, Any]:
+    """Print the summary as it is wanted, and return it."""
+    summed = summary(msgspec.json.decode(msgspec.json.encode(state)), tally)
+    if wanted.as_json:
+        print_json(summed)
+    else:
+        print_summary(summed, file="stderr" if wanted.out == STDOUT else "stdout")
+    return summed
 
 
 def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
     """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
-    files = tuple(Path(name).resolve() for name in wanted.plugins if options.is_plugin_file(name))
+    files = tuple(_plugin_file(name) for name in wanted.plugins if options.is_plugin_file(name))
     floor = min(settings.min_free_bytes, FLOOR_BYTES)
     settings = attrs.evolve(
         settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files)
@@ -165,6 +186,15 @@ def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Se
     if not source.exists():
         raise Misuse(f"There is no file or folder {wanted.source}")
     return attrs.evolve(settings, media_dir=source.parent, follow_links=True), source.name
+
+
+def _plugin_file(plugin: str) -> Path:
+    path = Path(plugin).expanduser().resolve()
+    if path.is_dir() and not (path / "__init__.py").exists():
+        raise Misuse(
+            f"-p {plugin}: this folder has no __init__.py; for a folder of plugins write --plugins-dir {plugin}"
+        )
+    return path
 
 
 def _hosts(url: str) -> tuple[str, ...]:
@@ -189,8 +219,12 @@ def _request(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequ
 def _names(system: System, plugin: str) -> list[str]:
     """The names of the plugins that a file defines; any other argument is a name itself."""
     if not options.is_plugin_file(plugin):
+        if system.plugins.get(plugin) is None and Path(f"{plugin}.py").is_file():
+            raise Misuse(
+                f"-p {plugin}: there is no plugin {plugin!r}; for the file in this folder write -p ./{plugin}.py"
+            )
         return [plugin]
-    location = str(Path(plugin).resolve())
+    location = str(Path(plugin).expanduser().resolve())
     entries = [entry for entry in system.plugins.all() if entry.origin.location == location]
     broken = [entry.broken for entry in entries if entry.broken]
     if broken or not entries:
@@ -198,21 +232,20 @@ def _names(system: System, plugin: str) -> list[str]:
     return [entry.name for entry in entries]
 
 
-async def _follow(system: System, state: JobState, results: ResultsFile, output: PluginOutput) -> JobState:
-    """Show a job and write its frames until it has ended."""
+async def _follow(system: System, results: ResultsFile, output: PluginOutput) -> None:
+    """Show the job of ``results`` and write its frames until it has ended."""
     with live_progress(lines=False) as live, output.said_by(live.say):
-        while not state.ended:
-            _show(live, state, results.tally)
-            state = await system.jobs.wait_changed(state.job_id, state)
+        while not results.state.ended:
+            _show(live, results.state, results.tally)
+            results.state = await system.jobs.wait_changed(results.state.job_id, results.state)
             await trio.sleep(REFRESH_S)
-            await _take_frames(system, state.job_id, results)
-        await _take_frames(system, state.job_id, results)
-        _show(live, state, results.tally)
-    return state
+            await _take_frames(system, results)
+        await _take_frames(system, results)
+        _show(live, results.state, results.tally)
 
 
-async def _take_frames(system: System, job_id: str, results: ResultsFile) -> None:
-    async for page in system.jobs.frame_pages(job_id, after=results.last_index):
+async def _take_frames(system: System, results: ResultsFile) -> None:
+    async for page in system.jobs.frame_pages(results.state.job_id, after=results.last_index):
         results.add(page)
 
 

@@ -41,6 +41,15 @@ def test_a_refused_request_names_flags_only() -> None:
     assert (type(found), str(found)) == (Misuse, "--stride: must be 1")
 
 
+def test_a_sentence_about_the_source_stands_alone() -> None:
+    """It names the source itself; a message that does not gets its place."""
+    said = [FieldError("source", "a.mp4 is empty; copy it again."), FieldError("source", "must be text")]
+    assert [str(for_user(InvalidRequest("No.", [error]))) for error in said] == [
+        "a.mp4 is empty; copy it again.",
+        "SOURCE: must be text",
+    ]
+
+
 def test_other_refusals_stay_as_they_are() -> None:
     """Without places the server's sentence is the message; a program that reads them sees both."""
     found = for_user(refused(503, b'{"detail": "The server is busy."}'))

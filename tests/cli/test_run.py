@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 from kinora.web.csv_rows import COLUMNS
-from tests.cli.test_cli import kinora
+from tests.cli.test_cli import kinora, line_of, started
 
 COUNT = """
 from kinora.plugins import Plugin, PluginMetadata
@@ -44,6 +45,16 @@ def dies(frame):
     print("looking at", frame.index)
     print("no end of line", end="", flush=True)
     os._exit(3)
+"""
+SLOW = """
+import time
+from kinora.plugins import tool
+
+@tool("slow")
+def slow(frame):
+    print(frame.index)
+    time.sleep(0.3)
+    return {}
 """
 SLEEPS = """
 import time
@@ -131,6 +142,21 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
         head, *rows = csv.reader(file)
     assert head == list(COLUMNS)
     assert len(rows) == json.loads(done.stdout)["detections"]
+
+
+def test_a_run_that_is_interrupted_says_what_there_was(media: Path, tmp_path: Path) -> None:
+    """As of a camera: the report, and a file that is well-formed; and a hint for who forgets ``./``."""
+    path, out = plugin(tmp_path, "slow", SLOW), tmp_path / "out.json"
+    with started("run", media / "clip.mp4", "-p", path, "--out", out, "--show-output") as process:
+        line_of(process, "slow: 6")  # the first frames have passed long ago
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.endswith("kinora: interrupted\n")
+    state = json.loads(out.read_text())
+    assert said.startswith(f"interrupted: {state['frames_done']} frame")
+    assert state["status"] == "interrupted"
+    assert state["frames"]
 
 
 def test_a_full_disk_is_one_sentence(media: Path) -> None:
