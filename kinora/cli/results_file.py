@@ -14,7 +14,7 @@ import msgspec
 from kinora.actors.models import JobState
 from kinora.cli.errors import Failed, Misuse
 from kinora.cli.report import Tally
-from kinora.cli.results_formats import STDOUT, Format, FrameLines, format_of
+from kinora.cli.results_formats import STDOUT, CsvTable, Format, FrameLines, format_of
 from kinora.printable import printable_json
 
 
@@ -69,6 +69,12 @@ class ResultsFile:
             finally:
                 for sink in sinks:
                     sink.write(sink.format.end(results.state))
+
+    @property
+    def lacking(self) -> list[str]:
+        """The plugins whose results are not in the file, as its format has no place for them."""
+        is_table = any(isinstance(sink.format, CsvTable) for sink in self._sinks)
+        return sorted(self.tally.without_detections) if is_table else []
 
     def add(self, frames: Sequence[tuple[int, bytes]]) -> None:
         """Write the next frames, each an index and its JSON text; they are on their way to the disk afterwards."""

@@ -21,7 +21,7 @@ from kinora.cli.annotating import annotate_source, check_kind
 from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
-from kinora.cli.output import print_json
+from kinora.cli.output import print_json, print_line
 from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
@@ -128,6 +128,8 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
         if frames is not None and wanted.annotate is not None and state.status == "done":
             await annotate_source(source, settings, frames, wanted.annotate, total=state.frames_done)
     summed = _report(state, results.tally, wanted)
+    if lacking := results.lacking:
+        print_line(f"{wanted.out} lacks what {', '.join(lacking)} gave: it has detections only", file="stderr")
     if state.status != "done":
         return 1
     return PLUGINS_FAILED if wanted.strict and summed["failed_plugins"] else 0

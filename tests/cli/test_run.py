@@ -137,7 +137,8 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
     assert [frame["index"] for frame in state["frames"]] == list(range(30))
     assert (state["status"], state["plugins"]["count"]["finalize"]["seen"]) == ("done", 30)
     assert json.loads(done.stdout)["plugins"]["count"]["finalize"]["seen"] == 30
-    kinora("run", media / "clip.mp4", *plugins, "--out", table)
+    written = kinora("run", media / "clip.mp4", *plugins, "-p", "quality", "--out", table)
+    assert written.stderr == f"{table} lacks what quality gave: it has detections only\n"
     with table.open(newline="") as file:
         head, *rows = csv.reader(file)
     assert head == list(COLUMNS)

@@ -26,7 +26,8 @@ def require_extra(extra: str, *modules: str) -> None:
     """
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
-        raise ImportError(f"{' and '.join(missing)} is not installed: pip install 'kinora[{extra}]'")
+        are = "is" if len(missing) == 1 else "are"
+        raise ImportError(f"{' and '.join(missing)} {are} not installed: pip install 'kinora[{extra}]'")
 
 
 def open_session(model: Path, device: str) -> Any:
