@@ -8,6 +8,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from kinora.cli.output import counted, print_line, print_state, print_table
@@ -19,8 +20,8 @@ SHOWN_FAILED = 10
 SHOWN_WARNINGS = 10
 SHOWN_RESULT_LINES = 12
 """Lines of what one plugin's ``finalize`` returned."""
-SHOWN_ERRORS = 4
-"""Errors with their tracebacks."""
+SHOWN_ERRORS = 5
+"""Errors with their tracebacks, the first one of each plugin before the second ones."""
 SHOWN_TRACEBACK_LINES = 10
 """The last lines of one traceback, or of the output of a plugin that died."""
 SHOWN_MESSAGE_LINES = 4
@@ -163,7 +164,10 @@ def _print_some(messages: Sequence[str], most: int, noun: str, file: str) -> Non
 
 
 def _print_errors(plugins: Mapping[str, Mapping[str, Any]], file: str) -> None:
-    errors = [(name, error) for name, plugin in plugins.items() for error in plugin["errors"] if error["traceback"]]
+    of_plugins = [
+        [(name, error) for error in plugin["errors"] if error["traceback"]] for name, plugin in plugins.items()
+    ]
+    errors = [error for in_turn in zip_longest(*of_plugins) for error in in_turn if error is not None]
     for name, error in errors[:SHOWN_ERRORS]:
         _print_error(name, error, file)
     if (more := len(errors) - SHOWN_ERRORS) > 0:
@@ -174,7 +178,7 @@ def _print_error(name: str, error: Mapping[str, Any], file: str) -> None:
     """Print where the first error of a kind came from, and the end of its traceback or of the plugin's output."""
     lines, place = own_lines(error["traceback"]), own_place(error["traceback"])
     where = [name, *filter(None, (place, error["frame_id"]))]
-    told = any(error["message"].endswith(line) for line in lines[-1:])
+    told = any(error["message"].rstrip().endswith(line.rstrip()) for line in lines[-1:])
     _print_message(", ".join(where) + (":" if told else f": {error['message']}"), file)
     if (more := len(lines) - SHOWN_TRACEBACK_LINES) > 0:
         print_line(f"  … {counted(more, 'line')} before these", file=file)

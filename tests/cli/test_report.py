@@ -205,9 +205,21 @@ def test_a_report_fits_a_terminal(terminal: Callable[[int], Terminal]) -> None:
     assert lines[0] == "done, 14 plugins failed: 4 frames in 2.0 s, 2.0 fps, on cpu"
     for said in ("and 4 more failed plugins", "and 4 more warnings", "  and 19 more lines: --json has them all"):
         assert said in lines
-    assert "and 66 more kinds of errors: --json has them all" in lines
-    assert sum(line.startswith("  …") for line in lines) == 4
+    assert "and 65 more kinds of errors: --json has them all" in lines
+    assert sum(line.startswith("  …") for line in lines) == 5
     assert len(lines) < 220
+
+
+def test_the_first_error_of_each_plugin_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plugin with many kinds of errors hides no other's; a message that ends its traceback is not said twice."""
+    errors = [
+        {"message": f"E: {n}\nits end ", "code": "PLUGIN_ERROR", "traceback": f"E: {n}\nits end \n", "frame_id": None}
+        for n in range(9)
+    ]
+    print_summary(summary(state({"a": {"errors": errors}, "b": {"errors": errors}}), tally()))
+    said = capsys.readouterr().out
+    assert re.findall(r"(\w): *\n  E: (\d)", said) == [("a", "0"), ("b", "0"), ("a", "1"), ("b", "1"), ("a", "2")]
+    assert said.count("its end") == 5
 
 
 @pytest.mark.parametrize("columns", [80, 60, 40, 20])
