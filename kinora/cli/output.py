@@ -6,7 +6,7 @@ Commands print by these functions only: text of others cannot steer the terminal
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import click
@@ -17,6 +17,8 @@ from rich.text import Text
 
 from kinora.printable import printable, printable_json
 
+_Columns = dict[str, list[object]]
+"""Column → its values, row by row."""
 GAP = 2
 """The spaces between two columns of a table."""
 STATE_COLUMNS = frozenset({"status", "state", "health"})
@@ -80,23 +82,33 @@ def print_table(
             print("\t".join(map(_cell, row)), file=stream)
         return
     console = Console(file=stream)
-    shown = dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(columns, ())
-    left_out = []
-    for column in optional:
-        if column in shown and _width(shown) > console.width:
-            left_out.append(column)
-            del shown[column]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column, values in shown.items():
-        table.add_column(column, justify="right" if all(map(_is_number, values)) else "left")
-    for row in zip(*shown.values(), strict=True):
-        table.add_row(*(Text(_cell(value), _style(column, value)) for column, value in zip(shown, row, strict=True)))
-    console.print(table)
+    table = {column: [row[number] for row in rows] for number, column in enumerate(columns)}
+    left_out = _narrowed(table, console.width, optional)
+    console.print(_rich_table(table))
     if left_out:
         print_line(f"(left out, as the terminal is narrow: {', '.join(left_out)})", file=file)
 
 
-def _width(table: Mapping[str, Sequence[object]]) -> int:
+def _narrowed(table: _Columns, width: int, optional: Sequence[str]) -> list[str]:
+    """Take optional columns out of ``table`` until it is no wider than ``width``; return those taken out."""
+    left_out = []
+    for column in optional:
+        if column in table and _width(table) > width:
+            left_out.append(column)
+            del table[column]
+    return left_out
+
+
+def _rich_table(columns: _Columns) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column, values in columns.items():
+        table.add_column(column, justify="right" if all(map(_is_number, values)) else "left")
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*(Text(_cell(value), _style(column, value)) for column, value in zip(columns, row, strict=True)))
+    return table
+
+
+def _width(table: _Columns) -> int:
     """The characters of a row: the longest cell of each column, and the gaps of two between them."""
     widest = [max(map(len, (column, *map(_cell, values)))) for column, values in table.items()]
     return sum(widest) + GAP * (len(widest) - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from kinora.cli.output import print_line
@@ -46,4 +46,5 @@ class PluginOutput:
 
     def _show(self, plugin: str, line: bytes) -> None:
         text = line.decode("utf-8", "backslashreplace").rstrip("\r")
-        self._say(f"{plugin}: {text}")
+        with suppress(BrokenPipeError):  # nobody reads stderr any more
+            self._say(f"{plugin}: {text}")

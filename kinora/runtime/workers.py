@@ -310,8 +310,8 @@ class ForkServer:
     ``memory_limit`` is the most bytes that any worker may have resident; ``memory_budget`` is the most that all of them
     may have together: beyond it the largest is killed. ``grace_s`` is the time, in seconds, that a worker has to end by
     itself. ``environment`` names further variables that workers get, see :mod:`~kinora.runtime.worker_environment`;
-    ``variables`` are set for them, whatever the server's own values. ``hear_output`` gets the
-    output of all workers as it comes.
+    ``variables`` are set for them, whatever the server's own values. ``hear_output`` gets the output of all workers as
+    it comes; it must not block for long, nor raise.
     """
 
     def __init__(
