@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import MemoryHandler
 from typing import TextIO
 
 import structlog
@@ -12,6 +15,8 @@ import structlog
 from kinora.log_queue import QueuedHandler
 from kinora.printable import printable, printable_lines
 
+HELD_LINES = 1_000
+"""The lines that are held back at most; with more they are all logged."""
 _OF_LINES = frozenset({"exception", "stack"})
 """Fields whose text has several lines."""
 
@@ -54,6 +59,27 @@ def _handler() -> logging.Handler:
         return QueuedHandler(sys.stderr.fileno())
     except io.UnsupportedOperation:
         return logging.StreamHandler(sys.stderr)
+
+
+@contextmanager
+def held_back(*, held: bool) -> Iterator[None]:
+    """Keep what is logged in the block, if ``held``, until its end or the first error; then it is all logged, in order.
+
+    At most ``HELD_LINES`` are kept; then they are logged at once.
+    """
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    if not held:
+        yield
+        return
+    keepers = [MemoryHandler(HELD_LINES, flushLevel=logging.ERROR, target=handler) for handler in handlers]
+    root.handlers[:] = keepers
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        for keeper in keepers:
+            keeper.close()
 
 
 def flush_log() -> None:

@@ -14,12 +14,13 @@ from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.errors import Interrupted
 from kinora.cli.live import Live, Moment, live_progress
+from kinora.cli.moments import after
 from kinora.cli.output import print_line
 from kinora.cli.report import Tally, print_summary
 from kinora.cli.running import run_interruptible
 from kinora.cli.show import fetch_summary
 from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
-from kinora.client import KinoraClient, Message, Submitted, connect
+from kinora.client import KinoraClient, Submitted, connect
 from kinora.log import configure_logging
 from kinora.serve import open_server
 from kinora.settings import Settings
@@ -92,28 +93,10 @@ async def _follow(url: str, submitted: Submitted, live: Live) -> None:
     moment, tally = Moment(stage="queued", done=0, total=None), Tally()
     async with connect(url, job_ids=[submitted.job_id], last_event_id=submitted.last_event_id) as realtime:
         async for message in realtime:
-            moment = _after(message, moment, tally)
+            moment = after(message, moment, tally)
             live.show(moment)
             if message.type == "complete":
                 return
-
-
-def _after(message: Message, moment: Moment, tally: Tally) -> Moment:
-    payload = message.payload
-    match message.type:
-        case "progress":
-            return attrs.evolve(
-                moment, stage=payload["stage"], done=payload["frames_done"], total=payload["frames_total"]
-            )
-        case "frame":
-            tally.add(payload["plugin"], payload["data"])
-            return attrs.evolve(moment, detections=dict(tally.detections))
-        case "warning":
-            return attrs.evolve(moment, warnings=moment.warnings + 1)
-        case "complete":
-            return attrs.evolve(moment, stage=payload["status"], done=payload["frames"])
-        case _:
-            return moment
 
 
 def _print_links(url: str, job_id: str) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, Self
 
 import attrs
 from rich.console import Console
@@ -112,11 +112,45 @@ def _numbers(moment: Moment, fps: float) -> str:
     return " · ".join([*pace, *warnings, *found])
 
 
-class _Bar:
+class Bars:
+    """A bar for each of several jobs, on stderr."""
+
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        self._bars: dict[str, _Bar] = {}
+
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator[Self]:
+        """Show bars while the block runs."""
+        with _progress() as progress:
+            yield cls(progress)
+
+    def show(self, job_id: str, name: str, moment: Moment) -> None:
+        """Show the job's progress now, with ``name`` before its bar."""
+        if job_id not in self._bars:
+            self._bars[job_id] = _Bar(self._progress, name)
+        self._bars[job_id].show(moment)
+
+    def remove(self, job_id: str) -> None:
+        """Take the job's bar away, if it has one."""
+        if (bar := self._bars.pop(job_id, None)) is not None:
+            bar.remove()
+
+    def say(self, line: str) -> None:
+        """Print a line above the bars."""
+        self._progress.console.print(Text(printable(line)), soft_wrap=True)
+
+
+class _Bar:
+    def __init__(self, progress: Progress, name: str = "") -> None:
+        self._progress = progress
+        self._name = f"{name} " if name else ""
         self._task = progress.add_task("", total=None, stage="queued", count="", numbers="")
         self._pace = _Pace()
+
+    def remove(self) -> None:
+        self._progress.remove_task(self._task)
 
     def show(self, moment: Moment) -> None:
         of = f"{moment.done:,}/{moment.total:,}" if moment.total is not None else counted(moment.done, "frame")
@@ -124,10 +158,13 @@ class _Bar:
             self._task,
             completed=moment.done,
             total=moment.total,
-            stage=Text(printable(moment.stage), STATE_STYLES.get(moment.stage, "")).markup,
+            stage=self._stage(moment.stage).markup,
             count=of,
             numbers=printable(_numbers(moment, self._pace.fps(moment.done))),
         )
+
+    def _stage(self, stage: str) -> Text:
+        return Text.assemble(printable(self._name), (printable(stage), STATE_STYLES.get(stage, "")))
 
     def say(self, line: str) -> None:
         self._progress.console.print(Text(printable(line)), soft_wrap=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,10 @@ import trio
 from kinora.cli import options
 from kinora.cli.errors import Failed
 from kinora.cli.folders import require_existing
+from kinora.cli.output import print_line
 from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals
 from kinora.cli.temporary import remove_left_folders
-from kinora.log import configure_logging, flush_log
+from kinora.log import configure_logging, flush_log, held_back
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import DataDirInUse
@@ -59,11 +63,13 @@ def serve(config: Path | None, no_realtime: bool, **flags: Any) -> None:
     warnings: list[str] = []
     settings = options.load({**flags, "realtime": False if no_realtime else None}, config, warn=warnings.append)
     configure_logging(settings.log_level)
-    for warning in warnings:
-        log.warning(warning)
-    warn_of_root()
-    remove_left_folders()
-    run_to_end(lambda: _serve(settings))
+    with ExitStack() as held:  # on a terminal the address comes first
+        held.enter_context(held_back(held=sys.stderr.isatty()))
+        for warning in warnings:
+            log.warning(warning)
+        warn_of_root()
+        remove_left_folders()
+        run_to_end(lambda: _serve(settings, held.close))
 
 
 def warn_of_root() -> None:
@@ -72,7 +78,7 @@ def warn_of_root() -> None:
         log.warning("running as root: give Kinora a user account of its own, as plugins have all rights of this one")
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
     """Serve until a signal: the first stops the server politely, the second at once. In the start each ends it."""
     stopping = Stopping(settings.shutdown_grace_s)
     with stop_signals() as signals:
@@ -84,6 +90,9 @@ async def _serve(settings: Settings) -> None:
                     async with open_server(settings) as server:
                         stopping.started = True
                         _keep_for_good()
+                        if sys.stdout.isatty():
+                            print_line(server.url)
+                        release_log()
                         folders = {"media_dir": str(settings.media_dir), "data_dir": str(settings.data_dir)}
                         log.info("serving", url=server.url, **folders)
                         await stopping.begun.wait()

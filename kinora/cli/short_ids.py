@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from kinora.cli.errors import Misuse
 from kinora.client import KinoraClient
 
+SHORT_ID = 8
+"""The characters of an id that people are shown."""
 SHORTEST = 4
 """The fewest characters that are taken for the beginning of an id."""
 WHOLE = 36

@@ -14,7 +14,7 @@ from kinora.cli import options
 from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import whole_id
+from kinora.cli.short_ids import SHORT_ID, whole_id
 from kinora.client import KinoraClient, Submitted
 
 WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "as_json"})
@@ -92,5 +92,5 @@ async def _repeat(client: KinoraClient, given: str, source: str | None, *, uploa
     request = (await client.extended(job_id, limit=0))["request"]
     earlier = request.pop("source", None)
     if source is None and (upload or earlier is None):
-        raise Misuse(f"Name the file to send: kinora submit FILE --upload --repeat {job_id[:8]}")
+        raise Misuse(f"Name the file to send: kinora submit FILE --upload --repeat {job_id[:SHORT_ID]}")
     return await _submit(client, source or earlier, request, upload=upload)

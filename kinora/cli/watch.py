@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import attrs
 import click
 import msgspec
+import trio
 
 from kinora.actors.models import ENDED
 from kinora.cli import options
-from kinora.cli.output import print_json, print_line
+from kinora.cli.live import Bars, Moment
+from kinora.cli.moments import after
+from kinora.cli.output import counted, print_json, print_line
+from kinora.cli.report import Tally
 from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import whole_id
+from kinora.cli.short_ids import SHORT_ID, whole_id
 from kinora.client import ClientError, KinoraClient, Message, connect
 from kinora.log import configure_logging
+
+LINES = frozenset({"warning", "error", "complete", "gap"})
+"""The messages that are shown as lines beside bars."""
+Show = Callable[[Message], Awaitable[None]]
 
 
 @click.command
@@ -28,8 +39,9 @@ from kinora.log import configure_logging
 def watch(ctx: click.Context, job_id: str | None, last_event_id: str | None, url: str, as_json: bool) -> None:
     """Show a server's jobs live.
 
-    With JOB_ID only that job, until it ends: exit code 0 if it is done, 1 otherwise. A lost connection is opened
-    again and goes on where it was. --json prints each message as it comes, one per line.
+    With JOB_ID only that job, until it ends: exit code 0 if it is done, 1 otherwise. On a terminal each job that runs
+    has a bar, and warnings stay as lines; otherwise each message is a line. A lost connection is opened again and goes
+    on where it was. --json prints each message as it comes, one per line.
     """
     configure_logging("warning")
     if job_id is not None:
@@ -38,23 +50,24 @@ def watch(ctx: click.Context, job_id: str | None, last_event_id: str | None, url
 
 
 async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_json: bool = False) -> int:
-    """Print messages until the job has ended, and return the exit code; without ``job_id``, print them for ever.
+    """Show messages until the job has ended, and return the exit code; without ``job_id``, show them for ever.
 
     Raises:
         ClientError: the server cannot be reached or refuses, or the job does not exist (any more).
     """
-    async with connect(url, job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:
-        status = None
-        async for message in realtime:
-            if message.type != "pong":
-                _show(message, as_json=as_json)
-                if message.type == "complete" and job_id is not None:
-                    return _exit_code(message.payload["status"])
-            elif status in ENDED:  # it had ended before this pong: its ``complete`` is lost, or it would have come
-                print_line(f"{job_id} has ended: {status}", file="stderr")
-                return _exit_code(status)
-            elif job_id is not None and (status := await _status(url, job_id)) in ENDED:
-                await realtime.ping()
+    with _display(url, as_json=as_json) as show:
+        async with connect(url, job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:
+            status = None
+            async for message in realtime:
+                if message.type != "pong":
+                    await show(message)
+                    if message.type == "complete" and job_id is not None:
+                        return _exit_code(message.payload["status"])
+                elif status in ENDED:  # it had ended before this pong: its ``complete`` is lost, or it would have come
+                    print_line(f"{job_id} has ended: {status}", file="stderr")
+                    return _exit_code(status)
+                elif job_id is not None and (status := await _status(url, job_id)) in ENDED:
+                    await realtime.ping()
     return 0
 
 
@@ -69,11 +82,59 @@ async def _status(url: str, job_id: str) -> str | None:
     return str(state["status"])
 
 
-def _show(message: Message, *, as_json: bool) -> None:
+@contextmanager
+def _display(url: str, *, as_json: bool) -> Iterator[Show]:
+    """A bar a job on a terminal, else a line a message."""
+    if as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        yield partial(_print, as_json=as_json)
+    else:
+        with Bars.open() as bars:
+            yield JobBars(KinoraClient(url), bars).show
+
+
+async def _print(message: Message, *, as_json: bool) -> None:
+    await trio.lowlevel.checkpoint()
     if as_json:
         print_json(attrs.asdict(message), indent=0)
     elif (line := described(message)) is not None:
         print_line(line)
+
+
+class JobBars:
+    """Keeps the bars of all jobs that run. What must not be missed, and each job's end, stay above them as lines."""
+
+    def __init__(self, client: KinoraClient, bars: Bars) -> None:
+        self._client = client
+        self._bars = bars
+        self._jobs: dict[str, tuple[str, Moment, Tally]] = {}
+        """Job → its name, its progress and the count of what was found."""
+
+    async def show(self, message: Message) -> None:
+        """Take a message in."""
+        await trio.lowlevel.checkpoint()
+        job_id = message.payload.get("job_id")
+        if message.type in LINES and (line := described(message)) is not None:
+            self._bars.say(line)
+        if job_id is None:
+            return
+        if message.type == "complete" or message.payload.get("stage") == "deleted":
+            self._jobs.pop(job_id, None)
+            self._bars.remove(job_id)
+            return
+        if job_id not in self._jobs:
+            self._jobs[job_id] = (await self._name(job_id), Moment(stage="queued", done=0, total=None), Tally())
+        name, moment, tally = self._jobs[job_id]
+        moment = after(message, moment, tally)
+        self._jobs[job_id] = (name, moment, tally)
+        self._bars.show(job_id, name, moment)
+
+    async def _name(self, job_id: str) -> str:
+        """The job's short id and its source; the id alone if it has gone."""
+        try:
+            state = await self._client.extended(job_id, limit=0)
+        except ClientError:
+            return job_id[:SHORT_ID]
+        return f"{job_id[:SHORT_ID]} {state['source']}"
 
 
 def _exit_code(status: object) -> int:
@@ -87,7 +148,12 @@ def described(message: Message) -> str | None:
     if words is None or (message.type == "plugin_status" and payload["status"] == "running"):
         return None
     job = payload.get("job_id") or "server"
-    return f"{message.timestamp[11:23]}  {job:<12.12}  {message.type:<14}  {words(payload)}"
+    return f"{_local_clock(message.timestamp)}  {job:<{SHORT_ID}.{SHORT_ID}}  {message.type:<14}  {words(payload)}"
+
+
+def _local_clock(timestamp: str) -> str:
+    """The time of day where the user is, with milliseconds."""
+    return datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 def _progress(payload: dict[str, Any]) -> str:
@@ -97,7 +163,7 @@ def _progress(payload: dict[str, Any]) -> str:
 
 def _frame(payload: dict[str, Any]) -> str:
     found = len(payload["data"].get("detections", ())) if isinstance(payload["data"], dict) else 0
-    return f"{payload['plugin']} {payload['index']}: {found} detections, {payload['timing_ms']} ms"
+    return f"{payload['plugin']} {payload['index']}: {counted(found, 'detection')}, {payload['timing_ms']} ms"
 
 
 def _warning(payload: dict[str, Any]) -> str:
@@ -107,11 +173,11 @@ def _warning(payload: dict[str, Any]) -> str:
 WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "progress": _progress,
     "frame": _frame,
-    "plugin_status": lambda p: f"{p['plugin']} {p['status']}, {p['frames_processed']} frames, {p['health']}",
+    "plugin_status": lambda p: f"{p['plugin']} {p['status']}, {counted(p['frames_processed'], 'frame')}, {p['health']}",
     "partial_result": lambda p: f"{p['plugin']} {msgspec.json.encode(p['result']).decode()}",
     "warning": _warning,
     "error": lambda p: str(p["error"]),
-    "complete": lambda p: f"{p['status']}, {p['frames']} frames in {p['duration_ms'] / 1000:.1f} s",
+    "complete": lambda p: f"{p['status']}, {counted(p['frames'], 'frame')} in {p['duration_ms'] / 1000:.1f} s",
     "gap": lambda p: f"messages from {p['from']} to {p['to']} are lost ({p['reason']})",
 }
 """Type of message → its text, from its payload."""
