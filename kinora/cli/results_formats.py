@@ -74,7 +74,7 @@ class JsonDocument:
 
 
 class CsvTable:
-    """A row for each detection, with the columns of a server's CSV."""
+    """A row for each detection, metric and text, with the columns of a server's CSV."""
 
     head = csv_head()
 

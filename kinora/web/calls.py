@@ -147,10 +147,10 @@ CALLS = (
         _ONE_JOB + "/frames",
         "list_frames",
         "Get a page of frames; or all of them with Accept: application/x-ndjson (one frame per line) or text/csv "
-        "(one detection per row)",
+        "(a row per detection, metric and text)",
         {
             200: Answer(
-                "A FramePage; or every FrameData as a line of JSON, or every detection as a row of CSV.",
+                "A FramePage; or each FrameData as a line of JSON, or each detection, metric and text as a row of CSV.",
                 {answers.JSON: ref("FramePage"), NDJSON: ref("FrameData"), CSV: {"type": "string"}},
                 may_have=("Content-Disposition",),
             )

@@ -1,17 +1,21 @@
-"""Frames as CSV, with a row for each detection."""
+"""Frames as CSV: a row for each detection, each class of a whole frame, each metric and each text.
+
+Each row has the cells of what it is about, and leaves the others empty: a detection those of its box, a metric its name
+and value. New columns come behind the others.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 BOX = ("class", "confidence", "x", "y", "width", "height", "track_id")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX, "file")
+COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX, "file", "text", "metric", "value")
 
 
 class _Frame(msgspec.Struct):
@@ -30,18 +34,37 @@ def csv_head() -> bytes:
 
 
 def csv_rows(frames: Iterable[bytes]) -> bytes:
-    """The rows of ``frames``, each a FrameData as JSON; a frame without detections gives no row."""
+    """The rows of ``frames``, each a FrameData as JSON; a frame without any of these gives no row."""
     decoded = (msgspec.json.decode(frame, type=_Frame) for frame in frames)
     return _encode(row for frame in decoded for row in _rows(frame))
 
 
-def _rows(frame: _Frame) -> Iterable[tuple[object, ...]]:
+def _rows(frame: _Frame) -> Iterator[tuple[object, ...]]:
     for plugin, result in frame.results.items():
-        listed = result.get("detections") if isinstance(result, Mapping) else None
+        facts = {
+            "frame_id": frame.frame_id,
+            "index": frame.index,
+            "timestamp_ms": frame.timestamp_ms,
+            "plugin": plugin,
+            "file": frame.file,
+        }
+        for own in _of_result(result) if isinstance(result, Mapping) else ():
+            cells = facts | own
+            yield tuple(cells.get(column) for column in COLUMNS)
+
+
+def _of_result(result: Mapping[str, Any]) -> Iterator[dict[str, object]]:
+    """The cells of each row of a result, those aside that all rows of the frame share."""
+    for kind in ("detections", "classes"):
+        listed = result.get(kind)
         for found in listed if isinstance(listed, list) else ():
             if isinstance(found, Mapping):
-                box = (found.get(name) for name in BOX)
-                yield frame.frame_id, frame.index, frame.timestamp_ms, plugin, *box, frame.file
+                yield {name: found.get(name) for name in (*BOX, "text")}
+    metrics = result.get("metrics")
+    for name, value in metrics.items() if isinstance(metrics, Mapping) else ():
+        yield {"metric": name, "value": value}
+    if isinstance(text := result.get("text"), str):
+        yield {"text": text}
 
 
 def _encode(rows: Iterable[tuple[object, ...]]) -> bytes:

@@ -142,7 +142,9 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
     with table.open(newline="") as file:
         head, *rows = csv.reader(file)
     assert head == list(COLUMNS)
-    assert len(rows) == json.loads(done.stdout)["detections"]
+    boxes = [row for row in rows if row[head.index("x")]]
+    assert len(boxes) == json.loads(done.stdout)["detections"]
+    assert {row[head.index("metric")] for row in rows if row not in boxes} == {"motion"}
 
 
 def test_a_run_that_is_interrupted_says_what_there_was(media: Path, tmp_path: Path) -> None:
