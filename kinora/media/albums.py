@@ -181,6 +181,8 @@ class WebpAlbum:
 
     def decode(self, numbers: Sequence[int]) -> Iterator[Decoded | SourceError]:
         """Decode all pictures up to the last that is wanted."""
+        if not numbers:
+            return
         width, height = self._size
         canvas = np.zeros((height, width, CHANNELS + 1), np.uint8)
         wanted = set(numbers)

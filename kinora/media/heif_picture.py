@@ -20,7 +20,8 @@ from kinora.media.source_types import CHANNELS
 
 THREADS = 3
 """FFmpeg's threads, which decode several tiles at once."""
-_UNKNOWN_MATRIX = 2
+_MATRICES = frozenset({1, 4, 5, 6, 7, 9, 10})
+"""The colour matrices that FFmpeg can apply; for others the tiles' own counts."""
 _LIMITED, _FULL = 1, 2
 
 Pixels = NDArray[np.uint8]
@@ -37,9 +38,7 @@ def decode(heif: Heif, still: Still, file: BinaryIO) -> Pixels:
     reformatter = VideoReformatter()
     placed = 0
     for number, frame in _frames((heif.tile(item, file) for item in still.tiles), still.tile):
-        if still.colours is not None and still.colours[0] != _UNKNOWN_MATRIX:
-            frame.colorspace, frame.color_range = still.colours[0], _FULL if still.colours[1] else _LIMITED
-        pixels = np.asarray(reformatter.reformat(frame, format="bgr24").to_ndarray(), np.uint8)
+        pixels = _bgr(frame, still, reformatter)
         row, column = divmod(number, still.columns)
         _place(whole, pixels, (column * still.tile[0], row * still.tile[1]), still.tile)
         placed += 1
@@ -65,6 +64,15 @@ def _frames(tiles: Iterable[Tile], size: Size) -> Iterator[tuple[int, VideoFrame
             yield from _numbered(decoder.decode(None))
         except av.FFmpegError as error:
             raise NotReadable("it is damaged or incomplete") from error
+
+
+def _bgr(frame: VideoFrame, still: Still, reformatter: VideoReformatter) -> Pixels:
+    if still.colours is not None and still.colours[0] in _MATRICES:
+        frame.colorspace, frame.color_range = still.colours[0], _FULL if still.colours[1] else _LIMITED
+    try:
+        return np.asarray(reformatter.reformat(frame, format="bgr24").to_ndarray(), np.uint8)
+    except (av.FFmpegError, ValueError) as error:
+        raise NotReadable("its colours are of an unknown kind") from error
 
 
 def _numbered(frames: Iterable[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import attrs
 import cv2
 import numpy as np
 from av.buffer import Buffer
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -19,6 +20,16 @@ _MATRIX = struct.Struct("=9i")
 _QUARTER = 90
 _FLIP_CODES = {(True, False): 1, (False, True): 0, (True, True): -1}
 """(mirror, upend) → OpenCV's code of a flip."""
+
+
+def _unknown_kind(cls: type[Type], value: Any) -> Type:
+    kind = object.__new__(cls)
+    kind._name_, kind._value_ = f"UNKNOWN_{value}", value
+    return kind
+
+
+# Without this PyAV 18.1 gives no side data at all of a frame that has one of a newer kind, such as FFmpeg 8's EXIF.
+Type._missing_ = classmethod(_unknown_kind)  # type: ignore[assignment, method-assign]
 
 
 @attrs.frozen

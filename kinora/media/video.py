@@ -302,7 +302,8 @@ class VideoSource:
         with self._file.open() as readable:
             options = {"format_whitelist": FORMATS, "protocol_whitelist": NO_PROTOCOL, **limit}
             try:
-                container = av.open(readable, "r", options=options)
+                # Titles and the like are not looked at, and need not be in UTF-8.
+                container = av.open(readable, "r", options=options, metadata_errors="replace")
             except av.FFmpegError as error:
                 raise _not_opened(self._file) from error
             with container:

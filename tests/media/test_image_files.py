@@ -250,6 +250,24 @@ def test_a_photo_is_turned_as_its_file_says(tmp_path: Path, turns: list[tuple[by
     assert np.abs(first[2].astype(int) - wanted(image)).mean() < 6
 
 
+@pytest.mark.parametrize("matrix", [0, 2, 6, 8, 300])
+def test_colours_that_are_described_oddly_do_not_refuse_a_photo(tmp_path: Path, matrix: int) -> None:
+    """What cannot be applied is left to the tiles, which describe their colours too."""
+    path = tmp_path / "a.heic"
+    colours = (b"colr", b"nclx" + struct.pack(">HHHB", 1, 13, matrix, 0))
+    path.write_bytes(write_heif(Photo(image=numbered(77), turns=[colours])))
+    assert [read_number(image) for _, _, image in read(path)[0]] == [77]
+
+
+def test_a_webp_that_claims_to_be_huge_is_refused_from_its_header(tmp_path: Path) -> None:
+    """No canvas of that size is made."""
+    path = write_moving(tmp_path / "a.webp")
+    data = bytearray(path.read_bytes())
+    data[24:30] = b"\xff" * 6
+    path.write_bytes(data)
+    assert refused(path).kind == "too_large"
+
+
 def test_all_photos_of_a_heic_are_pictures(tmp_path: Path) -> None:
     """The main one first, each in its own size."""
     path = tmp_path / "a.heic"

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from kinora.media.orientation import Orientation
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source
-from tests.media.videos import Image, numbered, write_video
+from tests.media.videos import Image, numbered, write_jpeg_video, write_rotated_jpeg, write_video
 
 ONE = 1 << 16
 FILTERS = {
@@ -105,3 +105,18 @@ def test_a_mirrored_video_is_shown_as_it_is_meant(
         picture.write_to(image)
     assert (source.info.width, source.info.height) == (expected.shape[1], expected.shape[0])
     assert np.array_equal(image, expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_of_a_jpeg_video_lie_as_their_exif_data_say(tmp_path: Path, orientation: int) -> None:
+    """As the same JPEG does by itself: phones send such pictures, and FFmpeg gives more about them than PyAV knows."""
+    jpeg = write_rotated_jpeg(tmp_path / "a.jpg", numbered(11), orientation)
+    video = write_jpeg_video(tmp_path / "a.mov", [jpeg.read_bytes()] * 2, 160, 120)
+    images = []
+    for path in (jpeg, video):
+        with open_source(str(path), limits=SourceLimits()) as source:
+            picture = next(source.frames())
+            images.append(np.empty((picture.height, picture.width, 3), np.uint8))
+            picture.write_to(images[-1])
+    assert images[0].shape == images[1].shape
+    assert np.abs(images[0].astype(int) - images[1]).mean() < 4

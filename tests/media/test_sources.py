@@ -289,6 +289,14 @@ def test_a_hole_in_the_middle_does_not_end_the_video(tmp_path: Path) -> None:
     assert broken is not None
 
 
+def test_a_title_in_another_encoding_does_no_harm(tmp_path: Path) -> None:
+    """Recorders write what is beside the pictures in the encoding of their country."""
+    path = write_video(tmp_path / "a.avi", [numbered(1)] * 2, codec="mpeg4", title="T" * 20)
+    path.write_bytes(path.read_bytes().replace(b"T" * 20, b"\xfc" * 20))
+    got, broken = read_file(path)
+    assert ([read_number(image) for _, _, image in got], broken) == ([1, 1], None)
+
+
 def test_an_mp4_without_its_index_is_unreadable(tmp_path: Path) -> None:
     """An MP4 that is cut before its index gives no frame; the message says that it is incomplete."""
     error = refused(cut(numbered_video(tmp_path / "a.mp4"), 0.6))

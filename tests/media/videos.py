@@ -49,12 +49,14 @@ def write_video(
     colorspace: int | None = None,
     color_range: int | None = None,
     rotation: float = 0,
+    title: str = "",
     matrix: tuple[int, ...] | None = None,
 ) -> Path:
     """Encode ``images`` (all of one size) at 25 frames a second; the suffix of ``path`` chooses the container."""
     with av.open(str(path), "w", options=muxer or {}) as container:
         stream = cast(VideoStream, container.add_stream(codec, rate=25, options=options or {}))
         stream.pix_fmt = pix_fmt
+        container.metadata.update({"title": title} if title else {})
         pictures = iter(images)
         first = next(pictures)
         stream.height, stream.width = first.shape[:2]
