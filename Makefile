@@ -11,7 +11,7 @@ UI_TYPES := $(UI)/src/api/generated.ts
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test fuzz chaos check bench clean ui-types ui-test ui-shots ui-bench chromium
+.PHONY: help demo serve test fuzz chaos files check bench clean ui-types ui-test ui-shots ui-bench chromium
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -45,6 +45,9 @@ ui-shots: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Take pictures of the we
 
 ui-bench: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Measure the page in a real browser
 	$(IN_UI) npm run measure
+
+files: $(VENV)/.installed-dev ## Compare 300 kinds of videos with the command ffmpeg  [FFMPEG=path]
+	$(BIN)/python -m benchmarks.files $(FFMPEG)
 
 check: ui-types $(UI_TOOLS) ## Lint, types and the order of the floors
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from types import TracebackType
@@ -12,6 +13,7 @@ import attrs
 import av
 import numpy as np
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -52,8 +54,10 @@ SEEK_WORTH = 50
 JPEGS = "mjpeg"
 """The codec of videos in which every picture is a JPEG."""
 TS = "mpegts"
-JUMPING = frozenset({TS, "mpeg", "dv"})
-"""Containers of broadcasts and recordings, whose clock may be set anew in between."""
+UNTIMED = frozenset({"avi", "mxf"})
+"""Containers in which pictures are stored at their times, one after the other, but have none of their own."""
+MAX_STORED = 64
+"""The most packets that a decoder holds back before their pictures come; beyond it the oldest are forgotten."""
 _NO_CLOCK_FPS = 25.0
 _MP4_MARK = b"ftyp"
 
@@ -119,6 +123,7 @@ class Reading:
         self._jpegs = stream.codec_context.name == JPEGS
         self._joins = JoinedPieces(stream) if container.format.name == TS else None
         self._beginning: Beginning | None = Beginning()
+        self._stored = deque[int](maxlen=MAX_STORED) if container.format.name in UNTIMED else None
         self.damaged = False
         self.left_out = 0
         """The pictures at the beginning that cannot be decoded, once there is a frame: they refer to earlier ones."""
@@ -144,6 +149,8 @@ class Reading:
         for packet in self._packets():
             for frame in self._decode_packet(packet):
                 self._check_size(frame)
+                if self._stored:
+                    frame.pts = self._stored.popleft()
                 self.damaged |= frame.is_corrupt
                 if self._beginning is not None:
                     self.left_out, self._beginning = self._beginning.left_out(frame), None
@@ -180,9 +187,13 @@ class Reading:
             self._beginning.add(packet)
 
     def _decode_packet(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        if self._stored is not None and packet.size and packet.dts is not None:
+            self._stored.append(packet.dts)
         try:
             return packet.decode()
         except av.FFmpegError:
+            if self._stored:
+                self._stored.pop()
             self._check_size(self._stream.codec_context)
             self.damaged |= self._beginning is None or self._beginning.at_key
             return []
@@ -206,7 +217,8 @@ class VideoSource:
                 raise _index_at_end(file) or no_picture(file.name)
             # The numbers of packets and of pictures differ where pictures are left out.
             self._seekable = container.format.name in SEEKABLE and not reading.left_out
-            self._may_jump = container.format.name in JUMPING
+            self._may_jump = has_flag(container, Flags.ts_discont)
+            self._timed = not has_flag(container, Flags.no_timestamps)
             rate = stream.average_rate or stream.guessed_rate
             self._first = first
             self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
@@ -234,13 +246,14 @@ class VideoSource:
             SourceTruncated: at the end, if the file ends early or packets could not be decoded.
         """
         converter = Converter()
-        zero = None if self.info.kind == "stream" else self._first.pts  # the first picture of a stream is past by now
+        # The first picture of a stream is past by now.
+        zero = None if self.info.kind == "stream" else self._first.pts
         clock = Clock(zero, self._ms_per_tick, self._frame_ms, may_jump=self._may_jump)
         wanted, at_ms, end_ms = start, 0.0, 0.0
         try:
             with self._reading(start) as (reading, numbered):
                 for index, frame in numbered:
-                    at_ms = clock.read(frame.pts, frame.dts)
+                    at_ms = clock.read(frame.pts if self._timed else None, frame.dts)
                     end_ms = at_ms + (frame.duration * self._ms_per_tick or self._frame_ms)
                     if index == wanted:
                         wanted += stride
@@ -274,7 +287,7 @@ class VideoSource:
     def _count(self, left_out: int, *, has_rate: bool) -> int | None:
         """The number of pictures: exact by an index or for a small file, else estimated; None if nothing tells."""
         if self._length.pictures is not None:
-            return self._length.pictures
+            return self._length.pictures - left_out
         if self._file.size is not None and self._file.size <= COUNT_BYTES:
             with self._open() as (container, stream):
                 counted = count_pictures(container, stream)
@@ -342,6 +355,11 @@ def check_pixels(name: str, width: int, height: int, limits: SourceLimits) -> No
         raise SourceError(
             "too_large", f"{name} is {width}x{height}, over the limit of {limits.max_pixels} pixels; make it smaller."
         )
+
+
+def has_flag(container: InputContainer, flag: Flags) -> bool:
+    """True if FFmpeg has marked the kind of container so."""
+    return bool(container.format.flags & cast(int, flag.value))
 
 
 def no_picture(name: str) -> SourceError:

@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from av.filter import Graph
-from av.video.frame import VideoFrame
 
 from kinora.media.orientation import Orientation
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source
+from tests.media.ffmpeg_answer import FILTERS, filtered, pixels
 from tests.media.videos import Image, numbered, write_jpeg_video, write_rotated_jpeg, write_video
 
 ONE = 1 << 16
-FILTERS = {
-    (1, 0, 0, 1): [],
-    (-1, 0, 0, 1): ["hflip"],
-    (1, 0, 0, -1): ["vflip"],
-    (-1, 0, 0, -1): ["hflip", "vflip"],
-    (0, 1, 1, 0): ["transpose=cclock_flip"],
-    (0, 1, -1, 0): ["transpose=clock"],
-    (0, -1, 1, 0): ["transpose=cclock"],
-    (0, -1, -1, 0): ["transpose=clock_flip"],
-}
-"""The matrix's four numbers → the filters that the command ``ffmpeg`` puts in by itself."""
 
 
 def matrix(a: float, b: float, c: float, d: float) -> tuple[int, ...]:
     """A display matrix as files have it."""
     return (round(a * ONE), round(b * ONE), 0, round(c * ONE), round(d * ONE), 0, 0, 0, 1 << 30)
-
-
-def filtered(image: Image, filters: list[str]) -> Image:
-    """The picture after filters of FFmpeg."""
-    graph = Graph()
-    frame = VideoFrame.from_ndarray(image, format="bgr24")
-    nodes = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1))]
-    nodes += [graph.add(*text.split("=", 1)) for text in [*filters, "format=bgr24", "buffersink"]]
-    for one, following in pairwise(nodes):
-        one.link_to(following)
-    graph.configure()
-    graph.push(frame)
-    pulled = graph.pull()
-    assert isinstance(pulled, VideoFrame)
-    return pixels(pulled)
-
-
-def pixels(frame: VideoFrame) -> Image:
-    """As swscale makes them."""
-    return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
 
 
 def upright(image: Image, orientation: Orientation) -> Image:
