@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -11,6 +13,8 @@ MAX_BEGINNING = 10_000
 JOIN_S = 10.0
 """A step in time by more than this, or back, is where two recordings were joined, and nothing is lost there. FFmpeg
 takes such steps for the same."""
+GAP_S = 0.2
+"""A step in time by at most this is no gap."""
 BREAK_WITHIN = 4
 """The most packets from a marked one to the break that it was marked for."""
 
@@ -45,7 +49,8 @@ class JoinedPieces:
     """
 
     def __init__(self, stream: VideoStream) -> None:
-        self._join_ticks = JOIN_S / stream.time_base if stream.time_base else 0
+        tick = stream.time_base or Fraction(1)
+        self._join_ticks, self._gap_ticks = JOIN_S / tick, GAP_S / tick
         self._last_dts: int | None = None
         self._lost = False
         self._undecided = 0
@@ -63,7 +68,11 @@ class JoinedPieces:
         if packet.dts is None:
             return
         if self._undecided and self._last_dts is not None:
-            joined = not 0 <= packet.dts - self._last_dts <= self._join_ticks
+            joined = self._is_join(packet.dts - self._last_dts, packet.is_keyframe)
             self._lost |= self._undecided == 1 and not joined
             self._undecided = 0 if joined else self._undecided - 1
         self._last_dts = packet.dts
+
+    def _is_join(self, step: int, at_key: bool) -> bool:
+        """True if a recording begins here: its clock is another one, or it goes on without a gap at a key frame."""
+        return not 0 <= step <= self._join_ticks or (at_key and step <= self._gap_ticks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import chain
 from types import TracebackType
 from typing import Self, cast
@@ -127,6 +128,8 @@ class Reading:
         self.damaged = False
         self.left_out = 0
         """The pictures at the beginning that cannot be decoded, once there is a frame: they refer to earlier ones."""
+        self.first_dts: int | None = None
+        """Where the first packet is stored, in ticks of the stream."""
         self.last_dts: int | None = None
         """Where the packet that was read last is stored, in ticks of the stream."""
         self.frames = self._decode()
@@ -171,7 +174,8 @@ class Reading:
 
     def _is_whole(self, packet: Packet[VideoStream]) -> bool:
         """False for an incomplete packet, which would spoil pictures before it."""
-        self.last_dts = self.last_dts if packet.dts is None else packet.dts
+        if packet.dts is not None:
+            self.first_dts, self.last_dts = packet.dts if self.first_dts is None else self.first_dts, packet.dts
         if self._joins is not None:
             self._joins.add(packet)
             return True
@@ -219,11 +223,11 @@ class VideoSource:
             self._seekable = container.format.name in SEEKABLE and not reading.left_out
             self._may_jump = has_flag(container, Flags.ts_discont)
             self._timed = not has_flag(container, Flags.no_timestamps)
-            rate = stream.average_rate or stream.guessed_rate
+            rate = frame_rate(stream)
             self._first = first
             self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
             self._ms_per_tick = float(stream.time_base or 0) * 1000
-            self._length = VideoLength.of(container, stream, first)
+            self._length = VideoLength.of(container, stream, first, reading.first_dts)
             self._note_tracks(container, stream)
         if reading.left_out:
             self._note(begins_late(file.name, reading.left_out))
@@ -355,6 +359,14 @@ def check_pixels(name: str, width: int, height: int, limits: SourceLimits) -> No
         raise SourceError(
             "too_large", f"{name} is {width}x{height}, over the limit of {limits.max_pixels} pixels; make it smaller."
         )
+
+
+def frame_rate(stream: VideoStream) -> Fraction | None:
+    """Frames a second, as far as anything tells: the mean, unless that counts ticks of a clock instead of pictures."""
+    known = [stream.average_rate, stream.guessed_rate]
+    if stream.average_rate is None:
+        known.append(stream.codec_context.framerate)
+    return min(filter(None, known), default=None)
 
 
 def has_flag(container: InputContainer, flag: Flags) -> bool:

@@ -38,11 +38,11 @@ class VideoLength:
     """Where the index has the picture that is stored last, in ticks of the stream; None without a whole index."""
 
     @classmethod
-    def of(cls, container: InputContainer, stream: VideoStream, first: VideoFrame) -> Self:
-        """The length of a track whose first picture has been decoded."""
+    def of(cls, container: InputContainer, stream: VideoStream, first: VideoFrame, first_dts: int | None) -> Self:
+        """The length of a track of which the first picture has been decoded, and whose first packet has this dts."""
         tick_ms = float(stream.time_base or 0) * 1000
         stated_ms, start_ms = _stated_ms(container, stream), max(0, first.pts or 0) * tick_ms
-        late_ms = start_ms if _counts_from_zero(container, stream) else 0.0
+        late_ms = _counted_before(container, stream, start_ms, max(0, first_dts or 0) * tick_ms)
         pictures = _indexed(container, stream)
         return cls(
             pictures=len(pictures) or None,
@@ -84,9 +84,14 @@ def _stated_ms(container: InputContainer, stream: VideoStream) -> float | None:
     return None
 
 
-def _counts_from_zero(container: InputContainer, stream: VideoStream) -> bool:
-    """True if the stated length is the end of the track on the file's clock, which may begin before its pictures."""
-    return container.format.name == MATROSKA or (container.format.name == MP4 and not stream.frames)
+def _counted_before(container: InputContainer, stream: VideoStream, shown_ms: float, stored_ms: float) -> float:
+    """How much of the stated length lies before the first picture: some containers state where a track ends.
+
+    Matroska counts by the times at which pictures are shown, fragments of an MP4 by those at which they are stored.
+    """
+    if container.format.name == MATROSKA:
+        return shown_ms
+    return stored_ms if container.format.name == MP4 and not stream.frames else 0.0
 
 
 def _indexed(container: InputContainer, stream: VideoStream) -> list[IndexEntry]:

@@ -141,6 +141,17 @@ def test_joined_transport_streams_give_every_picture_once(
     assert steps.max() < 200
 
 
+def test_joined_segments_of_one_transport_stream_are_whole(tmp_path: Path) -> None:
+    """``cat segment*.ts``: their time goes on, and only the numbering of their packets begins anew."""
+    copy(video(tmp_path / "whole.mkv"), tmp_path / "segment%d.ts", container="segment", segment_time="0.7")
+    segments = sorted(tmp_path.glob("segment*.ts"))
+    assert len(segments) > 2
+    (tmp_path / "all.ts").write_bytes(b"".join(path.read_bytes() for path in segments))
+    seen = Seen(tmp_path / "all.ts")
+    assert (seen.numbers, seen.broken, seen.info.frames_total) == (list(range(100)), None, 100)
+    assert seen.times == pytest.approx([40 * number for number in range(100)], abs=1)
+
+
 def test_a_transport_stream_with_a_hole_is_damaged(tmp_path: Path) -> None:
     """Lost packets are not taken for a join; the pictures around them come, at their times."""
     data = video(tmp_path / "a.ts").read_bytes()
