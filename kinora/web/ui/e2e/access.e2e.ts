@@ -111,11 +111,13 @@ test("choices are remembered: device, frames per second, theme and the view's sw
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator("#fps-slider").fill("12");
   await page.locator("#toggle-labels").click();
+  await page.getByRole("tab", { name: "New job" }).click();
   await page.locator("#device-selector").selectOption("cpu");
   await page.getByRole("button", { name: /^Theme: auto/ }).click();
   await page.reload();
   expect(await page.locator("#fps-slider").inputValue()).toBe("12");
   expect(await page.locator("#toggle-labels").getAttribute("aria-pressed")).toBe("false");
+  await page.getByRole("tab", { name: "New job" }).click();
   expect(await page.locator("#device-selector").inputValue()).toBe("cpu");
   expect(await page.locator("html").getAttribute("data-theme")).toBe("light");
   await context.close();
@@ -186,19 +188,20 @@ test("with reduced motion nothing is animated, neither for a running job nor amo
   await context.close();
 });
 
-test("the first load is under 200 kB, from this server alone, under a strict policy", async () => {
+test("the first load is at most 150 kB with its font, from this server alone, under a strict policy", async () => {
   const context = await browser.newContext();
   const page = await context.newPage();
   const hosts = new Set<string>();
   const bodies: Promise<Buffer>[] = [];
   page.on("response", (response) => {
     hosts.add(new URL(response.url()).host);
-    if (/text|javascript|css|svg/.test(response.headers()["content-type"] ?? "")) bodies.push(response.body());
+    if (/text|javascript|css|svg|font/.test(response.headers()["content-type"] ?? "")) bodies.push(response.body());
   });
   const response = await page.goto(server.url, { waitUntil: "networkidle" });
+  expect(await page.evaluate(() => [...document.fonts].some((font) => font.family === "Geist" && font.status === "loaded"))).toBe(true);
   const sizes = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
   expect([...hosts]).toEqual([new URL(server.url).host]);
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(200_000);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(150_000);
   expect(response?.headers()["content-security-policy"]).toMatch(/default-src 'none'; script-src 'self'; style-src 'self'/);
   await context.close();
 });

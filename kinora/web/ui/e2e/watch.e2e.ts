@@ -67,6 +67,7 @@ test("a finished job is reviewed: scrubber, table, overlay and downloads", async
   await page.locator('canvas[data-index="44"]').waitFor();
   for (const format of ["JSON", "NDJSON", "CSV", "MP4"]) {
     const download = page.waitForEvent("download");
+    if (format === "JSON") await page.getByRole("button", { name: "Download" }).click();
     await page.getByRole("button", { name: format, exact: true }).click();
     const text = await readFile(await (await download).path(), "latin1");
     if (format === "JSON") expect((JSON.parse(text) as { frames: unknown[] }).frames).toHaveLength(48);
@@ -232,7 +233,7 @@ test("a job that hangs is cancelled, and the page says when that is done and how
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByText(/Cancelled: the job and all its processes were gone after \d+/).waitFor();
   await page.getByRole("button", { name: "Delete" }).click();
-  await page.getByText("Start a job, or open one from the list.").waitFor();
+  await page.getByText("See what each plugin finds, frame by frame").waitFor();
   expect((await fetch(`${server.url}/v1/jobs/${jobId}`)).status).toBe(404);
   await context.close();
 });

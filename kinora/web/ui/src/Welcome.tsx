@@ -1,9 +1,9 @@
 import { submitJob } from "./api/calls";
 import { firstDraft, requestOf } from "./start/draft";
 import { Button } from "./ui/Button";
-import { Icon } from "./ui/Icon";
 import { Notice } from "./ui/Notice";
 import { useAction } from "./ui/useAction";
+import { WelcomePicture } from "./WelcomePicture";
 
 /** The view in place of a watched job while none is chosen. */
 export function Welcome({ onStarted }: { onStarted: (jobId: string) => void }) {
@@ -14,10 +14,10 @@ export function Welcome({ onStarted }: { onStarted: (jobId: string) => void }) {
   };
   return (
     <div className="welcome">
-      <Icon name="film" />
-      <p>Start a job, or open one from the list.</p>
-      <p className="hint">You will see here what each plugin does, live.</p>
-      <Button icon="play" busy={busy !== null} onClick={() => run("demo", startDemo)}>
+      <WelcomePicture />
+      <h2>See what each plugin finds, frame by frame</h2>
+      <p>Drop a video here, or choose a source and press Start. Or open a job from the list.</p>
+      <Button kind="primary" className="large" icon="play" busy={busy !== null} onClick={() => run("demo", startDemo)}>
         Watch the demo
       </Button>
       {error !== null && <Notice tone="bad">{error}</Notice>}

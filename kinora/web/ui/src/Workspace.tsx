@@ -23,27 +23,38 @@ export function Workspace({ jobId }: { jobId: string | null }) {
   const [draft, setDraft] = useState<Draft>(() => firstDraft(readStored("device", "auto", isString)));
   const [draftKey, setDraftKey] = useState(0);
   const [tab, setTab] = useState("new");
+  // Beside a watched job the form and the list give their room to the picture, until they are wanted.
+  const [folded, setFolded] = useState(jobId !== null);
+  const isFolded = folded && jobId !== null;
   // A narrow screen has room for only one of the two.
   const [pane, setPane] = useState<Pane>(jobId === null ? "start" : "watch");
 
   // Before the effects of the job's view, which would start with the pictures of the previous job.
   useLayoutEffect(() => dispatch({ type: "watch", jobId }), [dispatch, jobId]);
 
-  const open = (id: string) => {
+  const started = (id: string) => {
     goTo(jobLink(id));
     setPane("watch");
+    setFolded(true);
+  };
+  const select = (id: string) => {
+    setFolded(id === tab && !isFolded);
+    setTab(id);
+  };
+  const show = (id: string) => {
+    setTab(id);
+    setFolded(false);
+    setPane("start");
   };
   const runAgain = (job: ExtendedJobResponse) => {
     setDraft(draftOf(job));
     setDraftKey(draftKey + 1);
-    setTab("new");
-    setPane("start");
+    show("new");
   };
   const deleted = () => {
     if (jobId !== null) dispatch({ type: "forgotten", jobId });
     goTo("#/");
-    setTab("jobs");
-    setPane("start");
+    show("jobs");
   };
 
   const onDrop = (event: DragEvent) => {
@@ -51,23 +62,22 @@ export function Workspace({ jobId }: { jobId: string | null }) {
     if (!file) return;
     event.preventDefault();
     setDraft({ ...draft, kind: "upload", file });
-    setTab("new");
-    setPane("start");
+    show("new");
   };
 
   return (
-    <main className="workspace" id="main" data-pane={pane} onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
+    <main className="workspace" id="main" data-pane={pane} data-folded={isFolded} onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
       <h1 className="visually-hidden">Kinora</h1>
       <div className="pane-choice">
         <Choice legend="Part of the page" name="pane" options={PANES} value={pane} onChange={setPane} />
       </div>
       <div className="left">
-        <Tabs label="Jobs" selected={tab} onSelect={setTab} tabs={[
-          { id: "new", label: "New job", content: <StartForm key={draftKey} draft={draft} onChange={setDraft} onStarted={open} /> },
-          { id: "jobs", label: "All jobs", content: <JobList current={jobId} onOpen={() => setPane("watch")} /> },
+        <Tabs label="Jobs" selected={tab} onSelect={select} folded={isFolded} tabs={[
+          { id: "new", label: "New job", icon: "plus", content: <StartForm key={draftKey} draft={draft} onChange={setDraft} onStarted={started} /> },
+          { id: "jobs", label: "All jobs", icon: "list", content: <JobList current={jobId} onOpen={() => setPane("watch")} /> },
         ]} />
       </div>
-      {jobId === null ? <Welcome onStarted={open} /> : <WatchView key={jobId} jobId={jobId} onRunAgain={runAgain} onDeleted={deleted} />}
+      {jobId === null ? <Welcome onStarted={started} /> : <WatchView key={jobId} jobId={jobId} onRunAgain={runAgain} onDeleted={deleted} />}
     </main>
   );
 }

@@ -13,7 +13,7 @@ interface RealtimeOverlayProps {
   controls: ReactNode;
   /** Below the picture. */
   transport: ReactNode;
-  /** Above the inspector. */
+  /** Above all. */
   status: ReactNode;
 }
 
@@ -21,14 +21,14 @@ interface RealtimeOverlayProps {
 export function RealtimeOverlay({ controls, transport, status }: RealtimeOverlayProps) {
   return (
     <>
+      {status}
       <section className="centre" aria-label="Picture">
         {controls}
         <FrameRenderer />
         <Progress />
         {transport}
       </section>
-      <aside className="right" aria-label="Job and plugins">
-        {status}
+      <aside className="right" aria-label="Plugins">
         <PluginInspector />
       </aside>
     </>

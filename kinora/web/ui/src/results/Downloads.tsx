@@ -1,27 +1,29 @@
 import { getExtended, getVideo, streamFrames } from "../api/calls";
 import { Button } from "../ui/Button";
+import { Menu } from "../ui/Menu";
 import { Notice } from "../ui/Notice";
 import { useAction } from "../ui/useAction";
 import { saveBlob } from "./saveBlob";
 
-/** Buttons to download a job's results as files, and as a video with the detections drawn in. */
+/** A menu to download a job's results as files, and as a video with the detections drawn in. */
 export function Downloads({ jobId }: { jobId: string }) {
   const { busy, error, run } = useAction();
   const name = `kinora-${jobId.slice(0, 8)}`;
-  const formats: { label: string; load: () => Promise<void> }[] = [
-    { label: "JSON", load: async () => saveBlob(await wholeJob(jobId), `${name}.json`) },
-    { label: "NDJSON", load: async () => saveBlob(await frames(jobId, "application/x-ndjson"), `${name}.ndjson`) },
-    { label: "CSV", load: async () => saveBlob(await frames(jobId, "text/csv"), `${name}.csv`) },
-    { label: "MP4", load: async () => saveBlob(await getVideo(jobId), `${name}.mp4`) },
+  const formats: { label: string; note: string; load: () => Promise<void> }[] = [
+    { label: "JSON", note: "everything", load: async () => saveBlob(await wholeJob(jobId), `${name}.json`) },
+    { label: "NDJSON", note: "a line for each frame", load: async () => saveBlob(await frames(jobId, "application/x-ndjson"), `${name}.ndjson`) },
+    { label: "CSV", note: "a row for each detection", load: async () => saveBlob(await frames(jobId, "text/csv"), `${name}.csv`) },
+    { label: "MP4", note: "the video, drawn over", load: async () => saveBlob(await getVideo(jobId), `${name}.mp4`) },
   ];
   return (
-    <div className="downloads" role="group" aria-label="Download the results">
-      {formats.map(({ label, load }) => (
-        <Button key={label} icon="download" kind="quiet" busy={busy === label} disabled={busy !== null}
-          onClick={() => run(label, load)}>
-          {label}
-        </Button>
-      ))}
+    <div className="downloads">
+      <Menu label="Download" icon="download" busy={busy !== null}>
+        {formats.map(({ label, note, load }) => (
+          <Button key={label} kind="quiet" aria-label={label} busy={busy === label} disabled={busy !== null} onClick={() => run(label, load)}>
+            <strong>{label}</strong> <span className="hint">{note}</span>
+          </Button>
+        ))}
+      </Menu>
       {error !== null && <Notice tone="bad">{error}</Notice>}
     </div>
   );

@@ -8,9 +8,9 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   busy?: boolean;
 }
 
-export function Button({ icon, kind = "plain", busy = false, children, disabled, ...rest }: ButtonProps) {
+export function Button({ icon, kind = "plain", busy = false, className = "", children, disabled, ...rest }: ButtonProps) {
   return (
-    <button type="button" {...rest} className={`button ${kind}`} disabled={disabled ?? busy} aria-busy={busy}>
+    <button type="button" {...rest} className={`button ${kind} ${className}`.trimEnd()} disabled={disabled ?? busy} aria-busy={busy}>
       {busy ? <span className="spinner" /> : icon && <Icon name={icon} />}
       {children}
     </button>

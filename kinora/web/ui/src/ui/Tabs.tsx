@@ -1,8 +1,10 @@
 import { useId, type KeyboardEvent, type ReactNode } from "react";
+import { Icon, type IconName } from "./Icon";
 
 export interface Tab {
   id: string;
   label: string;
+  icon?: IconName;
   content: ReactNode;
 }
 
@@ -11,15 +13,19 @@ interface TabsProps {
   tabs: readonly Tab[];
   selected: string;
   onSelect: (id: string) => void;
+  /** True while the panel is folded away and only the tabs are to be seen. */
+  folded?: boolean;
 }
 
+const STEPS: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
 /** Tabs as WAI-ARIA describes them: the arrow keys choose a tab, and the tab key stops at them once. */
-export function Tabs({ label, tabs, selected, onSelect }: TabsProps) {
+export function Tabs({ label, tabs, selected, onSelect, folded = false }: TabsProps) {
   const base = useId();
   const at = Math.max(0, tabs.findIndex((tab) => tab.id === selected));
 
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const step = STEPS[event.key];
     const next = step === undefined ? undefined : tabs[(at + step + tabs.length) % tabs.length];
     if (!next) return;
     event.preventDefault();
@@ -30,15 +36,16 @@ export function Tabs({ label, tabs, selected, onSelect }: TabsProps) {
   return (
     <div className="tabs">
       <div role="tablist" aria-label={label} className="tab-list" onKeyDown={onKeyDown} tabIndex={-1}>
-        {tabs.map((tab, index) => (
-          <button key={tab.id} id={`${base}-${tab.id}`} type="button" role="tab" aria-selected={index === at}
-            aria-controls={`${base}-panel`} tabIndex={index === at ? 0 : -1} onClick={() => onSelect(tab.id)}>
-            {tab.label}
+        {tabs.map(({ id, label: name, icon }, index) => (
+          <button key={id} id={`${base}-${id}`} type="button" role="tab" aria-selected={index === at} aria-expanded={!folded}
+            aria-controls={`${base}-panel`} tabIndex={index === at ? 0 : -1} onClick={() => onSelect(id)}>
+            {icon && <Icon name={icon} />}
+            {name}
           </button>
         ))}
       </div>
-      <div role="tabpanel" id={`${base}-panel`} aria-labelledby={`${base}-${tabs[at]?.id ?? ""}`} className="tab-panel">
-        {tabs[at]?.content}
+      <div role="tabpanel" id={`${base}-panel`} aria-labelledby={`${base}-${tabs[at]?.id ?? ""}`} className="tab-panel" hidden={folded}>
+        {!folded && tabs[at]?.content}
       </div>
     </div>
   );
