@@ -71,7 +71,12 @@ DROP INDEX jobs_by_status;
 CREATE INDEX jobs_by_status ON jobs (status, number);
 PRAGMA incremental_vacuum(2);
 """
-_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES, _ORDER_OF_ARRIVAL)
+_SEARCHED = """
+ALTER TABLE jobs ADD COLUMN words TEXT NOT NULL DEFAULT '';
+UPDATE jobs SET words = job_words(request);
+CREATE INDEX jobs_searched ON jobs (number, status, job_id, words);
+"""
+_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES, _ORDER_OF_ARRIVAL, _SEARCHED)
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
@@ -88,6 +93,10 @@ OUT_OF_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 """SQLite's codes for a disk that may be full: a quota, or a limit on the file, shows as an I/O error."""
 PAGE_BYTES = 256 * 1024
 """A page of frames ends with the frame that fills this size; at least one frame is in it."""
+SEARCHED_JOBS = 20_000
+"""The most jobs that one search reads, from its index alone: some 10 ms. Its cursor then leads to the older ones."""
+SEARCHED_WORDS = 16
+"""The most words of a search; further ones are ignored."""
 _JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload, source"
 
 
@@ -132,10 +141,31 @@ TOUCH = Statement(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 def add_job(record: JobRecord) -> Statement:
     """Add a job; only this statement fails (IntegrityError) if the job or its idempotency key exists already."""
+    columns = attrs.astuple(record)
     return Statement(
-        f"INSERT INTO jobs ({_JOB}) VALUES ({', '.join('?' * len(attrs.fields(JobRecord)))})",  # noqa: S608 - constants
-        attrs.astuple(record),
+        f"INSERT INTO jobs ({_JOB}, words) VALUES ({', '.join('?' * len(columns))}, ?)",  # noqa: S608 - constants
+        (*columns, job_words(record.request)),
     )
+
+
+class _Plugin(msgspec.Struct):
+    name: str
+
+
+class _Searched(msgspec.Struct):
+    """The part of a JobRequest that can be searched for."""
+
+    source: str = ""
+    plugins: list[_Plugin] = []
+
+
+def job_words(request: bytes) -> str:
+    """Return the text in which jobs are searched: source and plugins, in one case; empty if it is not a JobRequest."""
+    try:
+        asked = msgspec.json.decode(request, type=_Searched)
+    except msgspec.MsgspecError:
+        return ""
+    return _text(" ".join([asked.source, *(plugin.name for plugin in asked.plugins)]).casefold())
 
 
 def save_job(record: JobRecord) -> Statement:
@@ -217,6 +247,7 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    connection.create_function("job_words", 1, job_words)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise DatabaseUnusable(f"{path} was made by a newer Kinora: update this one or give another data folder")
@@ -386,16 +417,19 @@ def uploads(connection: sqlite3.Connection) -> list[str]:
     return [upload for (upload,) in connection.execute("SELECT upload FROM jobs WHERE upload IS NOT NULL")]
 
 
-def jobs(
+def jobs(  # noqa: PLR0917 - the store passes them on by position
     connection: sqlite3.Connection,
     status: str | None,
     limit: int | None,
     cursor: str | None,
     id_prefix: str | None = None,
+    search: str | None = None,
 ) -> tuple[list[JobRecord], str | None]:
     """Return a page of jobs, the last to arrive first, and the cursor of the next page.
 
-    Only those of this status, and those whose id begins with ``id_prefix``, if given.
+    Only those of this status, and those whose id begins with ``id_prefix``, if given. Each word of ``search`` is part
+    of what a job can be searched by, or the beginning of its id. A search reads ``SEARCHED_JOBS`` at most: its page
+    may have fewer jobs than ``limit`` although there are more.
 
     Raises:
         InvalidRequest: this server did not give the cursor.
@@ -410,16 +444,32 @@ def jobs(
     if cursor is not None:
         conditions.append("number < ?")
         parameters.append(_read_cursor(cursor))
+    words = (search or "").casefold().split()[:SEARCHED_WORDS]
+    floor = _search_floor(connection, cursor) if words else None
+    if floor is not None:
+        conditions.append("number > ?")
+        parameters.append(floor)
+    for word in words:
+        conditions.append("(instr(words, ?) OR substr(job_id, 1, length(?)) = ?)")
+        parameters += [_text(word)] * 3
+    index = "INDEXED BY jobs_searched" if words else ""
+    numbers = f"SELECT number FROM jobs {index} WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?"  # noqa: S608
     rows = connection.execute(
-        f"SELECT number, {_JOB} FROM jobs WHERE {' AND '.join(conditions)}"  # noqa: S608 - constants
-        " ORDER BY number DESC LIMIT ?",
+        f"SELECT number, {_JOB} FROM jobs WHERE number IN ({numbers}) ORDER BY number DESC",  # noqa: S608 - constants
         (*parameters, ALL if limit is None else _limit(limit) + 1),
     ).fetchall()
     page = rows if limit is None else rows[: _limit(limit)]
     records = [_record(row[1:]) for row in page]
-    if not records or len(rows) == len(page):
-        return records, None
-    return records, _cursor(page[-1][0])
+    if records and len(rows) > len(page):
+        return records, _cursor(page[-1][0])
+    return records, None if not floor else _cursor(floor + 1)
+
+
+def _search_floor(connection: sqlite3.Connection, cursor: str | None) -> int:
+    """Return the number above which a search from ``cursor`` on reads; 0 if it reads all jobs that are left."""
+    (newest,) = connection.execute("SELECT max(number) FROM jobs").fetchone()
+    top = (newest or 0) + 1 if cursor is None else _read_cursor(cursor)
+    return max(0, top - 1 - SEARCHED_JOBS)
 
 
 def frames(connection: sqlite3.Connection, job_id: str, after: int, last: int, limit: int) -> dict[int, bytes]:

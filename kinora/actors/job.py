@@ -72,6 +72,20 @@ class Work:
     make_pipeline: Callable[[ResumePoint], AnyPipeline]
 
 
+@attrs.define
+class _Found:
+    """The detections so far, and the first frame with the most of them."""
+
+    detections: int = 0
+    picture: int | None = None
+    _most: int = -1
+
+    def add(self, frame: FrameDone) -> None:
+        self.detections += frame.found
+        if frame.found > self._most:
+            self.picture, self._most = frame.index, frame.found
+
+
 class CannotGoOn(Exception):
     """A job of an earlier server cannot be taken up; the text is a sentence that says why."""
 
@@ -122,6 +136,7 @@ class Job:
         self._stage: Stage = "queued"
         self._error: str | None = None
         self._frames_done = spec.resumed.frames
+        self._found = _Found()
         self._newest_index = -1
         self._next_index = spec.resumed.start
         """The index after the last frame that was stored."""
@@ -148,6 +163,7 @@ class Job:
         self._started_at = state.started_at
         self._ran_before_s = (state.duration_ms or 0.0) / 1000
         self._dropped_before = state.frames_dropped
+        self._found = _Found(state.detections, state.picture)
         self._warnings.restore(filterfalse(kept_by_pipeline, state.warning_groups))
         if self._pipeline is None:
             self._seen = _left_by(past)
@@ -284,6 +300,8 @@ class Job:
             frames_done=self._frames_done,
             frames_total=self._frames_total,
             frames_dropped=self._dropped_before + seen.dropped,
+            detections=self._found.detections,
+            picture=self._found.picture,
             fps=self._fps,
             duration_ms=None if self._ran_s is None else round(self._ran_s * 1000, 1),
             cancel_ms=self._cancel_ms,
@@ -455,6 +473,7 @@ class Job:
                 self._newest_index = max(self._newest_index, frame.index)
                 self._next_index = frame.index + self.spec.request.options.stride
                 self._frames_done += 1
+                self._found.add(frame)
                 self._publish_progress()
         except ActorGone as error:
             self._fail(f"Its results could not be stored: {error}.")

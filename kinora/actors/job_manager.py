@@ -244,13 +244,23 @@ class JobManager:
             return active.job.state(self._queue_position(job_id))
         return await self._archive.state(job_id)
 
-    async def jobs(self, status: str | None, limit: int, cursor: str | None, id_prefix: str | None = None) -> JobPage:
-        """Return a page of jobs, newest first: of this status, and with ids that begin so, if given.
+    async def jobs(
+        self,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        *,
+        id_prefix: str | None = None,
+        search: str | None = None,
+    ) -> JobPage:
+        """Return a page of jobs, newest first: of this status, with ids that begin so, with all words of ``search``.
 
         Raises:
             InvalidRequest: this server did not give the cursor.
         """
-        records, next_cursor = await self._store.jobs(status=status, limit=limit, cursor=cursor, id_prefix=id_prefix)
+        records, next_cursor = await self._store.jobs(
+            status=status, limit=limit, cursor=cursor, id_prefix=id_prefix, search=search
+        )
         states = [
             self._active[record.job_id].job.state(self._queue_position(record.job_id))
             if record.job_id in self._active

@@ -105,6 +105,10 @@ class JobState:
     frames_done: Count
     frames_total: Count | None
     frames_dropped: Count
+    detections: Count = 0
+    """The detections on all frames. Of each frame the plugin with the most counts: others may have found the same."""
+    picture: Index | None = None
+    """The first frame with the most detections, to stand for the job; null before the first frame."""
     fps: float | None
     duration_ms: Milliseconds | None = None
     """Milliseconds since its begin, pauses included, without the time in which no server ran; null before its begin."""

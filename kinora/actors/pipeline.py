@@ -257,7 +257,7 @@ class Pipeline:
             async for ticket in inbox:
                 if self._warnings.losses != self._losses_told:
                     await self._tell_state()
-                await self._reports.tell(FrameDone(ticket.index, ticket.frame_data().encode()))
+                await self._reports.tell(FrameDone(ticket.index, ticket.frame_data().encode(), ticket.found))
                 ticket.release()
 
     async def _note_restart(self, reason: str, index: int) -> None:

@@ -85,6 +85,8 @@ class FrameDone:
     index: int
     data: bytes
     """The FrameData as JSON text."""
+    found: int = 0
+    """The detections on it, as :attr:`FrameTicket.found <kinora.actors.ticket.FrameTicket.found>` counts them."""
 
 
 @attrs.frozen(kw_only=True)

@@ -285,15 +285,14 @@ class Store:
         limit: int | None = None,
         cursor: str | None = None,
         id_prefix: str | None = None,
+        search: str | None = None,
     ) -> tuple[list[JobRecord], str | None]:
-        """Return a page of jobs, the last to arrive first, and the cursor of the next page.
-
-        Only those of this status, and those whose id begins with ``id_prefix``, if given.
+        """Return a page of jobs, newest first, and the cursor of the next page; see :func:`database.jobs`.
 
         Raises:
             InvalidRequest: this server did not give the cursor.
         """
-        return await self._read(database.jobs, status, limit, cursor, id_prefix)
+        return await self._read(database.jobs, status, limit, cursor, id_prefix, search)
 
     async def frames(
         self, job_id: str, *, after: int | None = None, last: int = database.LARGEST, limit: int | None = None

@@ -9,6 +9,15 @@ import trio
 from kinora.actors.job_ring import JobRing
 from kinora.actors.models import FrameData, frame_id
 
+
+class _WithDetections(msgspec.Struct):
+    """The part of a result that is counted."""
+
+    detections: list[msgspec.Raw] = []
+
+
+_detections_in = msgspec.json.Decoder(_WithDetections).decode
+
 STAGE_QUEUE_FRAMES = 1
 """The frames that can wait for a stage. If it is full, the stage before waits, and so on back to the decoder."""
 
@@ -40,6 +49,11 @@ class FrameTicket:
         """The name of the frame for clients."""
         return frame_id(self.index)
 
+    @property
+    def found(self) -> int:
+        """The detections on the frame: those of the plugin that has the most, as others may have found the same."""
+        return max(map(_count_detections, self.results.values()), default=0)
+
     def share(self) -> None:
         """Add a user of the frame, who must release it as well."""
         self.ring.share(self.slot)
@@ -59,3 +73,11 @@ class FrameTicket:
             file=msgspec.UNSET if self.file is None else self.file,
             results={plugin: msgspec.Raw(data) for plugin, data in self.results.items()},
         )
+
+
+def _count_detections(result: bytes) -> int:
+    """The number of entries in a result's ``detections``; 0 if it has no such list."""
+    try:
+        return len(_detections_in(result).detections)
+    except msgspec.MsgspecError:
+        return 0

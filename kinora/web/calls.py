@@ -95,7 +95,7 @@ CALLS = (
         "List the jobs, newest first",
         {200: of("JobList")},
         (422,),
-        (parameters.STATUS, parameters.ID_PREFIX, parameters.JOBS_LIMIT, parameters.CURSOR),
+        (parameters.STATUS, parameters.SEARCH, parameters.ID_PREFIX, parameters.JOBS_LIMIT, parameters.CURSOR),
     ),
     Call(
         "get",

@@ -62,11 +62,31 @@ class JobSummary(msgspec.Struct, kw_only=True):
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
+    duration_ms: Milliseconds | None
+    """As in ExtendedJobResponse, like the other fields of the same name."""
     frames_done: Count
     frames_total: Count | None
+    detections: Count
+    picture: Index | None
+    warnings_count: Count
+    """The number of warnings, repeats included."""
     error: str | None
     plugins: list[str]
     """The plugins' names, in the order of the job's pipeline."""
+    plugins_failed: list[str]
+    """Those of them that failed in this job."""
+    queue_position: int | None
+
+
+def job_summary(state: JobState) -> JobSummary:
+    """The summary of a job in this state."""
+    return document_of(
+        state,
+        JobSummary,
+        plugins=list(state.plugins),
+        plugins_failed=[name for name, stage in state.plugins.items() if stage.status == "failed"],
+        warnings_count=sum(group.count for group in state.warning_groups),
+    )
 
 
 def document_of(state: JobState, kind: type[_T], **others: Any) -> _T:

@@ -23,8 +23,8 @@ from kinora.web.documents import (
     JobList,
     JobResponse,
     JobStatusAnswer,
-    JobSummary,
     document_of,
+    job_summary,
 )
 from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
 from kinora.web.incoming import (
@@ -36,7 +36,7 @@ from kinora.web.incoming import (
     until_stop,
 )
 from kinora.web.negotiation import VARY, preferred_type
-from kinora.web.parameters import AFTER, FRAMES_LIMIT, JOB_LIMIT, JOBS_LIMIT, STATUS
+from kinora.web.parameters import AFTER, FRAMES_LIMIT, JOB_LIMIT, JOBS_LIMIT, SEARCH, STATUS
 from kinora.web.pictures import add_picture_calls
 from kinora.web.responses import json_response
 from kinora.web.upload_room import UploadRoom
@@ -92,9 +92,10 @@ def _add_list_calls(routes: Blueprint, system: System) -> None:
     async def list_jobs() -> Response:
         status, limit = STATUS.read(request.args), JOBS_LIMIT.read(request.args)
         cursor, id_prefix = request.args.get("cursor") or None, request.args.get("id_prefix") or None
-        page = await system.jobs.jobs(status, limit, cursor, id_prefix and id_prefix.lower())
-        jobs = [document_of(job, JobSummary, plugins=list(job.plugins)) for job in page.jobs]
-        return json_response(JobList(jobs=jobs, next_cursor=page.next_cursor))
+        page = await system.jobs.jobs(
+            status, limit, cursor, id_prefix=id_prefix and id_prefix.lower(), search=SEARCH.read(request.args)
+        )
+        return json_response(JobList(jobs=[*map(job_summary, page.jobs)], next_cursor=page.next_cursor))
 
 
 async def _submit_upload(system: System, room: UploadRoom) -> Submitted:

@@ -15,6 +15,8 @@ from kinora.web.incoming import MAX_KEY_LENGTH, MAX_WAIT_S, invalid_parameter, w
 from kinora.web.schemas import schema_of
 
 JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
+MAX_SEARCH = 200
+"""The most characters of a search for jobs."""
 FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
 _Document = dict[str, Any]
 
@@ -112,6 +114,30 @@ class Word(Parameter):
         return word
 
 
+@attrs.frozen(kw_only=True)
+class Search(Parameter):
+    """Words to search for, in the query string; an empty one means none."""
+
+    longest: int
+    may_be_empty: bool = True
+    accepts: Any = attrs.field(init=False)
+
+    @accepts.default
+    def _accepts(self) -> Any:
+        return Annotated[str, msgspec.Meta(max_length=self.longest)]
+
+    def read(self, query: Mapping[str, str]) -> str | None:
+        """Return the text, or None if there is none.
+
+        Raises:
+            InvalidRequest: it is too long.
+        """
+        text = query.get(self.name) or None
+        if text is not None and len(text) > self.longest:
+            raise invalid_parameter(self.name, f"must have at most {self.longest} characters")
+        return text
+
+
 AFTER = WholeNumber(
     name="after", description="Only frames with a higher index than this.", lowest=-1, highest=MAX_INDEX
 )
@@ -129,6 +155,13 @@ OVERLAY = WholeNumber(name="overlay", description="1 draws the results on the pi
 STATUS = Word(name="status", description="Only jobs with this status.", words=get_args(JobStatus))
 ID_PREFIX = Parameter(
     name="id_prefix", description="Only jobs whose id begins like this, in either case.", may_be_empty=True
+)
+SEARCH = Search(
+    name="q",
+    description="Only jobs with all of these words, each of them part of the source or of a plugin's name, or the "
+    "beginning of the job's id. A page may then have fewer jobs than its limit, or none, though more follow: go on "
+    "while there is a next_cursor.",
+    longest=MAX_SEARCH,
 )
 CURSOR = Parameter(name="cursor", description="The next_cursor of the previous page.", may_be_empty=True)
 PLUGIN = Parameter(name="plugin", description="Only the output of this plugin.", may_be_empty=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 import structlog
@@ -13,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from kinora.actors.frame_buffer import MAX_WAITING_BYTES
 from kinora.actors.job import CRASHED, Job
+from kinora.actors.job_ring import JobRing
 from kinora.actors.job_spec import ResumePoint
 from kinora.actors.messages import Code, CompletePayload, ErrorPayload, FrameImage, ProgressPayload, WarningPayload
 from kinora.actors.pipeline_link import (
@@ -27,6 +29,7 @@ from kinora.actors.pipeline_link import (
     Watch,
 )
 from kinora.actors.store import Store
+from kinora.actors.ticket import FrameTicket
 from tests.actors.job_kit import (
     FRAMES,
     JOB,
@@ -569,3 +572,36 @@ async def test_what_a_frame_lacks_is_stored_before_it(
     job.save_soon = lambda: saved_at.append(job.state().frames_done)
     await run(job)
     assert saved_at == [0, 3]
+
+
+async def test_the_detections_are_counted_and_a_frame_stands_for_the_job(
+    autojump_clock: MockClock, store: Store, audience: RecordingAudience
+) -> None:
+    """The first frame with the most of them; a job with none has its first frame."""
+
+    async def work(tell: Tell, commands: CommandQueue) -> None:
+        for index, found in enumerate((0, 2, 5, 5, 1)):
+            await tell(FrameDone(index, b"{}", found))
+            await trio.sleep(1)
+            pictures.append(job.state().picture)
+        await tell(PipelineEnded())
+
+    pictures: list[int | None] = []
+    job = make_job(work, store, audience)
+    assert (job.state().picture, job.state().detections) == (None, 0)
+    await run(job)
+    assert pictures == [0, 1, 2, 2, 2]
+    assert job.state().detections == 13
+
+
+def test_of_each_frame_the_plugin_with_the_most_detections_counts() -> None:
+    """A tracker repeats what another plugin found; results without a list of detections count as none."""
+    ticket = FrameTicket(ring=cast(JobRing, None), slot=0, index=0, timestamp_ms=0, width=1, height=1, queued_at=0)
+    assert ticket.found == 0
+    ticket.results = {
+        "people": b'{"detections": [{}, {}]}',
+        "tracker": b'{"detections": [1, 2, 3], "tracks": 3}',
+        "odd": b'{"detections": {"a": 1}}',
+        "list": b"[1, 2, 3, 4]",
+    }
+    assert ticket.found == 3

@@ -5,10 +5,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import attrs
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -506,6 +507,59 @@ async def test_jobs_are_listed_by_status(anywhere: Path | str) -> None:
         assert [job.job_id for job in page + rest] == ["job-5", "job-3", "job-1"]
         assert end is None
         assert await store.jobs(status="odd") == ([], None)
+
+
+async def test_jobs_are_searched_by_source_plugin_and_the_beginning_of_their_id(anywhere: Path | str) -> None:
+    """All words must be found, in any case, in source or plugins; the id counts from its beginning only."""
+    async with running(anywhere) as store:
+        for number, source in enumerate(("Straße/Gate.mp4", "gate_b.mp4", "demo:")):
+            request = msgspec.json.encode({"source": source, "plugins": [{"name": ("people", "faces")[number % 2]}]})
+            await store.add_job(attrs.evolve(record(number), request=request))
+
+        async def found(search: str, status: str | None = None) -> list[str]:
+            return [job.job_id for job in (await store.jobs(search=search, status=status))[0]]
+
+        assert await found("GATE") == ["job-1", "job-0"]
+        assert await found("gate people") == ["job-0"]
+        assert await found("STRASSE") == ["job-0"]
+        assert await found("job-2") == ["job-2"]
+        assert await found("ob-2") == []
+        assert await found("gate", status="done") == []
+        for odd in ("\ud800", "a\0b", "%", "_b.mp", '"', "x " * 1000):
+            assert await found(odd) == (["job-1"] if odd == "_b.mp" else [])
+
+
+async def test_a_search_reads_so_many_jobs_and_its_cursor_leads_on(
+    anywhere: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page may be short or empty although there are more; going on finds each match once, newest first."""
+    monkeypatch.setattr(database, "SEARCHED_JOBS", 4)
+    async with running(anywhere) as store:
+        for number in range(20):
+            request = b'{"source": "%s.mp4"}' % (b"rare" if number in {1, 2, 17} else b"usual")
+            await store.add_job(attrs.evolve(record(number), request=request))
+        pages, cursor = [], None
+        while True:
+            page, cursor = await store.jobs(search="rare", limit=1, cursor=cursor)
+            pages.append([job.job_id for job in page])
+            if cursor is None:
+                break
+        assert [job for page in pages for job in page] == ["job-17", "job-2", "job-1"]
+        assert [] in pages
+
+
+async def test_jobs_of_an_older_file_are_found_too(path: Path) -> None:
+    """What is searched is made of their requests; one that cannot be read is found by its id."""
+    with closing(database.open_writer(str(path))) as writer:
+        script = "DROP INDEX jobs_searched; ALTER TABLE jobs DROP COLUMN words; PRAGMA user_version = 4;"
+        writer.executescript(script)
+        for number, request in enumerate((b'{"source": "Gate.mp4", "plugins": [{"name": "people"}]}', b"{")):
+            values = (f"job-{number}", "2026", "done", request, b"{}", "")
+            names = "job_id, created_at, status, request, state, request_hash"
+            writer.execute(f"INSERT INTO jobs ({names}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608 - constants
+    async with running(path) as store:
+        for search, expected in (("gate people", ["job-0"]), ("job-1", ["job-1"]), ("job", ["job-1", "job-0"])):
+            assert [job.job_id for job in (await store.jobs(search=search))[0]] == expected
 
 
 @pytest.mark.parametrize(

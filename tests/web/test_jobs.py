@@ -297,6 +297,10 @@ async def test_jobs_are_listed_newest_first_in_pages(server: RunningServer) -> N
     assert second["next_cursor"] is None
     assert first["jobs"][0]["plugins"] == ["motion"]
     assert (await get(f"{url}?status=failed")).json()["jobs"] == []
+    assert [job["job_id"] for job in (await get(f"{url}?q=MOT+clip")).json()["jobs"]] == made[::-1]
+    assert [job["job_id"] for job in (await get(f"{url}?q={made[1][:8]}&status=done")).json()["jobs"]] == [made[1]]
+    assert (await get(f"{url}?q=nowhere")).json() == {"jobs": [], "next_cursor": None}
+    assert is_problem(await get(f"{url}?q={'x' * 201}"), 422, "q")
     for query in ("status=over", "limit=0", "limit=x", "limit=99999999999999999999", "limit=1.5"):
         assert is_problem(await get(f"{url}?{query}"), 422, query.partition("=")[0])
     assert (await get(f"{url}?cursor=rubbish")).status == 422

@@ -79,6 +79,8 @@ export function job(change: Partial<ExtendedJobResponse> = {}): ExtendedJobRespo
     fallback_reason: null,
     frames_dropped: 0,
     fps: 20,
+    detections: 0,
+    picture: null,
     duration_ms: null,
     cancel_ms: null,
     uploaded: false,

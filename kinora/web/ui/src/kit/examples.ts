@@ -32,10 +32,16 @@ export const JOB: JobSummary = {
   created_at: "2026-11-23T09:03:54.216Z",
   started_at: "2026-11-23T09:03:54.221Z",
   finished_at: null,
+  duration_ms: 64_000,
   frames_done: 42,
   frames_total: 100,
+  detections: 128,
+  picture: null,
+  warnings_count: 3,
   error: null,
   plugins: ["motion", "people", "tracker"],
+  plugins_failed: [],
+  queue_position: null,
 };
 
 export const DEVICES: readonly Device[] = [

@@ -29,6 +29,8 @@ const RUNNING: ExtendedJobResponse = {
   fallback_reason: null,
   frames_dropped: 0,
   fps: 24,
+  detections: 0,
+  picture: null,
   duration_ms: null,
   cancel_ms: null,
   uploaded: false,
