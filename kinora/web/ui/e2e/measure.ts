@@ -105,7 +105,7 @@ function scrollTable(page: Page): Promise<void> {
     table.scrollTop = 0;
     window.probe.take();
     const began = performance.now();
-    const row = table.querySelector("li")?.clientHeight ?? 0;
+    const row = table.querySelector(".table-body .table-row")?.clientHeight ?? 0;
     for (let gone = 0; gone < 3000; gone = performance.now() - began) {
       table.scrollTop = gone * row;
       await new Promise(requestAnimationFrame);

@@ -149,6 +149,34 @@ test("a file dropped anywhere becomes the source, plugins are dragged into order
   await context.close();
 });
 
+test("the table has columns by plugin that are sorted and filtered, and all of them can be reached", async () => {
+  const jobId = await server.submit(["motion", "people", "tracker", "quality", "scenes", "colors"], { max_frames: 40, stride: 8 });
+  await server.ended(jobId);
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  const table = page.getByRole("region", { name: "Results, a row for each frame" });
+  const top = async () => {
+    await table.evaluate((element) => element.scrollTo(0, 0));
+    return table.getByRole("row").nth(1).innerText();
+  };
+  const byTime = await top();
+  expect(byTime).toMatch(/^0\s+0:00\.0/);
+  await table.getByRole("button", { name: "quality brightness" }).click();
+  await expect.poll(top).not.toBe(byTime);
+  await page.getByRole("searchbox", { name: "Filter the rows" }).fill("people>=1");
+  await page.getByText(/^\d+ of 40 frames$/).waitFor();
+  await page.getByRole("searchbox", { name: "Filter the rows" }).fill("");
+  await table.getByRole("button", { name: "frame", exact: true }).click();
+  await expect.poll(top).toBe(byTime);
+  const head = table.getByRole("columnheader").last();
+  await head.scrollIntoViewIfNeeded();
+  const [box, cell, outer] = [await head.boundingBox(), await table.locator(".frame-cell").first().boundingBox(), await table.boundingBox()];
+  expect((box?.x ?? 1e9) + (box?.width ?? 0)).toBeLessThanOrEqual((outer?.x ?? 0) + (outer?.width ?? 0) + 1);
+  expect(cell?.x, "the column of frames stays").toBeCloseTo(outer?.x ?? -1, 0);
+  await table.locator(".swatches").first().waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
 test("the table of results follows a running job until the user scrolls away from its end", async () => {
   const jobId = await server.submit(["slow"], { max_frames: 45 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FramePages } from "../src/player/FramePages";
 import { extendTimeline, Timeline } from "../src/player/Timeline";
-import { resultInWords } from "../src/results/ResultTable";
+import { classesInWords, shortNumber } from "../src/results/Cell";
+import { chosenRows } from "../src/results/chosenRows";
+import { inPipelineOrder } from "../src/results/columnOrder";
+import { clock } from "../src/ui/format";
 import { frame } from "./examples";
 
 const person = { x: 1, y: 2, width: 3, height: 4, confidence: 0.9, class: "person" };
@@ -53,7 +56,7 @@ test("it is extended by lines that may arrive cut anywhere", async () => {
 
 test("frames are fetched a page at a time, once, and old pages are dropped", async () => {
   const timeline = new Timeline();
-  for (let index = 0; index < 5000; index++) timeline.add(frame(index));
+  for (let index = 0; index < 9000; index++) timeline.add(frame(index));
   vi.mocked(fetch).mockImplementation((url) => {
     const after = Number(new URL(url as string, "http://x").searchParams.get("after"));
     const frames = Array.from({ length: 100 }, (_, i) => frame(after + 1 + i));
@@ -66,16 +69,82 @@ test("frames are fetched a page at a time, once, and old pages are dropped", asy
   await vi.waitFor(() => expect(loaded).toHaveBeenCalledTimes(1));
   expect(pages.at(250)?.index).toBe(250);
   expect(fetch).toHaveBeenCalledTimes(1);
-  for (let row = 300; row < 4000; row += 100) {
+  for (let row = 300; row < 9000; row += 100) {
     pages.at(row);
-    await vi.waitFor(() => expect(pages.at(row)).not.toBeNull());
+    await vi.waitFor(() => expect(pages.at(row)).not.toBeNull(), { interval: 5 });
   }
   expect(pages.at(250)).toBeNull();
 });
 
-test("results are given in words", () => {
-  expect(resultInWords(undefined)).toBe("–");
-  expect(resultInWords({ detections: [person], metrics: { tracks: 1, change: 0.1234 } })).toBe("1 found, tracks 1, change 0.12");
-  expect(resultInWords({ cut: true })).toBe("cut");
-  expect(resultInWords({ other: 1 })).toBe('{"other":1}');
+test("a job's table has the columns that its plugins' results have, in the pipeline's order", () => {
+  const timeline = new Timeline();
+  timeline.add(frame(0, { quality: { metrics: { brightness: 80.5 } }, ocr: { detections: [{ ...person, text: "EXIT" }] }, scenes: { cut: true } }));
+  timeline.add(frame(1, { colors: { colors: [{ hex: "#112233", share: 0.5 }] }, other: { zones: { a: 1 } } }));
+  const shown = inPipelineOrder(timeline.columns.all, ["ocr", "quality", "colors"]).map(({ plugin, name, kind }) => `${plugin} ${name} ${kind}`);
+  expect(shown).toEqual(["ocr found found", "ocr text texts", "quality brightness number", "colors colors colors", "scenes cut flag", "other zones other"]);
+  expect(timeline.columns.all.map((column) => column.at(1))).toEqual([NaN, NaN, NaN, NaN, 1, NaN]);
+});
+
+test("columns without room are counted", () => {
+  const timeline = new Timeline();
+  timeline.add(frame(0, { many: { metrics: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m${i}`, i])) } }));
+  expect([timeline.columns.all.length, timeline.columns.leftOut]).toEqual([96, 4]);
+});
+
+function measured(): Timeline {
+  const timeline = new Timeline();
+  [3, -1, 20, null, 0.5].forEach((light, index) =>
+    timeline.add(frame(index, { people: { detections: index === 2 ? [person, { ...person, text: "Exit 4", track_id: 7 }] : [] }, ...(light !== null && { quality: { metrics: { light } } }) })),
+  );
+  return timeline;
+}
+
+test.each([
+  ["PERS", [2]],
+  ["#7 exit", [2]],
+  ["light<1", [1, 4]],
+  ["quality.light>=0.5 light<4", [0, 4]],
+  ["people=0", [0, 1, 3, 4]],
+  ["dog", []],
+])("the filter %s leaves the rows %j", (filter, rows) => {
+  expect([...(chosenRows(measured(), filter, null).rows ?? [])]).toEqual(rows);
+});
+
+test("a condition on a column that is not there is said to be so", () => {
+  expect(chosenRows(measured(), "dark<4", null)).toEqual({ rows: null, fault: "No column is called dark." });
+});
+
+test("rows are sorted by a column both ways, and those without a number come last", () => {
+  const by = (descending: boolean) => [...(chosenRows(measured(), "", { plugin: "quality", name: "light", descending }).rows ?? [])];
+  expect([by(true), by(false)]).toEqual([[2, 0, 4, 1, 3], [1, 4, 0, 2, 3]]);
+});
+
+test("a sorted view of many pages fetches only a few of them at once, and comes to an end", async () => {
+  const timeline = new Timeline();
+  for (let index = 0; index < 5000; index++) timeline.add(frame(index));
+  let open = 0;
+  let most = 0;
+  vi.mocked(fetch).mockImplementation(async (url) => {
+    most = Math.max(most, (open += 1));
+    await new Promise((next) => setTimeout(next));
+    open -= 1;
+    const after = Number(new URL(url as string, "http://x").searchParams.get("after"));
+    return Response.json({ frames: Array.from({ length: 100 }, (_, i) => frame(after + 1 + i)), next_after: null });
+  });
+  const look = () => Array.from({ length: 50 }, (_, i) => pages.at(100 * i)).filter((found) => found === null).length;
+  const pages: FramePages = new FramePages("j", timeline, () => look());
+  look();
+  await vi.waitFor(() => expect(look()).toBe(0));
+  expect(fetch).toHaveBeenCalledTimes(50);
+  expect(most).toBeLessThanOrEqual(6);
+});
+
+test("classes are counted in words, and numbers are short", () => {
+  expect(classesInWords({ detections: [person, person] })).toBe("person");
+  expect(classesInWords({ detections: [person, { ...person, class: "dog" }, person] })).toBe("2 person, 1 dog");
+  expect([1234, 0.12345, 12.345, 123.45].map(shortNumber)).toEqual(["1,234", "0.123", "12.35", "123.5"]);
+});
+
+test("a time's seconds never come to 60", () => {
+  expect([1_799_960, 59_949, 59_950, 4200, 3_723_400].map(clock)).toEqual(["30:00.0", "0:59.9", "1:00.0", "0:04.2", "1:02:03.4"]);
 });

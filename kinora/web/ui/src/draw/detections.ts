@@ -3,6 +3,8 @@ import type { FrameData, Json, JsonObject } from "../api/generated";
 
 export interface Detection {
   plugin: string;
+  /** The place in its plugin's list. */
+  at: number;
   x: number;
   y: number;
   width: number;
@@ -10,6 +12,8 @@ export interface Detection {
   kind: string;
   confidence: number | null;
   trackId: number | null;
+  /** What is written there. */
+  text: string | null;
 }
 
 export interface Point {
@@ -26,7 +30,7 @@ export function isObject(value: Json | undefined): value is JsonObject {
 /** Every detection of every plugin. */
 export function allDetections(frame: FrameData): Detection[] {
   return Object.entries(frame.results).flatMap(([plugin, result]) =>
-    listOf(result, "detections").flatMap((value) => readDetection(plugin, value) ?? []),
+    listOf(result, "detections").flatMap((value, at) => readDetection(plugin, at, value) ?? []),
   );
 }
 
@@ -65,17 +69,18 @@ export function labelOf({ kind, trackId, confidence }: Detection): string {
   return `${kind}${number}${confidence === null ? "" : ` ${Math.round(confidence * 100)}%`}`;
 }
 
-function listOf(value: Json | undefined, key: string): Json[] {
+export function listOf(value: Json | undefined, key: string): Json[] {
   const list = isObject(value) ? value[key] : null;
   return Array.isArray(list) ? list : [];
 }
 
-function readDetection(plugin: string, value: Json): Detection | null {
+function readDetection(plugin: string, at: number, value: Json): Detection | null {
   if (!isObject(value)) return null;
-  const { x, y, width, height, confidence, track_id: trackId } = value;
+  const { x, y, width, height, confidence, track_id: trackId, text } = value;
   if (!isNumber(x) || !isNumber(y) || !isNumber(width) || !isNumber(height)) return null;
   return {
     plugin,
+    at,
     x,
     y,
     width,
@@ -83,6 +88,7 @@ function readDetection(plugin: string, value: Json): Detection | null {
     kind: typeof value.class === "string" ? value.class : plugin,
     confidence: isNumber(confidence) ? confidence : null,
     trackId: isNumber(trackId) ? trackId : null,
+    text: typeof text === "string" ? text : null,
   };
 }
 

@@ -4,7 +4,10 @@ import type { FrameData } from "../api/generated";
 import type { Timeline } from "./Timeline";
 
 const PAGE = 100;
-const MAX_PAGES = 24;
+/** More than a sorted table has rows in view, each of which may be on another page. */
+const MAX_PAGES = 60;
+/** The most pages fetched at once; others are fetched when they are asked for again, after one has arrived. */
+const MAX_LOADING = 6;
 
 export class FramePages {
   readonly #jobId: string;
@@ -35,7 +38,7 @@ export class FramePages {
   }
 
   async #load(number: number): Promise<void> {
-    if (this.#loading.has(number)) return;
+    if (this.#loading.has(number) || this.#loading.size >= MAX_LOADING) return;
     this.#loading.add(number);
     try {
       const after = number === 0 ? -1 : this.#timeline.index(number * PAGE - 1);
@@ -44,11 +47,12 @@ export class FramePages {
         if (this.#pages.size <= MAX_PAGES) break;
         this.#pages.delete(oldest);
       }
-      this.#onLoaded();
     } catch {
       // It is fetched again the next time it is needed.
-    } finally {
       this.#loading.delete(number);
+      return;
     }
+    this.#loading.delete(number);
+    this.#onLoaded();
   }
 }

@@ -1,8 +1,11 @@
-/** All frames of a job in a few bytes each: enough for the scrubber, and for finding a frame's results. */
+/** All frames of a job in a few bytes each: enough for the scrubber, for sorting and filtering, and for finding a frame's results. */
 import { streamFrames } from "../api/calls";
 import type { FrameData } from "../api/generated";
 import { isCut, visibleDetections } from "../draw/detections";
 import { giveWay } from "../ui/giveWay";
+import { Columns } from "./Columns";
+import { Growing } from "./Growing";
+import { RowWords } from "./RowWords";
 
 /** The pause between two calls of `onGrown`. */
 const PAUSE_MS = 250;
@@ -10,37 +13,40 @@ const PAUSE_MS = 250;
 const STINT_MS = 10;
 
 export class Timeline {
-  #index = new Int32Array(1024);
-  #time = new Float64Array(1024);
-  #found = new Uint16Array(1024);
-  #cut = new Uint8Array(1024);
-  #length = 0;
+  /** The numbers of every row by column. */
+  readonly columns = new Columns();
+  /** The words of every row. */
+  readonly words = new RowWords();
+  readonly #index = new Growing((size) => new Int32Array(size));
+  readonly #time = new Growing((size) => new Float64Array(size));
+  readonly #found = new Growing((size) => new Uint16Array(size));
+  readonly #cut = new Growing((size) => new Uint8Array(size));
 
   get length(): number {
-    return this.#length;
+    return this.#index.length;
   }
 
   index(row: number): number {
-    return this.#index[row] ?? 0;
+    return this.#index.at(row);
   }
 
   /** Milliseconds since the start of the source. */
   time(row: number): number {
-    return this.#time[row] ?? 0;
+    return this.#time.at(row);
   }
 
   /** The number of detections that are drawn on the frame. */
   found(row: number): number {
-    return this.#found[row] ?? 0;
+    return this.#found.at(row);
   }
 
   isCut(row: number): boolean {
-    return this.#cut[row] === 1;
+    return this.#cut.at(row) === 1;
   }
 
   /** The row of the last frame whose index is at most `index`; -1 if there is none. */
   rowOf(index: number): number {
-    let [low, high] = [0, this.#length];
+    let [low, high] = [0, this.length];
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.index(middle) <= index) low = middle + 1;
@@ -51,27 +57,15 @@ export class Timeline {
 
   /** Append a frame. Frames come in order; one that is already there is skipped. */
   add(frame: FrameData): void {
-    if (this.#length > 0 && frame.index <= this.index(this.#length - 1)) return;
-    if (this.#length === this.#index.length) this.#grow();
-    this.#index[this.#length] = frame.index;
-    this.#time[this.#length] = frame.timestamp_ms;
-    this.#found[this.#length] = visibleDetections(frame).length;
-    this.#cut[this.#length] = isCut(frame) ? 1 : 0;
-    this.#length += 1;
+    const row = this.length;
+    if (row > 0 && frame.index <= this.index(row - 1)) return;
+    this.#index.push(frame.index);
+    this.#time.push(frame.timestamp_ms);
+    this.#found.push(visibleDetections(frame).length);
+    this.#cut.push(isCut(frame) ? 1 : 0);
+    this.columns.add(row, frame);
+    this.words.add(frame);
   }
-
-  #grow(): void {
-    const size = this.#index.length * 2;
-    this.#index = copied(new Int32Array(size), this.#index);
-    this.#time = copied(new Float64Array(size), this.#time);
-    this.#found = copied(new Uint16Array(size), this.#found);
-    this.#cut = copied(new Uint8Array(size), this.#cut);
-  }
-}
-
-function copied<T extends Int32Array | Float64Array | Uint16Array | Uint8Array>(into: T, from: T): T {
-  into.set(from);
-  return into;
 }
 
 /** Add the server's frames after the last one, a line at a time; only the timeline's own bytes are kept.

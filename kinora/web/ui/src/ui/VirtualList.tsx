@@ -1,4 +1,5 @@
-import { useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
+import { type KeyboardEvent, type ReactNode } from "react";
+import { useVirtualRows } from "./useVirtualRows";
 
 interface VirtualListProps {
   label: string;
@@ -16,47 +17,15 @@ interface VirtualListProps {
   onStep?: (rows: number) => void;
 }
 
-const BEYOND = 6; // rows above and below the visible ones
-
 /** A list of any length, which renders only the visible rows and a few around them. */
 export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = null, moving = false, onStep }: VirtualListProps) {
-  const box = useRef<HTMLDivElement>(null);
-  const away = useRef(false);
-  const [view, setView] = useState({ top: 0, height: 600 });
-  const rowHeight = rowRem * remPx();
-
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (!element) return;
-    const measure = () => setView({ top: element.scrollTop, height: element.clientHeight });
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (!element || current === null || current < 0 || (moving && away.current)) return;
-    const top = current * rowHeight;
-    if (!isInView(element, top, rowHeight)) element.scrollTop = top - element.clientHeight / 2;
-  }, [current, moving, rowHeight]);
-
-  const first = Math.max(0, Math.floor(view.top / rowHeight) - BEYOND);
-  const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + BEYOND);
-  const onScroll = () => {
-    const element = box.current;
-    if (!element) return;
-    setView({ top: element.scrollTop, height: element.clientHeight });
-    away.current = current !== null && !isInView(element, current * rowHeight, rowHeight);
-    if (element.scrollTop + element.clientHeight >= count * rowHeight - rowHeight) onEnd?.();
-  };
+  const { box, rowHeight, rows, onScroll } = useVirtualRows({ count, rowRem, current, moving, onEnd });
 
   const onKeyDown = (event: KeyboardEvent) => {
-    const rows = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (rows === undefined || !onStep) return;
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (step === undefined || !onStep) return;
     event.preventDefault();
-    onStep(rows);
+    onStep(step);
   };
 
   return (
@@ -64,7 +33,7 @@ export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = 
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions
     <div className="virtual" ref={box} onScroll={onScroll} onKeyDown={onKeyDown} role="region" aria-label={label} tabIndex={0}>
       <ul style={{ height: count * rowHeight }}>
-        {Array.from({ length: Math.max(0, last - first) }, (_, offset) => first + offset).map((index) => (
+        {rows.map((index) => (
           <li key={index} style={{ top: index * rowHeight, height: rowHeight }} aria-setsize={count} aria-posinset={index + 1}>
             {renderRow(index)}
           </li>
@@ -72,13 +41,4 @@ export function VirtualList({ label, count, rowRem, renderRow, onEnd, current = 
       </ul>
     </div>
   );
-}
-
-/** True if the whole row is visible, within a pixel, as browsers round scroll positions. */
-function isInView({ scrollTop, clientHeight }: Element, top: number, rowHeight: number): boolean {
-  return top >= scrollTop - 1 && top + rowHeight <= scrollTop + clientHeight + 1;
-}
-
-function remPx(): number {
-  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
 }

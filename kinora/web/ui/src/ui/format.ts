@@ -23,10 +23,12 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)} h`;
 }
 
-/** A position in a video, such as 0:04.2. */
+/** A position in a video, such as 0:04.2 or 1:02:03.4. */
 export function clock(ms: number): string {
-  const minutes = Math.floor(ms / 60_000);
-  return `${minutes}:${((ms % 60_000) / 1000).toFixed(1).padStart(4, "0")}`;
+  const tenths = Math.round(ms / 100);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const [hours, minutes, seconds] = [Math.floor(tenths / 36_000), Math.floor(tenths / 600) % 60, Math.floor(tenths / 10) % 60];
+  return `${hours === 0 ? minutes : `${hours}:${two(minutes)}`}:${two(seconds)}.${tenths % 10}`;
 }
 
 const NUMBERS = new Intl.NumberFormat("en");

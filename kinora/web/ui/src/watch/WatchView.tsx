@@ -7,7 +7,6 @@ import { RealtimeOverlay } from "../overlay/RealtimeOverlay";
 import { Player } from "../player/Player";
 import { PlayerContext } from "../player/PlayerContext";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
-import { Downloads } from "../results/Downloads";
 import { ResultTable } from "../results/ResultTable";
 import { Notice } from "../ui/Notice";
 
@@ -38,13 +37,7 @@ export function WatchView({ jobId, onRunAgain, onDeleted }: WatchViewProps) {
             <>
               <Missed />
               <Transport />
-              <section className="results" aria-label="Results">
-                <header>
-                  <h2>Results</h2>
-                  <Downloads jobId={jobId} />
-                </header>
-                <ResultTable />
-              </section>
+              <ResultTable jobId={jobId} />
             </>
           }
           status={<JobStatus onRunAgain={onRunAgain} onDeleted={onDeleted} />}
