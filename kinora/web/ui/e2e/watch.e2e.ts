@@ -112,6 +112,42 @@ test("each switch changes what is drawn on the picture, and after a jump the map
   await context.close();
 });
 
+test("a box is touched: its facts show, it is chosen in the list and in the picture, enlarged, and hidden", async () => {
+  server.writePictures("field", 12, 0, 0, 255);
+  const jobId = await server.submit(["walker"], {}, { source: "field" });
+  await server.ended(jobId);
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.locator('canvas[data-found="1"]').waitFor();
+  const box = await canvas(page).boundingBox();
+  if (!box) throw new Error("There is no picture.");
+  const scale = Math.min(box.width / 64, box.height / 48);
+  const left = box.x + (box.width - 64 * scale) / 2;
+  const [x, y] = [left + 4 * scale, box.y + box.height / 2 + (28 - 24) * scale];
+  const item = page.getByRole("region", { name: "This frame" }).getByRole("button", { name: /thing/ });
+  await page.mouse.move(x, y);
+  await page.locator(".picture-tip").getByText("#6").waitFor();
+  await page.mouse.click(x, y);
+  await expect.poll(() => item.getAttribute("aria-pressed")).toBe("true");
+  await page.getByRole("region", { name: "The chosen detection as JSON" }).getByText('"track_id": 6').waitFor();
+  const chosen = await canvas(page).screenshot();
+  await item.click();
+  await page.mouse.move(0, 0);
+  await expect.poll(async () => chosen.equals(await canvas(page).screenshot())).toBe(false);
+  await page.mouse.move(x, y);
+  await page.mouse.wheel(0, -500);
+  await expect.poll(() => page.locator("#zoom-reset").textContent()).toMatch(/^[2-9]\d\d%$/);
+  await page.locator("#zoom-reset").click();
+  await expect.poll(() => page.locator("#zoom-reset").textContent()).toBe("100%");
+  await page.locator("#toggle-filters").click();
+  await page.getByLabel("thing").uncheck();
+  await page.locator('canvas[data-found="0"]').waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Show all again" }).click();
+  await page.locator('canvas[data-found="1"]').waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
 test("a file dropped anywhere becomes the source, plugins are dragged into order, and the job runs in that order", async () => {
   const { context, page } = await openPage(browser, server.url);
   await page.getByRole("button", { name: "Remove scenes" }).waitFor();

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { drawOverlay } from "../src/draw/drawOverlay";
-import { drawRadar } from "../src/draw/drawRadar";
+import { drawRadar, radarBox, radarMoved } from "../src/draw/drawRadar";
+import { overlap } from "../src/draw/placeLabels";
 import { trailsOf } from "../src/draw/trails";
 import type { ViewOptions } from "../src/draw/viewOptions";
 import { drawTimings } from "../src/inspector/drawTimings";
@@ -58,7 +59,7 @@ test("the scrubber has a bar at detections, a line at each cut and a flag at eac
   expect(drawn("fill")).toHaveLength(2);
 });
 
-const OFF: ViewOptions = { boxes: false, labels: false, pitch: false, radar: false, overlay: true, fps: 30 };
+const OFF: ViewOptions = { boxes: false, labels: false, pitch: false, radar: false, overlay: true, fps: 30, curves: false, colorBy: "track", radarAt: { x: 1, y: 1 }, hidden: new Set(), confidence: 0 };
 const person = { x: 10, y: 20, width: 30, height: 40, confidence: 0.9, class: "person", track_id: 3 };
 const found = frame(0, { tracker: { detections: [person] }, pitch: { lines: [[0, 0, 9, 9]], keypoints: [[5, 5], [6, 6]] } });
 
@@ -80,4 +81,23 @@ test("the map names the present tracks and shows the trail of each", () => {
   drawRadar(context, trailsOf(walk), new Set([3]));
   expect(texts()).toEqual(["3"]);
   expect(drawn("lineTo")).toHaveLength(10);
+});
+
+test("a picked detection is drawn even if others of its class stand for it, and labels do not cover each other", () => {
+  const many = frame(0, { tracker: { detections: Array.from({ length: 6 }, (_, i) => ({ ...person, x: 10 + i, track_id: i })) }, people: { detections: [person] } });
+  const { context, drawn } = paper();
+  drawOverlay(context, many, 1, { ...OFF, boxes: true, labels: true }, { hovered: null, chosen: { plugin: "people", at: 0, trackId: 3, frame: 0 } });
+  expect(drawn("roundRect").filter(([, x, y, width]) => x === 10 && y === 20 && width === 30)).toHaveLength(2);
+  const texts = drawn("fillText").map(([, text, x, y]) => ({ text, x: Number(x) - 4, y: Number(y) - 8, width: 48, height: 14.4 }));
+  expect(texts[0]?.text).toBe("person #3 90%");
+  for (const [at, label] of texts.entries()) for (const other of texts.slice(at + 1)) expect(overlap(label, other)).toBe(false);
+});
+
+test("the map stays in its box: its arcs are clipped, and moving it stops at the picture's edges", () => {
+  const { context, drawn } = paper();
+  drawRadar(context, new Map(), new Set());
+  expect(drawn("clip")).toHaveLength(1);
+  const view = { x: 0, y: 0, width: 680, height: 400 };
+  expect(radarMoved(view, { x: 1, y: 1 }, { x: 50, y: -1e6 })).toEqual({ x: 1, y: 0 });
+  expect(radarBox(view, { x: 0, y: 1 })).toMatchObject({ x: 10, y: 400 - 132 - 10 });
 });

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { colorOf } from "../src/draw/colors";
 import { allKeyPoints, allLines, isCut, labelOf, visibleDetections } from "../src/draw/detections";
+import { isMarked, markOf, Picked } from "../src/draw/Picked";
+import { PictureView } from "../src/draw/PictureView";
 import { trailsOf } from "../src/draw/trails";
 import { frame } from "./examples";
 
@@ -37,4 +39,43 @@ test("a track keeps its colour", () => {
 test("a trail follows the lower edge of its track's box", () => {
   const at = (index: number, x: number) => frame(index, { tracker: { detections: [{ ...box, x, track_id: 1 }, box] } });
   expect([...trailsOf([at(1, 10), frame(2), at(3, 20)])]).toEqual([[1, [{ x: 25 / 640, y: 60 / 360 }, { x: 35 / 640, y: 60 / 360 }]]]);
+});
+
+test("plugins, classes and doubtful detections can be hidden, and what a hidden tracker stood for is then shown", () => {
+  const both = frame(0, { people: { detections: [box, { ...box, confidence: 0.3 }] }, tracker: { detections: [{ ...box, track_id: 3 }] } });
+  const shown = (hidden: string[], confidence = 0) => visibleDetections(both, { hidden: new Set(hidden), confidence }).map(labelOf);
+  expect(shown([])).toEqual(["person #3 88%"]);
+  expect(shown(["tracker"])).toEqual(["person 88%", "person 30%"]);
+  expect(shown(["tracker/person"], 0.5)).toEqual(["person 88%"]);
+  expect(shown(["people/person", "tracker"])).toEqual([]);
+});
+
+test("colours follow the track, the class or the plugin", () => {
+  const of = (plugin: string, kind: string, trackId: number | null) => ({ plugin, kind, trackId });
+  expect(colorOf(of("a", "person", 1), "class")).toBe(colorOf(of("b", "person", 2), "class"));
+  expect(colorOf(of("a", "person", 1), "plugin")).toBe(colorOf(of("a", "dog", null), "plugin"));
+});
+
+test("enlarging keeps the point under the pointer, and the picture never leaves the canvas", () => {
+  const view = new PictureView();
+  const [canvas, picture] = [{ width: 800, height: 600 }, { width: 400, height: 300 }];
+  expect(view.placing(canvas, picture)).toEqual({ left: 0, top: 0, scale: 2 });
+  view.zoomBy(2, { x: 200, y: 150 }, canvas, picture);
+  expect(view.placing(canvas, picture)).toEqual({ left: -200, top: -150, scale: 4 });
+  view.pan({ x: 9999, y: -9999 }, canvas, picture);
+  expect(view.placing(canvas, picture)).toEqual({ left: 0, top: -600, scale: 4 });
+  view.zoomBy(0.01, { x: 0, y: 0 }, canvas, picture);
+  expect([view.zoom(), view.placing(canvas, picture).left]).toEqual([1, 0]);
+});
+
+test("a chosen track stays chosen from frame to frame, and a detection without a track only on its own", () => {
+  const picked = new Picked();
+  const [tracked, plain] = visibleDetections(frame(0, { a: { detections: [{ ...box, class: "dog" }] }, b: { detections: [{ ...box, track_id: 3 }] } })).toReversed();
+  if (!tracked || !plain) throw new Error("Both are visible.");
+  picked.choose(markOf(tracked, 0));
+  expect(isMarked(picked.get().chosen, { ...tracked, at: 5 }, 9)).toBe(true);
+  picked.choose(markOf(plain, 0));
+  expect([isMarked(picked.get().chosen, plain, 0), isMarked(picked.get().chosen, plain, 1)]).toEqual([true, false]);
+  picked.choose(markOf(plain, 0));
+  expect(picked.get().chosen).toBeNull();
 });

@@ -3,6 +3,7 @@ import { MAX_FPS, useViewOptions, viewOptions, type ViewSwitch } from "../draw/v
 import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { IconButton, Toggle } from "../ui/Button";
 import type { IconName } from "../ui/Icon";
+import { Filters } from "./Filters";
 
 const SWITCHES: readonly { name: ViewSwitch; icon: IconName; label: string }[] = [
   { name: "overlay", icon: "layers", label: "Overlay" },
@@ -25,6 +26,7 @@ export function ControlPanel({ stage }: { stage: RefObject<HTMLElement | null> }
         <Toggle key={name} id={`toggle-${name}`} icon={icon} label={label} on={options[name]}
           disabled={name !== "overlay" && !options.overlay} onChange={(on) => viewOptions.set({ [name]: on })} />
       ))}
+      <Filters />
       <label className="fps" htmlFor="fps-slider" title="Maximum frames per second">
         <input id="fps-slider" type="range" min={1} max={MAX_FPS} value={options.fps}
           aria-valuetext={`at most ${options.fps} frames per second`}

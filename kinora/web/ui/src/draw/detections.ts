@@ -34,9 +34,24 @@ export function allDetections(frame: FrameData): Detection[] {
   );
 }
 
+/** What hides detections. */
+export interface Hiding {
+  /** Plugins, and classes as `plugin/class`. */
+  hidden: ReadonlySet<string>;
+  /** The least confidence; detections without one are not hidden by it. */
+  confidence: number;
+}
+
+export const HIDES_NOTHING: Hiding = { hidden: new Set(), confidence: 0 };
+
+export function isHidden({ plugin, kind, confidence }: Detection, hiding: Hiding): boolean {
+  if (confidence !== null && confidence < hiding.confidence) return true;
+  return hiding.hidden.size > 0 && (hiding.hidden.has(plugin) || hiding.hidden.has(`${plugin}/${kind}`));
+}
+
 /** The detections to draw, tracked ones last. If a class has tracked ones, its others show the same things: leave them out. */
-export function visibleDetections(frame: FrameData): Detection[] {
-  const all = allDetections(frame);
+export function visibleDetections(frame: FrameData, hiding = HIDES_NOTHING): Detection[] {
+  const all = allDetections(frame).filter((detection) => !isHidden(detection, hiding));
   const tracked = all.filter(({ trackId }) => trackId !== null);
   const kinds = new Set(tracked.map(({ kind }) => kind));
   return [...all.filter(({ trackId, kind }) => trackId === null && !kinds.has(kind)), ...tracked];
@@ -67,6 +82,18 @@ export function allKeyPoints(frame: FrameData): Point[] {
 export function labelOf({ kind, trackId, confidence }: Detection): string {
   const number = trackId === null ? "" : ` #${trackId}`;
   return `${kind}${number}${confidence === null ? "" : ` ${Math.round(confidence * 100)}%`}`;
+}
+
+/** What is known of a detection besides its class, as terms and values. */
+export function detectionInWords({ plugin, confidence, trackId, text, x, y, width, height }: Detection): [term: string, value: string][] {
+  return [
+    ...(text === null ? [] : [["text", text] as [string, string]]),
+    ...(confidence === null ? [] : [["confidence", `${(100 * confidence).toFixed(1)}%`] as [string, string]]),
+    ...(trackId === null ? [] : [["track", `#${trackId}`] as [string, string]]),
+    ["plugin", plugin],
+    ["place", `${Math.round(x)}, ${Math.round(y)}`],
+    ["size", `${Math.round(width)} × ${Math.round(height)}`],
+  ];
 }
 
 export function listOf(value: Json | undefined, key: string): Json[] {

@@ -1,49 +1,98 @@
 /** Draws plugins' results over a picture. */
 import type { FrameData } from "../api/generated";
-import { colorOf } from "./colors";
-import { allKeyPoints, allLines, labelOf, visibleDetections, type Detection } from "./detections";
+import { colorOf, type ColorBy } from "./colors";
+import { allDetections, allKeyPoints, allLines, labelOf, visibleDetections, type Detection } from "./detections";
+import { isMarked, type Picks } from "./Picked";
+import { placeLabels, type Rect } from "./placeLabels";
 import type { ViewOptions } from "./viewOptions";
 
 const LABEL_HEIGHT = 18;
 /** On a picture of this width, in CSS pixels, lines and labels have their plain size; with other widths it varies a little. */
 const PLAIN_WIDTH = 800;
 const LINES = "#f8fafc";
+export const CANVAS_FONT = "Geist, system-ui, sans-serif";
 
-/** Draw into `context`, whose unit is the CSS pixel. The picture begins at 0, 0 and is scaled by `scale`. */
-export function drawOverlay(context: CanvasRenderingContext2D, frame: FrameData, scale: number, options: ViewOptions): void {
-  const unit = Math.min(2, Math.max(0.8, Math.sqrt((frame.width * scale) / PLAIN_WIDTH)));
-  const found = options.boxes || options.labels ? visibleDetections(frame) : [];
-  if (options.boxes) for (const detection of found) drawBox(context, detection, scale, unit);
+const NOTHING_PICKED: Picks = { hovered: null, chosen: null };
+
+/** Draw into `context`, whose unit is the CSS pixel. The picture begins at 0, 0 and is scaled by `scale`.
+ *
+ * `view` is the part of it that can be seen, where labels have to be.
+ */
+export function drawOverlay(
+  context: CanvasRenderingContext2D,
+  frame: FrameData,
+  scale: number,
+  options: ViewOptions,
+  picks: Picks = NOTHING_PICKED,
+  view: Rect = { x: 0, y: 0, width: frame.width * scale, height: frame.height * scale },
+): void {
+  const unit = Math.min(2, Math.max(0.8, Math.sqrt(view.width / PLAIN_WIDTH)));
+  const isPicked = (found: Detection) => isMarked(picks.hovered, found, frame.index) || isMarked(picks.chosen, found, frame.index);
+  const visible = options.boxes || options.labels ? visibleDetections(frame, options) : [];
+  const picked = picks.hovered || picks.chosen ? allDetections(frame).filter(isPicked) : [];
+  const others = visible.filter((found) => !isPicked(found));
+  if (options.boxes) for (const found of others) drawBox(context, found, scale, unit, options.colorBy);
+  for (const found of picked) drawPicked(context, found, scale, unit, options.colorBy);
   if (options.pitch) drawPitch(context, frame, scale);
-  if (options.labels) for (const detection of found) drawLabel(context, detection, scale, unit, frame.width * scale);
+  if (options.labels) drawLabels(context, [...picked, ...others.toReversed()], scale, unit, options.colorBy, view);
 }
 
-function drawBox(context: CanvasRenderingContext2D, detection: Detection, scale: number, unit: number): void {
-  const { x, y, width, height } = detection;
+function outline(context: CanvasRenderingContext2D, { x, y, width, height }: Detection, scale: number): void {
   context.beginPath();
   context.roundRect(x * scale, y * scale, width * scale, height * scale, 3);
+}
+
+function drawBox(context: CanvasRenderingContext2D, detection: Detection, scale: number, unit: number, by: ColorBy): void {
+  outline(context, detection, scale);
   context.lineWidth = 4 * unit;
   context.strokeStyle = "rgb(0 0 0 / 45%)"; // a dark edge, visible on any background
   context.stroke();
   context.lineWidth = 2 * unit;
-  context.strokeStyle = colorOf(detection);
+  context.strokeStyle = colorOf(detection, by);
   context.stroke();
 }
 
-function drawLabel(context: CanvasRenderingContext2D, detection: Detection, scale: number, unit: number, right: number): void {
-  const text = labelOf(detection);
-  const height = LABEL_HEIGHT * unit;
-  context.font = `600 ${12 * unit}px system-ui, sans-serif`;
-  const width = context.measureText(text).width + 10 * unit;
-  const left = Math.max(0, Math.min(detection.x * scale - 1, right - width));
-  const top = Math.max(0, detection.y * scale - height - 1);
-  context.fillStyle = colorOf(detection);
-  context.beginPath();
-  context.roundRect(left, top, width, height, 3);
+function drawPicked(context: CanvasRenderingContext2D, detection: Detection, scale: number, unit: number, by: ColorBy): void {
+  outline(context, detection, scale);
+  context.globalAlpha = 0.2;
+  context.fillStyle = colorOf(detection, by);
   context.fill();
-  context.fillStyle = "#0b1220";
+  context.globalAlpha = 1;
+  context.lineWidth = 7 * unit;
+  context.strokeStyle = "#fff";
+  context.stroke();
+  context.lineWidth = 4 * unit;
+  context.strokeStyle = colorOf(detection, by);
+  context.stroke();
+}
+
+function drawLabels(
+  context: CanvasRenderingContext2D,
+  found: readonly Detection[],
+  scale: number,
+  unit: number,
+  by: ColorBy,
+  view: Rect,
+): void {
+  context.font = `600 ${12 * unit}px ${CANVAS_FONT}`;
   context.textBaseline = "middle";
-  context.fillText(text, left + 5 * unit, top + height / 2 + 0.5);
+  const labels = found.map((detection) => ({
+    detection,
+    text: labelOf(detection),
+    box: { x: detection.x * scale, y: detection.y * scale, width: detection.width * scale, height: detection.height * scale },
+    width: context.measureText(labelOf(detection)).width + 10 * unit,
+    height: LABEL_HEIGHT * unit,
+  }));
+  placeLabels(labels, view).forEach((place, at) => {
+    const label = labels[at];
+    if (!place || !label) return;
+    context.fillStyle = colorOf(label.detection, by);
+    context.beginPath();
+    context.roundRect(place.x, place.y, place.width, place.height, 3);
+    context.fill();
+    context.fillStyle = "#0b1220";
+    context.fillText(label.text, place.x + 5 * unit, place.y + place.height / 2 + 0.5);
+  });
 }
 
 function drawPitch(context: CanvasRenderingContext2D, frame: FrameData, scale: number): void {

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { isEnded } from "../api/jobStates";
+import { FramePane } from "../inspector/FramePane";
 import { PluginInspector } from "../inspector/PluginInspector";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { watchedStatus, type RealtimeState } from "../realtime/state";
@@ -28,7 +29,8 @@ export function RealtimeOverlay({ controls, transport, status }: RealtimeOverlay
         <Progress />
         {transport}
       </section>
-      <aside className="right" aria-label="Plugins">
+      <aside className="right" aria-label="Frame and plugins">
+        <FramePane />
         <PluginInspector />
       </aside>
     </>

@@ -1,14 +1,22 @@
 /** Paints a job's picture and its results on a canvas, at most once per animation frame. */
 import type { FrameData } from "../api/generated";
-import { allDetections } from "../draw/detections";
+import { allDetections, visibleDetections, type Detection, type Point } from "../draw/detections";
 import { drawOverlay } from "../draw/drawOverlay";
-import { drawRadar, RADAR } from "../draw/drawRadar";
+import { drawRadar, RADAR, radarBox, radarMoved } from "../draw/drawRadar";
+import type { Placing, Size } from "../draw/PictureView";
+import { overlap, type Rect } from "../draw/placeLabels";
 import { sharpCanvas } from "../draw/sharpCanvas";
 import { TRAIL_FRAMES, trailsOf } from "../draw/trails";
 import type { ViewOptions } from "../draw/viewOptions";
 import { paintScheduler } from "../realtime/paintScheduler";
 import { PictureLoader, type Picture } from "./PictureLoader";
 import type { Player } from "./Player";
+
+/** The frame on the canvas and its place there. */
+interface Drawn extends Placing {
+  frame: FrameData;
+  canvas: Size;
+}
 
 export class PicturePainter {
   readonly #canvas: HTMLCanvasElement;
@@ -18,6 +26,7 @@ export class PicturePainter {
   readonly #loader: PictureLoader;
   readonly #paint = paintScheduler(() => this.#draw());
   #picture: Picture | null = null;
+  #drawn: Drawn | null = null;
   #wantedAt = 0;
   #later: ReturnType<typeof setTimeout> | undefined;
 
@@ -39,6 +48,41 @@ export class PicturePainter {
       this.#picture = picture;
       this.#paint.request();
     });
+  }
+
+  /** The frame that is drawn and its detection at this point of the canvas: of several the smallest one; null if there is none. */
+  detectionAt({ x, y }: Point): { frame: FrameData; detection: Detection } | null {
+    const options = this.#options();
+    if (!this.#drawn || !options.overlay || !options.boxes) return null;
+    const { frame, left, top, scale } = this.#drawn;
+    const [atX, atY] = [(x - left) / scale, (y - top) / scale];
+    const hit = visibleDetections(frame, options).filter((box) => atX >= box.x && atX <= box.x + box.width && atY >= box.y && atY <= box.y + box.height);
+    const smallest = hit.toSorted((a, b) => a.width * a.height - b.width * b.height)[0];
+    return smallest ? { frame, detection: smallest } : null;
+  }
+
+  /** True if the map is drawn at this point of the canvas. */
+  isRadarAt({ x, y }: Point): boolean {
+    const { overlay, radar, radarAt } = this.#options();
+    if (!this.#drawn || !overlay || !radar) return false;
+    const { left, top } = this.#drawn;
+    const box = radarBox(inView(this.#drawn), radarAt);
+    return overlap(box, { x: x - left, y: y - top, width: 0, height: 0 });
+  }
+
+  /** The place of the map after it was moved by so many CSS pixels. */
+  radarMoved(by: Point): Point {
+    const { radarAt } = this.#options();
+    return this.#drawn ? radarMoved(inView(this.#drawn), radarAt, by) : radarAt;
+  }
+
+  /** Enlarge the picture around this point of the canvas. */
+  zoomBy(factor: number, at: Point): void {
+    if (this.#drawn) this.#player.view.zoomBy(factor, at, this.#drawn.canvas, this.#drawn.frame);
+  }
+
+  pan(by: Point): void {
+    if (this.#drawn) this.#player.view.pan(by, this.#drawn.canvas, this.#drawn.frame);
   }
 
   /** Load and paint what has changed. */
@@ -83,28 +127,36 @@ export class PicturePainter {
 
   #drawFrame(context: CanvasRenderingContext2D, frame: FrameData, picture: Picture): void {
     const size = picture.bitmap ?? frame;
-    const { clientWidth, clientHeight } = this.#canvas;
-    const fit = Math.min(clientWidth / size.width, clientHeight / size.height);
-    context.save();
-    context.translate((clientWidth - size.width * fit) / 2, (clientHeight - size.height * fit) / 2);
-    context.fillStyle = "#0b1220";
-    context.fillRect(0, 0, size.width * fit, size.height * fit);
-    if (picture.bitmap) context.drawImage(picture.bitmap, 0, 0, size.width * fit, size.height * fit);
+    const canvas = { width: this.#canvas.clientWidth, height: this.#canvas.clientHeight };
+    const { left, top, scale } = this.#player.view.placing(canvas, size);
+    const [width, height] = [size.width * scale, size.height * scale];
     // A picture may be smaller than its frame; boxes are in pixels of the frame.
-    this.#drawResults(context, frame, (size.width * fit) / frame.width);
+    this.#drawn = { frame, left, top, scale: width / frame.width, canvas };
+    context.save();
+    context.translate(left, top);
+    context.fillStyle = "#0b1220";
+    context.fillRect(0, 0, width, height);
+    if (picture.bitmap) context.drawImage(picture.bitmap, 0, 0, width, height);
+    if (this.#options().overlay) this.#drawResults(context, this.#drawn);
     context.restore();
   }
 
-  #drawResults(context: CanvasRenderingContext2D, frame: FrameData, scale: number): void {
+  #drawResults(context: CanvasRenderingContext2D, drawn: Drawn): void {
     const options = this.#options();
-    if (!options.overlay) return;
-    drawOverlay(context, frame, scale, options);
+    const { frame, scale } = drawn;
+    const view = inView(drawn);
+    drawOverlay(context, frame, scale, options, this.#player.picked.get(), view);
     if (!options.radar) return;
     const present = new Set(allDetections(frame).flatMap(({ trackId }) => trackId ?? []));
-    const [width, height] = [frame.width * scale, frame.height * scale];
-    const size = Math.min(RADAR.largest, width / RADAR.share);
-    context.translate(width - RADAR.width * size - RADAR.margin, height - RADAR.height * size - RADAR.margin);
-    context.scale(size, size);
+    const box = radarBox(view, options.radarAt);
+    context.translate(box.x, box.y);
+    context.scale(box.width / RADAR.width, box.width / RADAR.width);
     drawRadar(context, trailsOf([...this.#player.framesBefore(frame.index, TRAIL_FRAMES), frame]), present);
   }
+}
+
+/** The part of the picture that is on the canvas, in CSS pixels from the picture's upper left corner. */
+function inView({ frame, left, top, scale, canvas }: Drawn): Rect {
+  const [x, y] = [Math.max(0, -left), Math.max(0, -top)];
+  return { x, y, width: Math.min(frame.width * scale - x, canvas.width - Math.max(0, left)), height: Math.min(frame.height * scale - y, canvas.height - Math.max(0, top)) };
 }

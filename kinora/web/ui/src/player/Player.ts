@@ -1,6 +1,8 @@
 /** Chooses the frame of a job to show: the newest one of a running job, or any stored one. */
 import type { FrameData } from "../api/generated";
 import { isEnded } from "../api/jobStates";
+import { Picked } from "../draw/Picked";
+import { PictureView } from "../draw/PictureView";
 import type { BinaryPicture } from "../realtime/binaryPicture";
 import type { RealtimeStore } from "../realtime/RealtimeStore";
 import { inWords } from "../ui/inWords";
@@ -29,6 +31,8 @@ export class Player {
   readonly timeline = new Timeline();
   readonly pages: FramePages;
   readonly shown = new ShownFrame();
+  readonly picked = new Picked();
+  readonly view = new PictureView();
   readonly #store: RealtimeStore;
   readonly #listeners = new Set<() => void>();
   #state: PlayerState = { following: true, playing: false, index: -1, version: 0, error: null };

@@ -4,6 +4,7 @@ import type { FrameData } from "../api/generated";
 import { isCut, visibleDetections } from "../draw/detections";
 import { giveWay } from "../ui/giveWay";
 import { Columns } from "./Columns";
+import { FoundKinds } from "./FoundKinds";
 import { Growing } from "./Growing";
 import { RowWords } from "./RowWords";
 
@@ -17,6 +18,7 @@ export class Timeline {
   readonly columns = new Columns();
   /** The words of every row. */
   readonly words = new RowWords();
+  readonly kinds = new FoundKinds();
   readonly #index = new Growing((size) => new Int32Array(size));
   readonly #time = new Growing((size) => new Float64Array(size));
   readonly #found = new Growing((size) => new Uint16Array(size));
@@ -65,6 +67,7 @@ export class Timeline {
     this.#cut.push(isCut(frame) ? 1 : 0);
     this.columns.add(row, frame);
     this.words.add(frame);
+    this.kinds.add(frame);
   }
 }
 

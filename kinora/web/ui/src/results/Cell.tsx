@@ -69,7 +69,10 @@ function Bar({ value, column }: { value: number; column: Column }) {
 }
 
 export function shortNumber(value: number): string {
-  return Number.isInteger(value) ? value.toLocaleString("en") : value.toFixed(Math.abs(value) < 1 ? 3 : Math.abs(value) < 100 ? 2 : 1);
+  const size = Math.abs(value);
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (size < 0.001) return value.toPrecision(1);
+  return value.toFixed(size < 1 ? 3 : size < 100 ? 2 : 1);
 }
 
 function Swatches({ list }: { list: readonly Json[] }) {

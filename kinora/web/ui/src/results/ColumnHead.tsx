@@ -27,7 +27,7 @@ export function ColumnHead({ column: { plugin, name, kind }, first, sorting, onS
   const state = isIt ? (sorting.descending ? "descending" : "ascending") : "none";
   const next = !isIt ? { plugin, name, descending: true } : sorting.descending ? { plugin, name, descending: false } : null;
   return (
-    <span role="columnheader" className={first ? "plugin-start" : undefined} aria-sort={state}>
+    <span role="columnheader" className={`${kind}${first ? " plugin-start" : ""}`} aria-sort={state}>
       <button type="button" disabled={kind === "other"} title={kind === "other" ? undefined : "Sort by this column"} onClick={() => onSort(next)}>
         <small className={first ? undefined : "visually-hidden"}>{plugin}</small> <span>{name}</span>
       </button>
