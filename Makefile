@@ -60,10 +60,10 @@ check: ui-types $(UI_TOOLS) ## Lint, types and the order of the floors
 bench: $(VENV)/.installed-dev ## Measure, and compare with others
 	$(BIN)/python -m benchmarks.pipeline
 	$(if $(wildcard ../shared/data/people.mp4),$(BIN)/python -m benchmarks.people_recall)
-	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.sources
 	$(BIN)/python -m benchmarks.cancel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.fanout
 
 clean: ## Remove the environment and what tools have cached

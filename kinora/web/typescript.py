@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kinora.media.kinds import IMAGES, VIDEOS
 from kinora.web.schemas import schemas
 
 HEAD = """\
@@ -25,10 +24,8 @@ _Schema = Mapping[str, Any]
 
 
 def typescript() -> str:
-    """The whole file: the suffixes of media, and a declaration for each schema, sorted by name."""
-    listed = json.dumps(sorted(IMAGES | VIDEOS))
-    suffixes = f"/** Suffixes of the files that can be read. */\nexport const SUFFIXES = {listed};\n"
-    return "\n".join([HEAD, suffixes, *(declaration(name, schema) for name, schema in sorted(schemas().items()))])
+    """The whole file: a declaration for each schema, sorted by name; types alone, as the bundle is made without it."""
+    return "\n".join([HEAD, *(declaration(name, schema) for name, schema in sorted(schemas().items()))])
 
 
 def declaration(name: str, schema: _Schema) -> str:

@@ -1,6 +1,5 @@
 import { useId, useState } from "react";
 import { getMedia } from "../api/calls";
-import { SUFFIXES } from "../api/generated";
 import { Choice } from "../ui/Choice";
 import { bytes } from "../ui/format";
 import { Icon } from "../ui/Icon";
@@ -34,9 +33,6 @@ export function SourcePicker({ draft, onChange }: SourcePickerProps) {
 }
 
 const SHOWN = 200;
-/** Browsers do not know all of these suffixes by themselves. */
-const ACCEPTED = ["video/*", "image/*", ...SUFFIXES].join(",");
-
 function MediaPicker({ path, onChange }: { path: string; onChange: (path: string) => void }) {
   const { value, error, reload } = useLoaded(getMedia);
   const [search, setSearch] = useState("");
@@ -80,7 +76,7 @@ function FilePicker({ file, sent, onChange }: FilePickerProps) {
     <div className="drop-zone">
       <Icon name="upload" />
       <label htmlFor={id}>{file ? `${file.name} · ${bytes(file.size)}` : empty}</label>
-      <input id={id} type="file" accept={ACCEPTED} onChange={(event) => onChange(event.target.files?.[0] ?? null)} />
+      <input id={id} type="file" onChange={(event) => onChange(event.target.files?.[0] ?? null)} />
     </div>
   );
 }
