@@ -43,8 +43,6 @@ class Tally:
         """By plugin."""
         self.results: Counter[str] = Counter()
         """By plugin."""
-        self.without_detections: set[str] = set()
-        """The plugins with a result that is something else."""
 
     def add(self, plugin: str, result: Any) -> None:
         """Count one plugin's result on one frame."""
@@ -52,8 +50,6 @@ class Tally:
         found = result.get("detections") if isinstance(result, Mapping) else None
         if isinstance(found, list):
             self.detections[plugin] += len(found)
-        else:
-            self.without_detections.add(plugin)
 
 
 def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:

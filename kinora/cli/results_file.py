@@ -16,6 +16,7 @@ from kinora.cli.errors import Failed, Misuse
 from kinora.cli.report import Tally
 from kinora.cli.results_formats import STDOUT, CsvTable, Format, FrameLines, format_of
 from kinora.printable import printable_json
+from kinora.web.csv_rows import has_more_than_rows
 
 
 @attrs.frozen
@@ -41,6 +42,9 @@ class ResultsFile:
         self.tally = Tally()
         self.last_index: int | None = None
         """The index of the newest frame in it."""
+        self.lacking: set[str] = set()
+        """The plugins with a result of which a part is not in the file, as its format has no place for it."""
+        self._is_table = any(isinstance(sink.format, CsvTable) for sink in sinks)
 
     @classmethod
     @contextmanager
@@ -70,12 +74,6 @@ class ResultsFile:
                 for sink in sinks:
                     sink.write(sink.format.end(results.state))
 
-    @property
-    def lacking(self) -> list[str]:
-        """The plugins whose results are not in the file, as its format has no place for them."""
-        is_table = any(isinstance(sink.format, CsvTable) for sink in self._sinks)
-        return sorted(self.tally.without_detections) if is_table else []
-
     def add(self, frames: Sequence[tuple[int, bytes]]) -> None:
         """Write the next frames, each an index and its JSON text; they are on their way to the disk afterwards."""
         for index, line in frames:
@@ -83,6 +81,8 @@ class ResultsFile:
             results: dict[str, Any] = msgspec.json.decode(line)["results"]
             for plugin, result in results.items():
                 self.tally.add(plugin, result)
+                if self._is_table and has_more_than_rows(result):
+                    self.lacking.add(plugin)
         for sink in self._sinks:
             sink.write(sink.format.frames([line for _, line in frames]))
 

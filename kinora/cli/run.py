@@ -128,8 +128,9 @@ async def _run(settings: Settings, wanted: RunArguments) -> int:
         if frames is not None and wanted.annotate is not None and state.status == "done":
             await annotate_source(source, settings, frames, wanted.annotate, total=state.frames_done)
     summed = _report(state, results.tally, wanted)
-    if lacking := results.lacking:
-        print_line(f"{wanted.out} lacks what {', '.join(lacking)} gave: it has detections only", file="stderr")
+    if results.lacking:
+        names = ", ".join(sorted(results.lacking))
+        print_line(f"{wanted.out} lacks a part of what {names} gave: .jsonl and .json have all", file="stderr")
     if state.status != "done":
         return 1
     return PLUGINS_FAILED if wanted.strict and summed["failed_plugins"] else 0

@@ -15,6 +15,8 @@ import msgspec
 
 BOX = ("class", "confidence", "x", "y", "width", "height", "track_id")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_IN_ROWS = frozenset({"detections", "classes", "metrics", "text"})
+"""The members of a result that rows are made of."""
 COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX, "file", "text", "metric", "value")
 
 
@@ -37,6 +39,11 @@ def csv_rows(frames: Iterable[bytes]) -> bytes:
     """The rows of ``frames``, each a FrameData as JSON; a frame without any of these gives no row."""
     decoded = (msgspec.json.decode(frame, type=_Frame) for frame in frames)
     return _encode(row for frame in decoded for row in _rows(frame))
+
+
+def has_more_than_rows(result: object) -> bool:
+    """True if the rows lack a part of a plugin's result."""
+    return not isinstance(result, Mapping) or not result.keys() <= _IN_ROWS
 
 
 def _rows(frame: _Frame) -> Iterator[tuple[object, ...]]:

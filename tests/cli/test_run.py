@@ -137,8 +137,8 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
     assert [frame["index"] for frame in state["frames"]] == list(range(30))
     assert (state["status"], state["plugins"]["count"]["finalize"]["seen"]) == ("done", 30)
     assert json.loads(done.stdout)["plugins"]["count"]["finalize"]["seen"] == 30
-    written = kinora("run", media / "clip.mp4", *plugins, "-p", "quality", "--out", table)
-    assert written.stderr == f"{table} lacks what quality gave: it has detections only\n"
+    written = kinora("run", media / "clip.mp4", *plugins, "-p", "colors", "--out", table)
+    assert written.stderr == f"{table} lacks a part of what colors gave: .jsonl and .json have all\n"
     with table.open(newline="") as file:
         head, *rows = csv.reader(file)
     assert head == list(COLUMNS)
