@@ -32,6 +32,7 @@ from kinora.actors.store import Store
 from kinora.actors.videos import Videos
 from kinora.media.source_types import opencv_limits
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
+from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.runtime.loop_watch import LoopWatch
 from kinora.runtime.private_files import make_private, make_private_folder, private_opener
@@ -283,7 +284,7 @@ def make_system(
         SettingsError: the path of a folder cannot be used.
         DataDirInUse: another server uses this data folder.
     """
-    if unmet := unmet_requirements():
+    if unmet := [*unmet_requirements(), *filter(None, [opencv_damage()])]:
         raise MachineUnfit(" ".join(unmet))
     require_usable_paths(settings)
     with _own_data_dir(settings.data_dir):

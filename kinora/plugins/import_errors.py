@@ -21,10 +21,13 @@ _IMPORTERS = (
 
 
 def with_place(message: str, traceback: str, origin: Origin) -> str:
-    """The message with the file and line behind it: the plugin's own last ones, else the last ones."""
+    """The message with the file and line behind it: the plugin's own last ones, else the last ones.
+
+    Not of a built-in plugin, whose lines are not the user's.
+    """
     frames = [(found["file"], found["line"]) for found in _frames(traceback)]
     own = [frame for frame in frames if _is_own(frame[0], origin)]
-    if _PLACED.search(message) or not (own or frames):
+    if origin.kind == "builtin" or _PLACED.search(message) or not (own or frames):
         return message
     file, line = (own or frames)[-1]
     return f"{message} ({file}, line {line})"

@@ -14,6 +14,9 @@ from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.scaling import scale_down
 from kinora.plugins.builtin.schema import integer, number, options_schema
 from kinora.plugins.detections import Detection, as_boxes, clip_boxes
+from kinora.plugins.opencv import require_opencv
+
+require_opencv("CascadeClassifier")  # OpenCV 5 has it, and the cascades, only in its contrib packages
 
 CASCADE = "haarcascade_frontalface_default.xml"
 SMALLEST = 24  # pixels: the cascade's own window

@@ -97,7 +97,7 @@ class Motion(Plugin):
     def _moving(self, small: NDArray[Any]) -> NDArray[np.uint8]:
         """The mask of moving pixels, 1 or 0, without specks."""
         background = self._background.getBackgroundImage()
-        if background is not None:
+        if background is not None and background.size:  # before the first picture, OpenCV 5.1 gives an empty one
             small = _as_bright_as(background, small)
         mask = (np.asarray(self._background.apply(small)) == MOVING).view(np.uint8)
         return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, self._disc), dtype=np.uint8)

@@ -18,6 +18,9 @@ from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.scaling import scale_down
 from kinora.plugins.builtin.schema import integer, number, options_schema
 from kinora.plugins.detections import Boxes, Detection, as_boxes, clip_boxes, iou, nesting
+from kinora.plugins.opencv import require_opencv
+
+require_opencv("HOGDescriptor")  # OpenCV 5 has it only in its contrib packages
 
 WINDOW = (128, 64)  # rows and columns; OpenCV crashes on a picture smaller than that
 WINDOW_STRIDE = 4  # pixels; at 8, half of the people are missed
