@@ -11,7 +11,9 @@ from kinora.actors.database import DatabaseUnusable
 from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge, UnsupportedSource
 from kinora.cli.flags import in_flags
 from kinora.client import ClientError
+from kinora.plugins.opencv import opencv_advice
 from kinora.runtime.supervisor import RestartIntensityExceeded
+from kinora.runtime.workers import ForkServerGone
 from kinora.settings import SettingsError
 
 MISUSE_STATUSES = frozenset({400, 404, 413, 415, 422})
@@ -57,6 +59,8 @@ def for_user(error: BaseException) -> Exception | None:
             return _sentence(error)
         case RestartIntensityExceeded():
             return Failed(_too_often(error))
+        case ForkServerGone():
+            return Failed(f"Kinora cannot run workers: {error}{opencv_advice(str(error))}.")
         case OSError(filename=str(name), strerror=str(reason)):
             return Failed(f"{name}: {reason}")
         case BaseExceptionGroup():

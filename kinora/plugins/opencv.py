@@ -21,6 +21,11 @@ def opencv_damage() -> str | None:
     return f"OpenCV is missing or damaged: {_advice()}." if found is None or found.origin is None else None
 
 
+def opencv_advice(failure: str) -> str:
+    """What to do about a failed import, given its text; empty if OpenCV has no part in it."""
+    return f"; {_advice()}" if "cv2" in failure or "libGL" in failure else ""
+
+
 def require_opencv(*names: str) -> None:
     """Import OpenCV, and look for these names in it.
 

@@ -70,6 +70,13 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
     """The fork server has imported the modules to preload."""
 
 
+class Unable(msgspec.Struct, tag="unable", frozen=True):
+    """The fork server cannot import a module to preload, and ends; the reason continues the module's name."""
+
+    module: str
+    reason: str
+
+
 class Forked(msgspec.Struct, tag="forked", frozen=True):
     """A worker runs."""
 
@@ -92,7 +99,7 @@ class Gone(msgspec.Struct, tag="gone", frozen=True):
 
 
 Request = Fork | Kill | Ping
-Report = Ready | Pong | Forked | Exited | Gone
+Report = Ready | Unable | Pong | Forked | Exited | Gone
 
 _decode_request = msgspec.msgpack.Decoder(Fork | Kill | Ping).decode
 _encode = msgspec.msgpack.encode
@@ -274,14 +281,27 @@ def main(control_fd: int, preload: list[str]) -> None:
     become_subreaper()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # only the server acts on Ctrl-C
-    for module in preload:
-        importlib.import_module(module)
+    control = Channel(socket.socket(fileno=control_fd))
+    if unable := _preload(preload):
+        control.send(_encode(unable))
+        return
     libraries()
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages shared with this process
-    server = _ForkServer(Channel(socket.socket(fileno=control_fd)))
+    server = _ForkServer(control)
     try:
         server.run()
     except (EOFError, BrokenPipeError):
         pass  # the server has gone
     finally:
         server.kill_all()
+
+
+def _preload(modules: list[str]) -> Unable | None:
+    """Import the modules; return the first one that fails, with its traceback printed."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # noqa: BLE001 - a broken installation may raise anything
+            traceback.print_exc()
+            return Unable(module, f"cannot be imported: {type(error).__name__}: {error}")
+    return None

@@ -65,7 +65,7 @@ MB = 2**20
 log = structlog.get_logger()
 
 _decode_report = msgspec.msgpack.Decoder(
-    forkserver.Ready | forkserver.Pong | forkserver.Forked | forkserver.Exited | forkserver.Gone
+    forkserver.Ready | forkserver.Unable | forkserver.Pong | forkserver.Forked | forkserver.Exited | forkserver.Gone
 ).decode
 
 
@@ -345,6 +345,8 @@ class ForkServer:
         """The nursery of the tasks that read the logs; None while workers cannot be forked."""
         self._pong = trio.Event()
         """Set, and replaced, when a ping is answered."""
+        self._unable: str | None = None
+        """The reason why the process cannot work, once it has told."""
         self._hangs = False
         """True if the process has left several pings unanswered."""
 
@@ -358,7 +360,7 @@ class ForkServer:
         Raises:
             ForkServerGone: the process ended on its own, or was ended because it hung.
         """
-        self._hangs = False
+        self._hangs, self._unable = False, None
         ours, theirs = socket_pair()
         with theirs:
             process = self._process = _start(theirs, self._preload, self._process_environment())
@@ -386,7 +388,7 @@ class ForkServer:
                 self._forget(worker)
         if self._hangs:
             raise ForkServerGone(f"the fork server did not answer for {MAX_MISSED_PINGS * PING_S:.0f} s and was killed")
-        raise ForkServerGone("the fork server ended on its own; its output says why")
+        raise ForkServerGone(self._unable or "the fork server ended on its own; its output says why")
 
     async def fork(
         self, target: str, name: str, memory_limit: int | None = None, limits: Mapping[int, int] | None = None
@@ -514,19 +516,26 @@ class ForkServer:
                     self._ready.set()
                     nursery.start_soon(self._watch_answers, nursery.cancel_scope)
                     task_status.started()
+                case forkserver.Unable(module, reason):
+                    self._unable = f"{module} {reason}"
                 case forkserver.Pong():
                     self._pong.set()
                     self._pong = trio.Event()
-                case forkserver.Forked(number, pid):
-                    if number in self._workers:
-                        self._workers[number].pid = pid
-                        self._workers[number].forked.set()
-                case forkserver.Exited(number, status):
-                    if number in self._workers:
-                        self._workers[number].exited(status)
-                case forkserver.Gone(number):
-                    if number in self._workers:
-                        self._forget(self._workers[number])
+                case report:
+                    self._note(report)
+
+    def _note(self, report: forkserver.Forked | forkserver.Exited | forkserver.Gone) -> None:
+        worker = self._workers.get(report.worker)
+        if worker is None:
+            return
+        match report:
+            case forkserver.Forked(_, pid):
+                worker.pid = pid
+                worker.forked.set()
+            case forkserver.Exited(_, status):
+                worker.exited(status)
+            case forkserver.Gone():
+                self._forget(worker)
 
     async def _watch_answers(self, running: trio.CancelScope) -> None:
         """Send a ping at each interval, and cancel ``running`` if several were not answered.

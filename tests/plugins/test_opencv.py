@@ -58,6 +58,16 @@ def test_plugins_that_cannot_work_are_listed_broken(site: Path) -> None:
         assert broken[name].endswith(f" are installed over each other; run pip uninstall -y opencv-python, then {MEND}")
 
 
+def test_an_opencv_that_cannot_be_imported_is_told_in_a_sentence(site: Path) -> None:
+    """As that with windows, on a machine without a screen's libraries."""
+    (site / "cv2" / "__init__.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    listed = run(site, "-m", "kinora", "plugins", "list")
+    assert listed.returncode == 1
+    last = listed.stderr.splitlines()[-1]
+    assert last.startswith("kinora: Kinora cannot run workers: cv2 cannot be imported: ImportError: libGL.so.1: cannot")
+    assert last.endswith(f"installed over each other; run pip uninstall -y opencv-python, then {MEND}.")
+
+
 def test_remains_of_opencv_are_told_at_the_start(site: Path) -> None:
     """What an uninstalled package left behind cannot be imported, so nothing could start."""
     code = f"import runpy; print(runpy.run_path({opencv.__file__!r})['opencv_damage']())"
