@@ -20,8 +20,10 @@ require_extra("ocr", "rapidocr", "onnxruntime")
 
 LONGEST = 2_000
 """Pixels: RapidOCR reads no picture whose longer side is larger, but a smaller copy of it."""
-NARROWEST = 32
-"""Pixels: its networks take sides in steps of this many."""
+NARROWEST_COPY = 17
+"""Pixels: a side of that copy is rounded to steps of 32, and a smaller one to nothing."""
+NARROWEST = 8
+"""Pixels: it enlarges a picture until its shorter side has 30."""
 MODELS = {"Det": "*_det_*.onnx", "Cls": "*_cls_*.onnx", "Rec": "*_rec_*.onnx"}
 """RapidOCR's names of the three steps (find lines, see which are upside down, read) → the files of their models."""
 
@@ -96,7 +98,7 @@ def _wide_enough(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     RapidOCR raises if a side is nothing in the smaller copy, and enlarges a strip of a few pixels to gigabytes.
     """
     height, width = image.shape[:2]
-    least = math.ceil(NARROWEST * max(height, width) / LONGEST)
+    least = max(NARROWEST, math.ceil(NARROWEST_COPY * max(height, width) / LONGEST))
     below, right = max(0, least - height), max(0, least - width)
     if not below and not right:
         return image
