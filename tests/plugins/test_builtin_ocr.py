@@ -116,4 +116,5 @@ async def test_without_its_extra(settings: Settings, plugins_dir: Path, extra: s
     async with open_system(settings) as system:
         entry = system.plugins.get("wanting")
     assert entry is not None
-    assert entry.broken == f"ImportError: {missing} is not installed: pip install 'kinora[{extra}]'"
+    place = f"({plugins_dir / 'wanting.py'}, line 6)"
+    assert entry.broken == f"ImportError: {missing} is not installed: pip install 'kinora[{extra}]' {place}"
