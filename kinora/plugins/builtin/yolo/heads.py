@@ -112,9 +112,6 @@ def head_of(outputs: Mapping[str, Shape], facts: Facts, size: tuple[int, int], l
     """
     if facts.task not in (None, "detect", *LEFT_OUT):
         raise ValueError(f"this model is made for the task {facts.task!r}: onnx takes models that give boxes")
-    for name, shape in outputs.items():
-        if shape[1:] == (YOLOV7_NUMBERS,):
-            return Head(output=name, layout="end2end", classes=facts.classes)
     masks = _masks(outputs)
     clues = _Clues(
         outputs=outputs,
@@ -123,15 +120,19 @@ def head_of(outputs: Mapping[str, Shape], facts: Facts, size: tuple[int, int], l
         grids=() if layout or facts.end2end else _grid_rows(size),
         further=_further_numbers(facts, masks),
     )
-    found = _exact(clues) or _by_shape(clues)
+    found = _yolov7(clues) or _exact(clues) or _by_shape(clues)
     if found is None:
-        given = ", ".join(map(str, outputs.values()))
-        named = "output of this model is" if len(outputs) == 1 else "outputs of this model are"
-        raise ValueError(f"the {named} {given}; {READ}")
+        raise ValueError(_unknown(outputs))
     task = facts.task or ("segment" if masks else None)
     told = (LEFT_OUT[task],) if task in LEFT_OUT else ()
     guessed = () if layout else found.remarks
     return attrs.evolve(found, turned=task == "obb", remarks=(*told, *guessed))
+
+
+def _unknown(outputs: Mapping[str, Shape]) -> str:
+    given = ", ".join(map(str, outputs.values()))
+    named = "output of this model is" if len(outputs) == 1 else "outputs of this model are"
+    return f"the {named} {given}; {READ}"
 
 
 def _layouts(facts: Facts) -> list[Layout]:
@@ -155,6 +156,14 @@ def _masks(outputs: Mapping[str, Shape]) -> int:
 def _further_numbers(facts: Facts, masks: int) -> list[int]:
     known = {"detect": [0], "segment": [masks or MASKS], "obb": [1], "pose": [facts.keypoints or 0]}
     return known.get(facts.task or "", [masks, 0] if masks else [0])
+
+
+def _yolov7(clues: _Clues) -> Head | None:
+    """The head of a YOLOv7 that removes overlaps: a single list for all pictures."""
+    for name, shape in clues.outputs.items():
+        if shape[1:] == (YOLOV7_NUMBERS,):
+            return Head(output=name, layout="end2end", classes=clues.facts.classes)
+    return None
 
 
 def _exact(clues: _Clues) -> Head | None:
