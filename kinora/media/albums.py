@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kinora.media import heif_picture, webp
 from kinora.media.heif import Heif, NotReadable, is_heif
-from kinora.media.image_header import has_many_scans, read_size
+from kinora.media.image_header import has_many_scans, is_torn_png, read_size
 from kinora.media.jpeg_row import JPEG_START, read_jpegs
 from kinora.media.source_types import CHANNELS, SourceError, many_scans
 from kinora.media.tiff import MAX_PAGES, Page, is_tiff, read_pages, start_with
@@ -245,6 +245,8 @@ def decode_image(name: str, data: bytes | bytearray) -> Decoded:
     """
     if has_many_scans(data):
         raise many_scans(name)
+    if is_torn_png(data):
+        raise damaged_image(name)
     pixels = _decode(data)
     if pixels is not None:
         return Decoded(pixels)

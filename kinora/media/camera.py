@@ -22,6 +22,7 @@ from kinora.media.clock import ArrivalClock
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.jpeg_row import read_jpegs
 from kinora.media.orientation import Orientation
+from kinora.media.packets import packet_of
 from kinora.media.source_types import (
     CHANNELS,
     SourceError,
@@ -178,4 +179,4 @@ class _Reading:
             self.damaged |= not jpeg.endswith(_JPEG_END)  # FFmpeg does not tell that the lower part is missing
             if may_have_many_scans(jpeg):
                 raise many_scans(f"A picture of {self._name}")
-            yield Packet(jpeg)
+            yield packet_of(jpeg)

@@ -9,13 +9,13 @@ from typing import BinaryIO, cast
 
 import av
 import numpy as np
-from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from kinora.media.heif import Heif, NotReadable, Size, Still, Tile
+from kinora.media.packets import packet_of
 from kinora.media.source_types import CHANNELS
 
 THREADS = 3
@@ -58,7 +58,7 @@ def _frames(tiles: Iterable[Tile], size: Size) -> Iterator[tuple[int, VideoFrame
         decoder.extradata = configuration or None
         try:
             for number, tile in same:
-                packet = Packet(tile.data)
+                packet = packet_of(tile.data)
                 packet.pts = packet.dts = number
                 yield from _numbered(decoder.decode(packet))
             yield from _numbered(decoder.decode(None))

@@ -26,6 +26,7 @@ _JPEG_SCAN_MARK = bytes((_JPEG_MARK, _JPEG_SCAN))
 _JPEG_SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
 """The mark of a segment, or of the end: not the marks within a scan's data, which stand alone."""
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_AROUND_CHUNK = 12
 MAX_PNG_CHUNKS = 1000
 """The chunks of a PNG within which it must say that it is animated."""
 MAX_PNM_HEAD_BYTES = 4096
@@ -96,6 +97,19 @@ def has_many_scans(data: bytes | bytearray) -> bool:
     return True
 
 
+def is_torn_png(data: bytes | bytearray) -> bool:
+    """True if these are a PNG in which a chunk is longer than the rest: a decoder may make room for it all the same."""
+    if not data.startswith(_PNG_START):
+        return False
+    at = len(_PNG_START)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        at += _PNG_AROUND_CHUNK + length
+        if kind == b"IEND":
+            break
+    return at > len(data)
+
+
 def may_have_many_scans(data: bytes | bytearray) -> bool:
     """True if a decoder can find more than ``MAX_JPEG_SCANS`` scans in these bytes, wherever it looks for them."""
     return data.count(_JPEG_SCAN_MARK) > MAX_JPEG_SCANS
@@ -119,7 +133,7 @@ def _is_animated_png(file: BinaryIO) -> bool:
             return bool(count > 1)
         if kind == b"IDAT":
             return False
-        at += 12 + length
+        at += _PNG_AROUND_CHUNK + length
     return False
 
 

@@ -292,6 +292,25 @@ def test_a_photo_with_missing_tiles_is_refused_by_name(tmp_path: Path) -> None:
     assert "it is incomplete; convert it to JPEG" in str(refused(path))
 
 
+def test_a_photo_whose_second_tile_is_not_there_ends_its_decoder(tmp_path: Path) -> None:
+    """The decoder is freed while it works on the first: neither waits for the other for ever."""
+    data = bytearray(write_heif(Photo(image=numbered(1), tile=64)))
+    second = data.index(struct.pack(">HHH", 2, 0, 1)) + 6
+    data[second : second + 4] = struct.pack(">I", len(data))
+    (tmp_path / "a.heic").write_bytes(data)
+    for _ in range(10):
+        assert "it is incomplete" in str(refused(tmp_path / "a.heic"))
+
+
+def test_a_png_with_a_chunk_longer_than_the_file_is_not_decoded(tmp_path: Path) -> None:
+    """A decoder makes room for it first, which takes gigabytes and seconds."""
+    data = bytearray(cv2.imencode(".png", numbered(1))[1].tobytes())
+    at = data.index(b"IDAT") - 4
+    data[at : at + 4] = struct.pack(">I", 2**31 - 1)
+    (tmp_path / "a.png").write_bytes(data)
+    assert "a.png is damaged or incomplete" in str(refused(tmp_path / "a.png"))
+
+
 def test_a_heic_over_the_limit_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     """By what its description says."""
     path = tmp_path / "a.heic"
