@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.media.drawing import draw, label, visible
+from kinora.media.drawing import COLORS, color_of, draw, label, visible
+from kinora.media.lettering import UNKNOWN, lettering
+from kinora.media.lettering import visible as visible_character
 from kinora.plugins.detections import Detection
 from tests.plugins.drawn import plain
 
@@ -49,10 +52,81 @@ def test_a_track_keeps_its_colour() -> None:
 
 
 def test_labels_say_what_who_and_how_sure() -> None:
-    """Class, number and confidence; characters that OpenCV's font lacks become question marks."""
+    """Class, number and confidence; a long class is cut."""
     found = Detection(x=0, y=0, width=1, height=1, confidence=0.871, kind="person", track_id=3)
     assert label(found) == "person #3 87%"
-    assert label(Detection(x=0, y=0, width=1, height=1, confidence=2, kind="Ä" * 99)) == "?" * 40 + " 100%"
+    assert label(Detection(x=0, y=0, width=1, height=1, confidence=2, kind="Ä" * 99)) == "Ä" * 40 + " 100%"
+
+
+def test_labels_are_drawn_in_any_script() -> None:
+    """Letters beyond ASCII are drawn as themselves, each unlike the others and unlike what no font has."""
+    pictures = {text: lettering(text, 24).tobytes() for text in "ßöЖαאع€"}
+    assert len(set(pictures.values())) == len(pictures)
+    assert all(visible_character(text) == text for text in pictures)
+    for text in ("\n", "\x1b", "\u202e", "\U000f0000", "\ud800"):
+        assert visible_character(text) == UNKNOWN
+    assert lettering("", 24).shape[0] == lettering("Größe", 24).shape[0]
+
+
+def test_a_label_of_odd_text_is_drawn() -> None:
+    """Line ends, other control characters and an empty class do no harm."""
+    for kind in ("", "a\nb\tc", "\x00", "\U0001f600" * 30, "é" * 500):
+        image = plain()
+        draw(image, {"any": {"detections": [box(kind=kind)]}})
+        assert (image != plain()).any()
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"lines": [[20, 220, 220, 220]]},
+        {"lines": [[[20, 220], [120, 220], [220, 220]]]},
+        {"lines": [{"x1": 20, "y1": 220, "x2": 220, "y2": 220}]},
+        {"lines": [{"points": [{"x": 20, "y": 220}, {"x": 220, "y": 220}]}]},
+    ],
+)
+def test_lines_are_drawn(result: dict[str, Any]) -> None:
+    """In each form that the web UI draws."""
+    image = plain()
+    draw(image, {"pitch": result})
+    changed = (image != plain()).any(axis=2)
+    assert changed[220, 20:221].all()
+    assert not changed[:210].any()
+
+
+def test_points_and_polygons_are_drawn() -> None:
+    """Key points of results and detections, points, and polygons, whose last side ends where the first begins."""
+    places = [(50, 220), (90, 220), (130, 220), (20, 20)]
+    skeleton = box() | {"keypoints": [[50, 220, 0.9]]}
+    polygon = [[10, 10], [30, 10], [30, 30], [10, 30]]
+    image = plain()
+    results = {"a": {"detections": [skeleton], "keypoints": [{"x": 90, "y": 220}], "points": [[130, 220]]}}
+    draw(image, results | {"b": {"polygons": [{"points": polygon, "label": "zone"}]}})
+    changed = (image != plain()).any(axis=2)
+    assert all(changed[y, x] for x, y in places[:3])
+    assert changed[20, 10]
+    assert not changed[20, 20]
+
+
+@pytest.mark.parametrize(("kind", "number"), [("person", 4), ("car", 5), ("Größe 文字 😀", 5)])
+def test_colours_are_those_of_the_web_ui(kind: str, number: int) -> None:
+    """The numbers are what ``colorOf`` in draw/colors.ts gives."""
+    assert color_of(Detection(x=0, y=0, width=1, height=1, confidence=1, kind=kind)) == COLORS[number]
+
+
+SHAPE = st.recursive(
+    st.none() | st.floats() | st.integers() | st.text(max_size=2),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["x", "y", "x1", "y1", "x2", "y2", "points"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["lines", "polygons", "points", "keypoints"]), SHAPE))
+def test_any_shape_can_be_drawn(result: dict[str, Any]) -> None:
+    """Numbers far outside, and what is no shape at all, do no harm."""
+    draw(plain(), {"any": result})
 
 
 NUMBER = st.floats() | st.integers() | st.none() | st.text(max_size=3)

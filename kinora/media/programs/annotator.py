@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kinora.media.annotate import annotate, read_frames
+from kinora.media.lettering import FONT_FOLDERS
 from kinora.media.messages import ANNOTATOR, Annotate, Failed, Working, Written
 from kinora.media.programs.confining import confine_to
 from kinora.media.sources import SourceError
@@ -42,7 +43,7 @@ def _annotate(request: Annotate, line: _Line) -> Written | Failed:
     frames, out = read_frames(Path(request.frames)), Path(request.out)
 
     def found(source: Sequence[int | str] | None) -> None:
-        confine_to(source, writes=str(out.parent))
+        confine_to(source, reads=FONT_FOLDERS, writes=str(out.parent))
 
     try:
         count = annotate(request.location, frames, out, limits=request.limits, progress=report, found=found)

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Sequence
 from kinora.runtime.confinement import confine
 
 
-def confine_to(source: Sequence[int | str] | None, *, writes: str | None = None) -> None:
-    """Leave this program its source, as descriptors and paths, and one folder to write in. None stands for a URL."""
+def confine_to(source: Sequence[int | str] | None, *, reads: Sequence[str] = (), writes: str | None = None) -> None:
+    """Leave this program its source, as descriptors and paths, further folders to read, and one to write in.
+
+    None stands for a URL.
+    """
     folders = () if writes is None else (writes,)
     if source is None:
-        confine(reads=_certificates(), writes=folders, network=True)
+        confine(reads=(*_certificates(), *reads), writes=folders, network=True)
     else:
-        confine(reads=source, writes=folders)
+        confine(reads=(*source, *reads), writes=folders)
 
 
 def _certificates() -> Iterable[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.media.drawing import draw
+from kinora.media.lettering import FONT_FOLDERS
 from kinora.media.messages import JPEG_QUALITY, STILL, Failed, Jpeg, MakeStill
 from kinora.media.programs.confining import confine_to
 from kinora.media.source_types import CHANNELS
@@ -33,7 +34,7 @@ class _Once:
     def __call__(self, source: Sequence[int | str] | None) -> None:
         if not self._done:
             self._done = True
-            confine_to(source)
+            confine_to(source, reads=FONT_FOLDERS)
 
 
 def make_still(request: MakeStill, found: Found) -> Jpeg | Failed:

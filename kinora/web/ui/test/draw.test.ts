@@ -27,6 +27,12 @@ test("lines and key points are read in each form", () => {
   expect(allKeyPoints(frame(0, { pitch: result, pose: nested }))).toEqual([{ x: 1, y: 2 }, { x: 3, y: 4 }, { x: 9, y: 9 }]);
 });
 
+test("polygons are closed lines, and points are drawn as key points", () => {
+  const result = { polygons: [{ points: [[0, 0], [9, 0], [9, 9]], label: "zone" }, [1]], points: [[5, 6], { x: 7, y: 8 }] };
+  expect(allLines(frame(0, { zones: result }))).toEqual([[{ x: 0, y: 0 }, { x: 9, y: 0 }, { x: 9, y: 9 }, { x: 0, y: 0 }]]);
+  expect(allKeyPoints(frame(0, { zones: result }))).toEqual([{ x: 5, y: 6 }, { x: 7, y: 8 }]);
+});
+
 test("a frame is a cut if any plugin says so", () => {
   expect([isCut(frame(0, { scenes: { cut: true } })), isCut(frame(0, { scenes: { cut: 1 } }))]).toEqual([true, false]);
 });

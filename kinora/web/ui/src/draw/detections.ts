@@ -62,16 +62,23 @@ export function isCut(frame: FrameData): boolean {
   return Object.values(frame.results).some((result) => isObject(result) && result.cut === true);
 }
 
-/** Polylines: `lines` holds `[x1, y1, x2, y2, …]`, `{x1, y1, x2, y2}` or `{points: […]}`. */
+/**
+ * Polylines: `lines` holds `[x1, y1, x2, y2, …]`, `[[x, y], …]`, `{x1, y1, x2, y2}` or `{points: […]}`; `polygons` the
+ * same, and a polygon ends where it begins. Pictures and videos show the same (kinora/media/shapes.py).
+ */
 export function allLines(frame: FrameData): Line[] {
-  const lines = Object.values(frame.results).flatMap((result) => listOf(result, "lines").map(readLine));
+  return [...linesOf(frame, "lines"), ...linesOf(frame, "polygons").map((polygon) => [...polygon, ...polygon.slice(0, 1)])];
+}
+
+function linesOf(frame: FrameData, key: string): Line[] {
+  const lines = Object.values(frame.results).flatMap((result) => listOf(result, key).map(readLine));
   return lines.filter((line) => line !== null);
 }
 
-/** Key points: `keypoints` of a result or of a detection holds `[x, y]` or `{x, y}`. */
+/** Key points: `keypoints` of a result or of a detection, and `points` of a result, hold `[x, y]` or `{x, y}`. */
 export function allKeyPoints(frame: FrameData): Point[] {
   return Object.values(frame.results).flatMap((result) => [
-    ...listOf(result, "keypoints").flatMap((value) => readPoint(value) ?? []),
+    ...[...listOf(result, "keypoints"), ...listOf(result, "points")].flatMap((value) => readPoint(value) ?? []),
     ...listOf(result, "detections").flatMap((detection) =>
       listOf(detection, "keypoints").flatMap((value) => readPoint(value) ?? []),
     ),
