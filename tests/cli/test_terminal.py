@@ -18,6 +18,15 @@ from tests.cli.test_cli import KINORA, LIMIT_S, kinora, serving
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
+SLOW = """
+import time
+from kinora.plugins import tool
+
+@tool("slow")
+def slow(frame):
+    time.sleep(5)
+"""
+
 
 @attrs.frozen
 class Terminal:
@@ -28,13 +37,13 @@ class Terminal:
 
     def read_until(self, word: str) -> str:
         """What is shown up to this word, or to the command's end."""
-        shown = ""
-        while word not in shown:
+        shown = b""
+        while word.encode() not in shown:
             try:
-                shown += os.read(self.end, 65536).decode()
+                shown += os.read(self.end, 65536)
             except OSError:  # how Linux tells that nothing writes to the terminal any more
                 break
-        return CONTROLS.sub("", shown)
+        return CONTROLS.sub("", shown.decode(errors="replace"))
 
 
 @contextmanager
@@ -72,19 +81,20 @@ def test_what_was_held_back_is_told_if_the_start_fails(tmp_path: Path) -> None:
     assert "gone does not exist" in shown
 
 
-def test_watch_keeps_a_bar_for_each_job(tmp_path: Path, media: Path) -> None:
+def test_watch_keeps_a_bar_for_each_job(tmp_path: Path, media: Path, plugins_dir: Path) -> None:
     """Each job that runs has its bar, with its short id and source; its end is a line, in local time."""
-    with serving(tmp_path, media) as server:
+    (plugins_dir / "slow.py").write_text(SLOW)
+    with serving(tmp_path, media, KINORA_PLUGINS_DIR=str(plugins_dir)) as server:
         env = {"KINORA_URL": server.url, "TZ": "JST-9"}
+        first, second = (kinora("submit", "clip.mp4", "-p", "slow", **env).stdout.strip() for _ in range(2))
         with on_terminal("watch", **env) as terminal:
-            ids = [kinora("submit", "clip.mp4", "-p", "motion", **env).stdout.strip() for _ in range(2)]
-            shown = ""
-            while shown.count("  complete  ") < 2:
-                shown += terminal.read_until("  complete  ")
-    for job_id in ids:
-        assert f"{job_id[:8]} clip.mp4 " in shown
+            for job_id in (first, second):
+                terminal.read_until(f"{job_id[:8]} clip.mp4 ")
+            terminal.read_until("/30 ")
+            kinora("cancel", second, **env)
+            shown = terminal.read_until("  complete  ")
+    assert f"{second[:8]}  complete  " in shown
     clock = re.search(r"(\d\d):\d\d:\d\d\.\d{3}  [0-9a-f]{8}  complete", shown)
     assert clock is not None
     there = datetime.now(timezone(timedelta(hours=9)))
     assert int(clock[1]) in {there.hour, (there - timedelta(minutes=10)).hour}
-    assert re.search(r"\d/30 ", shown)
