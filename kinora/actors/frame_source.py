@@ -12,11 +12,13 @@ from kinora.actors.breaker import Breaker
 from kinora.actors.job_ring import JobRing
 from kinora.actors.source_reader import OpenSource, RingTooSmall, SourceBroke, SourceReader, SourceSpec, start_reading
 from kinora.actors.ticket import FrameTicket
-from kinora.media.source_types import SourceError, SourceNote
+from kinora.media.source_types import CHANNELS, SourceError, SourceNote
 from kinora.runtime.workers import ForkServerGone
 
 MAX_DEATHS = 3
 """The deaths of decoders in a row, without a frame between them, after which the source counts as unreadable."""
+SPARE = 2
+"""The slots of a ring made because frames outgrew one again are this much larger than the frame, up to the limit."""
 
 Failure = SourceBroke | ForkServerGone | SourceError
 Take = Callable[[FrameTicket], Awaitable[bool]]
@@ -63,6 +65,7 @@ class FrameSource:
         self._left = spec.max_frames
         self._decoder = AsyncExitStack()
         self._reader: SourceReader | None = None
+        self._growth = 1
 
     async def open(self) -> JobRing:
         """Open the source, and return the ring of its first frame.
@@ -106,10 +109,18 @@ class FrameSource:
         try:
             while (frame_bytes := await self._read_in_ring(reader, take)) is not None:
                 await self._give_up_ring(reader)
-                await reader.use_larger(self._make_ring(frame_bytes))
+                await reader.use_larger(self._make_ring(self._room_for(frame_bytes)))
         except (SourceBroke, ForkServerGone) as failure:
             return failure
         return None
+
+    def _room_for(self, frame_bytes: int) -> int:
+        """The bytes of a slot in the next ring: with room to spare if frames have outgrown one before.
+
+        So a source whose every frame is a little larger needs few rings.
+        """
+        factor, self._growth = self._growth, SPARE
+        return max(frame_bytes, min(factor * frame_bytes, self._spec.limits.max_pixels * CHANNELS))
 
     async def _read_in_ring(self, reader: SourceReader, take: Take) -> int | None:
         """Read as far as the ring serves; return the bytes of the frame that it is too small for, None at the end.

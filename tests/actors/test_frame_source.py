@@ -67,7 +67,9 @@ class Life:
     frames: int = TOTAL
     ending: Ending = HANG
     grows_at: int | None = None
-    """The index from which on frames are twice as wide; None if none is."""
+    """The index from which on frames are ``WIDE``; None if none is."""
+    wider: int = 0
+    """The pixels by which each frame from ``grows_at`` on is wider than the one before."""
     unopened: Exception | None = None
     """The reason why it does not open the source."""
     notes: Sequence[SourceNote] = ()
@@ -122,8 +124,10 @@ class FakeDecoder(Conversation[DecoderRequest, DecoderAnswer]):
             self._say.send_nowait(NeedsLarger(self._next_bytes()))
 
     def _width(self) -> int:
-        grows_at = self._life.grows_at
-        return WIDE if grows_at is not None and self._left[0] >= grows_at else WIDTH
+        grows_at, index = self._life.grows_at, self._left[0]
+        if grows_at is None or index < grows_at:
+            return WIDTH
+        return WIDE + (index - grows_at) * self._life.wider
 
     def _next_bytes(self) -> int:
         return self._width() * HEIGHT * 3
@@ -294,6 +298,14 @@ async def test_a_frame_too_large_for_the_ring_gets_a_larger_one(autojump_clock: 
     assert reading.indexes == list(range(TOTAL))
     assert [ring.slot_bytes >= WIDE * HEIGHT * 3 for ring in reading.rings] == [False, True]
     assert (len(reading.opened), reading.restarts) == (1, [])
+
+
+async def test_frames_that_grow_all_the_time_need_few_rings(autojump_clock: MockClock) -> None:
+    """The first larger ring fits its frame, the next ones have room to spare."""
+    reading = Reading(Life(grows_at=1, wider=WIDE))
+    await reading.run()
+    assert reading.indexes == list(range(TOTAL))
+    assert len(reading.rings) < 9
 
 
 async def test_a_decoder_that_dies_after_its_frames_grew_is_replaced(autojump_clock: MockClock) -> None:
