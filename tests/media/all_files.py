@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
@@ -414,6 +415,62 @@ def _filtered(path: Path, bsf: str) -> None:
     whole.unlink()
 
 
+# Edits
+
+TICK = 512
+"""The ticks of a picture in what the muxer of MP4 makes of 25 a second; a film's own clock has 1,000 a second."""
+FRAME_MS = 40
+EDITS: Mapping[str, Sequence[tuple[int, int]]] = {
+    "start": [(9, 3)],
+    "end": [(7, 0)],
+    "both": [(5, 4)],
+    "at-key": [(6, 6)],
+    "late": [(10, -1), (12, 0)],
+    "late-and-cut": [(5, -1), (6, 3)],
+    "swapped": [(6, 6), (6, 0)],
+    "twice": [(6, 0), (6, 0)],
+    "hole": [(4, 0), (4, 8)],
+    "longer": [(40, 0)],
+}
+"""Name → edits, each of so many pictures from that picture on; from -1: nothing is shown for as long."""
+
+
+def edits() -> Iterator[Case]:
+    """Films of which an edit list shows parts, or some of them again."""
+    for name, entries in EDITS.items():
+        for b_frames in ("0", "2"):
+            options = {**KEYS, "bf": b_frames}
+            case = partial(_edited, entries=entries, delay=2 if b_frames == "2" else 0, options=options)
+            yield Case(f"edit-{name}-b{b_frames}.mp4", case)
+
+
+def _edited(path: Path, entries: Sequence[tuple[int, int]], delay: int, **encoding: Any) -> None:
+    data = write(path, **encoding).read_bytes()
+    records = b"".join(
+        struct.pack(">IiI", count * FRAME_MS, (first + delay) * TICK if first >= 0 else -1, ONE)
+        for count, first in entries
+    )
+    listed = _box(b"elst", struct.pack(">II", 0, len(entries)) + records)
+    path.write_bytes(_with_edits(data, listed))
+
+
+def _with_edits(data: bytes, listed: bytes) -> bytes:
+    """The boxes of a file whose index stands behind its pictures, with another edit list."""
+    out, at = b"", 0
+    while at < len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        inside = data[at + 8 : at + size]
+        if kind in {b"moov", b"trak"}:
+            inside = _with_edits(inside, listed)
+        out += _box(kind, listed if kind == b"edts" else inside)
+        at += size
+    return out
+
+
+def _box(kind: bytes, inside: bytes) -> bytes:
+    return struct.pack(">I4s", len(inside) + 8, kind) + inside
+
+
 # Tracks
 
 
@@ -555,6 +612,6 @@ def all_cases() -> dict[str, Case]:
     """Name → file, of all."""
     groups = (
         *(containers_and_codecs, pixels_and_sizes, orders_and_times, layouts),
-        *(orientations, tracks, cuts_and_joins),
+        *(edits, orientations, tracks, cuts_and_joins),
     )
     return {case.name: case for group in groups for case in group()}
