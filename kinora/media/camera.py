@@ -32,19 +32,11 @@ from kinora.media.source_types import (
     SourceTruncated,
     many_scans,
 )
-from kinora.media.video import (
-    JPEGS,
-    THREADS,
-    Converter,
-    VideoPicture,
-    broken_off,
-    check_pixels,
-    damaged,
-    no_picture,
-    no_video,
-    pixel_limit,
-)
+from kinora.media.video import THREADS
+from kinora.media.video_errors import broken_off, check_pixels, damaged, no_picture, no_video, pixel_limit
 from kinora.media.video_file import VideoFile
+from kinora.media.video_picture import Converter, VideoPicture
+from kinora.media.video_reading import JPEGS
 
 DAMAGED = "those that cannot be decoded are left out, and others lack their lower part"
 _BOUNDARY = b"--"

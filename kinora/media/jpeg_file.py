@@ -15,7 +15,7 @@ from kinora.media.images import ImagePicture, check_size
 from kinora.media.jpeg_row import read_jpegs
 from kinora.media.kinds import suffix
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, SourceTruncated
-from kinora.media.video import no_video
+from kinora.media.video_errors import no_video
 from kinora.media.video_file import VideoFile
 
 FPS = 25.0

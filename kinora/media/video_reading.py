@@ -1,0 +1,132 @@
+"""One pass over the pictures of a video."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from kinora.media.broken_streams import Beginning, JoinedPieces
+from kinora.media.image_header import may_have_many_scans
+from kinora.media.seeking import Place
+from kinora.media.source_types import SourceLimits, many_scans
+from kinora.media.video_errors import check_pixels, encrypted
+
+JPEGS = "mjpeg"
+"""The codec of videos in which every picture is a JPEG."""
+TS = "mpegts"
+UNTIMED = frozenset({"avi", "mxf"})
+"""Containers in which pictures are stored at their times, one after the other, but have none of their own."""
+MAX_STORED = 64
+"""The most packets that a decoder holds back before their pictures come; beyond it the oldest are forgotten."""
+
+
+class Reading:
+    """One pass over the pictures of an opened file. It remembers in ``damaged`` if part of the file was unreadable.
+
+    A JPEG of too many scans, a picture over the limit or an encrypted one ends it with a SourceError that calls the
+    file ``name``.
+    """
+
+    def __init__(self, name: str, limits: SourceLimits, container: InputContainer, stream: VideoStream) -> None:
+        self._name = name
+        self._limits = limits
+        self._container = container
+        self._stream = stream
+        self._jpegs = stream.codec_context.name == JPEGS
+        self._joins = JoinedPieces(stream) if container.format.name == TS else None
+        self._beginning: Beginning | None = Beginning()
+        self._stored = deque[int](maxlen=MAX_STORED) if container.format.name in UNTIMED else None
+        self.damaged = False
+        self.left_out = 0
+        """The pictures at the beginning that cannot be decoded, once there is a frame: they refer to earlier ones."""
+        self.first_dts: int | None = None
+        """Where the first packet is stored, in ticks of the stream."""
+        self.last_dts: int | None = None
+        """Where the packet that was read last is stored, in ticks of the stream."""
+        self.frames = self._decode()
+        """Every frame that can be decoded; packets that cannot are skipped."""
+
+    def skip_to(self, place: Place) -> VideoFrame | None:
+        """Go to a place in the file and return its picture; None if the picture is not found there."""
+        with contextlib.suppress(av.FFmpegError):
+            self._container.seek(place.time, stream=self._stream)
+            for frame in self.frames:
+                number = place.numbers.get(frame.pts) if frame.pts is not None else None
+                if number == place.wanted:
+                    self.damaged = False  # only pictures before this one lacked their reference frames
+                    return frame
+                if number is None or number > place.wanted:  # the file's index is wrong
+                    break
+        return None
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        for packet in self._packets():
+            for frame in self._decode_packet(packet):
+                self._check_size(frame)
+                if self._stored:
+                    frame.pts = self._stored.popleft()
+                self.damaged |= frame.is_corrupt
+                if self._beginning is not None:
+                    self.left_out, self._beginning = self._beginning.left_out(frame), None
+                yield frame
+        if self._joins is not None:
+            self.damaged |= self._joins.lost
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """Every packet that is worth decoding, and an empty one at the end."""
+        try:
+            for packet in self._container.demux(self._stream):
+                if self._is_whole(packet):
+                    self._check(packet)
+                    yield packet
+        except av.FFmpegError:
+            self.damaged = True
+            yield _end_mark(self._stream)
+
+    def _is_whole(self, packet: Packet[VideoStream]) -> bool:
+        """False for an incomplete packet, which would spoil pictures before it."""
+        if packet.dts is not None:
+            self.first_dts, self.last_dts = packet.dts if self.first_dts is None else self.first_dts, packet.dts
+        if self._joins is not None:
+            self._joins.add(packet)
+            return True
+        self.damaged |= packet.is_corrupt
+        return not packet.is_corrupt
+
+    def _check(self, packet: Packet[VideoStream]) -> None:
+        if packet.has_sidedata("encryption_info"):
+            raise encrypted(self._name)
+        if self._jpegs and may_have_many_scans(bytes(packet)):
+            raise many_scans(f"A picture of {self._name}")
+        if self._beginning is not None:
+            self._beginning.add(packet)
+
+    def _decode_packet(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        if self._stored is not None and packet.size and packet.dts is not None:
+            self._stored.append(packet.dts)
+        try:
+            return packet.decode()
+        except av.FFmpegError:
+            if self._stored:
+                self._stored.pop()
+            self._check_size(self._stream.codec_context)
+            self.damaged |= self._beginning is None or self._beginning.at_key
+            return []
+
+    def _check_size(self, sized: VideoFrame | VideoCodecContext) -> None:
+        check_pixels(self._name, sized.width, sized.height, self._limits)
+
+
+def _end_mark(stream: VideoStream) -> Packet[VideoStream]:
+    packet = cast("Packet[VideoStream]", Packet())
+    packet.stream = stream
+    return packet
