@@ -17,6 +17,7 @@ from kinora.media.clock import Clock
 from kinora.media.source_types import SourceInfo, SourceLimits, SourceNote
 from kinora.media.sources import SourceError, SourceTruncated, open_source
 from kinora.media.video import SEEK_WORTH
+from tests.media.ffmpeg_answer import by_libraries
 from tests.media.videos import cut, numbered, read_number, write_video
 
 KEYS = {"g": "20", "bf": "2", "sc_threshold": "0"}
@@ -271,6 +272,18 @@ def test_a_cut_file_is_still_damaged(tmp_path: Path) -> None:
         seen = Seen(cut(path, 0.7))
         assert 20 < len(seen.numbers) < 100
         assert seen.broken is not None
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi", "flv"])
+def test_damage_in_the_middle_costs_no_more_pictures_than_ffmpeg_loses(tmp_path: Path, suffix: str) -> None:
+    """Wherever it is."""
+    codec = {"codec": "mpeg4"} if suffix == "avi" else {}
+    whole = video(tmp_path / f"a.{suffix}", range(30), options=NO_B_FRAMES, **codec).read_bytes()
+    for part in range(10, 90, 8):
+        at = len(whole) * part // 100
+        (tmp_path / f"a.{suffix}").write_bytes(whole[:at] + bytes(3) + whole[at + 3 :])
+        seen = Seen(tmp_path / f"a.{suffix}")
+        assert len(seen.numbers) >= len(by_libraries(tmp_path / f"a.{suffix}"))
 
 
 def test_a_clock_set_back_is_told_from_pictures_out_of_order() -> None:
