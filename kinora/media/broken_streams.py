@@ -76,3 +76,29 @@ class JoinedPieces:
     def _is_join(self, step: int, at_key: bool) -> bool:
         """True if a recording begins here: its clock is another one, or it goes on without a gap at a key frame."""
         return not 0 <= step <= self._join_ticks or (at_key and step <= self._gap_ticks)
+
+
+class HeldBack:
+    """Counts the packets whose pictures a decoder holds back: at the end it gives them all, unless one is damaged.
+
+    PyAV stops there at the first damaged one, and leaves the others in the decoder without a word.
+    """
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._usual: int | None = None
+        """What it held back when the first picture came."""
+        self._missing = 0
+
+    def add(self, packet: Packet[VideoStream], pictures: int) -> None:
+        """Note what came for a packet, which is empty at the end."""
+        if not packet.size:
+            self._missing = self._held - pictures if self._held == self._usual else 0
+        self._held += bool(packet.size) and not packet.is_discard
+        self._held -= pictures
+        if pictures and self._usual is None:
+            self._usual = self._held
+
+    def lost(self, left_out: int) -> bool:
+        """True if pictures were left in the decoder; ``left_out`` never came from it."""
+        return self._missing > left_out

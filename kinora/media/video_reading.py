@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from kinora.media.broken_streams import Beginning, JoinedPieces
+from kinora.media.broken_streams import Beginning, HeldBack, JoinedPieces
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.seeking import Place
 from kinora.media.source_types import SourceLimits, many_scans
@@ -69,8 +69,11 @@ class Reading:
         return None
 
     def _decode(self) -> Iterator[VideoFrame]:
+        held_back = HeldBack()
         for packet in self._packets():
-            for frame in self._decode_packet(packet):
+            frames = self._decode_packet(packet)
+            held_back.add(packet, len(frames))
+            for frame in frames:
                 self._check_size(frame)
                 if self._stored:
                     frame.pts = self._stored.popleft()
@@ -78,6 +81,7 @@ class Reading:
                 if self._beginning is not None:
                     self.left_out, self._beginning = self._beginning.left_out(frame), None
                 yield frame
+        self.damaged |= held_back.lost(self.left_out)
         if self._joins is not None:
             self.damaged |= self._joins.lost
 

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
@@ -284,6 +285,24 @@ def test_damage_in_the_middle_costs_no_more_pictures_than_ffmpeg_loses(tmp_path:
         (tmp_path / f"a.{suffix}").write_bytes(whole[:at] + bytes(3) + whole[at + 3 :])
         seen = Seen(tmp_path / f"a.{suffix}")
         assert len(seen.numbers) >= len(by_libraries(tmp_path / f"a.{suffix}"))
+
+
+@pytest.mark.parametrize("options", [KEYS, NO_B_FRAMES], ids=["B-frames", "no B-frames"])
+def test_a_damaged_last_picture_is_told(tmp_path: Path, options: dict[str, str]) -> None:
+    """The decoder is silent about it: it has given other pictures that it had held back by then."""
+    whole = video(tmp_path / "whole.mkv", range(30), options=options)
+    with av.open(str(whole)) as inp, av.open(str(tmp_path / "a.mkv"), "w") as out:
+        stream = out.add_stream_from_template(inp.streams.video[0])
+        for number, packet in enumerate(inp.demux(video=0)):
+            if packet.size:
+                changed = Packet(bytes(packet.size)) if number == 29 else packet
+                changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+                changed.stream = stream
+                out.mux(changed)
+    seen = Seen(tmp_path / "a.mkv")
+    assert seen.numbers == list(range(len(seen.numbers)))
+    assert 26 < len(seen.numbers) < 30
+    assert seen.broken is not None
 
 
 def test_a_clock_set_back_is_told_from_pictures_out_of_order() -> None:
