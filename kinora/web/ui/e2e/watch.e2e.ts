@@ -148,6 +148,45 @@ test("a box is touched: its facts show, it is chosen in the list and in the pict
   await context.close();
 });
 
+test("the player obeys keys, fields and links, and the title says the job's state", async () => {
+  const jobId = await server.submit(["motion", "quality", "careless"], { max_frames: 60 });
+  await server.ended(jobId);
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}?frame=21`);
+  const at = (index: number) => page.locator(`canvas[data-index="${index}"]`).waitFor();
+  await at(21);
+  await expect.poll(() => page.title()).toBe(`done · ${SOURCE} · Kinora`);
+  await page.keyboard.press("ArrowRight");
+  await at(22);
+  await page.keyboard.press("Shift+ArrowLeft");
+  await at(12);
+  await expect.poll(() => page.url()).toContain("?frame=12");
+  await page.keyboard.press("Home");
+  await at(0);
+  await page.keyboard.press("Space");
+  await expect.poll(async () => Number(await page.locator("canvas[data-index]").getAttribute("data-index"))).toBeGreaterThan(2);
+  await page.keyboard.press("k");
+  await page.keyboard.press("End");
+  await at(59);
+  await page.keyboard.press("Shift+W");
+  await at(0);
+  await page.keyboard.press("g");
+  await page.keyboard.type("33");
+  await page.keyboard.press("Enter");
+  await at(33);
+  await page.getByText("brightness quality").waitFor();
+  await page.getByRole("button", { name: "Show less of the timeline, larger" }).click();
+  const slider = page.getByRole("slider", { name: "Frame", exact: true });
+  expect(Number(await slider.getAttribute("max")) - Number(await slider.getAttribute("min"))).toBe(19);
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keys" }).getByText("play, pause", { exact: true }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await page.evaluate((link) => (location.hash = link), `#/jobs/${jobId}?frame=5`);
+  await at(5);
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
 test("a file dropped anywhere becomes the source, plugins are dragged into order, and the job runs in that order", async () => {
   const { context, page } = await openPage(browser, server.url);
   await page.getByRole("button", { name: "Remove scenes" }).waitFor();

@@ -52,7 +52,7 @@ test("the scrubber has a bar at detections, a line at each cut and a flag at eac
   const timeline = new Timeline();
   const found = { detections: [{ x: 0, y: 0, width: 1, height: 1, class: "person" }] };
   for (let index = 0; index < 100; index++) timeline.add(frame(index, { people: index === 50 ? found : {}, scenes: { cut: index === 20 } }));
-  drawTicks(canvas, timeline, [10, 90]);
+  drawTicks(canvas, timeline, [10, 90], { first: 0, last: 99 });
   const heights = drawn("fillRect").map(([, , , , height]) => height as number);
   expect(heights.filter((height) => height > 0 && height < 100)).toHaveLength(1);
   expect(heights.filter((height) => height === 100)).toHaveLength(1);

@@ -1,43 +1,57 @@
-import { useSyncExternalStore } from "react";
 import { isEnded } from "../api/jobStates";
+import { useViewOptions, viewOptions } from "../draw/viewOptions";
+import type { MomentKind } from "../player/Moments";
 import { usePlayer, usePlayerState } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { watchedStatus } from "../realtime/state";
-import { Scrubber } from "../results/Scrubber";
-import { IconButton } from "../ui/Button";
-import { clock } from "../ui/format";
+import { TimeAxis } from "../results/TimeAxis";
+import { IconButton, Toggle } from "../ui/Button";
 import { Icon } from "../ui/Icon";
+import { Place } from "./Place";
+import { SpeedChoice } from "./SpeedChoice";
 
-/** The time and number of the frame on the screen, which may lag behind the scrubber while a picture is fetched. */
-function Place() {
-  const { shown } = usePlayer();
-  const frame = useSyncExternalStore(shown.subscribe, shown.get);
-  return <p className="place">{frame === null ? "–" : `${clock(frame.timestamp_ms)} · frame ${frame.index}`}</p>;
-}
+const LEAPS: readonly { kind: MomentKind; key: string }[] = [
+  { kind: "detection", key: "D" },
+  { kind: "warning", key: "W" },
+  { kind: "event", key: "E" },
+];
 
 /** Controls to play, step, choose a frame, and return to the newest one of a running job. */
-export function Transport() {
+export function Transport({ onHelp }: { onHelp: () => void }) {
   const player = usePlayer();
-  const { following, playing, error } = usePlayerState(player);
+  const { following, playing, loops, error } = usePlayerState(player);
+  const { curves } = useViewOptions();
   const ended = useRealtime((state) => isEnded(watchedStatus(state)));
   const live = following && !ended;
   const moves = playing || live;
-  const { timeline, row } = player;
+  const empty = player.timeline.length === 0;
   return (
     <div className="transport">
+      <TimeAxis place={<Place />} />
       <div className="transport-buttons" role="group" aria-label="Playback">
-        <IconButton icon="back" label="One frame back" onClick={() => player.step(-1)} disabled={timeline.length === 0} />
+        <IconButton icon="back" label="One frame back" disabled={empty} onClick={() => player.step(-1)} />
         <IconButton id="toggle-play-pause" icon={moves ? "pause" : "play"}
           label={moves ? (live ? "Freeze the picture" : "Pause") : "Play"} onClick={() => player.toggle()} />
-        <IconButton icon="forward" label="One frame forward" onClick={() => player.step(1)} disabled={timeline.length === 0} />
+        <IconButton icon="forward" label="One frame forward" disabled={empty} onClick={() => player.step(1)} />
+        <SpeedChoice />
+        <Toggle icon="again" label="Repeat at the end" on={loops} onChange={(on) => player.setLoops(on)} />
+        <span className="leaps">
+          {LEAPS.map(({ kind, key }) => (
+            <span key={kind} className="leap">
+              <button type="button" aria-label={`Previous ${kind}`} title={`Previous ${kind} (Shift+${key})`} disabled={empty} onClick={() => player.leap(kind, -1)}>‹</button>
+              <span aria-hidden="true">{kind}</span>
+              <button type="button" aria-label={`Next ${kind}`} title={`Next ${kind} (${key})`} disabled={empty} onClick={() => player.leap(kind, 1)}>›</button>
+            </span>
+          ))}
+        </span>
+        <Toggle id="toggle-curves" icon="pitch" label="Curves of the metrics" on={curves} onChange={(on) => viewOptions.set({ curves: on })} />
+        <button type="button" className="help-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}>?</button>
+        {!ended && (
+          <button type="button" className="live-button" aria-pressed={live} onClick={() => player.follow()}>
+            <Icon name="live" /> Live
+          </button>
+        )}
       </div>
-      <Scrubber row={row} />
-      <Place />
-      {!ended && (
-        <button type="button" className="live-button" aria-pressed={live} onClick={() => player.follow()}>
-          <Icon name="live" /> Live
-        </button>
-      )}
       {error !== null && <p className="warn-text" role="status">{error}</p>}
     </div>
   );

@@ -22,6 +22,7 @@ export function FrameRenderer() {
   const [empty, setEmpty] = useState(true);
   const [touched, setTouched] = useState<Touched | null>(null);
 
+  const onZoom = useCallback((factor: number) => zoom.current(factor), []);
   const onShown = useCallback((frame: FrameData, reason: string | null) => {
     setFault(reason);
     player.shown.set(frame);
@@ -58,7 +59,7 @@ export function FrameRenderer() {
       <canvas ref={canvas} aria-label="Picture with the plugins' results" role="img" aria-describedby="frame-caption" />
       <figcaption ref={caption} id="frame-caption" className="visually-hidden" />
       {touched && <PictureTip touched={touched} />}
-      {empty ? <EmptyStage /> : <ZoomButtons onZoom={(factor) => zoom.current(factor)} />}
+      {empty ? <EmptyStage /> : <ZoomButtons onZoom={onZoom} />}
       {fault !== null && <p className="stage-message" role="status">No picture: {fault}</p>}
     </figure>
   );

@@ -1,5 +1,6 @@
-import { useSyncExternalStore } from "react";
+import { useEffect, useSyncExternalStore } from "react";
 import { usePlayer } from "../player/PlayerContext";
+import { onKeys } from "../ui/keys";
 
 const STEP = 1.5;
 
@@ -7,6 +8,10 @@ const STEP = 1.5;
 export function ZoomButtons({ onZoom }: { onZoom: (factor: number) => void }) {
   const { view } = usePlayer();
   const zoom = useSyncExternalStore(view.subscribe, view.zoom);
+  useEffect(
+    () => onKeys({ "+": () => onZoom(STEP), "=": () => onZoom(STEP), "-": () => onZoom(1 / STEP), "0": () => view.reset() }),
+    [onZoom, view],
+  );
   return (
     <div className="zoom-buttons" role="group" aria-label="Zoom of the picture" data-zoomed={zoom > 1}>
       <button type="button" aria-label="Smaller" title="Smaller (−)" disabled={zoom === 1} onClick={() => onZoom(1 / STEP)}>−</button>

@@ -7,9 +7,12 @@ import type { BinaryPicture } from "../realtime/binaryPicture";
 import type { RealtimeStore } from "../realtime/RealtimeStore";
 import { inWords } from "../ui/inWords";
 import { FramePages } from "./FramePages";
+import { nextMoment, type MomentKind } from "./Moments";
+import type { Place } from "./parsePlace";
 import { ShownFrame } from "./ShownFrame";
 import { extendTimeline, Timeline } from "./Timeline";
 
+export const MAX_SPEED = 16;
 const EXTEND_MS = 1000;
 /** The time for which loading a timeline leaves the connection and the processor to the first picture. */
 const FIRST_PICTURE_MS = 1000;
@@ -18,6 +21,10 @@ export interface PlayerState {
   /** True if no frame was chosen: the newest one of a running job is shown, or one of an ended job. */
   following: boolean;
   playing: boolean;
+  /** How many times faster than the video it plays; below 0 it plays backwards. */
+  speed: number;
+  /** True if playing begins again at the end. */
+  loops: boolean;
   /** The index of the current frame, which the timeline may not have yet; -1 if there is none. */
   index: number;
   /** Increases when the timeline grows or a page of frames is loaded. */
@@ -35,12 +42,14 @@ export class Player {
   readonly view = new PictureView();
   readonly #store: RealtimeStore;
   readonly #listeners = new Set<() => void>();
-  #state: PlayerState = { following: true, playing: false, index: -1, version: 0, error: null };
+  #state: PlayerState = { following: true, playing: false, speed: 1, loops: false, index: -1, version: 0, error: null };
   #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tick = 0;
   #clock = { wall: 0, video: 0 };
   #sawRunning = false;
+  /** True if the timeline has every frame that the job will ever have. */
+  #complete = false;
 
   constructor(jobId: string, store: RealtimeStore) {
     this.jobId = jobId;
@@ -128,33 +137,99 @@ export class Player {
   }
 
   step(rows: number): void {
-    this.seek(this.timeline.rowOf(this.isLive ? this.#seen : this.#state.index) + rows);
+    this.seek(this.#seenRow + rows);
+  }
+
+  /** Go to the next frame of this kind, or the previous one. Return true if there is one. */
+  leap(kind: MomentKind, direction: 1 | -1): boolean {
+    const row = nextMoment(this.timeline, kind, this.#seenRow, direction, this.#warnedRows());
+    if (row !== null) this.seek(row);
+    return row !== null;
+  }
+
+  /** Go to the frame with this number or at this time, or to the last one before it. */
+  goTo(place: Place): void {
+    this.seekIndex(this.timeline.index(this.#clamp("frame" in place ? this.timeline.rowOf(place.frame) : this.timeline.rowAt(place.ms))));
+  }
+
+  setSpeed(speed: number): void {
+    this.#become({ speed });
+    if (this.#state.playing) this.#play();
+  }
+
+  setLoops(loops: boolean): void {
+    this.#become({ loops });
+  }
+
+  /** Play in this direction; if it does so already, twice as fast. */
+  shuttle(direction: 1 | -1): void {
+    const { playing, speed } = this.#state;
+    const faster = playing && Math.sign(speed) === direction;
+    this.#become({ speed: direction * (faster ? Math.min(MAX_SPEED, 2 * Math.abs(speed)) : 1) });
+    this.#play();
+  }
+
+  /** Stay on the visible frame. */
+  freeze(): void {
+    this.seekIndex(this.#seen);
   }
 
   /** Pause on the visible frame if the picture follows or plays; otherwise follow or play again. */
   toggle(): void {
-    if (this.isLive || this.#state.playing) this.seekIndex(this.#seen);
+    if (this.isLive || this.#state.playing) this.freeze();
     else if (!this.#ended && this.row >= this.timeline.length - 2) this.follow();
     else this.#play();
   }
 
   #play(): void {
-    const atEnd = this.row >= this.timeline.length - 1;
-    const row = atEnd ? 0 : Math.max(0, this.row);
+    if (this.timeline.length === 0) return;
+    const backwards = this.#state.speed < 0;
+    const seen = Math.max(0, this.#seenRow);
+    const isOver = backwards ? seen === 0 : seen >= this.timeline.length - 1;
+    const row = isOver ? this.#beginning : seen;
+    this.#halt();
     this.#clock = { wall: performance.now(), video: this.timeline.time(row) };
     this.#become({ following: false, playing: true, index: this.timeline.index(row) });
     this.#tick = requestAnimationFrame(this.#advance);
   }
 
+  /** The row where playing begins again. */
+  get #beginning(): number {
+    return this.#state.speed < 0 ? this.timeline.length - 1 : 0;
+  }
+
   readonly #advance = (now: number): void => {
-    const time = this.#clock.video + now - this.#clock.wall;
+    const { speed, loops } = this.#state;
+    const time = this.#clock.video + speed * (now - this.#clock.wall);
     const before = this.row;
-    let row = before;
-    while (row + 1 < this.timeline.length && this.timeline.time(row + 1) <= time) row += 1;
-    const playing = row < this.timeline.length - 1;
-    if (row !== before || !playing) this.#become({ index: this.timeline.index(row), playing });
-    if (playing) this.#tick = requestAnimationFrame(this.#advance);
+    const row = this.#rowAt(time, before);
+    const over = speed < 0 ? row <= 0 : row >= this.timeline.length - 1;
+    if (over && loops && row === before) {
+      this.#clock = { wall: now, video: this.timeline.time(this.#beginning) };
+      this.#become({ index: this.timeline.index(this.#beginning) });
+    } else if (row !== before || over) {
+      this.#become({ index: this.timeline.index(row), playing: !over || loops });
+    }
+    if (this.#state.playing) this.#tick = requestAnimationFrame(this.#advance);
   };
+
+  /** The row that is shown at this time when playing from `row` on. */
+  #rowAt(time: number, row: number): number {
+    if (this.#state.speed < 0) {
+      while (row > 0 && this.timeline.time(row) > time) row -= 1;
+    } else {
+      while (row + 1 < this.timeline.length && this.timeline.time(row + 1) <= time) row += 1;
+    }
+    return row;
+  }
+
+  get #seenRow(): number {
+    return this.timeline.rowOf(this.isLive ? this.#seen : this.#state.index);
+  }
+
+  #warnedRows(): number[] {
+    return this.#store.latest.warningGroups.flatMap(({ frameIndex }) => (frameIndex === null ? [] : this.timeline.rowOf(frameIndex)));
+  }
 
   #halt(): void {
     cancelAnimationFrame(this.#tick);
@@ -177,10 +252,10 @@ export class Player {
       if (signal.aborted) return;
       error = inWords(fault);
     }
+    this.#complete = ended && error === null;
     this.#become({ error });
     this.#grown();
-    const complete = ended && error === null;
-    if (!complete) this.#timer = setTimeout(() => void this.#extend(signal), EXTEND_MS);
+    if (!this.#complete) this.#timer = setTimeout(() => void this.#extend(signal), EXTEND_MS);
   }
 
   #grown(): void {
@@ -189,8 +264,15 @@ export class Player {
     // A job that ended while it was followed stays at its end; one that had ended before is shown where something was found.
     const last = this.timeline.length - 1;
     const row = this.#sawRunning ? last : Math.min(last, firstFound(this.timeline));
-    const at = following && row >= 0 ? this.timeline.index(row) : index;
+    const at = following && row >= 0 ? this.timeline.index(row) : this.#nearest(index);
     this.#become({ version: version + 1, index: at });
+  }
+
+  /** The index itself if its frame is stored or may still come; else, as for a link to a frame that was left out, the one before it. */
+  #nearest(index: number): number {
+    const { length } = this.timeline;
+    if (length === 0 || index < 0 || (!this.#complete && index > this.timeline.index(length - 1))) return index;
+    return this.timeline.index(Math.max(0, this.timeline.rowOf(index)));
   }
 
   #become(change: Partial<PlayerState>): void {

@@ -48,10 +48,20 @@ export class Timeline {
 
   /** The row of the last frame whose index is at most `index`; -1 if there is none. */
   rowOf(index: number): number {
+    return this.#lastRow((row) => this.index(row) <= index);
+  }
+
+  /** The row of the last frame at or before this time, in milliseconds; -1 if there is none. */
+  rowAt(ms: number): number {
+    return this.#lastRow((row) => this.time(row) <= ms);
+  }
+
+  /** The last row of those at the beginning for which `holds`. */
+  #lastRow(holds: (row: number) => boolean): number {
     let [low, high] = [0, this.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.index(middle) <= index) low = middle + 1;
+      if (holds(middle)) low = middle + 1;
       else high = middle;
     }
     return low - 1;

@@ -1,12 +1,24 @@
 import { useEffect, useRef } from "react";
 import { usePlayer } from "../player/PlayerContext";
+import type { RowWindow } from "../player/Window";
 import { paintScheduler } from "../realtime/paintScheduler";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { clock } from "../ui/format";
-import { drawTicks } from "./drawTicks";
+import { drawTicks, INSET } from "./drawTicks";
 
-/** A slider over all frames, with ticks at detections, warnings and cuts. */
-export function Scrubber({ row }: { row: number }) {
+const WHEEL_STEP = 1.002;
+
+interface ScrubberProps {
+  row: number;
+  /** The rows from its left to its right end; the last of them may not be there yet. */
+  window: RowWindow;
+  onZoom: (factor: number, row: number) => void;
+  onPan: (rows: number) => void;
+}
+
+/** A slider over the frames, with ticks at detections, warnings and cuts. */
+export function Scrubber({ row, window: { first, last }, onZoom, onPan }: ScrubberProps) {
+  const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const player = usePlayer();
   const { timeline } = player;
@@ -15,15 +27,11 @@ export function Scrubber({ row }: { row: number }) {
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const draw = () =>
-      drawTicks(
-        element,
-        timeline,
-        warned.flatMap(({ frameIndex }) => (frameIndex === null ? [] : timeline.rowOf(frameIndex))),
-      );
-    const paint = paintScheduler(draw);
+    const rows = () => warned.flatMap(({ frameIndex }) => (frameIndex === null ? [] : timeline.rowOf(frameIndex)));
+    const paint = paintScheduler(() => drawTicks(element, timeline, rows(), { first, last }));
     const resized = new ResizeObserver(paint.request);
     resized.observe(element);
+    paint.request();
     // Playing only moves the thumb; the ticks are drawn again when there are more frames.
     let drawn = -1;
     const unsubscribe = player.subscribe(() => {
@@ -35,15 +43,28 @@ export function Scrubber({ row }: { row: number }) {
       unsubscribe();
       paint.cancel();
     };
-  }, [player, timeline, warned]);
+  }, [player, timeline, warned, first, last]);
 
-  const last = Math.max(0, timeline.length - 1);
-  const at = Math.max(0, row);
-  const words = `${clock(timeline.time(at))}, frame ${timeline.index(at)}, ${timeline.found(at)} found`;
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const onWheel = (event: WheelEvent) => {
+      event.preventDefault();
+      const { left, width } = element.getBoundingClientRect();
+      const share = Math.min(1, Math.max(0, (event.clientX - left - INSET) / (width - 2 * INSET)));
+      const sideways = event.shiftKey ? event.deltaY : event.deltaX;
+      if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) onPan(Math.round((sideways / width) * (last - first)));
+      else onZoom(WHEEL_STEP ** -event.deltaY, Math.round(first + share * (last - first)));
+    };
+    element.addEventListener("wheel", onWheel, { passive: false });
+    return () => element.removeEventListener("wheel", onWheel);
+  }, [first, last, onPan, onZoom]);
+
+  const words = `${clock(timeline.time(row))}, frame ${timeline.index(row)}, ${timeline.found(row)} found`;
   return (
-    <div className="scrubber">
+    <div className="scrubber" ref={box}>
       <canvas ref={canvas} aria-hidden="true" />
-      <input type="range" aria-label="Frame" min={0} max={last} value={at} aria-valuetext={words}
+      <input type="range" aria-label="Frame" min={first} max={Math.max(first, last)} value={row} aria-valuetext={words}
         disabled={timeline.length === 0} onChange={(event) => player.seek(event.target.valueAsNumber)} />
     </div>
   );

@@ -1,36 +1,45 @@
 import { sharpCanvas } from "../draw/sharpCanvas";
 import type { Timeline } from "../player/Timeline";
+import type { RowWindow } from "../player/Window";
 
 /** Half the width of a range input's thumb, whose middle does not reach the input's ends. */
-const INSET = 8;
+export const INSET = 8;
+
+/** The place of a row, in pixels, on an axis of this width that shows these rows. */
+export function placeOnAxis(row: number, { first, last }: RowWindow, width: number): number {
+  return INSET + ((row - first) / Math.max(1, last - first)) * (width - 2 * INSET);
+}
 
 /** Draw bars for the numbers of detections, lines where scenes begin, and flags at the rows in `warned`. */
-export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, warned: readonly number[]): void {
+export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, warned: readonly number[], window: RowWindow): void {
   const context = sharpCanvas(canvas);
   if (!context || timeline.length === 0) return;
   const style = getComputedStyle(canvas);
-  const width = canvas.clientWidth - 2 * INSET;
+  const width = canvas.clientWidth;
   const height = canvas.clientHeight;
-  const last = Math.max(1, timeline.length - 1);
-  const place = (row: number) => INSET + (row / last) * width;
-  const columns = highestPerColumn(timeline, Math.max(1, Math.floor(width / 2)));
+  const end = Math.min(timeline.length - 1, window.last);
+  const columns = highestPerColumn(timeline, window, Math.max(1, Math.floor((width - 2 * INSET) / 2)));
   const most = Math.max(1, ...columns);
+  const step = (width - 2 * INSET) / columns.length;
 
   context.fillStyle = style.getPropertyValue("--accent-bar");
   columns.forEach((found, column) => {
     const bar = found === 0 ? 0 : 3 + (found / most) * (height * 0.55 - 3);
-    context.fillRect(INSET + (column / columns.length) * width, height - bar, Math.max(1, width / columns.length - 0.5), bar);
+    context.fillRect(INSET + column * step, height - bar, Math.max(1, step - 0.5), bar);
   });
   context.fillStyle = style.getPropertyValue("--text-soft");
-  for (let row = 0; row < timeline.length; row++) if (timeline.isCut(row)) context.fillRect(place(row) - 0.75, 0, 1.5, height);
+  for (let row = window.first; row <= end; row++) {
+    if (timeline.isCut(row)) context.fillRect(placeOnAxis(row, window, width) - 0.75, 0, 1.5, height);
+  }
   context.fillStyle = style.getPropertyValue("--warn-bar");
-  for (const row of warned) drawFlag(context, place(row));
+  for (const row of warned) if (row >= window.first && row <= window.last) drawFlag(context, placeOnAxis(row, window, width));
 }
 
-function highestPerColumn(timeline: Timeline, columns: number): number[] {
+function highestPerColumn(timeline: Timeline, { first, last }: RowWindow, columns: number): number[] {
   const highest = new Array<number>(columns).fill(0);
-  for (let row = 0; row < timeline.length; row++) {
-    const column = Math.min(columns - 1, Math.floor((row / timeline.length) * columns));
+  const rows = last - first + 1;
+  for (let row = first; row <= Math.min(last, timeline.length - 1); row++) {
+    const column = Math.min(columns - 1, Math.floor(((row - first) / rows) * columns));
     highest[column] = Math.max(highest[column] ?? 0, timeline.found(row));
   }
   return highest;

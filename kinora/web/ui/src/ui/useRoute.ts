@@ -5,11 +5,19 @@ export type Route = { view: "work"; jobId: string | null } | { view: "plugins" }
 
 export function parseRoute(fragment: string): Route {
   if (fragment === "#/plugins") return { view: "plugins" };
-  const job = /^#\/jobs\/([^/]+)$/.exec(fragment)?.[1];
+  const job = /^#\/jobs\/([^/?]+)(?:\?.*)?$/.exec(fragment)?.[1];
   return { view: "work", jobId: job === undefined ? null : decodeURIComponent(job) };
 }
 
-export const jobLink = (jobId: string) => `#/jobs/${encodeURIComponent(jobId)}`;
+/** The frame that a link to a job names, as in `#/jobs/ID?frame=120`; null if it names none. */
+export function frameOf(fragment: string): number | null {
+  const frame = new URLSearchParams(fragment.split("?")[1]).get("frame");
+  return frame !== null && /^\d{1,9}$/.test(frame) ? Number(frame) : null;
+}
+
+export function jobLink(jobId: string, frame: number | null = null): string {
+  return `#/jobs/${encodeURIComponent(jobId)}${frame === null ? "" : `?frame=${frame}`}`;
+}
 
 export function goTo(link: string): void {
   location.hash = link;

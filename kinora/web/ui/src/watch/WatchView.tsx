@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useLayoutEffect, useRef, useState } from "react";
 import type { ExtendedJobResponse } from "../api/generated";
 import { ControlPanel } from "../controls/ControlPanel";
 import { JobStatus } from "../controls/JobStatus";
@@ -9,6 +9,10 @@ import { PlayerContext } from "../player/PlayerContext";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 import { ResultTable } from "../results/ResultTable";
 import { Notice } from "../ui/Notice";
+import { KeyHelp } from "./KeyHelp";
+import { useFrameLink } from "./useFrameLink";
+import { useJobTitle } from "./useJobTitle";
+import { usePlayerKeys } from "./usePlayerKeys";
 
 interface WatchViewProps {
   jobId: string;
@@ -21,6 +25,11 @@ export function WatchView({ jobId, onRunAgain, onDeleted }: WatchViewProps) {
   const { store } = useRealtimeContext();
   const [player] = useState(() => new Player(jobId, store));
   const stage = useRef<HTMLDivElement>(null);
+  const [helps, setHelps] = useState(false);
+  const openHelp = useCallback(() => setHelps(true), []);
+  useFrameLink(player);
+  usePlayerKeys(player, openHelp);
+  useJobTitle();
 
   // Before the page is first painted, so that frames are loaded meanwhile.
   useLayoutEffect(() => {
@@ -36,12 +45,13 @@ export function WatchView({ jobId, onRunAgain, onDeleted }: WatchViewProps) {
           transport={
             <>
               <Missed />
-              <Transport />
+              <Transport onHelp={openHelp} />
               <ResultTable jobId={jobId} />
             </>
           }
           status={<JobStatus onRunAgain={onRunAgain} onDeleted={onDeleted} />}
         />
+        {helps && <KeyHelp onClose={() => setHelps(false)} />}
       </div>
     </PlayerContext>
   );
