@@ -18,7 +18,7 @@ class Newest(Generic[Item]):
     def __init__(self, items: Iterator[Item]) -> None:
         self._items = items
         self._waiting: list[Item] = []
-        self._end: BaseException | None = None
+        self._end: Exception | None = None
         self._changed = threading.Condition()
         threading.Thread(target=self._read, name="newest", daemon=True).start()
 
@@ -35,13 +35,13 @@ class Newest(Generic[Item]):
             raise self._end or StopIteration
 
     def _read(self) -> None:
-        end: BaseException = StopIteration()
+        end: Exception = StopIteration()
         try:
             for item in self._items:
                 with self._changed:
                     self._waiting = [item]
                     self._changed.notify_all()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the items are taken
+        except Exception as error:  # noqa: BLE001 - it is raised where the items are taken
             end = error
         with self._changed:
             self._end = end
