@@ -18,6 +18,7 @@ _CONFIDENCES = ("confidence", "conf", "score", "probability", "prob")
 _CLASS_NAMES = ("class", "class_name", "label", "name", "category", "category_name", "cls")
 _CLASS_NUMBERS = ("class", "class_id", "cls", "label", "category", "category_id")
 _TRACKS = ("track_id", "tracker_id")
+_NUMBERS = (int, float)
 _ADVICE = "give x, y, width and height in pixels"
 
 _Box = tuple[float, float, float, float]
@@ -100,7 +101,20 @@ def settled(entry: object) -> dict[str, Any]:
     """
     if not isinstance(entry, dict):
         raise NoBoxError(f"a detection must be a dict, not a {type(entry).__name__}: {_ADVICE}")
+    if _is_settled(entry):
+        return entry
     return {**entry, **_box(entry), **_confidence(entry), **_class(entry), **_track(entry)}
+
+
+def _is_settled(entry: Mapping[str, Any]) -> bool:
+    """Whether a detection is in Kinora's own form, as most are: found out fast."""
+    return (
+        all(type(entry.get(key)) in _NUMBERS for key in (*BOX, "confidence"))
+        and min(entry["width"], entry["height"]) >= 1
+        and type(entry.get("class")) is str
+        and type(entry.get("track_id", 0)) is int
+        and "tracker_id" not in entry
+    )
 
 
 def _box(entry: Mapping[str, Any]) -> dict[str, float]:

@@ -120,6 +120,8 @@ def tensor_items(value: object) -> Any:
 
 def key_text(key: object) -> str | None:
     """The text of a key as Python's json writes it, and of times, paths and UUIDs; None for anything else."""
+    if type(key) is str:
+        return key
     if isinstance(key, enum.Enum) and not isinstance(key, str):
         return key_text(key.value)
     if isinstance(key, np.generic) and not isinstance(key, str):

@@ -1,5 +1,7 @@
 """Detections as programs give them: read where their form is plain, and told of where it is not."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -12,7 +14,7 @@ from kinora.media.drawing import visible
 from kinora.plugins.detection_forms import NoBoxError, settle_detections, settled
 from kinora.plugins.detections import Detection, read_detections
 from kinora.plugins.results import encode_frame_result
-from kinora.web.csv_rows import csv_rows
+from kinora.web.csv_rows import csv_head, csv_rows
 
 BOX = {"x": 20, "y": 60, "width": 40, "height": 80}
 
@@ -154,9 +156,10 @@ def test_all_readers_see_the_same() -> None:
     assert [seen(found) for found in read_detections(result)] == expected
     assert [seen(found) for found in visible({"raw": result})] == expected
     frame = {"frame_id": "frame-000001", "index": 1, "timestamp_ms": 40.0, "results": {"raw": result}}
-    assert csv_rows([json.dumps(frame).encode()]).decode().splitlines() == [
-        "frame-000001,1,40.0,raw,0,0.5,20,60,40,80,",
-        "frame-000001,1,40.0,raw,2,,9,9,10,20,",
+    rows = csv.DictReader(io.StringIO((csv_head() + csv_rows([json.dumps(frame).encode()])).decode()))
+    assert [tuple(row[name] for name in ("x", "y", "width", "height", "confidence", "class")) for row in rows] == [
+        ("20", "60", "40", "80", "0.5", "0"),
+        ("9", "9", "10", "20", "", "2"),
     ]
 
 
