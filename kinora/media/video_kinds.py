@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,16 +25,19 @@ class VideoKind:
     """Encoder → its options; the first that FFmpeg was built with is taken."""
     options: Mapping[str, str] = {}
     """The container's options."""
+    longest_s: float = math.inf
+    """The most seconds from one picture to the next."""
     fixed_rate: bool = False
     """True if all pictures are equally far apart in it; others come as near to their times as that allows."""
 
 
 _FAST_START = {"movflags": "faststart"}
-MP4 = VideoKind("mp4", H264, _FAST_START)
+_LONGEST_S = 2**31 / 90_000
+MP4 = VideoKind("mp4", H264, _FAST_START, _LONGEST_S)
 KINDS: Mapping[str, VideoKind] = {
     ".mp4": MP4,
     ".m4v": MP4,
-    ".mov": VideoKind("mov", H264, _FAST_START),
+    ".mov": VideoKind("mov", H264, _FAST_START, _LONGEST_S),
     ".mkv": VideoKind("matroska", H264),
     ".webm": VideoKind("webm", VP9),
     ".avi": VideoKind("avi", {"mpeg4": {"q": "3"}}, fixed_rate=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Self
 
 import attrs
@@ -99,13 +100,18 @@ def _indexed(container: InputContainer, stream: VideoStream) -> list[IndexEntry]
     if container.format.name not in {MP4, AVI} or not stream.frames:
         return []
     entries = [entry for entry in stream.index_entries if entry.size and not entry.is_discard]
-    if not entries or (container.format.name == AVI and not _reaches_end(entries[-1], stream)):
+    if not entries or (container.format.name == AVI and not _reaches_end(entries, stream)):
         return []
     return entries
 
 
-def _reaches_end(last: IndexEntry, stream: VideoStream) -> bool:
-    """True if an index goes up to the stated end: an AVI's stands behind its pictures, and may be cut off."""
+def _reaches_end(entries: Sequence[IndexEntry], stream: VideoStream) -> bool:
+    """True if an index goes up to the stated end: an AVI's stands behind its pictures, and may be cut off.
+
+    The last picture may be shown for as long as two are on average.
+    """
     if not stream.duration or not stream.time_base:
         return False
-    return float((stream.duration - last.timestamp) * stream.time_base) * 1000 < EARLY_END_MS
+    last = entries[-1].timestamp
+    shown = max(EARLY_END_MS / 1000 / stream.time_base, 2 * (last - entries[0].timestamp) / len(entries))
+    return stream.duration - last <= shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -21,27 +23,38 @@ from kinora.media.video_kinds import kind_of
 
 TIME_BASE = Fraction(1, 90_000)
 BLACK = (0, 0, 0)
+LEAST_RATE = 25
+"""The times a second at which a container of a fixed rate can show a picture, or more."""
 
 
 class VideoWriter:
     """Encodes pictures at their own times; all get the size of the first, made even."""
 
-    def __init__(self, container: OutputContainer, stream: VideoStream, first_size: tuple[int, int]) -> None:
+    def __init__(
+        self, container: OutputContainer, stream: VideoStream, first_size: tuple[int, int], longest_s: float
+    ) -> None:
         self._container = container
         self._stream = stream
         self._first_size = first_size
         self._time_base = stream.codec_context.time_base
+        self._longest = longest_s / self._time_base
         self._last_pts = -1
 
     def write(self, image: NDArray[np.uint8], timestamp_ms: float) -> None:
         """Append a picture: HxWx3, uint8, BGR. Timestamps must not decrease.
 
         A picture of another size than the first is fitted into that, with black beside it.
+
+        Raises:
+            av.FFmpegError: FFmpeg cannot write it, or it comes too long after the one before for the kind of file.
         """
         size = (self._stream.width, self._stream.height)
         same = image.shape[1::-1] == self._first_size
         frame = VideoFrame.from_ndarray(_resized(image, size) if same else _fitted(image, size), format="bgr24")
-        frame.pts = self._last_pts = max(self._last_pts + 1, round(timestamp_ms / 1000 / self._time_base))
+        last, self._last_pts = self._last_pts, max(self._last_pts + 1, round(timestamp_ms / 1000 / self._time_base))
+        if self._last_pts - last >= self._longest:
+            raise av.ArgumentError(errno.EINVAL, "pictures too far apart")
+        frame.pts = self._last_pts
         frame.time_base = self._time_base
         self._container.mux(self._stream.encode(frame))
 
@@ -81,16 +94,34 @@ def open_writer(path: Path, *, width: int, height: int, fps: float, threads: int
     if kind is None:
         raise ValueError(f"no video file ends in {path.suffix}")
     codec = next(name for name in kind.codecs if name in av.codecs_available)
+    rate = Fraction(fps).limit_denominator(1001)
     with (
         part_file(path) as part,
+        _errors_of_disk(path),
         av.open(str(part), "w", format=kind.container, options=dict(kind.options)) as container,
     ):
-        rate = Fraction(fps).limit_denominator(1001)
         stream = cast(VideoStream, container.add_stream(codec, rate=rate, options=dict(kind.codecs[codec])))
         stream.width, stream.height = max(2, width & ~1), max(2, height & ~1)  # two by two pixels share a colour
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = 1 / rate if kind.fixed_rate else TIME_BASE
+        stream.codec_context.time_base = 1 / _fine(rate) if kind.fixed_rate else TIME_BASE
         stream.thread_count = threads
-        writer = VideoWriter(container, stream, (width, height))
+        writer = VideoWriter(container, stream, (width, height), kind.longest_s)
         yield writer
         writer.finish()
+
+
+def _fine(rate: Fraction) -> Fraction:
+    """A multiple of a rate that is no lower than ``LEAST_RATE``: pictures may be unevenly far apart."""
+    return rate * max(1, math.ceil(LEAST_RATE / rate))
+
+
+@contextmanager
+def _errors_of_disk(path: Path) -> Iterator[None]:
+    """Turn what FFmpeg finds impossible, such as a gap of a day in an MP4, into an error of writing the file."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        reason = f"FFmpeg cannot write these pictures and times into {path.suffix or 'an MP4'}; try .mkv"
+        raise OSError(errno.EINVAL, reason) from error

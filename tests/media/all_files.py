@@ -356,6 +356,8 @@ def orders_and_times() -> Iterator[Case]:
             yield Case(f"{name}-a-second.{suffix}", partial(write, codec=codec, options={}, rate=rate))
     wrap = (1 << 33) // 90_000
     yield Case("wraps.ts", partial(copied, shift_s=wrap, options={**KEYS, "bf": "0"}))
+    slow = [*range(0, FPS * FRAMES, FPS)]
+    yield Case("slow-and-padded.avi", partial(write, codec="mpeg4", options={}, stamps=slow))
     yield Case("day-long-gap.mp4", partial(write, stamps=[*range(11), 86_400 * FPS]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from kinora.actors.videos import FILES, VIDEO_FILE
 from kinora.media.annotate import annotate
 from kinora.media.sources import SourceError, SourceLimits, open_source
+from tests.media.all_files import write as write_frames
 from tests.media.videos import Image, numbered, read_number, write_video
 
 FRAMES = 30
@@ -89,6 +91,26 @@ def test_the_suffix_names_the_kind_of_file(video: Path, tmp_path: Path, name: st
     got = read(out)
     assert [read_number(image) for _, image in got] == numbers
     assert [time for time, _ in got] == pytest.approx([40 * n for n in numbers], abs=1.5)
+
+
+def test_a_slow_film_with_uneven_times_keeps_them_in_an_avi_as_well(tmp_path: Path) -> None:
+    """A container of a fixed rate gets one that is high enough."""
+    stamps = [0, 40, 90, 300, 1000, 3000]
+    source = write_frames(tmp_path / "a.mkv", range(6), stamps=stamps, tick=Fraction(1, 1000), rate=2)
+    frames = [{"index": n, "timestamp_ms": stamp, "results": {}} for n, stamp in enumerate(stamps)]
+    annotate(str(source), frames, tmp_path / "out.avi", limits=LIMITS)
+    assert [time for time, _ in read(tmp_path / "out.avi")] == pytest.approx(stamps, abs=21)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_times_that_a_kind_of_file_cannot_have_are_an_error_of_writing(tmp_path: Path, suffix: str) -> None:
+    """Two pictures a day apart: the error says what can have that, and nothing is left."""
+    source = write_frames(tmp_path / "a.mkv", range(2), stamps=[0, 86_400_000], tick=Fraction(1, 1000))
+    frames = [{"index": n, "timestamp_ms": n * 86_400_000.0, "results": {}} for n in range(2)]
+    with pytest.raises(OSError, match=r"try \.mkv"):
+        annotate(str(source), frames, tmp_path / f"out{suffix}", limits=LIMITS)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+    assert annotate(str(source), frames, tmp_path / "out.mkv", limits=LIMITS) == 2
 
 
 def test_no_file_of_a_kind_that_is_not_written_is_made(video: Path, tmp_path: Path) -> None:
