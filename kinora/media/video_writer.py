@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from kinora.media.part_file import part_file
-from kinora.media.video_kinds import kind_of
+from kinora.media.video_kinds import VideoKind, kind_of
 
 TIME_BASE = Fraction(1, 90_000)
 BLACK = (0, 0, 0)
@@ -31,14 +31,16 @@ class VideoWriter:
     """Encodes pictures at their own times; all get the size of the first, made even."""
 
     def __init__(
-        self, container: OutputContainer, stream: VideoStream, first_size: tuple[int, int], longest_s: float
+        self, container: OutputContainer, stream: VideoStream, kind: VideoKind, first_size: tuple[int, int]
     ) -> None:
         self._container = container
         self._stream = stream
         self._first_size = first_size
         self._time_base = stream.codec_context.time_base
-        self._longest = longest_s / self._time_base
-        self._last_pts = -1
+        self._longest = kind.longest_s / self._time_base
+        self._zero_ms = None if kind.fixed_rate else 0.0
+        """Where the file's clock begins; None: at the first picture, as the time before it would be filled."""
+        self._last_pts: int | None = None
 
     def write(self, image: NDArray[np.uint8], timestamp_ms: float) -> None:
         """Append a picture: HxWx3, uint8, BGR. Timestamps must not decrease.
@@ -51,12 +53,19 @@ class VideoWriter:
         size = (self._stream.width, self._stream.height)
         same = image.shape[1::-1] == self._first_size
         frame = VideoFrame.from_ndarray(_resized(image, size) if same else _fitted(image, size), format="bgr24")
-        last, self._last_pts = self._last_pts, max(self._last_pts + 1, round(timestamp_ms / 1000 / self._time_base))
-        if self._last_pts - last >= self._longest:
-            raise av.ArgumentError(errno.EINVAL, "pictures too far apart")
-        frame.pts = self._last_pts
-        frame.time_base = self._time_base
+        frame.pts, frame.time_base = self._next_pts(timestamp_ms), self._time_base
         self._container.mux(self._stream.encode(frame))
+
+    def _next_pts(self, timestamp_ms: float) -> int:
+        if self._zero_ms is None:
+            self._zero_ms = timestamp_ms
+        pts, last = round((timestamp_ms - self._zero_ms) / 1000 / self._time_base), self._last_pts
+        if last is not None:
+            pts = max(last + 1, pts)
+            if pts - last >= self._longest:
+                raise av.ArgumentError(errno.EINVAL, "pictures too far apart")
+        self._last_pts = pts
+        return pts
 
     def finish(self) -> None:
         """Write out the pictures that the encoder still holds."""
@@ -105,7 +114,7 @@ def open_writer(path: Path, *, width: int, height: int, fps: float, threads: int
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = 1 / _fine(rate) if kind.fixed_rate else TIME_BASE
         stream.thread_count = threads
-        writer = VideoWriter(container, stream, (width, height), kind.longest_s)
+        writer = VideoWriter(container, stream, kind, (width, height))
         yield writer
         writer.finish()
 

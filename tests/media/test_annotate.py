@@ -102,6 +102,16 @@ def test_a_slow_film_with_uneven_times_keeps_them_in_an_avi_as_well(tmp_path: Pa
     assert [time for time, _ in read(tmp_path / "out.avi")] == pytest.approx(stamps, abs=21)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_pictures_from_late_in_a_recording_are_as_far_apart_as_there(video: Path, tmp_path: Path, suffix: str) -> None:
+    """However late it is."""
+    frames = [{"index": n, "timestamp_ms": 86_400_000.0 + 40 * n, "results": {}} for n in range(5)]
+    annotate(str(video), frames, tmp_path / f"out{suffix}", limits=LIMITS)
+    got = read(tmp_path / f"out{suffix}")
+    assert [read_number(image) for _, image in got] == list(range(5))
+    assert [time for time, _ in got] == pytest.approx([40 * n for n in range(5)], abs=1)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".avi"])
 def test_times_that_a_kind_of_file_cannot_have_are_an_error_of_writing(tmp_path: Path, suffix: str) -> None:
     """Two pictures a day apart: the error says what can have that, and nothing is left."""
