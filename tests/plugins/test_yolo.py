@@ -212,11 +212,15 @@ def test_the_list_of_yolov7(tmp_path: Path) -> None:
 
 
 def test_boxes_in_shares_of_the_picture(tmp_path: Path) -> None:
-    """RT-DETR's export: a list of 300 with a score for each class, its boxes from 0 to 1."""
+    """RT-DETR's exports, whose boxes go from 0 to 1: a score a class, in newer ones the best and its class."""
     truth = Truth(300)
     shares = truth.centred / np.array([WIDTH, HEIGHT, WIDTH, HEIGHT], np.float32)
-    told = run(tmp_path, np.hstack([shares, truth.scores])[None], {**ULTRALYTICS, "task": "detect"})
-    assert same(told, truth.objects())
+    metadata = {**ULTRALYTICS, "task": "detect", "end2end": False}
+    assert same(run(tmp_path, np.hstack([shares, truth.scores])[None], metadata), truth.objects())
+    listed = np.hstack([shares, truth.listed[:, 4:]])[None]
+    assert same(run(tmp_path, listed, metadata), truth.objects(iou=None))
+    corners = truth.listed / np.array([WIDTH, HEIGHT, WIDTH, HEIGHT, 1, 1], np.float32)
+    assert same(run(tmp_path, corners[None], metadata), truth.objects(iou=None))
 
 
 @pytest.mark.parametrize("batch", [1, 4])

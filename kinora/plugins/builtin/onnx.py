@@ -53,7 +53,7 @@ _SCHEMA = options_schema(
 
 
 class Onnx(Plugin):
-    """Runs a model of the YOLO kind (v5 to v12, v26, with or without overlaps removed) that was exported to ONNX.
+    """Runs a model of the YOLO kind (v5 to v12, v26, RT-DETR, with or without overlaps removed) exported to ONNX.
 
     Of models that also give masks, keypoints or angles, it reads the boxes.
     """

@@ -22,7 +22,7 @@ NEAR_EDGE = 0.2
 
 
 def checked(rows: Rows, head: Head, size: tuple[int, int]) -> Head:
-    """``head``, with ``of_one`` found out; ``size`` is the height and width of the model's input.
+    """``head``, with ``of_one`` and ``centred`` found out; ``size`` is the height and width of the model's input.
 
     Raises:
         ValueError: these numbers are not boxes in its layout; the text says what was expected and what was found.
@@ -31,12 +31,13 @@ def checked(rows: Rows, head: Head, size: tuple[int, int]) -> Head:
     if not len(given):
         return head
     _check_scores(given, head)
+    boxes, whole = given[:, :BOX], len(given) > MOST * len(rows)
+    of_one = whole and bool(boxes.max() < SHARES_BELOW)
     if head.layout == "end2end":
         _check_classes(given, head)
-        return head
-    whole = len(given) > MOST * len(rows)
-    of_one = whole and bool(given[:, :BOX].max() < SHARES_BELOW)
-    _check_boxes(given[:, :BOX], NEAR_EDGE * max(size) if whole and not of_one else 0.0)
+        inside_out = bool((boxes[:, 2:] < boxes[:, :2]).any())
+        return attrs.evolve(head, of_one=of_one, centred=of_one and inside_out)
+    _check_boxes(boxes, NEAR_EDGE * max(size) if whole and not of_one else 0.0)
     return attrs.evolve(head, of_one=of_one)
 
 

@@ -59,13 +59,15 @@ class Head:
     """True if the last number of a box is its angle; its box is then centre and size in every layout."""
     of_one: bool = False
     """True if the boxes are in shares of the picture's sides instead of pixels."""
+    centred: bool = False
+    """True if the boxes of ``end2end`` are centre and size after all, as those of RT-DETR."""
     remarks: tuple[str, ...] = ()
     """What a user must know: what was guessed, and what is left out."""
 
     @property
     def corners(self) -> bool:
         """True if a box is two corners instead of centre and size."""
-        return self.layout == "end2end" and not self.turned
+        return self.layout == "end2end" and not self.turned and not self.centred
 
 
 @attrs.frozen(kw_only=True)
