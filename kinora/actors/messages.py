@@ -156,6 +156,8 @@ class FramePayload(Facts):
     height: Pixels
     timestamp_ms: float
     image_url: str | None
+    file: str | msgspec.UnsetType = msgspec.UNSET
+    """The name of the frame's file in the folder that is the job's source; left out for other sources."""
     pictured: bool = False
     """True if the frame's picture is sent too, to clients that asked for ``images=binary``."""
 

@@ -70,7 +70,7 @@ class FrameTicket:
             timestamp_ms=round(self.timestamp_ms, 1),
             width=self.width,
             height=self.height,
-            file=msgspec.UNSET if self.file is None else self.file,
+            file=self.file or msgspec.UNSET,
             results={plugin: msgspec.Raw(data) for plugin, data in self.results.items()},
         )
 

@@ -241,6 +241,7 @@ class ToolRunner:
             height=ticket.height,
             timestamp_ms=round(ticket.timestamp_ms, 1),
             image_url=f"/v1/jobs/{self.spec.job_id}/frames/{ticket.index}.jpg",
+            file=ticket.file or msgspec.UNSET,
             pictured=ticket.pictured,
         )
 

@@ -199,6 +199,8 @@ class MediaList(msgspec.Struct, kw_only=True):
     files: list[MediaFile]
     truncated: bool
     """True if the folder has more entries than are searched, or more files than are listed."""
+    left_out: Count
+    """Videos and images that no job can name or read: links out of the folder, names that are not Unicode, pipes."""
 
 
 class Liveness(msgspec.Struct, kw_only=True):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 
 import msgspec
 import trio
@@ -81,11 +82,12 @@ def list_folder(folder: Path, *, follow_links: bool = False) -> MediaList:
     """
     entries = list(islice(_walk(folder, MAX_DEPTH), MAX_LOOKED_AT))
     root = None if follow_links else folder.resolve()
-    found = [entry for entry in entries if _is_media(entry, root)]
-    files = [file for entry in found[:MAX_FILES] if (file := _describe(entry, folder)) is not None]
+    named = [entry for entry in entries if not entry.name.startswith(".") and is_named_media(entry.name)]
+    found = [file for entry in named if (file := _describe(entry, folder, root)) is not None]
     return MediaList(
-        files=sorted(files, key=lambda file: file.name.casefold()),
+        files=sorted(found[:MAX_FILES], key=lambda file: file.name.casefold()),
         truncated=len(entries) == MAX_LOOKED_AT or len(found) > MAX_FILES,
+        left_out=len(named) - len(found),
     )
 
 
@@ -104,21 +106,13 @@ def _walk(folder: Path | str, depth: int) -> Iterator[os.DirEntry[str]]:
         yield from _walk(inner, depth - 1)
 
 
-def _is_media(entry: os.DirEntry[str], root: Path | None) -> bool:
-    if entry.name.startswith(".") or not is_named_media(entry.name):
-        return False
+def _describe(entry: os.DirEntry[str], folder: Path, root: Path | None) -> MediaFile | None:
+    """A file as it is listed; None if no job can read it. ``root`` is the folder that links may not leave."""
     try:
         if entry.is_symlink() and root is not None and not Path(entry.path).resolve().is_relative_to(root):
-            return False
-        return entry.is_file()
-    except (OSError, RuntimeError):  # it leads in a circle, or has gone
-        return False
-
-
-def _describe(entry: os.DirEntry[str], folder: Path) -> MediaFile | None:
-    try:
-        size = entry.stat().st_size
+            return None
+        about = entry.stat()
         entry.path.encode()  # a name that is not Unicode cannot be sent as JSON
-    except (OSError, UnicodeEncodeError):
+    except (OSError, RuntimeError, UnicodeEncodeError):  # a link in a circle, or the file has gone
         return None
-    return MediaFile(name=os.path.relpath(entry.path, folder), bytes=size)
+    return MediaFile(name=os.path.relpath(entry.path, folder), bytes=about.st_size) if S_ISREG(about.st_mode) else None

@@ -56,8 +56,8 @@ _ANSWERS = (
 )
 _PARTS = (Device, FieldError, FrameData, FrameImageHeader, PluginError, PluginMetadata)
 _MODELS = (*_TAKEN, *_SAID, *_ANSWERS, *TYPES, *_PARTS)
-_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, *_SAID, CancelAnswer, FrameData, GapPayload))
-"""The models whose fields may be left out. All others are sent with every field, including defaults."""
+_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, *_SAID, CancelAnswer, GapPayload))
+"""The models whose fields may be left out. All others have every field, defaults too, but unset ones."""
 _TEXT = {"type": "string"}
 
 
@@ -69,7 +69,8 @@ def schemas() -> dict[str, _Schema]:
         found[model.__name__] = _as_taken(model, found[model.__name__])
     for name, schema in found.items():
         if "properties" in schema:
-            found[name] = _as_sent(_described(name, schema), whole=name not in _MAY_LACK_FIELDS)
+            left_out = _unset(name)
+            found[name] = _as_sent(_described(name, schema), whole=name not in _MAY_LACK_FIELDS, left_out=left_out)
     found["UploadRequest"] = _without_source(found[JobRequest.__name__])
     found["MetadataPayload"]["properties"]["metadata"] = ref(PluginMetadata.__name__)
     return {**found, **_messages(), "Problem": _problem(), "NotReady": _not_ready()}
@@ -128,10 +129,21 @@ def _class_of(name: str) -> type:
     return models.get(name) or next(part for part in parts if isinstance(part, type))
 
 
-def _as_sent(schema: _Schema, *, whole: bool) -> _Schema:
-    """The schema of what is sent: names without the underscore that Python needs, and all fields if ``whole``."""
+def _unset(name: str) -> frozenset[str]:
+    """The fields of the model ``name`` that are left out unless they are set."""
+    model = _class_of(name)
+    fields = attrs.fields(model) if attrs.has(model) else ()
+    return frozenset(field.name for field in fields if field.default is msgspec.UNSET)
+
+
+def _as_sent(schema: _Schema, *, whole: bool, left_out: frozenset[str]) -> _Schema:
+    """The schema of what is sent: names without the underscore that Python needs, and all fields if ``whole``.
+
+    The fields ``left_out`` may be missing all the same.
+    """
     properties = {name.rstrip("_"): kind for name, kind in schema["properties"].items()}
     required = list(properties) if whole else [name.rstrip("_") for name in schema.get("required", ())]
+    required = [name for name in required if name not in left_out]
     return schema | {"properties": properties, "required": required}
 
 

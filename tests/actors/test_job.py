@@ -356,6 +356,8 @@ async def test_frames_of_a_folder_name_their_files_and_what_is_left_out_is_told(
     state = await run_job(system, "brightness", source="photos")
     frames = await frames_of(system, state)
     assert [(frame["index"], frame["file"]) for frame in frames] == [(n, f"image{n}.png") for n in range(3)]
+    told = [message["payload"]["file"] for message in messages_of(system, state.job_id, "frame")]
+    assert told == [f"image{n}.png" for n in range(3)]
     warned = [(warning.code, warning.message, warning.count) for warning in state.warning_groups]
     message = "Left out 1 of 4 entries of the folder photos: 1 link out of the media folder."
     assert warned == [("SOURCE_LEFT_OUT", message, 1)]

@@ -116,6 +116,9 @@ def test_the_list_has_what_can_be_read_whatever_other_programs_know(tmp_path: Pa
     (media / "d.jpg").symlink_to("inner/c.ts")
     (media / "e.jpg").symlink_to(tmp_path / "outside.jpg")
     (media / "f.jpg").symlink_to("f.jpg")
+    (media / os.fsdecode(b"caf\xe9.jpg")).touch()
+    (media / "folder.jpg").mkdir()
     here = {*names, "inner/c.ts", "d.jpg"}
-    assert {file.name for file in list_folder(media).files} == here
+    listed = list_folder(media)
+    assert ({file.name for file in listed.files}, listed.left_out) == (here, 4)
     assert {file.name for file in list_folder(media, follow_links=True).files} == here | {"e.jpg"}

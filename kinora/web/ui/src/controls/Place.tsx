@@ -3,7 +3,7 @@ import { parsePlace } from "../player/parsePlace";
 import { usePlayer } from "../player/PlayerContext";
 import { clock } from "../ui/format";
 
-/** The time and number of the frame on the screen, which may lag behind the scrubber; pressed, a field to go to another. */
+/** The time, or the file in a folder, and the number of the frame on the screen, which may lag behind the scrubber; pressed, a field to go to another. */
 export function Place() {
   const player = usePlayer();
   const frame = useSyncExternalStore(player.shown.subscribe, player.shown.get);
@@ -15,7 +15,7 @@ export function Place() {
   if (asks) return <JumpForm onDone={close} />;
   return (
     <button type="button" id="jump" className="place" title="Go to a frame or time (G)" onClick={() => setAsks(true)}>
-      {frame === null ? "–" : `${clock(frame.timestamp_ms)} · frame ${frame.index}`}
+      {frame === null ? "–" : `${frame.file ?? clock(frame.timestamp_ms)} · frame ${frame.index}`}
     </button>
   );
 }

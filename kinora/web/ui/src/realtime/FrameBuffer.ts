@@ -1,5 +1,6 @@
 /** The newest frames of the watched job, filled as the plugins' results come in; a bounded number of them. */
 import type { FrameData, FramePayload } from "../api/generated";
+import { frameOf } from "./frameOf";
 
 const MAX_FRAMES = 240;
 /** A plugin without a result for this long is not waited for. */
@@ -15,8 +16,8 @@ export class FrameBuffer {
   readonly #reached = new Map<string, Reached>();
 
   add(payload: FramePayload, now: number): void {
-    const { plugin, index, frame_id, timestamp_ms, width, height } = payload;
-    const frame = this.#frames.get(index) ?? { frame_id, index, timestamp_ms, width, height, results: {} };
+    const { plugin, index } = payload;
+    const frame = this.#frames.get(index) ?? frameOf(payload, {});
     frame.results[plugin] = payload.data;
     this.#frames.set(index, frame);
     this.#reached.set(plugin, { index, at: now });

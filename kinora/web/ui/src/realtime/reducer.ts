@@ -11,6 +11,7 @@ import type {
   StageState,
   WarningPayload,
 } from "../api/generated";
+import { frameOf } from "./frameOf";
 import type { ConnectionInfo } from "./RealtimeClient";
 import { watching, type LiveJob, type LivePlugin, type RealtimeState } from "./state";
 import { warningText, withState, withWarning } from "./warnings";
@@ -122,8 +123,7 @@ function onFrame(state: RealtimeState, payload: FramePayload): RealtimeState {
   const current = state.currentFrame;
   if (current && index < current.index) return { ...state, pluginTimings };
   const results = { ...(current?.index === index ? current.results : {}), [plugin]: payload.data };
-  const { frame_id, timestamp_ms, width, height } = payload;
-  return { ...state, pluginTimings, currentFrame: { frame_id, index, timestamp_ms, width, height, results } };
+  return { ...state, pluginTimings, currentFrame: frameOf(payload, results) };
 }
 
 function onPluginStatus(state: RealtimeState, payload: PluginStatusPayload): RealtimeState {

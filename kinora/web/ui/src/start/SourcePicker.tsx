@@ -57,6 +57,7 @@ function MediaPicker({ path, onChange }: { path: string; onChange: (path: string
         ))}
       </fieldset>
       {(files.length > SHOWN || value?.truncated) && <p className="hint">There are more files: search, or type the path under URL.</p>}
+      {(value?.left_out ?? 0) > 0 && <p className="hint">{value?.left_out} not listed: links out of the folder, or names that are not Unicode.</p>}
       {path !== "" && !files.some(({ name }) => name === path) && <p className="hint">Chosen: {path}</p>}
     </div>
   );
