@@ -9,7 +9,7 @@ import click
 
 from kinora.actors.database import DatabaseUnusable
 from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge, UnsupportedSource
-from kinora.cli.flags import in_flags
+from kinora.cli.flags import PLUGIN_PLACE, in_flags
 from kinora.client import ClientError
 from kinora.plugins.opencv import opencv_advice
 from kinora.runtime.supervisor import RestartIntensityExceeded
@@ -37,6 +37,10 @@ class Interrupted(click.ClickException):
     exit_code = 130
 
 
+RELOAD = "If its file is new or mended, have the server look for it: kinora plugins reload"
+"""What helps if a server does not know a plugin, or has it as broken."""
+
+
 @contextmanager
 def naming_flags(plugins: Sequence[str]) -> Iterator[None]:
     """Raise what is wrong with a request as ``Misuse`` that names flags; ``plugins`` are the names of its plugins."""
@@ -47,7 +51,8 @@ def naming_flags(plugins: Sequence[str]) -> Iterator[None]:
     except ClientError as error:
         if not error.places:
             raise
-        raise Misuse(in_flags(error.detail, error.places, plugins)) from error
+        hint = f". {RELOAD}" if any(PLUGIN_PLACE.fullmatch(place.path) for place in error.places) else ""
+        raise Misuse(in_flags(error.detail, error.places, plugins) + hint) from error
 
 
 def for_user(error: BaseException) -> Exception | None:

@@ -18,6 +18,8 @@ FLAGS = {
 """Place in the request → what gives it on the command line, where that has another name."""
 _FRAGMENTS = ("must ", "is ", "leave ")
 """The beginnings of messages that need their place before them."""
+PLUGIN_PLACE = re.compile(r"plugins\[\d+\]")
+"""The place of a plugin itself, not of its options."""
 _OF_PLUGIN = re.compile(r"plugins\[(\d+)\](?:\.name)?(?P<options>\.options)?\.?(?P<option>.*)", re.DOTALL)
 
 

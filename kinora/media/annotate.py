@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.media.drawing import draw
+from kinora.media.lettering import take_undrawn
 from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Found, Picture, Source, SourceLimits, SourceTruncated, open_again
 from kinora.media.video_writer import open_writer
@@ -35,14 +36,16 @@ def annotate(
 
     The suffix of ``out`` names the kind of file. ``frames`` are FrameData as mappings, in the order of their indexes;
     pictures without one are left out. ``progress`` is called with the number of pictures written so far, ``note`` at
-    the end with a sentence if not all have the size of the first. Returns the number written in all; if it is 0,
-    ``out`` is not touched. ``out`` is made, or replaced, only when it is complete.
+    the end with a sentence if not all have the size of the first, and with one if letters could not be drawn. Returns
+    the number written in all; if it is 0, ``out`` is not touched. ``out`` is made, or replaced, only when it is
+    complete.
 
     Raises:
         SourceError: the source cannot be opened.
         OSError: ``out`` cannot be written.
     """
     with open_again(location, limits=limits, found=found) as source:
+        take_undrawn()  # what earlier pictures lacked is not about this video
         pairs = _pair(source, iter(frames))
         first = next(pairs, None)
         if first is None:
@@ -59,6 +62,8 @@ def annotate(
         if fitted:
             size = f"{first[0].shape[1]}x{first[0].shape[0]}"
             note(f"{fitted} of {written} pictures have another size than the first: they are fitted into {size}.")
+        if lacking := take_undrawn():
+            note(f"No font here has {lacking}, so boxes stand for them: install one, such as fonts-noto-cjk.")
     return written
 
 

@@ -34,6 +34,9 @@ MAX_CHARACTERS = 4096
 """The characters that are remembered with their font; of more, those not used for longest are looked for anew."""
 UNKNOWN = "\N{WHITE SQUARE}"
 """Stands for a character that no font has, or that is none to be seen."""
+MAX_UNDRAWN = 20
+"""The characters that :func:`take_undrawn` tells at most; further ones are left out."""
+_undrawn: dict[str, None] = {}
 _PROBE_PX = 20
 _NO_CHARACTER = "\uffff"
 
@@ -57,7 +60,20 @@ def lettering(text: str, px: int) -> Lettering:
 
 def visible(character: str) -> str:
     """The character, or ``UNKNOWN`` for one that cannot be drawn here."""
-    return character if character.isprintable() and _has(font_of(character), character) else UNKNOWN
+    if not character.isprintable():
+        return UNKNOWN
+    if _has(font_of(character), character):
+        return character
+    if len(_undrawn) < MAX_UNDRAWN:
+        _undrawn[character] = None
+    return UNKNOWN
+
+
+def take_undrawn() -> str:
+    """The characters that no font here has and that came up since the last call, in this order; each is told once."""
+    taken = "".join(_undrawn)
+    _undrawn.clear()
+    return taken
 
 
 @lru_cache(maxsize=MAX_CHARACTERS)

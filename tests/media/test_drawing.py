@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.media.drawing import COLORS, color_of, draw, label, visible
-from kinora.media.lettering import UNKNOWN, lettering
+from kinora.media.lettering import UNKNOWN, lettering, take_undrawn
 from kinora.media.lettering import visible as visible_character
 from kinora.plugins.detections import Detection
 from tests.plugins.drawn import plain
@@ -66,6 +66,15 @@ def test_labels_are_drawn_in_any_script() -> None:
     for text in ("\n", "\x1b", "\u202e", "\U000f0000", "\ud800"):
         assert visible_character(text) == UNKNOWN
     assert lettering("", 24).shape[0] == lettering("Größe", 24).shape[0]
+
+
+def test_letters_that_no_font_has_are_told() -> None:
+    """Once each; what is never visible is not told."""
+    take_undrawn()
+    for text in ("\U000f0000 a\n", "\U00012345x", "\U00012345y"):
+        lettering(text, 24)
+    assert take_undrawn() == "\U00012345"
+    assert take_undrawn() == ""
 
 
 def test_a_label_of_odd_text_is_drawn() -> None:
