@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 import trio
+from rich.console import Console
+from rich.text import Text
 
 from kinora.actors.models import ENDED
 from kinora.cli import options
@@ -21,6 +23,7 @@ from kinora.cli.short_ids import whole_id
 from kinora.client import KinoraClient
 from kinora.client.http import Write
 from kinora.media.part_file import part_file
+from kinora.printable import printable
 
 STDOUT = Path("-")
 FRAME_TYPES = {".jsonl": "application/x-ndjson", ".ndjson": "application/x-ndjson", ".csv": "text/csv"}
@@ -94,10 +97,18 @@ async def _fetch(fetch: Fetch, path: Path) -> dict[str, Any]:
             size += len(data)
             await trio.to_thread.run_sync(file.write, data)
 
-        await fetch(write)
+        with _waiting(path):
+            await fetch(write)
     if path != STDOUT:
         print_line(f"{path}: {size:,} bytes", file="stderr")
     return {"path": str(path), "bytes": size}
+
+
+def _waiting(path: Path) -> AbstractContextManager[object]:
+    """A sign of life on a terminal: a video is made first, which takes a while."""
+    if path == STDOUT or not sys.stderr.isatty():
+        return nullcontext()
+    return Console(stderr=True).status(Text(f"{printable(str(path))}: waiting for the server"))
 
 
 @contextmanager
