@@ -23,17 +23,17 @@ from kinora.media.image_header import may_have_many_scans
 from kinora.media.jpeg_row import read_jpegs
 from kinora.media.orientation import Orientation
 from kinora.media.packets import packet_of
-from kinora.media.source_types import (
-    CHANNELS,
-    SourceError,
-    SourceInfo,
-    SourceLimits,
-    SourceNote,
-    SourceTruncated,
-    many_scans,
-)
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, many_scans
 from kinora.media.video import THREADS
-from kinora.media.video_errors import broken_off, check_pixels, damaged, no_picture, no_video, pixel_limit
+from kinora.media.video_errors import (
+    broken_off,
+    check_pixels,
+    damaged,
+    no_picture,
+    no_video,
+    pixel_limit,
+    stream_ended,
+)
 from kinora.media.video_file import VideoFile
 from kinora.media.video_picture import Converter, VideoPicture
 from kinora.media.video_reading import JPEGS
@@ -100,7 +100,7 @@ class CameraSource:
             except SourceError as error:
                 raise broken_off(error, at_ms) from error
         if self._file.endless:
-            raise SourceTruncated(f"{self._file.name} sends no more: it ended the stream after {at_ms / 1000:.1f} s.")
+            raise stream_ended(self._file.name, at_ms)
         if reading.damaged:
             raise damaged(self._file.name, at_ms)
 

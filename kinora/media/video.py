@@ -32,6 +32,7 @@ from kinora.media.video_errors import (
     not_opened,
     other_tracks,
     pixel_limit,
+    stream_ended,
 )
 from kinora.media.video_file import VideoFile
 from kinora.media.video_length import COUNT_BYTES, VideoLength, count_pictures
@@ -61,7 +62,10 @@ class VideoSource:
         self._changed = False
         self._file = file
         self._limits = limits
-        with self._open() as (container, stream):
+        self._begun: tuple[Reading, contextlib.ExitStack] | None = None
+        """A live stream, read so far as its first picture: it is connected to once."""
+        with contextlib.ExitStack() as opened:
+            container, stream = opened.enter_context(self._open())
             reading = Reading(file.name, limits, container, stream)
             first = next(reading.frames, None)
             if first is None:
@@ -76,12 +80,14 @@ class VideoSource:
             self._ms_per_tick = float(stream.time_base or 0) * 1000
             self._length = VideoLength.of(container, stream, first, reading.first_dts)
             self._note_tracks(container, stream)
-        if reading.left_out:
-            self._note(begins_late(file.name, reading.left_out))
-        total = self._count(reading.left_out, has_rate=rate is not None)
+            if reading.left_out:
+                self._note(begins_late(file.name, reading.left_out))
+            total = self._count(reading.left_out, has_rate=rate is not None)
+            if file.endless and total is None:
+                self._begun = reading, opened.pop_all()
         width, height = Orientation.of(first).size(first.width, first.height)
         self.info = SourceInfo(
-            kind="stream" if file.endless and total is None else "video",
+            kind="video" if self._begun is None else "stream",
             width=width,
             height=height,
             max_frame_bytes=width * height * CHANNELS,
@@ -113,12 +119,20 @@ class VideoSource:
                         yield picture
         except SourceError as error:
             raise broken_off(error, at_ms) from error
+        if self.info.kind == "stream":
+            raise stream_ended(self._file.name, at_ms)
         if reading.damaged or self._length.ends_early(end_ms, reading.last_dts):
             raise damaged(self._file.name, at_ms)
 
     @contextlib.contextmanager
     def _reading(self, start: int) -> Iterator[tuple[Reading, Iterator[tuple[int, VideoFrame]]]]:
-        """Frames with their numbers, beginning at ``start`` or at 0."""
+        """Frames with their numbers, beginning at ``start`` or at 0. Those of a live stream are counted from now on."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            reading, opened = begun
+            with opened:
+                yield reading, enumerate(reading.frames)
+            return
         if (place := self._place(start)) is not None:
             with self._open() as (container, stream):
                 reading = Reading(self._file.name, self._limits, container, stream)
@@ -180,7 +194,8 @@ class VideoSource:
             raise no_track(self._file.name, container)
         check_pixels(self._file.name, stream.width, stream.height, self._limits)
         stream.codec_context.options = limit
-        stream.thread_type = "AUTO"
+        # Threads that decode several pictures at once would each hold one back.
+        stream.thread_type = "SLICE" if self._file.endless else "AUTO"
         stream.thread_count = THREADS
         return stream
 
@@ -190,6 +205,8 @@ class VideoSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._begun is not None:
+            self._begun[1].close()
         self._file.close()
 
 

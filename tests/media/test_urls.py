@@ -186,6 +186,19 @@ def test_a_page_instead_of_a_video_is_told(server: MediaServer) -> None:
     assert "login is text (such as a web page), not a video" in refused(server.url("login"), server.host)
 
 
+def test_a_live_video_is_connected_to_once(server: MediaServer) -> None:
+    """Its pictures are counted from the first that is asked for; its end is told."""
+    data = (server.folder / "clip.ts").read_bytes()
+    server.raw_streams["live"] = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+    server.fields["live"] = {"Content-Type": "video/mp2t"}
+    with open_source(server.url("live"), limits=allow(server.host)) as source:
+        assert source.info.kind == "stream"
+        got, end = numbers(source)
+    assert got == [(index, index + 1) for index in range(FRAMES - 1)]
+    assert end == "live sends no more: it ended the stream after 3.9 s."
+    assert server.asked == ["/live"]
+
+
 @pytest.mark.parametrize(
     ("hosts", "said"),
     [
