@@ -306,7 +306,7 @@ test("a plugin that raises shows as a warning with its count and frame, and the 
   await page.getByText("× 9").waitFor();
   expect(await page.getByRole("article", { name: "motion" }).getByText("completed").isVisible()).toBe(true);
   await page.reload();
-  await page.getByRole("button", { name: "frame 0", exact: true }).click();
+  await page.getByRole("log").getByRole("button", { name: "frame 0", exact: true }).click();
   await page.locator('canvas[data-index="0"]').waitFor();
   await context.close();
 });
@@ -328,6 +328,24 @@ test("a camera is watched live by its URL until the job is cancelled", async () 
   expect(faults).toEqual([]);
   await context.close();
   camera.close();
+});
+
+test("warnings lead from above the picture to their frames, and a card has traceback, output and result", async () => {
+  const jobId = await server.submit(["careless", "talking", "scenes"], { max_frames: 20 });
+  await server.ended(jobId);
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}?frame=9`);
+  await page.locator('canvas[data-index="9"]').waitFor();
+  await page.getByRole("group", { name: "Warnings" }).getByRole("button", { name: /^3 warnings of careless: ZeroDivisionError.*frame 0/ }).click();
+  await page.locator('canvas[data-index="0"]').waitFor();
+  const card = (name: string) => page.getByRole("article", { name });
+  await card("careless").getByText("Traceback").click();
+  await card("careless").getByRole("region", { name: "Traceback" }).getByText(/1 \/ \(frame\.index % 7\)/).waitFor();
+  await card("talking").getByText("Output").click();
+  await card("talking").getByText(/frame 19 it is/).waitFor();
+  await card("scenes").getByRole("region", { name: "scenes" }).getByRole("row").nth(1).waitFor();
+  await page.getByRole("figure", { name: /way of an average frame/ }).getByRole("listitem").nth(2).waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
 });
 
 test("a job that hangs is cancelled, and the page says when that is done and how long it took", async () => {

@@ -5,10 +5,11 @@ import { overlap } from "../src/draw/placeLabels";
 import { trailsOf } from "../src/draw/trails";
 import type { ViewOptions } from "../src/draw/viewOptions";
 import { drawTimings } from "../src/inspector/drawTimings";
+import { timesOf } from "../src/inspector/times";
 import { Timeline } from "../src/player/Timeline";
 import { TimingHistory } from "../src/realtime/TimingHistory";
 import { drawTicks } from "../src/results/drawTicks";
-import { frame } from "./examples";
+import { frame, job } from "./examples";
 
 type Call = [name: string, ...values: unknown[]];
 
@@ -28,23 +29,44 @@ function paper() {
   return { canvas, context, drawn, texts };
 }
 
-test("the chart has a bar for each of the last frames and lines for budget, p50 and p95", () => {
+test("the chart has a bar for run and one for waiting on each of the last frames, on the scale of all plugins, and no words", () => {
   const { canvas, drawn, texts } = paper();
   const history = new TimingHistory();
   for (let i = 0; i < 200; i++) history.add(i, i < 190 ? 20 : 60, 5);
-  drawTimings(canvas, history, null, 40);
-  expect(drawn("fillRect")).toHaveLength(2 * 120);
-  expect(drawn("fillRect").slice(-2).map(([, , y, , height]) => [Math.round(Number(y)), Math.round(Number(height))])).toEqual([[9, 61], [70, 26]]);
-  expect(texts()).toEqual(["budget 40 ms", "p95 60 ms", "p50 20 ms", "queue up to 5.0 ms"]);
-  expect(drawn("fillText").map((call) => call.at(-1))).toEqual(["center", "right", "left", "left"]);
+  const times = timesOf(["people", "slow"], new Map([["people", history]]), {});
+  drawTimings(canvas, "people", { ...times, top: 100 }, history, 40);
+  expect(drawn("fillRect")).toHaveLength(2 * 120 + 1);
+  expect(drawn("fillRect").slice(-3).map(([, , y, , height]) => [Math.round(Number(y)), Math.round(Number(height))])).toEqual([[40, 60], [35, 5], [60, 1]]);
+  expect(texts()).toEqual([]);
 });
 
-test("without times of single frames the chart shows those of the whole job", () => {
-  const { canvas, context, drawn, texts } = paper();
-  context.textAlign = "right"; // as an earlier drawing may have left it
-  drawTimings(canvas, null, { last: 1, mean: 2, p50: 12, p95: 30, max: 90 }, null);
-  expect(texts()).toEqual(["p50 12 ms · p95 30 ms", "max 90 ms"]);
-  expect(drawn("fillText").map((call) => call.at(-1))).toEqual(["left", "right"]);
+test("a time beyond the scale is cut off, and a cap shows it", () => {
+  const { canvas, drawn } = paper();
+  const history = new TimingHistory();
+  history.add(0, 400, 50);
+  drawTimings(canvas, "people", { words: "", recent: true, plugins: [], top: 100 }, history, null);
+  expect(drawn("fillRect").map(([, , y, , height]) => [y, height])).toEqual([[0, 100], [0, 0], [0, 2]]);
+});
+
+const summary = (p50: number, p95: number) => ({ last: 1, mean: p50, p50, p95, max: 2 * p95 });
+
+test("all plugins' figures are about the same frames, on one scale; without times of single frames those of the whole job", () => {
+  const stages = job().plugins;
+  const people = stages.people;
+  if (!people) throw new Error("The job has people.");
+  const plugins = { people: { ...people, run_ms: summary(12, 30), queue_ms: summary(4, 8) }, slow: { ...people, run_ms: summary(90, 100), queue_ms: summary(50, 100) }, young: people };
+  const whole = timesOf(["people", "slow", "young"], new Map(), plugins);
+  expect(whole).toMatchObject({ words: "whole job", recent: false });
+  expect(whole.plugins.map(([name]) => name)).toEqual(["people", "slow"]);
+  expect(whole.top).toBeCloseTo(220);
+  const history = new TimingHistory();
+  for (let i = 0; i < 20; i++) history.add(i, i, 2);
+  const recent = timesOf(["people", "slow"], new Map([["people", history]]), plugins);
+  expect(recent).toMatchObject({ words: "last 20 frames", recent: true, plugins: [["people", { run: { mean: 9.5, p50: 9, p95: 18 }, queue: { p50: 2 } }]] });
+  const { canvas, drawn, texts } = paper();
+  drawTimings(canvas, "people", whole, null, 40);
+  expect(drawn("fillRect").map(([, x, , width]) => [x, Math.round(Number(width))])).toEqual([[0, 44], [0, 17], [0, 12], [0, 6], [58, 1]]);
+  expect(texts()).toEqual([]);
 });
 
 test("the scrubber has a bar at detections, a line at each cut and a flag at each warning", () => {

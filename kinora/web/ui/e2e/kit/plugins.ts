@@ -3,6 +3,7 @@ import type { Server } from "./server";
 
 export function writePlugins(server: Server): void {
   server.writePlugin("careless", "@tool('careless')\ndef careless(frame):\n    return {'share': 1 / (frame.index % 7)}");
+  server.writePlugin("talking", "@tool('talking')\ndef talking(frame):\n    print('frame', frame.index, 'it is')");
   server.writePlugin("hanging", "@tool('hanging')\ndef hanging(frame):\n    time.sleep(3600)");
   server.writePlugin("slow", "@tool('slow')\ndef slow(frame):\n    time.sleep(0.1)\n    return {'metrics': {'index': frame.index}}");
   server.writePlugin("overdue", "@tool('overdue', latency_budget_ms=1)\ndef overdue(frame):\n    time.sleep(0.005)");

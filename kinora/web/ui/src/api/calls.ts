@@ -78,6 +78,11 @@ export async function reloadPlugins(): Promise<PluginSummary[]> {
   return ((await (await postJson("/v1/plugins/reload")).json()) as PluginList).plugins;
 }
 
+/** What a plugin printed in a job. */
+export async function getLog(id: string, plugin: string): Promise<string> {
+  return (await call(`${job(id)}/log?plugin=${encodeURIComponent(plugin)}`)).text();
+}
+
 /** The frames of a job as a video with the detections drawn in; making it takes a while. */
 export async function getVideo(id: string): Promise<Blob> {
   return (await call(`${job(id)}/annotated.mp4`)).blob();

@@ -1,5 +1,6 @@
 import { useEffect, useState, type RefObject } from "react";
 import { MAX_FPS, useViewOptions, viewOptions, type ViewSwitch } from "../draw/viewOptions";
+import { WarningLine } from "../inspector/WarningLine";
 import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { IconButton, Toggle } from "../ui/Button";
 import type { IconName } from "../ui/Icon";
@@ -27,6 +28,7 @@ export function ControlPanel({ stage }: { stage: RefObject<HTMLElement | null> }
           disabled={name !== "overlay" && !options.overlay} onChange={(on) => viewOptions.set({ [name]: on })} />
       ))}
       <Filters />
+      <WarningLine />
       <label className="fps" htmlFor="fps-slider" title="Maximum frames per second">
         <input id="fps-slider" type="range" min={1} max={MAX_FPS} value={options.fps}
           aria-valuetext={`at most ${options.fps} frames per second`}

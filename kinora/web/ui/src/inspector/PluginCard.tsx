@@ -1,22 +1,29 @@
-import type { TimingSummary } from "../api/generated";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { watchedStatus } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { count, milliseconds } from "../ui/format";
+import { FinalResult } from "./FinalResult";
+import { PluginFaults } from "./PluginFaults";
 import { PluginMetadata } from "./PluginMetadata";
+import { PluginOutput } from "./PluginOutput";
 import { stageInWords } from "./stageInWords";
 import { TimingChart } from "./TimingChart";
+import { useTimes } from "./useTimes";
 
-/** The state and timings of one plugin in the watched job. */
+/** The state, timings, faults, output and result of one plugin in the watched job. */
 export function PluginCard({ name }: { name: string }) {
   const live = useRealtime((state) => state.plugins[name]);
   const full = useRealtime((state) => state.job?.plugins[name]);
   const total = useRealtime((state) => state.pluginTimings[name]);
+  const jobId = useRealtime((state) => state.job?.job_id ?? null);
   const jobStatus = useRealtime(watchedStatus);
   const metadata = useRealtime((state) => state.metadata[name] ?? null);
+  const times = useTimes();
   if (!live) return null;
   const restarts = full?.restarts ?? 0;
   const failures = full?.failures ?? 0;
+  const own = times.plugins.find(([plugin]) => plugin === name)?.[1];
+  const budgetMs = metadata?.latency_budget_ms ?? null;
   return (
     <article className="plugin-card" aria-label={name}>
       <header>
@@ -27,20 +34,26 @@ export function PluginCard({ name }: { name: string }) {
         {restarts > 0 && <Badge text={count(restarts, "restart")} tone="warn" />}
         {failures > 0 && <Badge text={count(failures, "failure")} tone="bad" />}
       </header>
-      <TimingChart plugin={name} budgetMs={metadata?.latency_budget_ms ?? null} summary={full?.run_ms ?? null} />
-      <dl className="figures">
-        <Figure term="run p50 / p95" value={both(full?.run_ms)} />
-        <Figure term="queue p50 / p95" value={both(full?.queue_ms)} />
-        <Figure term="total" value={milliseconds(total)} />
-      </dl>
-      <PluginMetadata metadata={metadata} finalResult={full?.finalize ?? null} />
+      <PluginFaults stage={full ?? null} />
+      <FinalResult value={full?.finalize ?? null} />
+      <div className="times">
+        <TimingChart plugin={name} times={times} budgetMs={budgetMs} />
+        <dl className="figures">
+          <Figure term="run" value={own ? both(own.run.p50, own.run.p95) : "–"} />
+          <Figure term="waits" value={own ? both(own.queue.p50, own.queue.p95) : "–"} />
+          <Figure term="total" value={milliseconds(total)} />
+          {budgetMs !== null && <Figure term="budget" value={milliseconds(budgetMs)} />}
+        </dl>
+      </div>
+      <PluginMetadata metadata={metadata} />
+      {jobId !== null && <PluginOutput jobId={jobId} plugin={name} />}
     </article>
   );
 }
 
-function both(summary: TimingSummary | null | undefined): string {
-  if (!summary) return "–";
-  const [p50, p95] = [milliseconds(summary.p50), milliseconds(summary.p95)];
+/** The time of half of the frames, and that of 95%. */
+function both(half: number, most: number): string {
+  const [p50, p95] = [milliseconds(half), milliseconds(most)];
   return p50.endsWith(" ms") && p95.endsWith(" ms") ? `${p50.slice(0, -3)} / ${p95}` : `${p50} / ${p95}`;
 }
 

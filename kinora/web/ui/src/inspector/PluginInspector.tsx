@@ -1,18 +1,22 @@
 import { useRealtime } from "../realtime/RealtimeContext";
+import { PipelineChart } from "./PipelineChart";
 import { PluginCard } from "./PluginCard";
+import { useTimes } from "./useTimes";
 import { WarningList } from "./WarningList";
 
 /** The plugins of the watched job: their times, health, metadata and warnings. */
 export function PluginInspector() {
   const names = useRealtime((state) => Object.keys(state.plugins));
+  const times = useTimes();
   return (
     <section id="plugin-inspector" aria-label="Plugin inspector">
+      <WarningList />
       <h2>Plugins</h2>
       {names.length === 0 && <p className="hint">The plugins appear here when the job begins.</p>}
+      <PipelineChart times={times} />
       {names.map((name) => (
         <PluginCard key={name} name={name} />
       ))}
-      <WarningList />
     </section>
   );
 }

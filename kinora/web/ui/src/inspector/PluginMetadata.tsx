@@ -1,14 +1,12 @@
-import type { Json, PluginMetadata } from "../api/generated";
+import type { PluginMetadata } from "../api/generated";
 
 interface PluginMetadataProps {
   /** Null if the server does not know it. */
   metadata: PluginMetadata | null;
-  /** The plugin's result for the whole job. */
-  finalResult?: Json;
 }
 
 /** A plugin's description of itself. */
-export function PluginMetadata({ metadata, finalResult = null }: PluginMetadataProps) {
+export function PluginMetadata({ metadata }: PluginMetadataProps) {
   if (!metadata) return <p className="hint">Nothing is known about this plugin.</p>;
   return (
     <details className="metadata">
@@ -24,7 +22,6 @@ export function PluginMetadata({ metadata, finalResult = null }: PluginMetadataP
         <Row term="Budget" values={metadata.latency_budget_ms === null ? [] : [`${metadata.latency_budget_ms} ms per frame`]} />
         <Row term="Memory" values={metadata.memory_limit_mb === null ? [] : [`${metadata.memory_limit_mb} MB`]} />
       </dl>
-      {finalResult !== null && <pre aria-label="Final result">{JSON.stringify(finalResult, null, 1)}</pre>}
     </details>
   );
 }

@@ -1,30 +1,29 @@
 import { useEffect, useRef } from "react";
-import type { TimingSummary } from "../api/generated";
 import { paintScheduler } from "../realtime/paintScheduler";
 import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { milliseconds } from "../ui/format";
 import { drawTimings } from "./drawTimings";
+import type { Times } from "./times";
 
 /** A chart that changes more often cannot be read, and the picture needs the processor. */
 const PAUSE_MS = 250;
 
 interface TimingChartProps {
   plugin: string;
-  /** Milliseconds per frame, drawn as a line. */
+  times: Times;
+  /** Milliseconds per frame, drawn as a line; null if the plugin has no budget. */
   budgetMs: number | null;
-  /** The times over the whole job, shown if there are none of single frames. */
-  summary: TimingSummary | null;
 }
 
-/** The plugin's times on its last frames: a bar up for run and one down for queue; lines for p50, p95 and budget. */
-export function TimingChart({ plugin, budgetMs, summary }: TimingChartProps) {
+/** A plugin's times, on the scale of all plugins: for each of the last frames its run and, above it, its waiting; or those of the whole job. */
+export function TimingChart({ plugin, times, budgetMs }: TimingChartProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { store } = useRealtimeContext();
 
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const paint = paintScheduler(() => drawTimings(element, store.timings.get(plugin) ?? null, summary, budgetMs), PAUSE_MS);
+    const paint = paintScheduler(() => drawTimings(element, plugin, times, store.timings.get(plugin) ?? null, budgetMs), PAUSE_MS);
     const resized = new ResizeObserver(paint.request);
     resized.observe(element);
     const unsubscribe = store.subscribe(paint.request);
@@ -34,10 +33,11 @@ export function TimingChart({ plugin, budgetMs, summary }: TimingChartProps) {
       unsubscribe();
       paint.cancel();
     };
-  }, [store, plugin, budgetMs, summary]);
+  }, [store, plugin, times, budgetMs]);
 
-  const words = summary
-    ? `Time per frame: half of the frames within ${milliseconds(summary.p50)}, 95% within ${milliseconds(summary.p95)}`
+  const own = times.plugins.find(([name]) => name === plugin)?.[1];
+  const words = own
+    ? `Time per frame, ${times.words}: half of the frames within ${milliseconds(own.run.p50)}, 95% within ${milliseconds(own.run.p95)}`
     : "Time per frame: nothing measured yet";
   return <canvas ref={canvas} className="timing-chart" role="img" aria-label={words} />;
 }

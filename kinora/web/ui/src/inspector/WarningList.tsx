@@ -5,7 +5,7 @@ import type { ShownWarning } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { count } from "../ui/format";
 
-const SHOWN = 8;
+const SHOWN = 4;
 
 /** The watched job's warnings, grouped, with links to their frames. */
 export function WarningList() {
@@ -23,7 +23,7 @@ export function Warnings({ groups, onJump }: WarningsProps) {
   const [all, setAll] = useState(false);
   const total = groups.reduce((sum, group) => sum + group.count, 0);
   return (
-    <div className="warning-list">
+    <div className="warning-list" id="warnings" data-empty={groups.length === 0}>
       <h2>
         Warnings {total > 0 && <Badge text={total.toLocaleString("en")} tone="warn" />}
       </h2>

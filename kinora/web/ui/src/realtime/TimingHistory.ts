@@ -31,10 +31,11 @@ export class TimingHistory {
     return { index: this.#index[slot] ?? 0, runMs: this.#run[slot] ?? 0, queueMs: this.#queue[slot] ?? 0 };
   }
 
-  /** The run time within which `share` (0 to 1) of the kept frames were done; null without frames. */
-  percentile(share: number): number | null {
-    if (this.length === 0) return null;
-    const sorted = this.#run.slice(0, this.length).sort();
-    return sorted[Math.min(this.length - 1, Math.ceil(share * this.length) - 1)] ?? null;
+  /** The mean of the kept frames' times, and the times within which half and 95% of them are; all 0 without frames. */
+  figures(of: "runMs" | "queueMs"): { mean: number; p50: number; p95: number } {
+    const kept = (of === "runMs" ? this.#run : this.#queue).slice(0, this.length).sort();
+    const within = (share: number) => kept[Math.min(kept.length - 1, Math.ceil(share * kept.length) - 1)] ?? 0;
+    const sum = kept.reduce((total, value) => total + value, 0);
+    return { mean: sum / Math.max(1, kept.length), p50: within(0.5), p95: within(0.95) };
   }
 }

@@ -1,0 +1,22 @@
+/** The shape of a plugin's result for the whole job, which can be any JSON. */
+import type { Json, JsonObject } from "../api/generated";
+import { isObject } from "../draw/detections";
+
+const MAX_COLUMNS = 8;
+
+/** True if no value in it has parts of its own. */
+export function isFlat(value: JsonObject): boolean {
+  return Object.values(value).every((part) => typeof part !== "object" || part === null);
+}
+
+/** True for a list of objects that fit a table. */
+export function isRows(value: Json): value is JsonObject[] {
+  if (!Array.isArray(value) || value.length === 0) return false;
+  return value.every((row) => isObject(row) && isFlat(row) && Object.keys(row).length <= MAX_COLUMNS);
+}
+
+export function valueInWords(value: Json): string {
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+  if (value === null) return "–";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
