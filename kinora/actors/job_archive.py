@@ -158,6 +158,10 @@ class JobArchive:
         """
         return self._videos.kept(job_id, await self._newest(job_id))
 
+    def video_progress(self, job_id: str) -> int | None:
+        """See :meth:`Videos.progress`."""
+        return self._videos.progress(job_id)
+
     async def _newest(self, job_id: str) -> int:
         await self.record(job_id)
         newest = await self._store.last_index(job_id)

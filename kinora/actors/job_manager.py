@@ -301,6 +301,10 @@ class JobManager:
         """See :meth:`JobArchive.kept_video`."""
         return await self._archive.kept_video(job_id)
 
+    def video_progress(self, job_id: str) -> int | None:
+        """See :meth:`Videos.progress`."""
+        return self._archive.video_progress(job_id)
+
     async def logs(self, job_id: str) -> dict[str, str]:
         """Return plugin → the end of its output in this job, in the order of the pipeline.
 

@@ -40,12 +40,12 @@ async def one_shot(
     wanted: type[_Wanted],
     *,
     timeout_s: float,
-    on_working: Callable[[], object] = lambda: None,
+    on_working: Callable[[Working], object] = lambda _: None,
 ) -> _Wanted:
     """Send ``request`` to a new worker and return its answer, a ``wanted``. The worker is gone then, also if cancelled.
 
     ``timeout_s`` is the longest time between two messages: each Working extends the deadline.
-    ``on_working`` is called at each; what it raises ends the work.
+    ``on_working`` is called with each; what it raises ends the work.
 
     Raises:
         OneShotFailed: the request was not carried out.
@@ -73,10 +73,12 @@ async def one_shot(
             raise OneShotFailed("its process sent an unexpected answer")
 
 
-async def _answer(worker: Conversation[Request, Answer], timeout_s: float, on_working: Callable[[], object]) -> Answer:
+async def _answer(
+    worker: Conversation[Request, Answer], timeout_s: float, on_working: Callable[[Working], object]
+) -> Answer:
     while True:
         with trio.fail_after(timeout_s):
             answer = await worker.receive()
         if not isinstance(answer, Working):
             return answer
-        on_working()
+        on_working(answer)

@@ -20,7 +20,7 @@ from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.errors import NotFound, Unavailable
 from kinora.actors.fair_turns import FairTurns
 from kinora.actors.one_shot import OneShotBroke, OneShotDiskFailed, OneShotFailed, OneShotTimedOut, one_shot
-from kinora.media.messages import ANNOTATOR, Annotate, Written
+from kinora.media.messages import ANNOTATOR, Annotate, Working, Written
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.private_files import FILE_MODE, private_opener
 from kinora.runtime.workers import ForkServer
@@ -73,6 +73,15 @@ class _Key:
     newest: int
 
 
+@attrs.define
+class _Making:
+    """A video that is being made."""
+
+    pictures: int = 0
+    """The number of pictures that it will have."""
+    done: int = 0
+
+
 class Videos:
     """Makes annotated videos, in temporary folders below ``folder``, and keeps the last ones."""
 
@@ -81,6 +90,7 @@ class Videos:
         self._limits = limits
         self._folder = folder
         self._disk = disk
+        self._making: dict[_Key, _Making] = {}
         self._turns = FairTurns[Video](
             at_once=AT_ONCE,
             max_waiting=MAX_WAITING,
@@ -95,6 +105,13 @@ class Videos:
         """Return the job's video up to the index ``newest`` if there is one already."""
         return self._turns.kept(_Key(job_id, newest))
 
+    def progress(self, job_id: str) -> int | None:
+        """Return how much of a video of this job is made, in per cent; None if none is being made."""
+        for key, making in self._making.items():
+            if key.job_id == job_id:
+                return 100 * making.done // max(1, making.pictures)
+        return None
+
     async def get(self, client: Hashable, job_id: str, newest: int, gather: Callable[[], Awaitable[Material]]) -> Video:
         """Return the job's video up to the index ``newest``, an MP4; ``gather`` is called if it has to be made.
 
@@ -104,7 +121,8 @@ class Videos:
                 is not the source's.
             Busy: too many requests wait.
         """
-        video = await self._turns.get(client, _Key(job_id, newest), lambda: self._make(gather))
+        key = _Key(job_id, newest)
+        video = await self._turns.get(client, key, lambda: self._make(key, gather))
         self._turns.forget(lambda key: isinstance(key, _Key) and key.job_id == job_id and key.newest < newest)
         return video
 
@@ -116,28 +134,40 @@ class Videos:
         """Drop all videos; those that are being sent stay until then."""
         self._turns.forget(lambda _: True)
 
-    async def _make(self, gather: Callable[[], Awaitable[Material]]) -> Video:
+    async def _make(self, key: _Key, gather: Callable[[], Awaitable[Material]]) -> Video:
         self._disk.require()
         material = await gather()
+        making = self._making[key] = _Making()
         try:
             async with _temporary_folder(self._folder) as folder:
                 frames, out = folder / FRAMES_FILE, folder / VIDEO_FILE
-                await self._write_frames(frames, material.pages)
-                digest = await self._draw(material.location, str(frames), str(out))
+                making.pictures = await self._write_frames(frames, material.pages)
+                digest = await self._draw(material.location, str(frames), str(out), making)
                 await out.chmod(FILE_MODE)
                 return Video(await trio.to_thread.run_sync(os.open, out, os.O_RDONLY | os.O_CLOEXEC), digest)
         except OSError as error:
             raise _unwritten(error.strerror or str(error)) from error
+        finally:
+            del self._making[key]
 
-    async def _write_frames(self, path: trio.Path, pages: AsyncIterable[list[tuple[int, bytes]]]) -> None:
+    async def _write_frames(self, path: trio.Path, pages: AsyncIterable[list[tuple[int, bytes]]]) -> int:
+        """Write the frames as lines and return their number."""
+        written = 0
         async with await trio.open_file(path, "wb", opener=private_opener) as lines:
             async for page in pages:
                 self._disk.require(sum(len(frame) for _, frame in page))
                 await lines.write(b"".join(frame + b"\n" for _, frame in page))
+                written += len(page)
+        return written
 
-    async def _draw(self, location: str, frames: str, out: str) -> str:
+    async def _draw(self, location: str, frames: str, out: str, making: _Making) -> str:
         """Write the video and return its digest; the disk is looked at whenever the process reports progress."""
         request = Annotate(location=location, frames=frames, out=out, limits=self._limits)
+
+        def note(working: Working) -> None:
+            making.done = working.pictures
+            self._disk.require()
+
         try:
             written = await one_shot(
                 self._fork_server,
@@ -146,7 +176,7 @@ class Videos:
                 request,
                 Written,
                 timeout_s=TIMEOUT_S,
-                on_working=self._disk.require,
+                on_working=note,
             )
         except OneShotTimedOut as error:
             raise Unavailable(f"The video could not be made in time: {error}; try again later.") from error

@@ -34,6 +34,9 @@ class Failed(msgspec.Struct, tag_field="op", tag="failed", frozen=True):
 class Working(msgspec.Struct, tag_field="op", tag="working", frozen=True):
     """Progress on a request that takes long; its answer is still to come."""
 
+    pictures: int = 0
+    """The number of pictures that are done; 0 if the request is not about pictures."""
+
 
 # The decoder: Open, then Map, then one Slot for each frame; a larger ring before a frame that fits in no slot.
 

@@ -26,6 +26,7 @@ from kinora.web.documents import (
     document_of,
     job_summary,
 )
+from kinora.web.file_names import attachment
 from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
 from kinora.web.incoming import (
     idempotency_key,
@@ -217,11 +218,10 @@ def _add_frame_calls(routes: Blueprint, system: System, answers: FrameAnswers) -
     async def frames(job_id: str) -> Response:
         job_id = job_id_of(job_id)
         after, limit = AFTER.read(request.args), FRAMES_LIMIT.read(request.args)
-        await system.jobs.state(job_id)
+        state = await system.jobs.state(job_id)
         form = FRAME_LINES.get(preferred_type(FRAME_TYPES))
         if form is not None:
-            name = f"kinora-{job_id[:8]}.{form.extension}"
-            headers = {"content-disposition": f'attachment; filename="{name}"', **VARY}
+            headers = {"content-disposition": attachment(state.source, job_id, form.extension), **VARY}
             return answers.lines(form, await system.jobs.cut(job_id, after), headers)
         cut = await system.jobs.cut(job_id, after, limit)
         return answers.json(cut, frame_page(cut), VARY)

@@ -12,6 +12,7 @@ from werkzeug.http import quote_etag
 from kinora.actors.videos import Video
 from kinora.system import System
 from kinora.web.conditions import is_known, require_match
+from kinora.web.file_names import attachment
 from kinora.web.incoming import client_of, frame_index_of, hold_open, job_id_of
 from kinora.web.parameters import OVERLAY
 from kinora.web.ranges import status_and_headers, wanted_part
@@ -20,6 +21,8 @@ from kinora.web.responses import no_pieces, streamed
 FILE_PIECE = 256 * 1024
 """The most bytes of a file that are read at a time."""
 PICTURE_CACHING = "private, max-age=86400, immutable"
+PROGRESS = "kinora-progress"
+"""The header of a HEAD of a video that is being made: how much of it is made, in per cent."""
 VIDEO_CACHING = "private, no-cache"
 """A client that keeps a video asks each time if there is a newer one: the job may go on."""
 
@@ -46,12 +49,15 @@ def add_picture_calls(routes: Blueprint, system: System) -> None:
     @routes.get("/<job_id>/annotated.mp4")
     async def video(job_id: str) -> Response:
         job_id = job_id_of(job_id)
+        state = await system.jobs.state(job_id)
         headers = {
             "content-type": "video/mp4",
-            "content-disposition": f'attachment; filename="kinora-{job_id[:8]}.mp4"',
+            "content-disposition": attachment(state.source, job_id, "mp4"),
             "cache-control": VIDEO_CACHING,
         }
         if request.method == "HEAD":
+            if (progress := system.jobs.video_progress(job_id)) is not None:
+                headers[PROGRESS] = str(progress)
             return _video_head(await system.jobs.kept_video(job_id), headers)
         return _video_answer(await system.jobs.video(job_id, client=client_of()), headers)
 

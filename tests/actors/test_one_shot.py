@@ -21,7 +21,11 @@ Anything = Made | Failed | Working | list[int]
 
 
 async def run(
-    system: System, target: str, request: Anything, timeout_s: float, on_working: Callable[[], object] = lambda: None
+    system: System,
+    target: str,
+    request: Anything,
+    timeout_s: float,
+    on_working: Callable[[Working], object] = lambda _: None,
 ) -> Made:
     """The answer of one of the tests' workers, which should be Made."""
     program: Program[Anything, Made | Failed | Working] = Program(
@@ -60,7 +64,7 @@ async def test_a_worker_that_says_it_is_working_is_waited_for(system: System) ->
 async def test_a_one_shot_can_be_stopped_at_each_sign_of_progress(system: System) -> None:
     """What is raised then is passed on, and the worker is gone."""
 
-    def stop() -> None:
+    def stop(_: Working) -> None:
         raise NotFound("It is no longer wanted.")
 
     with nothing_left_behind(system), pytest.raises(NotFound):

@@ -165,7 +165,7 @@ async def test_a_job_is_a_video_with_what_was_found(server: RunningServer, tmp_p
     await ended(server, job_id)
     answer = await get(f"{server.url}/v1/jobs/{job_id}/annotated.mp4")
     assert answer.headers["content-type"] == "video/mp4"
-    assert answer.headers["content-disposition"] == f'attachment; filename="kinora-{job_id[:8]}.mp4"'
+    assert answer.headers["content-disposition"] == f'attachment; filename="clip-{job_id[:8]}.mp4"'
     (tmp_path / "got.mp4").write_bytes(answer.body)
     with open_source(str(tmp_path / "got.mp4"), limits=SourceLimits()) as video:
         assert len([picture.index for picture in video.frames()]) == 30

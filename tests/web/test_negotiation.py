@@ -47,7 +47,7 @@ async def test_frames_come_in_the_type_that_the_client_likes_best(server: Runnin
         else:
             assert (answer.status, answer.headers["content-type"]) == (200, expected), accept
     table = await get(url, accept="text/csv")
-    assert table.headers["content-disposition"] == f'attachment; filename="kinora-{state.job_id[:8]}.csv"'
+    assert table.headers["content-disposition"] == f'attachment; filename="clip-{state.job_id[:8]}.csv"'
 
 
 async def test_conditions_are_compared_as_they_should_be(server: RunningServer) -> None:

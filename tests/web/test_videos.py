@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from kinora.actors import videos
 from kinora.actors.one_shot import one_shot
-from kinora.media.messages import Written
+from kinora.media.messages import Working, Written
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.client_kit import Answer, exchange, get, post, request
@@ -213,7 +213,7 @@ async def test_the_floor_of_the_disk_holds_for_videos(settings: Settings, monkey
             begun.append(about[3].out)
             await trio.Path(about[3].out).write_bytes(b"a part")
             disk.free = 100 * MB
-            on_working()
+            on_working(Working())
             return Written(1, "digest")
 
         monkeypatch.setattr(videos, "one_shot", fill)
@@ -223,6 +223,31 @@ async def test_the_floor_of_the_disk_holds_for_videos(settings: Settings, monkey
         assert (before.status, meanwhile.status, len(begun)) == (503, 503, 1)
         assert "free some space" in meanwhile.json()["detail"]
         assert not list(settings.data_dir.glob("video-*"))
+
+
+async def test_a_head_says_how_much_of_a_video_is_made(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is being made, and only then."""
+    job = await run_job(server.system, "motion")
+    url = f"{server.url}/v1/jobs/{job.job_id}/annotated.mp4"
+    begun, go = trio.Event(), trio.Event()
+
+    async def draw(*about: Any, on_working: Any, **_: Any) -> Written:
+        on_working(Working(CLIP_FRAMES // 2))
+        begun.set()
+        await go.wait()
+        await trio.Path(about[3].out).write_bytes(b"a video")
+        return Written(1, "digest")
+
+    monkeypatch.setattr(videos, "one_shot", draw)
+    assert "kinora-progress" not in (await request(url, "HEAD")).headers
+    with trio.fail_after(SAFETY_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(get, url)
+            await begun.wait()
+            assert (await request(url, "HEAD")).headers["kinora-progress"] == "50"
+            go.set()
+    made = await request(url, "HEAD")
+    assert ("kinora-progress" in made.headers, made.headers["content-length"]) == (False, "7")
 
 
 async def test_kept_videos_make_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

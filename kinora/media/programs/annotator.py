@@ -32,13 +32,14 @@ def main(channel: Channel) -> None:
 
 
 def _annotate(request: Annotate, line: _Line) -> Written | Failed:
-    reported = time.monotonic()
+    reported, done = time.monotonic(), 0
 
-    def report(_pictures: int = 0) -> None:
-        nonlocal reported
+    def report(pictures: int = 0) -> None:
+        nonlocal reported, done
+        done = max(done, pictures)
         if time.monotonic() - reported > WORKING_S:
             reported = time.monotonic()
-            line.send(Working())
+            line.send(Working(done))
 
     frames, out = read_frames(Path(request.frames)), Path(request.out)
 

@@ -300,7 +300,7 @@ test("a plugin that raises shows as a warning with its count and frame, and the 
   await page.getByText("Live", { exact: true }).waitFor();
   const jobId = await server.submit(["careless", "motion"], { max_frames: 60 });
   await page.goto(`${server.url}/#/jobs/${jobId}`);
-  await page.getByText("ZeroDivisionError").waitFor();
+  await page.getByRole("log").getByText("ZeroDivisionError").waitFor();
   await server.ended(jobId);
   await page.getByText(/^done/).first().waitFor();
   await page.getByText("× 9").waitFor();
@@ -386,7 +386,7 @@ test("the list shows two jobs running at once, and the view of each shows nothin
   const red = await server.submit(["careless", "single"], {}, { source: "red" });
   const blue = await server.submit(["double"], {}, { source: "blue" });
   const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${red}`);
-  await page.getByText("ZeroDivisionError").waitFor();
+  await page.getByRole("log").getByText("ZeroDivisionError").waitFor();
   await page.getByRole("tab", { name: "All jobs" }).click();
   const row = (jobId: string) => page.locator(`.job-row[href="#/jobs/${jobId}"]`);
   await row(red).getByText("running").waitFor();
@@ -401,7 +401,7 @@ test("the list shows two jobs running at once, and the view of each shows nothin
   expect(await seenAfterOpening(row(red))).toEqual(["1 on red"]);
   expect(await cards.allTextContents()).toEqual(["careless", "single"]);
   await page.getByText(/^running · \d+% · \d+ of 500 frames/).waitFor();
-  await page.getByText("ZeroDivisionError").waitFor();
+  await page.getByRole("log").getByText("ZeroDivisionError").waitFor();
 
   expect(faults).toEqual([]);
   await context.close();

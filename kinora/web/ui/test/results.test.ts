@@ -4,6 +4,8 @@ import { extendTimeline, Timeline } from "../src/player/Timeline";
 import { classesInWords, shortNumber } from "../src/results/Cell";
 import { chosenRows } from "../src/results/chosenRows";
 import { inPipelineOrder } from "../src/results/columnOrder";
+import { saveVideo } from "../src/results/exports";
+import { fileName } from "../src/results/fileName";
 import { clock } from "../src/ui/format";
 import { frame } from "./examples";
 
@@ -143,6 +145,42 @@ test("classes are counted in words, and numbers are short", () => {
   expect(classesInWords({ detections: [person, person] })).toBe("person");
   expect(classesInWords({ detections: [person, { ...person, class: "dog" }, person] })).toBe("2 person, 1 dog");
   expect([1234, 0.12345, 12.345, 123.45].map(shortNumber)).toEqual(["1,234", "0.123", "12.35", "123.5"]);
+});
+
+test("files are named after their source", () => {
+  const id = "50b3245c-db53-4d2c-af42-52c88ed3bce5";
+  const names = ["clips/Größe 1.final.mp4", "http://camera/live.mjpg?x=/y", "demo:", "imgs/", "…"].map((source) => fileName(source, id, "csv"));
+  expect(names).toEqual(["Größe 1.final-50b3245c.csv", "live-50b3245c.csv", "demo-50b3245c.csv", "imgs-50b3245c.csv", "kinora-50b3245c.csv"]);
+});
+
+test("a video is downloaded by the browser itself once it is made, its progress is told meanwhile, and it can be cancelled", async () => {
+  vi.useFakeTimers();
+  const clicked = vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(() => undefined);
+  let made: () => void = () => undefined;
+  vi.mocked(fetch).mockImplementation((_url, { method, signal } = {}) =>
+    method === "HEAD"
+      ? Promise.resolve(new Response(null, { headers: { "Kinora-Progress": "37" } }))
+      : new Promise((answer, refuse) => {
+          made = () => answer(new Response("x", { status: 206 }));
+          signal?.addEventListener("abort", () => refuse(new DOMException("gone", "AbortError")));
+        }),
+  );
+  const words: string[] = [];
+  const save = (signal: AbortSignal) => saveVideo({ jobId: "j", name: "clip.mp4", onProgress: (word) => words.push(word), signal });
+  const saved = save(new AbortController().signal);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(words).toEqual(["being made", "37% made"]);
+  expect(clicked).not.toHaveBeenCalled();
+  made();
+  await saved;
+  expect(clicked).toHaveBeenCalledTimes(1);
+  const abort = new AbortController();
+  const cancelled = save(abort.signal);
+  abort.abort();
+  await expect(cancelled).rejects.toThrow("gone");
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(clicked).toHaveBeenCalledTimes(1);
+  vi.useRealTimers();
 });
 
 test("a time's seconds never come to 60", () => {

@@ -83,9 +83,18 @@ export async function getLog(id: string, plugin: string): Promise<string> {
   return (await call(`${job(id)}/log?plugin=${encodeURIComponent(plugin)}`)).text();
 }
 
-/** The frames of a job as a video with the detections drawn in; making it takes a while. */
-export async function getVideo(id: string): Promise<Blob> {
-  return (await call(`${job(id)}/annotated.mp4`)).blob();
+/** The frames of a job as a video with the detections drawn in. */
+export const videoUrl = (id: string) => `${job(id)}/annotated.mp4`;
+
+/** Have the server make a job's video, which takes a while; it keeps it then. */
+export async function makeVideo(id: string, signal: AbortSignal): Promise<void> {
+  await call(videoUrl(id), { headers: { Range: "bytes=0-0" }, signal });
+}
+
+/** How much of a job's video is made, in per cent; null if it is not being made now. */
+export async function getVideoProgress(id: string, signal: AbortSignal): Promise<number | null> {
+  const share = (await call(videoUrl(id), { method: "HEAD", signal })).headers.get("Kinora-Progress");
+  return share === null ? null : Number(share);
 }
 
 /** All frames of a job after `after`, as a stream: a line of JSON for each, or CSV. */

@@ -1,7 +1,6 @@
 import { usePlayer } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
 import type { ShownWarning } from "../realtime/state";
-import { count } from "../ui/format";
 import { Icon } from "../ui/Icon";
 
 /** The most plugins with a button of their own; the list of warnings has all. */
@@ -29,10 +28,11 @@ function LeadingButton({ plugin, groups, onSeek }: { plugin: string; groups: rea
   const first = groups.find(({ frameIndex }) => frameIndex !== null) ?? groups[0];
   const total = groups.reduce((sum, group) => sum + group.count, 0);
   const index = first?.frameIndex ?? null;
-  const words = `${count(total, "warning")} of ${plugin}: ${first?.message ?? ""}${index === null ? "" : ` (frame ${index})`}`;
+  const message = `: ${first?.message ?? ""}${index === null ? "" : ` (frame ${index})`}`;
   return (
-    <button type="button" title={words} aria-label={words} data-bad={groups.some(({ severity }) => severity === "high")} onClick={() => (index === null ? showList() : onSeek(index))}>
-      <Icon name="warning" /> <b>{total.toLocaleString("en")}</b> {plugin}
+    <button type="button" title={`${plugin}${message}`} data-bad={groups.some(({ severity }) => severity === "high")} onClick={() => (index === null ? showList() : onSeek(index))}>
+      <Icon name="warning" /> <b>{total.toLocaleString("en")}</b> <span className="visually-hidden">{total === 1 ? "warning" : "warnings"} of</span> {plugin}
+      <span className="visually-hidden">{message}</span>
     </button>
   );
 }
