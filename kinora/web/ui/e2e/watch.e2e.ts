@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { bitmap } from "./kit/bitmap";
 import { launch, openPage } from "./kit/browser";
 import { Camera } from "./kit/Camera";
 import { writePlugins } from "./kit/plugins";
@@ -295,6 +296,35 @@ test("a job is found in the list by a word and by its status", async () => {
   await context.close();
 });
 
+test("several jobs are chosen in the list, which shows their pictures and counts: exported, cancelled, deleted", async () => {
+  const ids = [await server.submit(["single"], { max_frames: 3 }, { source: "demo:" }), await server.submit(["single", "dying"], { max_frames: 3 }, { source: "demo:" })];
+  for (const id of ids) await server.ended(id);
+  const running = await server.submit(["hanging", "single"]);
+  const { context, page } = await openPage(browser, server.url);
+  await page.getByRole("tab", { name: "All jobs" }).click();
+  await page.getByRole("searchbox", { name: "Search jobs" }).fill("single");
+  const row = (id: string) => page.locator(".job-row-box", { has: page.locator(`[href="#/jobs/${id}"]`) });
+  await row(ids[1] ?? "").getByText("done, 1 plugin failed").waitFor();
+  await row(ids[0] ?? "").getByText(/^3 frames · 3 found · \d+ s$/).waitFor();
+  await expect.poll(() => row(ids[0] ?? "").locator("img").evaluate((picture: HTMLImageElement) => picture.naturalWidth)).toBeGreaterThan(0);
+  for (const id of [...ids, running]) await row(id).getByRole("checkbox").check();
+  const actions = page.getByRole("group", { name: "Chosen jobs" });
+  await actions.getByText("3 chosen").waitFor();
+  await actions.getByRole("button", { name: "Cancel" }).click();
+  await row(running).getByText("cancelled").waitFor();
+  await row(running).getByRole("checkbox").uncheck();
+  await actions.getByRole("button", { name: "Export" }).click();
+  const download = page.waitForEvent("download");
+  await actions.getByRole("button", { name: /^CSV/ }).click();
+  expect((await download).suggestedFilename()).toMatch(/^demo.*-[0-9a-f]{8}\.csv$/);
+  await actions.getByRole("button", { name: "Delete" }).click();
+  await page.getByText("2 jobs deleted.").waitFor();
+  expect(await row(ids[0] ?? "").count()).toBe(0);
+  await page.getByRole("button", { name: "Delete now" }).click();
+  for (const id of ids) await expect.poll(async () => (await fetch(`${server.url}/v1/jobs/${id}`)).status).toBe(404);
+  await context.close();
+});
+
 test("a plugin that raises shows as a warning with its count and frame, and the rest goes on", async () => {
   const { context, page } = await openPage(browser, server.url);
   await page.getByText("Live", { exact: true }).waitFor();
@@ -356,7 +386,14 @@ test("a job that hangs is cancelled, and the page says when that is done and how
   await page.getByText(/Cancelled: the job and all its processes were gone after \d+/).waitFor();
   await page.getByRole("button", { name: "Delete" }).click();
   await page.getByText("See what each plugin finds, frame by frame").waitFor();
-  expect((await fetch(`${server.url}/v1/jobs/${jobId}`)).status).toBe(404);
+  const status = async () => (await fetch(`${server.url}/v1/jobs/${jobId}`)).status;
+  expect(await status()).toBe(200);
+  await page.getByRole("button", { name: "Undo" }).click();
+  const row = page.locator(`.job-row[href="#/jobs/${jobId}"]`);
+  await row.click();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.getByRole("button", { name: "Delete now" }).click();
+  await expect.poll(status).toBe(404);
   await context.close();
 });
 
@@ -434,6 +471,36 @@ test("a job is run again, perhaps with changes, from the options that it ran wit
   await page.getByRole("button", { name: "Options of people" }).click();
   expect(await page.getByLabel("votes").inputValue()).toBe("7");
   await page.getByRole("button", { name: "Cancel" }).click();
+  await context.close();
+});
+
+test("the form keeps what was entered over other pages and a reload, and what it asks for goes when it is there", async () => {
+  const { context, page } = await openPage(browser, server.url);
+  await page.getByRole("radio", { name: "URL" }).check();
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.getByText("Type a URL.").waitFor();
+  await page.getByLabel("URL", { exact: true }).last().fill("http://camera.local/video");
+  expect(await page.getByText("Type a URL.").count()).toBe(0);
+  await page.getByRole("button", { name: "Remove scenes" }).click();
+  await page.getByRole("button", { name: "Options of people" }).click();
+  await page.getByLabel("votes").fill("9");
+  for (const away of [() => page.reload(), async () => { await page.getByRole("link", { name: "Plugins" }).click(); await page.goBack(); }]) {
+    await away();
+    await page.getByText("1 set").waitFor();
+    expect(await page.getByLabel("URL", { exact: true }).last().inputValue()).toBe("http://camera.local/video");
+    expect(await page.locator(".chosen-name").allTextContents()).toEqual(["motion", "people", "tracker", "quality"]);
+  }
+  await page.getByText("Not available: broken.").waitFor();
+  await context.close();
+});
+
+test("several files make several jobs", async () => {
+  const { context, page } = await openPage(browser, server.url);
+  await page.getByRole("radio", { name: "File" }).check();
+  const picture = bitmap(64, 48, [0, 90, 90]);
+  await page.locator("input[type=file]").setInputFiles(["one.bmp", "two.bmp"].map((name) => ({ name, mimeType: "image/bmp", buffer: picture })));
+  await page.getByRole("button", { name: "Start 2 jobs" }).click();
+  for (const name of ["one.bmp", "two.bmp"]) await page.locator(".job-row", { hasText: name }).first().waitFor();
   await context.close();
 });
 

@@ -1,5 +1,6 @@
 import { lazy, Suspense } from "react";
 import { Header } from "./header/Header";
+import { UndoBar } from "./jobs/UndoBar";
 import { RealtimeProvider } from "./realtime/RealtimeProvider";
 import { useRoute } from "./ui/useRoute";
 import { Workspace } from "./Workspace";
@@ -11,6 +12,7 @@ export function App() {
   return (
     <RealtimeProvider>
       <Header route={route} />
+      <UndoBar />
       {route.view === "work" ? (
         <Workspace jobId={route.jobId} />
       ) : (

@@ -1,15 +1,18 @@
-import { useLayoutEffect, useState, type DragEvent } from "react";
+import { lazy, Suspense, useEffect, useLayoutEffect, useState, type DragEvent } from "react";
 import type { ExtendedJobResponse } from "./api/generated";
+import { deletions } from "./jobs/Deletions";
 import { JobList } from "./jobs/JobList";
 import { useRealtimeContext } from "./realtime/RealtimeContext";
-import { draftOf, firstDraft, type Draft } from "./start/draft";
+import { draftOf, type Draft } from "./start/draft";
+import { keepDraft, keptDraft } from "./start/draftStore";
 import { StartForm } from "./start/StartForm";
 import { Choice } from "./ui/Choice";
 import { Tabs } from "./ui/Tabs";
 import { goTo, jobLink } from "./ui/useRoute";
-import { isString, readStored } from "./ui/useStored";
-import { WatchView } from "./watch/WatchView";
 import { Welcome } from "./Welcome";
+
+/** What only a watched job needs is loaded with the first one. */
+const WatchView = lazy(() => import("./watch/WatchView").then(({ WatchView: view }) => ({ default: view })));
 
 type Pane = "start" | "watch";
 const PANES: readonly { value: Pane; label: string }[] = [
@@ -20,7 +23,7 @@ const PANES: readonly { value: Pane; label: string }[] = [
 /** The main page: a new job and all jobs on the left, the watched job beside them. */
 export function Workspace({ jobId }: { jobId: string | null }) {
   const { dispatch } = useRealtimeContext();
-  const [draft, setDraft] = useState<Draft>(() => firstDraft(readStored("device", "auto", isString)));
+  const [draft, setDraft] = useState<Draft>(keptDraft);
   const [draftKey, setDraftKey] = useState(0);
   const [tab, setTab] = useState("new");
   // Beside a watched job the form and the list give their room to the picture, until they are wanted.
@@ -29,10 +32,16 @@ export function Workspace({ jobId }: { jobId: string | null }) {
   // A narrow screen has room for only one of the two.
   const [pane, setPane] = useState<Pane>(jobId === null ? "start" : "watch");
 
+  useEffect(() => keepDraft(draft), [draft]);
+
   // Before the effects of the job's view, which would start with the pictures of the previous job.
   useLayoutEffect(() => dispatch({ type: "watch", jobId }), [dispatch, jobId]);
 
-  const started = (id: string) => {
+  const started = (id: string, count = 1) => {
+    if (count > 1) {
+      show("jobs");
+      return;
+    }
     goTo(jobLink(id));
     setPane("watch");
     setFolded(true);
@@ -52,16 +61,18 @@ export function Workspace({ jobId }: { jobId: string | null }) {
     show("new");
   };
   const deleted = () => {
-    if (jobId !== null) dispatch({ type: "forgotten", jobId });
+    if (jobId === null) return;
+    deletions.request([jobId]);
+    dispatch({ type: "forgotten", jobId });
     goTo("#/");
     show("jobs");
   };
 
   const onDrop = (event: DragEvent) => {
-    const file = event.dataTransfer.files[0];
-    if (!file) return;
+    const files = [...event.dataTransfer.files];
+    if (files.length === 0) return;
     event.preventDefault();
-    setDraft({ ...draft, kind: "upload", file });
+    setDraft({ ...draft, kind: "upload", files });
     show("new");
   };
 
@@ -77,7 +88,11 @@ export function Workspace({ jobId }: { jobId: string | null }) {
           { id: "jobs", label: "All jobs", icon: "list", content: <JobList current={jobId} onOpen={() => setPane("watch")} /> },
         ]} />
       </div>
-      {jobId === null ? <Welcome onStarted={started} /> : <WatchView key={jobId} jobId={jobId} onRunAgain={runAgain} onDeleted={deleted} />}
+      {jobId === null ? <Welcome onStarted={started} /> : (
+        <Suspense fallback={<div className="watch" />}>
+          <WatchView key={jobId} jobId={jobId} onRunAgain={runAgain} onDeleted={deleted} />
+        </Suspense>
+      )}
     </main>
   );
 }

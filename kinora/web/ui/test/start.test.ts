@@ -1,6 +1,9 @@
-import { expect, test } from "vitest";
-import { changedOptions, parseOption, withOption } from "../src/api/optionSchema";
+import { expect, test, vi } from "vitest";
+import { changedOptions, parseOption, rangeInWords, withOption } from "../src/api/optionSchema";
 import { draftOf, firstDraft, requestOf } from "../src/start/draft";
+import { keepDraft, keptDraft } from "../src/start/draftStore";
+import { mediaEntries } from "../src/start/mediaEntries";
+import { Sending } from "../src/start/Sending";
 import { keepFile } from "../src/start/sentFiles";
 import { moved } from "../src/start/reorder";
 import { job, JOB_ID } from "./examples";
@@ -28,10 +31,10 @@ test("a job that ran becomes a draft with the options that its plugins ran with"
 
 test("a job on an uploaded file asks for that file again, unless this page still has it", () => {
   const sent = job({ source: "mine.mp4", uploaded: true });
-  expect(draftOf(sent)).toMatchObject({ kind: "upload", file: null, fileName: "mine.mp4", path: "" });
+  expect(draftOf(sent)).toMatchObject({ kind: "upload", files: [], fileName: "mine.mp4", path: "" });
   const file = new File(["video"], "mine.mp4");
   keepFile(JOB_ID, file);
-  expect(draftOf(sent).file).toBe(file);
+  expect(draftOf(sent).files).toEqual([file]);
 });
 
 test("options are parsed as their schema says", () => {
@@ -55,4 +58,81 @@ test("options with the plugin's default are not counted as set", () => {
 test("moving changes the order and nothing else", () => {
   expect(moved(["a", "b", "c"], 0, 2)).toEqual(["b", "c", "a"]);
   expect(moved(["a", "b", "c"], 2, 3)).toEqual(["a", "b", "c"]);
+});
+
+test("a time-out becomes milliseconds, and comes back when the job is run again", () => {
+  const draft = firstDraft("cpu");
+  expect(requestOf({ ...draft, timeout: "1.5" })).toMatchObject({ options: { plugin_timeout_ms: 1500 } });
+  expect(requestOf({ ...draft, timeout: "0" })).toMatch(/above 0/);
+  expect(draftOf(job({ options: { plugin_timeout_ms: 12_000 } })).timeout).toBe("12");
+});
+
+test("the form's contents are kept, but for its files, of which the names are", () => {
+  localStorage.clear();
+  const draft = { ...firstDraft("auto"), url: "http://x", plugins: [{ name: "people", options: { votes: 4 } }] };
+  keepDraft({ ...draft, files: [new File(["a"], "a.mp4")] });
+  expect(keptDraft()).toMatchObject({ ...draft, files: [{ name: "a.mp4" }], fileName: "a.mp4" });
+  for (const odd of ['{"plugins": [1]}', '{"url": 3}', '{"nonsense": ""}', "[", "3", "null"]) {
+    localStorage.setItem("kinora.draft", odd);
+    expect(keptDraft().plugins).toEqual(firstDraft("auto").plugins);
+  }
+});
+
+test("a folder with several images is one source, and its images are found by a search", () => {
+  const file = (name: string) => ({ name, bytes: 10 });
+  const files = ["walk/0001.png", "walk/0002.png", "clips/a.mp4", "clips/one.jpg", "top.png"].map(file);
+  const names = (search: string) => mediaEntries(files, search).map(({ name, images }) => (images === null ? name : `${name}: ${images}`));
+  expect(names("")).toEqual(["walk: 2", "clips/a.mp4", "clips/one.jpg", "top.png"]);
+  expect(names("WALK 2")).toEqual(["walk/0002.png"]);
+});
+
+test("the words for an option say its kind, its range and its default", () => {
+  expect(rangeInWords({ type: "integer", minimum: 1, maximum: 9, default: 3 })).toBe("A whole number from 1 to 9; 3 by default.");
+  expect(rangeInWords({ type: "boolean", default: false })).toBe("Yes or no; no by default.");
+  expect(rangeInWords({ enum: ["a", "b"] })).toBe("One of a, b.");
+  expect(rangeInWords({ type: "array", items: { type: "string" }, default: [] })).toBe("Names, separated by commas.");
+});
+
+test("files are sent one after the other, each as a job, until one is refused or the sending is cancelled", async () => {
+  const sent: { name: string; answer: (status: number, body: object) => void; abort: () => void }[] = [];
+  vi.stubGlobal("XMLHttpRequest", class {
+    upload = {};
+    status = 0;
+    responseText = "";
+    statusText = "";
+    onload = () => undefined;
+    onabort = () => undefined;
+    onloadend = () => undefined;
+    open = () => undefined;
+    abort() {
+      this.onabort();
+    }
+    send(form: FormData) {
+      const answer = (status: number, body: object) => {
+        Object.assign(this, { status, responseText: JSON.stringify(body) });
+        this.onload();
+        this.onloadend();
+      };
+      sent.push({ name: (form.get("file") as File).name, answer, abort: this.onabort });
+    }
+  });
+  const request = { source: "a", plugins: ["motion"] };
+  const files = ["a.mp4", "b.mp4", "c.mp4"].map((name) => new File(["x"], name));
+  const started: string[] = [];
+  const sending = new Sending();
+  const refused = sending.start(request, files, (id) => started.push(id));
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  expect(sending.get()).toMatchObject({ name: "a.mp4", number: 1, count: 3 });
+  sent[0]?.answer(202, { job_id: "one" });
+  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  sent[1]?.answer(413, { detail: "It is too large." });
+  await expect(refused).rejects.toThrow("It is too large.");
+  expect(started).toEqual(["one"]);
+  expect(sending.get()).toBeNull();
+  const cancelled = sending.start(request, files, (id) => started.push(id));
+  await vi.waitFor(() => expect(sent).toHaveLength(3));
+  sending.cancel();
+  await cancelled;
+  expect(started).toEqual(["one"]);
+  vi.unstubAllGlobals();
 });

@@ -24,17 +24,10 @@ export interface Submitted {
   lastEventId: string | null;
 }
 
-export async function submitJob(request: JobRequest, file?: File): Promise<Submitted> {
-  const response = file ? await postUpload(request, file) : await postJson("/v1/jobs", request);
+export async function submitJob(request: JobRequest): Promise<Submitted> {
+  const response = await postJson("/v1/jobs", request);
   const answer = (await response.json()) as JobResponse;
   return { jobId: answer.job_id, lastEventId: response.headers.get("Last-Event-ID") };
-}
-
-function postUpload({ source: _source, ...request }: JobRequest, file: File): Promise<Response> {
-  const form = new FormData();
-  form.append("request", JSON.stringify(request));
-  form.append("file", file);
-  return call("/v1/jobs", { method: "POST", body: form });
 }
 
 /** The job without its frames. */
@@ -44,8 +37,14 @@ export const getExtended = (id: string, signal?: AbortSignal) =>
 export const getFrames = (id: string, after: number, limit: number, signal?: AbortSignal) =>
   getJson<FramePage>(`${job(id)}/frames?after=${after}&limit=${limit}`, signal);
 
-export const getJobs = (cursor: string | null, limit: number, signal?: AbortSignal) =>
-  getJson<JobList>(`/v1/jobs?limit=${limit}${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`, signal);
+/** A page of the jobs of this status with all words of `search`; empty ones mean any. */
+export function getJobs(query: { status: string; search: string }, cursor: string | null, limit: number, signal?: AbortSignal): Promise<JobList> {
+  const given = new URLSearchParams({ limit: String(limit) });
+  if (query.status !== "") given.set("status", query.status);
+  if (query.search.trim() !== "") given.set("q", query.search.trim());
+  if (cursor !== null) given.set("cursor", cursor);
+  return getJson<JobList>(`/v1/jobs?${given}`, signal);
+}
 
 export async function cancelJob(id: string): Promise<CancelAnswer> {
   return (await (await postJson(`${job(id)}/cancel`)).json()) as CancelAnswer;
@@ -59,8 +58,9 @@ export async function resumeJob(id: string): Promise<void> {
   await postJson(`${job(id)}/resume`);
 }
 
-export async function deleteJob(id: string): Promise<void> {
-  await call(job(id), { method: "DELETE" });
+/** Delete a job; `leaving` lets the call outlive the page. */
+export async function deleteJob(id: string, leaving = false): Promise<void> {
+  await call(job(id), { method: "DELETE", keepalive: leaving });
 }
 
 export const getDevices = (signal?: AbortSignal) => getJson<DeviceList>("/v1/devices", signal);

@@ -45,12 +45,17 @@ export function postJson(path: string, body?: unknown): Promise<Response> {
 }
 
 async function problemOf(response: Response): Promise<ApiError> {
-  let problem: Partial<Problem> = {};
   try {
-    problem = (await response.json()) as Partial<Problem>;
+    return problemIn(await response.json(), response.status, response.statusText);
   } catch {
     // Not the server's own answer, but that of a proxy, for example.
+    return problemIn({}, response.status, response.statusText);
   }
-  const message = problem.detail ?? problem.title ?? `The server answered ${response.status} ${response.statusText}.`;
-  return new ApiError(message, response.status, problem.errors ?? []);
+}
+
+/** The error that an answer with this body, status and reason means. */
+export function problemIn(body: unknown, status: number, reason: string): ApiError {
+  const problem = (body ?? {}) as Partial<Problem>;
+  const message = problem.detail ?? problem.title ?? `The server answered ${status} ${reason}.`;
+  return new ApiError(message, status, problem.errors ?? []);
 }

@@ -73,6 +73,28 @@ export function withOption(options: JsonObject, name: string, value: Json | unde
   return value === undefined ? others : { ...others, [name]: value };
 }
 
+const KINDS: Record<OptionKind, string> = {
+  number: "a number",
+  integer: "a whole number",
+  boolean: "yes or no",
+  choice: "one of these",
+  names: "names, separated by commas",
+  text: "text",
+  json: "JSON",
+};
+
+/** What a value can be and what it is by default, such as "A whole number from 1 to 9; 3 by default." */
+export function rangeInWords(schema: OptionSchema): string {
+  const { minimum, maximum, enum: choices } = schema;
+  const kind = kindOf(schema);
+  let words = kind === "choice" ? `one of ${(choices ?? []).map(showValue).join(", ")}` : KINDS[kind];
+  if (minimum !== undefined && maximum !== undefined) words += ` from ${minimum} to ${maximum}`;
+  else if (minimum !== undefined) words += `, at least ${minimum}`;
+  else if (maximum !== undefined) words += `, at most ${maximum}`;
+  const usual = kind === "boolean" ? { true: "yes", false: "no" }[showValue(schema.default)] : showValue(schema.default);
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${usual ? `; ${usual} by default` : ""}.`;
+}
+
 export function showValue(value: Json | undefined): string {
   if (value === undefined || value === null) return "";
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join(", ");

@@ -1,4 +1,5 @@
 import type { Device } from "../api/generated";
+import { count } from "../ui/format";
 
 interface DeviceSelectorProps {
   devices: readonly Device[];
@@ -29,9 +30,14 @@ export function DeviceSelector({ devices, best, value, onChange }: DeviceSelecto
         {chosen && !chosen.available ? (
           <p className="warn-text">The job will run on cpu instead: {chosen.reason}.</p>
         ) : (
-          unavailable.map((device) => (
-            <p key={device.id}>{device.id} is not available: {device.reason}.</p>
-          ))
+          unavailable.length > 0 && (
+            <details>
+              <summary>{count(unavailable.length, "device")} not available</summary>
+              {unavailable.map((device) => (
+                <p key={device.id}>{device.id} is not available: {device.reason}.</p>
+              ))}
+            </details>
+          )
         )}
       </div>
     </div>

@@ -1,4 +1,4 @@
-import { cancelJob, deleteJob, pauseJob, resumeJob } from "../api/calls";
+import { cancelJob, pauseJob, resumeJob } from "../api/calls";
 import type { CancelAnswer, ExtendedJobResponse } from "../api/generated";
 import { isEnded } from "../api/jobStates";
 import { Button } from "../ui/Button";
@@ -26,10 +26,6 @@ export function JobActions({ job, status, onDone, onRunAgain, onDeleted }: JobAc
     await (paused ? resumeJob(id) : pauseJob(id));
     onDone(null);
   };
-  const remove = async () => {
-    await deleteJob(id);
-    onDeleted();
-  };
 
   return (
     <div className="job-actions">
@@ -48,7 +44,7 @@ export function JobActions({ job, status, onDone, onRunAgain, onDeleted }: JobAc
         Run again…
       </Button>
       {ended && (
-        <Button icon="trash" kind="quiet" busy={busy === "delete"} onClick={() => run("delete", remove)}>
+        <Button icon="trash" kind="quiet" onClick={onDeleted}>
           Delete
         </Button>
       )}

@@ -3,6 +3,7 @@ import type { ExtendedJobResponse } from "../api/generated";
 import { statusIn } from "../api/jobStates";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 import { Badge } from "../ui/Badge";
+import { headline } from "../jobs/jobWords";
 import { duration, milliseconds, moment } from "../ui/format";
 import { Notice } from "../ui/Notice";
 import { JobActions } from "./JobActions";
@@ -32,7 +33,7 @@ export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
     <section className="job-status" aria-label="Job">
       <header>
         <h2 title={job.source}>{job.source}</h2>
-        <Badge text={status} />
+        <Badge {...headline(status, failedPlugins(job), Object.keys(job.plugins).length)} />
       </header>
       <JobActions job={job} status={status} onRunAgain={onRunAgain} onDeleted={onDeleted} onDone={(words) => {
         setSaid(words);
@@ -49,6 +50,8 @@ export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
     </section>
   );
 }
+
+const failedPlugins = (job: ExtendedJobResponse) => Object.values(job.plugins).filter((plugin) => plugin.status === "failed").length;
 
 function Errors({ errors }: { errors: readonly string[] }) {
   return errors.map((error) => <Notice key={error} tone="bad">{error}</Notice>);

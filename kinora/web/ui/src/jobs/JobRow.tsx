@@ -3,6 +3,8 @@ import { isEnded, statusIn } from "../api/jobStates";
 import type { LiveJob } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { moment } from "../ui/format";
+import { countsOf, headline } from "./jobWords";
+import { Thumbnail } from "./Thumbnail";
 
 interface JobRowProps {
   job: JobSummary;
@@ -11,22 +13,38 @@ interface JobRowProps {
   href: string;
   current: boolean;
   onOpen: () => void;
+  chosen?: boolean;
+  /** Called when the job is chosen for an action on several jobs, or no longer. */
+  onChoose?: (chosen: boolean) => void;
 }
 
-export function JobRow({ job, live, href, current, onOpen }: JobRowProps) {
+export function JobRow({ job, live, href, current, onOpen, chosen = false, onChoose }: JobRowProps) {
   const status = live?.status ?? statusIn(live?.stage, job.status);
   const progress = live?.progress ?? job.progress;
+  const isLive = !isEnded(status);
+  const id = job.job_id.slice(0, 8);
   return (
-    <a className="job-row" href={href} aria-current={current ? "page" : undefined} onClick={onOpen}>
-      <span className="job-row-head">
-        <span className="job-source">{job.source}</span>
-        <Badge text={status} />
-      </span>
-      <span className="job-row-foot">
-        <span className="job-plugins">{job.plugins.join(" → ")}</span>
-        <span>{isEnded(status) || progress === null ? moment(job.created_at) : `${progress}%`}</span>
-      </span>
-      {!isEnded(status) && <span className="job-progress" style={{ inlineSize: `${progress ?? 0}%` }} />}
-    </a>
+    <div className="job-row-box" data-chosen={chosen}>
+      {onChoose && (
+        <label className="job-choice">
+          <input type="checkbox" checked={chosen} aria-label={`Choose ${job.source}, ${id}`} onChange={(event) => onChoose(event.target.checked)} />
+        </label>
+      )}
+      <a className="job-row" href={href} aria-current={current ? "page" : undefined} onClick={onOpen}>
+        <Thumbnail jobId={job.job_id} index={job.picture} />
+        <span className="job-row-text">
+          <span className="job-row-head">
+            <span className="job-source" title={job.source}>{job.source}</span>
+            <Badge {...headline(status, job.plugins_failed.length, job.plugins.length)} />
+          </span>
+          <span className="job-counts">{countsOf({ ...job, frames_done: live?.framesDone ?? job.frames_done }, status).join(" · ")}</span>
+          <span className="job-row-foot">
+            <span className="job-plugins">{job.plugins.join(" → ")}</span>
+            <span>{isLive && status !== "queued" && progress !== null ? `${progress}%` : moment(job.created_at)}</span>
+          </span>
+        </span>
+        {isLive && <span className="job-progress" style={{ inlineSize: `${progress ?? 0}%` }} />}
+      </a>
+    </div>
   );
 }

@@ -1,44 +1,64 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { getJobs } from "../api/calls";
 import type { JobSummary } from "../api/generated";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { inWords } from "../ui/inWords";
+import { deletions } from "./Deletions";
 
 const PAGE = 50;
 const MAX_JOBS = 2000;
 const REFRESH_MS = 5000;
 
+export interface JobQuery {
+  /** Empty for any. */
+  status: string;
+  search: string;
+}
+
 export interface JobList {
   jobs: JobSummary[];
+  /** True until the first answer to this query. */
+  loading: boolean;
   error: string | null;
   hasMore: boolean;
   more: () => void;
   refresh: () => void;
 }
 
-/** The server's jobs, newest first. The first page is kept up to date; older ones are fetched by `more`. */
-export function useJobList(): JobList {
-  const [jobs, setJobs] = useState<JobSummary[]>([]);
-  const [cursor, setCursor] = useState<string | null>(null);
-  const [error, setError] = useState<string | null>(null);
+interface Answer {
+  query: JobQuery | null;
+  jobs: JobSummary[];
+  cursor: string | null;
+  error: string | null;
+}
+
+const NOTHING: Answer = { query: null, jobs: [], cursor: null, error: null };
+
+/** The server's jobs that fit `query`, newest first. The first page is kept up to date; older ones come by `more`. */
+export function useJobList(query: JobQuery): JobList {
+  const [answer, setAnswer] = useState<Answer>(NOTHING);
   const [round, setRound] = useState(0);
   const older = useRef<JobSummary[]>([]);
   const loading = useRef(false);
   const news = useRealtime(jobNews);
+  const { ids: deleted } = useSyncExternalStore(deletions.subscribe, deletions.get);
+
+  useEffect(() => {
+    older.current = [];
+  }, [query]);
 
   useEffect(() => {
     const abort = new AbortController();
     const load = () =>
-      getJobs(null, PAGE, abort.signal).then(
+      getJobs(query, null, PAGE, abort.signal).then(
         ({ jobs: newest, next_cursor }) => {
           const last = newest.at(-1)?.job_id;
           older.current = older.current.slice(older.current.findIndex((job) => job.job_id === last) + 1);
-          setJobs([...newest, ...older.current]);
-          if (older.current.length === 0) setCursor(next_cursor);
-          setError(null);
+          const jobs = [...newest, ...older.current];
+          setAnswer(({ cursor }) => ({ query, jobs, cursor: older.current.length === 0 ? next_cursor : cursor, error: null }));
         },
         (fault: unknown) => {
-          if (!abort.signal.aborted) setError(inWords(fault));
+          if (!abort.signal.aborted) setAnswer((known) => ({ ...known, query, error: inWords(fault) }));
         },
       );
     void load();
@@ -47,22 +67,35 @@ export function useJobList(): JobList {
       abort.abort();
       clearInterval(timer);
     };
-  }, [news, round]);
+  }, [query, news, round]);
 
-  const more = () => {
-    if (cursor === null || loading.current || jobs.length >= MAX_JOBS) return;
+  const { cursor } = answer;
+  const more = useCallback(() => {
+    if (cursor === null || loading.current || answer.query !== query || answer.jobs.length >= MAX_JOBS) return;
     loading.current = true;
-    getJobs(cursor, PAGE)
+    getJobs(query, cursor, PAGE)
       .then(({ jobs: page, next_cursor }) => {
         older.current = [...older.current, ...page];
-        setJobs((known) => [...known, ...page]);
-        setCursor(next_cursor);
+        setAnswer((known) => (known.query === query ? { ...known, jobs: [...known.jobs, ...page], cursor: next_cursor } : known));
       })
-      .catch((fault: unknown) => setError(inWords(fault)))
+      .catch((fault: unknown) => setAnswer((known) => ({ ...known, error: inWords(fault) })))
       .finally(() => (loading.current = false));
-  };
+  }, [answer.jobs.length, answer.query, cursor, query]);
+
+  // A page of a search may be short although more follow.
+  useEffect(() => {
+    if (answer.query === query && answer.jobs.length < PAGE && query.search !== "") more();
+  }, [answer, more, query]);
+
   const refresh = useCallback(() => setRound((known) => known + 1), []);
-  return { jobs, error, hasMore: cursor !== null && jobs.length < MAX_JOBS, more, refresh };
+  return {
+    jobs: answer.jobs.filter((job) => !deleted.includes(job.job_id)),
+    loading: answer.query !== query,
+    error: answer.error,
+    hasMore: cursor !== null && answer.jobs.length < MAX_JOBS,
+    more,
+    refresh,
+  };
 }
 
 /** A text that changes when a job starts, is deleted or changes its state. */

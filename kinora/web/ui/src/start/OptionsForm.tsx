@@ -1,6 +1,6 @@
-import { useId, useState } from "react";
+import { useId, useState, type InputHTMLAttributes } from "react";
 import type { Json, JsonObject } from "../api/generated";
-import { kindOf, parseOption, propertiesOf, showValue, withOption, type OptionSchema } from "../api/optionSchema";
+import { kindOf, parseOption, propertiesOf, rangeInWords, showValue, withOption, type OptionSchema } from "../api/optionSchema";
 
 interface OptionsFormProps {
   schema: JsonObject | null;
@@ -87,7 +87,7 @@ function TextField({ name, schema, value, onChange }: OptionFieldProps) {
   return (
     <div className="field">
       <label htmlFor={id}>{schema.title ?? name}</label>
-      <input id={id} value={text} placeholder={showValue(schema.default)} aria-invalid={error !== null} aria-describedby={`${id}-note`}
+      <input id={id} value={text} {...numbered(schema)} placeholder={showValue(schema.default)} aria-invalid={error !== null} aria-describedby={`${id}-note`}
         inputMode={kind === "number" ? "decimal" : kind === "integer" ? "numeric" : "text"}
         onChange={(event) => change(event.target.value)} />
       <Note id={id} schema={schema} error={error} />
@@ -95,10 +95,17 @@ function TextField({ name, schema, value, onChange }: OptionFieldProps) {
   );
 }
 
+/** The attributes of a number's field: bounds, and steps between values. */
+function numbered(schema: OptionSchema): InputHTMLAttributes<HTMLInputElement> {
+  const kind = kindOf(schema);
+  if (kind !== "number" && kind !== "integer") return {};
+  return { type: "number", min: schema.minimum, max: schema.maximum, step: kind === "integer" ? 1 : "any" };
+}
+
 function Note({ id, schema, error }: { id: string; schema: OptionSchema; error: string | null }) {
   return (
     <p id={`${id}-note`} className={error === null ? "hint" : "bad-text"}>
-      {error ?? schema.description}
+      {error ?? schema.description} {error === null && <span className="range">{rangeInWords(schema)}</span>}
     </p>
   );
 }

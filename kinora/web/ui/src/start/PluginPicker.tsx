@@ -65,9 +65,17 @@ export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
           </button>
         ))}
       </div>
+      <NotOffered plugins={plugins} />
       <p className="visually-hidden" role="status">{said}</p>
     </div>
   );
+}
+
+/** Names the plugins that cannot be chosen, and leads to the reasons. */
+function NotOffered({ plugins }: { plugins: readonly PluginSummary[] }) {
+  const names = plugins.filter(({ health }) => health === "broken").map(({ name }) => name);
+  if (names.length === 0) return null;
+  return <p className="hint">Not available: {names.join(", ")}. <a href="#/plugins">See why</a></p>;
 }
 
 function middleOf(element: Element): number {

@@ -30,6 +30,11 @@ export function RunOptionsFields({ draft, onChange }: RunOptionsFieldsProps) {
           <option value="latest">old frames are skipped</option>
         </select>
       </div>
+      <div className="field">
+        <label htmlFor={`${id}-timeout`}>Seconds a plugin has for a frame</label>
+        <input id={`${id}-timeout`} inputMode="decimal" placeholder="10" value={draft.timeout}
+          onChange={(event) => onChange({ timeout: event.target.value })} />
+      </div>
     </details>
   );
 }

@@ -1,5 +1,5 @@
-import { useState, type SyntheticEvent } from "react";
-import { getDevices, getPlugins, submitJob } from "../api/calls";
+import { useEffect, useRef, useState, useSyncExternalStore, type SyntheticEvent } from "react";
+import { getDevices, getPlugins } from "../api/calls";
 import { ApiError } from "../api/http";
 import { DeviceSelector } from "../controls/DeviceSelector";
 import { Button } from "../ui/Button";
@@ -10,42 +10,44 @@ import { writeStored } from "../ui/useStored";
 import { requestOf, type Draft } from "./draft";
 import { PluginPicker } from "./PluginPicker";
 import { RunOptionsFields } from "./RunOptionsFields";
-import { keepFile } from "./sentFiles";
+import { sending, type Progress } from "./Sending";
 import { SourcePicker } from "./SourcePicker";
 
 interface StartFormProps {
   draft: Draft;
   onChange: (draft: Draft) => void;
-  onStarted: (jobId: string) => void;
+  /** Called with the last of the jobs that were started, and their number. */
+  onStarted: (jobId: string, count: number) => void;
 }
 
 /** The form for a new job: source, plugins, device and options. */
 export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
   const plugins = useLoaded(getPlugins);
   const devices = useLoaded(getDevices);
-  const [busy, setBusy] = useState(false);
+  const progress = useSyncExternalStore(sending.subscribe, sending.get);
+  const isHere = useMounted();
+  const [refused, setRefused] = useState(false);
   const [error, setError] = useState<ApiError | string | null>(null);
-  const change = (part: Partial<Draft>) => onChange({ ...draft, ...part });
+  const request = requestOf(draft);
+  const change = (part: Partial<Draft>) => {
+    setError(null);
+    onChange({ ...draft, ...part });
+  };
 
   const start = async (event: SyntheticEvent) => {
     event.preventDefault();
-    const request = requestOf(draft);
-    if (typeof request === "string") {
-      setError(request);
-      return;
-    }
-    setBusy(true);
     setError(null);
+    setRefused(typeof request === "string");
+    if (typeof request === "string") return;
+    const started: string[] = [];
     try {
-      const file = draft.kind === "upload" ? draft.file : null;
-      const { jobId } = await submitJob(request, file ?? undefined);
-      if (file) keepFile(jobId, file);
-      onStarted(jobId);
+      await sending.start(request, draft.kind === "upload" ? draft.files : [], (jobId) => started.push(jobId));
     } catch (fault) {
       setError(fault instanceof ApiError ? fault : inWords(fault));
-    } finally {
-      setBusy(false);
+      return;
     }
+    const last = started.at(-1);
+    if (last !== undefined && isHere()) onStarted(last, started.length);
   };
   const chooseDevice = (device: string) => {
     writeStored("device", device);
@@ -69,12 +71,39 @@ export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
         <RunOptionsFields draft={draft} onChange={change} />
       </section>
       <div className="start-bar">
+        {refused && typeof request === "string" && <Notice tone="bad">{request}</Notice>}
         {error !== null && <StartFault error={error} />}
-        <Button type="submit" kind="primary" icon="play" busy={busy}>
-          {busy ? (draft.kind === "upload" ? "Sending the file…" : "Starting…") : "Start"}
-        </Button>
+        {progress ? <Sent progress={progress} /> : (
+          <Button type="submit" kind="primary" icon="play">
+            {draft.kind === "upload" && draft.files.length > 1 ? `Start ${draft.files.length} jobs` : "Start"}
+          </Button>
+        )}
       </div>
     </form>
+  );
+}
+
+/** A function that tells whether the component is still on the page. */
+function useMounted(): () => boolean {
+  const mounted = useRef(false);
+  useEffect(() => {
+    mounted.current = true;
+    return () => {
+      mounted.current = false;
+    };
+  }, []);
+  return () => mounted.current;
+}
+
+function Sent({ progress: { name, number, count, share } }: { progress: Progress }) {
+  if (name === "") return <Button kind="primary" busy>Starting…</Button>;
+  const percent = Math.floor(100 * share);
+  return (
+    <div className="sending">
+      <p>Sending {name}{count > 1 && ` (${number} of ${count})`}: {percent}%</p>
+      <progress max={100} value={percent} aria-label={`Sending ${name}`} />
+      <Button icon="close" onClick={sending.cancel}>Cancel sending</Button>
+    </div>
   );
 }
 

@@ -7,10 +7,11 @@ export type SourceKind = "demo" | "media" | "upload" | "url";
 
 export interface Draft {
   kind: SourceKind;
-  /** A file of the media folder, or a URL. */
+  /** A file or a folder of images in the media folder. */
   path: string;
   url: string;
-  file: File | null;
+  /** The files to send; each makes a job. */
+  files: readonly File[];
   /** The name of a file that has to be chosen again. */
   fileName: string;
   plugins: PluginChoice[];
@@ -18,6 +19,8 @@ export interface Draft {
   maxFrames: string;
   stride: string;
   policy: "" | "wait" | "latest";
+  /** The seconds that a plugin has for a frame. */
+  timeout: string;
 }
 
 const DEMO = "demo:";
@@ -27,27 +30,30 @@ export const firstDraft = (device: string): Draft => ({
   kind: "demo",
   path: "",
   url: "",
-  file: null,
+  files: [],
   fileName: "",
   plugins: FIRST_PLUGINS.map((name) => ({ name, options: {} })),
   device,
   maxFrames: "",
   stride: "",
   policy: "",
+  timeout: "",
 });
 
 /** The request for the server; if something is missing, a sentence about it. */
 export function requestOf(draft: Draft): JobRequest | string {
-  const source = { demo: DEMO, media: draft.path, url: draft.url.trim(), upload: draft.file?.name ?? "" }[draft.kind];
+  const source = { demo: DEMO, media: draft.path, url: draft.url.trim(), upload: draft.files[0]?.name ?? "" }[draft.kind];
   if (source === "") {
     return { demo: "", media: "Choose a file from the media folder.", url: "Type a URL.", upload: "Choose a file." }[draft.kind];
   }
   if (draft.plugins.length === 0) return "Add at least one plugin.";
   const options: JobOptions = {};
-  const [maxFrames, stride] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride)];
+  const [maxFrames, stride, timeout] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride), seconds(draft.timeout)];
   if (maxFrames === null || stride === null) return "Under Frames, type whole numbers of 1 or more.";
+  if (timeout === null) return "Under Frames, type the seconds for a frame as a number above 0.";
   if (maxFrames !== undefined) options.max_frames = maxFrames;
   if (stride !== undefined) options.stride = stride;
+  if (timeout !== undefined) options.plugin_timeout_ms = Math.round(1000 * timeout);
   if (draft.policy !== "") options.policy = draft.policy;
   return { source, plugins: draft.plugins, device_requested: draft.device, options };
 }
@@ -58,21 +64,32 @@ function wholeNumber(text: string): number | undefined | null {
   return Number.isInteger(value) && value >= 1 ? value : null;
 }
 
+function seconds(text: string): number | undefined | null {
+  if (text.trim() === "") return undefined;
+  const value = Number(text);
+  return Number.isFinite(value) && value > 0 ? value : null;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
 /** A draft to run a job again, perhaps changed. Its file is known only to the page that sent it. */
 export function draftOf(job: ExtendedJobResponse): Draft {
   const { source, options } = job;
   const kind = kindOf(job);
+  const file = kind === "upload" ? fileOf(job.job_id) : null;
+  const { plugin_timeout_ms: timeout } = options;
   return {
     kind,
     path: kind === "media" ? source : "",
     url: kind === "url" ? source : "",
-    file: kind === "upload" ? fileOf(job.job_id) : null,
+    files: file ? [file] : [],
     fileName: kind === "upload" ? source : "",
     plugins: Object.entries(job.plugins).map(([name, { options: own }]) => ({ name, options: own })),
     device: job.device_requested,
     maxFrames: typeof options.max_frames === "number" ? String(options.max_frames) : "",
     stride: typeof options.stride === "number" && options.stride !== 1 ? String(options.stride) : "",
     policy: options.policy === "wait" || options.policy === "latest" ? options.policy : "",
+    timeout: typeof timeout === "number" && timeout !== DEFAULT_TIMEOUT_MS ? String(timeout / 1000) : "",
   };
 }
 

@@ -28,6 +28,7 @@ const PATHS = {
   options: "M5 8h8M17 8h2M5 16h2M11 16h8M13 6v4M9 14v4",
   live: "M12 10a2 2 0 1 0 0 4 2 2 0 0 0 0-4zM7.8 7.8a6 6 0 0 0 0 8.4M16.2 7.8a6 6 0 0 1 0 8.4",
   list: "M9 7h10M9 12h10M9 17h10M5 7v.1M5 12v.1M5 17v.1",
+  folder: "M4 7.5h6l2 2h8v9H4z",
   film: "M4.5 6.5h15v11h-15zM8 6.5v11M16 6.5v11",
 } as const;
 
