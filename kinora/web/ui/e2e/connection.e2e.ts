@@ -27,7 +27,7 @@ test("a connection that was cut shows as reconnecting; then what was missed arri
   const { context, page } = await openPage(browser, `${proxy.url}/#/jobs/${jobId}`);
   await page.getByText("Live", { exact: true }).first().waitFor();
   proxy.cut();
-  await page.getByText("Reconnecting…").waitFor();
+  await page.getByText(/^No connection since \d/).waitFor();
   await server.post(`/v1/jobs/${jobId}/resume`);
   await server.ended(jobId);
   expect(await page.getByText(/^done/).count()).toBe(0);
@@ -44,11 +44,16 @@ test("after the server was killed and restarted, the page shows the true state a
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   await page.locator("canvas[data-index]").waitFor();
   await server.kill();
-  await page.getByText("Reconnecting…").waitFor();
+  await page.getByText(/^No connection since \d/).waitFor();
   await server.start();
   await page.locator('[data-state="CONNECTED"]').waitFor();
+  await page.getByText("The server was restarted.").waitFor();
   await server.ended(jobId);
   await page.getByText(/^done · 100% · 30 of 30 frames/).waitFor();
+  await page.getByText("The server was restarted.").waitFor({ state: "detached" });
+  await page.goto(`${server.url}/#/jobs/no-such-job`);
+  await page.getByRole("heading", { name: "There is no such job" }).waitFor();
+  expect(await page.locator("canvas, #progress-bar").count()).toBe(0);
   await context.close();
 });
 
@@ -56,7 +61,7 @@ test("without realtime the page polls, and says so", async () => {
   await server.start("--no-realtime");
   const jobId = await server.submit(["slow"], { max_frames: 25 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
-  await page.getByText("Polling: realtime is off").waitFor();
+  await page.getByText("Not live: realtime is off").waitFor();
   await page.getByText(/^running · \d+%/).waitFor();
   await server.ended(jobId);
   await page.getByText(/^done · 100% · 25 of 25 frames/).waitFor();

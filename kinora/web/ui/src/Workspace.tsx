@@ -2,13 +2,14 @@ import { lazy, Suspense, useEffect, useLayoutEffect, useState, type DragEvent } 
 import type { ExtendedJobResponse } from "./api/generated";
 import { deletions } from "./jobs/Deletions";
 import { JobList } from "./jobs/JobList";
-import { useRealtimeContext } from "./realtime/RealtimeContext";
+import { useRealtime, useRealtimeContext } from "./realtime/RealtimeContext";
 import { draftOf, type Draft } from "./start/draft";
 import { keepDraft, keptDraft } from "./start/draftStore";
 import { StartForm } from "./start/StartForm";
 import { Choice } from "./ui/Choice";
 import { Tabs } from "./ui/Tabs";
 import { goTo, jobLink } from "./ui/useRoute";
+import { UnknownJob } from "./UnknownJob";
 import { Welcome } from "./Welcome";
 
 /** What only a watched job needs is loaded with the first one. */
@@ -76,6 +77,8 @@ export function Workspace({ jobId }: { jobId: string | null }) {
     show("new");
   };
 
+  const unknown = useRealtime((state) => state.unknown);
+
   return (
     <main className="workspace" id="main" data-pane={pane} data-folded={isFolded} onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
       <h1 className="visually-hidden">Kinora</h1>
@@ -88,7 +91,9 @@ export function Workspace({ jobId }: { jobId: string | null }) {
           { id: "jobs", label: "All jobs", icon: "list", content: <JobList current={jobId} onOpen={() => setPane("watch")} /> },
         ]} />
       </div>
-      {jobId === null ? <Welcome onStarted={started} /> : (
+      {jobId === null && <Welcome onStarted={started} />}
+      {jobId !== null && unknown && <UnknownJob jobId={jobId} onList={() => show("jobs")} />}
+      {jobId !== null && !unknown && (
         <Suspense fallback={<div className="watch" />}>
           <WatchView key={jobId} jobId={jobId} onRunAgain={runAgain} onDeleted={deleted} />
         </Suspense>

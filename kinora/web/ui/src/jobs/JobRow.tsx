@@ -31,17 +31,17 @@ export function JobRow({ job, live, href, current, onOpen, chosen = false, onCho
         </label>
       )}
       <a className="job-row" href={href} aria-current={current ? "page" : undefined} onClick={onOpen}>
-        <Thumbnail jobId={job.job_id} index={job.picture} />
+        <Thumbnail jobId={job.job_id} index={job.picture ?? (job.frames_done > 0 ? 0 : null)} />
         <span className="job-row-text">
           <span className="job-row-head">
             <span className="job-source" title={job.source}>{job.source}</span>
+            <span className="hint">{isLive && status !== "queued" && progress !== null ? `${progress}%` : moment(job.created_at)}</span>
+          </span>
+          <span className="job-row-state">
             <Badge {...headline(status, job.plugins_failed.length, job.plugins.length)} />
+            <span className="job-plugins">{job.plugins.join(" → ")}</span>
           </span>
           <span className="job-counts">{countsOf({ ...job, frames_done: live?.framesDone ?? job.frames_done }, status).join(" · ")}</span>
-          <span className="job-row-foot">
-            <span className="job-plugins">{job.plugins.join(" → ")}</span>
-            <span>{isLive && status !== "queued" && progress !== null ? `${progress}%` : moment(job.created_at)}</span>
-          </span>
         </span>
         {isLive && <span className="job-progress" style={{ inlineSize: `${progress ?? 0}%` }} />}
       </a>

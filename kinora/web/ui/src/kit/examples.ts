@@ -8,14 +8,18 @@ const connection = (change: Partial<ConnectionInfo>): ConnectionInfo => ({
   attempts: 0,
   givenUp: false,
   closed: null,
+  lostAt: null,
+  retryAt: null,
   ...change,
 });
+
+const LOST = Date.now();
 
 export const CONNECTIONS: readonly ConnectionInfo[] = [
   connection({}),
   connection({ state: "CONNECTING" }),
-  connection({ state: "DISCONNECTED", attempts: 1 }),
-  connection({ state: "DISCONNECTED", attempts: 6, givenUp: true }),
+  connection({ state: "DISCONNECTED", attempts: 1, lostAt: LOST, retryAt: LOST + 4000 }),
+  connection({ state: "RECONNECTING", attempts: 6, givenUp: true, lostAt: LOST }),
   connection({ state: "CLOSED", closed: "off" }),
   connection({ state: "CLOSED", closed: "replaced" }),
 ];

@@ -46,10 +46,17 @@ export class JobPoller {
       this.#store.dispatch({ type: "job", job: await getExtended(jobId, abort.signal) });
     } catch (error) {
       if (abort.signal.aborted) return;
-      if (error instanceof ApiError && error.status !== 0) this.#store.dispatch({ type: "error", message: inWords(error) });
+      this.#tell(jobId, error);
       if (error instanceof ApiError && error.status === 404) return;
     }
     if (!this.#stopped) this.#timer = setTimeout(this.poke, this.#pauseMs());
+  }
+
+  #tell(jobId: string, error: unknown): void {
+    if (!(error instanceof ApiError)) return;
+    if (error.status === 0) this.#store.dispatch({ type: "unanswered" });
+    else this.#store.dispatch({ type: "error", message: inWords(error) });
+    if (error.status === 404) this.#store.dispatch({ type: "unknown", jobId });
   }
 
   #pauseMs(): number {

@@ -17,6 +17,10 @@ export interface ConnectionInfo {
   /** True after so many failed attempts that polling has to stand in; the attempts go on. */
   givenUp: boolean;
   closed: ClosedReason | null;
+  /** The time in milliseconds since which there is no connection; null while there is one, and before the first. */
+  lostAt: number | null;
+  /** The time of the next attempt; null unless one is planned. */
+  retryAt: number | null;
 }
 
 export interface Filters {
@@ -54,7 +58,7 @@ const SILENCE_MS = 75_000;
 export class RealtimeClient {
   readonly #options: ClientOptions;
   readonly #filter = new MessageFilter();
-  #info: ConnectionInfo = { state: "IDLE", attempts: 0, givenUp: false, closed: null };
+  #info: ConnectionInfo = { state: "IDLE", attempts: 0, givenUp: false, closed: null, lostAt: null, retryAt: null };
   #socket: Socket | null = null;
   #filters: Filters = {};
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -97,7 +101,7 @@ export class RealtimeClient {
   #open(): void {
     const socket = (this.#options.openSocket ?? ((url) => new WebSocket(url)))(this.#address());
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#become({ state: "CONNECTED", attempts: 0, givenUp: false });
+    socket.onopen = () => this.#become({ state: "CONNECTED", attempts: 0, givenUp: false, lostAt: null, retryAt: null });
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#lost(code);
     this.#socket = socket;
@@ -134,8 +138,10 @@ export class RealtimeClient {
     this.#forgetSocket();
     if (code === REPLACED) return this.close("replaced");
     const attempts = connected ? 0 : this.#info.attempts + 1;
-    this.#become({ state: "DISCONNECTED", attempts, givenUp: attempts >= GIVE_UP_AFTER });
-    this.#retry = setTimeout(() => this.#reconnect(), backoffMs(attempts, this.#options.random));
+    const pause = backoffMs(attempts, this.#options.random);
+    const [lostAt, retryAt] = [this.#info.lostAt ?? Date.now(), Date.now() + pause];
+    this.#become({ state: "DISCONNECTED", attempts, givenUp: attempts >= GIVE_UP_AFTER, lostAt, retryAt });
+    this.#retry = setTimeout(() => this.#reconnect(), pause);
     if (!connected) void this.#closeIfOff();
   }
 
@@ -146,7 +152,7 @@ export class RealtimeClient {
 
   #reconnect(): void {
     clearTimeout(this.#retry);
-    this.#become({ state: "RECONNECTING" });
+    this.#become({ state: "RECONNECTING", retryAt: null });
     this.#open();
   }
 

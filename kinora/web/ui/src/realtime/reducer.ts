@@ -22,7 +22,10 @@ export type Action =
   | { type: "watch"; jobId: string | null }
   | { type: "job"; job: ExtendedJobResponse }
   | { type: "forgotten"; jobId: string }
-  | { type: "error"; message: string };
+  | { type: "error"; message: string }
+  | { type: "unknown"; jobId: string }
+  | { type: "unanswered" }
+  | { type: "read" };
 
 const MAX_ERRORS = 100;
 /** The most jobs whose live state is kept; the list of jobs itself comes from the server. */
@@ -43,13 +46,22 @@ export function reduce(state: RealtimeState, action: Action): RealtimeState {
     case "forgotten":
       return onForgotten(state, action.jobId);
     case "error":
-      return withError(state, action.message);
+      return withError({ ...state, answered: true }, action.message);
+    case "unknown":
+      return action.jobId === state.jobId && state.job === null ? { ...state, answered: true, unknown: true } : state;
+    case "unanswered":
+      return state.answered ? { ...state, answered: false } : state;
+    case "read":
+      return { ...state, missed: null };
   }
 }
 
 function onConnection(state: RealtimeState, info: ConnectionInfo): RealtimeState {
   const polling = info.givenUp || info.closed === "off" || info.closed === "replaced";
-  return { ...state, connection: info, isConnected: info.state === "CONNECTED", polling };
+  const isConnected = info.state === "CONNECTED";
+  // What was said about the last connection is no longer of interest.
+  const missed = state.isConnected && !isConnected ? null : state.missed;
+  return { ...state, connection: info, isConnected, polling, missed };
 }
 
 function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeState {
@@ -167,6 +179,8 @@ function onJob(state: RealtimeState, job: ExtendedJobResponse): RealtimeState {
   const warningGroups = withState(state.warningGroups, job.warning_groups);
   return {
     ...state,
+    answered: true,
+    unknown: false,
     job,
     progress: Math.max(clamp(job.progress), job.status === "running" ? state.progress : 0),
     lengthKnown: job.progress !== null,

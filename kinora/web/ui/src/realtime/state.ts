@@ -37,6 +37,8 @@ export interface RealtimeState {
   connection: ConnectionInfo;
   /** True if realtime is off, replaced or given up: the page then polls. */
   polling: boolean;
+  /** True if the server has answered since the connection was lost. */
+  answered: boolean;
   /** A sentence about messages that were missed for good; null if there are none. */
   missed: string | null;
   jobId: string | null;
@@ -54,6 +56,8 @@ export interface RealtimeState {
   warnings: string[];
   warningGroups: ShownWarning[];
   errors: string[];
+  /** True if the server has no such job. */
+  unknown: boolean;
   metadata: Record<string, PluginMetadata>;
   jobs: Record<string, LiveJob>;
 }
@@ -71,6 +75,7 @@ const FRESH_JOB = {
   warnings: [],
   warningGroups: [],
   errors: [],
+  unknown: false,
 } satisfies Partial<RealtimeState>;
 
 /** The state with another watched job, about which nothing is known yet. */
@@ -86,7 +91,8 @@ export function watchedStatus({ jobs, job, jobId }: RealtimeState): string {
 export const INITIAL_STATE: RealtimeState = {
   ...FRESH_JOB,
   isConnected: false,
-  connection: { state: "IDLE", attempts: 0, givenUp: false, closed: null },
+  connection: { state: "IDLE", attempts: 0, givenUp: false, closed: null, lostAt: null, retryAt: null },
+  answered: false,
   polling: false,
   missed: null,
   jobId: null,

@@ -1,4 +1,4 @@
-import { useCallback, useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { ExtendedJobResponse } from "../api/generated";
 import { ControlPanel } from "../controls/ControlPanel";
 import { JobStatus } from "../controls/JobStatus";
@@ -57,7 +57,16 @@ export function WatchView({ jobId, onRunAgain, onDeleted }: WatchViewProps) {
   );
 }
 
+const NOTICE_MS = 12_000;
+
+/** What was missed, for long enough to be read. */
 function Missed() {
+  const { dispatch } = useRealtimeContext();
   const missed = useRealtime((state) => state.missed);
+  useEffect(() => {
+    if (missed === null) return;
+    const timer = setTimeout(() => dispatch({ type: "read" }), NOTICE_MS);
+    return () => clearTimeout(timer);
+  }, [missed, dispatch]);
   return missed === null ? null : <Notice tone="info">{missed}</Notice>;
 }

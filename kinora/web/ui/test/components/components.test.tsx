@@ -71,8 +71,10 @@ test.each(CONNECTIONS.map((info) => [info.state, info.closed ?? (info.givenUp ? 
   (_state, _detail, info) => {
     render(<ConnectionNote info={info} onReconnect={vi.fn()} />);
     const words = screen.getByRole("status").textContent;
-    if (info.closed === "off" || info.closed === "replaced" || info.givenUp) expect(words).toMatch(/^Polling/);
-    else expect(words).toMatch(/Live|Connecting|Reconnecting/);
+    if (info.closed !== null) expect(words).toMatch(/^Not live: /);
+    else if (info.lostAt !== null) expect(words).toMatch(/^No connection since \d/);
+    else expect(words).toMatch(/^(Live|Connecting…)$/);
+    if (info.retryAt !== null) expect(screen.getByText(/^trying again in \d s$/)).toBeDefined();
   },
 );
 

@@ -76,7 +76,7 @@ test("when realtime is off, the page polls and says so", async () => {
   act(() => screen.getByText("watch").click());
   act(() => sockets[0]?.drop());
   await act(() => vi.advanceTimersByTimeAsync(100));
-  expect(screen.getByText(/Polling: realtime is off/)).toBeDefined();
+  expect(screen.getByText(/Not live: realtime is off/)).toBeDefined();
   expect(screen.getByText("77")).toBeDefined();
   const calls = vi.mocked(fetch).mock.calls.length;
   await act(() => vi.advanceTimersByTimeAsync(3100));

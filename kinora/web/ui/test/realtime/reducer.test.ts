@@ -134,7 +134,7 @@ describe("the rest", () => {
   });
 
   test("isConnected is true while messages come, polling while the page asks instead", () => {
-    const info = { attempts: 0, givenUp: false, closed: null };
+    const info = { attempts: 0, givenUp: false, closed: null, lostAt: null, retryAt: null };
     expect(reduce(WATCHING, { type: "connection", info: { ...info, state: "CONNECTED" } })).toMatchObject({ isConnected: true, polling: false });
     expect(reduce(WATCHING, { type: "connection", info: { ...info, state: "CLOSED", closed: "off" } })).toMatchObject({ isConnected: false, polling: true });
   });
@@ -142,6 +142,15 @@ describe("the rest", () => {
   test("messages that were missed for good are reported in words", () => {
     const state = after(said(message("gap", { from: "a-1", to: "a-9", reason: "restarted" })));
     expect(state.missed).toMatch(/was restarted/);
+    expect(reduce(state, { type: "read" }).missed).toBeNull();
+    const info = { attempts: 1, givenUp: false, closed: null, lostAt: 1, retryAt: 2, state: "DISCONNECTED" } as const;
+    expect(reduce({ ...state, isConnected: true }, { type: "connection", info }).missed).toBeNull();
+  });
+
+  test("a job that the server does not have is unknown, until another one is watched", () => {
+    const state = reduce(reduce(INITIAL_STATE, { type: "watch", jobId: "a" }), { type: "unknown", jobId: "a" });
+    expect(state.unknown).toBe(true);
+    expect(reduce(state, { type: "watch", jobId: "b" }).unknown).toBe(false);
   });
 
   test("an error of the job is shown once", () => {
