@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
 import attrs
 from quart import Response
 
+from kinora.web.answers import ALWAYS
+
 UI_PAGES = ("/", "/demo", "/ui-kit")
 """The addresses of the web UI's pages. They hold no data, so a link on another site may open them."""
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 3rem auto; padding: 0 1rem; }
-code { font-family: ui-monospace, monospace; }
-table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8884; }
-@media (prefers-color-scheme: dark) { body { background: #111; color: #ddd; } a { color: #8bf; } }
+:root { color-scheme: light dark; --bg: light-dark(#f0f3f6, #10161e); --surface: light-dark(#fff, #19212c);
+  --sunken: light-dark(#e7ebef, #0b1016); --line: light-dark(#dfe4ea, #2c3848); --text: light-dark(#0f171f, #eef3f8);
+  --soft: light-dark(#4c5966, #a7b5c6); --accent: light-dark(#0b6b62, #3ee0c9); }
+* { box-sizing: border-box; }
+body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--bg); }
+header, main { max-width: 68rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 2rem; line-height: 1.15; letter-spacing: -.02em; margin: .5rem 0; }
+h2 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
+h3 { font-size: .85rem; margin: .8rem 0 .2rem; color: var(--soft); }
+p { margin: .3rem 0; }
+a { color: var(--accent); }
+code, pre { font-family: ui-monospace, monospace; font-size: .85rem; }
+pre { margin: .3rem 0; padding: .6rem; background: var(--sunken); border-radius: .5rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
+section { margin: 0 0 .8rem; padding: .9rem 1rem; background: var(--surface);
+  border-radius: .75rem; box-shadow: 0 1px 3px #0003; }
+dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .15rem 1rem; }
+dt, dd { margin: 0; overflow-wrap: anywhere; }
+dd, .soft { color: var(--soft); }
+.method { display: inline-block; min-width: 4rem; color: var(--accent); }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (
@@ -62,33 +81,58 @@ def no_ui_page() -> Page:
 
 
 def docs_page(document: Mapping[str, Any]) -> Page:
-    """The OpenAPI document as a page for people."""
-    rows = "".join(
-        _row(method, path, call) for path, item in document["paths"].items() for method, call in item.items()
+    """The OpenAPI document as a page for people: each call with its parameters, its body and its answers."""
+    calls = "".join(
+        _call(method, path, call) for path, item in document["paths"].items() for method, call in item.items()
     )
-    head = "<tr><th>Call</th><th>What it does</th><th>Parameters</th><th>Answers</th></tr>"
-    intro = f'<p>{escape(document["info"]["description"])} See <a href="/openapi.json">openapi.json</a>.</p>'
-    return _page("Kinora API", f"{intro}<table>{head}{rows}</table>")
+    about, always = escape(document["info"]["description"]), ", ".join(map(str, ALWAYS))
+    intro = (
+        f'<p>{about} See <a href="/openapi.json">openapi.json</a> for the schemas.</p>'
+        f'<p class="soft">Any call can be answered with {always}: a problem in JSON that says what to do.</p>'
+    )
+    return _page("Kinora API", intro + calls)
 
 
-def _row(method: str, path: str, call: Mapping[str, Any]) -> str:
-    parameters = "<br>".join(
-        f"<code>{escape(parameter['name'])}</code> {escape(parameter['description'])}"
-        for parameter in call.get("parameters", ())
+def _call(method: str, path: str, call: Mapping[str, Any]) -> str:
+    given = _terms((parameter["name"], parameter["description"]) for parameter in call.get("parameters", ()))
+    answers = _terms(
+        (status, answer["description"]) for status, answer in call["responses"].items() if "$ref" not in answer
     )
-    answers = "<br>".join(
-        f"{escape(status)} {escape(answer['description'])}"
-        for status, answer in call["responses"].items()
-        if "$ref" not in answer
-    )
-    problems = ", ".join(status for status, answer in call["responses"].items() if "$ref" in answer)
-    answers += f"<br>problems: {escape(problems)}"
-    call_text = f"<code>{method.upper()} {escape(path)}</code>"
-    return f"<tr><td>{call_text}</td><td>{escape(call['summary'])}</td><td>{parameters}</td><td>{answers}</td></tr>"
+    problems = [
+        status for status, answer in call["responses"].items() if "$ref" in answer and int(status) not in ALWAYS
+    ]
+    refused = f'<p class="soft">Problems of its own: {", ".join(problems)}.</p>' if problems else ""
+    parts = (("Parameters", given), ("Body", _body(call.get("requestBody"))), ("Answers", answers + refused))
+    inside = "".join(f"<h3>{title}</h3>{html}" for title, html in parts if html)
+    head = f'<h2><span class="method">{method.upper()}</span> <code>{escape(path)}</code></h2>'
+    return f"<section>{head}<p>{escape(call['summary'])}</p>{inside}</section>"
+
+
+def _body(body: Mapping[str, Any] | None) -> str:
+    """Each media type that the call takes, with its schema's name and its examples, or its parts."""
+    html = ""
+    for media_type, taken in (body or {}).get("content", {}).items():
+        schema = taken["schema"]
+        parts = ", ".join(f"{name} ({_schema_name(part)})" for name, part in schema.get("properties", {}).items())
+        html += f"<p><code>{escape(media_type)}</code>: {escape(parts or _schema_name(schema))}</p>"
+        for example in taken.get("examples", {}).values():
+            html += f"<pre>{escape(json.dumps(example['value'], indent=1))}</pre>"
+    return html
+
+
+def _schema_name(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("$ref", schema.get("format", schema.get("type", "")))).rpartition("/")[2]
+
+
+def _terms(terms: Iterable[tuple[str, str]]) -> str:
+    rows = "".join(f"<dt><code>{escape(name)}</code></dt><dd>{escape(text)}</dd>" for name, text in terms)
+    return f"<dl>{rows}</dl>" if rows else ""
 
 
 def _page(title: str, body: str) -> Page:
     return Page(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
+        f'<header><a href="/">Kinora</a></header><main><h1>{escape(title)}</h1>{body}</main></body></html>'
     )

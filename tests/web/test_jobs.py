@@ -521,6 +521,8 @@ async def test_the_pages_need_nothing_from_elsewhere(settings: Settings, monkeyp
             assert "unsafe" not in answer.headers["content-security-policy"]
             assert b"http://" not in answer.body
             assert b"<script" not in answer.body
+            assert answer.body.count(b"<main>") == 1
+        assert b"&quot;plugins&quot;: [" in answer.body  # an example of a request's body
 
 
 async def test_a_call_beside_plugins_names_is_no_plugin(server: RunningServer) -> None:

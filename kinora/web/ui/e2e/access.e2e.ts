@@ -44,6 +44,7 @@ const VIEWS: Record<string, [path: () => string, ready: (page: Page) => Promise<
     },
   ],
   plugins: [() => "/#/plugins", (page) => page.getByRole("article", { name: "broken" }).waitFor()],
+  "the API's page": [() => "/docs", (page) => page.getByText('"source": "demo:"').first().waitFor()],
   kit: [() => "/ui-kit", (page) => page.getByText("UI kit").waitFor()],
 };
 const WIDE = { width: 1440, height: 900 };

@@ -519,7 +519,13 @@ test("the plugins page lists a broken plugin with its reason and traceback", asy
   await broken.getByText(/No module named 'torch_is_not_here'/).first().waitFor();
   await broken.getByText("Traceback").click();
   await broken.getByText(/import torch_is_not_here/).waitFor();
+  await page.getByRole("region", { name: "Traceback" }).focus();
+  const careless = page.getByRole("article", { name: "careless" });
+  await careless.getByText(/^Last failure/).click();
+  await careless.getByText(/1 \/ \(frame\.index % 7\)/).waitFor();
+  await careless.getByRole("link", { name: "this job" }).waitFor();
   await page.getByRole("button", { name: "Search again" }).click();
   await page.getByText(/1 broken/).waitFor();
+  await careless.getByText("ok", { exact: true }).waitFor();
   await context.close();
 });

@@ -1,29 +1,60 @@
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { getPlugin } from "../api/calls";
-import type { PluginMetadata, PluginSummary } from "../api/generated";
-import { propertiesOf, showValue } from "../api/optionSchema";
+import type { PluginDetail, PluginMetadata, PluginSummary } from "../api/generated";
+import { propertiesOf, rangeInWords } from "../api/optionSchema";
 import { Badge } from "../ui/Badge";
+import { count, moment } from "../ui/format";
 import { inWords } from "../ui/inWords";
+import { jobLink } from "../ui/useRoute";
+import { installCommand } from "./installCommand";
 
 export function PluginArticle({ plugin }: { plugin: PluginSummary }) {
-  const { name, health, metadata, reason, origin } = plugin;
+  const { name, health, metadata, reason, origin, failures } = plugin;
+  const command = installCommand(plugin);
   return (
-    <article className={`plugin-article ${health}`} aria-label={name}>
+    <article className={`plugin-article ${command === null ? health : "missing"}`} aria-label={name}>
       <header>
         <h2>{name}</h2>
         {metadata && <span className="hint">{metadata.version}</span>}
-        <Badge text={health} />
+        {command === null ? <Badge text={health} /> : <Badge text="not installed" tone="neutral" />}
       </header>
       {metadata && <p>{metadata.description}</p>}
-      {reason !== null && <p className="bad-text">{reason}</p>}
-      {health === "broken" && <Traceback name={name} />}
+      {command !== null && <p>Not installed: <code>{command}</code></p>}
+      {reason !== null && command === null && <p className="bad-text">{reason}</p>}
+      {health === "broken" && command === null && <Details name={name} summary="Traceback" render={(detail) => <Trace text={detail.traceback} />} />}
+      {failures > 0 && <Details name={name} summary={`Last failure, of ${count(failures, "failure")}`} render={(detail) => <LastError detail={detail} />} />}
+      {metadata && <Gives metadata={metadata} />}
       {metadata && <Options metadata={metadata} />}
       <footer>
-        {metadata?.capabilities.map((capability) => <span key={capability} className="tag">{capability}</span>)}
         {metadata?.devices.map((device) => <span key={device} className="tag">{device}</span>)}
         <code title={origin.location}>{origin.location}</code>
       </footer>
     </article>
+  );
+}
+
+const MEANINGS: Record<string, string> = {
+  detections: "boxes with a class, drawn on the picture",
+  tracking: "boxes that keep their number from frame to frame",
+  tracks: "boxes that keep their number from frame to frame",
+  metrics: "numbers for each frame, plotted over time",
+  text: "texts with their place",
+  colors: "the main colours",
+  scenes: "cuts, and a list of scenes at the end",
+};
+
+function Gives({ metadata: { capabilities, outputs } }: { metadata: PluginMetadata }) {
+  const given = capabilities.length > 0 ? capabilities : outputs;
+  if (given.length === 0) return null;
+  return (
+    <dl className="gives" aria-label="What it gives">
+      {given.map((name) => (
+        <div key={name}>
+          <dt><span className="tag">{name}</span></dt>
+          {MEANINGS[name] !== undefined && <dd className="hint">{MEANINGS[name]}</dd>}
+        </div>
+      ))}
+    </dl>
   );
 }
 
@@ -32,12 +63,13 @@ function Options({ metadata }: { metadata: PluginMetadata }) {
   if (properties.length === 0) return null;
   return (
     <details>
-      <summary>Options</summary>
+      <summary>{count(properties.length, "option")}</summary>
       <dl className="option-list">
         {properties.map(([name, schema]) => (
           <div key={name}>
-            <dt><code>{name}</code> <span className="hint">{showValue(schema.default) || "empty"}</span></dt>
+            <dt><code>{name}</code></dt>
             <dd>{schema.description}</dd>
+            <dd className="hint">{rangeInWords(schema)}</dd>
           </div>
         ))}
       </dl>
@@ -45,19 +77,47 @@ function Options({ metadata }: { metadata: PluginMetadata }) {
   );
 }
 
-/** A broken plugin's traceback, fetched when it is opened, as the list does not contain it. */
-function Traceback({ name }: { name: string }) {
-  const [text, setText] = useState<string | null>(null);
+interface DetailsProps {
+  name: string;
+  summary: string;
+  render: (detail: PluginDetail) => ReactNode;
+}
+
+/** Details of a plugin that are fetched when they are opened, as the list does not contain them. */
+function Details({ name, summary, render }: DetailsProps) {
+  const [detail, setDetail] = useState<PluginDetail | null>(null);
+  const [error, setError] = useState<string | null>(null);
   const load = () => {
-    getPlugin(name).then(
-      (plugin) => setText(plugin.traceback ?? "There is no traceback."),
-      (error: unknown) => setText(inWords(error)),
-    );
+    getPlugin(name).then(setDetail, (fault: unknown) => setError(inWords(fault)));
   };
   return (
     <details onToggle={(event) => event.currentTarget.open && load()}>
-      <summary>Traceback</summary>
-      <pre>{text ?? "…"}</pre>
+      <summary>{summary}</summary>
+      {error !== null && <p className="bad-text">{error}</p>}
+      {detail && render(detail)}
     </details>
+  );
+}
+
+function LastError({ detail: { last_error: error } }: { detail: PluginDetail }) {
+  if (error === null) return <p className="hint">Nothing more is known.</p>;
+  return (
+    <>
+      <p className="bad-text">{error.message}</p>
+      <p className="hint">
+        {moment(error.at)}
+        {error.frame_id !== null && `, on ${error.frame_id}`}
+        {error.job_id !== null && <>, in <a href={jobLink(error.job_id)}>this job</a></>}
+      </p>
+      {error.traceback !== null && <Trace text={error.traceback} />}
+    </>
+  );
+}
+
+function Trace({ text }: { text: string | null }) {
+  return (
+    // What scrolls must be reachable by keyboard, or the keyboard could not scroll it.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <pre tabIndex={0} role="region" aria-label="Traceback">{text ?? "There is no traceback."}</pre>
   );
 }

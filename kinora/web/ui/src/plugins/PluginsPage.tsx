@@ -4,28 +4,30 @@ import { count } from "../ui/format";
 import { Notice } from "../ui/Notice";
 import { useAction } from "../ui/useAction";
 import { useLoaded } from "../ui/useLoaded";
+import { installCommand } from "./installCommand";
 import { PluginArticle } from "./PluginArticle";
 
-/** All plugins of the server; broken ones come first, with the reason. */
+/** All plugins of the server; broken ones come first, with the reason; those that only lack an extra come last. */
 export function PluginsPage() {
   const { value, error, set } = useLoaded(getPlugins);
   const { busy, error: fault, run } = useAction();
-  const broken = (value ?? []).filter(({ health }) => health === "broken");
+  const missing = (value ?? []).filter((plugin) => installCommand(plugin) !== null);
+  const broken = (value ?? []).filter((plugin) => plugin.health === "broken" && !missing.includes(plugin));
   const working = (value ?? []).filter(({ health }) => health !== "broken");
   return (
     <main className="plugins-page" id="main">
       <header>
         <h1>Plugins</h1>
         <p className="hint" role="status">
-          {value && `${count(working.length, "plugin")}${broken.length > 0 ? `, and ${broken.length} broken` : ""}`}
+          {value && [count(working.length, "plugin"), ...(missing.length > 0 ? [`${missing.length} not installed`] : []), ...(broken.length > 0 ? [`and ${broken.length} broken`] : [])].join(", ")}
         </p>
-        <Button icon="again" busy={busy !== null} onClick={() => run("reload", async () => set(await reloadPlugins()))}>
+        <Button icon="again" title="Finds new and changed plugins, and forgets past failures" busy={busy !== null} onClick={() => run("reload", async () => set(await reloadPlugins()))}>
           Search again
         </Button>
       </header>
       {(fault ?? error) !== null && <Notice tone="bad">{fault ?? error}</Notice>}
       <div className="plugin-grid">
-        {[...broken, ...working].map((plugin) => (
+        {[...broken, ...working, ...missing].map((plugin) => (
           <PluginArticle key={`${plugin.name} ${plugin.origin.location}`} plugin={plugin} />
         ))}
       </div>

@@ -131,6 +131,17 @@ test("the plugins page lists all of them, broken ones too", async () => {
   vi.unstubAllGlobals();
 });
 
+test("a plugin that only lacks an extra is not installed, with the command, and not broken", async () => {
+  const lacking = { ...PLUGINS[5], name: "ocr2", reason: "on import it raised ImportError: rapidocr is not installed: pip install 'kinora[ocr]'" };
+  vi.stubGlobal("fetch", () => Promise.resolve(Response.json({ plugins: [...PLUGINS, lacking] })));
+  render(<PluginsPage />);
+  expect(await screen.findByText("5 plugins, 1 not installed, and 1 broken")).toBeDefined();
+  const article = within(screen.getByRole("article", { name: "ocr2" }));
+  expect(article.getByText("pip install 'kinora[ocr]'")).toBeDefined();
+  expect(article.queryByText("broken")).toBeNull();
+  vi.unstubAllGlobals();
+});
+
 test("the options form is made from the schema, and leaves out the defaults", async () => {
   const onChange = vi.fn();
   const schema = PLUGINS[0]?.metadata?.config_schema ?? null;
