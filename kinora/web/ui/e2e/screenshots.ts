@@ -1,4 +1,4 @@
-/** Makes screenshots of each view, light and dark, wide and phone: `npm run shots`, into SHOTS or /tmp/kinora-shots. */
+/** Makes screenshots of each view, light and dark, wide, at 200 %, huge and phone: `npm run shots`, into SHOTS or /tmp/kinora-shots. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -9,9 +9,10 @@ import { Server, SOURCE } from "./kit/server";
 const FOLDER = process.env.SHOTS ?? "/tmp/kinora-shots";
 const SIZES = {
   wide: { width: 1440, height: 900 },
-  tablet: { width: 900, height: 1100 },
-  phone: { width: 375, height: 812 },
-  huge: { width: 3840, height: 2160 },
+  /** The wide one at 200 %. */
+  zoomed: { width: 720, height: 450 },
+  phone: { width: 390, height: 844 },
+  huge: { width: 2560, height: 1440 },
 } as const;
 
 const server = new Server();
@@ -37,7 +38,7 @@ async function shoot(name: string, path: string, prepare: (page: Page) => Promis
       const { context, page } = await openPage(browser, server.url + path, { ...SIZES[size], dark });
       await prepare(page);
       await page.waitForTimeout(500);
-      await page.screenshot({ path: join(FOLDER, `${name}-${size}-${dark ? "dark" : "light"}.png`), fullPage: size === "phone" });
+      await page.screenshot({ path: join(FOLDER, `${name}-${size}-${dark ? "dark" : "light"}.png`), fullPage: size === "phone" || size === "zoomed" });
       await context.close();
     }
   }
@@ -45,7 +46,7 @@ async function shoot(name: string, path: string, prepare: (page: Page) => Promis
 
 test("screenshots of each view", async () => {
   const all = Object.keys(SIZES) as (keyof typeof SIZES)[];
-  await shoot("start", "/", (page) => page.getByRole("button", { name: "Options of people" }).click(), ["wide", "phone"]);
+  await shoot("start", "/", (page) => page.getByRole("button", { name: "Options of people" }).click(), all);
   const running = await server.submit(["motion", "people", "tracker", "quality", "careless", "slow"], { stride: 2 });
   await shoot("running", `/#/jobs/${running}`, async (page) => {
     await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
@@ -64,10 +65,12 @@ test("screenshots of each view", async () => {
   };
   await shoot("finished", `/#/jobs/${done}`, lookBack, all);
   await shoot("jobs", `/#/jobs/${done}`, async (page) => {
-    if ((page.viewportSize()?.width ?? 0) < 700) await page.getByLabel("Start & jobs").check();
+    if ((page.viewportSize()?.width ?? 0) < 740) await page.getByLabel("Start & jobs").check();
     await page.getByRole("tab", { name: "All jobs" }).click();
   }, ["wide", "phone"]);
-  await shoot("plugins", "/#/plugins", (page) => page.getByText("Traceback").click(), ["wide", "phone"]);
+  await shoot("plugins", "/#/plugins", (page) => page.getByText("Traceback").click(), ["wide", "phone", "zoomed"]);
+  await shoot("unknown", "/#/jobs/none", (page) => page.getByText("There is no such job").waitFor(), ["wide"]);
+  await shoot("api", "/docs", () => Promise.resolve(), ["wide"]);
   await shoot("kit", "/ui-kit", () => Promise.resolve(), ["wide", "phone"]);
   console.log(`Screenshots of ${SOURCE} are in ${FOLDER}`);
 });

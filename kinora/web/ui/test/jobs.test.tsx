@@ -46,8 +46,8 @@ test("the headline says if plugins failed, and the counts fit the job's state", 
   expect(headline("done", 2, 3)).toEqual({ text: "done, 2 plugins failed", tone: "warn" });
   expect(headline("done", 2, 2)).toEqual({ text: "done, all plugins failed", tone: "bad" });
   expect(headline("cancelled", 1, 2)).toEqual({ text: "cancelled" });
-  expect(countsOf(JOB, "running")).toEqual(["42 frames", "128 found", "3 warnings"]);
-  expect(countsOf({ ...JOB, warnings_count: 1 }, "done")).toEqual(["42 frames", "128 found", "1 warning", "1:04 min"]);
+  expect(countsOf(JOB, "running")).toEqual(["42 frames", "128 found"]);
+  expect(countsOf(JOB, "done")).toEqual(["42 frames", "128 found", "1:04 min"]);
   expect(countsOf({ ...JOB, queue_position: 3 }, "queued")).toEqual(["number 3 in the queue"]);
 });
 

@@ -2,7 +2,7 @@ import type { JobSummary } from "../api/generated";
 import { isEnded, statusIn } from "../api/jobStates";
 import type { LiveJob } from "../realtime/state";
 import { Badge } from "../ui/Badge";
-import { moment } from "../ui/format";
+import { count, moment } from "../ui/format";
 import { countsOf, headline } from "./jobWords";
 import { Thumbnail } from "./Thumbnail";
 
@@ -39,6 +39,7 @@ export function JobRow({ job, live, href, current, onOpen, chosen = false, onCho
           </span>
           <span className="job-row-state">
             <Badge {...headline(status, job.plugins_failed.length, job.plugins.length)} />
+            {job.warnings_count > 0 && <Badge text={count(job.warnings_count, "warning")} tone="warn" />}
             <span className="job-plugins">{job.plugins.join(" → ")}</span>
           </span>
           <span className="job-counts">{countsOf({ ...job, frames_done: live?.framesDone ?? job.frames_done }, status).join(" · ")}</span>

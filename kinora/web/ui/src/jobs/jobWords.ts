@@ -11,13 +11,12 @@ export function headline(status: string, failed: number, plugins: number): { tex
   return { text: `done, ${count(failed, "plugin")} failed`, tone: "warn" };
 }
 
-/** What a job has brought so far: frames, detections, warnings and time; for one that waits, its place. */
+/** What a job has brought so far: frames, detections and time; for one that waits, its place. */
 export function countsOf(job: JobSummary, status: string): string[] {
   if (status === "queued") return [job.queue_position === null ? "waits for its turn" : `number ${job.queue_position} in the queue`];
   const words = [count(job.frames_done, "frame")];
   // Jobs of earlier versions have not counted them.
   if (job.picture !== null || job.detections > 0) words.push(`${job.detections.toLocaleString("en")} found`);
-  if (job.warnings_count > 0) words.push(count(job.warnings_count, "warning"));
   if (job.duration_ms !== null && isEnded(status)) words.push(duration(job.duration_ms / 1000));
   return words;
 }

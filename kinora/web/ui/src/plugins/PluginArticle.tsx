@@ -40,6 +40,8 @@ const MEANINGS: Record<string, string> = {
   metrics: "numbers for each frame, plotted over time",
   text: "texts with their place",
   colors: "the main colours",
+  warnings: "warnings about parts of the video",
+  partial_results: "results before the job has ended",
   scenes: "cuts, and a list of scenes at the end",
 };
 
