@@ -36,6 +36,18 @@ async function violations(page: Page): Promise<string[]> {
 const VIEWS: Record<string, [path: () => string, ready: (page: Page) => Promise<unknown>]> = {
   start: [() => "/", (page) => page.getByRole("button", { name: "Options of people" }).click()],
   job: [() => `/#/jobs/${jobId}`, (page) => page.locator("canvas[data-index]").waitFor()],
+  opened: [
+    () => `/#/jobs/${jobId}`,
+    async (page) => {
+      await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
+      await page.getByText("JSON of this frame").click();
+      await page.getByRole("region", { name: "This frame", exact: true }).getByRole("button").first().click();
+      await page.getByRole("article", { name: "careless" }).getByText("Traceback").click();
+      await page.getByRole("article", { name: "careless" }).getByText("Output").click();
+      await page.locator("#toggle-radar").click();
+      await page.locator("#toggle-filters").click();
+    },
+  ],
   jobs: [
     () => `/#/jobs/${jobId}`,
     async (page) => {

@@ -8,17 +8,22 @@ import { PluginMetadata } from "./PluginMetadata";
 import { PluginOutput } from "./PluginOutput";
 import { stageInWords } from "./stageInWords";
 import { TimingChart } from "./TimingChart";
+import type { Times } from "./times";
 import { useTimes } from "./useTimes";
 
-/** The state, timings, faults, output and result of one plugin in the watched job. */
+/** A plugin's card that stands alone. */
 export function PluginCard({ name }: { name: string }) {
+  return <TimedCard name={name} times={useTimes()} />;
+}
+
+/** The state, timings, faults, output and result of one plugin in the watched job. */
+export function TimedCard({ name, times }: { name: string; times: Times }) {
   const live = useRealtime((state) => state.plugins[name]);
   const full = useRealtime((state) => state.job?.plugins[name]);
   const total = useRealtime((state) => state.pluginTimings[name]);
   const jobId = useRealtime((state) => state.job?.job_id ?? null);
   const jobStatus = useRealtime(watchedStatus);
   const metadata = useRealtime((state) => state.metadata[name] ?? null);
-  const times = useTimes();
   if (!live) return null;
   const restarts = full?.restarts ?? 0;
   const failures = full?.failures ?? 0;

@@ -1,6 +1,6 @@
 import { useRealtime } from "../realtime/RealtimeContext";
 import { PipelineChart } from "./PipelineChart";
-import { PluginCard } from "./PluginCard";
+import { TimedCard } from "./PluginCard";
 import { useTimes } from "./useTimes";
 import { WarningList } from "./WarningList";
 
@@ -15,7 +15,7 @@ export function PluginInspector() {
       {names.length === 0 && <p className="hint">The plugins appear here when the job begins.</p>}
       <PipelineChart times={times} />
       {names.map((name) => (
-        <PluginCard key={name} name={name} />
+        <TimedCard key={name} name={name} times={times} />
       ))}
     </section>
   );

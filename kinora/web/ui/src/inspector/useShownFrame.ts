@@ -4,7 +4,7 @@ import { usePlayer } from "../player/PlayerContext";
 import { paintScheduler } from "../realtime/paintScheduler";
 
 /** Words that change more often cannot be read, and the picture needs the processor. */
-const PAUSE_MS = 200;
+const PAUSE_MS = 300;
 
 /** The frame on the screen; while it changes quickly, the newest one now and then. */
 export function useShownFrame(): FrameData | null {

@@ -27,6 +27,7 @@ export class PicturePainter {
   readonly #paint = paintScheduler(() => this.#draw());
   #picture: Picture | null = null;
   #drawn: Drawn | null = null;
+  #looks: readonly unknown[] = [];
   #wantedAt = 0;
   #later: ReturnType<typeof setTimeout> | undefined;
 
@@ -119,10 +120,24 @@ export class PicturePainter {
   #draw(): void {
     const picture = this.#picture;
     const frame = picture && this.#player.frameAt(picture.index);
-    if (!frame) return;
+    if (!frame || !this.#hasChanged(frame, picture)) return;
     const context = sharpCanvas(this.#canvas);
     if (context) this.#drawFrame(context, frame, picture);
     this.#onShown(frame, picture.fault); // last, because it changes the page, and sizes are read above
+  }
+
+  /** True if the canvas would look different than when this was last asked: messages often come without a new picture. */
+  #hasChanged(frame: FrameData, picture: Picture): boolean {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const { left, top, scale } = this.#player.view.placing({ width, height }, picture.bitmap ?? frame);
+    const options = this.#options();
+    // The trails on the map may become longer when earlier frames have been loaded.
+    const loaded = options.radar ? this.#player.getState().version : 0;
+    const results = Object.keys(frame.results).length;
+    const looks = [frame, picture, results, options, this.#player.picked.get(), width, height, window.devicePixelRatio, left, top, scale, loaded];
+    const changed = looks.some((value, at) => value !== this.#looks[at]);
+    this.#looks = looks;
+    return changed;
   }
 
   #drawFrame(context: CanvasRenderingContext2D, frame: FrameData, picture: Picture): void {
