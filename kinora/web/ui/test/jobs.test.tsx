@@ -7,6 +7,7 @@ import { countsOf, headline } from "../src/jobs/jobWords";
 import { JOB } from "../src/kit/examples";
 import { RUNNING_JOB } from "../src/kit/watched";
 import { RealtimeContext } from "../src/realtime/RealtimeContext";
+import { soon } from "./soon";
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -35,10 +36,10 @@ test("deleted jobs stay hidden until the server has answered, and a refusal is t
   deletions.request(["good"]);
   deletions.finish();
   expect(deletions.get().ids).toEqual(["good"]);
-  await vi.waitFor(() => expect(deletions.get()).toEqual({ ids: [], error: null }));
+  await soon(() => expect(deletions.get()).toEqual({ ids: [], error: null }));
   deletions.request(["bad"]);
   deletions.finish();
-  await vi.waitFor(() => expect(deletions.get()).toEqual({ ids: [], error: "No." }));
+  await soon(() => expect(deletions.get()).toEqual({ ids: [], error: "No." }));
 });
 
 test("the headline says if plugins failed, and the counts fit the job's state", () => {
@@ -70,7 +71,7 @@ test("search and filter are asked of the server, and further pages are fetched w
   expect(await screen.findAllByRole("link")).toHaveLength(1);
   fireEvent.change(screen.getByRole("searchbox"), { target: { value: "gate people" } });
   fireEvent.change(screen.getByLabelText("Status of the jobs"), { target: { value: "done" } });
-  await vi.waitFor(() => expect(screen.getAllByRole("link")).toHaveLength(2));
+  await soon(() => expect(screen.getAllByRole("link")).toHaveLength(2));
   expect(asked).toContain("/v1/jobs?limit=50&status=done&q=gate+people");
   expect(asked).toContain("/v1/jobs?limit=50&status=done&q=gate+people&cursor=next");
 });

@@ -8,6 +8,7 @@ import { saveVideo } from "../src/results/exports";
 import { fileName } from "../src/results/fileName";
 import { clock } from "../src/ui/format";
 import { frame } from "./examples";
+import { soon } from "./soon";
 
 const person = { x: 1, y: 2, width: 3, height: 4, confidence: 0.9, class: "person" };
 
@@ -68,12 +69,12 @@ test("frames are fetched a page at a time, once, and old pages are dropped", asy
   const pages = new FramePages("j", timeline, loaded);
   expect(pages.at(250)).toBeNull();
   expect(pages.at(251)).toBeNull();
-  await vi.waitFor(() => expect(loaded).toHaveBeenCalledTimes(1));
+  await soon(() => expect(loaded).toHaveBeenCalledTimes(1));
   expect(pages.at(250)?.index).toBe(250);
   expect(fetch).toHaveBeenCalledTimes(1);
   for (let row = 300; row < 9000; row += 100) {
     pages.at(row);
-    await vi.waitFor(() => expect(pages.at(row)).not.toBeNull(), { interval: 5 });
+    await soon(() => expect(pages.at(row)).not.toBeNull(), 5);
   }
   expect(pages.at(250)).toBeNull();
 });
@@ -136,7 +137,7 @@ test("a sorted view of many pages fetches only a few of them at once, and comes 
   const look = () => Array.from({ length: 50 }, (_, i) => pages.at(100 * i)).filter((found) => found === null).length;
   const pages: FramePages = new FramePages("j", timeline, () => look());
   look();
-  await vi.waitFor(() => expect(look()).toBe(0));
+  await soon(() => expect(look()).toBe(0));
   expect(fetch).toHaveBeenCalledTimes(50);
   expect(most).toBeLessThanOrEqual(6);
 });

@@ -1,4 +1,4 @@
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
 
 // Parts of a browser that the components need and jsdom lacks.
@@ -14,6 +14,8 @@ class NoResizes implements ResizeObserver {
   }
 }
 globalThis.ResizeObserver = NoResizes;
+
+configure({ asyncUtilTimeout: 20_000 });
 
 afterEach(() => {
   cleanup();

@@ -7,6 +7,7 @@ import { Sending } from "../src/start/Sending";
 import { keepFile } from "../src/start/sentFiles";
 import { moved } from "../src/start/reorder";
 import { job, JOB_ID } from "./examples";
+import { soon } from "./soon";
 
 test("a draft becomes a request, or a sentence about what is missing", () => {
   const draft = firstDraft("cpu");
@@ -121,16 +122,16 @@ test("files are sent one after the other, each as a job, until one is refused or
   const started: string[] = [];
   const sending = new Sending();
   const refused = sending.start(request, files, (id) => started.push(id));
-  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  await soon(() => expect(sent).toHaveLength(1));
   expect(sending.get()).toMatchObject({ name: "a.mp4", number: 1, count: 3 });
   sent[0]?.answer(202, { job_id: "one" });
-  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  await soon(() => expect(sent).toHaveLength(2));
   sent[1]?.answer(413, { detail: "It is too large." });
   await expect(refused).rejects.toThrow("It is too large.");
   expect(started).toEqual(["one"]);
   expect(sending.get()).toBeNull();
   const cancelled = sending.start(request, files, (id) => started.push(id));
-  await vi.waitFor(() => expect(sent).toHaveLength(3));
+  await soon(() => expect(sent).toHaveLength(3));
   sending.cancel();
   await cancelled;
   expect(started).toEqual(["one"]);

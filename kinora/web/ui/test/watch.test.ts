@@ -4,6 +4,7 @@ import { PictureLoader, type Picture } from "../src/player/PictureLoader";
 import { Player } from "../src/player/Player";
 import { RealtimeStore } from "../src/realtime/RealtimeStore";
 import { frame, framePayload, job, JOB_ID, message } from "./examples";
+import { soon } from "./soon";
 
 /** The pending picture requests: index → a function that answers it. */
 const requests = new Map<number, () => void>();
@@ -64,7 +65,7 @@ test("a picture that was sent is not fetched", async () => {
   const pictures: Picture[] = [];
   const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
   loader.want(7, new Blob(["jpeg"]));
-  await vi.waitFor(() => expect(pictures.map(({ index }) => index)).toEqual([7]));
+  await soon(() => expect(pictures.map(({ index }) => index)).toEqual([7]));
   expect(requests.size).toBe(0);
 });
 
@@ -73,9 +74,9 @@ test("of the pictures wanted while one is being loaded, only the last is fetched
   const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
   [1, 2, 3].forEach((index) => loader.want(index));
   requests.get(1)?.();
-  await vi.waitFor(() => expect(requests.has(3)).toBe(true));
+  await soon(() => expect(requests.has(3)).toBe(true));
   requests.get(3)?.();
-  await vi.waitFor(() => expect(pictures.map(({ index }) => index)).toEqual([1, 3]));
+  await soon(() => expect(pictures.map(({ index }) => index)).toEqual([1, 3]));
   expect([...requests.keys()]).toEqual([1, 3]);
 });
 
@@ -84,7 +85,7 @@ test("a picture that is being loaded is dropped once the visible one is wanted a
   const loader = new PictureLoader(JOB_ID, (picture) => pictures.push(picture));
   loader.want(1);
   requests.get(1)?.();
-  await vi.waitFor(() => expect(pictures).toHaveLength(1));
+  await soon(() => expect(pictures).toHaveLength(1));
   loader.want(2);
   loader.want(1);
   requests.get(2)?.();
@@ -111,13 +112,13 @@ test("the frames of a long ended job are shown as they arrive, while the rest is
   const player = new Player(JOB_ID, watchedJob({ status: "done" }));
   player.start();
   server.send(frame(0), found(1));
-  await vi.waitFor(() => expect(player.getState()).toMatchObject({ index: 1, version: 1 }));
+  await soon(() => expect(player.getState()).toMatchObject({ index: 1, version: 1 }));
   server.send(found(2));
   server.end();
   await new Promise((next) => setTimeout(next));
   expect(player.timeline.length).toBe(2);
   player.shown.set(found(1));
-  await vi.waitFor(() => expect(player.timeline.length).toBe(3));
+  await soon(() => expect(player.timeline.length).toBe(3));
   expect(player.index).toBe(1);
   player.stop();
 });
@@ -128,10 +129,10 @@ test("a job that had ended before it was opened is shown at its first detection,
   const player = new Player(JOB_ID, store);
   player.start();
   server.send(found(0), frame(1));
-  await vi.waitFor(() => expect(player.timeline.length).toBe(2));
+  await soon(() => expect(player.timeline.length).toBe(2));
   store.dispatch({ type: "job", job: job({ status: "done" }) });
   server.end();
-  await vi.waitFor(() => expect(player.getState()).toMatchObject({ index: 0, version: 2 }));
+  await soon(() => expect(player.getState()).toMatchObject({ index: 0, version: 2 }));
   player.stop();
 });
 
@@ -143,6 +144,6 @@ test("the frames before one are those that came if the job runs, and the stored 
   });
   const player = new Player(JOB_ID, watchedJob({ status: "done" }));
   for (let index = 0; index < 200; index++) player.timeline.add(frame(index));
-  await vi.waitFor(() => expect(player.framesBefore(130, 60).map(({ index }) => index)).toEqual(Array.from({ length: 60 }, (_, i) => 70 + i)));
+  await soon(() => expect(player.framesBefore(130, 60).map(({ index }) => index)).toEqual(Array.from({ length: 60 }, (_, i) => 70 + i)));
   expect(player.framesBefore(0, 60)).toEqual([]);
 });
