@@ -1,6 +1,7 @@
 import { usePlayer } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
 import type { ShownWarning } from "../realtime/state";
+import { count } from "../ui/format";
 import { Icon } from "../ui/Icon";
 
 /** The most plugins with a button of their own; the list of warnings has all. */
@@ -31,8 +32,9 @@ function LeadingButton({ plugin, groups, onSeek }: { plugin: string; groups: rea
   const message = `: ${first?.message ?? ""}${index === null ? "" : ` (frame ${index})`}`;
   return (
     <button type="button" title={`${plugin}${message}`} data-bad={groups.some(({ severity }) => severity === "high")} onClick={() => (index === null ? showList() : onSeek(index))}>
-      <Icon name="warning" /> <b>{total.toLocaleString("en")}</b> <span className="visually-hidden">{total === 1 ? "warning" : "warnings"} of</span> {plugin}
-      <span className="visually-hidden">{message}</span>
+      <Icon name="warning" />
+      <span aria-hidden="true"><b>{total.toLocaleString("en")}</b> {plugin}</span>
+      <span className="visually-hidden">{`${count(total, "warning")} of ${plugin}${message}`}</span>
     </button>
   );
 }
