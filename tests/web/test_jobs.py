@@ -197,7 +197,7 @@ async def test_a_video_is_closed_when_its_client_leaves(
     server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is closed at once, if it is already being sent or has only just been made."""
-    url = f"{server.url}/v1/jobs/{uuid.uuid4()}/annotated.mp4"
+    url = f"{server.url}/v1/jobs/{await started(server)}/annotated.mp4"
     sent, unsent, asked = File(tmp_path / "sent"), File(tmp_path / "unsent"), trio.Event()
 
     async def made(*_: object, **__: object) -> File:
