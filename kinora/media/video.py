@@ -78,7 +78,7 @@ class VideoSource:
             self._first = first
             self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
             self._ms_per_tick = float(stream.time_base or 0) * 1000
-            self._length = VideoLength.of(container, stream, first, reading.first_dts)
+            self._length = VideoLength.of(container, stream, first, reading.first_dts, endless=file.endless)
             self._note_tracks(container, stream)
             if reading.left_out:
                 self._note(begins_late(file.name, reading.left_out))

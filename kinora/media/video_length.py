@@ -39,8 +39,21 @@ class VideoLength:
     """Where the index has the picture that is stored last, in ticks of the stream; None without a whole index."""
 
     @classmethod
-    def of(cls, container: InputContainer, stream: VideoStream, first: VideoFrame, first_dts: int | None) -> Self:
-        """The length of a track of which the first picture has been decoded, and whose first packet has this dts."""
+    def of(
+        cls,
+        container: InputContainer,
+        stream: VideoStream,
+        first: VideoFrame,
+        first_dts: int | None,
+        *,
+        endless: bool,
+    ) -> Self:
+        """The length of a track of which the first picture has been decoded, and whose first packet has this dts.
+
+        ``endless``: nobody knows how many bytes will come.
+        """
+        if endless and container.format.name == MP4 and not stream.frames:
+            return cls()  # FFmpeg states the length of the fragments that have come so far
         tick_ms = float(stream.time_base or 0) * 1000
         stated_ms, start_ms = _stated_ms(container, stream), max(0, first.pts or 0) * tick_ms
         late_ms = _counted_before(container, stream, start_ms, max(0, first_dts or 0) * tick_ms)

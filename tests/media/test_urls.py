@@ -199,6 +199,33 @@ def test_a_live_video_is_connected_to_once(server: MediaServer) -> None:
     assert server.asked == ["/live"]
 
 
+@pytest.mark.parametrize("how", ["frag_keyframe+empty_moov+default_base_moof", "frag_every_frame+empty_moov"])
+def test_a_live_video_in_fragments_is_connected_to_once(server: MediaServer, how: str) -> None:
+    """What its first fragments say of its length is not the length of all."""
+    path = write_video(
+        server.folder / "a.mp4", map(numbered, range(FRAMES)), options={"g": "12"}, muxer={"movflags": how}
+    )
+    server.raw_streams["live"] = [path.read_bytes()]
+    server.fields["live"] = {"Content-Type": "video/mp4"}
+    with open_source(server.url("live"), limits=allow(server.host)) as source:
+        assert (source.info.kind, source.info.frames_total, source.info.duration_ms) == ("stream", None, None)
+        got, end = numbers(source)
+    assert got == [(index, index + 1) for index in range(FRAMES - 1)]
+    assert end == "live sends no more: it ended the stream after 3.9 s."
+    assert server.asked == ["/live"]
+
+
+def test_a_whole_video_without_a_length_is_no_camera(server: MediaServer) -> None:
+    """Its own index says how much will come."""
+    path = write_video(
+        server.folder / "a.mp4", map(numbered, range(FRAMES)), options={"g": "12"}, muxer={"movflags": "faststart"}
+    )
+    server.raw_streams["whole"] = [path.read_bytes()]
+    server.fields["whole"] = {"Content-Type": "video/mp4"}
+    with open_source(server.url("whole"), limits=allow(server.host)) as source:
+        assert (source.info.kind, source.info.frames_total) == ("video", FRAMES)
+
+
 @pytest.mark.parametrize(
     ("hosts", "said"),
     [
