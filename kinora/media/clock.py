@@ -19,6 +19,8 @@ class Clock:
         self._ms_per_tick = ms_per_tick
         self._frame_ms = frame_ms
         self._may_jump = may_jump
+        self.was_set_anew = False
+        """True once the clock was set anew: a stated length does not count in it."""
         self._last: float | None = None
         self._last_dts: int | None = None
         self._fell = False
@@ -39,6 +41,7 @@ class Clock:
         else:
             time = (pts - self._zero) * self._ms_per_tick + self._shift
             if self._set_anew(time, dts):
+                self.was_set_anew = True
                 self._shift += follows - time
                 time = follows
         self._last = time = max(time, self._last or 0.0)

@@ -121,7 +121,8 @@ class VideoSource:
             raise broken_off(error, at_ms) from error
         if self.info.kind == "stream":
             raise stream_ended(self._file.name, at_ms)
-        if reading.damaged or self._length.ends_early(end_ms, reading.last_dts):
+        ends_early = not clock.was_set_anew and self._length.ends_early(end_ms, reading.last_dts)
+        if reading.damaged or ends_early:
             raise damaged(self._file.name, at_ms)
 
     @contextlib.contextmanager

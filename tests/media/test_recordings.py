@@ -143,6 +143,18 @@ def test_joined_transport_streams_give_every_picture_once(
     assert steps.max() < 200
 
 
+@pytest.mark.parametrize("hours", [(0, 1), (1, 0), (0, 1, 0)], ids=str)
+def test_joined_recordings_of_different_hours_are_whole(tmp_path: Path, hours: tuple[int, ...]) -> None:
+    """As of a camera that records what moves, ``cat 10.ts 11.ts``: the hours between are not lost pictures."""
+    whole, pieces = video(tmp_path / "whole.mp4", range(40), options=NO_B_FRAMES), list[bytes]()
+    for hour in hours:
+        pieces.append(copy(whole, tmp_path / "piece.ts", shift=12_800 * 3600 * hour).read_bytes())
+    (tmp_path / "all.ts").write_bytes(b"".join(pieces))
+    seen = Seen(tmp_path / "all.ts")
+    assert (seen.numbers, seen.broken) == ([*range(40)] * len(hours), None)
+    assert seen.times == pytest.approx([40 * number for number in range(40 * len(hours))], abs=1)
+
+
 def test_joined_segments_of_one_transport_stream_are_whole(tmp_path: Path) -> None:
     """``cat segment*.ts``: their time goes on, and only the numbering of their packets begins anew."""
     copy(video(tmp_path / "whole.mkv"), tmp_path / "segment%d.ts", container="segment", segment_time="0.7")
