@@ -57,6 +57,8 @@ class Submitted:
     state: JobState
     last_event_id: str | None
     """The id of a message before the job's first one: a client that connects with it misses none of the job's."""
+    live: bool = False
+    """True for a new job on a live stream, whose pictures cannot be read again afterwards."""
 
 
 @attrs.define(eq=False)
@@ -369,7 +371,8 @@ class JobManager:
         last_event_id = self._audience.last_id
         job.announce()
         self._work.unpark()
-        return Submitted(state=active.job.state(self._queue_position(job_id)), last_event_id=last_event_id)
+        state = active.job.state(self._queue_position(job_id))
+        return Submitted(state=state, last_event_id=last_event_id, live=plan.info.kind == "stream")
 
     async def _repeat(self, known: JobRecord, digest: str, upload: Path | None) -> Submitted:
         if known.request_hash != digest:

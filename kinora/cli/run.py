@@ -147,8 +147,12 @@ async def _run_job(
     async with open_system(settings, hear_output=output.hear if wanted.show_output else nobody_hears) as system:
         output.plugins = names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
         with naming_flags(names):
-            state = (await system.jobs.submit(_request(names, wanted, source))).state
-        with ResultsFile.open(wanted.out, state, frames=frames) as results:  # a refused job overwrites nothing
+            submitted = await system.jobs.submit(_request(names, wanted, source))
+        if submitted.live and wanted.annotate is not None:
+            raise Misuse("--annotate cannot be made of a camera, whose pictures are gone afterwards: leave it out")
+        with ResultsFile.open(
+            wanted.out, submitted.state, frames=frames
+        ) as results:  # a refused job overwrites nothing
             try:
                 await _follow(system, results, output)
             except trio.Cancelled:

@@ -8,8 +8,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 from kinora.web.csv_rows import COLUMNS
 from tests.cli.test_cli import kinora, line_of, started
+from tests.media_server import media_server
 
 COUNT = """
 from kinora.plugins import Plugin, PluginMetadata
@@ -160,6 +164,32 @@ def test_a_run_that_is_interrupted_says_what_there_was(media: Path, tmp_path: Pa
     assert said.startswith(f"interrupted: {state['frames_done']} frame")
     assert state["status"] == "interrupted"
     assert state["frames"]
+
+
+def test_a_camera_is_not_annotated(media: Path, tmp_path: Path) -> None:
+    """Its pictures are gone when the run ends, so that is said before anything runs, and not hours later."""
+    out = tmp_path / "earlier.jsonl"
+    out.write_text("of an earlier run")
+    with media_server(media) as server:
+        server.streams["cam"] = [cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()]
+        server.pace_s = 0.05
+        done = kinora(
+            "run",
+            server.url("cam"),
+            "-p",
+            "motion",
+            "--annotate",
+            tmp_path / "a.mp4",
+            "--out",
+            out,
+            "--max-frames",
+            "9",
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "kinora: --annotate cannot be made of a camera, whose pictures are gone afterwards: leave it out\n"
+    )
+    assert out.read_text() == "of an earlier run"
 
 
 def test_a_full_disk_is_one_sentence(media: Path) -> None:
