@@ -21,8 +21,8 @@ def main_track(tracks: Sequence[VideoStream]) -> VideoStream | None:
 
 
 def real_tracks(tracks: Sequence[VideoStream]) -> list[VideoStream]:
-    """The tracks that are videos of their own."""
-    return [track for track in tracks if not track.disposition & ASIDE]
+    """The tracks that are videos of their own: not the still beside the pictures of an AVIF that moves."""
+    return [track for track in tracks if not track.disposition & ASIDE and not _is_still(track)]
 
 
 def can_be_decoded(track: Stream) -> bool:
@@ -32,6 +32,11 @@ def can_be_decoded(track: Stream) -> bool:
 
 def _is_cover(track: VideoStream) -> bool:
     return bool(track.disposition & Disposition.attached_pic)
+
+
+def _is_still(track: VideoStream) -> bool:
+    """True for a photo, which FFmpeg shows as a track that lasts no time."""
+    return track.frames == 1 and track.duration is None
 
 
 def _rank(track: VideoStream) -> tuple[bool, bool, bool, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -68,6 +69,14 @@ def write_moving(path: Path) -> Path:
         case ".avif":
             return write_video(path, images, codec="libsvtav1", options={"preset": "12"})
     return write_video(path, images, codec="gif", pix_fmt="rgb8")
+
+
+def test_the_still_of_a_moving_avif_is_no_track_left_out(tmp_path: Path) -> None:
+    """Every such file has one, for programs that show only that."""
+    moving = write_moving(tmp_path / "a.avif")
+    with av.open(str(moving)) as container:
+        assert len(container.streams.video) == 2
+    assert notes(moving) == []
 
 
 @pytest.mark.parametrize("name", ["a.webp", "a.png", "a.avif", "a.gif", "b"])
