@@ -131,6 +131,9 @@ class TiffAlbum:
                 "unsupported",
                 f"{self._name} has {page.unreadable}; save it as grey or colour of 8 or 16 bits, which can be read.",
             )
+        if page.unread_packing is not None:
+            how = f"is compressed by {page.unread_packing}: save it with LZW, Deflate or none"
+            return SourceError("unsupported", f"{self._name} {how}.")
         start_with(page, self._data)
         return _result(self._name, self._data)
 

@@ -15,13 +15,24 @@ MAX_ENTRIES = 1_000_000
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _INTEGERS = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}
 _BIG = 43
-_KIND, _WIDTH, _HEIGHT, _BITS, _SAMPLES, _SUB_PAGES, _FORMAT, _DNG = 254, 256, 257, 258, 277, 330, 339, 50706
-_READ_TAGS = frozenset({_KIND, _WIDTH, _HEIGHT, _BITS, _SAMPLES, _SUB_PAGES, _FORMAT, _DNG})
+_KIND, _WIDTH, _HEIGHT, _BITS, _PACKING, _SAMPLES, _SUB_PAGES = 254, 256, 257, 258, 259, 277, 330
+_FORMAT, _DNG = 339, 50706
+_READ_TAGS = frozenset({_KIND, _WIDTH, _HEIGHT, _BITS, _PACKING, _SAMPLES, _SUB_PAGES, _FORMAT, _DNG})
 _REDUCED, _MASK = 1, 4
 _FLOAT = 3
 _CANON = b"CR"
 MAX_SAMPLES, MAX_BITS = 4, 16
 """What OpenCV decodes."""
+_UNREAD_PACKINGS = {
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34925: "LZMA",
+    50000: "Zstandard",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+"""Compressions that the TIFF library in OpenCV was built without → their names."""
 
 
 @attrs.frozen
@@ -47,6 +58,11 @@ class Page:
     def is_raw(self) -> bool:
         """True if it describes a camera's raw data, which are elsewhere in the file."""
         return _DNG in self.tags or (self.is_copy and _SUB_PAGES in self.tags)
+
+    @property
+    def unread_packing(self) -> str | None:
+        """The name of its compression if no decoder here unpacks it."""
+        return _UNREAD_PACKINGS.get(self.tags.get(_PACKING, 1))
 
     @property
     def unreadable(self) -> str | None:

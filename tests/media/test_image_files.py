@@ -192,6 +192,8 @@ def test_further_pages_than_are_read_are_told(tmp_path: Path, monkeypatch: pytes
     [
         ([(339, 3, 3)], "has 8-bit floating-point samples; save it"),
         ([(277, 3, 7)], "has 7 channels; save it"),
+        ([(259, 3, 50000)], "a.tif is compressed by Zstandard: save it with LZW, Deflate or none"),
+        ([(259, 3, 34925)], "a.tif is compressed by LZMA: save it with LZW, Deflate or none"),
         ([(50706, 4, 1)], "is a camera's raw file: convert it"),
         ([(254, 4, 1), (330, 4, 8)], "is a camera's raw file: convert it"),
     ],
