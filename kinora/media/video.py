@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from kinora.media.clock import Clock
+from kinora.media.mp4_outline import Mp4Outline
 from kinora.media.orientation import Orientation
 from kinora.media.seeking import SEEKABLE, Place, find_place
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
@@ -27,6 +28,7 @@ from kinora.media.video_errors import (
     check_pixels,
     damaged,
     index_at_end,
+    joined_bytes,
     no_picture,
     no_track,
     not_opened,
@@ -35,7 +37,7 @@ from kinora.media.video_errors import (
     stream_ended,
 )
 from kinora.media.video_file import VideoFile
-from kinora.media.video_length import COUNT_BYTES, VideoLength, count_pictures
+from kinora.media.video_length import COUNT_BYTES, MP4, VideoLength, count_pictures
 from kinora.media.video_picture import Converter, VideoPicture
 from kinora.media.video_reading import Reading
 
@@ -79,6 +81,8 @@ class VideoSource:
             self._frame_ms = 1000 / float(rate or _NO_CLOCK_FPS)
             self._ms_per_tick = float(stream.time_base or 0) * 1000
             self._length = VideoLength.of(container, stream, first, reading.first_dts, endless=file.endless)
+            self._outline = self._outlined(container)
+            self._note_films()
             self._note_tracks(container, stream)
             if reading.left_out:
                 self._note(begins_late(file.name, reading.left_out))
@@ -122,7 +126,7 @@ class VideoSource:
         if self.info.kind == "stream":
             raise stream_ended(self._file.name, at_ms)
         ends_early = not clock.was_set_anew and self._length.ends_early(end_ms, reading.last_dts)
-        if reading.damaged or ends_early:
+        if reading.damaged or ends_early or (self._outline.is_cut and self._length.pictures is None):
             raise damaged(self._file.name, at_ms)
 
     @contextlib.contextmanager
@@ -164,6 +168,16 @@ class VideoSource:
     def _note(self, note: SourceNote) -> None:
         if note not in self.notes:
             self.notes.append(note)
+
+    def _outlined(self, container: InputContainer) -> Mp4Outline:
+        if container.format.name != MP4 or self._file.fd is None or self._file.size is None:
+            return Mp4Outline(films=1, is_cut=False)
+        return Mp4Outline.of(self._file.fd, self._file.size)
+
+    def _note_films(self) -> None:
+        """Have the user told of films behind the one whose index is read; fragments behind it are read too."""
+        if self._outline.films > 1 and self._length.pictures is not None:
+            self._note(joined_bytes(self._file.name, self._outline.films))
 
     def _note_tracks(self, container: InputContainer, stream: VideoStream) -> None:
         tracks = real_tracks(container.streams.video)

@@ -82,6 +82,14 @@ def other_tracks(name: str, taken: VideoStream, tracks: int) -> SourceNote:
     )
 
 
+def joined_bytes(name: str, films: int) -> SourceNote:
+    """The note on MP4 files that were joined as only transport streams and the like can be."""
+    return SourceNote(
+        f"{name} is {films} files one behind the other, and MP4 cannot be joined like that: only the first is read."
+        " Process each by itself."
+    )
+
+
 def changes_size(name: str, before: tuple[int, int], after: tuple[int, int]) -> SourceNote:
     """The note on a stream whose pictures are not all of one size."""
     return SourceNote(

@@ -278,6 +278,42 @@ def song_with_cover(path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("part", [0.5, 0.7])
+@pytest.mark.parametrize(
+    "how", ["frag_keyframe+empty_moov+default_base_moof", "frag_every_frame+empty_moov", "dash+frag_keyframe"]
+)
+def test_fragments_that_break_off_are_damaged(tmp_path: Path, how: str, part: float) -> None:
+    """As of a recorder that lost its power: nothing states how long the film was to be, but the last piece is torn."""
+    path = video(tmp_path / "a.mp4", muxer={"movflags": how})
+    assert Seen(path).broken is None
+    seen = Seen(cut(path, part))
+    assert 0 < len(seen.numbers) < 100
+    assert "damaged or incomplete" in str(seen.broken)
+
+
+def test_mp4_files_joined_by_their_bytes_are_told(tmp_path: Path) -> None:
+    """``cat a.mp4 b.mp4``: all that players and FFmpeg show is the first."""
+    first, second = (video(tmp_path / name, range(20)).read_bytes() for name in ("a.mp4", "b.mp4"))
+    (tmp_path / "all.mp4").write_bytes(first + second)
+    seen = Seen(tmp_path / "all.mp4")
+    assert (seen.numbers, seen.broken) == (list(range(20)), None)
+    (note,) = seen.notes
+    assert note.message == (
+        "all.mp4 is 2 files one behind the other, and MP4 cannot be joined like that: only the first is read."
+        " Process each by itself."
+    )
+
+
+@pytest.mark.parametrize("behind", [bytes(5000), b"\0\0\xff\xffmdax" + bytes(90), b"TAG" + bytes(125)])
+def test_what_lies_behind_an_mp4_is_no_damage(tmp_path: Path, behind: bytes) -> None:
+    """Zeros of a recorder's full disk, and what other programs append."""
+    for muxer in (FRAGMENTS, {}):
+        path = video(tmp_path / "a.mp4", range(20), muxer=muxer)
+        path.write_bytes(path.read_bytes() + behind)
+        seen = Seen(path)
+        assert (seen.numbers, seen.broken, seen.notes) == (list(range(20)), None, ())
+
+
 def test_a_cut_file_is_still_damaged(tmp_path: Path) -> None:
     """What is forgiven to segments is not forgiven to what breaks off."""
     for name in ("a.mkv", "a.mp4"):
