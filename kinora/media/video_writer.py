@@ -23,6 +23,8 @@ from kinora.media.video_kinds import VideoKind, kind_of
 
 TIME_BASE = Fraction(1, 90_000)
 BLACK = (0, 0, 0)
+MAX_DENOMINATOR = 1001
+"""The largest denominator of a rate, as of 30000/1001. A slower one, as of a picture an hour, counts as 1/1001."""
 LEAST_RATE = 25
 """The times a second at which a container of a fixed rate can show a picture, or more."""
 
@@ -103,7 +105,7 @@ def open_writer(path: Path, *, width: int, height: int, fps: float, threads: int
     if kind is None:
         raise ValueError(f"no video file ends in {path.suffix}")
     codec = next(name for name in kind.codecs if name in av.codecs_available)
-    rate = Fraction(fps).limit_denominator(1001)
+    rate = max(Fraction(1, MAX_DENOMINATOR), Fraction(fps).limit_denominator(MAX_DENOMINATOR))
     with (
         part_file(path) as part,
         _errors_of_disk(path),

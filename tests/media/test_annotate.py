@@ -102,6 +102,18 @@ def test_a_slow_film_with_uneven_times_keeps_them_in_an_avi_as_well(tmp_path: Pa
     assert [time for time, _ in read(tmp_path / "out.avi")] == pytest.approx(stamps, abs=21)
 
 
+def test_a_picture_an_hour_keeps_its_times_where_a_file_can_have_them(tmp_path: Path) -> None:
+    """As of a time lapse: its rate is next to nothing. An AVI is refused with a sentence."""
+    stamps = [0, 3_600_000, 7_200_000]
+    source = write_frames(tmp_path / "a.mp4", range(3), stamps=stamps, tick=Fraction(1, 1000), rate=1)
+    frames = [{"index": n, "timestamp_ms": stamp, "results": {}} for n, stamp in enumerate(stamps)]
+    for out in (tmp_path / "out.mp4", tmp_path / "out.mkv"):
+        annotate(str(source), frames, out, limits=LIMITS)
+        assert [time for time, _ in read(out)] == pytest.approx(stamps, abs=1)
+    with pytest.raises(OSError, match=r"try \.mkv"):
+        annotate(str(source), frames, tmp_path / "out.avi", limits=LIMITS)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
 def test_pictures_from_late_in_a_recording_are_as_far_apart_as_there(video: Path, tmp_path: Path, suffix: str) -> None:
     """However late it is."""
