@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sysconfig
 import traceback
+from pathlib import Path
 
+import kinora
 from kinora.plugins import protocol
 from kinora.plugins.device_errors import is_device_error
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, PLACE_CHARACTERS, TRACEBACK_CHARACTERS
@@ -18,8 +21,10 @@ _READ_ONLY = (
 """What numpy and its friends say of an array that cannot be written to."""
 _READ_ONLY_OPENCV = "marked as readonly"
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", (?P<place>line \d+, in .+)$', re.MULTILINE)
-_INSTALLED = "/site-packages/"
-"""A virtual environment beside a plugin is not the plugin's own code."""
+_INSTALLED = "site-packages"
+"""The folder of libraries: a virtual environment beside a plugin is not the plugin's own code."""
+_NOT_OWN = (Path(sysconfig.get_path("stdlib")), Path(kinora.__file__).parent)
+"""Python and Kinora themselves, which may lie below the folder of a plugin, such as a home folder."""
 COPY_FIRST = "frame.image can only be read, copy it first: image = frame.image.copy()"
 
 
@@ -51,10 +56,16 @@ def _trace(error: BaseException) -> str:
 
 def own_place(trace: str, home: str | None) -> str | None:
     """The last place of a traceback that is in the folder of the plugin's own code; None if there is none."""
-    found = [(frame["file"], frame["place"]) for frame in _FRAME.finditer(trace)]
-    own = [(file.removeprefix(f"{home}/"), place) for file, place in found if home and file.startswith(f"{home}/")]
-    own = [(file, place) for file, place in own if _INSTALLED not in f"/{file}"]
-    return ", ".join(own[-1])[-PLACE_CHARACTERS:] if own else None
+    found = [(found["file"], found["place"]) for found in _FRAME.finditer(trace)]
+    own = [(Path(file).relative_to(home), place) for file, place in found if home and is_own(file, home)]
+    return f"{own[-1][0]}, {own[-1][1]}"[-PLACE_CHARACTERS:] if own else None
+
+
+def is_own(file: str, home: str) -> bool:
+    """Whether a file is a plugin's own code, given the folder of that."""
+    path = Path(file)
+    installed = _INSTALLED in path.parts[len(Path(home).parts) :]
+    return path.is_relative_to(home) and not installed and not any(path.is_relative_to(other) for other in _NOT_OWN)
 
 
 def valid(text: str) -> str:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from kinora.plugins.failures import is_own
+from kinora.plugins.loading import home_of
 from kinora.plugins.protocol import Origin
 
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
@@ -26,7 +28,8 @@ def with_place(message: str, traceback: str, origin: Origin) -> str:
     Not of a built-in plugin, whose lines are not the user's.
     """
     frames = [(found["file"], found["line"]) for found in _frames(traceback)]
-    own = [frame for frame in frames if _is_own(frame[0], origin)]
+    home = home_of(origin) if origin.kind == "file" else None
+    own = [frame for frame in frames if home and is_own(frame[0], home)]
     if origin.kind == "builtin" or _PLACED.search(message) or not (own or frames):
         return message
     file, line = (own or frames)[-1]
@@ -41,7 +44,3 @@ def from_plugin_on(traceback: str) -> str:
 
 def _frames(traceback: str) -> Iterator[re.Match[str]]:
     return (found for found in _FRAME.finditer(traceback) if not found["file"].startswith(_IMPORTERS))
-
-
-def _is_own(file: str, origin: Origin) -> bool:
-    return origin.kind == "file" and (file == origin.location or file.startswith(f"{origin.location}/"))
