@@ -23,7 +23,9 @@ SHOWN_RESULT_LINES = 12
 SHOWN_ERRORS = 5
 """Errors with their tracebacks, the first one of each plugin before the second ones."""
 SHOWN_TRACEBACK_LINES = 10
-"""The last lines of one traceback, or of the output of a plugin that died."""
+"""Lines of one traceback, or of the output of a plugin that died."""
+FIRST_TRACEBACK_LINES = 5
+"""Those of them that are the first lines of a traceback, the author's own; the others are the last ones."""
 SHOWN_MESSAGE_LINES = 4
 """Lines of one message on a terminal."""
 NUMBERS = ("status", "health", "frames", "failures", "restarts")
@@ -171,16 +173,28 @@ def _print_errors(plugins: Mapping[str, Mapping[str, Any]], file: str) -> None:
 
 
 def _print_error(name: str, error: Mapping[str, Any], file: str) -> None:
-    """Print where the first error of a kind came from, and the end of its traceback or of the plugin's output."""
+    """Print where the first error of a kind came from, with its traceback or the end of the plugin's output."""
     lines, place = own_lines(error["traceback"]), own_place(error["traceback"])
     where = [name, *filter(None, (place, error["frame_id"]))]
     told = any(error["message"].rstrip().endswith(line.rstrip()) for line in lines[-1:])
     _print_message(", ".join(where) + (":" if told else f": {error['message']}"), file)
-    if (more := len(lines) - SHOWN_TRACEBACK_LINES) > 0:
-        print_line(f"  … {counted(more, 'line')} before these", file=file)
     on_terminal = getattr(sys, file).isatty()
-    for line in lines[-SHOWN_TRACEBACK_LINES:]:
+    for line in _shortened(lines, FIRST_TRACEBACK_LINES if _is_exception(error["traceback"]) else 0):
         print_line(f"  {cut(line) if on_terminal else line}", file=file)
+
+
+def _is_exception(traceback: str) -> bool:
+    """Whether it begins with the author's own code. Of a process that died it begins with what the plugin printed."""
+    return traceback.startswith("Traceback (most recent call last):")
+
+
+def _shortened(lines: Sequence[str], first: int) -> list[str]:
+    """At most ``SHOWN_TRACEBACK_LINES`` of the lines: this many first ones, and the last."""
+    left_out = len(lines) - SHOWN_TRACEBACK_LINES
+    if left_out <= 0:
+        return [*lines]
+    last = SHOWN_TRACEBACK_LINES - first
+    return [*lines[:first], f"… {counted(left_out, 'line')} left out", *lines[-last:]]
 
 
 def _print_message(message: str, file: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from kinora.cli.live import Moment, live_progress
 from kinora.cli.output import counted, local_time, print_table
 from kinora.cli.plugin_output import LINE_BYTES, PluginOutput
-from kinora.cli.report import Tally, failed_plugins, print_summary, summary
+from kinora.cli.report import SHOWN_TRACEBACK_LINES, Tally, failed_plugins, print_summary, summary
 from kinora.cli.results_text import WIDTH, result_lines
 from kinora.cli.tracebacks import own_lines, own_place
 
@@ -208,6 +208,26 @@ def test_a_report_fits_a_terminal(terminal: Callable[[int], Terminal]) -> None:
     assert "and 65 more kinds of errors: --json has them all" in lines
     assert sum(line.startswith("  …") for line in lines) == 5
     assert len(lines) < 220
+
+
+def test_a_long_traceback_is_shown_from_the_authors_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """And to its end: what is left out is in the middle. Of a process that died the last output is shown."""
+    library = "".join(f'  File "/usr/lib/python3/json/{n}.py", line 3, in load\n    step({n})\n' for n in range(9))
+    raised = RAISED.replace("IndexError: no 3\n", f"{library}IndexError: no 3\n")
+    died = "".join(f"printed {n}\n" for n in range(19)) + CRASHED
+    errors = [
+        {"message": "IndexError: no 3", "code": "PLUGIN_ERROR", "traceback": raised, "frame_id": None},
+        {"message": "it died", "code": "PLUGIN_CRASH", "traceback": died, "frame_id": None},
+    ]
+    print_summary(summary(state({"a": {"errors": errors}}), tally()))
+    of_raised, of_died = capsys.readouterr().out.split("a, /home/me/mine/")[1:]
+    assert of_raised.splitlines()[1] == "  /home/me/mine/count.py:12, in process_frame"
+    assert of_raised.splitlines()[2] == "      return lookup(frame)"
+    assert "\n  … 15 lines left out\n" in of_raised
+    assert of_raised.endswith("\n  IndexError: no 3\n")
+    assert of_died.splitlines()[1] == "  … 12 lines left out"
+    assert of_died.splitlines()[-1] == "  /home/me/mine/count.py:5, in process_frame"
+    assert len(of_raised.splitlines()) == len(of_died.splitlines()) == SHOWN_TRACEBACK_LINES + 2
 
 
 def test_the_first_error_of_each_plugin_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
