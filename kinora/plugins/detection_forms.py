@@ -11,6 +11,8 @@ from typing import Any
 
 BOX = ("x", "y", "width", "height")
 """In pixels of the source frame; x and y are the top left corner."""
+LARGEST = 1e6
+"""Pixels beyond any picture: a box with a larger number is not read, as it would break the arithmetic of boxes."""
 MAX_KEYS = 8
 """The most keys of a detection that a sentence names, each cut to ``MAX_KEY`` characters."""
 MAX_KEY = 40
@@ -19,6 +21,8 @@ _CLASS_NAMES = ("class", "class_name", "label", "name", "category", "category_na
 _CLASS_NUMBERS = ("class", "class_id", "cls", "label", "category", "category_id")
 _TRACKS = ("track_id", "tracker_id")
 _NUMBERS = (int, float)
+_ROUNDED = 0.001
+"""A confidence that lies outside 0 to 1 by less comes from rounding."""
 _ADVICE = "give x, y, width and height in pixels"
 
 _Box = tuple[float, float, float, float]
@@ -75,7 +79,7 @@ class NoBoxError(ValueError):
 def settle_detections(result: dict[str, Any]) -> str | None:
     """Give the ``detections`` of a result, which is plain JSON, Kinora's keys beside their own.
 
-    Returns a sentence about the first one that has no box which can be read; None if all have.
+    Returns a sentence about the first one of which something cannot be read; None if there is none.
     """
     listed = result.get("detections")
     if listed is None:
@@ -85,10 +89,29 @@ def settle_detections(result: dict[str, Any]) -> str | None:
     fault: str | None = None
     for place, entry in enumerate(listed):
         try:
-            listed[place] = settled(entry)
+            listed[place] = told = settled(entry)
+            fault = fault or _unread(told)
         except NoBoxError as error:
             fault = fault or str(error)
     return fault
+
+
+def _unread(told: Mapping[str, Any]) -> str | None:
+    """A sentence about what a settled detection says beside its box and cannot be read; None if there is none."""
+    confidence: Any = told.get("confidence")
+    if type(confidence) in _NUMBERS and not -_ROUNDED <= confidence <= 1 + _ROUNDED:
+        return "the confidence of a detection is below 0 or above 1: give a number from 0 to 1"
+    if type(confidence) not in _NUMBERS and _says(told, _CONFIDENCES):
+        return "the confidence of a detection cannot be read: give a number from 0 to 1"
+    if type(told.get("class")) is not str and _says(told, (*_CLASS_NAMES, *_CLASS_NUMBERS)):
+        return "the class of a detection cannot be read: give a text or a whole number"
+    if type(told.get("track_id")) is not int and _says(told, _TRACKS):
+        return "the track_id of a detection cannot be read: give a whole number"
+    return None
+
+
+def _says(entry: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    return any(entry.get(key) is not None for key in keys)
 
 
 def settled(entry: object) -> dict[str, Any]:
@@ -109,7 +132,7 @@ def settled(entry: object) -> dict[str, Any]:
 def _is_settled(entry: Mapping[str, Any]) -> bool:
     """Whether a detection is in Kinora's own form, as most are: found out fast."""
     return (
-        all(type(entry.get(key)) in _NUMBERS for key in (*BOX, "confidence"))
+        all(type(entry.get(key)) in _NUMBERS and abs(entry[key]) <= LARGEST for key in (*BOX, "confidence"))
         and min(entry["width"], entry["height"]) >= 1
         and type(entry.get("class")) is str
         and type(entry.get("track_id", 0)) is int
@@ -123,6 +146,8 @@ def _box(entry: Mapping[str, Any]) -> dict[str, float]:
         keys = ", ".join(key[:MAX_KEY] for key in list(entry)[:MAX_KEYS])
         raise NoBoxError(f"a detection has no box that can be read: {_ADVICE}, beside its {keys or 'nothing'}")
     x, y, width, height = box
+    if max(map(abs, box)) > LARGEST:
+        raise NoBoxError(f"the box of a detection lies beyond {LARGEST:,.0f} pixels: {_ADVICE}")
     if width < 0 or height < 0:
         raise NoBoxError("the box of a detection has its right or lower edge before the left or upper one")
     if 0 <= x <= 1 and 0 <= y <= 1 and 0 < width < 1 and 0 < height < 1:

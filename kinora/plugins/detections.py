@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.detection_forms import BOX, NoBoxError, settled
-
-LARGEST = 1e6  # pixels, beyond any picture
+from kinora.plugins.detection_forms import LARGEST as LARGEST  # noqa: PLC0414 - for all that read places in results
 
 Boxes = NDArray[np.float64]
 """Shape (n, 4): x, y, width, height in pixels, origin top left."""
