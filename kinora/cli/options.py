@@ -168,7 +168,7 @@ def _split(text: str) -> tuple[str, str, Any]:
     place, equals, value = text.partition("=")
     plugin, dot, key = place.partition(".")
     if not (equals and dot and plugin and key):
-        raise Misuse(f"-o {text}: write it as PLUGIN.KEY=VALUE, for example -o motion.min_area=200")
+        raise Misuse(f"-o {text}: write it as PLUGIN.KEY=VALUE, for example -o motion.size=200")
     try:
         return plugin, key, json.loads(value)
     except ValueError:

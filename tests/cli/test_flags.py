@@ -7,7 +7,10 @@ import pytest
 from kinora.actors.errors import FieldError, InvalidRequest
 from kinora.cli.errors import Failed, Misuse, for_user, naming_flags
 from kinora.cli.flags import flag_of
+from kinora.cli.options import plugin_requests
 from kinora.client.errors import refused
+from kinora.plugins.builtin.motion import Motion
+from kinora.plugins.options import check_options
 
 
 @pytest.mark.parametrize(
@@ -71,3 +74,12 @@ def test_an_unknown_plugin_of_a_server_comes_with_what_helps() -> None:
     said = r"^-p mine: there is no plugin 'mine'\. If its .* kinora plugins reload$"
     with pytest.raises(Misuse, match=said), naming_flags(["mine"]):
         raise refused(422, body)
+
+
+def test_the_example_of_an_option_is_one_that_its_plugin_takes() -> None:
+    """Copied from the sentence, it works."""
+    with pytest.raises(Misuse) as said:
+        plugin_requests(["motion"], ["size=3"])
+    example = str(said.value).rpartition(" -o ")[2]
+    (request,) = plugin_requests(["motion"], [example])
+    check_options(Motion.metadata, request["options"])
