@@ -12,11 +12,9 @@ from kinora.plugins import protocol
 from kinora.plugins.device_errors import is_device_error
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, PLACE_CHARACTERS, TRACEBACK_CHARACTERS
 
-_READ_ONLY = (
-    "assignment destination is read-only",
-    "output array is read-only",
-    "buffer source array is read-only",
-    "cannot set WRITEABLE flag to True",
+_READ_ONLY = re.compile(
+    r"(\w+: )?(assignment destination|([\w-]+ )*array|array to be byte-swapped|WRITEBACKIFCOPY base) is read-only"
+    r"|cannot set WRITEABLE flag to True of this array|readonly arrays unsupported"
 )
 """What numpy and its friends say of an array that cannot be written to."""
 _READ_ONLY_OPENCV = "marked as readonly"
@@ -42,7 +40,7 @@ def _message(error: BaseException) -> str:
         return kind  # noqa: ASYNC104 - no Trio here
     if _READ_ONLY_OPENCV in text:
         return f"{kind}: {COPY_FIRST}"
-    if text in _READ_ONLY:
+    if _READ_ONLY.fullmatch(text):
         return f"{kind}: {text}: {COPY_FIRST}"
     return f"{kind}: {text}" if text else kind
 

@@ -1,12 +1,15 @@
-"""The place of an error in the author's own code."""
+"""What an author is told of an error: what to do, and the place in the own code."""
 
 import json.decoder
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from kinora.plugins import api
-from kinora.plugins.failures import own_place
+from kinora.plugins.failures import COPY_FIRST, own_place, raised
 from kinora.plugins.import_errors import with_place
 from kinora.plugins.protocol import Origin
 
@@ -36,3 +39,36 @@ def test_a_broken_import_names_the_line_of_a_neighbour(tmp_path: Path) -> None:
     mine = Origin(kind="file", location=str(tmp_path / "mine.py"), attribute="")
     shown = trace(mine.location, str(tmp_path / "helper.py"), json.decoder.__file__)
     assert with_place("KeyError: 'a'", shown, mine) == f"KeyError: 'a' ({tmp_path}/helper.py, line 2)"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda image: image.fill(0),
+        lambda image: image.sort(),
+        lambda image: image.setflags(write=True),
+        lambda image: image.byteswap(inplace=True),
+        lambda image: image.partition(1),
+        lambda image: np.clip(image, 1, 2, out=image),
+        lambda image: np.put(image, 0, 1),
+        lambda image: np.putmask(image, image == 0, 1),
+        lambda image: np.take(image, [0], axis=0, out=image[:1]),
+        lambda image: np.fill_diagonal(image[..., 0], 1),
+        lambda image: np.random.default_rng().shuffle(image),
+        np.ctypeslib.as_ctypes,
+    ],
+)
+def test_who_writes_into_a_frame_is_told_to_copy_it(write: Callable[[Any], object]) -> None:
+    """However numpy says that it cannot be."""
+    image = np.frombuffer(bytes(300), np.uint8).reshape(10, 10, 3)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        write(image)
+    assert raised(caught.value, 0.0).message.endswith(f": {COPY_FIRST}")
+
+
+@pytest.mark.parametrize(
+    "text", ["the database is read-only", "'x' is read-only", "array is read-only, or so it seems"]
+)
+def test_other_things_that_are_read_only_are_left_alone(text: str) -> None:
+    """An error of the plugin's own is told as it is."""
+    assert raised(ValueError(text), 0.0).message == f"ValueError: {text}"
