@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, overload
 
 import attrs
 import numpy as np
@@ -118,11 +118,18 @@ class Plugin:
         return None
 
 
-def tool(name: str, **metadata: Any) -> Callable[[Callable[[Frame], Result]], type[Plugin]]:
+@overload
+def tool(name: Callable[[Frame], Result]) -> type[Plugin]: ...
+@overload
+def tool(name: str | None = None, **metadata: Any) -> Callable[[Callable[[Frame], Result]], type[Plugin]]: ...
+def tool(name: Any = None, **metadata: Any) -> Any:
     """Make a plugin from a plain function: ``@tool("brightness")`` above ``def brightness(frame): ...``.
 
-    ``metadata`` are further fields of :class:`PluginMetadata`; the description defaults to the docstring.
+    A plain ``@tool`` gives the plugin the function's name. ``metadata`` are further fields of :class:`PluginMetadata`;
+    the description defaults to the docstring.
     """
+    if callable(name):
+        return tool()(name)
 
     def decorate(function: Callable[[Frame], Result]) -> type[Plugin]:
         described = {"description": (function.__doc__ or "").strip(), **metadata}
@@ -132,7 +139,7 @@ def tool(name: str, **metadata: Any) -> Callable[[Callable[[Frame], Result]], ty
                 return function(frame)
 
         FunctionTool.process_frame.__wrapped__ = function  # type: ignore[attr-defined]  # for who inspects it
-        FunctionTool.metadata = PluginMetadata(name=name, **described)
+        FunctionTool.metadata = PluginMetadata(name=function.__name__ if name is None else name, **described)
         FunctionTool.__doc__ = function.__doc__
         FunctionTool.__name__ = FunctionTool.__qualname__ = function.__name__
         FunctionTool.__module__ = function.__module__
