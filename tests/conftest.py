@@ -7,9 +7,10 @@ absolute limit, see ``tests.limit``. No code of the server may hold up the event
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -34,6 +35,13 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # What a command prints is checked on stdout: the log of a server in the same process goes elsewhere.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
+@pytest.fixture(autouse=True)
+def ordinary_priority() -> Iterator[None]:
+    """No test leaves its process with a priority that starves all others, as SVT-AV1's encoder would."""
+    yield
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tests.media.ffmpeg_answer import FILTERS
-from tests.media.videos import Image, cut
+from tests.media.videos import Image, cut, ordinary_priority
 
 WIDTH, HEIGHT = 64, 48
 FRAMES = 12
@@ -62,6 +62,7 @@ def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> Image:
     return image
 
 
+@ordinary_priority()
 def write(
     path: Path,
     numbers: Sequence[int] = range(FRAMES),

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from tests.media.videos import Image
+from tests.media.videos import Image, ordinary_priority
 
 CODERS = {"hvc1": ("libx265", {"x265-params": "log-level=none:keyint=1"}), "av01": ("libsvtav1", {"preset": "12"})}
 CONFIGURATIONS = {"hvc1": b"hvcC", "av01": b"av1C"}
@@ -122,6 +122,7 @@ def _meta(file: _File, main: int, at: int) -> bytes:
     )
 
 
+@ordinary_priority()
 def _encode(image: Image, kind: str) -> tuple[bytes, bytes]:
     """The box that sets up a decoder, and the coded picture."""
     coder, options = CODERS[kind]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -38,6 +40,17 @@ def read_number(image: Image) -> int:
     return sum(int(rows[:, bit * bar : (bit + 1) * bar].mean() > 125) << bit for bit in range(BITS))
 
 
+@contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Undo what SVT-AV1's encoder does to a thread of root: it gives it a core for itself, and all others starve."""
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameter)
+
+
+@ordinary_priority()
 def write_video(
     path: Path,
     images: Iterable[Image],
