@@ -16,6 +16,7 @@ from kinora.cli import options
 from kinora.cli.errors import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_table
+from kinora.cli.paths import real_path
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
 from kinora.log import configure_logging
@@ -57,7 +58,7 @@ def show_plugin(name: str, plugins_dir: Path | None, config: Path | None, as_jso
     --json prints an object for a NAME and a list for a FILE, such as ./my.py
     """
     if is_file := options.is_plugin_file(name):
-        location = str(Path(name).resolve())
+        location = str(real_path(name))
         if not Path(location).exists():
             raise Misuse(f"There is no file {name}")
         found = [entry for entry in _find(plugins_dir, config, Path(location)) if entry.origin.location == location]

@@ -22,6 +22,7 @@ from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
 from kinora.cli.output import print_json, print_line
+from kinora.cli.paths import real_path
 from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
@@ -115,7 +116,7 @@ def _check_outputs(wanted: RunArguments) -> None:
     for written in filter(None, (wanted.out, wanted.annotate)):
         if not written.absolute().parent.is_dir():
             raise Misuse(f"The folder of {written} does not exist")
-        if written.resolve() == Path(wanted.source).expanduser().resolve():
+        if real_path(written) == real_path(wanted.source):
             raise Misuse(f"{written} is the source: write to another file")
 
 
@@ -189,14 +190,14 @@ def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Se
         return settings, wanted.source
     if is_url(wanted.source):
         return attrs.evolve(settings, url_hosts=(*settings.url_hosts, *_hosts(wanted.source))), wanted.source
-    source = Path(wanted.source).expanduser().resolve()
+    source = real_path(wanted.source)
     if not source.exists():
         raise Misuse(f"There is no file or folder {wanted.source}")
     return attrs.evolve(settings, media_dir=source.parent, follow_links=True), source.name
 
 
 def _plugin_file(plugin: str) -> Path:
-    path = Path(plugin).expanduser().resolve()
+    path = real_path(plugin)
     if path.is_dir() and not (path / "__init__.py").exists():
         raise Misuse(
             f"-p {plugin}: this folder has no __init__.py; for a folder of plugins write --plugins-dir {plugin}"
@@ -231,7 +232,7 @@ def _names(system: System, plugin: str) -> list[str]:
                 f"-p {plugin}: there is no plugin {plugin!r}; for the file in this folder write -p ./{plugin}.py"
             )
         return [plugin]
-    location = str(Path(plugin).expanduser().resolve())
+    location = str(real_path(plugin))
     entries = [entry for entry in system.plugins.all() if entry.origin.location == location]
     broken = [entry.broken for entry in entries if entry.broken]
     if broken or not entries:

@@ -296,6 +296,13 @@ def test_run_never_writes_over_its_source(media: Path, option: str, monkeypatch:
     assert (media / "clip.mp4").read_bytes() == before
 
 
+def test_run_takes_a_file_whose_name_begins_like_a_user(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As programs name copies; a shell has put the folder of a user there before."""
+    (media / "clip.mp4").rename(media / "~clip.mp4")
+    monkeypatch.chdir(media)
+    assert "done: 2 frames" in kinora("run", "~clip.mp4", "-p", "quality", "--max-frames", "2").stdout
+
+
 def test_run_makes_the_bundled_clip() -> None:
     """``demo:`` is a source everywhere."""
     done = kinora("run", "demo:", "-p", "quality", "--max-frames", "2", "--json")
@@ -307,6 +314,8 @@ def test_run_makes_the_bundled_clip() -> None:
     [
         ("gone.mp4", ["-p", "motion"], "There is no file or folder"),
         ("text.mp4", ["-p", "motion"], "is not a video or image"),
+        ("circle", ["-p", "motion"], "circle leads nowhere: its links go round in a circle"),
+        ("clip.mp4", ["-p", "./circle.py"], "./circle.py leads nowhere: its links go round in a circle"),
         ("clip.mp4", ["-p", "moton"], "kinora: -p moton: there is no plugin 'moton'; there are: colors, "),
         ("clip.mp4", ["-p", "motion", "-o", "motion.sie=1"], "kinora: -o motion.sie: is unknown; known here are: "),
         ("clip.mp4", ["-p", "motion", "--device", "tpu"], "kinora: --device: must be auto, "),
@@ -323,10 +332,15 @@ def test_run_makes_the_bundled_clip() -> None:
         ("http://127.0.0.1:1/clip.mp4", ["-p", "motion"], "clip.mp4 cannot be read: Connection refused"),
     ],
 )
-def test_run_says_what_it_cannot_do(media: Path, source: str, args: list[str], said: str) -> None:
+def test_run_says_what_it_cannot_do(
+    media: Path, source: str, args: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wrong source, plugin or option ends in one line and exit code 2, before anything runs or is overwritten."""
     (media / "text.mp4").write_text("no video")
     (media / "empty.mp4").touch()
+    (media / "circle").symlink_to("circle")
+    monkeypatch.chdir(media)
+    Path("circle.py").symlink_to("circle.py")
     out = media / "earlier.jsonl"
     out.write_text("of an earlier run")
     done = kinora("run", source if "://" in source else media / source, *args, "--out", out)

@@ -1,0 +1,23 @@
+"""Paths that people write on the command line."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from kinora.cli.errors import Misuse
+
+
+def real_path(written: str | Path) -> Path:
+    """The absolute path, without links. A leading ``~`` that names no user belongs to a file's name.
+
+    Raises:
+        Misuse: links lead in a circle.
+    """
+    path = Path(written)
+    with suppress(RuntimeError):
+        path = path.expanduser()
+    try:
+        return path.resolve()
+    except RuntimeError as error:
+        raise Misuse(f"{written} leads nowhere: its links go round in a circle") from error
