@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kinora.cli import options
-from kinora.cli.output import local_time, print_json, print_line, print_table
+from kinora.cli.output import counted, local_time, print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import SHORT_ID
 from kinora.client import KinoraClient
@@ -29,12 +29,14 @@ def jobs(status: str | None, limit: int, cursor: str | None, url: str, as_json: 
     if as_json:
         print_json(page)
         return
-    shown = map(_for_people, page["jobs"]) if sys.stdout.isatty() else page["jobs"]
+    shown = map(for_people, page["jobs"]) if sys.stdout.isatty() else page["jobs"]
     print_table(COLUMNS, [[job[column] for column in COLUMNS] for job in shown])
     if page["next_cursor"]:
         print_line(f"There are more: --cursor {page['next_cursor']}", file="stderr")
 
 
-def _for_people(job: dict[str, Any]) -> dict[str, Any]:
-    """A job with its short id, which commands take too, and in local time."""
-    return {**job, "job_id": job["job_id"][:SHORT_ID], "created_at": local_time(job["created_at"])}
+def for_people(job: dict[str, Any]) -> dict[str, Any]:
+    """A job with its short id, which commands take too, its failed plugins, and in local time."""
+    failed = f", {counted(len(names), 'plugin')} failed" if (names := job.get("plugins_failed")) else ""
+    status, created_at = job["status"] + failed, local_time(job["created_at"])
+    return {**job, "job_id": job["job_id"][:SHORT_ID], "status": status, "created_at": created_at}

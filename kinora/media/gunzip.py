@@ -30,7 +30,8 @@ class Gunzip(io.RawIOBase):
         """Unpack what has arrived, at most as much as fits, and return its length; 0 at the end.
 
         Raises:
-            zlib.error: it is not gzip, or breaks off.
+            zlib.error: it is not gzip.
+            ConnectionError: it breaks off.
         """
         room = memoryview(buffer).cast("B")
         while not self._unpacker.eof:
@@ -40,7 +41,7 @@ class Gunzip(io.RawIOBase):
                 room[: len(data)] = data
                 return len(data)
             if not packed:
-                raise zlib.error("breaks off")
+                raise ConnectionError("the server has closed the connection")
         return 0
 
     def close(self) -> None:

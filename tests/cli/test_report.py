@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kinora.cli.jobs import for_people
 from kinora.cli.live import Moment, live_progress
 from kinora.cli.output import counted, local_time, print_table
 from kinora.cli.plugin_output import LINE_BYTES, PluginOutput
@@ -316,3 +317,13 @@ def test_output_is_shown_in_lines() -> None:
         assert said == ["mine: one", "mine: two", "mine: \\xff", "mine: rest"]
         output.hear("job/mine", b"x" * (LINE_BYTES + 1))
         assert said[-1] == f"mine: {'x' * (LINE_BYTES + 1)}"
+
+
+def test_a_list_of_jobs_tells_people_of_failed_plugins() -> None:
+    """As the report of a run does."""
+    job = {"job_id": "688a4f4d-1", "status": "done", "created_at": "2026-11-26T05:00:07.123Z"}
+    assert [for_people({**job, "plugins_failed": names})["status"] for names in ([], ["a"], ["a", "b"])] == [
+        "done",
+        "done, 1 plugin failed",
+        "done, 2 plugins failed",
+    ]
