@@ -40,6 +40,7 @@ log = structlog.get_logger()
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8000]")
 @click.option(
     "--allowed-hosts",
+    "--allowed-host",
     metavar="NAME,...",
     help="Further names of this server, as behind a reverse proxy, without ports.  [default: none]",
 )
