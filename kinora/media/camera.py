@@ -38,6 +38,8 @@ from kinora.media.video_file import VideoFile
 from kinora.media.video_picture import Converter, VideoPicture
 from kinora.media.video_reading import JPEGS
 
+HEAD_BYTES = 16 * 1024
+"""More between two pictures than that is not the head of a part, but a part of another kind."""
 DAMAGED = "those that cannot be decoded are left out, and others lack their lower part"
 _BOUNDARY = b"--"
 _JPEG_END = b"\xff\xd9"
@@ -94,7 +96,7 @@ class CameraSource:
                 for index, frame in enumerate(chain(before, reading.frames)):
                     check_pixels(self._file.name, frame.width, frame.height, self._limits)
                     at_ms = clock.read(None)
-                    self._note_damage(reading)
+                    self._note_faults(reading)
                     if index >= start and (index - start) % stride == 0:
                         yield VideoPicture(index, at_ms, frame, converter)
             except SourceError as error:
@@ -104,10 +106,16 @@ class CameraSource:
         if reading.damaged:
             raise damaged(self._file.name, at_ms)
 
-    def _note_damage(self, reading: _Reading) -> None:
+    def _note_faults(self, reading: _Reading) -> None:
         """Have the user told at once: the end of a camera may be months away."""
-        if reading.damaged and self._file.endless and not self.notes:
-            self.notes.append(SourceNote(f"{self._file.name} sends damaged pictures: {DAMAGED}."))
+        if reading.damaged and self._file.endless:
+            self._note(f"{self._file.name} sends damaged pictures: {DAMAGED}.")
+        if reading.other_parts:
+            self._note(f"{self._file.name} also sends what is no JPEG, such as PNG or sound: that is left out.")
+
+    def _note(self, message: str) -> None:
+        if (note := SourceNote(message)) not in self.notes:
+            self.notes.append(note)
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +134,10 @@ class _Reading:
     def __init__(self, file: VideoFile, limits: SourceLimits, jpegs: Iterator[bytes] | None = None) -> None:
         self.damaged = False
         """True once a picture was unreadable."""
+        self.other_parts = False
+        """True once there was more between two pictures than the head of a part."""
         self._name = file.name
+        self._live = file.endless
         self._found = 0
         """The number of pictures so far, unreadable ones included."""
         self._codec = cast(VideoCodecContext, av.CodecContext.create(JPEGS, "r"))
@@ -135,7 +146,7 @@ class _Reading:
         self._codec.thread_type = "SLICE" if file.endless else "AUTO"
         self._codec.thread_count = THREADS
         self._file = file.open()
-        self._jpegs = jpegs or read_jpegs(file.name, self._file)
+        self._jpegs = jpegs or read_jpegs(file.name, self._file, self._pass_over)
         self.frames = self._decode()
         """Every picture that can be decoded."""
 
@@ -147,12 +158,20 @@ class _Reading:
         """
         first = next(self.frames, None)
         if first is None:
-            raise no_picture(self._name) if self._found else no_video(self._name)
+            raise no_picture(self._name) if self._found else self._no_jpegs()
         return first
 
     def close(self) -> None:
         """Close the connection."""
         self._file.close()
+
+    def _pass_over(self, size: int) -> None:
+        self.other_parts |= size > HEAD_BYTES
+
+    def _no_jpegs(self) -> SourceError:
+        if not self._live:
+            return no_video(self._name)
+        return SourceError("unsupported", f"{self._name} sends no JPEGs: set the camera to JPEG (MJPEG) pictures.")
 
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in chain(self._packets(), [None]):  # None: what the decoder still holds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from kinora.media.source_types import MAX_IMAGE_BYTES, SourceError
@@ -23,17 +23,19 @@ class Readable(Protocol):
         """Give some of the next bytes; none at the end."""
 
 
-def read_jpegs(name: str, file: Readable) -> Iterator[bytes]:
+def read_jpegs(name: str, file: Readable, passed_over: Callable[[int], object] = lambda _size: None) -> Iterator[bytes]:
     """The JPEGs in ``file``, which messages call ``name``, each as soon as its last byte has come.
 
-    Holds one picture at a time. What lies between two is passed over. A picture without an end is given up to the next
-    one's start, or to the end of the file. A thumbnail inside a picture belongs to it.
+    Holds one picture at a time. What lies between two is passed over; ``passed_over`` gets its length. A picture
+    without an end is given up to the next one's start, or to the end of the file. A thumbnail inside a picture belongs
+    to it.
 
     Raises:
         SourceError: a picture, or what lies between two, is larger than ``MAX_IMAGE_BYTES``; or the file raised it.
     """
     rest = _Rest(name, file)
     while rest.skip_to_start():
+        passed_over(rest.skipped)
         yield rest.use_picture()
 
 
@@ -44,17 +46,19 @@ class _Rest:
         self._name = name
         self._file = file
         self._data = bytearray()
+        self.skipped = 0
+        """The bytes before the picture that this begins with, behind the one before."""
 
     def skip_to_start(self) -> bool:
         """Use all before the next picture; False at the end of the file."""
-        skipped = 0
+        self.skipped = 0
         while (at := self._data.find(JPEG_START)) < 0:
-            skipped += self._drop(len(self._data) - len(JPEG_START) + 1)
-            if skipped > MAX_IMAGE_BYTES:
+            self.skipped += self._drop(len(self._data) - len(JPEG_START) + 1)
+            if self.skipped > MAX_IMAGE_BYTES:
                 raise SourceError("unreadable", f"{self._name} holds no JPEG in {MAX_IMAGE_BYTES // 2**20} MiB.")
             if not self._fill():
                 return False
-        self._drop(at)
+        self.skipped += self._drop(at)
         return True
 
     def use_picture(self) -> bytes:

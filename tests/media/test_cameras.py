@@ -190,6 +190,20 @@ def test_damaged_pictures_of_a_camera_are_told_once_and_at_once(server: MediaSer
         assert len(source.notes) == 1
 
 
+def test_parts_of_another_kind_are_left_out_and_told(server: MediaServer) -> None:
+    """Once; a camera that sends no JPEG at all is refused with what to do."""
+    png = part(cv2.imencode(".png", np.random.default_rng(1).integers(0, 255, (99, 99, 3), np.uint8))[1].tobytes())
+    server.raw_streams |= {"cam": [part(jpeg(0)), png, part(jpeg(1)), png, part(jpeg(2))], "png": [png, png]}
+    with open_source(server.url("cam"), limits=SourceLimits(url_hosts=(server.host,))) as source:
+        with pytest.raises(SourceTruncated):
+            list(source.frames())
+        assert [note.message for note in source.notes] == [
+            "cam also sends what is no JPEG, such as PNG or sound: that is left out."
+        ]
+    with pytest.raises(SourceError, match="png sends no JPEGs: set the camera to JPEG"):
+        read(server.url("png"), server.host)
+
+
 def test_one_picture_without_a_length_is_an_image(server: MediaServer) -> None:
     """Servers of single pictures often do not say how long they are."""
     server.raw_streams["shot"] = [jpeg(3)]
