@@ -65,6 +65,7 @@ def serve(config: Path | None, no_realtime: bool, **flags: Any) -> None:
     settings = options.load({**flags, "realtime": False if no_realtime else None}, config, warn=warnings.append)
     configure_logging(settings.log_level)
     with ExitStack() as held:  # on a terminal the address comes first
+        held.callback(flush_log)  # behind what was held back comes the sentence of an error
         held.enter_context(held_back(held=sys.stderr.isatty()))
         for warning in warnings:
             log.warning(warning)
