@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-import structlog
 import trio
 
 from kinora.actors.source_reader import OpenSource
-
-log = structlog.get_logger()
 
 HOLD_S = 5.0
 """The time for which an opened source waits for its job to begin; after it the job opens the source anew."""

@@ -99,6 +99,18 @@ class FrameRing:
             self.fd = -1
 
 
+def picture_bytes(slot: int, slots: int, slot_bytes: int, height: int, width: int) -> int:
+    """The bytes of a picture in one of the slots.
+
+    Raises:
+        ValueError: the slot does not exist, or the picture is empty or larger than a slot.
+    """
+    size = height * width * CHANNELS
+    if not 0 <= slot < slots or min(height, width) < 1 or size > slot_bytes:
+        raise ValueError(f"slot {slot} cannot hold {width}x{height}")
+    return size
+
+
 class _RingView:
     def __init__(self, fd: int, slots: int, slot_bytes: int, *, protection: int) -> None:
         self._slot_bytes = slot_bytes
@@ -115,9 +127,7 @@ class _RingView:
         Raises:
             ValueError: the slot does not exist, or the picture is empty or larger than a slot.
         """
-        size = height * width * CHANNELS
-        if not 0 <= slot < self._slots or min(height, width) < 1 or size > self._slot_bytes:
-            raise ValueError(f"slot {slot} cannot hold {width}x{height}")
+        size = picture_bytes(slot, self._slots, self._slot_bytes, height, width)
         flat = np.frombuffer(self._map, np.uint8, size, slot * self._slot_bytes)
         return flat.reshape(height, width, CHANNELS)
 

@@ -17,7 +17,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.runtime.frames import CHANNELS
+from kinora.runtime.frames import CHANNELS, picture_bytes
 from kinora.runtime.syscalls import make_read_only, map_file, map_memory, move_pages, share_pages
 
 
@@ -50,9 +50,7 @@ class RingLender:
         Raises:
             ValueError: the slot does not exist, or the picture is empty or larger than a slot.
         """
-        size = height * width * CHANNELS
-        if not 0 <= slot < len(self._slots) or min(height, width) < 1 or size > self._slot_bytes:
-            raise ValueError(f"slot {slot} cannot hold {width}x{height}")
+        size = picture_bytes(slot, len(self._slots), self._slot_bytes, height, width)
         with self._lock:
             references = self._count(slot)
             pixels = np.frombuffer(self._slots[slot], np.uint8, size)
