@@ -17,6 +17,7 @@ from kinora.media import heif, tiff
 from kinora.media.sources import SourceError, SourceLimits, SourceTruncated, open_source
 from tests.media.heifs import Photo, write_heif
 from tests.media.videos import Image, cut, numbered, read_number, write_rotated_jpeg, write_video
+from tests.media.videos import read as read_all
 
 PICTURES = 12
 LIMITS = SourceLimits()
@@ -24,16 +25,8 @@ LIMITS = SourceLimits()
 
 def read(path: Path, start: int = 0, stride: int = 1) -> tuple[list[tuple[int, float, Image]], str | None]:
     """The pictures of a file as index, time and pixels, and why it broke off."""
-    got: list[tuple[int, float, Image]] = []
     with open_source(str(path), limits=LIMITS) as source:
-        try:
-            for picture in source.frames(start, stride):
-                image = np.empty((picture.height, picture.width, 3), np.uint8)
-                picture.write_to(image)
-                got.append((picture.index, picture.timestamp_ms, image))
-        except SourceTruncated as error:
-            return got, str(error)
-    return got, None
+        return read_all(source, start, stride)
 
 
 def notes(path: Path) -> list[str]:

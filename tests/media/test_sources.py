@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from kinora.media.clock import Clock
 from kinora.media.seeking import find_place
-from kinora.media.sources import Source, SourceError, SourceLimits, SourceTruncated, open_source
+from kinora.media.sources import SourceError, SourceLimits, open_source
 from kinora.media.video import SEEK_WORTH
 from tests.media.videos import (
     Image,
     cut,
     numbered,
+    read,
     read_number,
     with_scans,
     write_jpeg_video,
@@ -58,19 +59,6 @@ def numbered_video(path: Path, frames: int = FRAMES) -> Path:
         path.suffix, KEYS
     )
     return write_video(path, (numbered(number) for number in range(frames)), codec=codec, options=options)
-
-
-def read(source: Source, start: int = 0, stride: int = 1) -> tuple[list[tuple[int, float, Image]], str | None]:
-    """All pictures as index, time and pixels, and why the source broke off."""
-    got: list[tuple[int, float, Image]] = []
-    try:
-        for picture in source.frames(start, stride):
-            image = np.empty((picture.height, picture.width, 3), np.uint8)
-            picture.write_to(image)
-            got.append((picture.index, picture.timestamp_ms, image))
-    except SourceTruncated as error:
-        return got, str(error)
-    return got, None
 
 
 def read_file(path: Path) -> tuple[list[tuple[int, float, Image]], str | None]:

@@ -19,6 +19,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from kinora.media.sources import Source, SourceTruncated
+
 BITS = 8
 Image = NDArray[np.uint8]
 
@@ -122,3 +124,16 @@ def write_jpeg_video(path: Path, jpegs: Iterable[bytes], width: int, height: int
             packet.pts = packet.dts = number
             container.mux(packet)
     return path
+
+
+def read(source: Source, start: int = 0, stride: int = 1) -> tuple[list[tuple[int, float, Image]], str | None]:
+    """All pictures as index, time and pixels, and why the source broke off."""
+    got: list[tuple[int, float, Image]] = []
+    try:
+        for picture in source.frames(start, stride):
+            image = np.empty((picture.height, picture.width, 3), np.uint8)
+            picture.write_to(image)
+            got.append((picture.index, picture.timestamp_ms, image))
+    except SourceTruncated as error:
+        return got, str(error)
+    return got, None
