@@ -11,7 +11,7 @@ UI_TYPES := $(UI)/src/api/generated.ts
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test fuzz chaos files check bench clean ui-types ui-test ui-shots ui-bench chromium
+.PHONY: help demo serve test fuzz chaos files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -32,6 +32,9 @@ fuzz: $(VENV)/.installed-dev ## Send a server all that its OpenAPI document allo
 
 chaos: $(VENV)/.installed-dev ## Kill, freeze and starve a server under load  [MINUTES=10] [SEED=number]
 	$(BIN)/python -m benchmarks.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+settings-page: $(VENV)/.installed-dev
+	$(BIN)/python -m kinora.cli.settings_page docs/settings.md
 
 ui-types: $(VENV)/.installed-dev
 	$(BIN)/python -m kinora.web.typescript $(UI_TYPES)

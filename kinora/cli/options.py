@@ -17,7 +17,7 @@ from kinora.cli.errors import Misuse
 from kinora.cli.output import print_line
 from kinora.client import ClientError
 from kinora.client.http import server_address
-from kinora.settings import Settings, SettingsError, load_settings, passed_over
+from kinora.settings import Reading, Settings, SettingsError, passed_over, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -139,13 +139,18 @@ def _warn(sentence: str) -> None:
 
 def load(flags: Mapping[str, Any], path: Path | None = None, *, warn: Callable[[str], object] = _warn) -> Settings:
     """The settings; an error in them is raised as a sentence for the user, what is passed over goes to ``warn``."""
+    return read(flags, path, warn=warn).settings
+
+
+def read(flags: Mapping[str, Any], path: Path | None = None, *, warn: Callable[[str], object] = _warn) -> Reading:
+    """The settings as by :func:`load`, and where each comes from."""
     try:
-        settings = load_settings(flags, os.environ, path)
+        reading = read_settings(flags, os.environ, path)
     except SettingsError as error:
         raise Misuse(str(error)) from error
     for sentence in passed_over(os.environ):
         warn(sentence)
-    return settings
+    return reading
 
 
 def is_plugin_file(plugin: str) -> bool:

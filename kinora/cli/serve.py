@@ -20,6 +20,7 @@ from kinora.cli.errors import Failed
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_line
 from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals
+from kinora.cli.server_flags import of_server
 from kinora.cli.temporary import remove_left_folders
 from kinora.log import configure_logging, flush_log, held_back
 from kinora.serve import open_server
@@ -36,33 +37,11 @@ log = structlog.get_logger()
 
 
 @click.command
-@click.option("--host", help="Address to listen on; loopback only.  [default: 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8000]")
-@click.option(
-    "--allowed-hosts",
-    "--allowed-host",
-    metavar="NAME,...",
-    help="Further names of this server, as behind a reverse proxy, without ports.  [default: none]",
-)
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where jobs and results are kept.")
-@click.option(
-    "--media-dir", type=click.Path(path_type=Path), help="The folder of sources.  [default: the current folder]"
-)
-@click.option(
-    "--url-hosts",
-    metavar="HOST,...",
-    help="Hosts that sources may be read from by URL, with or without a port; * for all public ones.  [default: none]",
-)
-@options.models_dir
-@options.plugins_dir
-@click.option("--max-jobs", type=int, help="Jobs that run at once.  [default: 2]")
-@click.option("--no-realtime", is_flag=True, help="Jobs and REST only, no live messages.")
-@click.option("--log-level", help="debug, info, warning or error.  [default: info]")
-@options.config
-def serve(config: Path | None, no_realtime: bool, **flags: Any) -> None:
+@of_server
+def serve(config: Path | None, **flags: Any) -> None:
     """Run the server."""
     warnings: list[str] = []
-    settings = options.load({**flags, "realtime": False if no_realtime else None}, config, warn=warnings.append)
+    settings = options.load(flags, config, warn=warnings.append)
     configure_logging(settings.log_level)
     with ExitStack() as held:  # on a terminal the address comes first
         held.callback(flush_log)  # behind what was held back comes the sentence of an error

@@ -1,0 +1,45 @@
+"""``kinora config``: the settings that a server would have here, and where each comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from kinora.cli import options
+from kinora.cli.output import print_json, print_table
+from kinora.cli.server_flags import of_server
+from kinora.settings import Settings
+from kinora.settings.fields import HIDDEN
+
+
+@click.group
+def config() -> None:
+    """Show the settings that a server would have here, and where each comes from."""
+
+
+@config.command("show")
+@of_server
+@options.as_json
+def show_config(config: Path | None, as_json: bool, **flags: Any) -> None:
+    """Show each setting, its value, and the flag, variable or file that has set it."""
+    reading = options.read(flags, config)
+    shown = {
+        field.name: (shown_value(field, getattr(reading.settings, field.name)), reading.origins[field.name])
+        for field in attrs.fields(Settings)
+    }
+    if as_json:
+        print_json({name: {"value": value, "origin": origin} for name, (value, origin) in shown.items()})
+        return
+    print_table(("setting", "value", "origin"), [(name, *told) for name, told in shown.items()])
+
+
+def shown_value(field: attrs.Attribute[Any], value: object) -> object:
+    """The value as it may be shown: paths as text, of a secret only that there is one."""
+    if field.metadata.get(HIDDEN) and value is not None:
+        return "(secret)"
+    if isinstance(value, tuple):
+        return [shown_value(field, item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,154 @@
+"""The settings themselves. A new one is a field here, with its docstring: all else is made from that."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+import attrs
+
+from kinora.runtime.machine import memory_bytes
+
+HIDDEN = "hidden"
+"""The metadata of a field whose value is a secret, which is shown nowhere."""
+GIB = 2**30
+MIB = 2**20
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; ``str()`` of the error says where it is set and which values are valid."""
+
+
+def _default_data_dir() -> Path:
+    """``~/.local/share/kinora``, or ``$XDG_DATA_HOME/kinora`` where that is set."""
+    try:
+        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise SettingsError("This user has no home folder: say with --data-dir where to keep jobs.") from error
+    return Path(base) / "kinora"
+
+
+def _current_folder() -> Path:
+    """The current folder."""
+    return Path.cwd()
+
+
+def _half_of_memory() -> int:
+    """Half of the machine's memory, or of the container's."""
+    return memory_bytes() // MIB // 2
+
+
+def _most_memory() -> int:
+    """Three quarters of the machine's memory, or of the container's."""
+    return memory_bytes() // MIB * 3 // 4
+
+
+def _absolute(path: Path) -> Path:
+    return path.absolute()
+
+
+_positive = attrs.validators.ge(1)
+_not_negative = attrs.validators.ge(0)
+
+
+def _host(_settings: object, _field: object, value: str) -> None:
+    if not re.fullmatch(r"\*|[a-z0-9._:-]+", value):
+        raise ValueError(f"{value!r} is not a host: write it in lower case as camera.local or camera.local:8080, or *")
+
+
+def _host_name(_settings: object, _field: object, value: str) -> None:
+    with suppress(ValueError):
+        ip_address(value)
+        return
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        raise ValueError(
+            f"{value!r} is not the name of a host: write it as kinora.example, without a port; it holds for all ports"
+        )
+
+
+def _variable(_settings: object, _field: object, value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", value):
+        raise ValueError(f"{value!r} is not the name of a variable: write it as HF_TOKEN, or HF_* for all such names")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """All choices of an operator. Sizes are in bytes, ``_s`` in seconds, ``_ms`` in milliseconds.
+
+    The docstring of a field is what docs/settings.md says of it, that of a function for a default how it tells that.
+    """
+
+    host: str = "127.0.0.1"
+    """The address to listen on, of the loopback interface."""
+    port: int = attrs.field(default=8000, validator=[_not_negative, attrs.validators.le(65535)])
+    """The port to listen on; 0 takes any free one."""
+    allowed_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host_name))
+    """Further names that a request's ``Host`` may carry, as behind a reverse proxy; each holds for all ports."""
+    realtime: bool = True
+    """Without it there is no ``/v1/realtime``; jobs and REST work as usual."""
+    max_connections: int = attrs.field(default=10_000, validator=_positive)
+    """Realtime clients at once."""
+
+    data_dir: Path = attrs.field(factory=_default_data_dir, converter=_absolute)
+    """The folder of jobs, results and uploads; made if missing. It may be moved between two runs of the server."""
+    media_dir: Path = attrs.field(factory=_current_folder, converter=_absolute)
+    """The folder of sources; no file outside it is read."""
+    follow_links: bool = False
+    """Links in the media folder are followed out of it too, as ``kinora run`` does: only for links of one's own."""
+    url_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host))
+    """Hosts that sources may be read from by URL, each with or without its port; ``*`` allows every host with a public
+    address. Others are refused, also when a redirect leads to them."""
+    models_dir: Path = attrs.field(factory=_current_folder, converter=_absolute)
+    """The folder of models; plugins must not read models outside it."""
+    max_upload_bytes: int = attrs.field(default=2 * GIB, validator=_positive)
+    """The largest file that a client may upload."""
+    max_pixels: int = attrs.field(default=50_000_000, validator=_positive)
+    """Pixels of one frame beyond which a source is refused. OpenCV reads no larger images in any worker, for plugins
+    either."""
+    min_free_bytes: int = attrs.field(default=200 * MIB, validator=_not_negative)
+    """With less free disk space under ``data_dir`` no new job is accepted; below half of it the results of running jobs
+    wait. A quarter of it, at most 16 MiB, is kept in a file, so that jobs can be deleted when the disk is full."""
+
+    plugins_dir: Path | None = None
+    """A folder of further plugins, ``*.py`` files and packages."""
+    plugin_files: tuple[Path, ...] = ()
+    """Files of further plugins."""
+    max_failures: int = attrs.field(default=3, validator=_positive)
+    """Deaths or timeouts in a row after which a plugin is disabled for its job."""
+    max_errors: int = attrs.field(default=25, validator=_positive)
+    """Exceptions in a row after which a plugin is disabled for its job."""
+
+    worker_memory_mb: int = attrs.field(factory=_half_of_memory, validator=_positive)
+    """The most resident memory, in MiB, of one worker process and all that it starts. A plugin may set a lower limit by
+    its ``memory_limit_mb``."""
+    workers_memory_mb: int = attrs.field(factory=_most_memory, validator=_positive)
+    """The most resident memory, in MiB, of all worker processes together. Beyond it the largest is killed."""
+
+    worker_env: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_variable))
+    """Further variables of the server's environment that its workers get, as plugins may need them: names, with a ``*``
+    at the end for all that begin so. Workers always get those listed in kinora/runtime/worker_environment.py."""
+
+    device_cool_down_s: float = attrs.field(default=60.0, validator=attrs.validators.ge(0.0))
+    """The time for which a plugin is kept off a GPU that failed under it; the first job after that tries it again."""
+
+    max_jobs: int = attrs.field(default=2, validator=_positive)
+    """Jobs that run at once."""
+    paused_keep_s: float = attrs.field(default=600.0, validator=attrs.validators.ge(0.0))
+    """The time for which a paused job's workers stay; after that they are prepared again when it goes on. A paused job
+    does not count as one that runs."""
+    max_queued: int = attrs.field(default=100, validator=_positive)
+    """Jobs that may wait; a further one is refused and told when to try again. A client that has few may add some to a
+    queue that others have filled; see kinora/actors/queue_shares.py."""
+    ring_bytes: int = attrs.field(default=64 * MIB, validator=_positive)
+    """Shared memory for the frames of one job; at least two frames."""
+    cancel_grace_ms: int = attrs.field(default=50, validator=_not_negative)
+    """The time for a cancelled job's workers to end by themselves before they are killed."""
+    shutdown_grace_s: float = attrs.field(default=5.0, validator=attrs.validators.ge(0.0))
+    """The time for clients to take what is under way when the server stops. ``docker stop`` kills after 10 s, and the
+    rest of the stop needs time as well."""
+
+    log_level: str = attrs.field(default="info", validator=attrs.validators.in_(("debug", "info", "warning", "error")))
+    """What is logged: ``debug``, ``info``, ``warning`` or ``error``, each with all behind it."""

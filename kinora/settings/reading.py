@@ -1,0 +1,89 @@
+"""Reads the settings: flags, over ``KINORA_*`` variables, over ``kinora.toml``, over defaults."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from kinora.settings.fields import Settings, SettingsError
+from kinora.settings.values import KINDS, PATHS, checked_value
+from kinora.settings.variables import ENV_OF_COMMANDS, ENV_PREFIX, is_read
+
+CONFIG_NAME = "kinora.toml"
+
+
+DEFAULT = "default"
+
+
+@attrs.frozen
+class Reading:
+    """The settings, and where each one comes from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """Setting → the flag, the variable or the file and key that has set it, or ``default``."""
+
+
+def load_settings(flags: Mapping[str, Any], env: Mapping[str, str], toml_path: Path | None = None) -> Settings:
+    """The settings from all four places; see :func:`read_settings`."""
+    return read_settings(flags, env, toml_path).settings
+
+
+def read_settings(flags: Mapping[str, Any], env: Mapping[str, str], toml_path: Path | None = None) -> Reading:
+    """The settings from all four places, with the place of each.
+
+    Args:
+        flags: field → value as given on the command line; None stands for "not given".
+        env: the environment; ``KINORA_MAX_JOBS=4`` sets ``max_jobs``, lists are separated by commas. Variables that
+            name no setting are passed over; :func:`~kinora.settings.variables.passed_over` tells which.
+        toml_path: the configuration file, which must exist; None looks for ``kinora.toml`` in the current
+            folder. Relative paths in the file are relative to its own folder.
+
+    Raises:
+        SettingsError: a setting is unknown, of the wrong type or out of range; the text says where it was found. A
+            value that a higher place overrides is not looked at.
+    """
+    found: dict[str, tuple[str, Any]] = {}
+    for origin, name, value in (*_from_toml(toml_path), *_from_env(env), *_from_flags(flags)):
+        found[name] = (origin, value)
+    checked: dict[str, Any] = {name: checked_value(origin, name, value) for name, (origin, value) in found.items()}
+    origins = {field.name: found[field.name][0] if field.name in found else DEFAULT for field in attrs.fields(Settings)}
+    return Reading(Settings(**checked), origins)
+
+
+def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for name, value in flags.items():
+        if value is not None:
+            yield f"--{'no-' if value is False else ''}{name.replace('_', '-')}", name, value
+
+
+def _from_env(env: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for variable in sorted(env):
+        if variable.startswith(ENV_PREFIX) and variable not in ENV_OF_COMMANDS and is_read(variable, env[variable]):
+            yield variable, variable.removeprefix(ENV_PREFIX).lower(), env[variable]
+
+
+def _from_toml(path: Path | None) -> Iterator[tuple[str, str, Any]]:
+    if path is None:
+        path = Path(CONFIG_NAME)
+        if not path.is_file():
+            return
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad and PowerShell write a byte order mark
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The configuration file {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"The configuration file {path} is not valid TOML: {error}") from error
+    for name, value in table.items():
+        kind = KINDS.get(name)
+        yield f"{path.absolute()}: {name}", name, _from_folder(path.parent, value) if kind in PATHS else value
+
+
+def _from_folder(folder: Path, value: object) -> object:
+    if isinstance(value, list):
+        return [_from_folder(folder, item) for item in value]
+    return folder / Path(value).expanduser() if isinstance(value, str) else value
