@@ -28,6 +28,7 @@ COMMANDS = {
     "cancel": "Cancel jobs of a server.",
     "delete": "Delete jobs of a server.",
     "plugins": "List the plugins that are installed here, show one, or have a server look for new ones.",
+    "doctor": "Check all that a server needs here, with the same flags, and say what mends what is wrong.",
     "config": "Show the settings that a server would have here, and where each comes from.",
 }
 """The name of every command, which its module and its function share, and the first line of its help."""

@@ -17,15 +17,25 @@ _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 
 def unmet_requirements() -> list[str]:
     """What is missing on this machine, a sentence each; empty if Kinora can work."""
-    found = []
-    for need, attempt in _NEEDS.items():
-        try:
-            attempt()
-        except (OSError, AttributeError) as error:  # a Python built for an older system lacks the functions
-            reason = getattr(error, "strerror", None) or error
-            found.append(f"Kinora cannot work here without {need} ({reason}): use Linux 5.3 or later, and a container "
-                         "or sandbox that allows it.")  # fmt: skip
-    return found
+    return [
+        f"Kinora cannot work here without {need} ({fault}): use Linux 5.3 or later, and a container or sandbox that "
+        "allows it."
+        for need, fault in try_requirements().items()
+        if fault is not None
+    ]
+
+
+def try_requirements() -> dict[str, str | None]:
+    """Each need, with the reason why it is not met; None if it is."""
+    return {need: _fault(attempt) for need, attempt in _NEEDS.items()}
+
+
+def _fault(attempt: Callable[[], None]) -> str | None:
+    try:
+        attempt()
+    except (OSError, AttributeError) as error:  # a Python built for an older system lacks the functions
+        return getattr(error, "strerror", None) or str(error)
+    return None
 
 
 def _seal_frames() -> None:

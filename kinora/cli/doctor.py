@@ -1,0 +1,58 @@
+"""``kinora doctor``: says what a server would lack here, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from kinora.cli import options
+from kinora.cli.output import counted, print_json, print_line, print_table
+from kinora.cli.running import run_interruptible
+from kinora.cli.server_flags import of_server
+from kinora.cli.temporary import temporary_folder
+from kinora.doctor.examination import examine
+from kinora.doctor.finding import Finding
+from kinora.log import configure_logging
+from kinora.settings import Settings
+
+
+@click.command
+@of_server
+@options.as_json
+@click.pass_context
+def doctor(ctx: click.Context, /, config: Path | None, as_json: bool, **flags: Any) -> None:
+    """Check all that a server needs here, with the same flags, and say what mends what is wrong.
+
+    Exit codes: 0 a server can run, 1 something that it needs has failed. Warnings fail nothing.
+    """
+    warnings: list[str] = []
+    settings = options.load(flags, config, warn=warnings.append)
+    configure_logging("error")
+    found = [
+        *(Finding("settings", "warning", text, "correct its name, or take it away") for text in warnings),
+        *run_interruptible(lambda: _examine(settings)),
+    ]
+    fails = [finding for finding in found if finding.state == "failed"]
+    if as_json:
+        print_json({"ok": not fails, "checks": [attrs.asdict(finding) for finding in found]})
+    else:
+        _print(found)
+    ctx.exit(1 if fails else 0)
+
+
+async def _examine(settings: Settings) -> Sequence[Finding]:
+    with temporary_folder() as folder:
+        return await examine(settings, folder)
+
+
+def _print(found: Sequence[Finding]) -> None:
+    print_table(("check", "state", "found"), [(finding.check, finding.state, finding.found) for finding in found])
+    fails, warnings = (sum(finding.state == state for finding in found) for state in ("failed", "warning"))
+    for finding in found:
+        if finding.mend:
+            print_line(f"{finding.check}: {finding.mend}")
+    print_line(f"{counted(fails, 'failure')}, {counted(warnings, 'warning')}.")
