@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { colorOf } from "../src/draw/colors";
-import { allKeyPoints, allLines, isCut, labelOf, visibleDetections } from "../src/draw/detections";
+import { allKeyPoints, allLines, contains, cornersOf, isCut, labelOf, visibleDetections } from "../src/draw/detections";
+import { maskPieces } from "../src/draw/mask";
 import { isMarked, markOf, Picked } from "../src/draw/Picked";
 import { PictureView } from "../src/draw/PictureView";
 import { trailsOf } from "../src/draw/trails";
@@ -84,4 +85,28 @@ test("a chosen track stays chosen from frame to frame, and a detection without a
   expect([isMarked(picked.get().chosen, plain, 0), isMarked(picked.get().chosen, plain, 1)]).toEqual([true, false]);
   picked.choose(markOf(plain, 0));
   expect(picked.get().chosen).toBeNull();
+});
+
+test("a detection's own shape is its polygon, or its box turned about its centre, and a turned box is touched where it is seen", () => {
+  const shapes = { detections: [box, { ...box, polygon: [[1, 1], [9, 1], [5, 8]] }, { x: 0, y: 10, width: 40, height: 20, angle: 90 }, { ...box, polygon: [7] }] };
+  const [plain, cornered, upright, odd] = visibleDetections(frame(0, { shapes }));
+  if (!plain || !cornered || !upright || !odd) throw new Error("All four are detections.");
+  expect([plain, odd].map(cornersOf)).toEqual([null, null]);
+  expect(cornersOf(cornered)).toEqual([{ x: 1, y: 1 }, { x: 9, y: 1 }, { x: 5, y: 8 }]);
+  expect(cornersOf(upright)?.map(({ x, y }) => `${Math.round(x)},${Math.round(y)}`)).toEqual(["30,0", "30,40", "10,40", "10,0"]);
+  expect([{ x: 2, y: 20 }, { x: 20, y: 2 }].map((point) => contains(upright, point))).toEqual([false, true]);
+});
+
+test("a mask is read from COCO's compressed code, down its columns, and one that does not fit its size is left out", () => {
+  // Runs of 2, 3, 4 and 3 pixels; all codes here are pycocotools'.
+  const mask = { x: 10, y: 20, width: 3, height: 4, counts: "2340" };
+  expect(maskPieces(mask)).toEqual([
+    { x: 10, y: 22, width: 1, height: 2 },
+    { x: 11, y: 20, width: 1, height: 1 },
+    { x: 12, y: 21, width: 1, height: 3 },
+  ]);
+  expect(maskPieces({ ...mask, counts: "0<" })).toEqual([{ x: 10, y: 20, width: 3, height: 4 }]);
+  const disc = { ...mask, width: 50, height: 40, counts: "_:;j06L2M4M2N2N2O0O2N2O000O2O00000000000000000001N10001N2N101N2N2N3L3N4J\\8" };
+  expect(maskPieces(disc).reduce((pixels, { width, height }) => pixels + width * height, 0)).toBe(1005);
+  for (const bad of [{ ...mask, counts: "0=" }, { ...mask, height: 0 }, { ...mask, counts: 7 }, [], null, "x"]) expect(maskPieces(bad)).toEqual([]);
 });

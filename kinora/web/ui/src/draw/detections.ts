@@ -14,6 +14,8 @@ export interface Detection {
   trackId: number | null;
   /** What is written there. */
   text: string | null;
+  /** The detection as its plugin gave it. */
+  given: JsonObject;
 }
 
 export interface Point {
@@ -103,6 +105,28 @@ export function detectionInWords({ plugin, confidence, trackId, text, x, y, widt
   ];
 }
 
+/** The corners of a detection's own shape: its `polygon`, or its box turned by its `angle`, in degrees clockwise; null if it has only a box. */
+export function cornersOf({ x, y, width, height, given: { polygon, angle } }: Detection): Line | null {
+  const corners = Array.isArray(polygon) ? readPoints(polygon) : null;
+  if (corners) return corners;
+  if (!isNumber(angle) || angle === 0) return null;
+  const middle = { x: x + width / 2, y: y + height / 2 };
+  const box = [{ x, y }, { x: x + width, y }, { x: x + width, y: y + height }, { x, y: y + height }];
+  return box.map((corner) => turned(corner, middle, angle));
+}
+
+/** True if the point is in the detection's box, turned as the box is. */
+export function contains({ x, y, width, height, given: { angle } }: Detection, point: Point): boolean {
+  const inBox = isNumber(angle) ? turned(point, { x: x + width / 2, y: y + height / 2 }, -angle) : point;
+  return inBox.x >= x && inBox.x <= x + width && inBox.y >= y && inBox.y <= y + height;
+}
+
+function turned(point: Point, middle: Point, degrees: number): Point {
+  const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+  const [x, y] = [point.x - middle.x, point.y - middle.y];
+  return { x: middle.x + x * cos - y * sin, y: middle.y + x * sin + y * cos };
+}
+
 export function listOf(value: Json | undefined, key: string): Json[] {
   const list = isObject(value) ? value[key] : null;
   return Array.isArray(list) ? list : [];
@@ -123,6 +147,7 @@ function readDetection(plugin: string, at: number, value: Json): Detection | nul
     confidence: isNumber(confidence) ? confidence : null,
     trackId: isNumber(trackId) ? trackId : null,
     text: typeof text === "string" ? text : null,
+    given: value,
   };
 }
 

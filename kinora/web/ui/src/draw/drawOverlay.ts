@@ -1,7 +1,8 @@
 /** Draws plugins' results over a picture. */
 import type { FrameData } from "../api/generated";
 import { colorOf, type ColorBy } from "./colors";
-import { allDetections, allKeyPoints, allLines, labelOf, visibleDetections, type Detection } from "./detections";
+import { allDetections, allKeyPoints, allLines, cornersOf, labelOf, visibleDetections, type Detection } from "./detections";
+import { maskPieces } from "./mask";
 import { isMarked, type Picks } from "./Picked";
 import { placeLabels, type Rect } from "./placeLabels";
 import type { ViewOptions } from "./viewOptions";
@@ -37,33 +38,59 @@ export function drawOverlay(
   if (options.labels) drawLabels(context, [...picked, ...others.toReversed()], scale, unit, options.colorBy, view);
 }
 
-function outline(context: CanvasRenderingContext2D, { x, y, width, height }: Detection, scale: number): void {
+/** Begin a path along the detection's shape. */
+function outline(context: CanvasRenderingContext2D, detection: Detection, scale: number): void {
+  const corners = cornersOf(detection);
   context.beginPath();
-  context.roundRect(x * scale, y * scale, width * scale, height * scale, 3);
+  if (corners) {
+    for (const { x, y } of corners) context.lineTo(x * scale, y * scale);
+    context.closePath();
+  } else {
+    const { x, y, width, height } = detection;
+    context.roundRect(x * scale, y * scale, width * scale, height * scale, 3);
+  }
 }
 
 function drawBox(context: CanvasRenderingContext2D, detection: Detection, scale: number, unit: number, by: ColorBy): void {
+  const color = colorOf(detection, by);
+  fillMask(context, detection, scale, color);
   outline(context, detection, scale);
+  if (cornersOf(detection)) fillLightly(context, color);
   context.lineWidth = 4 * unit;
   context.strokeStyle = "rgb(0 0 0 / 45%)"; // a dark edge, visible on any background
   context.stroke();
   context.lineWidth = 2 * unit;
-  context.strokeStyle = colorOf(detection, by);
+  context.strokeStyle = color;
   context.stroke();
 }
 
 function drawPicked(context: CanvasRenderingContext2D, detection: Detection, scale: number, unit: number, by: ColorBy): void {
+  const color = colorOf(detection, by);
+  fillMask(context, detection, scale, color);
   outline(context, detection, scale);
-  context.globalAlpha = 0.2;
-  context.fillStyle = colorOf(detection, by);
-  context.fill();
-  context.globalAlpha = 1;
+  fillLightly(context, color);
   context.lineWidth = 7 * unit;
   context.strokeStyle = "#fff";
   context.stroke();
   context.lineWidth = 4 * unit;
-  context.strokeStyle = colorOf(detection, by);
+  context.strokeStyle = color;
   context.stroke();
+}
+
+function fillMask(context: CanvasRenderingContext2D, { given: { mask } }: Detection, scale: number, color: string): void {
+  const pieces = maskPieces(mask);
+  if (pieces.length === 0) return;
+  // One path, so that neighbours have no seam.
+  context.beginPath();
+  for (const { x, y, width, height } of pieces) context.rect(x * scale, y * scale, width * scale, height * scale);
+  fillLightly(context, color, 0.4);
+}
+
+function fillLightly(context: CanvasRenderingContext2D, color: string, alpha = 0.2): void {
+  context.globalAlpha = alpha;
+  context.fillStyle = color;
+  context.fill();
+  context.globalAlpha = 1;
 }
 
 function drawLabels(

@@ -1,6 +1,6 @@
 /** Paints a job's picture and its results on a canvas, at most once per animation frame. */
 import type { FrameData } from "../api/generated";
-import { allDetections, visibleDetections, type Detection, type Point } from "../draw/detections";
+import { allDetections, contains, visibleDetections, type Detection, type Point } from "../draw/detections";
 import { drawOverlay } from "../draw/drawOverlay";
 import { drawRadar, RADAR, radarBox, radarMoved } from "../draw/drawRadar";
 import type { Placing, Size } from "../draw/PictureView";
@@ -56,8 +56,8 @@ export class PicturePainter {
     const options = this.#options();
     if (!this.#drawn || !options.overlay || !options.boxes) return null;
     const { frame, left, top, scale } = this.#drawn;
-    const [atX, atY] = [(x - left) / scale, (y - top) / scale];
-    const hit = visibleDetections(frame, options).filter((box) => atX >= box.x && atX <= box.x + box.width && atY >= box.y && atY <= box.y + box.height);
+    const at = { x: (x - left) / scale, y: (y - top) / scale };
+    const hit = visibleDetections(frame, options).filter((found) => contains(found, at));
     const smallest = hit.toSorted((a, b) => a.width * a.height - b.width * b.height)[0];
     return smallest ? { frame, detection: smallest } : null;
   }
