@@ -47,6 +47,19 @@ def test_each_entry_point_leads_to_its_plugin() -> None:
     assert all(plugin.metadata.name == name for name, plugin in found.items())
 
 
+@pytest.mark.parametrize("plugin", [*ALL, *WITH_EXTRAS])
+def test_each_option_says_what_it_is_and_each_number_its_range(plugin: type[Plugin]) -> None:
+    """A form needs no more than the schema."""
+    schema = plugin.metadata.config_schema
+    assert schema is not None
+    for name, option in schema["properties"].items():
+        assert option["description"], name
+        if option.get("type") in {"integer", "number"}:
+            assert option["minimum"] < option["maximum"], name
+        if option.get("type") == "integer":
+            assert option["unit"], name
+
+
 @pytest.mark.parametrize("plugin", ALL)
 def test_metadata_tells_everything(plugin: type[Plugin]) -> None:
     """Each says its version, author, purpose and options, and every option has a default and a description."""

@@ -30,8 +30,10 @@ class Colors(Plugin):
         outputs=("colors",),
         capabilities=("colors",),
         config_schema=options_schema(
-            count=integer(5, 1, 16, "Largest number of colours."),
-            min_share=number(0.02, 0.0, 1.0, "Colours with a smaller share of the picture are left out."),
+            count=integer(5, 1, 16, "Largest number of colours.", unit="colours"),
+            min_share=number(
+                0.02, 0.0, 1.0, "Colours with a smaller share of the picture are left out.", unit="of the picture"
+            ),
         ),
     )
 

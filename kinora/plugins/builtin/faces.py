@@ -41,10 +41,13 @@ class Faces(Plugin):
                 3840,
                 "Longer side in pixels at which the picture is searched. Faces of less than 24 pixels at this size "
                 "are not seen; larger is slower.",
+                unit="pixels",
             ),
-            min_size=integer(40, 1, 4000, "Smallest face, in pixels of the source."),
+            min_size=integer(40, 1, 4000, "Smallest face, in pixels of the source.", unit="pixels"),
             scale_step=number(1.2, 1.01, 2.0, "Ratio of one searched face size to the next; smaller is slower."),
-            neighbours=integer(6, 0, 100, "Neighbouring hits that must agree; higher gives fewer false alarms."),
+            neighbours=integer(
+                6, 0, 100, "Neighbouring hits that must agree; higher gives fewer false alarms.", unit="hits"
+            ),
         ),
     )
 

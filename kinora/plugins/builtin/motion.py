@@ -34,17 +34,28 @@ class Motion(Plugin):
         outputs=("detections", "metrics"),
         capabilities=("detections", "metrics"),
         config_schema=options_schema(
-            size=integer(384, 64, 1920, "Longer side in pixels at which the picture is compared."),
+            size=integer(384, 64, 1920, "Longer side in pixels at which the picture is compared.", unit="pixels"),
             threshold=number(
                 25.0,
                 1.0,
                 1000.0,
                 "Squared distance, in standard deviations, at which a pixel differs from the background.",
+                unit="squared deviations",
             ),
-            history=integer(200, 1, 100_000, "Frames after which a thing that stopped becomes background."),
+            history=integer(
+                200, 1, 100_000, "Frames after which a thing that stopped becomes background.", unit="frames"
+            ),
             shadows=boolean(True, "Leave out shadows."),
-            min_area=number(0.003, 0.0, 1.0, "Smallest thing that counts, as a share of the picture."),
-            merge=number(0.08, 0.0, 1.0, "Parts closer than this share of the longer side are one thing."),
+            min_area=number(
+                0.003, 0.0, 1.0, "Smallest thing that counts, as a share of the picture.", unit="of the picture"
+            ),
+            merge=number(
+                0.08,
+                0.0,
+                1.0,
+                "Parts closer than this share of the longer side are one thing.",
+                unit="of the longer side",
+            ),
         ),
     )
 

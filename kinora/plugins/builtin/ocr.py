@@ -43,7 +43,11 @@ class Ocr(Plugin):
         devices=("cpu", "cuda"),
         config_schema=options_schema(
             size=integer(
-                960, 64, 2000, "Longer side in pixels at which text is looked for; larger finds smaller text, slower."
+                960,
+                64,
+                2000,
+                "Longer side in pixels at which text is looked for; larger finds smaller text, slower.",
+                unit="pixels",
             ),
             confidence=number(0.5, 0.0, 1.0, "Lines read with less confidence are left out."),
             turned=boolean(False, "Read upside-down text too; slower."),

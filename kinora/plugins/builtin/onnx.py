@@ -41,6 +41,7 @@ _SCHEMA = options_schema(
             4096,
             "Side in pixels of the input, for models that take any; multiples of 32. 0 is the size that the model "
             f"was exported with, {DEFAULT_SIDE} if it does not say.",
+            unit="pixels",
         ),
         "multipleOf": 32,
     },

@@ -54,9 +54,12 @@ class People(Plugin):
                 "Longer side in pixels at which the picture is searched. People less than about 100 pixels tall at "
                 "this size are not seen: raise it for people who are small in the picture. Larger is slower, and "
                 "has more false alarms.",
+                unit="pixels",
             ),
             threshold=number(-0.6, -2.0, 2.0, "Margin a window must reach; higher finds fewer people, more surely."),
-            votes=integer(3, 1, 50, "Neighbouring windows that must agree; higher gives fewer false alarms."),
+            votes=integer(
+                3, 1, 50, "Neighbouring windows that must agree; higher gives fewer false alarms.", unit="windows"
+            ),
         ),
     )
 

@@ -30,7 +30,7 @@ class Quality(Plugin):
         outputs=("metrics",),
         capabilities=("metrics", "warnings"),
         config_schema=options_schema(
-            dark_below=number(40.0, 0.0, 255.0, "Mean luma, of 255, below which a frame is dark."),
+            dark_below=number(40.0, 0.0, 255.0, "Mean luma, of 255, below which a frame is dark.", unit="levels"),
             blurred_below=number(
                 15.0,
                 0.0,
@@ -38,7 +38,7 @@ class Quality(Plugin):
                 "Sharpness (variance of the Laplacian) below which a frame is blurred. It depends on what is shown: "
                 "a bare wall is never sharp.",
             ),
-            frames=integer(3, 1, 1000, "Frames in a row that begin or end a stretch."),
+            frames=integer(3, 1, 1000, "Frames in a row that begin or end a stretch.", unit="frames"),
         ),
     )
 

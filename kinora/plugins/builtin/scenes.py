@@ -44,8 +44,12 @@ class Scenes(Plugin):
             threshold=number(
                 0.35, 0.0, 1.0, "Difference to the frame before (0 same, 1 nothing in common) that counts as a cut."
             ),
-            min_scene_ms=integer(500, 0, 3_600_000, "Milliseconds after a cut in which no other cut counts."),
-            max_scenes=integer(10_000, 1, 100_000, "Longest list of scenes; beyond it the oldest are left out."),
+            min_scene_ms=integer(
+                500, 0, 3_600_000, "Milliseconds after a cut in which no other cut counts.", unit="ms"
+            ),
+            max_scenes=integer(
+                10_000, 1, 100_000, "Longest list of scenes; beyond it the oldest are left out.", unit="scenes"
+            ),
         ),
     )
 

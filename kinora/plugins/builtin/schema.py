@@ -16,20 +16,21 @@ def options_schema(**options: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "properties": options}
 
 
-def number(default: float, low: float, high: float, description: str) -> dict[str, Any]:
-    """A number from ``low`` to ``high``, both allowed."""
+def number(default: float, low: float, high: float, description: str, *, unit: str = "") -> dict[str, Any]:
+    """A number from ``low`` to ``high``, both allowed; ``unit`` is read after it, as "pixels" or "of the picture"."""
     return {
         "type": "number",
         "default": default,
         "minimum": low,
         "maximum": high,
         "description": description,
+        **({"unit": unit} if unit else {}),
     }
 
 
-def integer(default: int, low: int, high: int, description: str) -> dict[str, Any]:
-    """A whole number from ``low`` to ``high``, both allowed."""
-    return {**number(default, low, high, description), "type": "integer"}
+def integer(default: int, low: int, high: int, description: str, *, unit: str = "") -> dict[str, Any]:
+    """A whole number from ``low`` to ``high``, both allowed, with a ``unit`` as in ``number``."""
+    return {**number(default, low, high, description, unit=unit), "type": "integer"}
 
 
 def boolean(default: bool, description: str) -> dict[str, Any]:

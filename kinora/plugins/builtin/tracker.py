@@ -41,9 +41,13 @@ class Tracker(Plugin):
                 "Plugins whose detections are followed. Empty: all before it, and `motion` only if it is the only one."
             ),
             classes=names("Classes that are followed. Empty: all."),
-            max_age_ms=integer(2000, 0, 600_000, "Milliseconds unseen after which a track ends."),
+            max_age_ms=integer(2000, 0, 600_000, "Milliseconds unseen after which a track ends.", unit="ms"),
             min_hits=integer(
-                2, 1, 100, "Sightings after which a track gets its id; more where their confidence is below 0.6."
+                2,
+                1,
+                100,
+                "Sightings after which a track gets its id; more where their confidence is below 0.6.",
+                unit="sightings",
             ),
             min_match=number(
                 -0.2,

@@ -513,6 +513,22 @@ test("a refusal by the server is shown where the user asked", async () => {
   await context.close();
 });
 
+test("the plugins page shows what each plugin gives, by a frame where it found something, and the range and unit of its options", async () => {
+  const jobId = await server.submit(["motion", "single"], { max_frames: 6 });
+  await server.ended(jobId);
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/plugins`);
+  const single = page.getByRole("article", { name: "single" });
+  await expect.poll(() => single.getByRole("img").evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0);
+  expect(await single.getByRole("link").getAttribute("href")).toMatch(/^#\/jobs\/[^?]+\?frame=\d+$/);
+  const faces = page.getByRole("article", { name: "faces" });
+  await faces.locator(".kind-picture").waitFor();
+  await faces.getByText("boxes with a class, drawn on the picture").waitFor();
+  await faces.getByText("4 options").click();
+  await faces.getByText("A whole number from 1 to 4000 pixels; 40 by default.").waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
 test("the plugins page lists a broken plugin with its reason and traceback", async () => {
   const { context, page } = await openPage(browser, `${server.url}/#/plugins`);
   const broken = page.getByRole("article", { name: "broken" });

@@ -89,6 +89,7 @@ test("a folder with several images is one source, and its images are found by a 
 
 test("the words for an option say its kind, its range and its default", () => {
   expect(rangeInWords({ type: "integer", minimum: 1, maximum: 9, default: 3 })).toBe("A whole number from 1 to 9; 3 by default.");
+  expect(rangeInWords({ type: "number", minimum: 0, maximum: 1, default: 0.02, unit: "of the picture" })).toBe("A number from 0 to 1 of the picture; 0.02 by default.");
   expect(rangeInWords({ type: "boolean", default: false })).toBe("Yes or no; no by default.");
   expect(rangeInWords({ enum: ["a", "b"] })).toBe("One of a, b.");
   expect(rangeInWords({ type: "array", items: { type: "string" }, default: [] })).toBe("Names, separated by commas.");

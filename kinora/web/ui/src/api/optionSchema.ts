@@ -9,6 +9,8 @@ export interface OptionSchema {
   default?: Json;
   minimum?: number;
   maximum?: number;
+  /** Read after a number, as "pixels" or "of the picture"; no keyword of JSON Schema, but allowed in it. */
+  unit?: string;
   enum?: Json[];
   items?: OptionSchema;
   properties?: Record<string, OptionSchema>;
@@ -83,14 +85,15 @@ const KINDS: Record<OptionKind, string> = {
   json: "JSON",
 };
 
-/** What a value can be and what it is by default, such as "A whole number from 1 to 9; 3 by default." */
+/** What a value can be and what it is by default, such as "A whole number from 1 to 9 pixels; 3 by default." */
 export function rangeInWords(schema: OptionSchema): string {
-  const { minimum, maximum, enum: choices } = schema;
+  const { minimum, maximum, unit, enum: choices } = schema;
   const kind = kindOf(schema);
   let words = kind === "choice" ? `one of ${(choices ?? []).map(showValue).join(", ")}` : KINDS[kind];
   if (minimum !== undefined && maximum !== undefined) words += ` from ${minimum} to ${maximum}`;
   else if (minimum !== undefined) words += `, at least ${minimum}`;
   else if (maximum !== undefined) words += `, at most ${maximum}`;
+  if (unit !== undefined) words += ` ${unit}`;
   const usual = kind === "boolean" ? { true: "yes", false: "no" }[showValue(schema.default)] : showValue(schema.default);
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}${usual ? `; ${usual} by default` : ""}.`;
 }

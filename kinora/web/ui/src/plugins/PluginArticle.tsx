@@ -1,14 +1,21 @@
 import { useState, type ReactNode } from "react";
 import { getPlugin } from "../api/calls";
-import type { PluginDetail, PluginMetadata, PluginSummary } from "../api/generated";
+import type { JobSummary, PluginDetail, PluginMetadata, PluginSummary } from "../api/generated";
 import { propertiesOf, rangeInWords } from "../api/optionSchema";
 import { Badge } from "../ui/Badge";
 import { count, moment } from "../ui/format";
 import { inWords } from "../ui/inWords";
 import { jobLink } from "../ui/useRoute";
 import { installCommand } from "./installCommand";
+import { PluginPicture } from "./PluginPicture";
 
-export function PluginArticle({ plugin }: { plugin: PluginSummary }) {
+interface PluginArticleProps {
+  plugin: PluginSummary;
+  /** The newest job in which the plugin found something; null if there is none. */
+  job?: JobSummary | null;
+}
+
+export function PluginArticle({ plugin, job = null }: PluginArticleProps) {
   const { name, health, metadata, reason, origin, failures } = plugin;
   const command = installCommand(plugin);
   return (
@@ -18,7 +25,8 @@ export function PluginArticle({ plugin }: { plugin: PluginSummary }) {
         {metadata && <span className="hint">{metadata.version}</span>}
         {command === null ? <Badge text={health} /> : <Badge text="not installed" tone="neutral" />}
       </header>
-      {metadata && <p>{metadata.description}</p>}
+      {metadata && <PluginPicture name={name} kinds={kindsOf(metadata)} job={job} />}
+      {metadata && metadata.description !== "" && <p>{metadata.description}</p>}
       {command !== null && <p>Not installed: <code>{command}</code></p>}
       {reason !== null && command === null && <p className="bad-text">{reason}</p>}
       {health === "broken" && command === null && <Details name={name} summary="Traceback" render={(detail) => <Trace text={detail.traceback} />} />}
@@ -45,8 +53,10 @@ const MEANINGS: Record<string, string> = {
   scenes: "cuts, and a list of scenes at the end",
 };
 
-function Gives({ metadata: { capabilities, outputs } }: { metadata: PluginMetadata }) {
-  const given = capabilities.length > 0 ? capabilities : outputs;
+const kindsOf = ({ capabilities, outputs }: PluginMetadata) => (capabilities.length > 0 ? capabilities : outputs);
+
+function Gives({ metadata }: { metadata: PluginMetadata }) {
+  const given = kindsOf(metadata);
   if (given.length === 0) return null;
   return (
     <dl className="gives" aria-label="What it gives">

@@ -1,4 +1,5 @@
-import { getPlugins, reloadPlugins } from "../api/calls";
+import { getJobs, getPlugins, reloadPlugins } from "../api/calls";
+import type { JobSummary } from "../api/generated";
 import { Button } from "../ui/Button";
 import { count } from "../ui/format";
 import { Notice } from "../ui/Notice";
@@ -7,9 +8,13 @@ import { useLoaded } from "../ui/useLoaded";
 import { installCommand } from "./installCommand";
 import { PluginArticle } from "./PluginArticle";
 
+/** The newest jobs, among which each plugin's picture is looked for. */
+const getNewest = (signal: AbortSignal) => getJobs({ status: "", search: "" }, null, 100, signal);
+
 /** All plugins of the server; broken ones come first, with the reason; those that only lack an extra come last. */
 export function PluginsPage() {
   const { value, error, set } = useLoaded(getPlugins);
+  const { value: newest } = useLoaded(getNewest);
   const { busy, error: fault, run } = useAction();
   const missing = (value ?? []).filter((plugin) => installCommand(plugin) !== null);
   const broken = (value ?? []).filter((plugin) => plugin.health === "broken" && !missing.includes(plugin));
@@ -28,9 +33,14 @@ export function PluginsPage() {
       {(fault ?? error) !== null && <Notice tone="bad">{fault ?? error}</Notice>}
       <div className="plugin-grid">
         {[...broken, ...working, ...missing].map((plugin) => (
-          <PluginArticle key={`${plugin.name} ${plugin.origin.location}`} plugin={plugin} />
+          <PluginArticle key={`${plugin.name} ${plugin.origin.location}`} plugin={plugin} job={jobWith(plugin.name, newest?.jobs ?? [])} />
         ))}
       </div>
     </main>
   );
+}
+
+/** The newest job in which something was found with this plugin. */
+function jobWith(plugin: string, jobs: readonly JobSummary[]): JobSummary | null {
+  return jobs.find(({ plugins, picture }) => picture !== null && plugins.includes(plugin)) ?? null;
 }
