@@ -16,7 +16,10 @@ from kinora.actors.job_request import MAX_PLUGINS
 from kinora.runtime.confinement import gaps
 from kinora.settings import Settings
 from kinora.system import System, make_system
+from kinora.web.access import Credential, access_by
+from kinora.web.addresses import is_reachable, local_base, outer_bases
 from kinora.web.app import create_app
+from kinora.web.login_links import LoginLinks
 from kinora.web.server import Server, bind
 from kinora.web.stack import stack_faults
 
@@ -33,7 +36,12 @@ class RunningServer:
     """A server that has started."""
 
     url: str
+    """The address for clients on this machine."""
     system: System
+    links: Sequence[str] = ()
+    """The links that sign a browser in; each has the same code, which works once. Empty if no token is needed."""
+    token: str | None = attrs.field(default=None, repr=False)
+    """A token for clients on this machine, if one is needed."""
 
 
 @asynccontextmanager
@@ -53,23 +61,33 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
         sockets = bind(settings.host, settings.port)
         for listening in sockets:
             stack.enter_context(listening)
-        host, port = sockets[0].getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        system = stack.enter_context(make_system(settings))
-        server = _web_server(system, sockets)
+        needed = settings.token or is_reachable(sockets)
+        system = stack.enter_context(make_system(settings, token_needed=needed))
+        url = local_base(sockets)
+        links = LoginLinks(outer_bases(sockets) or [url])
+        server = _web_server(system, sockets, links)
         async with trio.open_nursery() as actors:
             async with trio.open_nursery() as connections:
                 await connections.start(server.run)
                 await system.start(actors)
-                yield RunningServer(url, system)
+                yield _running(url, system, links)
                 server.stop()
             actors.cancel_scope.cancel(reason="the server is closed")
 
 
-def _web_server(system: System, sockets: Sequence[socket.socket]) -> Server:
+def _running(url: str, system: System, links: LoginLinks) -> RunningServer:
+    """What a server that has started tells, with a link for the first browser if clients need a token."""
+    secret = system.tokens.local_secret
+    access = None if secret is None else access_by(system.tokens, Credential(secret, is_cookie=False))
+    if access is None:
+        return RunningServer(url, system)
+    return RunningServer(url, system, links.make(access), secret)
+
+
+def _web_server(system: System, sockets: Sequence[socket.socket], links: LoginLinks) -> Server:
     settings = system.settings
     server = Server(
-        create_app(system),
+        create_app(system, links),
         sockets,
         max_sessions=settings.max_connections,
         grace_s=settings.shutdown_grace_s,

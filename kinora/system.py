@@ -24,11 +24,13 @@ from kinora.actors.job_factory import JobFactory, JobLimits
 from kinora.actors.job_manager import JobManager
 from kinora.actors.leftovers import remove_leftovers
 from kinora.actors.library_list import LibraryList
+from kinora.actors.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
 from kinora.actors.store import Store
+from kinora.actors.tokens import TokenBook
 from kinora.actors.videos import Videos
 from kinora.media.source_types import opencv_limits
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
@@ -57,7 +59,7 @@ PRELOAD = (
 
 LOCK = "lock"
 """The file in the data folder that a running server has locked."""
-FILES = ("kinora.db", "kinora.db-wal", "kinora.db-shm", "demo.mp4", ".demo.mp4.lock")
+FILES = ("kinora.db", "kinora.db-wal", "kinora.db-shm", "demo.mp4", ".demo.mp4.lock", LOCAL_TOKEN)
 """The files in the data folder, which an earlier server may have left open to other users."""
 
 
@@ -73,7 +75,12 @@ class System:
     """All actors of one server, and their connections. :func:`make_system` makes it, :meth:`start` runs it."""
 
     def __init__(
-        self, settings: Settings, devices: Sequence[Device] | None = None, hear_output: HearOutput = nobody_hears
+        self,
+        settings: Settings,
+        devices: Sequence[Device] | None = None,
+        hear_output: HearOutput = nobody_hears,
+        *,
+        token_needed: bool = False,
     ) -> None:
         self.settings = settings
         self.started = trio.Event()
@@ -93,6 +100,7 @@ class System:
         self.store = Store(
             settings.data_dir / "kinora.db", floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
         )
+        self.tokens = TokenBook(self.store, settings.data_dir / LOCAL_TOKEN, needed=token_needed)
         self.inspectors = InspectorService()
         self.held_sources = HeldSources()
         self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
@@ -151,6 +159,7 @@ class System:
         Raises as :meth:`run`, or makes the nursery raise that.
         """
         await nursery.start(self.run)
+        await self.tokens.load()
         await remove_leftovers(self.store, self.settings.data_dir, self.uploads)
         self.started.set()
 
@@ -273,11 +282,15 @@ async def open_system(
 
 @contextmanager
 def make_system(
-    settings: Settings, devices: Sequence[Device] | None = None, hear_output: HearOutput = nobody_hears
+    settings: Settings,
+    devices: Sequence[Device] | None = None,
+    hear_output: HearOutput = nobody_hears,
+    *,
+    token_needed: bool = False,
 ) -> Iterator[System]:
     """A system that does not run yet; during the block its data folder is locked, and private.
 
-    ``devices`` and ``hear_output`` are as for :func:`open_system`.
+    ``devices`` and ``hear_output`` are as for :func:`open_system`; ``token_needed`` says if clients need a token.
 
     Raises:
         MachineUnfit: Kinora cannot work here.
@@ -288,7 +301,7 @@ def make_system(
         raise MachineUnfit(" ".join(unmet))
     require_usable_paths(settings)
     with _own_data_dir(settings.data_dir):
-        system = System(settings, devices, hear_output)
+        system = System(settings, devices, hear_output, token_needed=token_needed)
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())
         with system.loop_watch:

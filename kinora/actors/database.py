@@ -76,7 +76,20 @@ ALTER TABLE jobs ADD COLUMN words TEXT NOT NULL DEFAULT '';
 UPDATE jobs SET words = job_words(request);
 CREATE INDEX jobs_searched ON jobs (number, status, job_id, words);
 """
-_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES, _ORDER_OF_ARRIVAL, _SEARCHED)
+_TOKENS = """
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    last_used_at TEXT,
+    digest BLOB NOT NULL,
+    cookie_digest BLOB NOT NULL
+);
+CREATE TABLE folder (id TEXT NOT NULL);
+INSERT INTO folder VALUES (lower(hex(randomblob(4))));
+"""
+_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES, _ORDER_OF_ARRIVAL, _SEARCHED, _TOKENS)
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500

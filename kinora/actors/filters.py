@@ -70,7 +70,22 @@ class ClientPong(msgspec.Struct, tag_field="type", tag="pong"):
     """Answers a ping."""
 
 
-CLIENT_MESSAGES = (ClientSubscribe, ClientPing, ClientPong)
+class ShownToken(msgspec.Struct):
+    """The payload of ``auth``."""
+
+    token: str
+
+
+class ClientAuth(msgspec.Struct, tag_field="type", tag="auth"):
+    """Shows the token of a client that could not send it with its request: its first message where one is needed.
+
+    Elsewhere it changes nothing.
+    """
+
+    payload: ShownToken
+
+
+CLIENT_MESSAGES = (ClientSubscribe, ClientPing, ClientPong, ClientAuth)
 """The messages that a client may send, as the API's document describes them."""
 
 
@@ -310,7 +325,7 @@ def read_client_message(text: str | bytes) -> Subscribe | Ping | Pong | ErrorPay
         return refusal("MSG_INVALID_JSON", 'Send one JSON object, as in {"type": "ping"}.')
     payload = message.get("payload")
     match message.get("type"):
-        case "pong":
+        case "pong" | "auth":  # a client may show its token where it was let in already
             return Pong()
         case "ping":
             stamp = payload.get("timestamp") if isinstance(payload, dict) else message.get("timestamp")

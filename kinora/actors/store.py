@@ -25,6 +25,7 @@ from kinora.actors.errors import Conflict, Unavailable
 from kinora.actors.frame_buffer import MAX_WAITING_FRAMES, FrameBuffer, WaitingFrame
 from kinora.actors.open_files import FilesReplaced, OpenFiles
 from kinora.actors.store_health import StoreHealth
+from kinora.actors.token_table import Token, add_token, delete_token, folder_id, note_token_use, tokens
 from kinora.runtime.actor import ActorGone
 
 BATCH_WINDOW_S = 0.05
@@ -113,8 +114,8 @@ class Store:
         self._reader, self._page_reader = self._readers
         """All pages but the first of long answers have a reader of their own: other reads are few and short."""
         self._changes: deque[_Change] = deque()
-        """Bounded by the number of callers, each of which waits for its own change, and by that of dying processes: for
-        each of them a job is saved once without waiting."""
+        """Bounded by the number of callers, each of which waits for its own change; by that of dying processes: for
+        each of them a job is saved once without waiting; and by that of tokens, whose use is noted once a minute."""
         self._frames = FrameBuffer()
         """Reads add these frames to those in the database."""
         self._running = self._stopping = self._flushing = False
@@ -211,9 +212,7 @@ class Store:
 
         Does nothing while :meth:`run` does not run, and is lost if the disk cannot be written: save the job again then.
         """
-        if self._running:
-            self._changes.append(_Change(database.save_job(record)))
-            self._work.unpark_all()
+        self._change_soon(database.save_job(record))
 
     async def delete_job(self, job_id: str) -> None:
         """Delete a job and its frames; do nothing if there is none."""
@@ -228,6 +227,37 @@ class Store:
     async def log(self, job_id: str) -> bytes | None:
         """Return the stored output of the job's plugins; None if there is none."""
         return await self._read(database.log, job_id)
+
+    async def add_token(self, token: Token) -> None:
+        """Store a new token; it is on disk when this returns.
+
+        Raises:
+            Conflict: its name is taken.
+        """
+        try:
+            await self._change(add_token(token))
+        except sqlite3.IntegrityError as error:
+            raise Conflict(f"There is already a token called {token.name}: choose another name.") from error
+
+    async def delete_token(self, token_id: str) -> None:
+        """Delete a token; do nothing if there is none."""
+        await self._change(delete_token(token_id))
+
+    def delete_token_soon(self, token_id: str) -> None:
+        """Delete a token without waiting for it; that is lost as with :meth:`save_job_soon`."""
+        self._change_soon(delete_token(token_id))
+
+    def note_token_use_soon(self, token_id: str, used_at: str) -> None:
+        """Store when a token was used last, without waiting for it; it is lost as with :meth:`save_job_soon`."""
+        self._change_soon(note_token_use(token_id, used_at))
+
+    async def tokens(self) -> list[Token]:
+        """Return all tokens, the first to be made first."""
+        return await self._read(tokens)
+
+    async def folder_id(self) -> str:
+        """Return the id of this database, made with it: eight hexadecimal digits."""
+        return await self._read(folder_id)
 
     async def put_frame(self, job_id: str, index: int, data: bytes) -> None:
         """Accept a frame for the next batch, waiting for room. If cancelled, the frame was not accepted.
@@ -380,6 +410,11 @@ class Store:
             raise
         if change.fault is not None:
             raise change.fault
+
+    def _change_soon(self, statement: Statement) -> None:
+        if self._running:
+            self._changes.append(_Change(statement))
+            self._work.unpark_all()
 
     async def _write_until_stopped(self) -> None:
         while not self._stopping:

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
                         _keep_for_good()
                         if sys.stdout.isatty():
                             print_line(server.url)
+                        _print_links(server.links)
                         release_log()
                         folders = {"media_dir": str(settings.media_dir), "data_dir": str(settings.data_dir)}
                         log.info("serving", url=server.url, **folders)
@@ -82,6 +83,15 @@ async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
             nursery.cancel_scope.cancel()
     stopping.limit.cancel()
     log.info("stopped")
+
+
+def _print_links(links: Sequence[str]) -> None:
+    """Print the links that sign a browser in: they are told nowhere else, as the log may be read by others."""
+    if links:
+        print_line("Open this link in a browser; it works once, and `kinora token link` makes another one:")
+        for link in links:
+            print_line(f"  {link}")
+        sys.stdout.flush()
 
 
 class Stopping:

@@ -13,7 +13,10 @@ from kinora.cli import options
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SERVER_FLAGS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--host", help="Address to listen on; loopback only.  [default: 127.0.0.1]"),
+    click.option(
+        "--host",
+        help="Address to listen on; where other machines reach it, clients need a token.  [default: 127.0.0.1]",
+    ),
     click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8000]"),
     click.option(
         "--allowed-hosts",
@@ -21,6 +24,7 @@ SERVER_FLAGS: tuple[Callable[[Any], Any], ...] = (
         metavar="NAME,...",
         help="Further names of this server, as behind a reverse proxy, without ports.  [default: none]",
     ),
+    click.option("--token", flag_value=True, default=None, type=bool, help="Clients need a token on loopback too."),
     click.option("--data-dir", type=click.Path(path_type=Path), help="Where jobs and results are kept."),
     click.option(
         "--media-dir", type=click.Path(path_type=Path), help="The folder of sources.  [default: the current folder]"

@@ -82,11 +82,13 @@ class Settings:
     """
 
     host: str = "127.0.0.1"
-    """The address to listen on, of the loopback interface."""
+    """The address to listen on; where other machines reach it, clients need a token."""
     port: int = attrs.field(default=8000, validator=[_not_negative, attrs.validators.le(65535)])
     """The port to listen on; 0 takes any free one."""
     allowed_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host_name))
     """Further names that a request's ``Host`` may carry, as behind a reverse proxy; each holds for all ports."""
+    token: bool = False
+    """Clients need a token on loopback too, as behind a reverse proxy; on any other address they always do."""
     realtime: bool = True
     """Without it there is no ``/v1/realtime``; jobs and REST work as usual."""
     max_connections: int = attrs.field(default=10_000, validator=_positive)

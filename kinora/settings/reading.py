@@ -11,7 +11,7 @@ import attrs
 
 from kinora.settings.fields import Settings, SettingsError
 from kinora.settings.values import KINDS, PATHS, checked_value
-from kinora.settings.variables import ENV_OF_COMMANDS, ENV_PREFIX, is_read
+from kinora.settings.variables import ENV_PREFIX, is_of_commands, is_read
 
 CONFIG_NAME = "kinora.toml"
 
@@ -63,8 +63,9 @@ def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 def _from_env(env: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     for variable in sorted(env):
-        if variable.startswith(ENV_PREFIX) and variable not in ENV_OF_COMMANDS and is_read(variable, env[variable]):
-            yield variable, variable.removeprefix(ENV_PREFIX).lower(), env[variable]
+        value = env[variable]
+        if variable.startswith(ENV_PREFIX) and not is_of_commands(variable, value) and is_read(variable, value):
+            yield variable, variable.removeprefix(ENV_PREFIX).lower(), value
 
 
 def _from_toml(path: Path | None) -> Iterator[tuple[str, str, Any]]:

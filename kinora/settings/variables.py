@@ -11,8 +11,10 @@ import attrs
 from kinora.settings.fields import Settings
 
 ENV_PREFIX = "KINORA_"
-ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL"})
-"""Variables that commands read themselves: the path of ``kinora.toml``, and the server that clients talk to."""
+ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL", "KINORA_TOKEN_FILE"})
+"""Variables that commands read themselves: the path of ``kinora.toml``, and what clients of a server need."""
+_TOKEN, _SECRET = "KINORA_TOKEN", "kin_"
+"""The variable that is a setting of the server; with a value that begins so, it is a token that clients show."""
 _SERVICE_LINK = re.compile(
     r"KINORA(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?|_NAME|_ENV_\w+)"
 )
@@ -45,9 +47,14 @@ def _passed_over(variable: str) -> str:
 
 def is_read(variable: str, value: str) -> bool:
     """Whether the variable means something to Kinora."""
-    if variable in ENV_OF_COMMANDS:
+    if is_of_commands(variable, value):
         return True
     return variable.removeprefix(ENV_PREFIX).lower() in _NAMES and not _is_service_link(variable, value)
+
+
+def is_of_commands(variable: str, value: str) -> bool:
+    """Whether commands read the variable themselves."""
+    return variable in ENV_OF_COMMANDS or (variable == _TOKEN and value.startswith(_SECRET))
 
 
 def _is_service_link(variable: str, value: str) -> bool:

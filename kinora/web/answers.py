@@ -28,12 +28,15 @@ HEADERS: Mapping[str, _Document] = {
     "Location": {"description": "The job's address.", "schema": {"type": "string", "format": "uri-reference"}},
     "Preference-Applied": {"description": "The part of Prefer that was followed.", "schema": _TEXT},
     "Retry-After": {"description": "The seconds after which to try again.", "schema": _COUNT},
+    "Set-Cookie": {"description": "The cookie that signs the browser in, or takes that back.", "schema": _TEXT},
+    "WWW-Authenticate": {"description": "How to send a token.", "schema": _TEXT},
 }
 """The headers that tell something; those that every answer has are left out."""
 
 PROBLEMS: Mapping[int, str] = {
     400: "The request is not valid HTTP, or its body is not valid JSON or no valid form.",
-    403: "The request comes from another site, or has a Host that is not a name of this server.",
+    401: "The request has no token, where one is needed, or a wrong one.",
+    403: "The request comes from another site, has a Host that is no name of this server, or its token may only read.",
     404: "There is no such job, frame, plugin or address.",
     405: "The address does not have this method.",
     406: "The call gives none of the media types in Accept.",
@@ -45,16 +48,16 @@ PROBLEMS: Mapping[int, str] = {
     415: "The body has another media type than the call takes, or the source is no video or image.",
     416: "The file has no such part.",
     422: "A parameter, a header or a part of the body is not valid; errors tells which.",
-    429: "Too many jobs wait.",
+    429: "Too many jobs wait, or too many wrong tokens came from the client's address.",
     431: "The headers are longer than this server accepts.",
     500: "The server failed because of an error of its own.",
     501: "The request has a transfer coding that this server does not know.",
     503: "The server is busy or stopping, or a part of it is down or out of room.",
     505: "The request has another version of HTTP than this server speaks.",
 }
-ALWAYS = (400, 403, 405, 408, 414, 431, 500, 501, 503, 505)
+ALWAYS = (400, 401, 403, 405, 408, 414, 429, 431, 500, 501, 503, 505)
 """The problems that any call can be answered with."""
-_ALWAYS_HAS = {405: "Allow", 429: "Retry-After"}
+_ALWAYS_HAS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After"}
 _MAY_HAVE = {409: "Retry-After", 416: "Content-Range", 503: "Retry-After"}
 
 

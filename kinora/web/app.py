@@ -14,9 +14,12 @@ from werkzeug.routing import WebsocketMismatch
 
 from kinora.system import System
 from kinora.web.about import about_routes
+from kinora.web.access_gate import AccessGate
+from kinora.web.addresses import own_names
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest, until_stop
 from kinora.web.jobs import job_routes
+from kinora.web.login_links import LoginLinks
 from kinora.web.media import media_routes
 from kinora.web.metrics import metrics_routes
 from kinora.web.pages import no_ui_page
@@ -24,8 +27,11 @@ from kinora.web.plugins import PluginName, plugin_routes
 from kinora.web.problems import Problem, problem_of
 from kinora.web.realtime import PATH, realtime_routes
 from kinora.web.responses import problem_response
-from kinora.web.security import Guard
+from kinora.web.security import Guard, ServerOptions
+from kinora.web.sessions import session_routes
 from kinora.web.starting import StartGate
+from kinora.web.tokens import token_routes
+from kinora.web.wrong_tokens import WrongTokens
 
 log = structlog.get_logger()
 _EVERY_ANSWER = {
@@ -60,8 +66,12 @@ class KinoraApp(QuartTrio):
         return answer
 
 
-def create_app(system: System) -> QuartTrio:
-    """The app with all routes of ``system``, behind the guard that keeps other sites' pages out."""
+def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
+    """The app with all routes of ``system``, behind the guard that keeps other sites' pages out.
+
+    Browsers can sign in by ``links``, and clients make further ones.
+    """
+    links, wrong_tokens = links or LoginLinks([]), WrongTokens()
     app = KinoraApp("kinora", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = system.settings.max_upload_bytes + FORM_RESERVE_BYTES
     app.config["RESPONSE_TIMEOUT"] = None  # a client that takes nothing is cut off by its connection
@@ -70,12 +80,21 @@ def create_app(system: System) -> QuartTrio:
     app.url_map.converters["plugin"] = PluginName
     for make_routes in (job_routes, plugin_routes, media_routes, realtime_routes, metrics_routes, about_routes):
         app.register_blueprint(make_routes(system))
+    app.register_blueprint(token_routes(system))
+    app.register_blueprint(session_routes(system, links, wrong_tokens))
     app.register_blueprint(ui_routes(read_bundle(), no_ui_page()))
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_add_headers)
-    guarded = Guard(StartGate(app.asgi_app, system), system.settings.allowed_hosts)
-    app.asgi_app = cast("Any", guarded)  # type: ignore[method-assign]
+    app.asgi_app = cast("Any", _guarded(app.asgi_app, system, wrong_tokens))  # type: ignore[method-assign]
     return app
+
+
+def _guarded(app: Any, system: System, wrong_tokens: WrongTokens) -> Guard:
+    """The app behind all that a request must pass."""
+    gate = AccessGate(ServerOptions(app), system, wrong_tokens)
+    needed = system.tokens.needed
+    names = {*system.settings.allowed_hosts, *(own_names() if needed else ())}
+    return Guard(StartGate(gate, system), names, any_address=needed)
 
 
 async def _answer_error(error: Exception) -> Response:

@@ -34,6 +34,8 @@ class Call:
     given: tuple[Parameter, ...] = ()
     """The parameters in the query string and in headers."""
     body: _Document | None = None
+    open: bool = False
+    """True if it needs no token."""
 
     def operation(self) -> _Document:
         """The call as an OpenAPI operation."""
@@ -46,12 +48,13 @@ class Call:
             "summary": self.summary,
             **({"parameters": parameters} if parameters else {}),
             **({"requestBody": self.body} if self.body else {}),
+            **({"security": []} if self.open else {}),
             "responses": successes | {status: found for status, found in problems.items() if status not in successes},
         }
 
     def in_path(self) -> Iterator[Parameter]:
         """The parameters in the path."""
-        known = (parameters.JOB_ID, parameters.INDEX, parameters.NAME)
+        known = (parameters.JOB_ID, parameters.INDEX, parameters.NAME, parameters.TOKEN_ID)
         return (parameter for parameter in known if f"{{{parameter.name}}}" in self.path)
 
 
@@ -73,6 +76,12 @@ _SUBMISSION = {
         },
     },
 }
+
+
+def _json_body(schema: str) -> _Document:
+    return {"required": True, "content": {answers.JSON: {"schema": ref(schema)}}}
+
+
 _ONE_JOB = "/v1/jobs/{job_id}"
 _UNCHANGED = Answer("Nothing has changed since the answer with this ETag.", has=("ETag",))
 _READ_JOB = (parameters.AFTER, parameters.JOB_LIMIT, parameters.IF_NONE_MATCH, parameters.PREFER)
@@ -189,7 +198,7 @@ CALLS = (
     ),
     Call("get", "/v1/media", "list_media", "List the videos and images in the media folder", {200: of("MediaList")}),
     Call("get", "/v1/devices", "list_devices", "List the devices that jobs can run on", {200: of("DeviceList")}),
-    Call("get", "/v1/health", "get_health", "Check that the server is alive", {200: of("Liveness")}),
+    Call("get", "/v1/health", "get_health", "Check that the server is alive", {200: of("Liveness")}, open=True),
     Call(
         "get",
         "/v1/ready",
@@ -199,6 +208,59 @@ CALLS = (
             200: of("Readiness"),
             503: Answer("It takes none now.", {PROBLEM: ref("NotReady")}, may_have=("Retry-After",)),
         },
+        open=True,
+    ),
+    Call("get", "/v1/session", "get_session", "Get what this client may do", {200: of("Session")}),
+    Call(
+        "post",
+        "/v1/session",
+        "sign_in",
+        "Sign a browser in: the answer sets a cookie that stands for the token",
+        {200: of("Session", may_have=("Set-Cookie",))},
+        (413, 422),
+        body=_json_body("SignIn"),
+        open=True,
+    ),
+    Call(
+        "delete",
+        "/v1/session",
+        "sign_out",
+        "Sign a browser out: the answer takes its cookie away",
+        {204: Answer("The cookie is taken away.", has=("Set-Cookie",))},
+        open=True,
+    ),
+    Call(
+        "get",
+        "/v1/tokens",
+        "list_tokens",
+        "List the tokens; the secrets themselves are not kept",
+        {200: of("TokenList")},
+    ),
+    Call(
+        "post",
+        "/v1/tokens",
+        "make_token",
+        "Make a token; its secret is in the answer, and told this once",
+        {201: of("TokenMade")},
+        (409, 413, 422),
+        body=_json_body("NewToken"),
+    ),
+    Call(
+        "delete",
+        "/v1/tokens/{token_id}",
+        "revoke_token",
+        "Revoke a token, and end all that runs for it: WebSockets, event streams, waiting requests and downloads",
+        {204: Answer("The token is revoked.")},
+        (404,),
+    ),
+    Call(
+        "post",
+        "/v1/session/link",
+        "make_login_link",
+        "Make a link that signs one browser in, once, by the request's token or another one",
+        {201: of("LoginLink")},
+        (409, 413, 422),
+        body=_json_body("NewLink"),
     ),
     Call(
         "get",

@@ -8,14 +8,25 @@ from typing import Any
 from kinora import __version__
 from kinora.web.answers import problem_responses
 from kinora.web.calls import CALLS, Call
+from kinora.web.first_message import FIRST_MESSAGE_S
 from kinora.web.schemas import schemas
 
 _Document = dict[str, Any]
+SECURITY: _Document = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token, where one is needed: see docs/access.md."},
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "kinora-ID",
+        "description": "A browser's cookie, set by sign_in or a login link; ID is that of the server's data folder.",
+    },
+}
 LINKS = {
     "submit_job": ("202", {"job_id": "$response.body#/job_id"}),
     "list_jobs": ("200", {"job_id": "$response.body#/jobs/0/job_id"}),
     "list_frames": ("200", {"job_id": "$request.path.job_id", "index": "$response.body#/frames/0/index"}),
     "list_plugins": ("200", {"name": "$response.body#/plugins/0/name"}),
+    "make_token": ("201", {"token_id": "$response.body#/id"}),
 }
 """For a call: the status of the answer that has the path of further calls, and where it has each part of it."""
 
@@ -33,11 +44,13 @@ def api_document() -> _Document:
             "description": "Runs computer-vision plugins over images, videos and live streams, and shows results live. "
             "Over the WebSocket of /v1/realtime each text message is a RealtimeMessage, and of the client a "
             "ClientMessage; a binary one is a picture: the length of its FrameImageHeader in 4 bytes, big-endian, the "
-            "FrameImageHeader as JSON, then the JPEG.",
+            "FrameImageHeader as JSON, then the JPEG. Where a token is needed, a WebSocket that comes without one has "
+            f"{FIRST_MESSAGE_S:g} s to send a ClientAuth, before anything else.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": schemas(), "responses": problem_responses()},
+        "security": [{}, *({name: []} for name in SECURITY)],
+        "components": {"schemas": schemas(), "responses": problem_responses(), "securitySchemes": SECURITY},
     }
 
 

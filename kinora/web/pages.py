@@ -60,10 +60,10 @@ class Page:
 
     html: str
 
-    def response(self) -> Response:
-        """The answer with the page and its policy."""
+    def response(self, status: int = 200, others: Mapping[str, str] | None = None) -> Response:
+        """The answer with the page, its policy and ``others``, further headers."""
         headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": _POLICY}
-        return Response(self.html, 200, headers | {"cache-control": "no-cache"})
+        return Response(self.html, status, headers | {"cache-control": "no-cache"} | dict(others or {}))
 
 
 def no_ui_page() -> Page:
@@ -77,6 +77,15 @@ def no_ui_page() -> Page:
         "<code>make</code> again. Everything else works:</p>"
         f"<ul>{links}</ul><p>To see a job: <code>kinora submit demo: -p motion</code>, "
         "then <code>kinora watch</code>.</p>",
+    )
+
+
+def login_failed_page() -> Page:
+    """The page for a login link that does not work."""
+    return _page(
+        "This link does not work any more",
+        "<p>It was used before, or is too old. Make a new one where the server runs: "
+        '<code>kinora token link</code>. Or give a token on <a href="./">the server\'s page</a>.</p>',
     )
 
 

@@ -11,11 +11,12 @@ import attrs
 import msgspec
 
 from kinora.actors.errors import FieldError
-from kinora.actors.filters import CLIENT_MESSAGES, Subscription
+from kinora.actors.filters import CLIENT_MESSAGES, ShownToken, Subscription
 from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.messages import TYPES, FrameImageHeader, GapPayload
 from kinora.actors.models import FrameData, JobState
 from kinora.actors.request_values import READER
+from kinora.actors.token_request import NewLink, NewToken, SignIn
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Device
 from kinora.plugins.option_errors import MAX_ERRORS
@@ -29,17 +30,21 @@ from kinora.web.documents import (
     JobResponse,
     JobStatusAnswer,
     Liveness,
+    LoginLink,
     MediaList,
     PluginDetail,
     PluginError,
     PluginList,
     Readiness,
+    Session,
+    TokenList,
+    TokenMade,
 )
 from kinora.web.field_docs import field_docs
 
 _Schema = dict[str, Any]
-_TAKEN = (JobRequest, PluginRequest, JobOptions)
-_SAID = (Subscription, *CLIENT_MESSAGES)
+_TAKEN = (JobRequest, PluginRequest, JobOptions, NewLink, NewToken, SignIn)
+_SAID = (Subscription, ShownToken, *CLIENT_MESSAGES)
 _ANSWERS = (
     CancelAnswer,
     DeviceList,
@@ -49,10 +54,14 @@ _ANSWERS = (
     JobResponse,
     JobStatusAnswer,
     Liveness,
+    LoginLink,
     MediaList,
     PluginDetail,
     PluginList,
     Readiness,
+    Session,
+    TokenList,
+    TokenMade,
 )
 _PARTS = (Device, FieldError, FrameData, FrameImageHeader, PluginError, PluginMetadata)
 _MODELS = (*_TAKEN, *_SAID, *_ANSWERS, *TYPES, *_PARTS)

@@ -20,19 +20,23 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "POST")
 """The methods that any address of this server supports."""
 MEDIA_TYPES = frozenset({"application/json", "multipart/form-data"})
 """The types that a writing call may send. A page of another site cannot send JSON without a preflight request."""
+NAVIGABLE = frozenset({*UI_PAGES, "/login"})
+"""The addresses that a link on another site may open: they hold no data."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 _Scope = Any
 _App = Callable[[_Scope, Any, Any], Awaitable[None]]
 
 
-def refusal(scope: Mapping[str, Any], allowed_hosts: frozenset[str]) -> Problem | None:
-    """The refusal of the request in this ASGI scope; None if it may pass."""
+def refusal(scope: Mapping[str, Any], allowed_hosts: frozenset[str], *, any_address: bool = False) -> Problem | None:
+    """The refusal of the request in this ASGI scope; None if it may pass.
+
+    With ``any_address`` every IP address is a name of this server, as DNS rebinding needs a name of another kind.
+    """
     headers = _headers(scope)
     host = headers.get("host", "").lower().removesuffix(":")  # an empty port is none, see RFC 3986 §3.2.3
-    if not _is_own_host(host, allowed_hosts):
-        return Problem(
-            403, f"Host {host!r} is not a name of this server: use 127.0.0.1, or add the name to allowed_hosts."
-        )
+    if not _is_own_host(host, allowed_hosts, any_address=any_address):
+        use = "its address" if any_address else "127.0.0.1"
+        return Problem(403, f"Host {host!r} is not a name of this server: use {use}, or add the name to allowed_hosts.")
     origin = headers.get("origin")
     if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:
         return Problem(403, f"A page from {origin!r} may not use this server: open the server's own page.")
@@ -53,7 +57,7 @@ def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _is_own_host(host: str, allowed_hosts: frozenset[str]) -> bool:
+def _is_own_host(host: str, allowed_hosts: frozenset[str], *, any_address: bool) -> bool:
     match = _HOST.fullmatch(host)
     if match is None:
         return False
@@ -61,7 +65,7 @@ def _is_own_host(host: str, allowed_hosts: frozenset[str]) -> bool:
     if name == "localhost" or name in allowed_hosts:
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address(name).is_loopback or any_address
     except ValueError:
         return False
 
@@ -69,7 +73,7 @@ def _is_own_host(host: str, allowed_hosts: frozenset[str]) -> bool:
 def _opens_page(scope: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
     return (
         scope.get("method") == "GET"
-        and scope["path"] in UI_PAGES
+        and scope["path"] in NAVIGABLE
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
     )
@@ -96,21 +100,33 @@ def _bad_media_type(method: str, headers: Mapping[str, str]) -> Problem | None:
 class Guard:
     """An ASGI app in front of another; it answers requests that ``refusal`` rejects without reading their bodies."""
 
-    def __init__(self, app: _App, allowed_hosts: Iterable[str]) -> None:
+    def __init__(self, app: _App, allowed_hosts: Iterable[str], *, any_address: bool = False) -> None:
         self._app = app
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._any_address = any_address
 
     async def __call__(self, scope: _Scope, receive: Any, send: Any) -> None:
         """Pass one request on, or refuse it."""
         if scope["type"] in {"http", "websocket"}:
-            problem = _bad_target(scope) or refusal(scope, self._allowed_hosts)
+            problem = _bad_target(scope) or refusal(scope, self._allowed_hosts, any_address=self._any_address)
             if problem is not None:
                 await send_problem(scope, send, problem)
                 return
-            if _asks_for_server_options(scope):
-                await send_answer(scope, send, 204, {"allow": ", ".join(METHODS)}, b"")
-                return
         await self._app(scope, receive, send)
+
+
+class ServerOptions:
+    """An ASGI app in front of another; it answers what asks about the server as a whole."""
+
+    def __init__(self, app: _App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: _Scope, receive: Any, send: Any) -> None:
+        """Answer ``OPTIONS *``, and pass everything else on."""
+        if scope["type"] == "http" and _asks_for_server_options(scope):
+            await send_answer(scope, send, 204, {"allow": ", ".join(METHODS)}, b"")
+        else:
+            await self._app(scope, receive, send)
 
 
 def _asks_for_server_options(scope: Mapping[str, Any]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import resource
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -51,7 +50,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     """Return sockets that listen on every address of ``host``; for port 0, on a free port, the same for all.
 
     Raises:
-        BindError: the port is taken or not allowed, or the host is unknown or reachable from other machines.
+        BindError: the port is taken or not allowed, or the host is unknown.
     """
     sockets: list[socket.socket] = []
     try:
@@ -70,13 +69,7 @@ def _addresses(host: str) -> list[tuple[int, str]]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise BindError(f"Host {host!r} has no address: check --host.") from error
-    addresses = list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
-    if not all(ipaddress.ip_address(address).is_loopback for _, address in addresses):
-        raise BindError(
-            f"Host {host!r} can be reached from other machines, and Kinora cannot ask for a token yet: "
-            "use --host 127.0.0.1, and an SSH tunnel (ssh -L) from other machines."
-        )
-    return addresses
+    return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
 
 
 def _listen(family: int, address: str, port: int) -> socket.socket:

@@ -550,9 +550,8 @@ async def test_a_search_reads_so_many_jobs_and_its_cursor_leads_on(
 
 async def test_jobs_of_an_older_file_are_found_too(path: Path) -> None:
     """What is searched is made of their requests; one that cannot be read is found by its id."""
-    with closing(database.open_writer(str(path))) as writer:
-        script = "DROP INDEX jobs_searched; ALTER TABLE jobs DROP COLUMN words; PRAGMA user_version = 4;"
-        writer.executescript(script)
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.executescript("".join(database._MIGRATIONS[:4]) + "PRAGMA user_version = 4;")
         for number, request in enumerate((b'{"source": "Gate.mp4", "plugins": [{"name": "people"}]}', b"{")):
             values = (f"job-{number}", "2026", "done", request, b"{}", "")
             names = "job_id, created_at, status, request, state, request_hash"
