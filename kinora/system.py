@@ -21,6 +21,7 @@ from kinora.actors.held_sources import HeldSources
 from kinora.actors.inspector import InspectorService
 from kinora.actors.job_archive import JobArchive
 from kinora.actors.job_factory import JobFactory, JobLimits
+from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_manager import JobManager
 from kinora.actors.leftovers import remove_leftovers
 from kinora.actors.library_list import LibraryList
@@ -114,6 +115,7 @@ class System:
         """The plugins whose metadata ``_metadata`` has."""
         self._metadata: Sequence[MetadataPayload] = ()
         self.plugin_records = PluginRecords()
+        self.job_figures = JobFigures()
         self.jobs = self._job_manager()
         if self.connections is not None:
             self.connections.plugins = self._plugin_metadata
@@ -206,6 +208,7 @@ class System:
             factory=self._job_factory(sources, audience),
             archive=JobArchive(self.store, sources, stills, videos),
             audience=audience,
+            figures=self.job_figures,
         )
 
     def _job_factory(self, sources: SourceFinder, audience: Audience) -> JobFactory:
@@ -229,6 +232,7 @@ class System:
             inspectors=self.inspectors,
             store=self.store,
             audience=audience,
+            figures=self.job_figures,
         )
 
     def _plugin_metadata(self) -> Sequence[MetadataPayload]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import attrs
 import trio
@@ -30,11 +30,16 @@ MAX_TOLD = 100
 """The most messages for one client alone that wait beside a backlog; at one more, it takes its events back."""
 
 
+TransportKind = Literal["websocket", "events"]
+
+
 class Transport(Protocol):
     """The connection to one client, by WebSocket or by server-sent events.
 
     A message is text in UTF-8, or a BinaryMessage.
     """
+
+    kind: TransportKind
 
     @property
     def last_heard(self) -> float:
@@ -67,6 +72,7 @@ class Transport(Protocol):
 class SessionStatistics:
     """The backlog of one client."""
 
+    transport: TransportKind
     waiting: int
     waiting_bytes: int
 
@@ -123,6 +129,7 @@ class ClientSession:
             self.stop(CloseCode.SERVER_FULL, str(error))
         finally:
             self._stopped.set()
+            self._manager.figures.ended[self._goodbye[0]] += 1
             if self._manager.active_connections.get(self.session_id) is self:
                 self._manager.remove_connection(self.session_id)
             with trio.move_on_after(CLOSE_GRACE_S, shield=True):
@@ -140,7 +147,7 @@ class ClientSession:
         if self._backlog is not None:
             waiting = min(waiting + len(self._backlog), self._outbox.max_messages)
             size = min(size + self._backlog.bytes, self._outbox.max_bytes)
-        return SessionStatistics(waiting, size)
+        return SessionStatistics(self._transport.kind, waiting, size)
 
     async def _serve(self) -> None:
         # No checkpoint between these two: the opening and the later offers together hold every message once.
@@ -186,6 +193,8 @@ class ClientSession:
         taken = self._outbox.take(BATCH_BYTES)
         batch = [event.data for event in taken.events]
         if taken.dropped is not None:
+            self._manager.figures.dropped += taken.dropped.count
+            self._manager.figures.gaps["slow"] += 1
             batch.insert(0, self._encoded(self._slow_gap(taken.dropped), self._position))
         self._position = taken.events[-1].seq
         return batch
@@ -277,7 +286,7 @@ class ClientSession:
 def opening_messages(
     manager: ConnectionManager, filters: Filters, pace: Pace | None, last_event_id: str | None
 ) -> list[bytes]:
-    """Return the messages that a client gets before live ones, encoded and in order.
+    """Return the messages that a client gets before live ones, encoded and in order, and count the gaps among them.
 
     An empty ``last_event_id`` counts as none. One that is not ours counts as one from before a restart.
 
@@ -288,6 +297,7 @@ def opening_messages(
     seen = feed.log.possible(last_event_id) if last_event_id else None
     missed = None if seen is None else feed.replay(seen)
     wanted = [item for item in missed or () if _is_wanted(item, filters, pace)]
+    manager.figures.gaps.update(item.reason for item in wanted if isinstance(item, Lost))
     entries: list[Event | RealtimeMessage] = [_gap(item) if isinstance(item, Lost) else item for item in wanted]
     if missed is None or any(isinstance(item, Lost) for item in wanted):
         state = (RealtimeMessage(payload) for payload in manager.active())

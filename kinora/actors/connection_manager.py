@@ -52,6 +52,18 @@ class ServerFull(Exception):
     """The limit on connected clients is reached."""
 
 
+@attrs.define(eq=False)
+class RealtimeFigures:
+    """What sessions count together, since the start."""
+
+    dropped: int = 0
+    """The messages that clients who were too slow did not get, and were told of in a gap."""
+    gaps: Counter[str] = attrs.field(factory=Counter)
+    """The gaps that clients were told of, by their reason."""
+    ended: Counter[CloseCode] = attrs.field(factory=Counter)
+    """The sessions that have ended, by the code that they were closed with."""
+
+
 @attrs.frozen
 class ConnectionStatistics:
     """Figures of the connections and of the broadcast to them."""
@@ -93,6 +105,7 @@ class ConnectionManager:
         """The events of sessions whose clients read nothing."""
         self.active_connections: dict[str, Session] = {}
         """By session id."""
+        self.figures = RealtimeFigures()
         self.plugins: Callable[[], Sequence[MetadataPayload]] = _nothing
         """Returns the metadata of each plugin, a client's first messages; the same object while nothing changes."""
         self._greeting = _Greeting((), "", -math.inf, ())

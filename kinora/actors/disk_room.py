@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,8 @@ class DiskRoom:
         """The reason why no new jobs are taken; None above the floor."""
         self.short: str | None = None
         """The reason why frames wait; None while there is room for them."""
+        self.free: int | None = None
+        """The free bytes at the last look; None before the first, and while the disk cannot be asked."""
         self._folder = folder
         self._floor = floor
         self._frames_floor = floor // FRAMES_SHARE
@@ -44,6 +47,7 @@ class DiskRoom:
 
     def look(self) -> None:
         """Measure the free room, and make the reserve anew once there is room for it. Blocks."""
+        self.free = self._measure()
         if not self._floor:
             return
         with self._lock:
@@ -88,6 +92,12 @@ class DiskRoom:
             self._reserve.unlink()
             return True
         return False
+
+    def _measure(self) -> int | None:
+        try:
+            return shutil.disk_usage(self._folder).free
+        except OSError:
+            return None
 
     def _lack(self, least: int) -> str | None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
+from time import monotonic
 
 import attrs
 
@@ -25,6 +26,8 @@ class WaitingFrame:
     job_id: str
     index: int
     data: bytes
+    put_at: float
+    """The time of :func:`time.monotonic` at which it came."""
 
 
 class FrameBuffer:
@@ -45,6 +48,11 @@ class FrameBuffer:
         return len(self._frames)
 
     @property
+    def oldest_s(self) -> float:
+        """The seconds for which the first frame has waited; 0 if none waits."""
+        return monotonic() - self._frames[0].put_at if self._frames else 0.0
+
+    @property
     def has_room(self) -> bool:
         """True if a further frame may be put in."""
         return len(self._frames) < MAX_WAITING_FRAMES and self._bytes < MAX_WAITING_BYTES
@@ -56,7 +64,7 @@ class FrameBuffer:
 
     def put(self, job_id: str, index: int, data: bytes) -> None:
         """Put a frame behind all others."""
-        self._frames.append(WaitingFrame(job_id, index, data))
+        self._frames.append(WaitingFrame(job_id, index, data, monotonic()))
         self._bytes += len(data)
         self.put_total += 1
         self.peak = max(self.peak, len(self._frames))

@@ -16,6 +16,7 @@ import trio
 
 from kinora.actors.audience import Audience
 from kinora.actors.errors import KinoraError
+from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_spec import JobPlan, JobSpec, Past, ResumePoint
 from kinora.actors.messages import (
     Code,
@@ -95,7 +96,7 @@ class Job:
 
     ``work`` is that of a new job. A job that an earlier server has left has none: ``find_work`` is called when its turn
     comes, and raises KinoraError if the job cannot go on. The workers of a job that is paused for more than
-    ``paused_keep_s`` seconds end.
+    ``paused_keep_s`` seconds end. ``figures`` are those of all jobs, in which it counts; None counts nowhere.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Job:
         store: Store,
         audience: Audience,
         paused_keep_s: float = PAUSED_KEEP_S,
+        figures: JobFigures | None = None,
     ) -> None:
         self.spec = spec
         self._request = spec.as_asked()
@@ -117,6 +119,7 @@ class Job:
         self._pipeline = None if work is None else work.make_pipeline(spec.resumed)
         """The pipeline that runs or is to run next; None while there is none."""
         self._paused_keep_s = paused_keep_s
+        self._figures = figures or JobFigures()
         self._parked = False
         """True while a pause has no pipeline: the last one was stopped, and the next begins when the job goes on."""
         self._store = store
@@ -444,6 +447,7 @@ class Job:
                 await self._store_frame(event)
             case PipelineState():
                 lost = event.losses != self._seen.losses
+                self._count(event)
                 self._seen = event
                 self._note_change()
                 if lost:
@@ -463,6 +467,11 @@ class Job:
                     self._statuses[payload.plugin] = payload
                 self._audience.publish(payload)
 
+    def _count(self, event: PipelineState) -> None:
+        """Add what has come since the last state to the figures of all jobs."""
+        self._figures.frames_dropped += event.dropped - self._seen.dropped
+        self._figures.source_restarts += event.source_restarts - self._seen.source_restarts
+
     async def _store_frame(self, frame: FrameDone) -> None:
         """Store a frame. Once the job is being cancelled or has failed, further frames are dropped."""
         if self._asked_to_cancel is not None or self._status in ENDED:
@@ -473,6 +482,7 @@ class Job:
                 self._newest_index = max(self._newest_index, frame.index)
                 self._next_index = frame.index + self.spec.request.options.stride
                 self._frames_done += 1
+                self._figures.frames_done += 1
                 self._found.add(frame)
                 self._publish_progress()
         except ActorGone as error:
@@ -531,6 +541,7 @@ class Job:
             self._cancel_ms = round((trio.current_time() - self._asked_to_cancel) * 1000, 1)
         if self._status == "done":
             self._publish_progress()
+        self._figures.ended[self._status] += 1
         complete = CompletePayload(
             job_id=self.spec.job_id,
             status=self._status,

@@ -14,6 +14,7 @@ from kinora.actors.device_health import DeviceHealth
 from kinora.actors.errors import Conflict, FieldError, InvalidRequest
 from kinora.actors.inspector import Inspector, InspectorService
 from kinora.actors.job import Job, Work
+from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
 from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
@@ -62,6 +63,7 @@ class JobFactory:
         inspectors: InspectorService,
         store: Store,
         audience: Audience,
+        figures: JobFigures,
     ) -> None:
         self._limits = limits
         self._sources = sources
@@ -74,6 +76,7 @@ class JobFactory:
         self._inspectors = inspectors
         self._store = store
         self._audience = audience
+        self._figures = figures
 
     async def plan(self, request: JobRequest, upload: Path | None) -> JobPlan:
         """Find the plugins and the source, and check that they can be used.
@@ -115,6 +118,7 @@ class JobFactory:
             store=self._store,
             audience=self._audience,
             paused_keep_s=self._limits.paused_keep_s,
+            figures=self._figures,
         )
 
     async def _find_work(self, spec: JobSpec, upload: str | None) -> Work:

@@ -21,6 +21,7 @@ from kinora.actors.errors import Conflict, InProgress, InvalidRequest, QueueFull
 from kinora.actors.job import Job
 from kinora.actors.job_archive import FrameCut, JobArchive, stored_state
 from kinora.actors.job_factory import JobFactory
+from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobSpec
 from kinora.actors.messages import PluginStatusPayload, ProgressPayload, utc_now
@@ -61,6 +62,19 @@ class Submitted:
     """True for a new job on a live stream, whose pictures cannot be read again afterwards."""
 
 
+@attrs.frozen(kw_only=True)
+class QueueStatistics:
+    """Figures of the queue."""
+
+    accepted: int
+    """The jobs submitted and acknowledged since the start."""
+    queued: int
+    oldest_s: float
+    """The seconds for which the next job to run has waited, on this server; 0 if none waits."""
+    max_queued: int
+    max_jobs: int
+
+
 @attrs.define(eq=False)
 class _ActiveJob:
     """A job that has not ended, or whose end is not on disk yet."""
@@ -69,6 +83,8 @@ class _ActiveJob:
     record: JobRecord
     client: Hashable = None
     """Its sender; None if that is not known, as after a restart."""
+    entered_at: float = attrs.field(factory=trio.current_time)
+    """The time at which it came into the queue, on Trio's clock."""
     stored: trio.Event = attrs.field(factory=trio.Event)
     """Set once its end is on disk or could not be stored."""
     place: Place | None = None
@@ -99,14 +115,18 @@ class JobManager:
         factory: JobFactory,
         archive: JobArchive,
         audience: Audience,
+        figures: JobFigures,
     ) -> None:
         self._places = Places(max_jobs)
+        self._max_jobs = max_jobs
         self._max_queued = max_queued
         self._disk = disk
         self._store = store
         self._factory = factory
         self._archive = archive
         self._audience = audience
+        self._figures = figures
+        self._accepted = 0
         self._active: dict[str, _ActiveJob] = {}
         self._claims: set[str] = set()
         """The idempotency keys of submissions in progress."""
@@ -336,6 +356,17 @@ class JobManager:
         unended = (active.job for active in self._active.values() if not active.job.ended.is_set())
         return [payload for job in unended for payload in job.current()]
 
+    def statistics(self) -> QueueStatistics:
+        """Return the current figures."""
+        queued = self._queued()
+        return QueueStatistics(
+            accepted=self._accepted,
+            queued=len(queued),
+            oldest_s=trio.current_time() - self._active[queued[0]].entered_at if queued else 0.0,
+            max_queued=self._max_queued,
+            max_jobs=self._max_jobs,
+        )
+
     # Internals
 
     async def _submit(self, request: JobRequest, upload: Path | None, key: str | None, client: Hashable) -> Submitted:
@@ -368,6 +399,7 @@ class JobManager:
             with trio.move_on_after(UNDO_GRACE_S, shield=True), suppress(Exception):
                 await self._store.delete_job(job_id)  # the row may be on disk, though nobody was told
             raise
+        self._accepted += 1
         last_event_id = self._audience.last_id
         job.announce()
         self._work.unpark()
@@ -443,6 +475,7 @@ class JobManager:
                 continue
             active = self._active[queued[0]]
             active.place = place
+            self._figures.queued.add(trio.current_time() - active.entered_at)
             active.job.begin()
             nursery.start_soon(self._run_job, active)
 

@@ -22,6 +22,7 @@ Health = Literal["ok", "degraded", "failed"]
 StageStatus = Literal["started", "running", "completed", "failed"]
 Stage = Literal["queued", "preparing", "running", "paused", "finalizing", "deleted"]
 EndStatus = Literal["done", "failed", "cancelled", "interrupted"]
+GapReason = Literal["expired", "restarted", "slow", "deleted"]
 _Ended = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*get_args(EndStatus)]})]
 
 
@@ -271,7 +272,7 @@ class GapPayload(Facts):
 
     from_: str
     to: str
-    reason: Literal["expired", "restarted", "slow", "deleted"]
+    reason: GapReason
     dropped: Count | None = None
     """The number of messages; only with the reason ``slow``."""
 

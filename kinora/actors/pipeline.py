@@ -93,6 +93,7 @@ class Pipeline:
         self._lost: str | None = None
         """The sentence that says why the source could not be read to its end, if so."""
         self._dropped = 0
+        self._source_restarts = 0
 
     async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
         """Work until the source ends, Stop comes or the work fails; the last event says which.
@@ -120,6 +121,7 @@ class Pipeline:
             warnings_total=self._warnings.total,
             losses=self._warnings.losses,
             dropped=self._dropped,
+            source_restarts=self._source_restarts,
             logs=self._logs(),
         )
 
@@ -261,6 +263,7 @@ class Pipeline:
                 ticket.release()
 
     async def _note_restart(self, reason: str, index: int) -> None:
+        self._source_restarts += 1
         message = f"{reason}; the source was opened again and goes on at frame {index}"
         await self._warn(Code.SOURCE_RESTARTED, message, frame_id(index))
 

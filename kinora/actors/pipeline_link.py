@@ -106,6 +106,8 @@ class PipelineState:
     """The number of warnings that say what frames lack. A state with each comes before those frames are done."""
     dropped: int = 0
     """The number of frames that were dropped for newer ones."""
+    source_restarts: int = 0
+    """The number of decoders that took the place of one that had failed."""
     logs: Mapping[str, str]
     """Plugin → the end of its output."""
 

@@ -59,6 +59,7 @@ class StageLog:
         if len(self._first) < KINDS:
             self._first.setdefault(_kind(error), error)
         self._record.failures += 1
+        self._record.failed[code] += 1
         self._record.last_error, self._record.last_job = error, self._job_id
 
     def note_death(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter
 from typing import TypeVar, TypeVarTuple
 
 import attrs
@@ -27,6 +28,7 @@ from kinora.actors.open_files import FilesReplaced, OpenFiles
 from kinora.actors.store_health import StoreHealth
 from kinora.actors.token_table import Token, add_token, delete_token, folder_id, note_token_use, tokens
 from kinora.runtime.actor import ActorGone
+from kinora.runtime.histogram import Histogram
 
 BATCH_WINDOW_S = 0.05
 """The time that a frame may wait for more frames to join its batch; a kill -9 loses at most the frames of this time."""
@@ -59,7 +61,16 @@ class StoreStatistics:
     frames: int
     """The frames written since the start."""
     transactions: int
+    failed: int
+    """The transactions that have failed, those tried again while the disk cannot be written included."""
     failing: str | None
+    oldest_s: float
+    """The seconds for which the oldest waiting frame has waited; 0 if none waits."""
+    latency: Histogram
+    """The time that each transaction took, failed ones included."""
+    disk_free: int | None
+    """The free bytes of the disk at the last look, at most ``WATCH_S`` ago; None if they are unknown."""
+    disk_floor: int
 
 
 @attrs.define(eq=False)
@@ -104,6 +115,7 @@ class Store:
         self._files = OpenFiles()
         for file in beside:
             self._files.remember(file)
+        self._floor = floor
         self._room = DiskRoom(Path(path).parent, floor)
         self._health = StoreHealth()
         self._writer: sqlite3.Connection | None = None
@@ -128,7 +140,8 @@ class Store:
         self._work = trio.lowlevel.ParkingLot()
         self._progress = trio.lowlevel.ParkingLot()
         """The tasks that wait for room or for a flush; woken after each transaction."""
-        self._transactions = 0
+        self._transactions = self._failed = 0
+        self._latency = Histogram()
 
     @property
     def _in_memory(self) -> bool:
@@ -186,7 +199,12 @@ class Store:
             capacity=MAX_WAITING_FRAMES,
             frames=self._frames.written_total,
             transactions=self._transactions,
+            failed=self._failed,
             failing=self.failing,
+            oldest_s=self._frames.oldest_s,
+            latency=self._latency,
+            disk_free=self._room.free,
+            disk_floor=self._floor,
         )
 
     async def add_job(self, record: JobRecord) -> None:
@@ -454,8 +472,9 @@ class Store:
         for change in changes:
             change.in_line = False
         try:
-            faults = await self._in_thread(self._write, statements)
+            faults = await self._in_thread(self._write_timed, statements)
         except (sqlite3.Error, FilesReplaced) as error:
+            self._failed += 1
             self._settle(changes, await self._after_failure(changes, error))
             return False
         self._health.note_fault(None)
@@ -467,6 +486,14 @@ class Store:
     async def _in_thread(self, work: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
         """Do what needs the writer's connection in a thread."""
         return await trio.to_thread.run_sync(work, *args, limiter=self._write_limiter)
+
+    def _write_timed(self, statements: Sequence[Statement]) -> list[Exception | None]:
+        """Write as :meth:`_write` does, and count the time. Blocks."""
+        began = perf_counter()
+        try:
+            return self._write(statements)
+        finally:
+            self._latency.add(perf_counter() - began)
 
     def _write(self, statements: Sequence[Statement]) -> list[Exception | None]:
         """Write in one transaction, and see that it went into the files that the next server will find. Blocks."""

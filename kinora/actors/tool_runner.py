@@ -180,11 +180,13 @@ class ToolRunner:
             return
         queue_ms = (trio.current_time() - ticket.queued_at) * 1000
         self._inspector.add_queue(self.spec.plugin, queue_ms)
+        self._record.queue.add(queue_ms / 1000)
         answer = await self._process_frame(ticket)
         if answer is None:
             await self._note_disabled()
             return
         self._frames += 1
+        self._record.run.add(answer.run_ms / 1000)
         await self._judge(answer, ticket, queue_ms)
         if not self._breaker.disabled:
             await self._say("running", answer.run_ms)
@@ -218,7 +220,7 @@ class ToolRunner:
             return
         self._breaker.succeeded()
         if answer.fault is not None:
-            await self._warn(Code.PLUGIN_BAD_RESULT, answer.fault, "medium")
+            await self._note_bad_result(answer.fault)
         if answer.result is not None:
             ticket.results[self.spec.plugin] = answer.result
             await self._tell(self._frame_payload(ticket, answer.result, answer.run_ms, queue_ms))
@@ -287,7 +289,7 @@ class ToolRunner:
             if isinstance(answer, Raised):
                 await self._note_raised(answer, f"finalize: {answer.message}")
             elif answer is not None and answer.fault is not None:
-                await self._warn(Code.PLUGIN_BAD_RESULT, f"finalize: {answer.fault}", "medium")
+                await self._note_bad_result(f"finalize: {answer.fault}")
             if isinstance(answer, Done) and answer.result is not None:
                 self._final = answer.result
                 await self._tell_partial(answer.result)
@@ -312,6 +314,7 @@ class ToolRunner:
 
     async def _use_cpu(self, reason: str) -> None:
         self.device, self.fallback_reason = CPU, reason
+        self._record.fallbacks += 1
         await self._warn(Code.DEVICE_FALLBACK, f"runs on the CPU from here on, because {reason}", "medium")
 
     # The process and its failures
@@ -348,6 +351,11 @@ class ToolRunner:
         self._log.note_failure(Code.PLUGIN_ERROR, message, answer.traceback, self._frame_id)
         await self._warn(Code.PLUGIN_ERROR, _placed(message, answer.place), "medium")
 
+    async def _note_bad_result(self, fault: str) -> None:
+        """Count a result that JSON cannot represent, in whole or in part."""
+        self._record.failed[Code.PLUGIN_BAD_RESULT] += 1
+        await self._warn(Code.PLUGIN_BAD_RESULT, fault, "medium")
+
     async def _lose(self, death: PluginDied) -> None:
         """End a process that died or failed, and warn."""
         if death.blameless:
@@ -362,6 +370,7 @@ class ToolRunner:
     async def _note_disabled(self) -> None:
         """Say that the job goes on without the plugin, if so. Not for ``finalize``: after it nothing goes on."""
         if self._breaker.disabled and self._status != "failed":
+            self._record.disabled += 1
             message = f"failed {self._breaker.failures} times, the last ones in a row; this job goes on without it"
             await self._warn(Code.PLUGIN_DISABLED, message, "high")
             await self._say("failed")

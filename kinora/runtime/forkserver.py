@@ -90,6 +90,8 @@ class Exited(msgspec.Struct, tag="exited", frozen=True):
     worker: int
     status: int
     """Its exit code, or minus the signal's number."""
+    cpu_s: float = 0.0
+    """The processor time that it and the descendants it has waited for used, in seconds."""
 
 
 class Gone(msgspec.Struct, tag="gone", frozen=True):
@@ -172,10 +174,10 @@ class _ForkServer:
             self._report(report)
 
     def _reap(self) -> None:
-        for pid, status in _ended_children():
+        for pid, status, cpu_s in _ended_children():
             worker = self._workers.pop(pid, None)
             if worker is not None:
-                self._report(Exited(worker, status))
+                self._report(Exited(worker, status, cpu_s))
                 self._sweeping.add(worker)
         orphans = children(os.getpid()) - self._workers.keys()
         for pid in orphans:
@@ -254,15 +256,16 @@ def _above(fd: int, floor: int = 10) -> int:
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor)
 
 
-def _ended_children() -> Iterator[tuple[int, int]]:
+def _ended_children() -> Iterator[tuple[int, int, float]]:
+    """Yield the pid, the status and the processor time of each child that has ended."""
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait3(os.WNOHANG)
         except ChildProcessError:
             return
         if pid == 0:
             return
-        yield pid, os.waitstatus_to_exitcode(status)
+        yield pid, os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
 
 
 def _signal(pid: int, number: int) -> None:

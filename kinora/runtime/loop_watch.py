@@ -16,6 +16,8 @@ import attrs
 import structlog
 import trio
 
+from kinora.runtime.histogram import Histogram
+
 STALL_S = 0.25
 """A step of the event loop that takes longer is a stall: meanwhile no other task runs and no client is served."""
 LASTING_S = 5.0
@@ -46,10 +48,12 @@ class Stall:
 
 @attrs.frozen
 class LoopStatistics:
-    """The number of stalls so far, and the longest of them in seconds, 0 if there was none."""
+    """The number of stalls so far, the longest of them in seconds, 0 if there was none, and the lag."""
 
     stalls: int
     longest_s: float
+    lag: Histogram
+    """The time from each look to the moment at which the event loop had time for it, as for a client's request."""
 
 
 @attrs.frozen
@@ -87,6 +91,7 @@ class LoopWatch(trio.abc.Instrument):
     def __init__(self) -> None:
         self._stalls = 0
         self._longest_s = 0.0
+        self._lag = Histogram()
         self._began = math.inf  # of the current step; infinite while there is none
         self._task_name = ""
         self._own = NONE
@@ -98,6 +103,7 @@ class LoopWatch(trio.abc.Instrument):
 
     def __enter__(self) -> Self:
         self._ident, self._native_id = threading.get_ident(), threading.get_native_id()
+        self._token = trio.lowlevel.current_trio_token()
         self._last_look = core_times()
         trio.lowlevel.add_instrument(self)
         self._thread.start()
@@ -110,7 +116,7 @@ class LoopWatch(trio.abc.Instrument):
 
     def statistics(self) -> LoopStatistics:
         """The current figures; a stall is counted at its end."""
-        return LoopStatistics(self._stalls, self._longest_s)
+        return LoopStatistics(self._stalls, self._longest_s, self._lag)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Note that a step begins, and so that the one before it has ended."""
@@ -139,7 +145,11 @@ class LoopWatch(trio.abc.Instrument):
 
     def _watch(self) -> None:
         while not self._left.wait(LOOK_S):
+            self._token.run_sync_soon(self._note_lag, perf_counter())  # before the look, which has to wait for the GIL
             self._look()
+
+    def _note_lag(self, asked: float) -> None:
+        self._lag.add(perf_counter() - asked)
 
     def _look(self) -> None:
         began, times = self._began, core_times()

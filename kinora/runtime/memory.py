@@ -32,6 +32,11 @@ def largest_beyond(pids: Iterable[int], budget: int) -> int | None:
     return max(sizes, key=sizes.__getitem__) if sum(sizes.values()) > budget else None
 
 
+def used_bytes(pid: int) -> int:
+    """The resident bytes of a process and its descendants, as in :func:`uses_more`; 0 once it has ended."""
+    return sum(map(_proportional, (pid, *descendants(pid))))
+
+
 def _resident(pid: int) -> int:
     """The resident bytes of a process, shared pages in full; 0 once it has ended."""
     try:

@@ -29,6 +29,7 @@ from kinora.runtime.processes import kill_children
 from kinora.runtime.program import Answer, Program, Request, encode
 from kinora.runtime.worker_environment import passed_on
 from kinora.runtime.worker_log import Log
+from kinora.runtime.worker_usage import ProcessUsage, WorkerKind, measure
 
 STATUS_WAIT_S = 0.5
 """The time to wait for the status of a worker whose channel has closed; nearly always it has ended."""
@@ -134,10 +135,21 @@ class Worker:
     """The server's view of one worker process. :meth:`ForkServer.fork` makes it; its caller must stop it."""
 
     def __init__(
-        self, number: int, name: str, end: socket.socket, log: Log, server: ForkServer, *, memory_limit: int | None
+        self,
+        number: int,
+        name: str,
+        kind: WorkerKind,
+        *,
+        end: socket.socket,
+        log: Log,
+        server: ForkServer,
+        memory_limit: int | None,
     ) -> None:
         self.number = number
         self.name = name
+        self.kind = kind
+        self.cpu_s = 0.0
+        """The processor time that it had used when that was measured last, at the latest at its end."""
         self.pid = 0
         self.memory_limit = memory_limit
         """The most bytes that it and its descendants may have resident; beyond that it is killed."""
@@ -240,9 +252,10 @@ class Worker:
                 await self._server.signal(self, number)
                 await self.gone.wait()
 
-    def exited(self, status: int) -> None:
+    def exited(self, status: int, cpu_s: float = 0.0) -> None:
         """Note that the fork server has reaped the process. Messages that it sent before can still be received."""
         self.status = status
+        self.cpu_s = max(self.cpu_s, cpu_s)
         self._exited.set()
         with contextlib.suppress(OSError, trio.ClosedResourceError):
             # A descendant may still hold the other end: this wakes a task that waits in receive.
@@ -333,6 +346,8 @@ class ForkServer:
         self._environment = tuple(environment)
         self._variables = dict(variables or {})
         self._workers: dict[int, Worker] = {}
+        self._ended_cpu_s: dict[WorkerKind, float] = {}
+        """The processor time of the workers that are gone; bounded by the programs and the operator's plugins."""
         self._numbers = itertools.count(1)
         self._started = 0
         self._ready = trio.Event()
@@ -462,7 +477,8 @@ class ForkServer:
             log = Log(read_log, partial(self._hear_output, name))
             ours.callback(log.close)
             nursery.start_soon(log.collect)
-            worker = Worker(request.worker, name, our_end, log, self, memory_limit=memory_limit)
+            kind = WorkerKind.of(request.target, name)
+            worker = Worker(request.worker, name, kind, end=our_end, log=log, server=self, memory_limit=memory_limit)
             self._workers[worker.number] = worker
             ours.callback(self._workers.pop, worker.number, None)
             await self._request(request, (their_end.fileno(), write_log))
@@ -495,6 +511,18 @@ class ForkServer:
         """Return the current figures."""
         pid = self._process.pid if self._process is not None and self._control is not None else None
         return ForkServerStatistics(pid=pid, workers=len(self._workers), started=self._started)
+
+    async def usage(self) -> Mapping[WorkerKind, ProcessUsage]:
+        """Measure, in a thread, what the workers use; processor time includes that of workers that are gone."""
+        workers = [worker for worker in self._workers.values() if worker.pid and worker.status is None]
+        measured = await trio.to_thread.run_sync(measure, [worker.pid for worker in workers])
+        total = {kind: ProcessUsage(cpu_s=cpu_s) for kind, cpu_s in self._ended_cpu_s.items()}
+        for worker, now in zip(workers, measured, strict=True):
+            worker.cpu_s = max(worker.cpu_s, now.cpu_s)
+            if worker.number in self._workers:
+                used = ProcessUsage(processes=1, memory_bytes=now.memory_bytes, cpu_s=worker.cpu_s)
+                total[worker.kind] = total.get(worker.kind, ProcessUsage()) + used
+        return total
 
     async def _request(self, request: forkserver.Request, fds: Sequence[int] = ()) -> None:
         async with self._sending:
@@ -532,8 +560,8 @@ class ForkServer:
             case forkserver.Forked(_, pid):
                 worker.pid = pid
                 worker.forked.set()
-            case forkserver.Exited(_, status):
-                worker.exited(status)
+            case forkserver.Exited(_, status, cpu_s):
+                worker.exited(status, cpu_s)
             case forkserver.Gone():
                 self._forget(worker)
 
@@ -582,6 +610,7 @@ class ForkServer:
         if worker.status is None:
             worker.exited(-signal.SIGKILL)
         del self._workers[worker.number]
+        self._ended_cpu_s[worker.kind] = self._ended_cpu_s.get(worker.kind, 0.0) + worker.cpu_s
         worker.log.close()
         worker.gone.set()
         worker.forked.set()

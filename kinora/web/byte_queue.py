@@ -30,6 +30,8 @@ class ByteQueue:
         self._socket = sock
         self._nursery = nursery
         self._on_dead = on_dead
+        self.written = 0
+        """The bytes that the socket has taken."""
         self._waiting = bytearray()
         self._closed = False
         self._flushing = False
@@ -96,12 +98,14 @@ class ByteQueue:
 
     def _write(self, data: bytes | memoryview) -> int:
         try:
-            return os.write(self._socket.fileno(), data)
+            written = os.write(self._socket.fileno(), data)
         except BlockingIOError:
             return 0
         except OSError:
             self._die()
             return len(data)
+        self.written += written
+        return written
 
     def _die(self) -> None:
         self._closed = True

@@ -59,11 +59,18 @@ class Connection(TCPServer):
     ) -> None:
         super().__init__(app, config, context, {**state, "connection": self}, cast("Any", stream))
         self.last_heard = trio.current_time()
+        self.received = 0
+        """The bytes that have come from the client."""
         self._reading = trio.CancelScope()
         self._idling = trio.CancelScope()
         self._closing = False
         self._ends_at_stop: dict[trio.CancelScope, float] = {}
         """Scopes, and the time that a stop gives to each."""
+
+    @property
+    def sent(self) -> int:
+        """The bytes that the client's socket has taken."""
+        return self.outgoing.written
 
     async def wait_going_away(self) -> None:
         """Return when the server has begun to stop."""
@@ -136,6 +143,7 @@ class Connection(TCPServer):
         with self._reading, suppress(trio.BrokenResourceError):
             while data := await self.stream.receive_some(MAX_RECV):
                 self.last_heard = trio.current_time()
+                self.received += len(data)
                 if not self._closing:
                     await self.protocol.handle(RawData(bytes(data)))
         await self.protocol.handle(Closed())

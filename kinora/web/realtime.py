@@ -16,7 +16,7 @@ from quart.wrappers.response import ResponseBody
 from quart.wrappers.websocket import Websocket
 from werkzeug.datastructures import MultiDict
 
-from kinora.actors.client_session import ClientSession
+from kinora.actors.client_session import ClientSession, TransportKind
 from kinora.actors.connection_manager import CloseCode, ConnectionManager
 from kinora.actors.errors import Unavailable
 from kinora.actors.filters import WITHOUT_PICTURES, Filters, parse_filters
@@ -78,6 +78,8 @@ blocks_of = Joined(event_block)
 
 class WebSocketTransport:
     """A session's transport over an open WebSocket, on any ASGI server: one message at a time, through Quart."""
+
+    kind: TransportKind = "websocket"
 
     def __init__(self, opened: Websocket) -> None:
         self._websocket = opened
@@ -141,6 +143,7 @@ class FastWebSocketTransport(WebSocketTransport):
 class EventStreamTransport:
     """A session's transport into the body of a response, one batch at a time."""
 
+    kind: TransportKind = "events"
     last_heard = math.inf
 
     def __init__(self) -> None:

@@ -96,12 +96,15 @@ def _explain(host: str, port: int, error: OSError) -> str:
 
 @attrs.frozen
 class ServerStatistics:
-    """The numbers of open, most open, allowed and refused connections."""
+    """The numbers of open, most open, allowed, refused and all accepted connections, and the bytes on all of them."""
 
     connections: int
     peak_connections: int
     max_connections: int
     refused: int
+    accepted: int
+    sent_bytes: int
+    received_bytes: int
 
 
 class Server:
@@ -129,7 +132,9 @@ class Server:
         self._grace_s = grace_s
         self._max_connections = _connection_limit(max_sessions, file_reserve)
         self._open: set[Connection] = set()
-        self._peak = self._refused = 0
+        self._peak = self._refused = self._accepted = 0
+        self._sent_bytes = self._received_bytes = 0
+        """The bytes of the connections that have ended."""
         self._config = _config()
         self._stopping = trio.Event()
 
@@ -161,7 +166,15 @@ class Server:
 
     def statistics(self) -> ServerStatistics:
         """The current numbers."""
-        return ServerStatistics(len(self._open), self._peak, self._max_connections, self._refused)
+        return ServerStatistics(
+            connections=len(self._open),
+            peak_connections=self._peak,
+            max_connections=self._max_connections,
+            refused=self._refused,
+            accepted=self._accepted,
+            sent_bytes=self._sent_bytes + sum(connection.sent for connection in self._open),
+            received_bytes=self._received_bytes + sum(connection.received for connection in self._open),
+        )
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[None]:
@@ -180,11 +193,14 @@ class Server:
             return
         connection = Connection(self._app, self._config, context, {"server": self}, stream)
         self._open.add(connection)
+        self._accepted += 1
         self._peak = max(self._peak, len(self._open))
         try:
             await connection.run()
         finally:
             self._open.remove(connection)
+            self._sent_bytes += connection.sent
+            self._received_bytes += connection.received
 
 
 async def _refuse(stream: trio.SocketStream) -> None:

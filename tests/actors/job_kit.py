@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from kinora.actors.job import Job, Work
+from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
 from kinora.actors.messages import CompletePayload, FrameImage, Payload, ProgressPayload
@@ -142,11 +143,13 @@ def make_job(
     *,
     resumed: ResumePoint | None = None,
     frames: int | None = FRAMES,
+    figures: JobFigures | None = None,
 ) -> Job:
     """A job of ten frames that has not begun."""
     plan = job_plan(job_request(), frames=frames)
     spec = job_spec(resumed=resumed or ResumePoint())
-    return Job(spec, work=Work(plan, lambda _: FakePipeline(script)), store=store, audience=audience)
+    work = Work(plan, lambda _: FakePipeline(script))
+    return Job(spec, work=work, store=store, audience=audience, figures=figures)
 
 
 def job_spec(request: JobRequest | None = None, **changes: object) -> JobSpec:

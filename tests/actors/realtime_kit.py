@@ -11,7 +11,7 @@ import msgspec
 import trio
 import trio.testing
 
-from kinora.actors.client_session import ClientSession
+from kinora.actors.client_session import ClientSession, TransportKind
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.filters import Filters
 from kinora.actors.messages import (
@@ -91,6 +91,8 @@ class Client:
 
     ``direct``: it takes messages without waiting. ``cut_after``: the connection breaks after this many messages.
     """
+
+    kind: TransportKind = "websocket"
 
     def __init__(self, *, direct: bool = True, hears: bool = True, cut_after: float = math.inf) -> None:
         self.last_heard = trio.current_time() if hears else math.inf
