@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from kinora.serve import RunningServer
 from tests.client_kit import Answer, post, request
@@ -32,3 +36,12 @@ async def make_token(server: RunningServer, name: str, role: str = "view") -> di
 async def revoke(server: RunningServer, token_id: str) -> Answer:
     """Revoke a token."""
     return await request(f"{server.url}/v1/tokens/{token_id}", "DELETE", headers=owner(server))
+
+
+async def close_of(opened: WebSocketConnection) -> tuple[int, str]:
+    """The code and reason with which the server closes a WebSocket; earlier messages are ignored."""
+    with trio.fail_after(60), suppress(ConnectionClosed):
+        while True:
+            await opened.get_message()
+    assert opened.closed is not None
+    return opened.closed.code, opened.closed.reason or ""

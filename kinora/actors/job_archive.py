@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from contextlib import aclosing
 
 import attrs
 import msgspec
@@ -87,16 +88,18 @@ class JobArchive:
 
     async def cut_pages(  # noqa: ASYNC900 - it holds nothing that must be closed
         self, cut: FrameCut
-    ) -> AsyncIterator[list[tuple[int, bytes]]]:
+    ) -> AsyncGenerator[list[tuple[int, bytes]], None]:
         """Yield all frames of a cut, a page of bounded size at a time.
 
         Raises:
             NotFound: the job was deleted meanwhile.
         """
         index, count = cut.after, 0
-        async for page in self._store.pages(cut.job_id, after=cut.after, last=cut.newest, limit=cut.limit):
-            index, count = page[-1][0], count + len(page)
-            yield page
+        pages = self._store.pages(cut.job_id, after=cut.after, last=cut.newest, limit=cut.limit)
+        async with aclosing(pages):
+            async for page in pages:
+                index, count = page[-1][0], count + len(page)
+                yield page
         if index != cut.newest and count != cut.limit:
             raise NotFound(f"Job {cut.job_id} was deleted while its frames were read.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -295,7 +295,7 @@ class JobManager:
         """See :meth:`JobArchive.cut`."""
         return await self._archive.cut(job_id, after, limit)
 
-    def cut_pages(self, cut: FrameCut) -> AsyncIterator[list[tuple[int, bytes]]]:
+    def cut_pages(self, cut: FrameCut) -> AsyncGenerator[list[tuple[int, bytes]], None]:
         """See :meth:`JobArchive.cut_pages`."""
         return self._archive.cut_pages(cut)
 

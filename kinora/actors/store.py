@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
@@ -368,7 +368,7 @@ class Store:
 
     async def pages(  # noqa: ASYNC900 - it holds nothing that must be closed
         self, job_id: str, *, after: int, last: int, limit: int | None = None
-    ) -> AsyncIterator[list[tuple[int, bytes]]]:
+    ) -> AsyncGenerator[list[tuple[int, bytes]], None]:
         """Yield the pages of all frames above ``after``, up to and including ``last``, and at most ``limit``.
 
         Other reads do not wait for these.

@@ -6,6 +6,7 @@ A client that reads slowly makes its answer wait, by the limit of its connection
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 
 import attrs
 import msgspec
@@ -83,9 +84,10 @@ async def _json_pieces(  # noqa: ASYNC900 - it holds nothing that must be closed
     system: System, cut: FrameCut, around: Surroundings
 ) -> AsyncIterator[bytes]:
     opening, last = around.head, cut.after
-    async for page in system.jobs.cut_pages(cut):
-        yield opening + _joined(page)
-        opening, last = b",", page[-1][0]
+    async with aclosing(system.jobs.cut_pages(cut)) as pages:
+        async for page in pages:
+            yield opening + _joined(page)
+            opening, last = b",", page[-1][0]
     yield around.tail(last)
 
 
@@ -110,8 +112,9 @@ class FrameLines:
     ) -> AsyncIterator[bytes]:
         """Yield the head and the lines of each page of ``cut``."""
         yield self.head
-        async for page in system.jobs.cut_pages(cut):
-            yield await trio.to_thread.run_sync(self.render, [frame for _, frame in page])
+        async with aclosing(system.jobs.cut_pages(cut)) as pages:
+            async for page in pages:
+                yield await trio.to_thread.run_sync(self.render, [frame for _, frame in page])
 
 
 FRAME_LINES = {
