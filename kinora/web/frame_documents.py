@@ -86,7 +86,7 @@ async def _json_pieces(  # noqa: ASYNC900 - it holds nothing that must be closed
     opening, last = around.head, cut.after
     async with aclosing(system.jobs.cut_pages(cut)) as pages:
         async for page in pages:
-            yield opening + _joined(page)
+            yield opening + _joined(page)  # noqa: ASYNC119 - the answer's end closes it
             opening, last = b",", page[-1][0]
     yield around.tail(last)
 
@@ -114,7 +114,8 @@ class FrameLines:
         yield self.head
         async with aclosing(system.jobs.cut_pages(cut)) as pages:
             async for page in pages:
-                yield await trio.to_thread.run_sync(self.render, [frame for _, frame in page])
+                lines = await trio.to_thread.run_sync(self.render, [frame for _, frame in page])
+                yield lines  # noqa: ASYNC119 - the answer's end closes it
 
 
 FRAME_LINES = {

@@ -562,6 +562,10 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
         "/v1/health",
         "/v1/ready",
         "/v1/realtime",
+        "/v1/session",
+        "/v1/session/link",
+        "/v1/tokens",
+        "/v1/tokens/{token_id}",
     }
     assert document["components"]["schemas"]["JobResponse"]["required"] == [
         "job_id",
