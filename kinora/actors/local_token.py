@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import trio
-
 from kinora.runtime.private_files import private_opener
 
 FILE = "token"
@@ -15,25 +13,12 @@ MAX_BYTES = 1024
 """No more is read of the file."""
 
 
-async def read_local_token(file: Path) -> str | None:
-    """Return the secret in the file; None if there is no file, or nothing in it.
+def read_secret(file: Path) -> str | None:
+    """Return the secret in the file; None if there is no file, or nothing in it. Blocks.
 
     Raises:
         OSError: it cannot be read.
     """
-    return await trio.to_thread.run_sync(_read, file)
-
-
-async def write_local_token(file: Path, secret: str) -> None:
-    """Put the secret into the file, all or nothing.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    await trio.to_thread.run_sync(_write, file, secret)
-
-
-def _read(file: Path) -> str | None:
     try:
         with file.open("rb") as opened:
             return opened.read(MAX_BYTES).decode("ascii", "replace").strip() or None
@@ -41,7 +26,12 @@ def _read(file: Path) -> str | None:
         return None
 
 
-def _write(file: Path, secret: str) -> None:
+def write_secret(file: Path, secret: str) -> None:
+    """Put the secret into the file, all or nothing. Blocks.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     part = file.with_name(f".{file.name}.part")
     with open(part, "w", opener=private_opener) as opened:
         opened.write(f"{secret}\n")

@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from kinora.actors.errors import Conflict, NotFound
-from kinora.actors.local_token import read_local_token, write_local_token
+from kinora.actors.local_token import read_secret, write_secret
 from kinora.actors.messages import utc_now
 from kinora.actors.store import Store
 from kinora.actors.token_table import Role, Token
@@ -76,7 +76,7 @@ class TokenBook:
         self._tokens = {token.id: token for token in await self._store.tokens()}
         if not self.needed:
             return
-        secret = await read_local_token(self.file)
+        secret = await trio.to_thread.run_sync(read_secret, self.file)
         if secret is None or self.by_secret(secret) is None:
             secret = await self._make_local()
         self.local_secret = secret
@@ -87,7 +87,7 @@ class TokenBook:
             if token.name == LOCAL:
                 await self.revoke(token.id)
         _, secret = await self.make(LOCAL, "operate")
-        await write_local_token(self.file, secret)
+        await trio.to_thread.run_sync(write_secret, self.file, secret)
         return secret
 
     def all(self) -> Sequence[Token]:

@@ -15,8 +15,8 @@ COLUMNS = ("job_id", "status", "cancelled", "cancel_ms")
 
 @click.command
 @options.job_ids
-@options.url
+@options.server
 @options.as_json
-def cancel(job_ids: Sequence[str], url: str, as_json: bool) -> None:
+def cancel(job_ids: Sequence[str], client: KinoraClient, as_json: bool) -> None:
     """Cancel jobs of a server, and return when they and all their processes are gone."""
-    for_each_job(url, job_ids, KinoraClient.cancel, COLUMNS, as_json=as_json)
+    for_each_job(client, job_ids, KinoraClient.cancel, COLUMNS, as_json=as_json)

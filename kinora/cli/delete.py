@@ -14,11 +14,11 @@ from kinora.client import KinoraClient
 
 @click.command
 @options.job_ids
-@options.url
+@options.server
 @options.as_json
-def delete(job_ids: Sequence[str], url: str, as_json: bool) -> None:
+def delete(job_ids: Sequence[str], client: KinoraClient, as_json: bool) -> None:
     """Delete jobs of a server with all their results and uploads, for good; those that run are cancelled first."""
-    for_each_job(url, job_ids, _delete, ("job_id", "deleted"), as_json=as_json)
+    for_each_job(client, job_ids, _delete, ("job_id", "deleted"), as_json=as_json)
 
 
 async def _delete(client: KinoraClient, job_id: str) -> dict[str, Any]:

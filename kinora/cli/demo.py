@@ -22,7 +22,7 @@ from kinora.cli.show import fetch_summary
 from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
 from kinora.client import KinoraClient, Submitted, connect
 from kinora.log import configure_logging
-from kinora.serve import open_server
+from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web.server import BindError, bind
 
@@ -59,7 +59,7 @@ async def _demo(settings: Settings, source: str, *, once: bool, any_port: bool) 
         floor = min(settings.min_free_bytes, FLOOR_BYTES)
         settings = attrs.evolve(settings, port=port, data_dir=folder, min_free_bytes=floor, realtime=True)
         async with open_server(settings) as server:
-            summed = await _run_job(server.url, source)
+            summed = await _run_job(server, source)
             print_summary(summed)
             if not once:
                 _print_links(server.url, summed["job_id"])
@@ -78,20 +78,23 @@ def _free_port(settings: Settings) -> int:
     return settings.port
 
 
-async def _run_job(url: str, source: str) -> dict[str, Any]:
-    client = KinoraClient(url)
+async def _run_job(server: RunningServer, source: str) -> dict[str, Any]:
+    client = KinoraClient(server.url, server.token)
     submitted = await client.submit({"source": source, "plugins": PLUGINS})
-    print_line(f"Watch it in a browser: {_page(url, submitted.job_id)}")
+    for link in server.links or [_page(server.url, submitted.job_id)]:
+        print_line(f"Watch it in a browser: {link}")
     print_line(f"Its plugins: {', '.join(PLUGINS)}")
     with live_progress(lines=True) as live:
-        await _follow(url, submitted, live)
+        await _follow(client, submitted, live)
     return await fetch_summary(client, submitted.job_id)
 
 
-async def _follow(url: str, submitted: Submitted, live: Live) -> None:
+async def _follow(client: KinoraClient, submitted: Submitted, live: Live) -> None:
     """Show the job's realtime messages until it ends."""
     moment, tally = Moment(stage="queued", done=0, total=None), Tally()
-    async with connect(url, job_ids=[submitted.job_id], last_event_id=submitted.last_event_id) as realtime:
+    async with connect(
+        client.url, token=client.token, job_ids=[submitted.job_id], last_event_id=submitted.last_event_id
+    ) as realtime:
         async for message in realtime:
             moment = after(message, moment, tally)
             live.show(moment)

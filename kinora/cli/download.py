@@ -44,9 +44,9 @@ Fetch = Callable[[Write], Awaitable[None]]
 @click.option(
     "--video", type=click.Path(path_type=Path), metavar="FILE", help="The frames as .mp4, with what was found drawn in."
 )
-@options.url
+@options.server
 @options.as_json
-def download(job_id: str, frames: Path | None, video: Path | None, url: str, as_json: bool) -> None:
+def download(job_id: str, frames: Path | None, video: Path | None, client: KinoraClient, as_json: bool) -> None:
     """Download what a job of a server has found, so far if it still runs: --frames, --video, or both.
 
     A file is there only once it is complete; one of that name is replaced.
@@ -58,7 +58,7 @@ def download(job_id: str, frames: Path | None, video: Path | None, url: str, as_
     frame_type = _frame_type(frames)
     if video is not None and video.suffix.lower() != VIDEO_ENDING:
         raise Misuse(f"--video {video}: the video is an MP4: give it a name that ends in {VIDEO_ENDING}")
-    answer = run_interruptible(partial(_download, KinoraClient(url), job_id, frames, frame_type, video))
+    answer = run_interruptible(partial(_download, client, job_id, frames, frame_type, video))
     if as_json:
         print_json(answer)
 

@@ -16,9 +16,9 @@ Do = Callable[[KinoraClient, str], Awaitable[dict[str, Any]]]
 """Does it to the job with this id, and returns what to print of it."""
 
 
-def for_each_job(url: str, given: Sequence[str], do: Do, columns: Sequence[str], *, as_json: bool) -> None:
+def for_each_job(client: KinoraClient, given: Sequence[str], do: Do, columns: Sequence[str], *, as_json: bool) -> None:
     """Do it to the jobs in the order given, each one once, and print the answers; the first refusal ends it."""
-    answers = run_interruptible(lambda: _all(KinoraClient(url), given, do))
+    answers = run_interruptible(lambda: _all(client, given, do))
     if as_json:
         print_json(answers)
     else:

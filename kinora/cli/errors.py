@@ -40,6 +40,9 @@ class Interrupted(click.ClickException):
 RELOAD = "If its file is new or mended, have the server look for it: kinora plugins reload"
 """What helps if a server does not know a plugin, or has it as broken."""
 
+GIVE_TOKEN = "give one by --token-file, KINORA_TOKEN or --token; where the server runs, `kinora token new` makes one"  # noqa: S105
+"""What helps if a server lets a command in only with a token."""
+
 
 @contextmanager
 def naming_flags(plugins: Sequence[str]) -> Iterator[None]:
@@ -80,6 +83,8 @@ def _sentence(error: KinoraError | ClientError | SettingsError | DatabaseUnusabl
     match error:
         case InvalidRequest():
             return Misuse(in_flags(error.detail, error.errors))
+        case ClientError(status=401):
+            return Failed(f"{error.detail.partition(':')[0]}: {GIVE_TOKEN}")
         case ClientError():
             kind = Misuse if error.status in MISUSE_STATUSES else Failed
             return kind(in_flags(error.detail, error.places))

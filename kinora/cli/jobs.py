@@ -21,11 +21,11 @@ COLUMNS = ("job_id", "status", "progress", "frames_done", "source", "created_at"
 @click.option("--status", help="Only jobs in this state.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Jobs to list at most.")
 @click.option("--cursor", help="Start after an earlier page, by its next_cursor.")
-@options.url
+@options.server
 @options.as_json
-def jobs(status: str | None, limit: int, cursor: str | None, url: str, as_json: bool) -> None:
+def jobs(status: str | None, limit: int, cursor: str | None, client: KinoraClient, as_json: bool) -> None:
     """List a server's jobs, newest first."""
-    page = run_interruptible(partial(KinoraClient(url).jobs, status=status, limit=limit, cursor=cursor))
+    page = run_interruptible(partial(client.jobs, status=status, limit=limit, cursor=cursor))
     if as_json:
         print_json(page)
         return

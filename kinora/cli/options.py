@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import click
 
 from kinora.actors.job_request import MAX_TIMEOUT_MS, JobOptions
+from kinora.actors.local_token import FILE as LOCAL_TOKEN
+from kinora.actors.local_token import read_secret
 from kinora.cli.errors import Misuse
 from kinora.cli.output import print_line
-from kinora.client import ClientError
+from kinora.cli.this_machine import is_this_machine, reachable_here
+from kinora.client import ClientError, KinoraClient
 from kinora.client.http import server_address
-from kinora.settings import Reading, Settings, SettingsError, passed_over, read_settings
+from kinora.client.token import token_in, token_of_environment
+from kinora.settings import Reading, Settings, SettingsError, load_settings, passed_over, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -112,7 +116,8 @@ def job_options(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _server_url() -> str:
     settings = load(NO_DATA_DIR)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = reachable_here(settings.host)
+    host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}"
 
 
@@ -124,13 +129,52 @@ def _checked_url(_ctx: click.Context, _option: click.Parameter, value: str) -> s
     return value
 
 
-url = click.option(
-    "--url",
-    envvar="KINORA_URL",
-    default=_server_url,
-    callback=_checked_url,
-    help="The server's address.  [default: as `serve` would use]",
+_SERVER_OPTIONS = (
+    click.option(
+        "--url",
+        envvar="KINORA_URL",
+        default=_server_url,
+        callback=_checked_url,
+        help="The server's address.  [default: as `serve` would use]",
+    ),
+    click.option(
+        "--token",
+        metavar="TOKEN",
+        help="A token for it, which other users can see here.  [default: KINORA_TOKEN, or as --token-file]",
+    ),
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path),
+        help="A file with the token.  [default: KINORA_TOKEN_FILE, or for a server on this machine its data folder's]",
+    ),
 )
+
+
+def server(command: Command) -> Command:
+    """Give a command the options that name a server, which it gets as ``client``."""
+
+    @wraps(command)
+    def with_client(*args: Any, url: str, token: str | None, token_file: Path | None, **others: Any) -> Any:
+        return command(*args, client=KinoraClient(url, _token(url, token, token_file)), **others)
+
+    for option in reversed(_SERVER_OPTIONS):
+        with_client = option(with_client)
+    return cast("Command", with_client)
+
+
+def _token(url: str, token: str | None, token_file: Path | None) -> str | None:
+    """The token given by a flag, else by a variable, else that of a server on this machine; None if there is none."""
+    try:
+        given = token or (token_in(token_file) if token_file else token_of_environment())
+    except ClientError as error:
+        raise Misuse(str(error)) from error
+    if given or not is_this_machine(server_address(url).hostname or ""):
+        return given
+    try:
+        settings = load_settings({}, os.environ)
+        return read_secret(settings.data_dir / LOCAL_TOKEN)
+    except (SettingsError, OSError):
+        return None
 
 
 def _warn(sentence: str) -> None:

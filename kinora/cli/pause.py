@@ -13,8 +13,8 @@ from kinora.client import KinoraClient
 
 @click.command
 @options.job_ids
-@options.url
+@options.server
 @options.as_json
-def pause(job_ids: Sequence[str], url: str, as_json: bool) -> None:
+def pause(job_ids: Sequence[str], client: KinoraClient, as_json: bool) -> None:
     """Pause jobs of a server: they take no new frames, and others run in their place, until `kinora resume`."""
-    for_each_job(url, job_ids, KinoraClient.pause, ("job_id", "status"), as_json=as_json)
+    for_each_job(client, job_ids, KinoraClient.pause, ("job_id", "status"), as_json=as_json)

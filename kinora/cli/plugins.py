@@ -100,11 +100,11 @@ def _as_given(option: Mapping[str, Any]) -> str | None:
 
 
 @plugins.command("reload")
-@options.url
+@options.server
 @options.as_json
-def reload_plugins(url: str, as_json: bool) -> None:
+def reload_plugins(client: KinoraClient, as_json: bool) -> None:
     """Have a server look for plugins again, and list those that it finds. Running jobs go on with what they have."""
-    found = run_interruptible(KinoraClient(url).reload_plugins)
+    found = run_interruptible(client.reload_plugins)
     if as_json:
         print_json(found)
         return

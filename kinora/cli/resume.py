@@ -13,8 +13,8 @@ from kinora.client import KinoraClient
 
 @click.command
 @options.job_ids
-@options.url
+@options.server
 @options.as_json
-def resume(job_ids: Sequence[str], url: str, as_json: bool) -> None:
+def resume(job_ids: Sequence[str], client: KinoraClient, as_json: bool) -> None:
     """Let paused jobs of a server go on where they stopped; those of a server that was stopped, too."""
-    for_each_job(url, job_ids, KinoraClient.resume, ("job_id", "status"), as_json=as_json)
+    for_each_job(client, job_ids, KinoraClient.resume, ("job_id", "status"), as_json=as_json)

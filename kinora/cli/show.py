@@ -25,11 +25,10 @@ PAGE = 1000
 @options.job_id
 @click.option("--log", "log", is_flag=True, help="Show the output of its plugins instead.")
 @click.option("--plugin", help="With --log: only this plugin's.")
-@options.url
+@options.server
 @options.as_json
-def show(job_id: str, url: str, *, log: bool, plugin: str | None, as_json: bool) -> None:
+def show(job_id: str, client: KinoraClient, *, log: bool, plugin: str | None, as_json: bool) -> None:
     """Show one job of a server; with --json all that is known of it, with its frames."""
-    client = KinoraClient(url)
     if log and as_json:
         raise Misuse("--log is text: leave out --json")
     if plugin is not None and not log:

@@ -17,7 +17,7 @@ from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import SHORT_ID, whole_id
 from kinora.client import KinoraClient, Submitted
 
-WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "as_json"})
+WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "token", "token_file", "as_json"})
 """The parameters that can be given together with ``--repeat``."""
 
 
@@ -29,7 +29,7 @@ WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "as_json"})
 @options.of_job
 @click.option("--upload", is_flag=True, help="Send SOURCE, a file of this machine.")
 @click.option("--repeat", metavar="JOB_ID", help="Ask for the same as that job did; with SOURCE, on another source.")
-@options.url
+@options.server
 @options.as_json
 @click.pass_context
 def submit(
@@ -39,7 +39,7 @@ def submit(
     *,
     upload: bool,
     repeat: str | None,
-    url: str,
+    client: KinoraClient,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -48,7 +48,6 @@ def submit(
     SOURCE is a path under the server's media folder, demo: for a bundled clip, or with --upload a file of this
     machine.
     """
-    client = KinoraClient(url)
     if repeat is not None:
         _refuse_others(ctx)
         work = partial(_repeat, client, repeat, source, upload=upload)

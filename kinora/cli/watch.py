@@ -33,10 +33,12 @@ Show = Callable[[Message], Awaitable[None]]
 @click.command
 @click.argument("job_id", required=False)
 @click.option("--last-event-id", help="Start after the message with this id.")
-@options.url
+@options.server
 @options.as_json
 @click.pass_context
-def watch(ctx: click.Context, job_id: str | None, last_event_id: str | None, url: str, as_json: bool) -> None:
+def watch(
+    ctx: click.Context, job_id: str | None, last_event_id: str | None, client: KinoraClient, as_json: bool
+) -> None:
     """Show a server's jobs live.
 
     With JOB_ID only that job, until it ends: exit code 0 if it is done, 1 otherwise. On a terminal each job that runs
@@ -45,18 +47,20 @@ def watch(ctx: click.Context, job_id: str | None, last_event_id: str | None, url
     """
     configure_logging("warning")
     if job_id is not None:
-        job_id = run_interruptible(partial(whole_id, KinoraClient(url), job_id))
-    ctx.exit(run_interruptible(partial(follow, url, job_id, last_event_id, as_json=as_json)))
+        job_id = run_interruptible(partial(whole_id, client, job_id))
+    ctx.exit(run_interruptible(partial(follow, client, job_id, last_event_id, as_json=as_json)))
 
 
-async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_json: bool = False) -> int:
+async def follow(client: KinoraClient, job_id: str | None, last_event_id: str | None, *, as_json: bool = False) -> int:
     """Show messages until the job has ended, and return the exit code; without ``job_id``, show them for ever.
 
     Raises:
         ClientError: the server cannot be reached or refuses, or the job does not exist (any more).
     """
-    with _display(url, as_json=as_json) as show:
-        async with connect(url, job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:
+    with _display(client, as_json=as_json) as show:
+        async with connect(
+            client.url, token=client.token, job_ids=[job_id] if job_id else [], last_event_id=last_event_id
+        ) as realtime:
             status = None
             async for message in realtime:
                 if message.type != "pong":
@@ -66,15 +70,15 @@ async def follow(url: str, job_id: str | None, last_event_id: str | None, *, as_
                 elif status in ENDED:  # it had ended before this pong: its ``complete`` is lost, or it would have come
                     print_line(f"{job_id} has ended: {status}", file="stderr")
                     return _exit_code(status)
-                elif job_id is not None and (status := await _status(url, job_id)) in ENDED:
+                elif job_id is not None and (status := await _status(client, job_id)) in ENDED:
                     await realtime.ping()
     return 0
 
 
-async def _status(url: str, job_id: str) -> str | None:
+async def _status(client: KinoraClient, job_id: str) -> str | None:
     """The job's status; None if the server went away before it could answer."""
     try:
-        state = await KinoraClient(url).extended(job_id, limit=0)
+        state = await client.extended(job_id, limit=0)
     except ClientError as error:
         if error.status is None:
             return None
@@ -83,13 +87,13 @@ async def _status(url: str, job_id: str) -> str | None:
 
 
 @contextmanager
-def _display(url: str, *, as_json: bool) -> Iterator[Show]:
+def _display(client: KinoraClient, *, as_json: bool) -> Iterator[Show]:
     """A bar a job on a terminal, else a line a message."""
     if as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
         yield partial(_print, as_json=as_json)
     else:
         with Bars.open() as bars:
-            yield JobBars(KinoraClient(url), bars).show
+            yield JobBars(client, bars).show
 
 
 async def _print(message: Message, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ import h11
 import trio
 
 from kinora.client.errors import ClientError, unreachable
+from kinora.client.token import authorization
 
 READ_BYTES = 65_536
 SEND_BYTES = 2**20
@@ -55,16 +56,19 @@ async def fetch(
     headers: Mapping[str, str] | None = None,
     body: Body | None = None,
     write: Write | None = None,
+    token: str | None = None,
 ) -> Answer:
     """Send one request to the server at ``base``, read its whole answer and close the connection.
 
-    The body of a success is handed to ``write`` piece by piece, if given, and is not in the answer then.
+    The token is shown if there is one. The body of a success is handed to ``write`` piece by piece, if given, and is
+    not in the answer then.
 
     Raises:
         ClientError: the address is invalid, the server cannot be reached, or it gave no complete answer.
     """
     parts = server_address(base)
     all_headers = {"Host": parts.netloc.rpartition("@")[2], "Connection": "close", **(headers or {})}
+    all_headers |= authorization(token)
     if body is not None:
         all_headers |= {"Content-Type": body.content_type, "Content-Length": str(body.length)}
     request = h11.Request(method=method, target=parts.path.rstrip("/") + target, headers=list(all_headers.items()))

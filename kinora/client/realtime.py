@@ -22,6 +22,7 @@ from trio_websocket import (
 from kinora.client.errors import ClientError, refused, unreachable
 from kinora.client.http import open_stream, server_address
 from kinora.client.resumption import BackOff, Message, Resumption
+from kinora.client.token import authorization, token_of_environment
 
 PATH = "/v1/realtime"
 WAITING_MESSAGES = 64
@@ -53,6 +54,7 @@ async def connect(
     job_ids: Iterable[str] = (),
     types: Iterable[str] = (),
     last_event_id: str | None = None,
+    token: str | None = None,
 ) -> AsyncIterator[Realtime]:
     """Connect to the server at ``url`` (``http://host:port``); the block is entered once the connection is open.
 
@@ -64,13 +66,14 @@ async def connect(
         job_ids: only messages about these jobs; empty stands for all jobs.
         types: only these types of message; empty stands for all types.
         last_event_id: go on after this message.
+        token: shown to the server, as by :class:`~kinora.client.KinoraClient`.
 
     Raises:
         ClientError: the server cannot be reached, or refuses.
     """
     query = [("job_id", job_id) for job_id in job_ids]
     query += [("types", ",".join(types))] if (types := tuple(types)) else []
-    realtime = Realtime(url, query, Resumption(last_event_id))
+    realtime = Realtime(url, query, Resumption(last_event_id), token or token_of_environment())
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         try:
@@ -90,8 +93,11 @@ class Realtime:
     On each connection one ``pong`` comes after the missed messages and the current state, and one for each ``ping``.
     """
 
-    def __init__(self, url: str, query: list[tuple[str, str]], resumption: Resumption) -> None:
+    def __init__(
+        self, url: str, query: list[tuple[str, str]], resumption: Resumption, token: str | None = None
+    ) -> None:
         self._url = url
+        self._headers = [(name.encode(), value.encode()) for name, value in authorization(token).items()]
         self._address = server_address(url)
         self._query = [("session_id", str(uuid.uuid4())), *query]
         self._resumption = resumption
@@ -162,7 +168,12 @@ class Realtime:
         async with stream, trio.open_nursery() as nursery:
             with trio.fail_after(CONNECT_S):
                 socket = await wrap_client_stream(
-                    nursery, stream, self._address.netloc, self._target(), max_message_size=MAX_MESSAGE_BYTES
+                    nursery,
+                    stream,
+                    self._address.netloc,
+                    self._target(),
+                    max_message_size=MAX_MESSAGE_BYTES,
+                    extra_headers=self._headers,
                 )
             self.connections += 1
             self._socket = socket

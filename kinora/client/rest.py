@@ -14,6 +14,7 @@ import trio
 
 from kinora.client.errors import ClientError, refused
 from kinora.client.http import OK, Answer, Body, Write, fetch
+from kinora.client.token import token_of_environment
 
 
 @attrs.frozen
@@ -27,14 +28,20 @@ class Submitted:
     """The whole answer, a JobResponse without frames."""
 
 
+def _or_of_environment(token: str | None) -> str | None:
+    return token or token_of_environment()
+
+
 @attrs.frozen
 class KinoraClient:
     """A server's REST API; each call opens a connection of its own.
 
+    ``token`` is shown to the server; without one, that in ``KINORA_TOKEN`` or in the file ``KINORA_TOKEN_FILE``.
     Every method raises :class:`~kinora.client.ClientError`, with the server's own sentence, if the server refuses.
     """
 
     url: str
+    token: str | None = attrs.field(default=None, repr=False, converter=_or_of_environment)
 
     async def submit(self, request: Mapping[str, Any], *, idempotency_key: str | None = None) -> Submitted:
         """Start a job on a source that the server can reach; ``request`` is the JSON of ``POST /v1/jobs``."""
@@ -66,7 +73,7 @@ class KinoraClient:
     async def log(self, job_id: str, *, plugin: str | None = None) -> str:
         """The output of one of a job's plugins, or of all of them with the plugin's name before each line."""
         query = f"?{urlencode({'plugin': plugin})}" if plugin is not None else ""
-        answer = await fetch(self.url, "GET", f"/v1/jobs/{quote(job_id, safe='')}/log{query}")
+        answer = await self._fetch("GET", f"/v1/jobs/{quote(job_id, safe='')}/log{query}")
         if answer.status not in OK:
             raise refused(answer.status, answer.body)
         return answer.body.decode("utf-8", "replace")
@@ -87,19 +94,19 @@ class KinoraClient:
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
         """Cancel a job; return once the job and all its processes are gone."""
-        return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel"))
+        return _decoded(await self._fetch("POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel"))
 
     async def pause(self, job_id: str) -> dict[str, Any]:
         """Pause a job; its ``status`` is in the answer."""
-        return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/pause"))
+        return _decoded(await self._fetch("POST", f"/v1/jobs/{quote(job_id, safe='')}/pause"))
 
     async def resume(self, job_id: str) -> dict[str, Any]:
         """Let a paused job go on; its ``status`` is in the answer."""
-        return _decoded(await fetch(self.url, "POST", f"/v1/jobs/{quote(job_id, safe='')}/resume"))
+        return _decoded(await self._fetch("POST", f"/v1/jobs/{quote(job_id, safe='')}/resume"))
 
     async def delete(self, job_id: str) -> None:
         """Delete a job with its results, and cancel it first if it runs."""
-        answer = await fetch(self.url, "DELETE", f"/v1/jobs/{quote(job_id, safe='')}")
+        answer = await self._fetch("DELETE", f"/v1/jobs/{quote(job_id, safe='')}")
         if answer.status not in OK:
             raise refused(answer.status, answer.body)
 
@@ -112,23 +119,58 @@ class KinoraClient:
         await self._download(f"/v1/jobs/{quote(job_id, safe='')}/annotated.mp4", write, {})
 
     async def _download(self, target: str, write: Write, headers: Mapping[str, str]) -> None:
-        answer = await fetch(self.url, "GET", target, headers=headers, write=write)
+        answer = await self._fetch("GET", target, headers=headers, write=write)
         if answer.status not in OK:
             raise refused(answer.status, answer.body)
 
     async def reload_plugins(self) -> dict[str, Any]:
         """Have the server look for plugins again; return the list that ``GET /v1/plugins`` gives then."""
-        return _decoded(await fetch(self.url, "POST", "/v1/plugins/reload"))
+        return _decoded(await self._fetch("POST", "/v1/plugins/reload"))
+
+    async def tokens(self) -> list[dict[str, Any]]:
+        """All tokens of the server, without their secrets."""
+        tokens: list[dict[str, Any]] = (await self._get("/v1/tokens"))["tokens"]
+        return tokens
+
+    async def make_token(self, name: str, role: str) -> dict[str, Any]:
+        """Make a token with the role ``operate`` or ``view``; its secret is ``token`` in the answer, told this once."""
+        return await self._post("/v1/tokens", {"name": name, "role": role})
+
+    async def revoke_token(self, token_id: str) -> None:
+        """Revoke a token, and so end all that runs for it."""
+        answer = await self._fetch("DELETE", f"/v1/tokens/{quote(token_id, safe='')}")
+        if answer.status not in OK:
+            raise refused(answer.status, answer.body)
+
+    async def login_links(self, token: str | None = None) -> list[str]:
+        """Make a link that signs a browser in once, by this token or else the client's own; by each address."""
+        links: list[str] = (await self._post("/v1/session/link", {"token": token} if token else {}))["links"]
+        return links
+
+    async def _post(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        body = Body("application/json", msgspec.json.encode(document))
+        return _decoded(await self._fetch("POST", path, body=body))
+
+    async def _fetch(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        write: Write | None = None,
+    ) -> Answer:
+        return await fetch(self.url, method, target, headers=headers, body=body, write=write, token=self.token)
 
     async def _post_job(self, body: Body, idempotency_key: str | None) -> Submitted:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        answer = await fetch(self.url, "POST", "/v1/jobs", headers=headers, body=body)
+        answer = await self._fetch("POST", "/v1/jobs", headers=headers, body=body)
         response = _decoded(answer)
         return Submitted(response["job_id"], answer.headers.get("last-event-id"), response)
 
     async def _get(self, path: str, **query: object) -> dict[str, Any]:
         asked = urlencode({name: value for name, value in query.items() if value is not None})
-        return _decoded(await fetch(self.url, "GET", f"{path}?{asked}" if asked else path))
+        return _decoded(await self._fetch("GET", f"{path}?{asked}" if asked else path))
 
 
 def _decoded(answer: Answer) -> dict[str, Any]:

@@ -92,8 +92,8 @@ async def test_messages_come_in_order(clock: MockClock) -> None:
 async def test_the_server_is_told_what_is_wanted(clock: MockClock) -> None:
     """Jobs, types and the last id stand in the address of the connection."""
     server = ScriptedServer(says(message("e-8")))
-    wanted = {"job_ids": ["a", "b"], "types": ["frame", "complete"]}
-    async with running(server) as url, connect(url, **wanted, last_event_id="e-7") as realtime:
+    jobs, types = ["a", "b"], ["frame", "complete"]
+    async with running(server) as url, connect(url, job_ids=jobs, types=types, last_event_id="e-7") as realtime:
         await anext(realtime)
     query = server.queries[0]
     assert query["job_id"] == ["a", "b"]

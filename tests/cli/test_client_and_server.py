@@ -140,7 +140,9 @@ async def test_watching_a_job_that_has_ended_ends(server: RunningServer, known: 
         fill_the_log(server)
     positions = {"before a restart": "before-7", "after its end": heard[-1].id, "nothing": None}
     with trio.fail_after(30):
-        assert await follow(server.url, submitted.job_id, positions.get(known, submitted.last_event_id)) == 0
+        assert (
+            await follow(KinoraClient(server.url), submitted.job_id, positions.get(known, submitted.last_event_id)) == 0
+        )
 
 
 async def test_watching_a_job_that_was_deleted_ends_with_a_sentence(server: RunningServer) -> None:
@@ -149,7 +151,7 @@ async def test_watching_a_job_that_was_deleted_ends_with_a_sentence(server: Runn
     await messages_of(server.url, submitted.job_id, submitted.last_event_id)
     await server.system.jobs.delete(submitted.job_id)
     with trio.fail_after(30), pytest.raises(ClientError, match="There is no job"):
-        await follow(server.url, submitted.job_id, submitted.last_event_id)
+        await follow(KinoraClient(server.url), submitted.job_id, submitted.last_event_id)
 
 
 async def test_a_watcher_misses_nothing_that_is_left_of_a_job(
@@ -158,7 +160,7 @@ async def test_a_watcher_misses_nothing_that_is_left_of_a_job(
     """If the job has ended before the watcher comes back, it shows the remaining messages, once, up to the end."""
     submitted = await KinoraClient(server.url).submit(JOB)
     heard = await messages_of(server.url, submitted.job_id, submitted.last_event_id)
-    assert await follow(server.url, submitted.job_id, heard[9].id, as_json=True) == 0
+    assert await follow(KinoraClient(server.url), submitted.job_id, heard[9].id, as_json=True) == 0
     shown = [msgspec.json.decode(line, type=Message) for line in capsys.readouterr().out.splitlines()]
     assert [message for message in shown if message.type != "metadata"] == heard[10:]
 

@@ -1,0 +1,32 @@
+"""Tells the addresses of this machine from those of others, without asking any other."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from ipaddress import IPv6Address, ip_address
+
+from kinora.web.addresses import LOOPBACK, own_names
+
+
+def is_this_machine(host: str) -> bool:
+    """True for a name or an address of this machine itself. A name that others may answer for is none."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host in own_names()
+    if address.is_loopback or address.is_unspecified:
+        return True
+    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as own:
+        own.bind((host, 0))  # only an address of this machine can be bound
+        return True
+    return False
+
+
+def reachable_here(host: str) -> str:
+    """The host by which commands on this machine reach a server that listens on ``host``."""
+    with suppress(ValueError):
+        if (address := ip_address(host)).is_unspecified:
+            return LOOPBACK[address.version]
+    return host
