@@ -7,17 +7,18 @@ import hmac
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import attrs
 import trio
 
-from kinora.actors.errors import Conflict, NotFound
+from kinora.actors.errors import Conflict, NotFound, Unavailable
 from kinora.actors.local_token import read_secret, write_secret
 from kinora.actors.messages import utc_now
 from kinora.actors.store import Store
 from kinora.actors.token_table import Role, Token
+from kinora.runtime.actor import ActorGone
 
 PREFIX = "kin_"
 """The beginning of every secret, by which people and scanners of secrets know it."""
@@ -69,11 +70,15 @@ class TokenBook:
     async def load(self) -> None:
         """Read the tokens from the store and, if one is needed, the local token from its file; make it if need be.
 
+        Where none is needed, a store that fails does not matter.
+
         Raises:
+            Unavailable, ActorGone: the store fails.
             OSError: the file cannot be read or written.
         """
-        self.folder_id = await self._store.folder_id()
-        self._tokens = {token.id: token for token in await self._store.tokens()}
+        with suppress(*(() if self.needed else (Unavailable, ActorGone))):
+            self.folder_id = await self._store.folder_id()
+            self._tokens = {token.id: token for token in await self._store.tokens()}
         if not self.needed:
             return
         secret = await trio.to_thread.run_sync(read_secret, self.file)

@@ -12,6 +12,7 @@ import trio.testing
 
 from kinora.actors.store import Store
 from kinora.actors.tokens import MAX_TOKENS, TokenBook, cookie_of
+from kinora.runtime.actor import ActorGone
 from kinora.web import wrong_tokens
 from kinora.web.access import MISSING, WRONG, credential_of, needed_role, network_of
 from kinora.web.wrong_tokens import (
@@ -182,3 +183,11 @@ def test_details_of_the_health_are_not_open(query: bytes) -> None:
     assert needed_role({**scope(path="/v1/health"), "query_string": query}) == "view"
     assert needed_role({**scope(path="/v1/health"), "query_string": b"x=1"}) is None
     assert MISSING.headers["www-authenticate"] == 'Bearer realm="kinora"'
+
+
+async def test_a_store_that_fails_matters_only_where_a_token_is_needed(tmp_path: Path) -> None:
+    """Without tokens the server starts all the same, as with a damaged database."""
+    down = Store(tmp_path / "kinora.db")
+    await TokenBook(down, tmp_path / "token", needed=False).load()
+    with pytest.raises(ActorGone):
+        await TokenBook(down, tmp_path / "token", needed=True).load()
