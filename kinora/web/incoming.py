@@ -21,6 +21,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from kinora.actors.errors import FieldError, InvalidRequest, NotFound
 from kinora.actors.field_types import MAX_INDEX
 from kinora.actors.job_ids import canonical_job_id
+from kinora.web.access import access_of
 from kinora.web.connection import Connection
 from kinora.web.problems import Problem
 
@@ -135,16 +136,18 @@ def hold_open(held: AbstractContextManager[_T]) -> _T:
 def client_of(*about: str) -> tuple[str, ...]:
     """Return what tells the sender of the current request from others that ask for something ``about`` this or another.
 
-    Clients on one machine, or behind one tunnel, share an address: programs, and the jobs they ask about, tell them
-    apart.
+    Clients on one machine, or behind one tunnel, share an address: tokens, programs, and the jobs they ask about, tell
+    them apart.
     """
     return (*sender(), *about)
 
 
-def sender() -> tuple[str, str]:
-    """Return what tells the sender of the current request from others: its address and its program."""
+def sender() -> tuple[str, ...]:
+    """Return what tells the sender of the current request from others: its address, its program, and its token."""
     address, *_ = request.scope.get("client") or ("",)
-    return str(address), request.headers.get("User-Agent", "")
+    access = access_of(request.scope)
+    token = access.token.id if access is not None and access.token is not None else ""
+    return str(address), request.headers.get("User-Agent", ""), token
 
 
 async def read_json() -> Any:

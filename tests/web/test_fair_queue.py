@@ -14,6 +14,7 @@ from kinora.actors.queue_shares import has_room
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.web.long_answers import AT_ONCE, AT_ONCE_PER_CLIENT
+from tests.access_kit import bearer, make_token, owner
 from tests.client_kit import Part, exchange, get, post, request, upload
 from tests.jobs_kit import write_plugin
 from tests.web.test_reading import fill, server_process
@@ -73,6 +74,17 @@ async def test_a_client_that_fills_the_queue_leaves_a_place_for_another(settings
             assert (await post(url, HELD, user_agent="third")).status == 429
             assert (await request(server.url + taken.headers["location"], "DELETE")).status == 204
             assert (await post(url, HELD, user_agent="third")).status == 202
+
+
+async def test_a_client_is_known_by_its_token_too(settings: Settings, plugins_dir: Path) -> None:
+    """Behind one address, and with the same program, a second token has its own share."""
+    write_plugin(plugins_dir, "held", "@tool('held')\ndef held(frame):\n    time.sleep(1000)\n")
+    async with open_server(attrs.evolve(settings, max_jobs=1, max_queued=1, token=True)) as server:
+        other = bearer((await make_token(server, "other", "operate"))["token"])
+        with trio.fail_after(SAFETY_S):
+            statuses = [(await post(f"{server.url}/v1/jobs", HELD, **owner(server))).status for _ in range(4)]
+            assert statuses[-1] == 429
+            assert (await post(f"{server.url}/v1/jobs", HELD, **other)).status == 202
 
 
 async def test_few_long_answers_are_sent_at_once(tmp_path: Path) -> None:
