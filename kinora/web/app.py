@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import structlog
 from quart import Request, Response, has_request_context, request, websocket
+from quart.wrappers import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
@@ -17,6 +18,7 @@ from kinora.web.about import about_routes
 from kinora.web.access_gate import AccessGate
 from kinora.web.addresses import own_names
 from kinora.web.bundle import read_bundle, ui_routes
+from kinora.web.http_figures import HttpFigures, template_of
 from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest, until_stop
 from kinora.web.jobs import job_routes
 from kinora.web.login_links import LoginLinks
@@ -26,6 +28,7 @@ from kinora.web.pages import no_ui_page
 from kinora.web.plugins import PluginName, plugin_routes
 from kinora.web.problems import Problem, problem_of
 from kinora.web.realtime import PATH, realtime_routes
+from kinora.web.request_watch import WATCHED, RequestWatch
 from kinora.web.responses import problem_response
 from kinora.web.security import Guard, ServerOptions
 from kinora.web.sessions import session_routes
@@ -78,14 +81,19 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.url_map.converters["plugin"] = PluginName
-    for make_routes in (job_routes, plugin_routes, media_routes, realtime_routes, metrics_routes, about_routes):
+    figures = HttpFigures()
+    app.register_blueprint(job_routes(system, figures.uploads))
+    app.register_blueprint(metrics_routes(system, figures))
+    for make_routes in (plugin_routes, media_routes, realtime_routes, about_routes):
         app.register_blueprint(make_routes(system))
     app.register_blueprint(token_routes(system))
     app.register_blueprint(session_routes(system, links, wrong_tokens))
     app.register_blueprint(ui_routes(read_bundle(), no_ui_page()))
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_add_headers)
-    app.asgi_app = cast("Any", _guarded(app.asgi_app, system, wrong_tokens))  # type: ignore[method-assign]
+    app.before_websocket(_tell_websocket_route)
+    guarded = _guarded(app.asgi_app, system, wrong_tokens)
+    app.asgi_app = cast("Any", RequestWatch(guarded, figures))  # type: ignore[method-assign]
     return app
 
 
@@ -107,7 +115,18 @@ async def _answer_error(error: Exception) -> Response:
     return problem_response(problem)
 
 
+async def _tell_websocket_route() -> None:
+    _tell_route(websocket)
+
+
+def _tell_route(asked: BaseRequestWebsocket) -> None:
+    """Tell what watches the request which route it took, if any."""
+    if asked.url_rule is not None:
+        cast("dict[str, Any]", asked.scope)[WATCHED].route = template_of(asked.url_rule.rule)
+
+
 async def _add_headers(response: Any) -> Any:
+    _tell_route(request)
     for name, value in _EVERY_ANSWER.items():
         response.headers.setdefault(name, value)
     for name in _void_headers(response):

@@ -28,6 +28,7 @@ from kinora.web.documents import (
 )
 from kinora.web.file_names import attachment
 from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
+from kinora.web.http_figures import UploadFigures
 from kinora.web.incoming import (
     idempotency_key,
     job_id_of,
@@ -61,11 +62,11 @@ class _Shown:
 _Show = Callable[[JobState], Awaitable[_Shown]]
 
 
-def job_routes(system: System) -> Blueprint:
-    """All calls under ``/v1/jobs``."""
+def job_routes(system: System, uploads: UploadFigures) -> Blueprint:
+    """All calls under ``/v1/jobs``; uploads are counted in ``uploads``."""
     routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
     answers = FrameAnswers(system)
-    _add_list_calls(routes, system)
+    _add_list_calls(routes, system, uploads)
     _add_read_calls(routes, system, answers)
     _add_control_calls(routes, system)
     _add_frame_calls(routes, system, answers)
@@ -73,8 +74,8 @@ def job_routes(system: System) -> Blueprint:
     return routes
 
 
-def _add_list_calls(routes: Blueprint, system: System) -> None:
-    room = UploadRoom(system.jobs.require_disk)
+def _add_list_calls(routes: Blueprint, system: System, uploads: UploadFigures) -> None:
+    room = UploadRoom(system.jobs.require_disk, uploads)
 
     @routes.post("")
     async def submit() -> Response:

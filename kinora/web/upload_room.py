@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import trio
 
+from kinora.web.http_figures import UploadFigures
 from kinora.web.problems import Problem
 
 UPLOADS_AT_ONCE = 8
@@ -28,7 +29,8 @@ CHECK_EVERY_BYTES = 4 * 2**20
 class UploadRoom:
     """All uploads that arrive now. ``require_disk(n)`` raises unless ``n`` more bytes fit on the disk."""
 
-    def __init__(self, require_disk: Callable[[int], None]) -> None:
+    def __init__(self, require_disk: Callable[[int], None], figures: UploadFigures | None = None) -> None:
+        self.figures = figures or UploadFigures()
         self._require_disk = require_disk
         self._arriving: set[Arriving] = set()
 
@@ -42,6 +44,16 @@ class UploadRoom:
             Problem: 503 with Retry-After if too many arrive, 408 if this one was slow and had to make room.
             Unavailable: the disk does not hold it beside the others that arrive.
         """
+        try:
+            with self._place(client, announced) as upload:
+                yield upload
+        except BaseException:
+            self.figures.failed += 1
+            raise
+        self.figures.received += 1
+
+    @contextmanager
+    def _place(self, client: Hashable, announced: int | None) -> Iterator[Arriving]:
         upload = Arriving(self, client, announced or 0)
         slow = self._in_the_way_of(client)
         self.check(upload.to_come)
@@ -111,6 +123,7 @@ class Arriving:
         """
         self.to_come = max(0, self.to_come - size)
         self._received += size
+        self._room.figures.bytes += size
         self._unchecked += size
         if self._unchecked >= CHECK_EVERY_BYTES:
             self._unchecked = 0

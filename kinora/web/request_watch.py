@@ -1,0 +1,82 @@
+"""Watches all requests from outside the app: counts them, and measures the time until their answers begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import trio
+
+from kinora.web.http_figures import CLIENT_GONE, OTHER, HttpFigures
+from kinora.web.realtime import PATH
+
+WATCHED = "kinora.watched"
+"""The entry of a request's scope with its :class:`Watched`, which the app tells the route that it took."""
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
+_WAITED = b"preference-applied"
+_SWITCHING, _FORBIDDEN, _FAILED = 101, 403, 500
+
+
+class RequestWatch:
+    """An ASGI app around another; it must be the outermost, so that refused requests count as well."""
+
+    def __init__(self, app: Any, figures: HttpFigures) -> None:
+        self._app = app
+        self._figures = figures
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass one request on."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        watched = Watched(scope, send, self._figures)
+        self._figures.in_progress += 1
+        try:
+            await self._app({**scope, WATCHED: watched}, receive, watched.send)
+        except trio.Cancelled:
+            raise
+        except BaseException:
+            watched.note_status(_FAILED)
+            raise
+        finally:
+            self._figures.in_progress -= 1
+            watched.note_status(CLIENT_GONE)
+
+
+class Watched:
+    """One request and its answer."""
+
+    def __init__(self, scope: Any, send: Any, figures: HttpFigures) -> None:
+        self.route = PATH if scope["path"] == PATH else OTHER
+        """The template of the route that the app took; ``other`` if it took none, as for refused requests."""
+        self.status = 0
+        """0 until the answer begins."""
+        self._scope = scope
+        self._send = send
+        self._figures = figures
+        self._began = perf_counter()
+
+    def note_status(self, status: int, seconds: float | None = None) -> None:
+        """Count the request, unless its answer has begun before; ``seconds`` as for :meth:`HttpFigures.add`."""
+        if not self.status:
+            self.status = status
+            self._figures.add(self._scope.get("method", "GET"), self.route, status, seconds)
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        """Pass on a part of the answer."""
+        if not self.status and (status := _status_of(event)):
+            waited = any(name == _WAITED for name, _ in event.get("headers", ()))
+            self.note_status(status, None if waited else perf_counter() - self._began)
+        await self._send(event)
+
+
+def _status_of(event: Mapping[str, Any]) -> int | None:
+    """The status that the event begins an answer with; None if it does not begin one."""
+    kind = event["type"]
+    if kind in _STARTS:
+        status: int = event["status"]
+        return status
+    if kind == "websocket.accept":
+        return _SWITCHING
+    return _FORBIDDEN if kind == "websocket.close" else None
