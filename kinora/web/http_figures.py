@@ -15,6 +15,8 @@ OTHER = "other"
 """Stands for methods and addresses that this server does not have."""
 ROUTES = 200
 """Templates that are remembered; the app has far fewer rules."""
+FAILED = 500
+"""The status of a request that failed because of an error in the server."""
 CLIENT_GONE = 499
 """The status of a request whose client went before its answer began, as nginx has it."""
 
@@ -42,6 +44,8 @@ class HttpFigures:
 
     Requests that waited because the client asked for that (``Prefer: wait``) are left out.
     """
+    failed: int = 0
+    """Those with the status 500, also while there is none: what increases from nothing raises no alert."""
     in_progress: int = 0
     uploads: UploadFigures = attrs.field(factory=UploadFigures)
 
@@ -49,6 +53,7 @@ class HttpFigures:
         """Count an answered request; ``seconds`` is None if its time says nothing about the server."""
         method = method if method in METHODS else OTHER
         self.answered[method, route, status] += 1
+        self.failed += status == FAILED
         if seconds is not None:
             self.latency.setdefault((method, route), Histogram()).add(seconds)
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import trio
 
-from kinora.web.http_figures import CLIENT_GONE, OTHER, HttpFigures
+from kinora.web.http_figures import CLIENT_GONE, FAILED, OTHER, HttpFigures
 from kinora.web.realtime import PATH
 
 WATCHED = "kinora.watched"
 """The entry of a request's scope with its :class:`Watched`, which the app tells the route that it took."""
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
 _WAITED = b"preference-applied"
-_SWITCHING, _FORBIDDEN, _FAILED = 101, 403, 500
+_SWITCHING, _FORBIDDEN = 101, 403
 
 
 class RequestWatch:
@@ -37,7 +37,7 @@ class RequestWatch:
         except trio.Cancelled:
             raise
         except BaseException:
-            watched.note_status(_FAILED)
+            watched.note_status(FAILED)
             raise
         finally:
             self._figures.in_progress -= 1

@@ -25,6 +25,7 @@ def of_http(figures: HttpFigures) -> Iterable[Metric]:
         ["method", "route"],
         figures.latency.items(),
     )
+    yield counter("kinora_http_failures", "Requests that failed because of an error in the server.", figures.failed)
     yield gauge(
         "kinora_http_requests_in_progress", "Requests under way, realtime clients included.", figures.in_progress
     )

@@ -28,7 +28,7 @@ def of_plugins(found: Sequence[PluginEntry], records: Mapping[str, PluginRecord]
     broken = sum(entry.broken is not None for entry in found)
     states = {"working": len(found) - broken, "broken": broken}
     yield gauges("kinora_plugins", "Plugins that were found, by whether they can be used.", "state", states)
-    merged: dict[str, PluginRecord] = {}
+    merged = {labels.of(entry.name): PluginRecord() for entry in found if entry.broken is None}  # counters begin at 0
     for name, record in records.items():
         _include(merged.setdefault(labels.of(name), PluginRecord()), record)
     yield histograms(
