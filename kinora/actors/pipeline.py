@@ -178,7 +178,7 @@ class Pipeline:
 
     @asynccontextmanager
     async def _open_decoder(self) -> AsyncIterator[OpenSource]:
-        spec, held, name = self._spec.source, self._spec.held, f"{self._spec.job_id}/source"
+        spec, held, name = self._spec.source, self._spec.held, f"{self._spec.job_id}/decoder"
         taken = None if held is None else await held.take(name)
         if taken is None:
             async with open_source(self._fork_server, name, spec.location, spec.name, spec.limits) as source:

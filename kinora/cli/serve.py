@@ -23,6 +23,7 @@ from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals
 from kinora.cli.server_flags import of_server
 from kinora.cli.temporary import remove_left_folders
 from kinora.log import configure_logging, flush_log, held_back
+from kinora.runtime.process_names import name_main_thread
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import DataDirInUse
@@ -40,6 +41,7 @@ log = structlog.get_logger()
 @of_server
 def serve(config: Path | None, **flags: Any) -> None:
     """Run the server."""
+    name_main_thread("kinora: server")
     warnings: list[str] = []
     settings = options.load(flags, config, warn=warnings.append)
     configure_logging(settings.log_level)

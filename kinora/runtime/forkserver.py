@@ -28,6 +28,7 @@ import msgspec
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.confinement import libraries
 from kinora.runtime.machine import THREAD_VARIABLES
+from kinora.runtime.process_names import name_process, name_worker
 from kinora.runtime.processes import become_subreaper, children, die_first, die_with_parent
 
 ENVIRONMENT = {
@@ -47,6 +48,8 @@ class Fork(msgspec.Struct, tag="fork", frozen=True):
     worker: int
     target: str
     """``module:function``, called with the worker's Channel."""
+    name: str
+    """The worker's name, as ``job/plugin``, after which the process is named."""
     limits: dict[int, int] = {}
     """Limits of the process by resource, see setrlimit(2)."""
 
@@ -196,6 +199,7 @@ def _become_worker(request: Fork, fds: list[int], parent: int) -> NoReturn:
     code = 1
     try:
         die_with_parent(signal.SIGKILL, parent)
+        name_worker(request.name)
         become_subreaper()
         die_first()
         os.setsid()
@@ -282,6 +286,7 @@ def _drain(fd: int) -> None:
 def main(control_fd: int, preload: list[str]) -> None:
     """Import the workers' libraries, then serve; see the module's docstring."""
     become_subreaper()
+    name_process("fork server")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # only the server acts on Ctrl-C
     control = Channel(socket.socket(fileno=control_fd))

@@ -34,6 +34,11 @@ def prctl(option: int, value: int) -> None:
     _checked(_libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)))
 
 
+def prctl_bytes(option: int, value: bytes) -> None:
+    """Change a property of this process or thread to a text; see :func:`prctl`."""
+    _checked(_libc.prctl(option, ctypes.c_char_p(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)))
+
+
 def map_file(fd: int, offset: int, size: int, to: int) -> None:
     """Map a part of a file for reading, shared and with all its pages, in place of the pages at an address.
 

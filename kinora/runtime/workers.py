@@ -427,7 +427,7 @@ class ForkServer:
             await self._ready.wait()
         limit = min((limit for limit in (memory_limit, self._memory_limit) if limit is not None), default=None)
         worker = await self._ask_for_worker(
-            forkserver.Fork(next(self._numbers), target, dict(limits)), name, nursery, limit
+            forkserver.Fork(next(self._numbers), target, name, dict(limits)), name, nursery, limit
         )
         try:
             await worker.forked.wait()

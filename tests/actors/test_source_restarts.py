@@ -46,7 +46,7 @@ async def kill_decoder(system: System, state: JobState) -> None:
     workers = system.fork_server._workers
     with trio.fail_after(60):
         while True:
-            pids = [worker.pid for worker in workers.values() if worker.name == f"{state.job_id}/source"]
+            pids = [worker.pid for worker in workers.values() if worker.name == f"{state.job_id}/decoder"]
             if any(pids):
                 break
             await trio.sleep(0.01)

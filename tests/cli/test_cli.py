@@ -120,6 +120,14 @@ def two(frame):
 """
 
 
+def test_the_server_has_a_name_and_keeps_its_command_line(tmp_path: Path, media: Path) -> None:
+    """``top`` shows what it is, ``ps`` with which flags it runs."""
+    with serving(tmp_path, media) as server:
+        process = Path(f"/proc/{server.process.pid}")
+        assert (process / "comm").read_text().strip() == "kinora: server"
+        assert b"serve\0--port\0" in (process / "cmdline").read_bytes()
+
+
 def test_help_is_quick() -> None:
     """``kinora --help`` imports none of the heavy libraries, and lists every command with its own first line."""
     code = (
