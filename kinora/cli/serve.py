@@ -24,6 +24,7 @@ from kinora.cli.server_flags import of_server
 from kinora.cli.temporary import remove_left_folders
 from kinora.log import configure_logging, flush_log, held_back
 from kinora.runtime.process_names import name_main_thread
+from kinora.runtime.service_manager import ServiceManager, this_service
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import DataDirInUse
@@ -63,7 +64,8 @@ def warn_of_root() -> None:
 
 async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
     """Serve until a signal: the first stops the server politely, the second at once. In the start each ends it."""
-    stopping = Stopping(settings.shutdown_grace_s)
+    service = this_service()
+    stopping = Stopping(settings.shutdown_grace_s, service)
     with stop_signals() as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stop_on_signal, signals, stopping.begin)
@@ -79,6 +81,8 @@ async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
                         release_log()
                         folders = {"media_dir": str(settings.media_dir), "data_dir": str(settings.data_dir)}
                         log.info("serving", url=server.url, **folders)
+                        service.ready(f"Serving {server.url}")
+                        nursery.start_soon(service.feed_watchdog)
                         await stopping.begun.wait()
             except (BindError, DataDirInUse) as error:
                 raise Failed(str(error)) from error
@@ -99,7 +103,7 @@ def _print_links(links: Sequence[str]) -> None:
 class Stopping:
     """The stop of the server: cancels its start, or asks it to stop; and sees to it that it ends."""
 
-    def __init__(self, grace_s: float) -> None:
+    def __init__(self, grace_s: float, service: ServiceManager) -> None:
         self.begun = trio.Event()
         self.start = trio.CancelScope()
         """The scope to cancel if the server has not started."""
@@ -108,10 +112,12 @@ class Stopping:
         self.started = False
         """True from the moment on in which the server can be asked to stop."""
         self._grace_s = grace_s
+        self._service = service
 
     def begin(self) -> None:
         """Begin to stop; called once."""
         log.info("stopping", grace_s=self._grace_s)
+        self._service.stopping()
         self.limit.start()
         self.begun.set()
         if not self.started:

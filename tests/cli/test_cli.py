@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -126,6 +127,23 @@ def test_the_server_has_a_name_and_keeps_its_command_line(tmp_path: Path, media:
         process = Path(f"/proc/{server.process.pid}")
         assert (process / "comm").read_text().strip() == "kinora: server"
         assert b"serve\0--port\0" in (process / "cmdline").read_bytes()
+
+
+def test_a_service_manager_is_told_when_a_server_is_ready_works_and_stops(tmp_path: Path, media: Path) -> None:
+    """As systemd with Type=notify and a watchdog: READY once it serves, signs of life, STOPPING at SIGTERM."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        manager.settimeout(LIMIT_S)
+        with serving(tmp_path, media, NOTIFY_SOCKET=address, WATCHDOG_USEC="200000") as server:
+            assert manager.recv(1000).decode() == f"READY=1\nSTATUS=Serving {server.url}"
+            for _ in range(3):
+                assert manager.recv(1000) == b"WATCHDOG=1"
+            server.process.terminate()
+            while (told := manager.recv(1000)) == b"WATCHDOG=1":
+                pass
+            assert told == b"STOPPING=1\nSTATUS=Stopping"
+            assert server.process.wait(LIMIT_S) == 0
 
 
 def test_help_is_quick() -> None:
