@@ -28,10 +28,12 @@ from kinora.actors.library_list import LibraryList
 from kinora.actors.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
+from kinora.actors.retention import Kept, Retention
 from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
 from kinora.actors.store import Store
 from kinora.actors.tokens import TokenBook
+from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
 from kinora.media.source_types import opencv_limits
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
@@ -102,6 +104,7 @@ class System:
             settings.data_dir / "kinora.db", floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
         )
         self.tokens = TokenBook(self.store, settings.data_dir / LOCAL_TOKEN, needed=token_needed)
+        self.room = RoomMeter(self.store, settings.data_dir / "kinora.db", self.uploads)
         self.inspectors = InspectorService()
         self.held_sources = HeldSources()
         self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
@@ -117,6 +120,9 @@ class System:
         self.plugin_records = PluginRecords()
         self.job_figures = JobFigures()
         self.jobs = self._job_manager()
+        kept = Kept(days=settings.keep_days, bytes=settings.keep_bytes)
+        self.retention = Retention(kept, store=self.store, jobs=self.jobs, meter=self.room)
+        self.jobs.on_end = self.retention.note_end
         if self.connections is not None:
             self.connections.plugins = self._plugin_metadata
             self.connections.active = self.jobs.current
@@ -183,6 +189,7 @@ class System:
             ChildSpec(name="plugins", run=self._find_plugins),
             ChildSpec(name="sources", run=self.held_sources.run),
             ChildSpec(name="jobs", run=self.jobs.run),
+            ChildSpec(name="retention", run=self.retention.run, optional=True),
         ]
 
     def _job_manager(self) -> JobManager:

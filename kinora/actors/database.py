@@ -27,6 +27,8 @@ LARGEST = 2**63 - 1
 """The largest integer that SQLite takes."""
 AFTER_IDS = "\x7f"
 """Comes after every character of a job's id."""
+LOG_KEPT_BYTES = 8 * 2**20
+"""The size to which the write-ahead log is cut when it begins anew; a long read lets it grow beyond that."""
 ALL = -1
 """The LIMIT that stands for no limit."""
 
@@ -89,7 +91,35 @@ CREATE TABLE tokens (
 CREATE TABLE folder (id TEXT NOT NULL);
 INSERT INTO folder VALUES (lower(hex(randomblob(4))));
 """
-_MIGRATIONS = (_JOBS_AND_FRAMES, _LOGS_AND_DELETED, _SOURCES, _ORDER_OF_ARRIVAL, _SEARCHED, _TOKENS)
+FRAME_COST = 24
+"""The bytes that a frame takes beside its data: its row's header and its place in the index."""
+_ENDS_AND_SIZES = f"""
+ALTER TABLE jobs ADD COLUMN ended_at TEXT;
+UPDATE jobs SET ended_at = job_ended(state, created_at) WHERE status NOT IN ('queued', 'running', 'paused');
+CREATE INDEX jobs_ended ON jobs (ended_at, number, status) WHERE ended_at IS NOT NULL;
+CREATE INDEX jobs_uploads ON jobs (upload) WHERE upload IS NOT NULL;
+CREATE TABLE sizes (
+    job INTEGER PRIMARY KEY,
+    frame_bytes INTEGER NOT NULL
+);
+INSERT INTO sizes SELECT job, sum(length(data) + {FRAME_COST}) FROM frames GROUP BY job;
+CREATE TRIGGER frame_added AFTER INSERT ON frames BEGIN
+    INSERT INTO sizes VALUES (NEW.job, length(NEW.data) + {FRAME_COST})
+        ON CONFLICT DO UPDATE SET frame_bytes = frame_bytes + excluded.frame_bytes;
+END;
+CREATE TRIGGER job_swept AFTER DELETE ON deleted BEGIN
+    DELETE FROM sizes WHERE job = OLD.job;
+END;
+"""  # noqa: S608 - a constant
+_MIGRATIONS = (
+    _JOBS_AND_FRAMES,
+    _LOGS_AND_DELETED,
+    _SOURCES,
+    _ORDER_OF_ARRIVAL,
+    _SEARCHED,
+    _TOKENS,
+    _ENDS_AND_SIZES,
+)
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
@@ -110,7 +140,7 @@ SEARCHED_JOBS = 20_000
 """The most jobs that one search reads, from its index alone: some 10 ms. Its cursor then leads to the older ones."""
 SEARCHED_WORDS = 16
 """The most words of a search; further ones are ignored."""
-_JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload, source"
+_JOB = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload, source, ended_at"
 
 
 class DatabaseUnusable(Exception):
@@ -136,6 +166,8 @@ class JobRecord:
     """The name of its uploaded file; rows of earlier versions have the absolute path."""
     source: bytes = b""
     """The SourceInfo as JSON, as it was when the job was accepted; empty in rows of earlier versions."""
+    ended_at: str | None = None
+    """The time at which it ended, as ``created_at`` is; None for a job that has not."""
 
 
 @attrs.frozen
@@ -181,11 +213,25 @@ def job_words(request: bytes) -> str:
     return _text(" ".join([asked.source, *(plugin.name for plugin in asked.plugins)]).casefold())
 
 
+class _Ended(msgspec.Struct):
+    """The part of a JobState that tells when the job ended."""
+
+    finished_at: str | None = None
+
+
+def job_ended(state: bytes, created_at: str) -> str:
+    """Return the time in the state of an ended job; that of its creation if there is none."""
+    try:
+        return msgspec.json.decode(state, type=_Ended).finished_at or created_at
+    except msgspec.MsgspecError:
+        return created_at
+
+
 def save_job(record: JobRecord) -> Statement:
     """Save the parts of a job that can change; a deleted job stays deleted."""
     return Statement(
-        "UPDATE jobs SET status = ?, state = ?, upload = ? WHERE job_id = ?",
-        (record.status, record.state, record.upload, record.job_id),
+        "UPDATE jobs SET status = ?, state = ?, upload = ?, ended_at = ? WHERE job_id = ?",
+        (record.status, record.state, record.upload, record.ended_at, record.job_id),
     )
 
 
@@ -224,6 +270,7 @@ def open_writer(path: str) -> sqlite3.Connection:
         connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")  # takes effect in a new file only, and before WAL
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # in WAL mode NORMAL may lose what was acknowledged
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT_BYTES}")
         connection.execute("PRAGMA temp_store = MEMORY")  # else a large row leaves an open file in the temporary folder
         connection.execute("PRAGMA foreign_keys = OFF")  # deleting a job must not take its many frames along at once
         _migrate(connection, path)
@@ -261,6 +308,7 @@ def _connect(path: str) -> sqlite3.Connection:
 
 def _migrate(connection: sqlite3.Connection, path: str) -> None:
     connection.create_function("job_words", 1, job_words)
+    connection.create_function("job_ended", 2, job_ended)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise DatabaseUnusable(f"{path} was made by a newer Kinora: update this one or give another data folder")

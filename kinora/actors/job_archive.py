@@ -7,16 +7,20 @@ from contextlib import aclosing
 
 import attrs
 import msgspec
+import structlog
 import trio
 
 from kinora.actors.errors import InvalidRequest, NotFound
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import asked_again
 from kinora.actors.models import ENDED, JobState
+from kinora.actors.recent_reads import RecentReads
 from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
 from kinora.actors.store import JobRecord, Store
 from kinora.actors.videos import Material, Video, Videos
+
+log = structlog.get_logger()
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +61,11 @@ class JobArchive:
         self._sources = sources
         self._stills = stills
         self._videos = videos
+        self._reads = RecentReads()
+
+    def is_read(self, job_id: str) -> bool:
+        """Return whether somebody reads the job's frames now, or did a moment ago; see :class:`RecentReads`."""
+        return job_id in self._reads
 
     async def record(self, job_id: str) -> JobRecord:
         """Return the stored record of a job."""
@@ -83,6 +92,7 @@ class JobArchive:
         start = -1 if after is None else after
         if limit == 0:
             return FrameCut(job_id=job_id, after=start, limit=limit, newest=start, first_page=[])
+        self._reads.note(job_id)
         newest, first_page = await self._store.newest_and_page(job_id, after=start, limit=limit)
         return FrameCut(job_id=job_id, after=start, limit=limit, newest=newest, first_page=first_page)
 
@@ -99,6 +109,7 @@ class JobArchive:
         async with aclosing(pages):
             async for page in pages:
                 index, count = page[-1][0], count + len(page)
+                self._reads.note(cut.job_id)
                 yield page  # noqa: ASYNC119 - the answer's end closes it
         if index != cut.newest and count != cut.limit:
             raise NotFound(f"Job {cut.job_id} was deleted while its frames were read.")
@@ -132,12 +143,19 @@ class JobArchive:
             raise NotFound(f"Job {job_id} has no frame {index} (yet).")
         return await self._stills.make(client, await self._location(record), job_id, index, frame if overlay else None)
 
-    async def forget(self, record: JobRecord) -> None:
-        """Remove what there is of a deleted job beside its row: its uploaded file, and the pictures and videos kept."""
-        if record.upload is not None:
-            await trio.Path(self._sources.upload(record.upload)).unlink(missing_ok=True)
-        self._stills.forget(record.job_id)
-        self._videos.forget(record.job_id)
+    async def forget(self, job_id: str, upload: str | None) -> None:
+        """Remove what there is of a deleted job beside its row: its uploaded file, and the pictures and videos kept.
+
+        A file that cannot be removed is logged; the next start tries again.
+        """
+        if upload is not None:
+            try:
+                await trio.Path(self._sources.upload(upload)).unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("an upload could not be removed", job_id=job_id, upload=upload, reason=str(error))
+        self._stills.forget(job_id)
+        self._videos.forget(job_id)
+        self._reads.forget(job_id)
 
     def close(self) -> None:
         """Close the files that are kept open."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ import trio
 
 from kinora.actors.audience import Audience
 from kinora.actors.disk_floor import DiskFloor
-from kinora.actors.errors import Conflict, InProgress, InvalidRequest, QueueFull, Unavailable
+from kinora.actors.errors import Conflict, InProgress, InvalidRequest, NotFound, QueueFull, Unavailable
 from kinora.actors.job import Job
 from kinora.actors.job_archive import FrameCut, JobArchive, stored_state
 from kinora.actors.job_factory import JobFactory
@@ -30,6 +30,7 @@ from kinora.actors.places import Place, Places
 from kinora.actors.queue_shares import has_room
 from kinora.actors.recovery import Recovered, recall, recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
+from kinora.actors.stored_room import EndedJob
 from kinora.actors.videos import Video
 from kinora.runtime.actor import ActorGone
 
@@ -39,6 +40,8 @@ UNDO_GRACE_S = 2.0
 """The time for removing a job that could not be acknowledged from the store."""
 SETTLE_GRACE_S = 2.0
 """The time for storing a job's end, also if the server is ending."""
+DELETE_S = 5.0
+"""The time for deleting a few jobs that nobody wants to keep; it passes also if the server is ending."""
 SAVE_EVERY_S = 1.0
 """The least time between two times that a running job's state is stored; a kill -9 loses at most what came after."""
 RETRY_AFTER_S = 10
@@ -132,6 +135,12 @@ class JobManager:
         """The idempotency keys of submissions in progress."""
         self._submitting: Counter[Hashable] = Counter()
         """Client → its submissions that are being checked; each has a place in the queue already."""
+        self._resuming: Counter[str] = Counter()
+        """Job → the requests to resume it that are in progress."""
+        self._going: frozenset[str] = frozenset()
+        """The jobs that are being deleted because nobody wants to keep them."""
+        self.on_end: Callable[[], None] = lambda: None
+        """Called whenever the end of a job is on disk."""
         self._work = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
 
@@ -229,11 +238,12 @@ class JobManager:
             Conflict: it is neither running, paused nor interrupted, or its source is a live stream.
             QueueFull, Unavailable: as :meth:`submit`.
         """
-        if job_id not in self._active:
-            record = await self._archive.record(job_id)
-            if record.status == "interrupted":
-                return await self._resume_interrupted(record, client)
-        return await self._switch(job_id, self._resume)
+        with self._taking_up(job_id):
+            if job_id not in self._active:
+                record = await self._archive.record(job_id)
+                if record.status == "interrupted":
+                    return await self._resume_interrupted(record, client)
+            return await self._switch(job_id, self._resume)
 
     async def delete(self, job_id: str) -> None:
         """Cancel a job unless it has ended, then delete it with its frames and its uploaded file.
@@ -248,9 +258,35 @@ class JobManager:
         record = await self._archive.record(job_id)
         await self._store.delete_job(job_id)
         self._active.pop(job_id, None)
-        await self._archive.forget(record)
-        self._audience.forget(job_id)
-        self._audience.publish(ProgressPayload(job_id=job_id, progress=None, stage="deleted"))
+        await self._forget(job_id, record.upload)
+
+    def may_go(self, job_id: str) -> bool:
+        """Return whether a job that has ended may be deleted by itself now: nobody reads it or takes it up again."""
+        taken_up = job_id in self._active or self._resuming[job_id] > 0
+        return not (taken_up or self._archive.is_read(job_id))
+
+    async def delete_ended(self, jobs: Sequence[EndedJob]) -> frozenset[str]:
+        """Delete those of the jobs that may go, in one transaction, as :meth:`delete` does; return their ids.
+
+        A cancellation does not come through for up to ``DELETE_S``, so that clients are told of what is deleted.
+
+        Raises:
+            StoreFailing: they could not be deleted, or not in time.
+        """
+        going = [job for job in jobs if self.may_go(job.job_id)]
+        ids = frozenset(job.job_id for job in going)
+        self._going |= ids
+        try:
+            with trio.move_on_after(DELETE_S, shield=True) as limit:
+                await self._store.delete_job(*ids)
+                for job in going:
+                    await self._forget(job.job_id, job.upload)
+        finally:
+            self._going -= ids
+        if limit.cancelled_caught:
+            raise StoreFailing(f"Jobs could not be deleted within {DELETE_S:.0f} s: check the disk of the data folder.")
+        await trio.lowlevel.checkpoint()
+        return ids
 
     # Questions
 
@@ -435,6 +471,29 @@ class JobManager:
         if not has_room(self._max_queued, waiting, client):
             raise QueueFull(f"The queue is full with {waiting.total()} jobs; try again later.", RETRY_AFTER_S)
 
+    @contextmanager
+    def _taking_up(self, job_id: str) -> Iterator[None]:
+        """Keep retention from deleting a job while it is being resumed.
+
+        Raises:
+            NotFound: it is being deleted.
+        """
+        if job_id in self._going:
+            raise NotFound(f"There is no job {job_id[:80]} any more: it is being deleted.")
+        self._resuming[job_id] += 1
+        try:
+            yield
+        finally:
+            self._resuming[job_id] -= 1
+            if not self._resuming[job_id]:
+                del self._resuming[job_id]
+
+    async def _forget(self, job_id: str, upload: str | None) -> None:
+        """Remove what there is of a job whose row is deleted, and tell clients."""
+        await self._archive.forget(job_id, upload)
+        self._audience.forget(job_id)
+        self._audience.publish(ProgressPayload(job_id=job_id, progress=None, stage="deleted"))
+
     def require_disk(self, size: int = 0) -> None:
         """Check that jobs can be stored, and that ``size`` further bytes leave the disk above its floor.
 
@@ -562,6 +621,7 @@ class JobManager:
             await self._store.wait_writable()
             saved = await self._save(active)
         self._active.pop(active.record.job_id, None)
+        self.on_end()
 
     def _save_soon(self, active: _ActiveJob) -> None:
         self._store.save_job_soon(self._renew_record(active))
@@ -588,7 +648,9 @@ class JobManager:
 
     def _renew_record(self, active: _ActiveJob) -> JobRecord:
         state = active.job.state()
-        active.record = attrs.evolve(active.record, status=state.status, state=msgspec.json.encode(state))
+        ended_at = state.finished_at if state.ended else None
+        encoded = msgspec.json.encode(state)
+        active.record = attrs.evolve(active.record, status=state.status, state=encoded, ended_at=ended_at)
         return active.record
 
     async def _save(self, active: _ActiveJob) -> bool:

@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from kinora.actors.field_types import Count, FrameId, Index, JobId, Milliseconds, Percent, Pixels
+from kinora.actors.times import time_text
 from kinora.plugins.api import Severity
 from kinora.runtime.broadcast import Overflow
 
@@ -342,7 +343,7 @@ class FrameImage:
 
 def utc_now() -> str:
     """Return the current time as ISO 8601 in UTC with milliseconds, ``2026-11-23T08:00:00.123Z``."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return time_text(datetime.now(UTC))
 
 
 @attrs.frozen

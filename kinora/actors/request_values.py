@@ -55,6 +55,29 @@ def integer(lowest: int, highest: int) -> Reader:
     return Reader(read, Annotated[int, msgspec.Meta(ge=lowest, le=highest)])
 
 
+def number(lowest: float, highest: float) -> Reader:
+    """Return a reader that accepts numbers from ``lowest`` to ``highest``, whole ones or not."""
+
+    def read(value: Any, _type: Any) -> float:
+        if type(value) not in {int, float} or not lowest <= value <= highest:
+            raise Refused(f"must be a number from {lowest:,} to {highest:,}")
+        return float(value)
+
+    return Reader(read, Annotated[float, msgspec.Meta(ge=lowest, le=highest)])
+
+
+def some_of(*words: str) -> Reader:
+    """Return a reader that accepts a list of some of these words."""
+
+    def read(value: Any, _type: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not value or not all(isinstance(one, str) and one in words for one in value):
+            raise Refused(f"must be a list of some of {', '.join(words)}")
+        return tuple(dict.fromkeys(value))
+
+    word = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(words)})]
+    return Reader(read, Annotated[list[word], msgspec.Meta(min_length=1)])
+
+
 def text(longest: int) -> Reader:
     """Return a reader that accepts text that is not blank, of at most ``longest`` characters."""
 
@@ -82,6 +105,12 @@ def optional(reader: Reader) -> Reader:
     return Reader(lambda value, type_: None if value is None else reader(value, type_), reader.accepts | None)
 
 
+def _flag(value: Any, _type: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Refused("must be true or false")
+    return value
+
+
 def _device(value: Any, _type: Any) -> str:
     if not isinstance(value, str) or not DEVICE_PATTERN.fullmatch(value):
         raise Refused("must be auto, cpu, gpu or cuda:N, such as cuda:0")
@@ -94,6 +123,8 @@ def _mapping(value: Any, _type: Any) -> Mapping[str, Any]:
     return value
 
 
+flag = Reader(_flag, bool)
+"""Accepts true and false."""
 device = Reader(_device, Annotated[str, msgspec.Meta(pattern=f"^(?:{DEVICE_PATTERN.pattern})$")])
 """Accepts a device by the names that clients use."""
 mapping = Reader(_mapping, dict[str, Any])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
@@ -26,6 +26,7 @@ from kinora.actors.errors import Conflict, Unavailable
 from kinora.actors.frame_buffer import MAX_WAITING_FRAMES, FrameBuffer, WaitingFrame
 from kinora.actors.open_files import FilesReplaced, OpenFiles
 from kinora.actors.store_health import StoreHealth
+from kinora.actors.stored_room import EndedJob, StoredJobs, StoredRoom, ended_jobs, stored_jobs, stored_room
 from kinora.actors.token_table import Token, add_token, delete_token, folder_id, note_token_use, tokens
 from kinora.runtime.actor import ActorGone
 from kinora.runtime.histogram import Histogram
@@ -232,9 +233,9 @@ class Store:
         """
         self._change_soon(database.save_job(record))
 
-    async def delete_job(self, job_id: str) -> None:
-        """Delete a job and its frames; do nothing if there is none."""
-        await self._change(database.delete_job(job_id))
+    async def delete_job(self, *job_ids: str) -> None:
+        """Delete jobs and their frames, in one transaction; do nothing for a job that is not there."""
+        await self._change(*map(database.delete_job, job_ids))
         self._garbage = True
         self._work.unpark_all()
 
@@ -342,6 +343,18 @@ class Store:
         """
         return await self._read(database.jobs, status, limit, cursor, id_prefix, search)
 
+    async def ended_jobs(self, after: EndedJob | None, statuses: Collection[str], limit: int) -> list[EndedJob]:
+        """Return the jobs that ended after that one, the first to end first; see :func:`stored_room.ended_jobs`."""
+        return await self._query(self._page_reader, ended_jobs, after, statuses, limit)
+
+    async def room(self) -> StoredRoom:
+        """Return what the database takes."""
+        return await self._query(self._page_reader, stored_room)
+
+    async def counted(self) -> StoredJobs:
+        """Return the stored jobs in figures."""
+        return await self._query(self._page_reader, stored_jobs)
+
     async def frames(
         self, job_id: str, *, after: int | None = None, last: int = database.LARGEST, limit: int | None = None
     ) -> list[tuple[int, bytes]]:
@@ -415,19 +428,23 @@ class Store:
             self._require_running()  # the connection was closed while the query waited for its turn
             raise StoreFailing(self._note_misread(error)) from error
 
-    async def _change(self, statement: Statement) -> None:
+    async def _change(self, *statements: Statement) -> None:
+        """Have changes written, in one transaction unless one of them fails; they are on disk when this returns."""
         self._require_running()
-        change = _Change(statement)
-        self._changes.append(change)
+        changes = [_Change(statement) for statement in statements]
+        self._changes.extend(changes)
         self._work.unpark_all()
         try:
-            await change.settled.wait()
+            for change in changes:
+                await change.settled.wait()
         except BaseException:
-            if change.in_line:
-                self._changes.remove(change)
+            for change in changes:
+                if change.in_line:
+                    self._changes.remove(change)
             raise
-        if change.fault is not None:
-            raise change.fault
+        for change in changes:
+            if change.fault is not None:
+                raise change.fault
 
     def _change_soon(self, statement: Statement) -> None:
         if self._running:

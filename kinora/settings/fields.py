@@ -113,6 +113,12 @@ class Settings:
     min_free_bytes: int = attrs.field(default=200 * MIB, validator=_not_negative)
     """With less free disk space under ``data_dir`` no new job is accepted; below half of it the results of running jobs
     wait. A quarter of it, at most 16 MiB, is kept in a file, so that jobs can be deleted when the disk is full."""
+    keep_days: float = attrs.field(default=0.0, validator=attrs.validators.ge(0.0))
+    """Days after its end after which a job is deleted with its results and its upload; 0 keeps all. A job that waits,
+    runs or is paused stays, and one whose results somebody reads stays until a minute after that."""
+    keep_bytes: int = attrs.field(default=0, validator=_not_negative)
+    """The most bytes that database and uploads take of the disk: beyond it jobs that have ended are deleted, the first
+    to end first, as for ``keep_days``. 0 sets no limit. Both may be set."""
 
     plugins_dir: Path | None = None
     """A folder of further plugins, ``*.py`` files and packages."""

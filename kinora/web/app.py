@@ -20,7 +20,7 @@ from kinora.web.addresses import own_names
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.http_figures import HttpFigures, template_of
 from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest, until_stop
-from kinora.web.jobs import job_routes
+from kinora.web.jobs import JobName, job_routes
 from kinora.web.login_links import LoginLinks
 from kinora.web.media import media_routes
 from kinora.web.metrics import metrics_routes
@@ -81,6 +81,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.url_map.converters["plugin"] = PluginName
+    app.url_map.converters["job"] = JobName
     figures = HttpFigures()
     app.register_blueprint(job_routes(system, figures.uploads))
     app.register_blueprint(metrics_routes(system, figures))

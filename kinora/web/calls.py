@@ -107,6 +107,23 @@ CALLS = (
         (parameters.STATUS, parameters.SEARCH, parameters.ID_PREFIX, parameters.JOBS_LIMIT, parameters.CURSOR),
     ),
     Call(
+        "post",
+        "/v1/jobs/prune",
+        "prune_jobs",
+        "Delete jobs that have ended, the first to end first: old ones, those that are too much, or of some statuses",
+        {200: of("PruneAnswer")},
+        (422,),
+        body={
+            "required": True,
+            "content": {
+                answers.JSON: {
+                    "schema": ref("PruneRequest"),
+                    "examples": {"month": {"value": {"older_than_s": 2_592_000, "dry_run": True}}},
+                }
+            },
+        },
+    ),
+    Call(
         "get",
         _ONE_JOB,
         "get_job",

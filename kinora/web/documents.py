@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from kinora.actors.field_types import Count, Index, JobId, Milliseconds, Percent, Time
-from kinora.actors.messages import Health, Stage
+from kinora.actors.messages import EndStatus, Health, Stage
 from kinora.actors.models import JobState, JobStatus, StageError
 from kinora.actors.token_table import Role, Token
 from kinora.plugins.protocol import Origin
@@ -130,6 +130,31 @@ class CancelAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Milliseconds from the call until every process of the job had gone; null if the job was not cancelled."""
     pids: tuple[int, ...] = ()
     """The processes that are still alive after 5 s; left out if there are none."""
+
+
+class PrunedJob(msgspec.Struct, kw_only=True):
+    """A job that was deleted, or would be."""
+
+    job_id: JobId
+    status: EndStatus
+    finished_at: Time
+    bytes: Count
+    """What its deletion gives back to the disk, at least."""
+
+
+class PruneAnswer(msgspec.Struct, kw_only=True):
+    """What a prune has deleted, or would delete."""
+
+    dry_run: bool
+    """True if nothing was deleted."""
+    count: Count
+    """The number of jobs."""
+    bytes: Count
+    """What their deletion gives back to the disk, at least, within moments."""
+    in_use: Count
+    """Jobs that would go too, but stay for now: their results are being read, or they are being resumed."""
+    jobs: list[PrunedJob]
+    """The first of the jobs, in the order of their ends; at most 100."""
 
 
 class PluginSummary(msgspec.Struct, kw_only=True):

@@ -9,6 +9,7 @@ import attrs
 import msgspec
 import trio
 from quart import Blueprint, Response, request
+from werkzeug.routing import BaseConverter
 
 from kinora.actors.errors import NotFound
 from kinora.actors.job_archive import FrameCut
@@ -40,6 +41,7 @@ from kinora.web.incoming import (
 from kinora.web.negotiation import VARY, preferred_type
 from kinora.web.parameters import AFTER, FRAMES_LIMIT, JOB_LIMIT, JOBS_LIMIT, SEARCH, STATUS
 from kinora.web.pictures import add_picture_calls
+from kinora.web.prune import add_prune_call
 from kinora.web.responses import json_response
 from kinora.web.upload_room import UploadRoom
 from kinora.web.uploads import receive_upload
@@ -59,6 +61,12 @@ class _Shown:
         return hashlib.blake2b(self.around.head + facts, digest_size=12).hexdigest()
 
 
+class JobName(BaseConverter):
+    """A job's id in an address: anything but the word that is an address itself."""
+
+    regex = r"(?!prune$)[^/]+"
+
+
 _Show = Callable[[JobState], Awaitable[_Shown]]
 
 
@@ -67,6 +75,7 @@ def job_routes(system: System, uploads: UploadFigures) -> Blueprint:
     routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
     answers = FrameAnswers(system)
     _add_list_calls(routes, system, uploads)
+    add_prune_call(routes, system)
     _add_read_calls(routes, system, answers)
     _add_control_calls(routes, system)
     _add_frame_calls(routes, system, answers)
@@ -109,7 +118,7 @@ async def _submit_upload(system: System, room: UploadRoom) -> Submitted:
 
 
 def _add_read_calls(routes: Blueprint, system: System, answers: FrameAnswers) -> None:
-    @routes.get("/<job_id>")
+    @routes.get("/<job:job_id>")
     async def show(job_id: str) -> Response:
         return await _show(system, answers, job_id, JobResponse)
 
@@ -195,7 +204,7 @@ def _add_control_calls(routes: Blueprint, system: System) -> None:
     async def resume(job_id: str) -> Response:
         return _status_response(await system.jobs.resume(job_id_of(job_id), client=sender()))
 
-    @routes.delete("/<job_id>")
+    @routes.delete("/<job:job_id>")
     async def delete(job_id: str) -> Response:
         job_id = job_id_of(job_id)
         if Tags.of("If-Match"):

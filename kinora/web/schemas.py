@@ -15,6 +15,7 @@ from kinora.actors.filters import CLIENT_MESSAGES, ShownToken, Subscription
 from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.messages import TYPES, FrameImageHeader, GapPayload
 from kinora.actors.models import FrameData, JobState
+from kinora.actors.prune_request import CHOICES, PruneRequest
 from kinora.actors.request_values import READER
 from kinora.actors.token_request import NewLink, NewToken, SignIn
 from kinora.plugins.api import PluginMetadata
@@ -35,6 +36,7 @@ from kinora.web.documents import (
     PluginDetail,
     PluginError,
     PluginList,
+    PruneAnswer,
     Readiness,
     Session,
     TokenList,
@@ -43,7 +45,7 @@ from kinora.web.documents import (
 from kinora.web.field_docs import field_docs
 
 _Schema = dict[str, Any]
-_TAKEN = (JobRequest, PluginRequest, JobOptions, NewLink, NewToken, SignIn)
+_TAKEN = (JobRequest, PluginRequest, JobOptions, NewLink, NewToken, PruneRequest, SignIn)
 _SAID = (Subscription, ShownToken, *CLIENT_MESSAGES)
 _ANSWERS = (
     CancelAnswer,
@@ -58,6 +60,7 @@ _ANSWERS = (
     MediaList,
     PluginDetail,
     PluginList,
+    PruneAnswer,
     Readiness,
     Session,
     TokenList,
@@ -81,6 +84,7 @@ def schemas() -> dict[str, _Schema]:
             left_out = _unset(name)
             found[name] = _as_sent(_described(name, schema), whole=name not in _MAY_LACK_FIELDS, left_out=left_out)
     found["UploadRequest"] = _without_source(found[JobRequest.__name__])
+    found[PruneRequest.__name__]["anyOf"] = [{"required": [name]} for name in CHOICES]
     found["MetadataPayload"]["properties"]["metadata"] = ref(PluginMetadata.__name__)
     return {**found, **_messages(), "Problem": _problem(), "NotReady": _not_ready()}
 
@@ -106,7 +110,10 @@ def _as_taken(model: type[attrs.AttrsInstance], schema: _Schema) -> _Schema:
 
 
 def _with_default(accepted: _Schema, field: _Schema) -> _Schema:
-    return accepted | {"default": field["default"]} if "default" in field else accepted
+    default = field.get("default", msgspec.UNSET)
+    may_be_null = {"type": "null"} in accepted.get("anyOf", ())
+    told = default is not msgspec.UNSET and (default is not None or may_be_null)
+    return accepted | {"default": default} if told else accepted
 
 
 def _without_source(request: _Schema) -> _Schema:

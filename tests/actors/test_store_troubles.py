@@ -285,6 +285,7 @@ async def test_a_file_of_an_older_version_shrinks_too(path: Path) -> None:
     """It is rebuilt once most of it is free, and keeps what else is in it."""
     with closing(sqlite3.connect(path)) as old:
         old.create_function("job_words", 1, database.job_words)
+        old.create_function("job_ended", 2, database.job_ended)
         old.executescript("".join(database._MIGRATIONS) + f"PRAGMA user_version = {database.SCHEMA_VERSION}")
     async with running(path) as store:
         for number in (1, 2):

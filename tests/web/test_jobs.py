@@ -546,6 +546,7 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
         "/metrics",
         "/v1/media",
         "/v1/jobs",
+        "/v1/jobs/prune",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/extended",
         "/v1/jobs/{job_id}/log",

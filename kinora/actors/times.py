@@ -1,0 +1,18 @@
+"""Times as jobs have them: ISO 8601 in UTC with milliseconds, so that their order is that of the text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+def time_text(time: datetime) -> str:
+    """Return the time as ``2026-11-23T08:00:00.123Z``."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def time_before(now: datetime, seconds: float) -> str:
+    """Return the time so many seconds before ``now``; empty, which is before all times, if it has no year."""
+    try:
+        return time_text(now - timedelta(seconds=seconds))
+    except OverflowError:
+        return ""
