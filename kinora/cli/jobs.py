@@ -1,4 +1,4 @@
-"""``kinora jobs``: list a server's jobs."""
+"""``kinora jobs``: list a server's jobs, or delete many of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from kinora.cli import options
 from kinora.cli.output import counted, local_time, print_json, print_line, print_table
+from kinora.cli.prune import prune
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import SHORT_ID
 from kinora.client import KinoraClient
@@ -17,13 +18,33 @@ from kinora.client import KinoraClient
 COLUMNS = ("job_id", "status", "progress", "frames_done", "source", "created_at")
 
 
-@click.command
+class Jobs(click.Group):
+    """A group that lists unless another of its commands is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; those without a command are those of ``list``."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Tell the flags of ``list``, then the commands."""
+        list_jobs.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+@click.group(cls=Jobs, subcommand_metavar="| COMMAND [ARGS]...")
+def jobs() -> None:
+    """List a server's jobs, newest first; or delete many of them."""
+
+
+@jobs.command("list")
 @click.option("--status", help="Only jobs in this state.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Jobs to list at most.")
 @click.option("--cursor", help="Start after an earlier page, by its next_cursor.")
 @options.server
 @options.as_json
-def jobs(status: str | None, limit: int, cursor: str | None, client: KinoraClient, as_json: bool) -> None:
+def list_jobs(status: str | None, limit: int, cursor: str | None, client: KinoraClient, as_json: bool) -> None:
     """List a server's jobs, newest first."""
     page = run_interruptible(partial(client.jobs, status=status, limit=limit, cursor=cursor))
     if as_json:
@@ -33,6 +54,9 @@ def jobs(status: str | None, limit: int, cursor: str | None, client: KinoraClien
     print_table(COLUMNS, [[job[column] for column in COLUMNS] for job in shown])
     if page["next_cursor"]:
         print_line(f"There are more: --cursor {page['next_cursor']}", file="stderr")
+
+
+jobs.add_command(prune)
 
 
 def for_people(job: dict[str, Any]) -> dict[str, Any]:
