@@ -33,6 +33,7 @@ from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
 from kinora.actors.store import Store
 from kinora.actors.tokens import TokenBook
+from kinora.actors.usage import UsageMeter
 from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
 from kinora.media.source_types import opencv_limits
@@ -123,6 +124,7 @@ class System:
         kept = Kept(days=settings.keep_days, bytes=settings.keep_bytes)
         self.retention = Retention(kept, store=self.store, jobs=self.jobs, meter=self.room)
         self.jobs.on_end = self.retention.note_end
+        self.usage = UsageMeter(self.store, self.room, kept, settings.data_dir, lambda: self.videos.kept_bytes)
         if self.connections is not None:
             self.connections.plugins = self._plugin_metadata
             self.connections.active = self.jobs.current
@@ -206,14 +208,14 @@ class System:
         )
         stills = Stills(self.fork_server, limits)
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)
-        videos = Videos(self.fork_server, limits, settings.data_dir, disk)
+        self.videos = Videos(self.fork_server, limits, settings.data_dir, disk)
         return JobManager(
             max_jobs=settings.max_jobs,
             max_queued=settings.max_queued,
             disk=disk,
             store=self.store,
             factory=self._job_factory(sources, audience),
-            archive=JobArchive(self.store, sources, stills, videos),
+            archive=JobArchive(self.store, sources, stills, self.videos),
             audience=audience,
             figures=self.job_figures,
         )

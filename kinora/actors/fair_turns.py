@@ -93,6 +93,11 @@ class FairTurns(Generic[_Result]):
         self._kept.move_to_end(key)
         return self._kept[key]
 
+    @property
+    def kept_bytes(self) -> int:
+        """The bytes of all results that are kept."""
+        return self._kept_bytes
+
     def forget(self, belongs: Callable[[Hashable], bool]) -> None:
         """Drop the kept results whose keys ``belongs`` picks; those in the making are made, but not kept."""
         for key in [key for key in self._kept if belongs(key)]:

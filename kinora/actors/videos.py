@@ -126,6 +126,11 @@ class Videos:
         self._turns.forget(lambda key: isinstance(key, _Key) and key.job_id == job_id and key.newest < newest)
         return video
 
+    @property
+    def kept_bytes(self) -> int:
+        """What the videos that are kept take of the disk."""
+        return self._turns.kept_bytes
+
     def forget(self, job_id: str) -> None:
         """Drop the videos of a deleted job."""
         self._turns.forget(lambda key: isinstance(key, _Key) and key.job_id == job_id)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import attrs
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from kinora.system import System
 from kinora.web.documents import DeviceList, LibraryStatus, Liveness, Readiness
+from kinora.web.health import health_details
 from kinora.web.openapi import api_document
 from kinora.web.pages import docs_page
+from kinora.web.parameters import DETAILS
 from kinora.web.problems import Problem
 from kinora.web.responses import json_response, problem_response
 
@@ -36,7 +38,10 @@ def _add_state(routes: Blueprint, system: System) -> None:
 
     @routes.get("/v1/health")
     async def health() -> Response:
-        return json_response(Liveness())
+        if not DETAILS.read(request.args):
+            return json_response(Liveness(status="ok"))
+        usage = await system.usage.get()
+        return json_response(Liveness(status="ok", details=health_details(usage, system.settings)))
 
     @routes.get("/v1/ready")
     async def ready() -> Response:

@@ -215,7 +215,16 @@ CALLS = (
     ),
     Call("get", "/v1/media", "list_media", "List the videos and images in the media folder", {200: of("MediaList")}),
     Call("get", "/v1/devices", "list_devices", "List the devices that jobs can run on", {200: of("DeviceList")}),
-    Call("get", "/v1/health", "get_health", "Check that the server is alive", {200: of("Liveness")}, open=True),
+    Call(
+        "get",
+        "/v1/health",
+        "get_health",
+        "Check that the server is alive; with details, what it uses and will delete by itself",
+        {200: of("Liveness")},
+        (422,),
+        (parameters.DETAILS,),
+        open=True,
+    ),
     Call(
         "get",
         "/v1/ready",

@@ -152,6 +152,7 @@ JOBS_LIMIT = PageSize(
     name="limit", description="The most jobs on the page.", usual=JOBS_PER_PAGE, highest=MAX_JOBS_PER_PAGE
 )
 OVERLAY = WholeNumber(name="overlay", description="1 draws the results on the picture.", lowest=0, highest=1)
+DETAILS = WholeNumber(name="details", description="1 tells what the server uses, too.", lowest=0, highest=1)
 STATUS = Word(name="status", description="Only jobs with this status.", words=get_args(JobStatus))
 ID_PREFIX = Parameter(
     name="id_prefix", description="Only jobs whose id begins like this, in either case.", may_be_empty=True

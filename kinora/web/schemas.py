@@ -68,7 +68,7 @@ _ANSWERS = (
 )
 _PARTS = (Device, FieldError, FrameData, FrameImageHeader, PluginError, PluginMetadata)
 _MODELS = (*_TAKEN, *_SAID, *_ANSWERS, *TYPES, *_PARTS)
-_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, *_SAID, CancelAnswer, GapPayload))
+_MAY_LACK_FIELDS = frozenset(model.__name__ for model in (*_TAKEN, *_SAID, CancelAnswer, GapPayload, Liveness))
 """The models whose fields may be left out. All others have every field, defaults too, but unset ones."""
 _TEXT = {"type": "string"}
 
