@@ -186,6 +186,21 @@ CALLS = (
     ),
     Call(
         "get",
+        _ONE_JOB + "/export",
+        "export_job",
+        "Get all results so far as a file to save, named after the job's source",
+        {
+            200: Answer(
+                "An ExtendedJobResponse; or each FrameData as a line of JSON, or rows of CSV.",
+                {answers.JSON: ref("ExtendedJobResponse"), NDJSON: ref("FrameData"), CSV: {"type": "string"}},
+                has=("Content-Disposition",),
+            )
+        },
+        (404, 422),
+        (parameters.EXPORT_FORMAT,),
+    ),
+    Call(
+        "get",
         _ONE_JOB + "/frames/{index}.jpg",
         "get_frame_picture",
         "Get a frame as a JPEG picture",

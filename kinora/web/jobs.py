@@ -27,6 +27,7 @@ from kinora.web.documents import (
     document_of,
     job_summary,
 )
+from kinora.web.exports import add_export_calls
 from kinora.web.file_names import attachment
 from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
 from kinora.web.http_figures import UploadFigures
@@ -79,6 +80,7 @@ def job_routes(system: System, uploads: UploadFigures) -> Blueprint:
     _add_read_calls(routes, system, answers)
     _add_control_calls(routes, system)
     _add_frame_calls(routes, system, answers)
+    add_export_calls(routes, system, answers)
     add_picture_calls(routes, system)
     return routes
 

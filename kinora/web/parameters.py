@@ -151,6 +151,12 @@ FRAMES_LIMIT = PageSize(
 JOBS_LIMIT = PageSize(
     name="limit", description="The most jobs on the page.", usual=JOBS_PER_PAGE, highest=MAX_JOBS_PER_PAGE
 )
+EXPORT_FORMAT = Word(
+    name="format",
+    description="json (the default) is an ExtendedJobResponse with all frames, ndjson a FrameData in each line, csv a "
+    "row for each detection, metric and text.",
+    words=("json", "ndjson", "csv"),
+)
 OVERLAY = WholeNumber(name="overlay", description="1 draws the results on the picture.", lowest=0, highest=1)
 DETAILS = WholeNumber(name="details", description="1 tells what the server uses, too.", lowest=0, highest=1)
 STATUS = Word(name="status", description="Only jobs with this status.", words=get_args(JobStatus))

@@ -69,8 +69,11 @@ test("a finished job is reviewed: scrubber, table, overlay and downloads", async
   for (const format of ["JSON", "NDJSON", "CSV", "MP4"]) {
     const download = page.waitForEvent("download");
     if (format === "JSON") await page.getByRole("button", { name: "Download" }).click();
-    await page.getByRole("button", { name: format, exact: true }).click();
-    const text = await readFile(await (await download).path(), "latin1");
+    await page.getByRole(format === "MP4" ? "button" : "link", { name: format, exact: true }).click();
+    const file = await download;
+    expect(file.suggestedFilename()).toBe(`${SOURCE.replace(/\.mp4$|:$/, "")}-${jobId.slice(0, 8)}.${format.toLowerCase()}`);
+    expect(file.url(), "a link to the server, not the page's memory").toContain(`${server.url}/v1/jobs/${jobId}/`);
+    const text = await readFile(await file.path(), "latin1");
     if (format === "JSON") expect((JSON.parse(text) as { frames: unknown[] }).frames).toHaveLength(48);
     if (format === "NDJSON") expect(text.trimEnd().split("\n")).toHaveLength(48);
     if (format === "MP4") expect(text.slice(4, 12)).toBe("ftypisom");

@@ -1,6 +1,5 @@
 import { fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
-import { stemOf } from "../src/jobs/ChosenJobs";
 import { Deletions, UNDO_MS } from "../src/jobs/Deletions";
 import { JobList } from "../src/jobs/JobList";
 import { countsOf, headline } from "../src/jobs/jobWords";
@@ -50,10 +49,6 @@ test("the headline says if plugins failed, and the counts fit the job's state", 
   expect(countsOf(JOB, "running")).toEqual(["42 frames", "128 found"]);
   expect(countsOf(JOB, "done")).toEqual(["42 frames", "128 found", "1:04 min"]);
   expect(countsOf({ ...JOB, queue_position: 3 }, "queued")).toEqual(["number 3 in the queue"]);
-});
-
-test("a file is named after the last part of a source", () => {
-  expect(["a/b/Tür 1.mp4", "http://host/video.mjpg?x=1", "demo:", "frames/", "://"].map(stemOf)).toEqual(["Tür_1", "video", "demo", "frames", "kinora"]);
 });
 
 test("search and filter are asked of the server, and further pages are fetched while one is short", async () => {

@@ -5,7 +5,6 @@ import { classesInWords, shortNumber } from "../src/results/Cell";
 import { chosenRows } from "../src/results/chosenRows";
 import { inPipelineOrder } from "../src/results/columnOrder";
 import { saveVideo } from "../src/results/exports";
-import { fileName } from "../src/results/fileName";
 import { clock } from "../src/ui/format";
 import { frame } from "./examples";
 import { soon } from "./soon";
@@ -148,12 +147,6 @@ test("classes are counted in words, and numbers are short", () => {
   expect([1234, 0.12345, 12.345, 123.45].map(shortNumber)).toEqual(["1,234", "0.123", "12.35", "123.5"]);
 });
 
-test("files are named after their source", () => {
-  const id = "50b3245c-db53-4d2c-af42-52c88ed3bce5";
-  const names = ["clips/Größe 1.final.mp4", "http://camera/live.mjpg?x=/y", "demo:", "imgs/", "…"].map((source) => fileName(source, id, "csv"));
-  expect(names).toEqual(["Größe 1.final-50b3245c.csv", "live-50b3245c.csv", "demo-50b3245c.csv", "imgs-50b3245c.csv", "kinora-50b3245c.csv"]);
-});
-
 test("a video is downloaded by the browser itself once it is made, its progress is told meanwhile, and it can be cancelled", async () => {
   vi.useFakeTimers();
   const clicked = vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(() => undefined);
@@ -167,7 +160,7 @@ test("a video is downloaded by the browser itself once it is made, its progress 
         }),
   );
   const words: string[] = [];
-  const save = (signal: AbortSignal) => saveVideo({ jobId: "j", name: "clip.mp4", onProgress: (word) => words.push(word), signal });
+  const save = (signal: AbortSignal) => saveVideo({ jobId: "j", onProgress: (word) => words.push(word), signal });
   const saved = save(new AbortController().signal);
   await vi.advanceTimersByTimeAsync(1000);
   expect(words).toEqual(["being made", "37% made"]);

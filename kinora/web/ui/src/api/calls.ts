@@ -83,6 +83,11 @@ export async function getLog(id: string, plugin: string): Promise<string> {
   return (await call(`${job(id)}/log?plugin=${encodeURIComponent(plugin)}`)).text();
 }
 
+export type ExportFormat = "json" | "ndjson" | "csv";
+
+/** All results of a job as a file that is named after its source. */
+export const exportUrl = (id: string, format: ExportFormat) => `${job(id)}/export?format=${format}`;
+
 /** The frames of a job as a video with the detections drawn in. */
 export const videoUrl = (id: string) => `${job(id)}/annotated.mp4`;
 
@@ -97,10 +102,6 @@ export async function getVideoProgress(id: string, signal: AbortSignal): Promise
   return share === null ? null : Number(share);
 }
 
-/** All frames of a job after `after`, as a stream: a line of JSON for each, or CSV. */
-export const streamFrames = (
-  id: string,
-  type: "application/x-ndjson" | "text/csv",
-  after: number,
-  signal?: AbortSignal,
-) => call(`${job(id)}/frames?after=${after}`, { headers: { Accept: type }, ...(signal && { signal }) });
+/** All frames of a job after `after`, as a stream with a line of JSON for each. */
+export const streamFrames = (id: string, after: number, signal: AbortSignal) =>
+  call(`${job(id)}/frames?after=${after}`, { headers: { Accept: "application/x-ndjson" }, signal });

@@ -1,7 +1,7 @@
-import { cancelJob, streamFrames } from "../api/calls";
+import { cancelJob, type ExportFormat } from "../api/calls";
 import type { JobSummary } from "../api/generated";
 import { isEnded } from "../api/jobStates";
-import { saveBlob } from "../results/saveBlob";
+import { saveEach } from "../results/exports";
 import { Button } from "../ui/Button";
 import { Menu } from "../ui/Menu";
 import { Notice } from "../ui/Notice";
@@ -13,10 +13,11 @@ interface ChosenJobsProps {
   onClear: () => void;
 }
 
-const FORMATS = [
-  { label: "CSV", type: "text/csv", suffix: "csv" },
-  { label: "NDJSON", type: "application/x-ndjson", suffix: "ndjson" },
-] as const;
+const FORMATS: readonly { label: string; format: ExportFormat }[] = [
+  { label: "JSON", format: "json" },
+  { label: "NDJSON", format: "ndjson" },
+  { label: "CSV", format: "csv" },
+];
 
 /** The actions on several jobs at once: cancel, export, delete. */
 export function ChosenJobs({ jobs, onClear }: ChosenJobsProps) {
@@ -34,9 +35,9 @@ export function ChosenJobs({ jobs, onClear }: ChosenJobsProps) {
       <strong>{jobs.length} chosen</strong>
       <Button kind="quiet" icon="stop" busy={busy === "cancel"} disabled={live.length === 0 || busy !== null} onClick={() => run("cancel", cancel)}>Cancel</Button>
       <Menu label="Export" icon="download" busy={busy === "export"}>
-        {FORMATS.map((format) => (
-          <Button key={format.label} kind="quiet" disabled={busy !== null} onClick={() => run("export", () => save(jobs, format))}>
-            {format.label}, a file for each job
+        {FORMATS.map(({ label, format }) => (
+          <Button key={label} kind="quiet" disabled={busy !== null} onClick={() => run("export", () => saveEach(jobs.map((job) => job.job_id), format))}>
+            {label}, a file for each job
           </Button>
         ))}
       </Menu>
@@ -45,18 +46,4 @@ export function ChosenJobs({ jobs, onClear }: ChosenJobsProps) {
       {error !== null && <Notice tone="bad">{error}</Notice>}
     </div>
   );
-}
-
-/** Save the frames of each job, one job after the other, in a file that is named after its source. */
-async function save(jobs: readonly JobSummary[], { type, suffix }: (typeof FORMATS)[number]): Promise<void> {
-  for (const job of jobs) {
-    const blob = await (await streamFrames(job.job_id, type, -1)).blob();
-    saveBlob(blob, `${stemOf(job.source)}-${job.job_id.slice(0, 8)}.${suffix}`);
-  }
-}
-
-/** The last part of a source without its suffix, fit for a file's name. */
-export function stemOf(source: string): string {
-  const last = source.replace(/[?#].*$/, "").split("/").findLast((part) => part !== "") ?? "";
-  return last.replace(/\.\w{1,5}$/, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").replace(/^_+|_+$/g, "") || "kinora";
 }

@@ -92,7 +92,7 @@ export async function extendTimeline(
   onGrown: () => void | Promise<void>,
 ): Promise<void> {
   const after = timeline.length === 0 ? -1 : timeline.index(timeline.length - 1);
-  const response = await streamFrames(jobId, "application/x-ndjson", after, signal);
+  const response = await streamFrames(jobId, after, signal);
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let told = -Infinity;

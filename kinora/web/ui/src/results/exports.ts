@@ -1,34 +1,35 @@
-/** A job's results as files: each tells how far it is, and ends when its signal is aborted. */
-import { getExtended, getVideoProgress, makeVideo, streamFrames, videoUrl } from "../api/calls";
-import { bytes } from "../ui/format";
-import { saveBlob, saveLink } from "./saveBlob";
+/** Saves a job's results as files: the browser writes them to the disk while they come, and shows how far it is. */
+import { exportUrl, getVideoProgress, makeVideo, videoUrl, type ExportFormat } from "../api/calls";
 
-export interface Export {
+/** Between two downloads: browsers drop some of those that begin at once. */
+const PAUSE_MS = 300;
+const ASK_MS = 1000;
+
+/** Let the browser download what is at `url`; the server names the file. */
+function saveLink(url: string): void {
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = "";
+  link.click();
+}
+
+/** Save the results of each job in a file of its own. */
+export async function saveEach(jobIds: readonly string[], format: ExportFormat): Promise<void> {
+  for (const id of jobIds) {
+    saveLink(exportUrl(id, format));
+    await new Promise((next) => setTimeout(next, PAUSE_MS));
+  }
+}
+
+export interface VideoExport {
   jobId: string;
-  /** The file's name. */
-  name: string;
   /** Called with what is being done, in words. */
   onProgress: (words: string) => void;
   signal: AbortSignal;
 }
 
-const ASK_MS = 1000;
-
-export async function saveFrames(type: "application/x-ndjson" | "text/csv", { jobId, name, onProgress, signal }: Export): Promise<void> {
-  saveBlob(await received(await streamFrames(jobId, type, -1, signal), onProgress), name);
-}
-
-/** Save the job's state with all its frames as JSON, joined from pieces so that the frames need not be parsed. */
-export async function saveJob({ jobId, name, onProgress, signal }: Export): Promise<void> {
-  const { frames: _none, ...state } = await getExtended(jobId, signal);
-  const lines = await (await received(await streamFrames(jobId, "application/x-ndjson", -1, signal), onProgress)).text();
-  const list = lines.trimEnd().replaceAll("\n", ",\n");
-  const head = JSON.stringify(state, null, 1).slice(0, -2);
-  saveBlob(new Blob([head, ',\n "frames": [\n', list, "\n]}\n"], { type: "application/json" }), name);
-}
-
-/** Have the server make the job's video, and then let the browser download it to the disk by itself. */
-export async function saveVideo({ jobId, onProgress, signal }: Export): Promise<void> {
+/** Have the server make the job's video, and then save it. */
+export async function saveVideo({ jobId, onProgress, signal }: VideoExport): Promise<void> {
   const ask = () => getVideoProgress(jobId, signal).then((share) => onProgress(share === null ? "waiting for its turn" : `${share}% made`), () => undefined);
   onProgress("being made");
   const timer = setInterval(() => void ask(), ASK_MS);
@@ -38,16 +39,4 @@ export async function saveVideo({ jobId, onProgress, signal }: Export): Promise<
     clearInterval(timer);
   }
   saveLink(videoUrl(jobId));
-}
-
-async function received(response: Response, onProgress: (words: string) => void): Promise<Blob> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  const reader = response.body?.getReader();
-  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
-    parts.push(read.value);
-    size += read.value.length;
-    onProgress(`${bytes(size)} received`);
-  }
-  return new Blob(parts, { type: response.headers.get("Content-Type") ?? "" });
 }

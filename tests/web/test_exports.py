@@ -1,0 +1,42 @@
+"""All results of a job as one file."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from kinora.serve import RunningServer
+from tests.client_kit import get
+from tests.jobs_kit import run_job
+from tests.web.test_negotiation import CSV, JSON, NDJSON
+
+
+async def test_results_are_one_file_in_each_format_named_after_the_source(server: RunningServer) -> None:
+    """A link chooses the format by itself, whatever the browser accepts, and the file is complete."""
+    state = await run_job(server.system, "motion")
+    job = f"{server.url}/v1/jobs/{state.job_id}"
+    page = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    for query, form, content_type in (
+        ("", "json", JSON),
+        ("?format=json", "json", JSON),
+        ("?format=ndjson", "ndjson", NDJSON),
+        ("?format=csv", "csv", CSV),
+    ):
+        answer = await get(f"{job}/export{query}", accept=page)
+        assert (answer.status, answer.headers["content-type"]) == (200, content_type), query
+        assert answer.headers["content-disposition"] == f'attachment; filename="clip-{state.job_id[:8]}.{form}"'
+        if form == "json":
+            assert answer.json() == (await get(f"{job}/extended")).json()
+        else:
+            assert answer.body == (await get(f"{job}/frames", accept=content_type.partition(";")[0])).body
+    lines = (await get(f"{job}/export?format=ndjson")).body.splitlines()
+    assert [json.loads(line)["index"] for line in lines] == list(range(state.frames_done))
+
+
+async def test_an_unknown_format_or_job_is_refused(server: RunningServer) -> None:
+    """The formats that there are are named."""
+    state = await run_job(server.system, "motion")
+    refused = await get(f"{server.url}/v1/jobs/{state.job_id}/export?format=xml")
+    assert refused.status == 422
+    assert "json, ndjson, csv" in refused.json()["errors"][0]["message"]
+    assert (await get(f"{server.url}/v1/jobs/{uuid.uuid4()}/export")).status == 404
