@@ -46,8 +46,8 @@ ui-test: ui-types $(UI_TOOLS) chromium ## Run the web UI's tests, in a real brow
 ui-shots: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Take pictures of the web UI  [SHOTS=folder]
 	$(IN_UI) $(if $(SHOTS),SHOTS="$(abspath $(SHOTS))") npm run shots
 
-ui-bench: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Measure the page in a real browser
-	$(IN_UI) npm run measure
+ui-bench: $(VENV)/.installed-dev $(UI_TOOLS) chromium ## Measure the page in a real browser  [PART=opening|table|watching] [ROUNDS=2] [HOUR=1]
+	$(IN_UI) $(if $(ROUNDS),ROUNDS="$(ROUNDS)") $(if $(HOUR),HOUR=1) npm run measure -- $(PART)
 
 files: $(VENV)/.installed-dev ## Compare 300 kinds of videos with the command ffmpeg  [FFMPEG=path]
 	$(BIN)/python -m benchmarks.files $(FFMPEG)

@@ -22,6 +22,11 @@ export class FramePages {
     this.#onLoaded = onLoaded;
   }
 
+  /** The frame in this row if it is here; nothing is fetched. */
+  peek(row: number): FrameData | null {
+    return this.#pages.get(Math.floor(row / PAGE))?.[row % PAGE] ?? null;
+  }
+
   /** The frame in this row; null while it is being fetched. */
   at(row: number): FrameData | null {
     if (row < 0 || row >= this.#timeline.length) return null;

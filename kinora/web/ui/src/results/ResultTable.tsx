@@ -1,6 +1,7 @@
-import { memo, useDeferredValue, useMemo, useState, type CSSProperties, type KeyboardEvent } from "react";
+import { memo, useDeferredValue, useEffect, useMemo, useState, type CSSProperties, type KeyboardEvent } from "react";
 import type { FrameData } from "../api/generated";
 import type { Column } from "../player/Columns";
+import type { FramePages } from "../player/FramePages";
 import type { Player } from "../player/Player";
 import { usePlayer, usePlayerState } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
@@ -18,7 +19,7 @@ const HEAD_REM = 3;
 /** The results of a job: a table with a row for each frame and columns for each plugin, sorted and filtered as one likes. */
 export function ResultTable({ jobId }: { jobId: string }) {
   const player = usePlayer();
-  const { playing, following, version } = usePlayerState(player);
+  const { playing, following } = usePlayerState(player);
   const plugins = useRealtime((state) => Object.keys(state.plugins));
   const [filter, setFilter] = useState("");
   const [sorting, setSorting] = useState<Sorting | null>(null);
@@ -26,9 +27,9 @@ export function ResultTable({ jobId }: { jobId: string }) {
   const { timeline } = player;
   const { length, columns: { all } } = timeline;
   const columns = useMemo(() => inPipelineOrder(all, plugins), [all, plugins]);
-  // The frames that came meanwhile are in `version`.
+  // Rows are only ever added, so their number tells whether any came meanwhile.
   // eslint-disable-next-line react-hooks/exhaustive-deps
-  const { rows, fault } = useMemo(() => chosenRows(timeline, asked, sorting), [timeline, asked, sorting, version]);
+  const { rows, fault } = useMemo(() => chosenRows(timeline, asked, sorting), [timeline, asked, sorting, length]);
   return (
     <section className="results" aria-label="Results">
       <header>
@@ -69,6 +70,7 @@ function Rows({ player, columns, rows: chosen, sorting, onSort, moving }: RowsPr
   const place = chosen ? chosen.indexOf(current) : current;
   const { box, rowHeight, rows, onScroll } = useVirtualRows({ count, rowRem: ROW_REM, headRem: HEAD_REM, current: place, moving });
   const rowAt = (at: number) => chosen?.[at] ?? at;
+  useFrames(pages, rows.map(rowAt).filter((row) => pages.peek(row) === null));
 
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
@@ -96,13 +98,26 @@ function Rows({ player, columns, rows: chosen, sorting, onSort, moving }: RowsPr
             const row = rowAt(at);
             return (
               <Row key={row} row={row} at={at} top={at * rowHeight} height={rowHeight} player={player} columns={columns}
-                frame={pages.at(row)} current={row === current} />
+                frame={pages.peek(row)} current={row === current} />
             );
           })}
         </div>
       </div>
     </div>
   );
+}
+
+/** A row's words are fetched once it has been in view for so long: what is scrolled past is not. */
+const REST_MS = 100;
+
+/** Fetch the frames of these rows when they have not changed for a moment. */
+function useFrames(pages: FramePages, missing: readonly number[]): void {
+  const names = missing.join();
+  useEffect(() => {
+    if (names === "") return;
+    const timer = setTimeout(() => names.split(",").forEach((row) => pages.at(Number(row))), REST_MS);
+    return () => clearTimeout(timer);
+  }, [pages, names]);
 }
 
 interface RowProps {

@@ -1,6 +1,6 @@
 /** A probe in the page that measures it; it starts before the page's own scripts. */
 import type { Browser, Page } from "playwright-core";
-import { openPage } from "./kit/browser";
+import { openPage } from "../kit/browser";
 
 export interface Notes {
   /** The main thread's long tasks, in ms; browsers report none below 50. */
