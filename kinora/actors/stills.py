@@ -61,5 +61,5 @@ class Stills:
         except OneShotBroke as error:
             raise Unavailable(f"The frame could not be decoded: {error}; try again.") from error
         except OneShotFailed as error:
-            raise NotFound(f"The frame could not be decoded: {error}") from error
+            raise NotFound(str(error)) from error
         return made.data

@@ -85,7 +85,7 @@ def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: 
     """
     source = open_source(location, limits=limits, found=found)
     if source.info.kind == "stream":
-        raise SourceError("unreadable", "The source is a live stream: its past pictures cannot be shown again.")
+        raise SourceError("unreadable", "A live stream shows each picture once: this one is past, and was not kept.")
     return source
 
 

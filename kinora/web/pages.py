@@ -1,4 +1,4 @@
-"""The server's own pages: plain HTML without scripts and external files, with a policy that forbids both."""
+"""The server's own pages: plain HTML without scripts, in the web UI's look, with a policy that allows its font only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,14 +17,26 @@ from kinora.web.answers import ALWAYS
 
 UI_PAGES = ("/", "/demo", "/ui-kit")
 """The addresses of the web UI's pages. They hold no data, so a link on another site may open them."""
-_STYLE = """
+_FONT = next(Path(__file__).with_name("static").glob("assets/geist-latin-wght-normal-*.woff2"), None)
+"""The UI's font, if the UI has been built."""
+_FACE = (
+    f"@font-face {{ font-family: Geist; font-weight: 100 900; font-display: swap; src: url(./assets/{_FONT.name}); }}"
+    if _FONT
+    else ""
+)
+_RULES = """
 :root { color-scheme: light dark; --bg: light-dark(#f0f3f6, #10161e); --surface: light-dark(#fff, #19212c);
   --sunken: light-dark(#e7ebef, #0b1016); --line: light-dark(#dfe4ea, #2c3848); --text: light-dark(#0f171f, #eef3f8);
   --soft: light-dark(#4c5966, #a7b5c6); --accent: light-dark(#0b6b62, #3ee0c9); }
 * { box-sizing: border-box; }
-body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--bg); }
-header, main { max-width: 68rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 2rem; line-height: 1.15; letter-spacing: -.02em; margin: .5rem 0; }
+body { margin: 0; font: 15px/1.5 Geist, system-ui, sans-serif; color: var(--text); background: var(--bg); }
+main { max-width: 68rem; margin: 0 auto; padding: 1rem; }
+header { display: flex; align-items: center; gap: 1rem; padding: .6rem 1rem; }
+header a { color: var(--soft); text-decoration: none; font-weight: 550; padding: .4rem .5rem; }
+header a:hover, header a[aria-current] { color: var(--text); }
+header a[href="./"] { color: var(--text); font-weight: 650; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+h1 { font-size: 2rem; line-height: 1.15; letter-spacing: -.02em; font-weight: 650; margin: .5rem 0; }
 h2 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
 h3 { font-size: .85rem; margin: .8rem 0 .2rem; color: var(--soft); }
 p { margin: .3rem 0; }
@@ -39,9 +52,11 @@ dd, .soft { color: var(--soft); }
 .method { display: inline-block; min-width: 4rem; color: var(--accent); }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
 """
+_STYLE = _FACE + _RULES
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; font-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _LINKS = {
     "/docs": "the API's documentation",
@@ -143,5 +158,6 @@ def _page(title: str, body: str) -> Page:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-        f'<header><a href="/">Kinora</a></header><main><h1>{escape(title)}</h1>{body}</main></body></html>'
+        '<header><a href="./">Kinora</a> <a href="./#/plugins">Plugins</a> <a href="./docs">API</a></header>'
+        f"<main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )

@@ -60,7 +60,7 @@ export function FrameRenderer() {
       <figcaption ref={caption} id="frame-caption" className="visually-hidden" />
       {touched && <PictureTip touched={touched} />}
       {empty ? <EmptyStage /> : <ZoomButtons onZoom={onZoom} />}
-      {fault !== null && <p className="stage-message" role="status">No picture: {fault}</p>}
+      {fault !== null && <p className="stage-message" role="status">{fault}</p>}
     </figure>
   );
 }
