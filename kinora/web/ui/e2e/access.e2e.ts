@@ -1,14 +1,10 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
-import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
 import { writePlugins } from "./kit/plugins";
 import { Server } from "./kit/server";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const server = new Server();
 let browser: Browser;
 let jobId = "";
@@ -24,62 +20,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await server.stop();
-});
-
-async function violations(page: Page): Promise<string[]> {
-  const results = await page.evaluate(() =>
-    (window as unknown as { axe: { run: (options: RunOptions) => Promise<AxeResults> } }).axe.run({ resultTypes: ["violations"] }),
-  );
-  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
-}
-
-const VIEWS: Record<string, [path: () => string, ready: (page: Page) => Promise<unknown>]> = {
-  start: [() => "/", (page) => page.getByRole("button", { name: "Options of people" }).click()],
-  job: [() => `/#/jobs/${jobId}`, (page) => page.locator("canvas[data-index]").waitFor()],
-  opened: [
-    () => `/#/jobs/${jobId}`,
-    async (page) => {
-      await page.locator('canvas[data-found]:not([data-found="0"])').waitFor();
-      await page.getByText("JSON of this frame").click();
-      await page.getByRole("region", { name: "This frame", exact: true }).getByRole("button").first().click();
-      await page.getByRole("article", { name: "careless" }).getByText("Traceback").click();
-      await page.getByRole("article", { name: "careless" }).getByText("Output").click();
-      await page.locator("#toggle-radar").click();
-      await page.locator("#toggle-filters").click();
-    },
-  ],
-  jobs: [
-    () => `/#/jobs/${jobId}`,
-    async (page) => {
-      await page.getByRole("tab", { name: "All jobs" }).click();
-      await page.getByRole("link", { name: /motion/ }).first().waitFor();
-    },
-  ],
-  plugins: [() => "/#/plugins", (page) => page.getByRole("article", { name: "broken" }).waitFor()],
-  "the API's page": [() => "/docs", (page) => page.getByText('"source": "demo:"').first().waitFor()],
-  kit: [() => "/ui-kit", (page) => page.getByText("UI kit").waitFor()],
-};
-const WIDE = { width: 1440, height: 900 };
-const HUGE = { width: 3840, height: 2160 };
-const PHONE = { width: 360, height: 740 };
-
-test.each(Object.entries(VIEWS))("axe finds no fault in %s, and nothing is wider than the screen: light and dark, wide and phone", async (name, [path, ready]) => {
-  const { context, page, faults } = await openPage(browser, server.url + path());
-  await ready(page);
-  await page.evaluate(AXE);
-  for (const size of [WIDE, PHONE]) {
-    await page.setViewportSize(size);
-    if (name === "jobs" && size === PHONE) await page.getByRole("radio", { name: "Start & jobs" }).check();
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      expect(await violations(page), `${size.width} px, ${colorScheme}`).toEqual([]);
-    }
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
-  }
-  await page.setViewportSize(HUGE);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
-  expect(faults).toEqual([]);
-  await context.close();
 });
 
 /** Press Tab until the focus is on an element whose name matches. */

@@ -15,6 +15,12 @@ class NoResizes implements ResizeObserver {
 }
 globalThis.ResizeObserver = NoResizes;
 
+class NoMatch extends EventTarget implements Pick<MediaQueryList, "matches" | "media"> {
+  readonly matches = false;
+  readonly media = "";
+}
+globalThis.matchMedia = () => new NoMatch() as unknown as MediaQueryList;
+
 configure({ asyncUtilTimeout: 20_000 });
 
 afterEach(() => {

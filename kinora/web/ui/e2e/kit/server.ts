@@ -45,6 +45,10 @@ export class Server {
     for (let i = 0; i < count; i++) writeFileSync(join(this.#media, name, `${1000 + i}.bmp`), bitmap(64, 48, color));
   }
 
+  removePictures(name: string): void {
+    rmSync(join(this.#media, name), { recursive: true });
+  }
+
   async kill(): Promise<void> {
     const child = this.#process;
     if (child?.exitCode !== null) return;

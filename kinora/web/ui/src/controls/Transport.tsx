@@ -21,7 +21,8 @@ export function Transport({ onHelp }: { onHelp: () => void }) {
   const player = usePlayer();
   const { following, playing, loops, error } = usePlayerState(player);
   const { curves } = useViewOptions();
-  const ended = useRealtime((state) => isEnded(watchedStatus(state)));
+  const status = useRealtime(watchedStatus);
+  const ended = isEnded(status);
   const live = following && !ended;
   const moves = playing || live;
   const empty = player.timeline.length === 0;
@@ -46,7 +47,7 @@ export function Transport({ onHelp }: { onHelp: () => void }) {
         </span>
         <Toggle id="toggle-curves" icon="pitch" label="Curves of the metrics" on={curves} onChange={(on) => viewOptions.set({ curves: on })} />
         <button type="button" className="help-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}>?</button>
-        {!ended && (
+        {!ended && status !== "queued" && (
           <button type="button" className="live-button" aria-pressed={live} onClick={() => player.follow()}>
             <Icon name="live" /> Live
           </button>

@@ -9,10 +9,10 @@ const MAX_ROWS = 100;
 export function FinalResult({ value }: { value: Json }) {
   if (value === null) return null;
   return (
-    <section className="final-result" aria-label="Result">
+    <div className="final-result">
       <h4>Result</h4>
       {isObject(value) ? Object.entries(value).map(([name, part]) => <Part key={name} name={name} value={part} />) : <Part name="" value={value} />}
-    </section>
+    </div>
   );
 }
 

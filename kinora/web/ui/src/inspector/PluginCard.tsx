@@ -39,7 +39,7 @@ export function TimedCard({ name, times }: { name: string; times: Times }) {
         {restarts > 0 && <Badge text={count(restarts, "restart")} tone="warn" />}
         {failures > 0 && <Badge text={count(failures, "failure")} tone="bad" />}
       </header>
-      <PluginFaults stage={full ?? null} />
+      <PluginFaults plugin={name} stage={full ?? null} />
       <FinalResult value={full?.finalize ?? null} />
       <div className="times">
         <TimingChart plugin={name} times={times} budgetMs={budgetMs} />

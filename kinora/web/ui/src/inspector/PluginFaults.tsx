@@ -4,12 +4,12 @@ import { usePlayer } from "../player/PlayerContext";
 import { indexOfFrameId } from "../realtime/warnings";
 
 /** The kinds of error that a plugin had in the job, each with the traceback of its first one. */
-export function PluginFaults({ stage }: { stage: StageState | null }) {
+export function PluginFaults({ plugin, stage }: { plugin: string; stage: StageState | null }) {
   const errors = stage === null ? [] : stage.errors.length > 0 ? stage.errors : stage.last_error ? [stage.last_error] : [];
-  return errors.map((error) => <Fault key={error.at + error.message} error={error} />);
+  return errors.map((error) => <Fault key={error.at + error.message} plugin={plugin} error={error} />);
 }
 
-function Fault({ error }: { error: StageError }) {
+function Fault({ plugin, error }: { plugin: string; error: StageError }) {
   const [open, setOpen] = useState(false);
   return (
     <div className="plugin-fault">
@@ -19,7 +19,7 @@ function Fault({ error }: { error: StageError }) {
       {error.traceback !== null && (
         <details onToggle={(event) => setOpen(event.currentTarget.open)}>
           <summary>Traceback</summary>
-          {open && <EndOfText label="Traceback" text={error.traceback} />}
+          {open && <EndOfText label={`Traceback of ${plugin}: ${error.message}`} text={error.traceback} />}
         </details>
       )}
     </div>

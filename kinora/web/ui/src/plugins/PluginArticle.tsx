@@ -29,7 +29,7 @@ export function PluginArticle({ plugin, job = null }: PluginArticleProps) {
       {metadata && metadata.description !== "" && <p>{metadata.description}</p>}
       {command !== null && <p>Not installed: <code>{command}</code></p>}
       {reason !== null && command === null && <p className="bad-text">{reason}</p>}
-      {health === "broken" && command === null && <Details name={name} summary="Traceback" render={(detail) => <Trace text={detail.traceback} />} />}
+      {health === "broken" && command === null && <Details name={name} summary="Traceback" render={(detail) => <Trace plugin={name} text={detail.traceback} />} />}
       {failures > 0 && <Details name={name} summary={`Last failure, of ${count(failures, "failure")}`} render={(detail) => <LastError detail={detail} />} />}
       {metadata && <Gives metadata={metadata} />}
       {metadata && <Options metadata={metadata} />}
@@ -111,7 +111,7 @@ function Details({ name, summary, render }: DetailsProps) {
   );
 }
 
-function LastError({ detail: { last_error: error } }: { detail: PluginDetail }) {
+function LastError({ detail: { name, last_error: error } }: { detail: PluginDetail }) {
   if (error === null) return <p className="hint">Nothing more is known.</p>;
   return (
     <>
@@ -121,15 +121,15 @@ function LastError({ detail: { last_error: error } }: { detail: PluginDetail }) 
         {error.frame_id !== null && `, on ${error.frame_id}`}
         {error.job_id !== null && <>, in <a href={jobLink(error.job_id)}>this job</a></>}
       </p>
-      {error.traceback !== null && <Trace text={error.traceback} />}
+      {error.traceback !== null && <Trace plugin={name} text={error.traceback} />}
     </>
   );
 }
 
-function Trace({ text }: { text: string | null }) {
+function Trace({ plugin, text }: { plugin: string; text: string | null }) {
   return (
     // What scrolls must be reachable by keyboard, or the keyboard could not scroll it.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <pre tabIndex={0} role="region" aria-label="Traceback">{text ?? "There is no traceback."}</pre>
+    <pre tabIndex={0} role="region" aria-label={`Traceback of ${plugin}`}>{text ?? "There is no traceback."}</pre>
   );
 }

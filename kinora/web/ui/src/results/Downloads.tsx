@@ -38,11 +38,11 @@ export function Downloads({ jobId }: { jobId: string }) {
       )}
       <Menu label="Download" icon="download" busy={making !== null}>
         {FORMATS.map(({ label, format, note }) => (
-          <a key={format} className="button quiet" href={exportUrl(jobId, format)} download aria-label={label}>
+          <a key={format} className="button quiet" href={exportUrl(jobId, format)} download>
             <strong>{label}</strong> <span className="hint">{note}</span>
           </a>
         ))}
-        <Button kind="quiet" aria-label="MP4" busy={making !== null} onClick={begin}>
+        <Button kind="quiet" busy={making !== null} onClick={begin}>
           <strong>MP4</strong> <span className="hint">the video, drawn over</span>
         </Button>
       </Menu>

@@ -6,6 +6,7 @@ import type { Player } from "../player/Player";
 import { usePlayer, usePlayerState } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { clock, count } from "../ui/format";
+import { useTouch } from "../ui/useTouch";
 import { useVirtualRows } from "../ui/useVirtualRows";
 import { Cell } from "./Cell";
 import { chosenRows, type Sorting } from "./chosenRows";
@@ -14,6 +15,7 @@ import { inPipelineOrder, rowTemplate } from "./columnOrder";
 import { Downloads } from "./Downloads";
 
 const ROW_REM = 2.25;
+const TOUCH_ROW_REM = 2.75;
 const HEAD_REM = 3;
 
 /** The results of a job: a table with a row for each frame and columns for each plugin, sorted and filtered as one likes. */
@@ -68,7 +70,8 @@ function Rows({ player, columns, rows: chosen, sorting, onSort, moving }: RowsPr
   const { timeline, pages, row: current } = player;
   const count = chosen?.length ?? timeline.length;
   const place = chosen ? chosen.indexOf(current) : current;
-  const { box, rowHeight, rows, onScroll } = useVirtualRows({ count, rowRem: ROW_REM, headRem: HEAD_REM, current: place, moving });
+  const rowRem = useTouch() ? TOUCH_ROW_REM : ROW_REM;
+  const { box, rowHeight, rows, onScroll } = useVirtualRows({ count, rowRem, headRem: HEAD_REM, current: place, moving });
   const rowAt = (at: number) => chosen?.[at] ?? at;
   useFrames(pages, rows.map(rowAt).filter((row) => pages.peek(row) === null));
 

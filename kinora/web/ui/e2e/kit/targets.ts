@@ -1,0 +1,34 @@
+/** Measures what can be pressed on a page. */
+import type { Page } from "playwright-core";
+
+const PRESSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [role=tab], [role=slider]";
+/** A rounding of the layout. */
+const SLACK = 0.6;
+
+/** The visible things to press that are smaller than `least` pixels in either direction, with their sizes. */
+export function smallTargets(page: Page, least: number): Promise<string[]> {
+  return page.evaluate(
+    ({ pressable, enough }) => {
+      /** What a finger meets: a field's label counts as the field. */
+      const areaOf = (element: Element) => {
+        const boxes = [element, element.closest("label"), ...((element as HTMLInputElement).labels ?? [])].filter((part) => part !== null);
+        return boxes.map((part) => part.getBoundingClientRect()).reduce((a, b) => (a.width * a.height >= b.width * b.height ? a : b));
+      };
+      const small: string[] = [];
+      for (const element of document.querySelectorAll(pressable)) {
+        if (!element.checkVisibility({ visibilityProperty: true }) || element.closest("[inert], .visually-hidden, .skip")) continue;
+        const { width, height } = areaOf(element);
+        if (width >= enough && height >= enough) continue;
+        const name = element.getAttribute("aria-label") ?? (element.textContent.trim() || element.outerHTML.slice(0, 80));
+        small.push(`${element.tagName.toLowerCase()} ${name.slice(0, 60)}: ${width.toFixed(0)} × ${height.toFixed(0)}`);
+      }
+      return [...new Set(small)];
+    },
+    { pressable: PRESSABLE, enough: least - SLACK },
+  );
+}
+
+/** How many pixels the page is wider than its window; 0 if it does not scroll sideways. */
+export function overhang(page: Page): Promise<number> {
+  return page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
+}
