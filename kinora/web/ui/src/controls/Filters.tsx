@@ -50,7 +50,7 @@ function Panel() {
   return (
     <div className="filter-panel" role="group" aria-label="What is drawn">
       <label>
-        Confidence from <output>{Math.round(100 * confidence)}%</output>
+        Confidence from <span>{Math.round(100 * confidence)}%</span>
         <input type="range" min={0} max={100} value={Math.round(100 * confidence)} aria-valuetext={`${Math.round(100 * confidence)}%`}
           onChange={(event) => viewOptions.set({ confidence: event.target.valueAsNumber / 100 })} />
       </label>
