@@ -20,6 +20,7 @@ def signs(frame):
     return {'detections': [{'class': 'sign', 'text': 'EXIT 4', 'x': 40, 'y': 200, 'width': 60, 'height': 60}] if frame.index % 10 >= 5 else []}`);
   server.writePlugin("paint", "@tool('paint')\ndef paint(frame):\n    return {'colors': [{'hex': '#0a7d70', 'share': 0.7}, {'hex': '#c2680c', 'share': 0.3}]}");
   server.writePlugin("fussy", "@tool('fussy')\ndef fussy(frame):\n    if frame.index == 33:\n        raise ValueError('not this one')");
+  server.writePlugin("paced", "@tool('paced')\ndef paced(frame):\n    time.sleep(0.06)");
   await server.start();
   browser = await launch();
   jobId = await server.submit(["street", "signs", "paint", "fussy"], { max_frames: 90 }, { source: "demo:" });
@@ -167,16 +168,38 @@ test("metrics are plotted below the scrubber in step with it, enlarged too", asy
     const thumb = (track?.x ?? 0) + 8 + ((value - least) / (most - least)) * ((track?.width ?? 0) - 16);
     return Math.abs((line?.x ?? 1e9) - thumb);
   };
-  for (const _ of ["all", "enlarged"]) {
-    for (const [key, index] of [["Home", 0], ["End", 89], ["d", null], ["Shift+D", 85]] as const) {
+  for (const zoomed of [false, true]) {
+    if (zoomed) await page.getByRole("button", { name: "Show less of the timeline, larger" }).click();
+    for (const [key, index] of [["Home", 0], ["End", 89], ["Shift+D", 85]] as const) {
       await page.keyboard.press(key);
-      if (index === null) continue;
       await isAt(page, index);
       await expect.poll(() => curve.locator(".curve-value").textContent()).toBe(String(index));
       await expect.poll(apart).toBeLessThan(2);
     }
-    await page.getByRole("button", { name: "Show less of the timeline, larger" }).click();
   }
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("while a job runs, the ticks in the scrubber stay where they are, and the title says its per cent", async () => {
+  const running = await server.submit(["street", "paced"], { max_frames: 90 }, { source: "demo:" });
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${running}`);
+  const slider = page.getByRole("slider", { name: "Frame", exact: true });
+  /** The place of the first tick, in pixels of the canvas. */
+  const firstTick = () =>
+    page.locator(".scrubber canvas").evaluate((canvas: HTMLCanvasElement) => {
+      const { data } = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
+      return Array.from({ length: canvas.width }, (_, x) => x).findIndex((x) => Array.from({ length: canvas.height }, (_, y) => data[4 * (y * canvas.width + x) + 3]).some(Boolean));
+    });
+  const rows = async () => Number(await slider.inputValue());
+  await expect.poll(rows).toBeGreaterThan(20);
+  await expect.poll(() => page.title()).toMatch(/^[1-9]\d?% · demo: · Kinora$/);
+  const [tick, last] = [await firstTick(), await slider.getAttribute("max")];
+  expect(tick).toBeGreaterThan(0);
+  await expect.poll(rows).toBeGreaterThan(40);
+  expect([await firstTick(), await slider.getAttribute("max")]).toEqual([tick, last]);
+  await expect.poll(() => page.title()).toBe("done · demo: · Kinora");
+  expect([await firstTick(), await slider.getAttribute("max")]).toEqual([tick, last]);
   expect(faults).toEqual([]);
   await context.close();
 });

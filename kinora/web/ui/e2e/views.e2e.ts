@@ -178,6 +178,19 @@ test.each(Object.entries(VIEWS))("axe finds no fault in %s, light and dark, and 
   await context.close();
 });
 
+test("on a phone, a running job has its state, its actions and its picture in view, without scrolling", async () => {
+  const { context, page, faults } = await openPage(browser, server.url + job("running")(), PHONE);
+  const region = page.getByRole("region", { name: "Job", exact: true });
+  for (const seen of [region.getByText("running", { exact: true }), region.getByRole("button", { name: "Cancel" }), page.locator(".frame-renderer")]) {
+    await seen.waitFor();
+    const box = await seen.boundingBox();
+    expect((box?.y ?? Infinity) + (box?.height ?? 0)).toBeLessThanOrEqual(PHONE.height);
+  }
+  expect(await page.evaluate(() => window.scrollY)).toBe(0);
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
 test("without a server the page says since when, and when it tries again; that goes with the fault", async () => {
   const { context, page, faults } = await openPage(browser, `${proxy.url}/#/jobs/${jobs.queued}`);
   await page.getByText("Live", { exact: true }).waitFor();

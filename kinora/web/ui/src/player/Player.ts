@@ -107,6 +107,11 @@ export class Player {
     return this.isLive ? this.timeline.length - 1 : this.timeline.rowOf(this.#state.index);
   }
 
+  /** True once the timeline has all frames that there will ever be. */
+  get isComplete(): boolean {
+    return this.#complete;
+  }
+
   /** True if the picture follows a job that is known to run. */
   get isLive(): boolean {
     return this.#state.following && this.#store.latest.job !== null && !this.#ended;

@@ -8,12 +8,12 @@ export interface RowWindow {
 const MIN_ROWS = 20;
 const FIRST_GUESS = 250;
 
-/** The number of rows that a scrubber has room for: all that the job will have, so that nothing moves while they come.
+/** The number of rows that a scrubber has room for: all that the job will have, so that nothing moves until the timeline is complete.
  *
  * A source without a known end gets room that doubles whenever it is full.
  */
-export function extentOf(rows: number, total: number | null, ended: boolean): number {
-  if (ended) return rows;
+export function extentOf(rows: number, total: number | null, complete: boolean): number {
+  if (complete) return rows;
   if (total !== null) return Math.max(rows, total);
   let extent = FIRST_GUESS;
   while (extent < rows) extent *= 2;

@@ -1,10 +1,8 @@
 import { useState, type ReactNode } from "react";
-import { isEnded } from "../api/jobStates";
 import { useViewOptions } from "../draw/viewOptions";
 import { usePlayer, usePlayerState } from "../player/PlayerContext";
 import { extentOf, following, moved, zoomed, type RowWindow } from "../player/Window";
 import { useRealtime } from "../realtime/RealtimeContext";
-import { watchedStatus } from "../realtime/state";
 import { Curves } from "./Curves";
 import { Scrubber } from "./Scrubber";
 
@@ -16,10 +14,9 @@ export function TimeAxis({ place }: { place: ReactNode }) {
   usePlayerState(player);
   const { curves } = useViewOptions();
   const total = useRealtime((state) => state.framesTotal);
-  const ended = useRealtime((state) => isEnded(watchedStatus(state)));
   const { timeline } = player;
   const row = Math.max(0, player.row);
-  const extent = Math.max(1, extentOf(timeline.length, total, ended));
+  const extent = Math.max(1, extentOf(timeline.length, total, player.isComplete));
   const [chosen, setChosen] = useState<RowWindow | null>(null);
   const [seen, setSeen] = useState(row);
   // The window follows the frame when that moves, and stays where the user puts it while the frame rests.
