@@ -112,8 +112,7 @@ class KinoraClient:
 
     async def prune(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Delete jobs that have ended; ``request`` is the JSON of ``POST /v1/jobs/prune``, and tells which."""
-        body = Body("application/json", msgspec.json.encode(request))
-        return _decoded(await self._fetch("POST", "/v1/jobs/prune", body=body))
+        return await self._post("/v1/jobs/prune", request)
 
     async def download_frames(self, job_id: str, media_type: str, write: Write) -> None:
         """Hand all frames so far, as ``application/x-ndjson`` or ``text/csv``, to ``write`` as they come."""
