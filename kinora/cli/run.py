@@ -31,7 +31,7 @@ from kinora.cli.running import run_interruptible
 from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
 from kinora.log import configure_logging
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import ANY_PUBLIC, HttpUrl, is_url
+from kinora.media.url_access import ANY_PUBLIC, SourceUrl, is_url
 from kinora.runtime.workers import nobody_hears
 from kinora.settings import Settings
 from kinora.system import System, open_system
@@ -208,7 +208,7 @@ def _plugin_file(plugin: str) -> Path:
 def _hosts(url: str) -> tuple[str, ...]:
     """The hosts to allow: the URL's own, at any address, and public ones that it leads to."""
     try:
-        return HttpUrl.parse(url).host, ANY_PUBLIC
+        return SourceUrl.parse(url).host, ANY_PUBLIC
     except SourceError as error:
         raise Misuse(str(error)) from error
 

@@ -15,7 +15,7 @@ from urllib.request import Request
 
 from kinora.media.gunzip import Gunzip
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import HttpUrl, connect
+from kinora.media.url_access import HTTP, SourceUrl, connect
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -53,7 +53,7 @@ class RemoteFile(io.RawIOBase):
         self._lost = False
         self._cookies = CookieJar()
         self._body: io.BufferedIOBase = io.BytesIO()
-        parsed = HttpUrl.parse(url)
+        parsed = SourceUrl.parse(url, HTTP)
         self.name = unquote(parsed.target.partition("?")[0].rpartition("/")[2]) or parsed.host
         """The name for people: the last part of the path."""
         try:
@@ -163,7 +163,7 @@ class RemoteFile(io.RawIOBase):
 
     def _answer(self, url: str, start: int) -> HTTPResponse:
         """The answer of one server, which may be a redirect. Cookies are kept, and sent to where they belong."""
-        parsed = HttpUrl.parse(url)
+        parsed = SourceUrl.parse(url, HTTP)
         connection = connect(parsed, self.hosts)
         request = Request(url)  # noqa: S310 - it is not opened, but tells the cookies' rules
         self._cookies.add_cookie_header(request)
@@ -177,7 +177,7 @@ class RemoteFile(io.RawIOBase):
         self._cookies.extract_cookies(response, request)
         return response
 
-    def _headers(self, url: HttpUrl, start: int) -> dict[str, str]:
+    def _headers(self, url: SourceUrl, start: int) -> dict[str, str]:
         headers = {
             "Host": url.authority,
             "User-Agent": "kinora",

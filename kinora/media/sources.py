@@ -1,4 +1,4 @@
-"""Opens sources of pictures: a video, an image, a folder of images, the URL of a video or an image.
+"""Opens sources of pictures: a video, an image, a folder of images, the URL of a video, an image or a camera.
 
 Needs FFmpeg and OpenCV: import it in worker processes and the command line, never in the server.
 """
@@ -25,6 +25,7 @@ from kinora.media.jpeg_file import JpegFile, is_named_row, is_row
 from kinora.media.jpeg_row import read_jpegs
 from kinora.media.other_files import LOOKED_AT, what_it_is
 from kinora.media.remote_file import HEAD_BYTES, RemoteFile
+from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_types import (
     MAX_IMAGE_BYTES,
     Picture,
@@ -35,7 +36,7 @@ from kinora.media.source_types import (
     SourceTruncated,
 )
 from kinora.media.tiff import is_camera_raw, is_tiff
-from kinora.media.url_access import is_url
+from kinora.media.url_access import is_rtsp, is_url
 from kinora.media.video import VideoSource
 from kinora.media.video_file import LocalFile, VideoFile
 
@@ -70,6 +71,9 @@ def open_source(
     Raises:
         SourceError: it cannot be opened; nothing is left open.
     """
+    if is_rtsp(location):
+        found(None)
+        return RtspSource(location, limits)
     if is_url(location):
         found(None)
         return _open_url(location, limits, _open_remote)
@@ -83,9 +87,11 @@ def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: 
     Raises:
         SourceError: it cannot be opened, or is a stream, whose past pictures are gone.
     """
+    if is_rtsp(location):
+        raise _past()
     source = open_source(location, limits=limits, found=found)
     if source.info.kind == "stream":
-        raise SourceError("unreadable", "A live stream shows each picture once: this one is past, and was not kept.")
+        raise _past()
     return source
 
 
@@ -251,6 +257,10 @@ def _is_page(file: RemoteFile) -> SourceError | None:
     return SourceError(
         "unsupported", f"{file.name} is text (such as a web page), not a video: give the address of the video itself."
     )
+
+
+def _past() -> SourceError:
+    return SourceError("unreadable", "A live stream shows each picture once: this one is past, and was not kept.")
 
 
 def _empty(name: str) -> SourceError:

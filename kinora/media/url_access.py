@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection
@@ -22,7 +22,11 @@ from kinora.media.source_types import SourceError
 
 ANY_PUBLIC = "*"
 """An entry of the allowed hosts that allows every host with a public address."""
-PORTS = {"http": 80, "https": 443}
+HTTP = {"http": 80, "https": 443}
+RTSP = {"rtsp": 554, "rtsps": 322}
+"""Scheme → port, for each protocol that sources are read by."""
+PORTS = {**HTTP, **RTSP}
+_SECURED = frozenset({"https", "rtsps"})
 TIMEOUT_S = 8.0
 """The limit for a connection, and for each piece of an answer. Silence, a new connection and silence again together
 end before the server takes the decoder for hung."""
@@ -64,8 +68,13 @@ def is_url(source: str) -> bool:
     return "://" in source
 
 
+def is_rtsp(source: str) -> bool:
+    """True if a source is the URL of an RTSP camera."""
+    return source.partition("://")[0].lower() in RTSP
+
+
 @attrs.frozen
-class HttpUrl:
+class SourceUrl:
     """The parts of a URL that a request is made of."""
 
     scheme: str
@@ -75,8 +84,8 @@ class HttpUrl:
     """Path and query, in ASCII."""
 
     @classmethod
-    def parse(cls, url: str) -> Self:
-        """Take a URL apart.
+    def parse(cls, url: str, ports: Mapping[str, int] = PORTS) -> Self:
+        """Take a URL apart; ``ports`` are those of the schemes that it may have.
 
         Raises:
             SourceError: sources are never read from such a URL.
@@ -85,13 +94,14 @@ class HttpUrl:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise _refused(f"{url!r} is not a URL: {error}.") from error
-        if parts.scheme not in PORTS:
-            raise _refused(f"Sources are not read from {parts.scheme}:// here; give an http:// or https:// URL.")
+            raise _refused("That is not a URL: check host and port, and leave user and password out.") from error
+        if parts.scheme not in ports:
+            known = " or ".join(f"{scheme}://" for scheme in ports)
+            raise _refused(f"Sources are not read from {parts.scheme}:// here; give a URL that begins with {known}.")
         if not host:
-            raise _refused(f"{url!r} names no host; write it as https://host/video.mp4.")
+            raise _refused(f"The URL names no host; write it as {parts.scheme}://host/video.")
         if port == 0:
-            raise _refused(f"Nothing can listen on port 0 of {host}: give the port of the web server, or none.")
+            raise _refused(f"Nothing can listen on port 0 of {host}: give the server's port, or none.")
         if parts.username is not None:
             raise _refused("Leave user and password out of the URL: everyone who sees the job would see them.")
         target = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")
@@ -103,8 +113,13 @@ class HttpUrl:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @property
+    def whole(self) -> str:
+        """The URL in ASCII, without user, password and fragment."""
+        return f"{self.scheme}://{self.authority}{self.target}"
 
-def is_named(url: HttpUrl, hosts: Sequence[str]) -> bool:
+
+def is_named(url: SourceUrl, hosts: Sequence[str]) -> bool:
     """True if the host is allowed by name, with any port or with this one."""
     return url.host in hosts or f"{url.host}:{url.port}" in hosts
 
@@ -117,7 +132,14 @@ def is_public(address: str) -> bool:
     return not any(ip in network for network in _NOT_PUBLIC)
 
 
-def connect(url: HttpUrl, hosts: Sequence[str]) -> HTTPConnection:
+def connect(url: SourceUrl, hosts: Sequence[str]) -> HTTPConnection:
+    """Like :func:`open_socket`, for HTTP."""
+    connection = HTTPConnection(url.host, url.port, timeout=TIMEOUT_S)
+    connection.sock = open_socket(url, hosts, TIMEOUT_S)
+    return connection
+
+
+def open_socket(url: SourceUrl, hosts: Sequence[str], timeout_s: float) -> socket.socket:
     """Connect to the host of a URL if ``hosts`` allow it: names, with or without a port, and ``*``.
 
     A named host may have any address; with ``*`` every other host must have a public one.
@@ -135,21 +157,19 @@ def connect(url: HttpUrl, hosts: Sequence[str]) -> HTTPConnection:
         raise _refused(
             f"{url.host} is in a private network: the server's operator can allow it with --url-hosts {url.host}."
         )
-    connection = HTTPConnection(url.host, url.port, timeout=TIMEOUT_S)
-    plain = _first_that_answers(usable, url.port)
-    connection.sock = _secured(plain, url.host) if url.scheme == "https" else plain
-    return connection
+    plain = _first_that_answers(usable, url.port, timeout_s)
+    return _secured(plain, url.host) if url.scheme in _SECURED else plain
 
 
-def _first_that_answers(addresses: Sequence[str], port: int) -> socket.socket:
+def _first_that_answers(addresses: Sequence[str], port: int, timeout_s: float) -> socket.socket:
     *others, last = addresses
     for address in others:
         with suppress(OSError):
-            return socket.create_connection((address, port), TIMEOUT_S)
-    return socket.create_connection((last, port), TIMEOUT_S)
+            return socket.create_connection((address, port), timeout_s)
+    return socket.create_connection((last, port), timeout_s)
 
 
-def _secured(plain: socket.socket, host: str) -> socket.socket:
+def _secured(plain: socket.socket, host: str) -> ssl.SSLSocket:
     try:
         return _context().wrap_socket(plain, server_hostname=host)
     except BaseException:

@@ -354,7 +354,7 @@ def test_run_makes_the_bundled_clip() -> None:
         ("clip.mp4", ["-p", "motion", "-p", "motion"], "-p motion: is in the list twice"),
         ("clip.mp4", ["-p", "./gone.py"], "./gone.py: "),
         ("empty.mp4", ["-p", "motion"], "kinora: empty.mp4 is empty; copy or download it again."),
-        ("rtsp://camera/live", ["-p", "motion"], "not read from rtsp://"),
+        ("rtsp://127.0.0.1:1/live", ["-p", "motion"], "kinora: Nothing listens at port 1 of 127.0.0.1: check the port"),
         ("http://127.0.0.1:1/clip.mp4", ["-p", "motion"], "clip.mp4 cannot be read: Connection refused"),
     ],
 )

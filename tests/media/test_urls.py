@@ -269,7 +269,8 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("rtsp://127.0.0.1/cam", "rtsp://"),
+        ("rtsp://127.0.0.1:1/cam", "Nothing listens at port 1 of 127.0.0.1"),
+        ("rtmp://127.0.0.1/cam", "rtmp://"),
         ("file:///etc/passwd", "file://"),
         ("ftp://127.0.0.1/clip.mp4", "ftp://"),
         ("concat:http://127.0.0.1/a|http://127.0.0.1/b", "not a URL|not read from|no host"),

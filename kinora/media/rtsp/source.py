@@ -1,0 +1,187 @@
+"""RTSP cameras as sources."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from types import TracebackType
+from typing import Self
+
+import av
+from av.codec.context import Flags
+from av.video.frame import VideoFrame
+
+from kinora.media.camera_errors import CameraError, CameraLost
+from kinora.media.clock import Clock
+from kinora.media.image_header import may_have_many_scans
+from kinora.media.orientation import Orientation
+from kinora.media.packets import packet_of
+from kinora.media.rtsp.auth import Credentials
+from kinora.media.rtsp.faults import not_decoded
+from kinora.media.rtsp.opening import camera_name, open_session
+from kinora.media.rtsp.reader import KEY_FRAME_S, CameraReader
+from kinora.media.rtsp.units import Unit
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, many_scans
+from kinora.media.url_access import RTSP, SourceUrl
+from kinora.media.video import THREADS
+from kinora.media.video_errors import broken_off, changes_size, check_pixels, pixel_limit
+from kinora.media.video_picture import Converter, VideoPicture
+from kinora.media.video_reading import JPEGS
+
+_FRAME_MS = 40.0
+"""The time of a picture whose timestamp makes no sense, behind the one before."""
+
+
+class RtspSource:
+    """The pictures of an RTSP camera. It is connected to once: what was opened here is what :meth:`frames` reads."""
+
+    def __init__(self, url: str, limits: SourceLimits, credentials: Credentials | None = None) -> None:
+        """Connect, and wait for the first picture.
+
+        Raises:
+            SourceError: the camera cannot be watched; mostly a CameraError.
+        """
+        self.notes: list[SourceNote] = []
+        self._name = camera_name(SourceUrl.parse(url, RTSP))
+        self._limits = limits
+        self._reading = _Reading(
+            CameraReader(open_session(url, limits.url_hosts, credentials), self._name), self._name, limits
+        )
+        try:
+            _, first = next(self._reading.frames)
+        except BaseException:
+            self._reading.close()
+            raise
+        self._size = Orientation.of(first).size(first.width, first.height)
+        width, height = self._size
+        self.info = SourceInfo(
+            kind="stream",
+            width=width,
+            height=height,
+            max_frame_bytes=width * height * CHANNELS,
+            frames_total=None,
+            fps=None,
+            duration_ms=None,
+        )
+
+    def frames(self, start: int = 0, stride: int = 1) -> Iterator[VideoPicture]:
+        """Pictures ``start``, ``start + stride``, …, counted from the first call on; they can be read once.
+
+        Raises:
+            CameraLost: at the end; the text says what was read.
+            SourceTruncated: a picture cannot be shown here.
+        """
+        converter, clock, at_ms = Converter(), Clock(None, self._reading.ms_per_tick, _FRAME_MS, may_jump=True), 0.0
+        index = -1
+        with closing(self._reading):
+            try:
+                for let_go, frame in self._reading.frames:
+                    index += 1 + let_go
+                    at_ms = clock.read(frame.pts)
+                    self._note_faults()
+                    if index >= start and (index - start) % stride == 0:
+                        picture = VideoPicture(index, at_ms, frame, converter)
+                        self._note_size(picture)
+                        yield picture
+            except CameraError as error:
+                raise CameraLost(error.reason, str(broken_off(error, at_ms))) from error
+            except SourceError as error:
+                raise broken_off(error, at_ms) from error
+
+    def _note_faults(self) -> None:
+        """Have the user told at once: the end of a camera may be months away."""
+        if self._reading.lacks_packets:
+            self._note(
+                SourceNote(
+                    f"Packets of {self._name} are lost: after each loss its pictures are left out up to the next key"
+                    " frame. Look at the network, or have the camera send less."
+                )
+            )
+        if self._reading.damaged:
+            self._note(
+                SourceNote(f"{self._name} sends damaged pictures: those that cannot be decoded are left out.", "low")
+            )
+        if self._reading.behind:
+            self._note(
+                SourceNote(
+                    f"{self._name} sends more than can be decoded here: it goes on at the newest key frame each time."
+                    " Have the camera send smaller pictures, or fewer."
+                )
+            )
+
+    def _note_size(self, picture: VideoPicture) -> None:
+        size = picture.width, picture.height
+        if size != self._size:
+            self._note(changes_size(self._name, self._size, size))
+
+    def _note(self, note: SourceNote) -> None:
+        if all(one.message != note.message for one in self.notes):
+            self.notes.append(note)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reading.close()
+
+
+class _Reading:
+    """Decodes what a reader, which it takes over, gives."""
+
+    def __init__(self, reader: CameraReader, name: str, limits: SourceLimits) -> None:
+        self.damaged = False
+        """True once a unit could not be decoded."""
+        self.behind = False
+        """True once units were let go because they came faster than they were taken."""
+        self.ms_per_tick = 1000 / reader.track.ticks_per_s
+        self._reader = reader
+        self._name = name
+        self._limits = limits
+        self._codec = av.CodecContext.create(reader.track.codec, "r")
+        self._codec.options = pixel_limit(limits)
+        # Threads that decode several pictures at once would each hold one back.
+        self._codec.thread_type = "SLICE"
+        self._codec.thread_count = THREADS
+        self._codec.flags |= int(Flags.low_delay)
+        self.frames = self._decode()
+        """Each picture, with the number of units that were let go before it."""
+
+    @property
+    def lacks_packets(self) -> bool:
+        """True once packets were missing."""
+        return self._reader.lost
+
+    def close(self) -> None:
+        """End the session with the camera."""
+        self._reader.close()
+
+    def _decode(self) -> Iterator[tuple[int, VideoFrame]]:
+        deadline, let_go = time.monotonic() + KEY_FRAME_S, 0
+        while True:
+            taken = self._reader.take(deadline)
+            if taken is not None:
+                let_go += taken[1]
+                self.behind |= taken[1] > 0
+                for frame in self._decode_unit(taken[0]):
+                    check_pixels(self._name, frame.width, frame.height, self._limits)
+                    yield let_go, frame
+                    deadline, let_go = time.monotonic() + KEY_FRAME_S, 0
+            if time.monotonic() >= deadline:
+                raise not_decoded(self._name)
+
+    def _decode_unit(self, unit: Unit) -> list[VideoFrame]:
+        if self._codec.name == JPEGS and may_have_many_scans(unit.data):
+            raise many_scans(f"A picture of {self._name}")
+        if unit.after_gap and self._codec.is_open:
+            self._codec.flush_buffers()
+        packet = packet_of(unit.data)
+        packet.pts = unit.timestamp
+        try:
+            return self._codec.decode(packet)
+        except av.FFmpegError:
+            check_pixels(self._name, self._codec.width, self._codec.height, self._limits)
+            self.damaged = True
+            return []
