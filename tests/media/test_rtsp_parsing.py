@@ -19,7 +19,7 @@ from kinora.media.rtsp.description import find_track
 from kinora.media.rtsp.h264 import H264
 from kinora.media.rtsp.h265 import H265
 from kinora.media.rtsp.jpeg import JpegDepacketizer
-from kinora.media.rtsp.rtp import Unwrapped, parse_rtp
+from kinora.media.rtsp.rtp import PictureClock, Unwrapped, parse_rtp
 from kinora.media.rtsp.session import joined
 from kinora.media.rtsp.units import MAX_UNIT, Depacketizer, NalDepacketizer, Unit
 from kinora.media.rtsp.wire import (
@@ -292,8 +292,27 @@ def test_a_picture_without_end_is_not_kept() -> None:
         assert len(held) <= MAX_UNIT + 2 * len(part)
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc", "mjpeg"])
-def test_what_is_read_again_from_a_wrapped_clock_goes_on(codec: str) -> None:
+@pytest.mark.parametrize(
+    ("read", "times"),
+    [
+        ([(5, 0), (45, 0), (85, 9)], [0, 40, 80]),  # as the camera has it
+        ([(400, 0), (500, 1), (300, 1), (600, 1)], [0, 100, 100, 200]),  # in another order
+        ([(5, 0), (90_005, 1), (90_045, 1)], [0, 1000, 1040]),  # set forward
+        ([(90_005, 0), (5, 2), (45, 2)], [0, 2000, 2040]),  # set back
+        ([(5, 0), (15_005, 15), (15_045, 15)], [0, 15_000, 15_040]),  # silent, or nothing whole
+        ([(5, 0), (None, 3), (45, 3)], [0, 3000, 3040]),
+        ([(None, 7), (45, 8)], [0, 45]),
+    ],
+)
+def test_the_time_of_a_picture_is_the_cameras_unless_that_makes_no_sense(
+    read: list[tuple[int | None, float]], times: list[float]
+) -> None:
+    """Then it goes on by the clock of this machine."""
+    clock = PictureClock(1000)
+    assert [clock.read(timestamp, now_s) for timestamp, now_s in read] == times
+
+
+def test_what_is_read_again_from_a_wrapped_clock_goes_on() -> None:
     """Forwards over its end, and a little back."""
     clock = Unwrapped()
     assert [clock.read(value) for value in (2**32 - 10, 5, 2**32 - 1, 100)] == [

@@ -6,6 +6,9 @@ import struct
 
 import attrs
 
+JUMP_MS, BACK_MS = 10_000.0, 1000.0
+"""A step of the clock by so much more than time has passed, or by so much back, is where the camera has set it anew.
+Smaller steps back are those of pictures that are sent before others, and shown after them."""
 _HEAD = struct.Struct(">BBHI4x")
 _VERSION = 2
 _WRAP = 1 << 32
@@ -67,3 +70,27 @@ class Unwrapped:
         step = (timestamp - self._last) % _WRAP
         self._last += step - _WRAP if step >= _WRAP // 2 else step
         return self._last
+
+
+class PictureClock:
+    """Turns a camera's timestamps into milliseconds since its first picture; they never decrease."""
+
+    def __init__(self, ticks_per_s: int) -> None:
+        self._ms_per_tick = 1000 / ticks_per_s
+        self._last: tuple[int, float] | None = None
+        """The timestamp of the picture before, and when it was read."""
+        self._at_ms = 0.0
+        self._shown_ms = 0.0
+
+    def read(self, timestamp: int | None, now_s: float) -> float:
+        """The next picture's time, which is read at ``now_s`` by a clock of this machine's.
+
+        That one goes on where the picture has no timestamp, or the camera's clock was set anew.
+        """
+        ticks, read_s = self._last or (timestamp or 0, now_s)
+        passed_ms = (now_s - read_s) * 1000
+        step_ms = passed_ms if timestamp is None else (timestamp - ticks) * self._ms_per_tick
+        self._last = ticks if timestamp is None else timestamp, now_s
+        self._at_ms += step_ms if -BACK_MS <= step_ms <= passed_ms + JUMP_MS else passed_ms
+        self._shown_ms = max(self._shown_ms, self._at_ms)
+        return round(self._shown_ms, 3)

@@ -13,7 +13,6 @@ from av.codec.context import Flags
 from av.video.frame import VideoFrame
 
 from kinora.media.camera_errors import CameraError, CameraLost
-from kinora.media.clock import Clock
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.orientation import Orientation
 from kinora.media.packets import packet_of
@@ -21,6 +20,7 @@ from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.faults import not_decoded
 from kinora.media.rtsp.opening import camera_name, open_session
 from kinora.media.rtsp.reader import KEY_FRAME_S, CameraReader
+from kinora.media.rtsp.rtp import PictureClock
 from kinora.media.rtsp.units import Unit
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, many_scans
 from kinora.media.url_access import RTSP, SourceUrl
@@ -28,9 +28,6 @@ from kinora.media.video import THREADS
 from kinora.media.video_errors import broken_off, changes_size, check_pixels, pixel_limit
 from kinora.media.video_picture import Converter, VideoPicture
 from kinora.media.video_reading import JPEGS
-
-_FRAME_MS = 40.0
-"""The time of a picture whose timestamp makes no sense, behind the one before."""
 
 
 class RtspSource:
@@ -72,13 +69,13 @@ class RtspSource:
             CameraLost: at the end; the text says what was read.
             SourceTruncated: a picture cannot be shown here.
         """
-        converter, clock, at_ms = Converter(), Clock(None, self._reading.ms_per_tick, _FRAME_MS, may_jump=True), 0.0
+        converter, clock, at_ms = Converter(), PictureClock(self._reading.ticks_per_s), 0.0
         index = -1
         with closing(self._reading):
             try:
                 for let_go, frame in self._reading.frames:
                     index += 1 + let_go
-                    at_ms = clock.read(frame.pts)
+                    at_ms = clock.read(frame.pts, time.monotonic())
                     self._note_faults()
                     if index >= start and (index - start) % stride == 0:
                         picture = VideoPicture(index, at_ms, frame, converter)
@@ -136,7 +133,7 @@ class _Reading:
         """True once a unit could not be decoded."""
         self.behind = False
         """True once units were let go because they came faster than they were taken."""
-        self.ms_per_tick = 1000 / reader.track.ticks_per_s
+        self.ticks_per_s = reader.track.ticks_per_s
         self._reader = reader
         self._name = name
         self._limits = limits
