@@ -24,6 +24,7 @@ from benchmarks.chaos.final import COUNT, DIGEST, Final
 from benchmarks.chaos.house import House, NotStarted, lines, open_files, remaining
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.url_host import url_host
+from benchmarks.chaos.watcher import Watcher, judge
 from benchmarks.pipeline import make_clip
 from kinora.runtime.processes import become_subreaper
 
@@ -51,6 +52,7 @@ class Report:
     """Faults that found nothing to strike."""
     jobs: list[Final] = attrs.field(factory=list)
     violations: list[str] = attrs.field(factory=list)
+    watcher: Watcher | None = None
 
 
 async def play(seed: int, minutes: float, tree: Path, folder: Path) -> bool:
@@ -85,8 +87,10 @@ async def play(seed: int, minutes: float, tree: Path, folder: Path) -> bool:
 async def _run(world: World, report: Report, seed: int, minutes: float) -> None:
     """Let clients and faults work at the same time, after an undisturbed run of each clip; then let all jobs end."""
     load = world.load
+    report.watcher = Watcher(world.house.url, Random(f"{seed} watcher"))  # noqa: S311 - a seed is wanted
     async with trio.open_nursery() as following:
         following.start_soon(load.follow)
+        following.start_soon(report.watcher.run)
         for name in CLIPS:
             await load.finish(name)
         async with trio.open_nursery() as working:
@@ -131,6 +135,8 @@ async def _examine(world: World, report: Report) -> None:
         report.violations += oracle.judge_job(job, truth[Path(job.state["source"]).name])
     report.violations += oracle.judge_orders(book, report.jobs)
     report.violations += oracle.judge_feed(book)
+    if report.watcher is not None:
+        report.violations += judge(report.watcher, {job.job_id: job for job in report.jobs})
     report.violations += await _judge_idle(house)
     await house.stop()
     report.violations += oracle.judge_data_folder(house.data)
@@ -173,6 +179,11 @@ def show(world: World, report: Report) -> None:
     anew = sum(job.warned("RESUMED", plugin=COUNT) for job in done)
     print(f"{f'times that {COUNT} began anew, as warned':<46} {anew:7}")
     print(f"{'messages heard, over connections':<46} {book.messages:7} {book.connections:7}")
+    if (watcher := report.watcher) is not None:
+        frames = sum(len(seen.indexes) for seen in watcher.seen.values())
+        print(f"{'frames watched, over connections':<46} {frames:7} {watcher.connections:7}")
+        gaps = sum(map(len, watcher.gaps.values()))
+        print(f"{'times that the watcher stopped reading; gaps':<46} {watcher.stops:7} {gaps:7}")
     print(f"{'reads':<46} {book.reads:7}")
     print(f"refusals: {', '.join(f'{count} x {status}' for status, count in sorted(book.refusals.items())) or 'none'}")
     errors = Counter(str(line["event"]) for log in world.house.logs for line in lines(log) if line["level"] == "error")

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ class House:
     disk: Disk
     url_host: str
     """The host, with its port, that sources may be read from."""
+    flags: tuple[str, ...] = ()
+    """Further flags of ``kinora serve``."""
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    """Further variables, and those that replace this class's own."""
     port: int = attrs.field(factory=free_port)
     lives: int = 0
     """The number of starts so far."""
@@ -102,13 +106,14 @@ class House:
         """Start the server, without waiting until it serves."""
         self.lives += 1
         command = [sys.executable, "-m", "kinora", "serve", "--port", str(self.port), "--url-hosts", self.url_host]
-        command += ["--data-dir", str(self.data), "--media-dir", str(self.media)]
+        command += ["--data-dir", str(self.data), "--media-dir", str(self.media), *self.flags]
         environment = {
             **os.environ,
             "PYTHONPATH": str(self.tree),
             "TMPDIR": str(self.temporary),
             "KINORA_PLUGIN_FILES": str(TOOLS),
             "KINORA_MIN_FREE_BYTES": str(MIN_FREE_BYTES),
+            **self.environment,
         }
         with self._log(self.lives).open("wb") as log:
             self._process = await trio.lowlevel.open_process(command, cwd=self.folder, env=environment, stderr=log)
