@@ -11,7 +11,7 @@ UI_TYPES := $(UI)/src/api/generated.ts
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test fuzz chaos files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium
+.PHONY: help demo serve test fuzz chaos soak files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -35,6 +35,9 @@ chaos: $(VENV)/.installed-dev ## Kill, freeze and starve a server under load  [M
 
 settings-page: $(VENV)/.installed-dev
 	$(BIN)/python -m kinora.cli.settings_page docs/settings.md
+
+soak: $(VENV)/.installed-dev ## Let jobs, clients and tokens come and go, and see what grows  [MINUTES=30] [SEED=number]
+	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 ui-types: $(VENV)/.installed-dev
 	$(BIN)/python -m kinora.web.typescript $(UI_TYPES)

@@ -116,7 +116,9 @@ class House:
             **self.environment,
         }
         with self._log(self.lives).open("wb") as log:
-            self._process = await trio.lowlevel.open_process(command, cwd=self.folder, env=environment, stderr=log)
+            self._process = await trio.lowlevel.open_process(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log
+            )
 
     async def start(self) -> None:
         """Start the server, and wait until it serves.

@@ -1,0 +1,1 @@
+"""The soak: a server under changing load for half an hour, and what grows meanwhile."""

@@ -1,0 +1,89 @@
+"""The figures of a server and of all processes below it, and how fast each grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from statistics import median
+
+import attrs
+
+from kinora.runtime.processes import children, descendants
+
+MIB = 2**20
+HOUR_S = 3600.0
+DATABASE = ("kinora.db", "kinora.db-wal")
+
+
+@attrs.frozen
+class Sample:
+    """What was measured at one time. Memory is resident, in MiB; a process that has just ended counts nothing."""
+
+    time: float
+    """In seconds."""
+    server_mb: float
+    fork_server_mb: float
+    descriptors: int
+    """Of the server."""
+    threads: int
+    """Of the server."""
+    processes: int
+    """Below the server."""
+    database_mb: float
+    """The database and its write-ahead log."""
+    uploads: int
+    """Files."""
+
+
+@attrs.frozen
+class Figure:
+    """One column of the samples, and what is still called flat."""
+
+    name: str
+    field: str
+    flat_per_hour: float
+    """The fastest growth, per hour, that is flat: what a server could take for months, or noise of the measurement."""
+    returns: bool
+    """True if the figure must be the same at rest, before and after the load."""
+
+
+FIGURES = (
+    Figure("memory of the server, MiB", "server_mb", 6.0, returns=False),
+    Figure("memory of the fork server, MiB", "fork_server_mb", 1.0, returns=False),
+    Figure("descriptors of the server", "descriptors", 4.0, returns=True),
+    Figure("threads of the server", "threads", 1.0, returns=False),
+    Figure("processes below it", "processes", 1.0, returns=True),
+    Figure("database, MiB", "database_mb", 4.0, returns=False),
+    Figure("uploads", "uploads", 10.0, returns=False),
+)
+
+
+def take(pid: int, data: Path, now: float) -> Sample:
+    """Measure the server with this pid. Blocks for some milliseconds."""
+    uploads = data / "uploads"
+    return Sample(
+        time=now,
+        server_mb=_status(pid, "VmRSS:") / 1024,
+        fork_server_mb=sum(_status(child, "VmRSS:") for child in children(pid)) / 1024,
+        descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        threads=_status(pid, "Threads:"),
+        processes=len(descendants(pid)),
+        database_mb=sum((data / name).stat().st_size for name in DATABASE if (data / name).exists()) / MIB,
+        uploads=sum(1 for _ in uploads.iterdir()),
+    )
+
+
+def growth_per_hour(samples: Sequence[Sample], field: str) -> float:
+    """The median slope between all pairs of samples (Theil and Sen), which single peaks do not move."""
+    points = [(sample.time, float(getattr(sample, field))) for sample in samples]
+    return median((later[1] - early[1]) / (later[0] - early[0]) for early, later in combinations(points, 2)) * HOUR_S
+
+
+def _status(pid: int, name: str) -> int:
+    """A number of ``/proc/PID/status``; memory is in KiB there. 0 once the process has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
