@@ -1,4 +1,4 @@
-"""The gate that lets in whoever has a token, and shows out those whose token is revoked."""
+"""The gate that asks clients for their token, and ends all that runs for a revoked one."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ HEADERS: Mapping[str, _Document] = {
 PROBLEMS: Mapping[int, str] = {
     400: "The request is not valid HTTP, or its body is not valid JSON or no valid form.",
     401: "The request has no token, where one is needed, or a wrong one.",
-    403: "The request comes from another site, has a Host that is no name of this server, or its token may only read.",
+    403: "The request comes from another site, has a Host that names another server, or its token may only read.",
     404: "There is no such job, frame, plugin or address.",
     405: "The address does not have this method.",
     406: "The call gives none of the media types in Accept.",

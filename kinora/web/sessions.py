@@ -79,7 +79,7 @@ def _access_for(system: System, secret: str | None) -> Access:
         access_of(request.scope) if secret is None else access_by(system.tokens, Credential(secret, is_cookie=False))
     )
     if access is None:
-        raise InvalidRequest("The request is not valid.", [FieldError("token", "is no token of this server")])
+        raise InvalidRequest("The request is not valid.", [FieldError("token", "is not a token of this server")])
     return access
 
 
