@@ -35,7 +35,7 @@ async def test_a_code_works_once_and_for_an_hour(autojump_clock: trio.testing.Mo
     assert [links.use(code) for code in (used, in_time, late, "x", "", "\ud800")] == [None] * 6
 
 
-async def test_few_codes_wait_at_once() -> None:
+async def test_few_codes_wait_at_once() -> None:  # noqa: ASYNC124 - it needs the clock of Trio
     """A further one takes the place of the oldest."""
     links = LoginLinks(["http://box:8000"])
     codes = [code_of(links) for _ in range(MAX_CODES + 1)]
