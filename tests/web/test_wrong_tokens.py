@@ -6,6 +6,7 @@ import hmac
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -13,6 +14,8 @@ import trio.testing
 from kinora.actors.store import Store
 from kinora.actors.tokens import MAX_TOKENS, TokenBook, cookie_of
 from kinora.runtime.actor import ActorGone
+from kinora.serve import open_server
+from kinora.settings import Settings
 from kinora.web import wrong_tokens
 from kinora.web.access import MISSING, WRONG, credential_of, needed_role, network_of
 from kinora.web.wrong_tokens import (
@@ -24,7 +27,8 @@ from kinora.web.wrong_tokens import (
     TOO_MANY,
     WrongTokens,
 )
-from tests.access_kit import WRONG_TOKEN
+from tests.access_kit import WRONG_TOKEN, bearer
+from tests.client_kit import get
 
 
 def scope(client: str = "192.0.2.1", path: str = "/v1/jobs", method: str = "GET", **headers: str) -> dict[str, Any]:
@@ -191,3 +195,24 @@ async def test_a_store_that_fails_matters_only_where_a_token_is_needed(tmp_path:
     await TokenBook(down, tmp_path / "token", needed=False).load()
     with pytest.raises(ActorGone):
         await TokenBook(down, tmp_path / "token", needed=True).load()
+
+
+async def test_a_right_token_is_never_slowed_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is let in at once from an address whose wrong ones wait, and the stop of the server waits for none of them."""
+    for name in ("FIRST_DELAY_S", "LONGEST_DELAY_S"):
+        monkeypatch.setattr(wrong_tokens, name, 1000.0)
+    statuses: list[int] = []
+
+    async def ask(url: str, token: str | None) -> None:
+        statuses.append((await get(url, **bearer(token))).status)
+
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery, open_server(attrs.evolve(settings, token=True)) as server:
+            url = f"{server.url}/v1/jobs"
+            for _ in range(MAX_WAITING_OF_ONE + 1):
+                nursery.start_soon(ask, url, WRONG_TOKEN)
+            while not statuses:  # noqa: ASYNC110 - the one that is refused at once is the last
+                await trio.lowlevel.checkpoint()
+            await ask(url, server.token)
+            assert statuses == [429, 200]
+    assert statuses[2:] == [401] * MAX_WAITING_OF_ONE
