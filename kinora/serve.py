@@ -22,6 +22,7 @@ from kinora.web.app import create_app
 from kinora.web.login_links import LoginLinks
 from kinora.web.server import Server, bind
 from kinora.web.stack import stack_faults
+from kinora.web.tls import Certificate, TlsError
 
 log = structlog.get_logger()
 
@@ -42,6 +43,8 @@ class RunningServer:
     """The links that sign a browser in; each has the same code, which works once. Empty if no token is needed."""
     token: str | None = attrs.field(default=None, repr=False)
     """A token for clients on this machine, if one is needed."""
+    certificate: Certificate | None = None
+    """The certificate in use, with TLS."""
 
 
 @asynccontextmanager
@@ -52,25 +55,28 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
 
     Raises:
         BindError: the address cannot be listened on; nothing has been started.
+        TlsError: the certificate or its key cannot be used; nothing has been started.
         MachineUnfit, SettingsError, DataDirInUse: as :func:`~kinora.system.make_system`.
         ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
     _warn_of_faults()
     _allow_many_files()
+    certificate = _certificate(settings)
     with ExitStack() as stack:
         sockets = bind(settings.host, settings.port)
         for listening in sockets:
             stack.enter_context(listening)
         needed = settings.token or is_reachable(sockets)
         system = stack.enter_context(make_system(settings, token_needed=needed))
-        url = local_base(sockets)
-        links = LoginLinks(outer_bases(sockets) or [url])
-        server = _web_server(system, sockets, links)
+        scheme = "http" if certificate is None else "https"
+        url = local_base(sockets, scheme)
+        links = LoginLinks(outer_bases(sockets, scheme) or [url])
+        server = _web_server(system, sockets, links, certificate)
         async with trio.open_nursery() as actors:
             async with trio.open_nursery() as connections:
                 await connections.start(server.run)
                 await system.start(actors)
-                yield _running(url, system, links)
+                yield attrs.evolve(_running(url, system, links), certificate=certificate)
                 server.stop()
             actors.cancel_scope.cancel(reason="the server is closed")
 
@@ -84,7 +90,17 @@ def _running(url: str, system: System, links: LoginLinks) -> RunningServer:
     return RunningServer(url, system, links.make(access), secret)
 
 
-def _web_server(system: System, sockets: Sequence[socket.socket], links: LoginLinks) -> Server:
+def _certificate(settings: Settings) -> Certificate | None:
+    if settings.tls_cert is not None:
+        return Certificate(settings.tls_cert, settings.tls_key)
+    if settings.tls_key is not None:
+        raise TlsError("There is a --tls-key without a --tls-cert: name the certificate that it belongs to.")
+    return None
+
+
+def _web_server(
+    system: System, sockets: Sequence[socket.socket], links: LoginLinks, certificate: Certificate | None
+) -> Server:
     settings = system.settings
     server = Server(
         create_app(system, links),
@@ -92,6 +108,7 @@ def _web_server(system: System, sockets: Sequence[socket.socket], links: LoginLi
         max_sessions=settings.max_connections,
         grace_s=settings.shutdown_grace_s,
         file_reserve=OTHER_FILES + settings.max_jobs * FILES_PER_JOB,
+        certificate=certificate,
     )
     _warn_of_few_files(server.statistics().max_connections, settings.max_connections)
     return server

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -52,7 +54,7 @@ class Part:
 class Exchange:
     """One request on a connection of its own, and its answer as it comes."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._connection = h11.Connection(h11.CLIENT)
 
@@ -84,6 +86,14 @@ class Exchange:
         return event
 
 
+async def _open_stream(host: str, port: int, *, secure: bool) -> trio.abc.Stream:
+    """Connect; with TLS the authority of ``KINORA_CA_FILE`` is trusted."""
+    if not secure:
+        return await trio.open_tcp_stream(host, port)
+    trusted = ssl.create_default_context(cafile=os.environ["KINORA_CA_FILE"])
+    return await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True, ssl_context=trusted)
+
+
 @asynccontextmanager
 async def exchange(
     url: str, method: str = "GET", *, headers: Mapping[str, str] | None = None, body: bytes = b""
@@ -93,7 +103,7 @@ async def exchange(
     assert parts.hostname is not None
     assert parts.port is not None
     target = parts.path + (f"?{parts.query}" if parts.query else "")
-    async with await trio.open_tcp_stream(parts.hostname, parts.port) as stream:
+    async with await _open_stream(parts.hostname, parts.port, secure=parts.scheme == "https") as stream:
         opened = Exchange(stream)
         await opened.send(method, target or "/", {"host": parts.netloc} | dict(headers or {}), body)
         yield opened

@@ -19,7 +19,7 @@ from kinora.cli.errors import Misuse
 from kinora.cli.output import print_line
 from kinora.cli.this_machine import is_this_machine, reachable_here
 from kinora.client import ClientError, KinoraClient
-from kinora.client.http import server_address
+from kinora.client.http import CA_FILE, server_address
 from kinora.client.token import token_in, token_of_environment
 from kinora.settings import Reading, Settings, SettingsError, load_settings, passed_over, read_settings
 
@@ -118,7 +118,7 @@ def _server_url() -> str:
     settings = load(NO_DATA_DIR)
     host = reachable_here(settings.host)
     host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{settings.port}"
+    return f"{'http' if settings.tls_cert is None else 'https'}://{host}:{settings.port}"
 
 
 def _checked_url(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
@@ -147,6 +147,11 @@ _SERVER_OPTIONS = (
         type=click.Path(path_type=Path),
         help="A file with the token.  [default: KINORA_TOKEN_FILE, or for a server on this machine its data folder's]",
     ),
+    click.option(
+        "--ca-file",
+        type=click.Path(path_type=Path),
+        help=f"Certificates in PEM to trust too, as of a server's own authority.  [default: {CA_FILE}]",
+    ),
 )
 
 
@@ -154,8 +159,9 @@ def server(command: Command) -> Command:
     """Give a command the options that name a server, which it gets as ``client``."""
 
     @wraps(command)
-    def with_client(*args: Any, url: str, token: str | None, token_file: Path | None, **others: Any) -> Any:
-        return command(*args, client=KinoraClient(url, _token(url, token, token_file)), **others)
+    def with_client(*args: Any, url: str, ca_file: Path | None, **others: Any) -> Any:
+        token = _token(url, others.pop("token"), others.pop("token_file"))
+        return command(*args, client=KinoraClient(url, token, ca_file), **others)
 
     for option in reversed(_SERVER_OPTIONS):
         with_client = option(with_client)

@@ -51,10 +51,11 @@ async def _interruptible(work: Callable[[], Awaitable[T]]) -> T:
         return result
 
 
-def stop_signals() -> AbstractContextManager[AsyncIterator[int]]:
-    """Receive SIGINT, SIGTERM and SIGHUP; the last one not if it is ignored, as under nohup."""
+def stop_signals(*, hangup: bool = True) -> AbstractContextManager[AsyncIterator[int]]:
+    """Receive SIGINT, SIGTERM and, with ``hangup``, SIGHUP; the last one not if it is ignored, as under nohup."""
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP]))
+    hangups = [signal.SIGHUP] if hangup and not ignored else []
+    return trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hangups)
 
 
 async def stop_on_signal(signals: AsyncIterator[int], stop: Callable[[], None]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import DataDirInUse
 from kinora.web.server import BindError
+from kinora.web.tls import Certificate, TlsError
 
 LAST_S = 2.0
 """The time that all actors together have to end after the grace period; then the process ends, and all others with it.
@@ -63,10 +65,13 @@ def warn_of_root() -> None:
 
 
 async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
-    """Serve until a signal: the first stops the server politely, the second at once. In the start each ends it."""
+    """Serve until a signal: the first stops the server politely, the second at once. In the start each ends it.
+
+    With TLS, SIGHUP has the certificate read again, and ends nothing.
+    """
     service = this_service()
     stopping = Stopping(settings.shutdown_grace_s, service)
-    with stop_signals() as signals:
+    with stop_signals(hangup=settings.tls_cert is None) as signals, _hangups(settings) as hangups:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stop_on_signal, signals, stopping.begin)
             try:
@@ -74,6 +79,9 @@ async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
                     await require_existing(settings, "media_dir", "models_dir", "plugins_dir")
                     async with open_server(settings) as server:
                         stopping.started = True
+                        certificate = server.certificate
+                        if certificate is not None and hangups is not None:
+                            nursery.start_soon(_reload_on, hangups, certificate)
                         _keep_for_good()
                         if sys.stdout.isatty():
                             print_line(server.url)
@@ -84,7 +92,7 @@ async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
                         service.ready(f"Serving {server.url}")
                         nursery.start_soon(service.feed_watchdog)
                         await stopping.begun.wait()
-            except (BindError, DataDirInUse) as error:
+            except (BindError, DataDirInUse, TlsError) as error:
                 raise Failed(str(error)) from error
             nursery.cancel_scope.cancel()
     stopping.limit.cancel()
@@ -98,6 +106,16 @@ def _print_links(links: Sequence[str]) -> None:
         for link in links:
             print_line(f"  {link}")
         sys.stdout.flush()
+
+
+def _hangups(settings: Settings) -> AbstractContextManager[AsyncIterator[int] | None]:
+    """Receive SIGHUP with TLS, also in the start; without TLS it stops the server."""
+    return nullcontext() if settings.tls_cert is None else trio.open_signal_receiver(signal.SIGHUP)
+
+
+async def _reload_on(hangups: AsyncIterator[int], certificate: Certificate) -> None:
+    async for _ in hangups:
+        await certificate.reload()
 
 
 class Stopping:

@@ -25,6 +25,16 @@ SERVER_FLAGS: tuple[Callable[[Any], Any], ...] = (
         help="Further names of this server, as behind a reverse proxy, without ports.  [default: none]",
     ),
     click.option("--token", flag_value=True, default=None, type=bool, help="Clients need a token on loopback too."),
+    click.option(
+        "--tls-cert",
+        type=click.Path(path_type=Path),
+        help="Certificate in PEM, with which the server speaks HTTPS.  [default: none]",
+    ),
+    click.option(
+        "--tls-key",
+        type=click.Path(path_type=Path),
+        help="Its private key in PEM, if the certificate's file has none.",
+    ),
     click.option("--data-dir", type=click.Path(path_type=Path), help="Where jobs and results are kept."),
     click.option(
         "--media-dir", type=click.Path(path_type=Path), help="The folder of sources.  [default: the current folder]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ READ_BYTES = 65_536
 SEND_BYTES = 2**20
 PORTS = {"http": 80, "https": 443}
 OK = range(200, 300)
+CA_FILE = "KINORA_CA_FILE"
+"""The variable that names a file of further certificates to trust, in PEM, as of an authority of one's own."""
+ClientStream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 Write = Callable[[bytes], Awaitable[object]]
 """Takes the next piece of an answer."""
 
@@ -57,6 +61,7 @@ async def fetch(
     body: Body | None = None,
     write: Write | None = None,
     token: str | None = None,
+    ca_file: str | Path | None = None,
 ) -> Answer:
     """Send one request to the server at ``base``, read its whole answer and close the connection.
 
@@ -64,7 +69,7 @@ async def fetch(
     not in the answer then.
 
     Raises:
-        ClientError: the address is invalid, the server cannot be reached, or it gave no complete answer.
+        ClientError: the address is invalid, the server cannot be reached or trusted, or it gave no complete answer.
     """
     parts = server_address(base)
     all_headers = {"Host": parts.netloc.rpartition("@")[2], "Connection": "close", **(headers or {})}
@@ -73,7 +78,7 @@ async def fetch(
         all_headers |= {"Content-Type": body.content_type, "Content-Length": str(body.length)}
     request = h11.Request(method=method, target=parts.path.rstrip("/") + target, headers=list(all_headers.items()))
     try:
-        stream = await open_stream(parts)
+        stream = await open_stream(parts, ca_file)
     except OSError as error:
         raise unreachable(base) from error
     async with stream:
@@ -95,17 +100,59 @@ def server_address(url: str) -> SplitResult:
     return parts
 
 
-async def open_stream(address: SplitResult) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
-    """Connect to the server.
+async def open_stream(address: SplitResult, ca_file: str | Path | None = None) -> ClientStream:
+    """Connect to the server; with ``https`` the connection is encrypted, and the server's certificate checked.
+
+    Args:
+        address: of the server.
+        ca_file: further certificates to trust; None stands for those in the file that ``CA_FILE`` names.
 
     Raises:
         OSError: it cannot be reached.
+        ClientError: it does not speak HTTPS, its certificate is not to be trusted, or ``ca_file`` cannot be used.
     """
     host, port = address.hostname or "", address.port or PORTS[address.scheme]
-    if address.scheme == "https":
-        context = ssl.create_default_context()
-        return await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True, ssl_context=context)
-    return await trio.open_tcp_stream(host, port)
+    if address.scheme == "http":
+        return await trio.open_tcp_stream(host, port)
+    context = _trusting(ca_file)
+    stream = await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True, ssl_context=context)
+    try:
+        await stream.do_handshake()
+    except trio.BrokenResourceError as error:
+        await trio.aclose_forcefully(stream)
+        raise _no_handshake(address, error.__cause__) from error
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return stream
+
+
+def _trusting(ca_file: str | Path | None) -> ssl.SSLContext:
+    """The client's side of TLS, with all certificates that it trusts."""
+    context = ssl.create_default_context()
+    named = ca_file or os.environ.get(CA_FILE)
+    if named:
+        try:
+            context.load_verify_locations(named)
+        except OSError as error:  # of the file, or of TLS
+            raise ClientError(
+                f"{named} cannot be read as certificates in PEM: give another file with --ca-file"
+            ) from error
+    return context
+
+
+def _no_handshake(address: SplitResult, reason: BaseException | None) -> ClientError:
+    server = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+    match reason:
+        case ssl.SSLCertVerificationError(verify_message=message):
+            return ClientError(
+                f"The certificate of {server} is not to be trusted ({message}): if it is your own, "
+                f"name it or its authority with --ca-file or {CA_FILE}"
+            )
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "HTTP_REQUEST"):
+            return ClientError(f"The server at {server} does not speak HTTPS: write http:// in its address")
+        case _:
+            return ClientError(f"The server at {server} ended the connection before it was encrypted")
 
 
 async def _exchange(stream: trio.abc.Stream, request: h11.Request, body: Body | None, write: Write | None) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlencode
 
@@ -55,6 +56,7 @@ async def connect(
     types: Iterable[str] = (),
     last_event_id: str | None = None,
     token: str | None = None,
+    ca_file: str | Path | None = None,
 ) -> AsyncIterator[Realtime]:
     """Connect to the server at ``url`` (``http://host:port``); the block is entered once the connection is open.
 
@@ -67,13 +69,15 @@ async def connect(
         types: only these types of message; empty stands for all types.
         last_event_id: go on after this message.
         token: shown to the server, as by :class:`~kinora.client.KinoraClient`.
+        ca_file: as for :class:`~kinora.client.KinoraClient`.
 
     Raises:
         ClientError: the server cannot be reached, or refuses.
     """
     query = [("job_id", job_id) for job_id in job_ids]
     query += [("types", ",".join(types))] if (types := tuple(types)) else []
-    realtime = Realtime(url, query, Resumption(last_event_id), token or token_of_environment())
+    token = token or token_of_environment()
+    realtime = Realtime(url, query, Resumption(last_event_id), token=token, ca_file=ca_file)
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         try:
@@ -94,11 +98,18 @@ class Realtime:
     """
 
     def __init__(
-        self, url: str, query: list[tuple[str, str]], resumption: Resumption, token: str | None = None
+        self,
+        url: str,
+        query: list[tuple[str, str]],
+        resumption: Resumption,
+        *,
+        token: str | None = None,
+        ca_file: str | Path | None = None,
     ) -> None:
         self._url = url
         self._headers = [(name.encode(), value.encode()) for name, value in authorization(token).items()]
         self._address = server_address(url)
+        self._ca_file = ca_file
         self._query = [("session_id", str(uuid.uuid4())), *query]
         self._resumption = resumption
         self._back_off = BackOff()
@@ -153,7 +164,7 @@ class Realtime:
             while self._end is None:
                 try:
                     await self._run_connection()
-                except* (OSError, trio.TooSlowError, HandshakeError, ConnectionClosed) as lost:
+                except* (OSError, trio.TooSlowError, HandshakeError, ConnectionClosed, ClientError) as lost:
                     self._end = _end_of(lost) or (None if self.connections else unreachable(self._url))
                 self._decided.set()
                 if self._end is None:
@@ -164,7 +175,7 @@ class Realtime:
     async def _run_connection(self) -> None:
         # The stream is ours: trio-websocket leaves its own open when the server closes first or refuses.
         with trio.fail_after(CONNECT_S):
-            stream = await open_stream(self._address)
+            stream = await open_stream(self._address, self._ca_file)
         async with stream, trio.open_nursery() as nursery:
             with trio.fail_after(CONNECT_S):
                 socket = await wrap_client_stream(
@@ -215,6 +226,8 @@ def _end_of(lost: BaseExceptionGroup[Exception]) -> ClientError | None:
     """The reason not to connect again; None if another attempt may succeed."""
     for error in lost.exceptions:
         match error:
+            case ClientError():
+                return error
             case ConnectionRejected() if error.status_code < SERVER_ERROR:
                 return refused(error.status_code, error.body or b"")
             case ConnectionClosed(reason=reason) if reason is not None and reason.code in FINAL_CLOSES:

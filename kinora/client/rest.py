@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -42,6 +43,9 @@ class KinoraClient:
 
     url: str
     token: str | None = attrs.field(default=None, repr=False, converter=_or_of_environment)
+    ca_file: str | Path | None = None
+    """A file of certificates to trust beside the machine's, in PEM; None stands for the one that ``KINORA_CA_FILE``
+    names."""
 
     async def submit(self, request: Mapping[str, Any], *, idempotency_key: str | None = None) -> Submitted:
         """Start a job on a source that the server can reach; ``request`` is the JSON of ``POST /v1/jobs``."""
@@ -164,7 +168,8 @@ class KinoraClient:
         body: Body | None = None,
         write: Write | None = None,
     ) -> Answer:
-        return await fetch(self.url, method, target, headers=headers, body=body, write=write, token=self.token)
+        known = partial(fetch, self.url, token=self.token, ca_file=self.ca_file)
+        return await known(method, target, headers=headers, body=body, write=write)
 
     async def _post_job(self, body: Body, idempotency_key: str | None) -> Submitted:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}

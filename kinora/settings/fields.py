@@ -89,6 +89,11 @@ class Settings:
     """Further names that a request's ``Host`` may carry, as behind a reverse proxy; each holds for all ports."""
     token: bool = False
     """Clients need a token on loopback too, as behind a reverse proxy; on any other address they always do."""
+    tls_cert: Path | None = None
+    """The server's certificate in PEM, followed by those between it and its authority: with it the server speaks HTTPS
+    only. Read again on SIGHUP."""
+    tls_key: Path | None = None
+    """The certificate's private key in PEM, without a password, if it is not in the certificate's file."""
     realtime: bool = True
     """Without it there is no ``/v1/realtime``; jobs and REST work as usual."""
     max_connections: int = attrs.field(default=10_000, validator=_positive)

@@ -11,7 +11,7 @@ import attrs
 from kinora.settings.fields import Settings
 
 ENV_PREFIX = "KINORA_"
-ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL", "KINORA_TOKEN_FILE"})
+ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL", "KINORA_TOKEN_FILE", "KINORA_CA_FILE"})
 """Variables that commands read themselves: the path of ``kinora.toml``, and what clients of a server need."""
 _TOKEN, _SECRET = "KINORA_TOKEN", "kin_"
 """The variable that is a setting of the server; with a value that begins so, it is a token that clients show."""

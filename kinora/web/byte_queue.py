@@ -7,6 +7,8 @@ import socket
 
 import trio
 
+from kinora.web.tls import TlsSession
+
 HIGH_WATER = 256 * 1024
 """The number of waiting bytes at which :meth:`ByteQueue.wait_for_room` makes a writer wait."""
 STALL_S = 60.0
@@ -18,7 +20,7 @@ class ByteQueue:
     """All bytes to one client go through here, and so stay in order.
 
     ``put`` writes at once if nothing waits. Otherwise it appends, and a flusher task writes when the socket has room.
-    There is no lock and no shield: cancelling ``nursery`` ends the flusher at once.
+    There is no lock and no shield: cancelling ``nursery`` ends the flusher at once. With TLS, what waits is ciphertext.
 
     Args:
         sock: connected, non-blocking; stays the caller's to close, after ``nursery`` has ended.
@@ -32,6 +34,7 @@ class ByteQueue:
         self._on_dead = on_dead
         self.written = 0
         """The bytes that the socket has taken."""
+        self._session: TlsSession | None = None
         self._waiting = bytearray()
         self._closed = False
         self._flushing = False
@@ -49,8 +52,21 @@ class ByteQueue:
         """True once nothing more can be put: ``finish`` was called, or the client has gone."""
         return self._closed
 
+    def encrypt_by(self, session: TlsSession) -> None:
+        """Encrypt all that ``put`` is given from now on."""
+        self._session = session
+
     def put(self, data: bytes) -> None:
         """Write ``data``, and queue what the socket does not take; never blocks. Does nothing once ``closed``."""
+        if self._session is not None and not self._closed:
+            try:
+                data = self._session.encrypt(data)
+            except OSError:  # of TLS: the client has broken the session
+                self._die()
+        self.put_on_wire(data)
+
+    def put_on_wire(self, data: bytes) -> None:
+        """Do as ``put``, with bytes that are ciphertext already, or that TLS does not concern."""
         if self._closed:
             return
         if not self._waiting:
@@ -70,6 +86,8 @@ class ByteQueue:
     def finish(self) -> None:
         """Close the queue; after the waiting bytes, the client gets the end of the stream."""
         if not self._closed:
+            if self._session is not None:
+                self.put_on_wire(self._session.close())
             self._closed = True
             self._without_room.unpark_all()
             if not self._waiting:

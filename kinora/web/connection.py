@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -26,7 +27,8 @@ from hypercorn.utils import parse_socket_addr
 
 from kinora.web.byte_queue import ByteQueue
 from kinora.web.framing import BoundedHeads, has_two_lengths, target_and_headers
-from kinora.web.problems import Problem, plain_problem
+from kinora.web.problems import HTTPS_ONLY, Problem, plain_problem
+from kinora.web.tls import HANDSHAKE_S, Certificate, PlainHttp, TlsSession
 from kinora.web.websocket_stream import WebSocketStream
 
 LINGER_S = 2.0
@@ -41,7 +43,8 @@ log = structlog.get_logger()
 class Connection(TCPServer):
     """Serves one client. An exception of any kind ends this connection and no other.
 
-    The app finds it as ``scope["state"]["connection"]``, beside the entries of ``state``.
+    The app finds it as ``scope["state"]["connection"]``, beside the entries of ``state``. With a ``certificate`` it is
+    encrypted.
     """
 
     outgoing: ByteQueue
@@ -56,11 +59,15 @@ class Connection(TCPServer):
         context: WorkerContext,
         state: Mapping[str, Any],
         stream: trio.SocketStream,
+        *,
+        certificate: Certificate | None = None,
     ) -> None:
         super().__init__(app, config, context, {**state, "connection": self}, cast("Any", stream))
         self.last_heard = trio.current_time()
         self.received = 0
         """The bytes that have come from the client."""
+        self._certificate = certificate
+        self._session: TlsSession | None = None
         self._reading = trio.CancelScope()
         self._idling = trio.CancelScope()
         self._closing = False
@@ -71,6 +78,11 @@ class Connection(TCPServer):
     def sent(self) -> int:
         """The bytes that the client's socket has taken."""
         return self.outgoing.written
+
+    @property
+    def secure(self) -> bool:
+        """True if it is encrypted."""
+        return self._session is not None
 
     async def wait_going_away(self) -> None:
         """Return when the server has begun to stop."""
@@ -118,6 +130,29 @@ class Connection(TCPServer):
             self.stream.socket.close()
 
     async def _serve(self) -> None:
+        if self._certificate is None or await self._secure(self._certificate):
+            await self._speak()
+
+    async def _secure(self, certificate: Certificate) -> bool:
+        """Do the handshake of TLS; return False if it failed, took too long, or the server stops."""
+        try:
+            with self.until_stop(), trio.move_on_after(HANDSHAKE_S):
+                self._session = await certificate.handshake(cast("trio.SocketStream", self.stream))
+                self.outgoing.encrypt_by(self._session)
+        except trio.BrokenResourceError:
+            return False
+        except ssl.SSLError:
+            pass  # the client has been told by an alert
+        except PlainHttp:
+            self.outgoing.put(HTTPS_ONLY)
+        else:
+            return self.secure
+        self._end_sending()
+        await self._drop_rest()
+        return False
+
+    async def _speak(self) -> None:
+        """Serve HTTP and WebSocket."""
         socket = self.stream.socket
         client = parse_socket_addr(socket.family, socket.getpeername())
         server = parse_socket_addr(socket.family, socket.getsockname())
@@ -141,20 +176,53 @@ class Connection(TCPServer):
 
     async def _read_data(self) -> None:
         with self._reading, suppress(trio.BrokenResourceError):
-            while data := await self.stream.receive_some(MAX_RECV):
-                self.last_heard = trio.current_time()
-                self.received += len(data)
+            while data := await self._receive():
                 if not self._closing:
-                    await self.protocol.handle(RawData(bytes(data)))
+                    await self.protocol.handle(RawData(data))
         await self.protocol.handle(Closed())
 
+    async def _receive(self) -> bytes:
+        """Return the next bytes of the client, decrypted; none at their end."""
+        if self._session is None or self._closing:
+            return await self._receive_from_wire()
+        while not (data := await self._decrypted(self._session)) and not self._session.ended:
+            if not (ciphertext := await self._receive_from_wire()):
+                break
+            self._session.feed(ciphertext)
+        return data
+
+    async def _receive_from_wire(self) -> bytes:
+        data = bytes(await self.stream.receive_some(MAX_RECV))
+        if data:
+            self.last_heard = trio.current_time()
+            self.received += len(data)
+        return data
+
+    async def _decrypted(self, session: TlsSession) -> bytes:
+        """Return what can be decrypted of what has come; wait for room if TLS itself has to answer."""
+        data = session.read()
+        if answer := session.own_bytes():
+            self.outgoing.put_on_wire(answer)
+            await self.outgoing.wait_for_room()
+        return data
+
+    async def _drop_rest(self) -> None:
+        """Read and drop what still comes of the client until it ends, or for the time of ``_end_sending``."""
+        with self._reading, suppress(trio.BrokenResourceError):
+            while await self.stream.receive_some(MAX_RECV):
+                pass
+
     async def _close(self) -> None:
+        self._end_sending()
+        await self.protocol.handle(Closed())
+
+    def _end_sending(self) -> None:
+        """End the server's side, and give the client a while to read the last bytes before the socket is closed."""
         if not self._closing:
             self._closing = True
             self.outgoing.finish()
             linger_s = STOP_LINGER_S if self.context.terminated.is_set() else LINGER_S
             self._reading.deadline = trio.current_time() + linger_s
-        await self.protocol.handle(Closed())
 
     def _set_idle(self, idle: bool) -> None:
         """Note if the connection waits for a request.
@@ -190,7 +258,7 @@ class Protocol(H11Protocol):
             connection.context,
             tasks,
             ConnectionState(connection.state),
-            False,
+            connection.secure,
             client,
             server,
             connection.protocol_send,

@@ -131,14 +131,22 @@ def _of_werkzeug(error: HTTPException, status: int) -> Problem:
     return plain_problem(status)
 
 
-def _refusal() -> bytes:
-    problem = Problem(503, "This server has reached its limit of connections: try again in a moment.")
+def _whole_answer(problem: Problem) -> bytes:
+    """The last answer of a connection whose request is not read."""
     body = problem.document()
-    return (
-        f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {MEDIA_TYPE}\r\nretry-after: 1\r\n"
-        f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
-    ).encode() + body
+    headers = {**problem.all_headers(), "connection": "close", "content-length": str(len(body))}
+    head = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+    head += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*head, "", ""]).encode() + body
 
 
-FULL = _refusal()
+FULL = _whole_answer(
+    Problem(
+        503,
+        "This server has reached its limit of connections: try again in a moment.",
+        headers={"retry-after": "1"},
+    )
+)
 """The whole answer to a connection beyond the limit; its request is not read."""
+HTTPS_ONLY = _whole_answer(Problem(400, "This server speaks HTTPS: write https:// at the beginning of its address."))
+"""The whole answer to a request without TLS on a port with TLS."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import resource
 import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,6 +22,7 @@ from hypercorn.typing import ASGIFramework
 
 from kinora.web.connection import Connection
 from kinora.web.problems import FULL
+from kinora.web.tls import Certificate, PlainHttp
 
 BACKLOG = 1024
 """The most connections that the kernel keeps waiting for ``accept``."""
@@ -116,6 +118,7 @@ class Server:
         max_sessions: the most realtime clients; up to ``REST_RESERVE`` more connections are allowed for REST.
         grace_s: the seconds that ``stop`` gives to requests and sessions that still run.
         file_reserve: open files that are reserved for all but connections.
+        certificate: with it all connections are encrypted.
     """
 
     def __init__(
@@ -126,10 +129,12 @@ class Server:
         max_sessions: int,
         grace_s: float,
         file_reserve: int = FILE_RESERVE,
+        certificate: Certificate | None = None,
     ) -> None:
         self._app = ASGIWrapper(app)
         self._sockets = tuple(sockets)
         self._grace_s = grace_s
+        self._certificate = certificate
         self._max_connections = _connection_limit(max_sessions, file_reserve)
         self._open: set[Connection] = set()
         self._peak = self._refused = self._accepted = 0
@@ -189,9 +194,10 @@ class Server:
     async def _handle(self, context: WorkerContext, stream: trio.SocketStream) -> None:
         if len(self._open) >= self._max_connections:
             self._refused += 1
-            await _refuse(stream)
+            await _refuse(stream, self._certificate)
             return
-        connection = Connection(self._app, self._config, context, {"server": self}, stream)
+        state = {"server": self}
+        connection = Connection(self._app, self._config, context, state, stream, certificate=self._certificate)
         self._open.add(connection)
         self._accepted += 1
         self._peak = max(self._peak, len(self._open))
@@ -203,11 +209,12 @@ class Server:
             self._received_bytes += connection.received
 
 
-async def _refuse(stream: trio.SocketStream) -> None:
+async def _refuse(stream: trio.SocketStream, certificate: Certificate | None) -> None:
     with trio.move_on_after(REFUSE_S):
         try:
-            await stream.send_all(FULL)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            session = None if certificate is None else await certificate.handshake(stream)
+            await stream.send_all(FULL if session is None else session.encrypt(FULL) + session.close())
+        except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, PlainHttp):
             return
         finally:
             stream.socket.close()

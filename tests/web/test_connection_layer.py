@@ -7,7 +7,7 @@ import resource
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,22 @@ import attrs
 import pytest
 import trio
 from structlog.testing import capture_logs
-from trio_websocket import open_websocket_url
+from trio_websocket import WebSocketConnection, open_websocket_url
 
 from kinora.web import byte_queue, server
 from kinora.web.server import BindError, Server, bind
 from kinora.web.stack import stack_faults
+from kinora.web.tls import Certificate
 from kinora.web.websocket_stream import text_frame
+from tests.authority import Authority
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 )
+AUTHORITY: Authority | None = None
+"""With one, the servers and clients of these tests speak TLS: see ``test_tls.py``."""
+ClientStream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 GRACE_S = 0.3
 CLOSED_1009 = b"\x88\x02" + struct.pack("!H", 1009)
 PLENTY_S = 20.0
@@ -57,16 +62,21 @@ class Running:
 
     server: WatchedServer
     port: int
+    authority: Authority | None
     ended: trio.Event = attrs.field(factory=trio.Event)
 
-    @property
-    def url(self) -> str:
-        """The address of its WebSocket."""
-        return f"ws://127.0.0.1:{self.port}/"
+    def websocket(self) -> AbstractAsyncContextManager[WebSocketConnection]:
+        """Open a WebSocket."""
+        if self.authority is None:
+            return open_websocket_url(f"ws://127.0.0.1:{self.port}/")
+        return open_websocket_url(f"wss://127.0.0.1:{self.port}/", self.authority.trusted)
 
-    async def connect(self) -> trio.SocketStream:
-        """Open a bare connection."""
-        return await trio.open_tcp_stream("127.0.0.1", self.port)
+    async def connect(self) -> ClientStream:
+        """Open a bare connection, or one that is encrypted if the server's are."""
+        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        if self.authority is None:
+            return stream
+        return trio.SSLStream(stream, self.authority.trusted, server_hostname="localhost", https_compatible=True)
 
     async def is_well(self) -> bool:
         """Return True if another client is served."""
@@ -79,8 +89,9 @@ class Running:
 async def running(app: Any, max_sessions: int = 100, grace_s: float = GRACE_S) -> AsyncIterator[Running]:
     """Serve ``app`` while the block runs, then call ``stop``; all of it within ``PLENTY_S``."""
     [sock] = bind("127.0.0.1", 0)
-    made = WatchedServer(app, [sock], max_sessions=max_sessions, grace_s=grace_s)
-    result = Running(made, sock.getsockname()[1])
+    certificate = None if AUTHORITY is None else Certificate(AUTHORITY.server)
+    made = WatchedServer(app, [sock], max_sessions=max_sessions, grace_s=grace_s, certificate=certificate)
+    result = Running(made, sock.getsockname()[1], AUTHORITY)
 
     async def run(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
         await made.run(task_status=task_status)
@@ -93,12 +104,12 @@ async def running(app: Any, max_sessions: int = 100, grace_s: float = GRACE_S) -
             made.stop()
 
 
-async def read_all(stream: trio.SocketStream) -> bytes:
+async def read_all(stream: ClientStream) -> bytes:
     """Read everything until the server ends the connection."""
     return b"".join([bytes(chunk) async for chunk in stream])
 
 
-async def read_until(stream: trio.SocketStream, wanted: bytes) -> bytes:
+async def read_until(stream: ClientStream, wanted: bytes) -> bytes:
     """Read until ``wanted`` has come, and not a byte more: the next frame may follow directly."""
     data = b""
     while wanted not in data:
@@ -159,7 +170,7 @@ def on_websocket(handler: Callable[..., Any]) -> Any:
 
 
 @asynccontextmanager
-async def upgraded(target: Running) -> AsyncIterator[trio.SocketStream]:
+async def upgraded(target: Running) -> AsyncIterator[ClientStream]:
     """A connection after the handshake, for frames written by hand."""
     async with await target.connect() as stream:
         await stream.send_all(UPGRADE + b"\r\n")
@@ -167,7 +178,7 @@ async def upgraded(target: Running) -> AsyncIterator[trio.SocketStream]:
         yield stream
 
 
-async def drip(stream: trio.SocketStream) -> None:
+async def drip(stream: ClientStream) -> None:
     """Send a byte now and then, forever."""
     with suppress(trio.BrokenResourceError):
         while True:
@@ -175,7 +186,7 @@ async def drip(stream: trio.SocketStream) -> None:
             await trio.sleep(0.02)
 
 
-async def pour(stream: trio.SocketStream, data: bytes, times: int) -> None:
+async def pour(stream: ClientStream, data: bytes, times: int) -> None:
     """Send ``data`` this many times, or until the server has closed the connection."""
     with suppress(trio.BrokenResourceError):
         for _ in range(times):
@@ -404,7 +415,7 @@ async def test_every_ping_is_answered_in_order_between_messages() -> None:
             for number in range(300):
                 await scope["state"]["lane"].send(text_frame(b"%d" % number) + text_frame(b"y" * 3000))
 
-    async with running(on_websocket(push)) as target, open_websocket_url(target.url) as websocket:
+    async with running(on_websocket(push)) as target, target.websocket() as websocket:
         seen: list[Any] = []
         answered = trio.Event()
         async with trio.open_nursery() as nursery:
@@ -442,6 +453,7 @@ async def test_nothing_follows_a_close_frame() -> None:
 async def test_a_client_that_ends_its_half_is_served_no_longer() -> None:
     """If a client closes its side without a close frame, the handler is told and the connection ends."""
     async with running(hello) as target, upgraded(target) as stream:
+        assert isinstance(stream, trio.SocketStream)
         await stream.send_eof()
         assert await read_all(stream) == b""
         await target.server.empty()
@@ -580,7 +592,7 @@ async def test_a_server_that_is_cancelled_ends_at_once() -> None:
     with trio.fail_after(PLENTY_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(made.run)
-            async with upgraded(Running(made, sock_port(sock))):
+            async with upgraded(Running(made, sock_port(sock), None)):
                 await trio.testing.wait_all_tasks_blocked(0.01)
                 nursery.cancel_scope.cancel()
     assert made.statistics().connections == 0
