@@ -229,6 +229,7 @@ class System:
             max_errors=settings.max_errors,
             max_jobs=settings.max_jobs,
             paused_keep_s=settings.paused_keep_s,
+            root_path=settings.root_path,
         )
         return JobFactory(
             limits=limits,

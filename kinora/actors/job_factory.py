@@ -45,6 +45,8 @@ class JobLimits:
     """The number of jobs that share the cores."""
     paused_keep_s: float
     """The time for which a paused job's workers stay."""
+    root_path: str
+    """The beginning of each address that is told to clients."""
 
 
 class JobFactory:
@@ -180,6 +182,7 @@ class JobFactory:
             prepare_timeout_ms=wanted.prepare_timeout_ms,
             max_failures=self._limits.max_failures,
             max_errors=self._limits.max_errors,
+            root_path=self._limits.root_path,
         )
 
     def _process_spec(self, spec: JobSpec, plan: JobPlan, plugin: PlannedPlugin) -> ProcessSpec:

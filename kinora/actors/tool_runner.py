@@ -58,6 +58,8 @@ class StageSpec:
     """Consecutive deaths of the plugin's process that disable it."""
     max_errors: int
     """Consecutive exceptions that disable it."""
+    root_path: str = ""
+    """The beginning of each address that is told to clients, as behind a proxy."""
 
 
 class ToolRunner:
@@ -242,7 +244,7 @@ class ToolRunner:
             width=ticket.width,
             height=ticket.height,
             timestamp_ms=round(ticket.timestamp_ms, 1),
-            image_url=f"/v1/jobs/{self.spec.job_id}/frames/{ticket.index}.jpg",
+            image_url=f"{self.spec.root_path}/v1/jobs/{self.spec.job_id}/frames/{ticket.index}.jpg",
             file=ticket.file or msgspec.UNSET,
             pictured=ticket.pictured,
         )

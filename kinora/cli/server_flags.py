@@ -26,6 +26,14 @@ SERVER_FLAGS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--token", flag_value=True, default=None, type=bool, help="Clients need a token on loopback too."),
     click.option(
+        "--root-path", metavar="PATH", help="Path under which a reverse proxy shows the server, such as /kinora."
+    ),
+    click.option(
+        "--trusted-proxies",
+        metavar="ADDRESS,...",
+        help="Reverse proxies, also as networks, whose word about their clients is taken.  [default: none]",
+    ),
+    click.option(
         "--tls-cert",
         type=click.Path(path_type=Path),
         help="Certificate in PEM, with which the server speaks HTTPS.  [default: none]",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import attrs
@@ -74,6 +74,22 @@ def _variable(_settings: object, _field: object, value: str) -> None:
         raise ValueError(f"{value!r} is not the name of a variable: write it as HF_TOKEN, or HF_* for all such names")
 
 
+def _network(_settings: object, _field: object, value: str) -> None:
+    try:
+        ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not an address or a network: write it as 127.0.0.1 or 10.0.0.0/8") from error
+
+
+def _path_prefix(_settings: object, _field: object, value: str) -> None:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]*[A-Za-z0-9_~-])*/?", value):
+        raise ValueError(f"{value!r} is not the beginning of a path: write it as /kinora")
+
+
+def _without_last_slash(path: str) -> str:
+    return path.rstrip("/")
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """All choices of an operator. Sizes are in bytes, ``_s`` in seconds, ``_ms`` in milliseconds.
@@ -89,6 +105,11 @@ class Settings:
     """Further names that a request's ``Host`` may carry, as behind a reverse proxy; each holds for all ports."""
     token: bool = False
     """Clients need a token on loopback too, as behind a reverse proxy; on any other address they always do."""
+    root_path: str = attrs.field(default="", converter=_without_last_slash, validator=_path_prefix)
+    """The path under which a reverse proxy shows this server, such as ``/kinora``; it may take the path off or not."""
+    trusted_proxies: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_network))
+    """Addresses and networks of reverse proxies, whose ``X-Forwarded-For``, ``-Proto`` and ``-Host``, or ``Forwarded``,
+    are believed; those of others are ignored."""
     tls_cert: Path | None = None
     """The server's certificate in PEM, followed by those between it and its authority: with it the server speaks HTTPS
     only. Read again on SIGHUP."""

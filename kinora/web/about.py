@@ -19,7 +19,7 @@ def about_routes(system: System) -> Blueprint:
     """The routes for devices, health, readiness and the API's description."""
     routes = Blueprint("about", __name__)
     _add_state(routes, system)
-    _add_pages(routes)
+    _add_pages(routes, system.settings.root_path)
     return routes
 
 
@@ -51,8 +51,8 @@ def _add_state(routes: Blueprint, system: System) -> None:
         return json_response(Readiness(ready=True, reasons=list(system.degraded())))
 
 
-def _add_pages(routes: Blueprint) -> None:
-    document = api_document()
+def _add_pages(routes: Blueprint, root_path: str) -> None:
+    document = api_document(root_path)
     docs = docs_page(document)
 
     @routes.get("/openapi.json")

@@ -27,6 +27,7 @@ from kinora.web.metrics import metrics_routes
 from kinora.web.pages import no_ui_page
 from kinora.web.plugins import PluginName, plugin_routes
 from kinora.web.problems import Problem, problem_of
+from kinora.web.proxies import BehindProxies, WithRootPath
 from kinora.web.realtime import PATH, realtime_routes
 from kinora.web.request_watch import WATCHED, RequestWatch
 from kinora.web.responses import problem_response
@@ -98,12 +99,13 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
     return app
 
 
-def _guarded(app: Any, system: System, wrong_tokens: WrongTokens) -> Guard:
+def _guarded(app: Any, system: System, wrong_tokens: WrongTokens) -> BehindProxies:
     """The app behind all that a request must pass."""
-    gate = AccessGate(ServerOptions(app), system, wrong_tokens)
-    needed = system.tokens.needed
-    names = {*system.settings.allowed_hosts, *(own_names() if needed else ())}
-    return Guard(StartGate(gate, system), names, any_address=needed)
+    settings, needed = system.settings, system.tokens.needed
+    gate = AccessGate(ServerOptions(WithRootPath(app)), system, wrong_tokens)
+    names = {*settings.allowed_hosts, *(own_names() if needed else ())}
+    guard = Guard(StartGate(gate, system), names, any_address=needed)
+    return BehindProxies(guard, settings.trusted_proxies, settings.root_path)
 
 
 async def _answer_error(error: Exception) -> Response:

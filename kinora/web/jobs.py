@@ -96,7 +96,7 @@ def _add_list_calls(routes: Blueprint, system: System, uploads: UploadFigures) -
             key = idempotency_key(request.headers)
             asked = parse_job_request(await read_json())
             accepted = await system.jobs.submit(asked, idempotency_key=key, client=sender())
-        headers = {"location": f"/v1/jobs/{accepted.state.job_id}"}
+        headers = {"location": f"{request.root_path}/v1/jobs/{accepted.state.job_id}"}
         if accepted.last_event_id is not None:
             headers["last_event_id"] = accepted.last_event_id
         return json_response(document_of(accepted.state, JobResponse, frames=[]), 202, **headers)

@@ -31,8 +31,8 @@ LINKS = {
 """For a call: the status of the answer that has the path of further calls, and where it has each part of it."""
 
 
-def api_document() -> _Document:
-    """The whole document."""
+def api_document(root_path: str = "") -> _Document:
+    """The whole document; ``root_path`` stands before each path in it."""
     paths: dict[str, _Document] = {}
     for call in CALLS:
         paths.setdefault(call.path, {})[call.method] = _linked(call)
@@ -48,6 +48,7 @@ def api_document() -> _Document:
             f"{FIRST_MESSAGE_S:g} s to send a ClientAuth, before anything else.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        **({"servers": [{"url": root_path}]} if root_path else {}),
         "paths": paths,
         "security": [{}, *({name: []} for name in SECURITY)],
         "components": {"schemas": schemas(), "responses": problem_responses(), "securitySchemes": SECURITY},

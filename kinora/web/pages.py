@@ -1,4 +1,7 @@
-"""The server's own pages: plain HTML without scripts, in the web UI's look, with a policy that allows its font only."""
+"""The server's own pages: plain HTML without scripts, in the web UI's look, with a policy that allows its font only.
+
+Their links are relative, as a proxy may show them under a path of its own.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,7 @@ class Page:
 def no_ui_page() -> Page:
     """The page that stands in for a web UI that has not been built."""
     links = "".join(
-        f'<li><a href="{path}"><code>{path}</code></a>: {escape(text)}</li>' for path, text in _LINKS.items()
+        f'<li><a href=".{path}"><code>{path}</code></a>: {escape(text)}</li>' for path, text in _LINKS.items()
     )
     return _page(
         "Kinora",
@@ -112,7 +115,7 @@ def docs_page(document: Mapping[str, Any]) -> Page:
     )
     about, always = escape(document["info"]["description"]), ", ".join(map(str, ALWAYS))
     intro = (
-        f'<p>{about} See <a href="/openapi.json">openapi.json</a> for the schemas.</p>'
+        f'<p>{about} See <a href="openapi.json">openapi.json</a> for the schemas.</p>'
         f'<p class="soft">Any call can be answered with {always}: a problem in JSON that says what to do.</p>'
     )
     return _page("Kinora API", intro + calls)

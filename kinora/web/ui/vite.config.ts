@@ -5,6 +5,8 @@ const SERVER = process.env.KINORA_URL ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],
+  // Relative addresses: a proxy may show the page under a path of its own.
+  base: "./",
   build: {
     outDir: "../static",
     emptyOutDir: true,

@@ -9,7 +9,7 @@ if (!root) throw new Error("The page has no root element.");
 
 createRoot(root).render(
   <StrictMode>
-    {location.pathname === "/ui-kit" ? (
+    {location.pathname.endsWith("/ui-kit") ? (
       <Suspense>
         <UiKit />
       </Suspense>

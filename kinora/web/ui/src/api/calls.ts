@@ -12,9 +12,10 @@ import type {
   PluginList,
   PluginSummary,
 } from "./generated";
+import { at } from "./base";
 import { call, getJson, postJson } from "./http";
 
-const job = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
+const job = (id: string) => at(`/v1/jobs/${encodeURIComponent(id)}`);
 
 export const frameUrl = (id: string, index: number) => `${job(id)}/frames/${index}.jpg`;
 
@@ -25,7 +26,7 @@ export interface Submitted {
 }
 
 export async function submitJob(request: JobRequest): Promise<Submitted> {
-  const response = await postJson("/v1/jobs", request);
+  const response = await postJson(at("/v1/jobs"), request);
   const answer = (await response.json()) as JobResponse;
   return { jobId: answer.job_id, lastEventId: response.headers.get("Last-Event-ID") };
 }
@@ -43,7 +44,7 @@ export function getJobs(query: { status: string; search: string }, cursor: strin
   if (query.status !== "") given.set("status", query.status);
   if (query.search.trim() !== "") given.set("q", query.search.trim());
   if (cursor !== null) given.set("cursor", cursor);
-  return getJson<JobList>(`/v1/jobs?${given}`, signal);
+  return getJson<JobList>(at(`/v1/jobs?${given}`), signal);
 }
 
 export async function cancelJob(id: string): Promise<CancelAnswer> {
@@ -63,19 +64,19 @@ export async function deleteJob(id: string, leaving = false): Promise<void> {
   await call(job(id), { method: "DELETE", keepalive: leaving });
 }
 
-export const getDevices = (signal?: AbortSignal) => getJson<DeviceList>("/v1/devices", signal);
+export const getDevices = (signal?: AbortSignal) => getJson<DeviceList>(at("/v1/devices"), signal);
 
-export const getMedia = (signal?: AbortSignal) => getJson<MediaList>("/v1/media", signal);
+export const getMedia = (signal?: AbortSignal) => getJson<MediaList>(at("/v1/media"), signal);
 
 export async function getPlugins(signal?: AbortSignal): Promise<PluginSummary[]> {
-  return (await getJson<PluginList>("/v1/plugins", signal)).plugins;
+  return (await getJson<PluginList>(at("/v1/plugins"), signal)).plugins;
 }
 
 export const getPlugin = (name: string, signal?: AbortSignal) =>
-  getJson<PluginDetail>(`/v1/plugins/${encodeURIComponent(name)}`, signal);
+  getJson<PluginDetail>(at(`/v1/plugins/${encodeURIComponent(name)}`), signal);
 
 export async function reloadPlugins(): Promise<PluginSummary[]> {
-  return ((await (await postJson("/v1/plugins/reload")).json()) as PluginList).plugins;
+  return ((await (await postJson(at("/v1/plugins/reload"))).json()) as PluginList).plugins;
 }
 
 /** What a plugin printed in a job. */

@@ -1,4 +1,5 @@
 /** Sends a job with its file, and says how far that is: `fetch` cannot. */
+import { at } from "./base";
 import type { JobRequest, JobResponse } from "./generated";
 import { ApiError, problemIn } from "./http";
 
@@ -29,7 +30,7 @@ export function uploadJob({ source: _source, ...request }: JobRequest, file: Fil
     sender.onabort = () => failed(signal.reason as Error);
     sender.onloadend = () => signal.removeEventListener("abort", abort);
     signal.addEventListener("abort", abort);
-    sender.open("POST", "/v1/jobs");
+    sender.open("POST", at("/v1/jobs"));
     sender.send(form);
   });
 }

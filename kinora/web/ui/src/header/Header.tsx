@@ -8,12 +8,12 @@ export function Header({ route }: { route: Route }) {
     <header className="top">
       <a className="skip" href="#main" onClick={focusMain}>Skip to content</a>
       <a className="brand" href="#/" aria-label="Kinora">
-        <img src="/favicon.svg" alt="" width="26" height="26" /> <span aria-hidden="true">Kinora</span>
+        <img src="favicon.svg" alt="" width="26" height="26" /> <span aria-hidden="true">Kinora</span>
       </a>
       <nav aria-label="Main">
         <a href="#/" aria-current={current("work")}>Jobs</a>
         <a href="#/plugins" aria-current={current("plugins")}>Plugins</a>
-        <a href="/docs">API</a>
+        <a href="docs">API</a>
       </nav>
       <ConnectionBadge />
       <ThemeButton />

@@ -1,4 +1,5 @@
 import { useEffect, useState, type ReactNode } from "react";
+import { at } from "../api/base";
 import type { RealtimeMessage } from "../api/generated";
 import { isEnded } from "../api/jobStates";
 import { FrameFeed } from "./FrameFeed";
@@ -9,7 +10,7 @@ import { RealtimeStore } from "./RealtimeStore";
 import type { RealtimeState } from "./state";
 import { uuid } from "./uuid";
 
-const PATH = "/v1/realtime";
+const PATH = at("/v1/realtime");
 const ADDRESS = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${PATH}`;
 /** The messages about all jobs; frames of the watched job come on a connection of their own. */
 const OF_ALL_JOBS: Filters = {
