@@ -11,7 +11,7 @@ UI_TYPES := $(UI)/src/api/generated.ts
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test fuzz chaos soak files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium
+.PHONY: help demo serve test fuzz chaos soak files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium nginx
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -24,7 +24,7 @@ demo: $(VENV)/.installed ## Run a server and a job on it, live  [VIDEO=path] [ON
 serve: $(VENV)/.installed ## Run the server  [PORT=8000]
 	@$(BIN)/kinora serve $(if $(PORT),--port "$(PORT)")
 
-test: $(VENV)/.installed-dev ui-test ## Run all tests
+test: $(VENV)/.installed-dev ui-test nginx ## Run all tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --max-worker-restart 0
 
 fuzz: $(VENV)/.installed-dev ## Send a server all that its OpenAPI document allows, and more  [EXAMPLES=200]
@@ -114,6 +114,14 @@ chromium:
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	else \
 	  echo "The web UI's tests need Chromium: install it (Debian, Ubuntu: apt install chromium)." >&2; exit 1; \
+	fi
+
+nginx:
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light >/dev/null; \
+	else \
+	  echo "The tests of reverse proxies need nginx: install it (Debian, Ubuntu: apt install nginx-light)." >&2; exit 1; \
 	fi
 
 # The first Python that is new enough and can make environments; Debian keeps ensurepip in a package of its own.
