@@ -4,9 +4,11 @@ import type {
   DeviceList,
   ExtendedJobResponse,
   FramePage,
+  HealthDetails,
   JobList,
   JobRequest,
   JobResponse,
+  Liveness,
   MediaList,
   PluginDetail,
   PluginList,
@@ -62,6 +64,11 @@ export async function resumeJob(id: string): Promise<void> {
 /** Delete a job; `leaving` lets the call outlive the page. */
 export async function deleteJob(id: string, leaving = false): Promise<void> {
   await call(job(id), { method: "DELETE", keepalive: leaving });
+}
+
+/** What the server uses, and what it will delete by itself; null if it does not tell. */
+export async function getRoom(signal?: AbortSignal): Promise<HealthDetails | null> {
+  return (await getJson<Liveness>(at("/v1/health?details=1"), signal)).details ?? null;
 }
 
 export const getDevices = (signal?: AbortSignal) => getJson<DeviceList>(at("/v1/devices"), signal);

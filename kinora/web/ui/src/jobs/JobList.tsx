@@ -7,6 +7,7 @@ import { jobLink } from "../ui/useRoute";
 import { VirtualList } from "../ui/VirtualList";
 import { ChosenJobs } from "./ChosenJobs";
 import { JobRow } from "./JobRow";
+import { Room } from "./Room";
 import { useJobList, type JobQuery } from "./useJobList";
 
 const EVERYTHING: JobQuery = { status: "", search: "" };
@@ -52,6 +53,7 @@ export function JobList({ current, onOpen }: { current: string | null; onOpen: (
         }}
       />
       {hasMore && <button type="button" className="link" onClick={more}>Load older jobs</button>}
+      <Room />
     </section>
   );
 }
