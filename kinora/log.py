@@ -12,29 +12,37 @@ from typing import TextIO
 
 import structlog
 
+from kinora.line_budget import LineBudget
 from kinora.log_queue import QueuedHandler
 from kinora.printable import printable, printable_lines
 
+BUDGET = LineBudget()
+"""The bound on the lines of this process."""
 HELD_LINES = 1_000
 """The lines that are held back at most; with more they are all logged."""
 _OF_LINES = frozenset({"exception", "stack"})
 """Fields whose text has several lines."""
 
 
-def configure_logging(level: str) -> None:
-    """Log everything from ``level`` (``debug``, ``info``, ``warning``, ``error``) upwards to stderr."""
+def configure_logging(level: str, form: str = "auto") -> None:
+    """Log everything from ``level`` (``debug``, ``info``, ``warning``, ``error``) upwards to stderr.
+
+    ``form`` is ``console`` for people, ``json`` for a JSON object a line, or ``auto``: by whether stderr is a terminal.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    for_people = sys.stderr.isatty()
+    terminal = sys.stderr.isatty()
+    for_people = terminal if form == "auto" else form == "console"
     final: list[structlog.typing.Processor] = (
-        [_make_printable, structlog.dev.ConsoleRenderer(exception_formatter=_print_traceback)]
+        [_make_printable, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=_print_traceback)]
         if for_people
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     handler = _handler()
+    handler.addFilter(BUDGET)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol
 
 import attrs
+import structlog
 import trio
 
 from kinora.actors.connection_manager import CloseCode, ConnectionManager, ServerFull
@@ -29,6 +30,8 @@ BATCH_BYTES = 8 * 1024
 MAX_TOLD = 100
 """The most messages for one client alone that wait beside a backlog; at one more, it takes its events back."""
 
+
+log = structlog.get_logger()
 
 TransportKind = Literal["websocket", "events"]
 
@@ -124,16 +127,24 @@ class ClientSession:
         """
         try:
             self._manager.add_connection(self.session_id, self)
+            log.debug("client connected", session_id=self.session_id, transport=self._transport.kind)
             await self._serve()
         except ServerFull as error:
             self.stop(CloseCode.SERVER_FULL, str(error))
         finally:
             self._stopped.set()
             self._manager.figures.ended[self._goodbye[0]] += 1
+            self._log_end()
             if self._manager.active_connections.get(self.session_id) is self:
                 self._manager.remove_connection(self.session_id)
             with trio.move_on_after(CLOSE_GRACE_S, shield=True):
                 await self._transport.close(*self._goodbye)
+
+    def _log_end(self) -> None:
+        """Log why the session has ended, aloud if the client did not want that."""
+        code, reason = self._goodbye
+        report = log.debug if code in {CloseCode.NORMAL, CloseCode.GOING_AWAY} else log.info
+        report("client left", session_id=self.session_id, code=code.name.lower(), reason=reason)
 
     def stop(self, code: CloseCode, reason: str) -> None:
         """End the session; the code and reason of the first call are sent to the client."""

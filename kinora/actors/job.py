@@ -46,6 +46,7 @@ from kinora.actors.pipeline_link import (
 )
 from kinora.actors.store import Store
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
+from kinora.media.source_names import without_query, without_query_of
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.actor import ActorGone
@@ -221,7 +222,11 @@ class Job:
         """
         with structlog.contextvars.bound_contextvars(job_id=self.spec.job_id):
             request = self.spec.request
-            log.info("job started", source=request.source, plugins=[plugin.name for plugin in request.plugins])
+            log.info(
+                "job started",
+                source=without_query(request.source),
+                plugins=[plugin.name for plugin in request.plugins],
+            )
             try:
                 await self._finish(await self._carry_out())
             except* CannotGoOn as group:
@@ -551,7 +556,13 @@ class Job:
         )
         self._audience.publish(complete)
         report = log.warning if self._error is not None else log.info
-        report("job ended", job_id=self.spec.job_id, status=self._status, error=self._error, frames=complete.frames)
+        report(
+            "job ended",
+            job_id=self.spec.job_id,
+            status=self._status,
+            error=None if self._error is None else without_query_of(self.spec.request.source, self._error),
+            frames=complete.frames,
+        )
         self._note_change()
 
     # Messages to clients

@@ -32,6 +32,7 @@ from kinora.actors.recovery import Recovered, recall, recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.actors.stored_room import EndedJob
 from kinora.actors.videos import Video
+from kinora.media.source_names import without_query
 from kinora.runtime.actor import ActorGone
 
 COMMIT_TIMEOUT_S = 0.1
@@ -436,6 +437,7 @@ class JobManager:
                 await self._store.delete_job(job_id)  # the row may be on disk, though nobody was told
             raise
         self._accepted += 1
+        log.info("job accepted", job_id=job_id, source=without_query(request.source), uploaded=spec.uploaded)
         last_event_id = self._audience.last_id
         job.announce()
         self._work.unpark()

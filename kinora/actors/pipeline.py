@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 import attrs
+import structlog
 import trio
 
 from kinora.actors.frame_source import FrameSource, SourceLost
@@ -43,6 +44,8 @@ from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.frames import slots_for
 from kinora.runtime.sending import send
 from kinora.runtime.workers import ForkServer
+
+log = structlog.get_logger()
 
 STATE_EVERY_S = 0.2
 """The interval between two checks for a new state to send."""
@@ -264,6 +267,7 @@ class Pipeline:
 
     async def _note_restart(self, reason: str, index: int) -> None:
         self._source_restarts += 1
+        log.warning("a source's decoder was replaced", job_id=self._spec.job_id, reason=reason, index=index)
         message = f"{reason}; the source was opened again and goes on at frame {index}"
         await self._warn(Code.SOURCE_RESTARTED, message, frame_id(index))
 

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 import attrs
 import msgspec
+import structlog
 import trio
 
 from kinora.actors.breaker import Breaker
@@ -41,7 +42,11 @@ from kinora.runtime.sending import send
 FINALIZE_TIMEOUT_MS = 30_000
 """The time limit of ``finalize``; that of ``prepare`` if it is shorter."""
 
+LOGGED_CHARACTERS = 300
+"""The most characters of a failure's message in the log; it is the plugin's own text."""
+
 Tell = Callable[[Payload], Awaitable[None]]
+log = structlog.get_logger()
 
 
 @attrs.frozen(kw_only=True)
@@ -365,6 +370,14 @@ class ToolRunner:
         else:
             self._breaker.died()
         await self._end_process()
+        log.warning(
+            "a plugin's process has ended",
+            job_id=self.spec.job_id,
+            plugin=self.spec.plugin,
+            code=death.code,
+            reason=death.message[:LOGGED_CHARACTERS],
+            frame_id=self._frame_id,
+        )
         if not death.blameless:
             self._log.note_death(death.code, death.message, death.traceback, self._frame_id)
         await self._warn(death.code, _placed(death.message, death.place), "high")
@@ -373,6 +386,7 @@ class ToolRunner:
         """Say that the job goes on without the plugin, if so. Not for ``finalize``: after it nothing goes on."""
         if self._breaker.disabled and self._status != "failed":
             self._record.disabled += 1
+            log.warning("a plugin is disabled for its job", job_id=self.spec.job_id, plugin=self.spec.plugin)
             message = f"failed {self._breaker.failures} times, the last ones in a row; this job goes on without it"
             await self._warn(Code.PLUGIN_DISABLED, message, "high")
             await self._say("failed")

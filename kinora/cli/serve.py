@@ -47,7 +47,7 @@ def serve(config: Path | None, **flags: Any) -> None:
     name_main_thread("kinora: server")
     warnings: list[str] = []
     settings = options.load(flags, config, warn=warnings.append)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     with ExitStack() as held:  # on a terminal the address comes first
         held.callback(flush_log)  # behind what was held back comes the sentence of an error
         held.enter_context(held_back(held=sys.stderr.isatty()))

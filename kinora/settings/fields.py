@@ -186,3 +186,9 @@ class Settings:
 
     log_level: str = attrs.field(default="info", validator=attrs.validators.in_(("debug", "info", "warning", "error")))
     """What is logged: ``debug``, ``info``, ``warning`` or ``error``, each with all behind it."""
+    log_format: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", "console", "json")))
+    """``console`` for people, ``json`` for one JSON object a line, or ``auto``: ``console`` on a terminal, else
+    ``json``."""
+    access_log: bool = True
+    """Requests are logged: those that change something or are refused at ``info``, those that fail because of an error
+    in the server at ``warning``, all others at ``debug``. No line has a query string, a token or a cookie."""

@@ -15,10 +15,12 @@ from werkzeug.routing import WebsocketMismatch
 
 from kinora.system import System
 from kinora.web.about import about_routes
+from kinora.web.access import access_of
 from kinora.web.access_gate import AccessGate
+from kinora.web.access_log import AccessLog
 from kinora.web.addresses import own_names
 from kinora.web.bundle import read_bundle, ui_routes
-from kinora.web.http_figures import HttpFigures, template_of
+from kinora.web.http_figures import HttpFigures
 from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest, until_stop
 from kinora.web.jobs import JobName, job_routes
 from kinora.web.login_links import LoginLinks
@@ -29,7 +31,7 @@ from kinora.web.plugins import PluginName, plugin_routes
 from kinora.web.problems import Problem, problem_of
 from kinora.web.proxies import BehindProxies, WithRootPath
 from kinora.web.realtime import PATH, realtime_routes
-from kinora.web.request_watch import WATCHED, RequestWatch
+from kinora.web.request_watch import WATCHED, RequestWatch, Watched
 from kinora.web.responses import problem_response
 from kinora.web.security import Guard, ServerOptions
 from kinora.web.sessions import session_routes
@@ -93,9 +95,10 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
     app.register_blueprint(ui_routes(read_bundle(), no_ui_page()))
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_add_headers)
-    app.before_websocket(_tell_websocket_route)
+    app.before_websocket(_tell_websocket_reached)
     guarded = _guarded(app.asgi_app, system, wrong_tokens)
-    app.asgi_app = cast("Any", RequestWatch(guarded, figures))  # type: ignore[method-assign]
+    access_log = AccessLog(all_calls=system.settings.log_level == "debug") if system.settings.access_log else None
+    app.asgi_app = cast("Any", RequestWatch(guarded, figures, access_log))  # type: ignore[method-assign]
     return app
 
 
@@ -118,18 +121,18 @@ async def _answer_error(error: Exception) -> Response:
     return problem_response(problem)
 
 
-async def _tell_websocket_route() -> None:
-    _tell_route(websocket)
+async def _tell_websocket_reached() -> None:
+    _tell_reached(websocket)
 
 
-def _tell_route(asked: BaseRequestWebsocket) -> None:
-    """Tell what watches the request which route it took, if any."""
-    if asked.url_rule is not None:
-        cast("dict[str, Any]", asked.scope)[WATCHED].route = template_of(asked.url_rule.rule)
+def _tell_reached(asked: BaseRequestWebsocket) -> None:
+    """Tell what watches the request that it has reached the app."""
+    watched: Watched = cast("dict[str, Any]", asked.scope)[WATCHED]
+    watched.reached(None if asked.url_rule is None else asked.url_rule.rule, access_of(asked.scope))
 
 
 async def _add_headers(response: Any) -> Any:
-    _tell_route(request)
+    _tell_reached(request)
     for name, value in _EVERY_ANSWER.items():
         response.headers.setdefault(name, value)
     for name in _void_headers(response):

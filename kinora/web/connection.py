@@ -66,6 +66,8 @@ class Connection(TCPServer):
         self.last_heard = trio.current_time()
         self.received = 0
         """The bytes that have come from the client."""
+        self.malformed = 0
+        """The requests that were refused because they are not HTTP, or their head is too large."""
         self._certificate = certificate
         self._session: TlsSession | None = None
         self._reading = trio.CancelScope()
@@ -264,6 +266,7 @@ class Protocol(H11Protocol):
             connection.protocol_send,
         )
         self.connection = BoundedHeads(connection.config.h11_max_incomplete_size)
+        self._served = connection
         self._outgoing = connection.outgoing
         self._last_answer = False
 
@@ -297,6 +300,8 @@ class Protocol(H11Protocol):
         problem = plain_problem(status_code)
         if status_code == HTTPStatus.NOT_IMPLEMENTED:  # an unknown transfer coding: the client's fault
             problem = Problem(HTTPStatus.BAD_REQUEST, problem.detail)
+        self._served.malformed += 1
+        log.info("malformed request", status=problem.status, client=self.client[0] if self.client else "")
         await self.send_problem(problem)
 
     async def send_problem(self, problem: Problem, *, with_body: bool = True) -> None:

@@ -107,6 +107,8 @@ class ServerStatistics:
     accepted: int
     sent_bytes: int
     received_bytes: int
+    malformed: int
+    """The requests that were refused because they are not HTTP, or their head is too large."""
 
 
 class Server:
@@ -138,8 +140,8 @@ class Server:
         self._max_connections = _connection_limit(max_sessions, file_reserve)
         self._open: set[Connection] = set()
         self._peak = self._refused = self._accepted = 0
-        self._sent_bytes = self._received_bytes = 0
-        """The bytes of the connections that have ended."""
+        self._sent_bytes = self._received_bytes = self._malformed = 0
+        """Those of the connections that have ended."""
         self._config = _config()
         self._stopping = trio.Event()
 
@@ -179,6 +181,7 @@ class Server:
             accepted=self._accepted,
             sent_bytes=self._sent_bytes + sum(connection.sent for connection in self._open),
             received_bytes=self._received_bytes + sum(connection.received for connection in self._open),
+            malformed=self._malformed + sum(connection.malformed for connection in self._open),
         )
 
     @asynccontextmanager
@@ -207,6 +210,7 @@ class Server:
             self._open.remove(connection)
             self._sent_bytes += connection.sent
             self._received_bytes += connection.received
+            self._malformed += connection.malformed
 
 
 async def _refuse(stream: trio.SocketStream, certificate: Certificate | None) -> None:

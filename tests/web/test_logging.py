@@ -7,6 +7,7 @@ import traceback
 import uuid
 from typing import NoReturn
 
+import attrs
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
@@ -53,7 +54,7 @@ async def test_a_request_that_fails_is_logged_with_its_traceback(
     """The client is told that the server failed; the log has the error, its traceback and the path."""
     monkeypatch.setattr(System, "ready", broken)
     with capture_logs() as lines:
-        async with open_server(settings) as server:
+        async with open_server(attrs.evolve(settings, access_log=False)) as server:
             answer = await get(f"{server.url}/v1/ready")
     assert answer.status == 500
     assert b"fault injected" not in answer.body
@@ -67,7 +68,7 @@ async def test_what_a_session_logs_has_its_id(settings: Settings, monkeypatch: p
     session_id = str(uuid.uuid4())
     monkeypatch.setattr(ClientSession, "run", broken)
     with capture_logs(processors=[merge_contextvars]) as lines:
-        async with open_server(settings) as server:
+        async with open_server(attrs.evolve(settings, access_log=False)) as server:
             async with websocket(server, f"session_id={session_id}") as opened:
                 await close_code(opened)
             monkeypatch.setattr(System, "ready", broken)

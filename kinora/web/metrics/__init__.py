@@ -24,7 +24,7 @@ from kinora.web.metrics.of_jobs import of_jobs
 from kinora.web.metrics.of_plugins import of_plugins
 from kinora.web.metrics.of_realtime import of_realtime
 from kinora.web.metrics.of_store import of_disk, of_store
-from kinora.web.metrics.of_system import of_actors, of_loop, of_server
+from kinora.web.metrics.of_system import of_actors, of_log, of_loop, of_server
 from kinora.web.metrics.of_workers import of_workers
 from kinora.web.server import Server
 
@@ -83,6 +83,7 @@ class _Sources:
         """The current figures."""
         system = self.system
         yield from of_server(system)
+        yield from of_log()
         yield from of_loop(system.loop_watch.statistics())
         yield from of_actors(system.statistics())
         yield from of_jobs(system.jobs, system.job_figures)

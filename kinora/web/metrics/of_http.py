@@ -49,5 +49,6 @@ def of_connections(figures: ServerStatistics) -> Iterable[Metric]:
     yield gauge("kinora_connections_max", "The most connections that can be open at once.", figures.max_connections)
     yield counter("kinora_connections_accepted", "Connections accepted.", figures.accepted)
     yield counter("kinora_connections_refused", "Connections refused because the limit was reached.", figures.refused)
+    yield counter("kinora_http_malformed_requests", "Requests that are not HTTP, or too large.", figures.malformed)
     yield counter("kinora_sent_bytes", "Bytes sent to clients of all kinds.", figures.sent_bytes)
     yield counter("kinora_received_bytes", "Bytes received from clients.", figures.received_bytes)

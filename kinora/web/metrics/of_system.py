@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from kinora import __version__
+from kinora.log import BUDGET
 from kinora.runtime.loop_watch import LoopStatistics
 from kinora.runtime.supervisor import SupervisorStatistics
 from kinora.system import System
@@ -18,6 +19,11 @@ def of_server(system: System) -> Iterable[Metric]:
     yield gauges("kinora_build_info", "1, with the version of Kinora.", "version", {__version__: 1})
     yield gauge("kinora_ready", "1 while the server takes new jobs.", not system.ready())
     yield gauge("kinora_degraded", "1 while an optional part is down, such as timings.", bool(system.degraded()))
+
+
+def of_log() -> Iterable[Metric]:
+    """What the log leaves out."""
+    yield counter("kinora_log_left_out_lines", "Log lines left out as too many of a kind came.", BUDGET.left_out)
 
 
 def of_loop(figures: LoopStatistics) -> Iterable[Metric]:
