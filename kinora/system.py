@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import importlib.util
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 
 import attrs
@@ -23,6 +24,7 @@ from kinora.actors.job_archive import JobArchive
 from kinora.actors.job_factory import JobFactory, JobLimits
 from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_manager import JobManager
+from kinora.actors.job_trace import Tracer
 from kinora.actors.leftovers import remove_leftovers
 from kinora.actors.library_list import LibraryList
 from kinora.actors.local_token import FILE as LOCAL_TOKEN
@@ -45,7 +47,7 @@ from kinora.runtime.private_files import make_private, make_private_folder, priv
 from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer, HearOutput, nobody_hears
-from kinora.settings import Settings, require_usable_paths, source_limits
+from kinora.settings import Settings, SettingsError, require_usable_paths, source_limits
 
 PRELOAD = (
     "numpy",
@@ -85,8 +87,10 @@ class System:
         hear_output: HearOutput = nobody_hears,
         *,
         token_needed: bool = False,
+        tracer: Tracer | None = None,
     ) -> None:
         self.settings = settings
+        self._tracer = tracer
         self.started = trio.Event()
         """Set once all actors have been up."""
         self.uploads = settings.data_dir / "uploads"
@@ -243,6 +247,7 @@ class System:
             store=self.store,
             audience=audience,
             figures=self.job_figures,
+            tracer=self._tracer,
         )
 
     def _plugin_metadata(self) -> Sequence[MetadataPayload]:
@@ -308,18 +313,32 @@ def make_system(
 
     Raises:
         MachineUnfit: Kinora cannot work here.
-        SettingsError: the path of a folder cannot be used.
+        SettingsError: the path of a folder cannot be used, or traces are wanted without what they need.
         DataDirInUse: another server uses this data folder.
     """
     if unmet := [*unmet_requirements(), *filter(None, [opencv_damage()])]:
         raise MachineUnfit(" ".join(unmet))
     require_usable_paths(settings)
-    with _own_data_dir(settings.data_dir):
-        system = System(settings, devices, hear_output, token_needed=token_needed)
+    with _own_data_dir(settings.data_dir), _open_tracer(settings.trace_frames) as tracer:
+        system = System(settings, devices, hear_output, token_needed=token_needed, tracer=tracer)
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())
         with system.loop_watch:
             yield system
+
+
+def _open_tracer(every: int) -> AbstractContextManager[Tracer | None]:
+    """A tracer of every ``every``-th frame; None for 0, and then nothing of OpenTelemetry is imported."""
+    if not every:
+        return nullcontext()
+    try:
+        otel = importlib.import_module("kinora.actors.otel")
+    except ImportError as error:
+        raise SettingsError(
+            f"trace_frames: OpenTelemetry cannot be imported ({error}): pip install 'kinora[otel]', or set it to 0."
+        ) from error
+    tracer: AbstractContextManager[Tracer] = otel.open_tracer(every)
+    return tracer
 
 
 @contextmanager

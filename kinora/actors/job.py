@@ -18,6 +18,7 @@ from kinora.actors.audience import Audience
 from kinora.actors.errors import KinoraError
 from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_spec import JobPlan, JobSpec, Past, ResumePoint
+from kinora.actors.job_trace import JobTrace, NoTrace
 from kinora.actors.messages import (
     Code,
     CompletePayload,
@@ -98,6 +99,7 @@ class Job:
     ``work`` is that of a new job. A job that an earlier server has left has none: ``find_work`` is called when its turn
     comes, and raises KinoraError if the job cannot go on. The workers of a job that is paused for more than
     ``paused_keep_s`` seconds end. ``figures`` are those of all jobs, in which it counts; None counts nowhere.
+    ``trace`` is told how it goes.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Job:
         audience: Audience,
         paused_keep_s: float = PAUSED_KEEP_S,
         figures: JobFigures | None = None,
+        trace: JobTrace | None = None,
     ) -> None:
         self.spec = spec
         self._request = spec.as_asked()
@@ -121,6 +124,7 @@ class Job:
         """The pipeline that runs or is to run next; None while there is none."""
         self._paused_keep_s = paused_keep_s
         self._figures = figures or JobFigures()
+        self._trace = trace or NoTrace()
         self._parked = False
         """True while a pause has no pipeline: the last one was stopped, and the next begins when the job goes on."""
         self._store = store
@@ -222,6 +226,7 @@ class Job:
         """
         with structlog.contextvars.bound_contextvars(job_id=self.spec.job_id):
             request = self.spec.request
+            self._trace.begin()
             log.info(
                 "job started",
                 source=without_query(request.source),
@@ -239,6 +244,7 @@ class Job:
                     self._conclude()
                 elif self._pipeline is not None:
                     self._seen = self._pipeline.state()  # the server stops: there was no last event
+                self._trace.end(status=self._status, frames=self._frames_done, error=self._error_to_log)
                 self.ended.set()
 
     def cancel(self) -> bool:
@@ -560,10 +566,15 @@ class Job:
             "job ended",
             job_id=self.spec.job_id,
             status=self._status,
-            error=None if self._error is None else without_query_of(self.spec.request.source, self._error),
+            error=self._error_to_log,
             frames=complete.frames,
         )
         self._note_change()
+
+    @property
+    def _error_to_log(self) -> str | None:
+        """The error without what may be secret in the source's name."""
+        return None if self._error is None else without_query_of(self.spec.request.source, self._error)
 
     # Messages to clients
 

@@ -17,6 +17,7 @@ from kinora.actors.job import Job, Work
 from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
+from kinora.actors.job_trace import JobTrace, NoTracer, TracedJob, Tracer
 from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
 from kinora.actors.pipeline import Pipeline, PipelineSpec
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
@@ -26,6 +27,7 @@ from kinora.actors.source_reader import SourceSpec
 from kinora.actors.store import Store
 from kinora.actors.tool_runner import StageSpec, ToolRunner
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
+from kinora.media.source_names import without_query
 from kinora.plugins.devices import CPU, Device, resolve
 from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.registry import PluginEntry, PluginRegistry
@@ -66,6 +68,7 @@ class JobFactory:
         store: Store,
         audience: Audience,
         figures: JobFigures,
+        tracer: Tracer | None = None,
     ) -> None:
         self._limits = limits
         self._sources = sources
@@ -79,6 +82,7 @@ class JobFactory:
         self._store = store
         self._audience = audience
         self._figures = figures
+        self._tracer = tracer or NoTracer()
 
     async def plan(self, request: JobRequest, upload: Path | None) -> JobPlan:
         """Find the plugins and the source, and check that they can be used.
@@ -104,14 +108,31 @@ class JobFactory:
 
     def build(self, spec: JobSpec, plan: JobPlan) -> Job:
         """Make a new job; it does not run yet."""
-        return self._job(spec, work=self._work(spec, plan))
+        trace = self._trace(spec)
+        return self._job(spec, trace, work=self._work(spec, plan, trace))
 
     def recall(self, spec: JobSpec, upload: str | None) -> Job:
         """Make a job that an earlier server has left; ``upload`` is what the store has of its uploaded file."""
-        return self._job(spec, find_work=partial(self._find_work, spec, upload))
+        trace = self._trace(spec)
+        return self._job(spec, trace, find_work=partial(self._find_work, spec, upload, trace))
+
+    def _trace(self, spec: JobSpec) -> JobTrace:
+        request = spec.request
+        job = TracedJob(
+            job_id=spec.job_id,
+            source=without_query(request.source),
+            plugins=tuple(plugin.name for plugin in request.plugins),
+            stride=request.options.stride,
+        )
+        return self._tracer.trace(job)
 
     def _job(
-        self, spec: JobSpec, *, work: Work | None = None, find_work: Callable[[], Awaitable[Work]] | None = None
+        self,
+        spec: JobSpec,
+        trace: JobTrace,
+        *,
+        work: Work | None = None,
+        find_work: Callable[[], Awaitable[Work]] | None = None,
     ) -> Job:
         return Job(
             spec,
@@ -121,9 +142,10 @@ class JobFactory:
             audience=self._audience,
             paused_keep_s=self._limits.paused_keep_s,
             figures=self._figures,
+            trace=trace,
         )
 
-    async def _find_work(self, spec: JobSpec, upload: str | None) -> Work:
+    async def _find_work(self, spec: JobSpec, upload: str | None, trace: JobTrace) -> Work:
         """Plan a job of an earlier server again. Raises as :meth:`plan`, and Conflict if its source is another now."""
         plan = await self.plan(spec.request, None if upload is None else self._sources.upload(upload))
         before = None if spec.past is None else spec.past.source
@@ -133,16 +155,19 @@ class JobFactory:
             raise Conflict(
                 f"{spec.request.source} was replaced or changed after {spec.resumed.frames} frames: submit it again."
             )
-        return self._work(spec, plan)
+        return self._work(spec, plan, trace)
 
-    def _work(self, spec: JobSpec, plan: JobPlan) -> Work:
+    def _work(self, spec: JobSpec, plan: JobPlan, trace: JobTrace) -> Work:
         """Make the stages of a job. They and all its pipelines share their inspector and their warnings."""
         inspector = self._inspectors.open_job(spec.job_id, {plugin.name: plugin.metadata for plugin in plan.plugins})
         warnings = WarningLog(spec.job_id)
         if spec.past is not None:
             inspector.restore(spec.past.state)
             warnings.restore(filter(kept_by_pipeline, spec.past.state.warning_groups))
-        stages = [self._stage(spec, plan, plugin, inspector, warnings) for plugin in plan.plugins]
+        stages = [
+            self._stage(spec, plan, plugin, inspector=inspector, warnings=warnings, trace=trace)
+            for plugin in plan.plugins
+        ]
 
         def make_pipeline(begin: ResumePoint) -> Pipeline:
             return Pipeline(
@@ -156,7 +181,14 @@ class JobFactory:
         return Work(plan, make_pipeline)
 
     def _stage(
-        self, spec: JobSpec, plan: JobPlan, plugin: PlannedPlugin, inspector: Inspector, warnings: WarningLog
+        self,
+        spec: JobSpec,
+        plan: JobPlan,
+        plugin: PlannedPlugin,
+        *,
+        inspector: Inspector,
+        warnings: WarningLog,
+        trace: JobTrace,
     ) -> ToolRunner:
         stage = ToolRunner(
             self._stage_spec(spec, plan, plugin),
@@ -165,6 +197,7 @@ class JobFactory:
             warnings=warnings,
             device_health=self._device_health,
             record=self._records.of(plugin.name),
+            trace=trace,
         )
         past = spec.past
         if past is not None and plugin.name in past.state.plugins:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from time import time_ns
 from typing import Any, TypeGuard
 
 import attrs
@@ -18,6 +19,7 @@ from kinora.actors.breaker import Breaker
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import Inspector
 from kinora.actors.job_ring import JobRing
+from kinora.actors.job_trace import JobTrace, NoTrace, StageStep
 from kinora.actors.messages import (
     Code,
     FramePayload,
@@ -79,6 +81,7 @@ class ToolRunner:
         warnings: WarningLog,
         device_health: DeviceHealth,
         record: PluginRecord,
+        trace: JobTrace | None = None,
     ) -> None:
         self.spec = spec
         self.device = spec.device
@@ -90,6 +93,7 @@ class ToolRunner:
         self._warnings = warnings
         self._device_health = device_health
         self._record = record
+        self._trace = trace or NoTrace()
         self._log = StageLog(spec.job_id, record)
         self._breaker = Breaker(spec.max_failures, spec.max_errors)
         self._metadata: PluginMetadata | None = None
@@ -188,7 +192,10 @@ class ToolRunner:
         queue_ms = (trio.current_time() - ticket.queued_at) * 1000
         self._inspector.add_queue(self.spec.plugin, queue_ms)
         self._record.queue.add(queue_ms / 1000)
+        began_ns = time_ns() if self._trace.samples(ticket.index) else None
         answer = await self._process_frame(ticket)
+        if began_ns is not None:
+            self._trace.add(self._step(ticket, answer, began_ns, queue_ms))
         if answer is None:
             await self._note_disabled()
             return
@@ -197,6 +204,18 @@ class ToolRunner:
         await self._judge(answer, ticket, queue_ms)
         if not self._breaker.disabled:
             await self._say("running", answer.run_ms)
+
+    def _step(self, ticket: FrameTicket, answer: Done | Raised | None, began_ns: int, queue_ms: float) -> StageStep:
+        fault = "its process ended, or was too slow" if answer is None else getattr(answer, "message", None)
+        return StageStep(
+            plugin=self.spec.plugin,
+            index=ticket.index,
+            device=self.device,
+            began_ns=began_ns,
+            ended_ns=time_ns(),
+            queue_ms=queue_ms,
+            fault=fault,
+        )
 
     async def _tell_begun_anew(self) -> None:
         """Warn if the plugin has forgotten earlier frames, and needs them."""

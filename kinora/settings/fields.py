@@ -189,6 +189,9 @@ class Settings:
     log_format: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", "console", "json")))
     """``console`` for people, ``json`` for one JSON object a line, or ``auto``: ``console`` on a terminal, else
     ``json``."""
+    trace_frames: int = attrs.field(default=0, validator=_not_negative)
+    """Each job is traced with OpenTelemetry, with a span in each plugin of every frame of this number; 0 traces
+    nothing. Needs ``pip install 'kinora[otel]'``; the variables ``OTEL_*`` say where traces go."""
     access_log: bool = True
     """Requests are logged: those that change something or are refused at ``info``, those that fail because of an error
     in the server at ``warning``, all others at ``debug``. No line has a query string, a token or a cookie."""

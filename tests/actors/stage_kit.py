@@ -11,6 +11,7 @@ import trio
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import Inspector, NullInspector
 from kinora.actors.job_ring import JobRing
+from kinora.actors.job_trace import JobTrace
 from kinora.actors.messages import Code, FramePayload, Payload, PluginStatusPayload, WarningPayload
 from kinora.actors.plugin_process import Hear, PluginDied
 from kinora.actors.plugin_records import PluginRecord
@@ -153,6 +154,7 @@ class Stage:
         max_failures: int = 3,
         max_errors: int = 3,
         tell_takes_s: float = 0.0,
+        trace: JobTrace | None = None,
     ) -> None:
         self.process = process
         self.warnings = WarningLog(JOB)
@@ -178,6 +180,7 @@ class Stage:
             warnings=self.warnings,
             device_health=device_health or DeviceHealth(60.0),
             record=self.record,
+            trace=trace,
         )
         self.entrance, self.inbox = trio.open_memory_channel[FrameTicket](1)
         self.outbox, self.exit = trio.open_memory_channel[FrameTicket](1)
