@@ -18,6 +18,8 @@ from kinora.system import System, open_system
 
 PLUGIN = "motion"
 PICTURE = "doctor.png"
+OF_EXTRA = "pip install 'kinora["
+"""What plugins say that come with Kinora, while what they need is an extra that is not installed."""
 SIDE = 64
 """The width and the height of the picture, in pixels."""
 
@@ -56,7 +58,9 @@ def _plugins(system: System) -> Iterator[Finding]:
     if works := [entry.name for entry in entries if not entry.broken]:
         yield ok("plugins", ", ".join(works))
     for entry in entries:
-        if entry.broken:
+        if entry.broken and OF_EXTRA in entry.broken:
+            yield ok("plugins", f"without {entry.name}: {entry.broken}")
+        elif entry.broken:
             yield warning("plugins", f"{entry.name}: {entry.broken}", f"see kinora plugins show {entry.name}")
 
 
