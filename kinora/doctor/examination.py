@@ -44,6 +44,7 @@ CHECKS = (
     Check("open files", machine.check_files),
     Check("memory", machine.check_memory),
     Check("cores", machine.check_cores),
+    Check("processes", machine.check_tasks),
     Check("clocks", lambda _: machine.check_clocks()),
     Check("data folder", folders.check_data_dir),
     Check("folders", folders.check_other_folders),

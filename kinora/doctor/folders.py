@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.settings import Settings
+from kinora.system import LOCK
 
 MIB = 2**20
 SKEW_S = 2.0
@@ -31,8 +32,19 @@ def check_data_dir(settings: Settings) -> list[Finding]:
     except OSError as error:
         found = f"{place} cannot be written to ({error.strerror})"
         return [failed("data folder", found, f"make it writable for uid {os.geteuid()}, or choose another --data-dir")]
-    made = "" if place == folder else ", made at the first start"
-    return [*_faults(settings, place, written), _room(settings, place, f"{folder}{made}")]
+    state = ", made at the first start" if place != folder else ", where a server is at work" if in_use(folder) else ""
+    return [*_faults(settings, place, written), _room(settings, place, f"{folder}{state}")]
+
+
+def in_use(folder: Path) -> bool:
+    """True if a server has locked this data folder. The lock is only looked up: taking it could hinder a start."""
+    try:
+        lock = (folder / LOCK).stat()
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return False
+    own = f"{os.major(lock.st_dev):02x}:{os.minor(lock.st_dev):02x}:{lock.st_ino}"
+    return any(own in line.split() for line in locks)
 
 
 def _write(folder: Path) -> float:

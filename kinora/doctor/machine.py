@@ -9,7 +9,7 @@ import time
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.plugins.devices import CPU, detect
 from kinora.runtime.confinement import gaps, landlock_version
-from kinora.runtime.control_groups import cores_limit, memory_limit
+from kinora.runtime.control_groups import cores_limit, memory_limit, tasks_limit
 from kinora.runtime.machine import cores, memory_bytes
 from kinora.runtime.requirements import try_requirements
 from kinora.serve import FILES_PER_JOB, OTHER_FILES
@@ -17,6 +17,8 @@ from kinora.settings import Settings
 from kinora.web.server import REST_RESERVE
 
 MIB = 2**20
+OTHER_TASKS, TASKS_PER_JOB = 64, 256
+"""Processes and threads of a server and of a job: a dozen processes, each with a thread or more for each core."""
 LEAST_MIB = 1024
 """With less memory a server works, but a plugin with a model hardly does."""
 CLOCK_S = 0.1
@@ -88,6 +90,17 @@ def check_cores(settings: Settings) -> list[Finding]:
     if limit is not None and limit < 1:
         return [warning("cores", found, "give the container one core or more")]
     return [ok("cores", found)]
+
+
+def check_tasks(settings: Settings) -> list[Finding]:
+    """The limit on processes and threads, against what the jobs of the settings may start."""
+    limit, wanted = tasks_limit(), OTHER_TASKS + settings.max_jobs * TASKS_PER_JOB
+    if limit is None:
+        return [ok("processes", "no control group limits their number")]
+    found = f"{limit:,} are allowed, threads included; {settings.max_jobs} jobs may need {wanted:,}"
+    if limit < wanted:
+        return [warning("processes", found, "raise the limit (--pids-limit, TasksMax=), or lower max_jobs")]
+    return [ok("processes", found)]
 
 
 def check_user() -> list[Finding]:

@@ -26,6 +26,12 @@ def memory_limit(root: Path = ROOT) -> int | None:
     return min((int(text) for text in texts if text.isdecimal()), default=None)
 
 
+def tasks_limit(root: Path = ROOT) -> int | None:
+    """The most processes and threads, together, that the process's group may have; None if there is no limit."""
+    texts = (*_texts(root, "", "pids.max"), *_texts(root, "pids", "pids.max"))
+    return min((int(text) for text in texts if text.isdecimal()), default=None)
+
+
 def _cores_of_v2(root: Path) -> Iterator[float]:
     for text in _texts(root, "", "cpu.max"):
         match text.split():

@@ -20,6 +20,7 @@ from kinora.doctor import folders, machine, media, port, software
 from kinora.doctor.examination import CHECKS, Check, examine
 from kinora.doctor.finding import Finding, failed, ok
 from kinora.settings import Settings
+from kinora.system import make_system
 
 DOCTOR = [sys.executable, "-m", "kinora", "doctor", "--json"]
 WITHOUT = [sys.executable, "-m", "tests.cli.surroundings"]
@@ -68,7 +69,7 @@ def test_what_fails_is_told_with_its_mend_and_ends_with_1(tmp_path: Path) -> Non
     assert "a frame" not in {check["check"] for check in told["checks"]}
 
 
-async def test_a_check_that_hangs_or_breaks_is_a_finding(tmp_path: Path, autojump_clock: object) -> None:
+async def test_a_check_that_hangs_or_breaks_is_a_finding(tmp_path: Path) -> None:
     """Its time limit ends it, and the checks behind it have their turn."""
     released = threading.Event()
 
@@ -79,12 +80,12 @@ async def test_a_check_that_hangs_or_breaks_is_a_finding(tmp_path: Path, autojum
     def fail(_settings: Settings) -> Sequence[Finding]:
         raise ZeroDivisionError("none")
 
-    checks = [Check("share", hang), Check("odd", fail), Check("last", lambda _: [ok("last", "fine")])]
+    checks = [Check("share", hang, limit_s=0.05), Check("odd", fail), Check("last", lambda _: [ok("last", "fine")])]
     try:
         share, odd, last = await examine(Settings(), tmp_path, checks)
     finally:
         released.set()
-    assert share == failed("share", "no answer within 10 s", "see what hangs: a disk, a share, a driver")
+    assert share == failed("share", "no answer within 0.05 s", "see what hangs: a disk, a share, a driver")
     assert odd.state == "failed"
     assert "none" in odd.found
     assert last.state == "ok"
@@ -103,6 +104,17 @@ def test_the_data_folder_must_be_writable_and_have_room(tmp_path: Path) -> None:
     [full] = folders.check_data_dir(settings_in(tmp_path / "sub", min_free_bytes=2**60))
     assert full.state == "failed"
     assert "free some space" in full.mend
+
+
+async def test_a_server_at_work_is_seen_by_its_lock(tmp_path: Path) -> None:  # noqa: ASYNC124 - a system is made in a loop
+    """A doctor beside it takes no lock, and finds nothing wrong."""
+    settings = settings_in(tmp_path)
+    with make_system(settings):
+        [found] = folders.check_data_dir(settings)
+        assert found.state == "ok"
+        assert f"{settings.data_dir}, where a server is at work: " in found.found
+    [after] = folders.check_data_dir(settings)
+    assert "at work" not in after.found
 
 
 def test_file_systems_of_other_machines_are_known() -> None:
@@ -195,5 +207,6 @@ def test_limits_are_held_against_the_settings() -> None:
     """More clients than files, and more memory for workers than there is, are warnings."""
     assert states(machine.check_files(Settings(max_connections=10**9))) == ["warning"]
     assert states(machine.check_files(Settings(max_connections=1, max_jobs=1))) == ["ok"]
+    assert states(machine.check_tasks(Settings(max_jobs=1))) == ["ok"]
     assert states(machine.check_memory(Settings(workers_memory_mb=10**9))) == ["warning"]
     assert machine.check_user()[0].state == ("warning" if os.geteuid() == 0 else "ok")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kinora.runtime.control_groups import cores_limit, memory_limit
+from kinora.runtime.control_groups import cores_limit, memory_limit, tasks_limit
 from kinora.runtime.machine import cores, memory_bytes, threads_per_worker
 
 
@@ -72,6 +72,15 @@ def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
     old = version_1(tmp_path / "1", "/a", v1_cores("cpu,cpuacct/a", "-1"))
     assert cores_limit(old) is None
     assert cores_limit(version_2(tmp_path / "odd", "/a", {"a/cpu.max": "many"})) is None
+
+
+def test_processes_and_threads_are_limited_in_both_versions(tmp_path: Path) -> None:
+    """The smallest number on the way up counts, and there may be none."""
+    new = version_2(tmp_path / "2", "/out/in", {"out/pids.max": "512", "out/in/pids.max": "max"})
+    assert tasks_limit(new) == 512
+    mounts = "36 31 0:33 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids"
+    assert tasks_limit(machine(tmp_path / "1", "5:pids:/a", mounts, {"pids/a/pids.max": "100"})) == 100
+    assert tasks_limit(version_2(tmp_path / "none", "/a", {"a/pids.max": "max"})) is None
 
 
 def test_the_smallest_limit_on_the_way_up_counts(tmp_path: Path) -> None:
