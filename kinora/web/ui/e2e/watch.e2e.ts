@@ -29,7 +29,7 @@ test("a job is started on a file from the media folder and watched: boxes are dr
   if (SOURCE !== "demo:") await page.getByRole("radio", { name: /people\.mp4/ }).check();
   else await page.getByRole("radio", { name: "Demo" }).check();
   await page.getByRole("button", { name: "slow", exact: true }).click();
-  await page.getByText("Frames", { exact: true }).click();
+  await page.getByText("Frames and time").click();
   await page.getByLabel("At most").fill("60");
   await page.getByLabel("Every n-th").fill("4");
   await page.getByRole("button", { name: "Start", exact: true }).click();

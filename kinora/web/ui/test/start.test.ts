@@ -66,6 +66,8 @@ test("a time-out becomes milliseconds, and comes back when the job is run again"
   expect(requestOf({ ...draft, timeout: "1.5" })).toMatchObject({ options: { plugin_timeout_ms: 1500 } });
   expect(requestOf({ ...draft, timeout: "0" })).toMatch(/above 0/);
   expect(draftOf(job({ options: { plugin_timeout_ms: 12_000 } })).timeout).toBe("12");
+  const asked = { max_frames: 9, stride: 2, policy: "latest", plugin_timeout_ms: 1500, prepare_timeout_ms: 60_000 };
+  expect(requestOf(draftOf(job({ options: asked })))).toMatchObject({ options: asked });
 });
 
 test("the form's contents are kept, but for its files, of which the names are", () => {

@@ -6,12 +6,12 @@ interface RunOptionsFieldsProps {
   onChange: (change: Partial<Draft>) => void;
 }
 
-/** Fields to choose the frames that are processed. */
+/** Fields to choose the frames that are processed, and the time that plugins have. */
 export function RunOptionsFields({ draft, onChange }: RunOptionsFieldsProps) {
   const id = useId();
   return (
     <details className="run-options">
-      <summary>Frames</summary>
+      <summary>Frames and time</summary>
       <div className="field">
         <label htmlFor={`${id}-max`}>At most</label>
         <input id={`${id}-max`} inputMode="numeric" placeholder="all frames" value={draft.maxFrames}
@@ -34,6 +34,11 @@ export function RunOptionsFields({ draft, onChange }: RunOptionsFieldsProps) {
         <label htmlFor={`${id}-timeout`}>Seconds a plugin has for a frame</label>
         <input id={`${id}-timeout`} inputMode="decimal" placeholder="10" value={draft.timeout}
           onChange={(event) => onChange({ timeout: event.target.value })} />
+      </div>
+      <div className="field">
+        <label htmlFor={`${id}-prepare`}>Seconds a plugin has to get ready</label>
+        <input id={`${id}-prepare`} inputMode="decimal" placeholder="120" value={draft.prepareTimeout}
+          onChange={(event) => onChange({ prepareTimeout: event.target.value })} />
       </div>
     </details>
   );

@@ -1,5 +1,5 @@
 /** The contents of the form for a new job. */
-import type { ExtendedJobResponse, JobOptions, JobRequest } from "../api/generated";
+import type { ExtendedJobResponse, JobOptions, JobRequest, Json } from "../api/generated";
 import type { PluginChoice } from "../api/types";
 import { fileOf } from "./sentFiles";
 
@@ -21,6 +21,8 @@ export interface Draft {
   policy: "" | "wait" | "latest";
   /** The seconds that a plugin has for a frame. */
   timeout: string;
+  /** The seconds that a plugin has to get ready. */
+  prepareTimeout: string;
 }
 
 const DEMO = "demo:";
@@ -38,6 +40,7 @@ export const firstDraft = (device: string): Draft => ({
   stride: "",
   policy: "",
   timeout: "",
+  prepareTimeout: "",
 });
 
 /** The request for the server; if something is missing, a sentence about it. */
@@ -48,12 +51,14 @@ export function requestOf(draft: Draft): JobRequest | string {
   }
   if (draft.plugins.length === 0) return "Add at least one plugin.";
   const options: JobOptions = {};
-  const [maxFrames, stride, timeout] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride), seconds(draft.timeout)];
-  if (maxFrames === null || stride === null) return "Under Frames, type whole numbers of 1 or more.";
-  if (timeout === null) return "Under Frames, type the seconds for a frame as a number above 0.";
+  const [maxFrames, stride] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride)];
+  const [timeout, prepareTimeout] = [seconds(draft.timeout), seconds(draft.prepareTimeout)];
+  if (maxFrames === null || stride === null) return "Under Frames and time, type whole numbers of 1 or more.";
+  if (timeout === null || prepareTimeout === null) return "Under Frames and time, type seconds as numbers above 0.";
   if (maxFrames !== undefined) options.max_frames = maxFrames;
   if (stride !== undefined) options.stride = stride;
   if (timeout !== undefined) options.plugin_timeout_ms = Math.round(1000 * timeout);
+  if (prepareTimeout !== undefined) options.prepare_timeout_ms = Math.round(1000 * prepareTimeout);
   if (draft.policy !== "") options.policy = draft.policy;
   return { source, plugins: draft.plugins, device_requested: draft.device, options };
 }
@@ -71,13 +76,13 @@ function seconds(text: string): number | undefined | null {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_PREPARE_MS = 120_000;
 
 /** A draft to run a job again, perhaps changed. Its file is known only to the page that sent it. */
 export function draftOf(job: ExtendedJobResponse): Draft {
   const { source, options } = job;
   const kind = kindOf(job);
   const file = kind === "upload" ? fileOf(job.job_id) : null;
-  const { plugin_timeout_ms: timeout } = options;
   return {
     kind,
     path: kind === "media" ? source : "",
@@ -89,8 +94,14 @@ export function draftOf(job: ExtendedJobResponse): Draft {
     maxFrames: typeof options.max_frames === "number" ? String(options.max_frames) : "",
     stride: typeof options.stride === "number" && options.stride !== 1 ? String(options.stride) : "",
     policy: options.policy === "wait" || options.policy === "latest" ? options.policy : "",
-    timeout: typeof timeout === "number" && timeout !== DEFAULT_TIMEOUT_MS ? String(timeout / 1000) : "",
+    timeout: secondsOf(options.plugin_timeout_ms, DEFAULT_TIMEOUT_MS),
+    prepareTimeout: secondsOf(options.prepare_timeout_ms, DEFAULT_PREPARE_MS),
   };
+}
+
+/** A time in milliseconds as the text of a field for seconds, which is empty for the usual one. */
+function secondsOf(ms: Json | undefined, usual: number): string {
+  return typeof ms === "number" && ms !== usual ? String(ms / 1000) : "";
 }
 
 function kindOf({ source, uploaded }: ExtendedJobResponse): SourceKind {
