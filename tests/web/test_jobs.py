@@ -548,6 +548,7 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
         "/v1/jobs",
         "/v1/jobs/prune",
         "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/export",
         "/v1/jobs/{job_id}/extended",
         "/v1/jobs/{job_id}/log",
         "/v1/jobs/{job_id}/cancel",
