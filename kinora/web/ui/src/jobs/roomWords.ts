@@ -3,7 +3,7 @@ import { bytes, count, moment } from "../ui/format";
 
 /** What the server uses, in one line. */
 export function roomLine(room: HealthDetails): string {
-  const jobs = Object.values(room.jobs).reduce((sum, number) => sum + number, 0);
+  const jobs = Object.values({ ...room.jobs }).reduce((sum, number) => sum + number, 0);
   const used = bytes(room.database_bytes + room.upload_bytes);
   const parts = [count(jobs, "job"), `${used} used${room.keep_bytes === null ? "" : ` of ${bytes(room.keep_bytes)}`}`];
   if (room.disk_free_bytes !== null) parts.push(`${bytes(room.disk_free_bytes)} free`);
