@@ -68,7 +68,7 @@ class Peer:
     @property
     def target(self) -> str:
         """The path of its WebSocket."""
-        return "/v1/realtime" if self.name == "kinora" else "/"
+        return "/v1/realtime" if self.name.startswith("kinora") else "/"
 
 
 @contextmanager
@@ -122,6 +122,50 @@ def _print_comparison(count: int, rate: int, full: dict[str, list[Result]], fixe
             latency(fixed[name]),
             f"Kinora: {ahead:.1f} times" if name != "kinora" else "",
         )
+
+
+def tls(folder: Path, effort: Effort) -> None:
+    """Kinora without and with TLS, in turns: the clients decrypt, on the other core, so both ends have more to do."""
+    with serving("kinora", folder) as plain, serving("kinora-tls", folder) as secure:
+        for count in COUNTS:
+            rate = FIXED_RATE_OF_ONE if count == 1 else FIXED_DELIVERIES // count
+            full: dict[str, list[Result]] = {"kinora": [], "kinora-tls": []}
+            fixed: dict[str, list[Result]] = {"kinora": [], "kinora-tls": []}
+            busy: dict[str, list[float]] = {"kinora": [], "kinora-tls": []}
+            for _ in range(effort.rounds):
+                for peer in (plain, secure):
+                    clients = Clients(peer.port, peer.target, count, tls=peer is secure)
+                    used = cpu_s(peer.pid)
+                    full[peer.name].append(clients.run(peer.control, 0, effort.seconds))
+                    deliveries = full[peer.name][-1].delivered_per_s * effort.seconds
+                    busy[peer.name].append((cpu_s(peer.pid) - used) / deliveries * 1e6)
+                    fixed[peer.name].append(clients.run(peer.control, rate, effort.seconds))
+                    clients.close()
+            _print_tls(count, rate, full, fixed, busy)
+
+
+def _print_tls(
+    count: int,
+    rate: int,
+    full: dict[str, list[Result]],
+    fixed: dict[str, list[Result]],
+    busy: dict[str, list[float]],
+) -> None:
+    print(
+        f"\n{count} clients: delivered/s, p50 / p99; p50 / p99 at {rate} messages/s to each; processor for a delivery"
+    )
+    for name, results in full.items():
+        assert all(result.complete for result in (*results, *fixed[name])), f"{name} lost messages"
+        delivered = [result.delivered_per_s for result in results]
+        row(
+            name,
+            f"{statistics.median(delivered):,.0f}/s",
+            latency(results),
+            latency(fixed[name]),
+            f"{statistics.median(busy[name]):.2f} µs",
+        )
+    ratios = zip(full["kinora"], full["kinora-tls"], strict=True)
+    row("delivered with TLS, of that without", times([b.delivered_per_s / a.delivered_per_s for a, b in ratios]))
 
 
 def latency(results: list[Result]) -> str:
@@ -276,6 +320,7 @@ def watched(peer: Peer, plugins: tuple[str, ...], query: str | None) -> tuple[fl
 
 PARTS: dict[str, Callable[[Path, Effort], Any]] = {
     "compare": compare,
+    "tls": tls,
     "stopped": stopped,
     "idle": idle,
     "returning": returning,

@@ -11,9 +11,11 @@ import os
 import select
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import attrs
 import numpy as np
@@ -24,6 +26,7 @@ MARK = b',"id":"'
 """Occurs once in each message, near its end: when it has come, the whole message has come but for its last bytes."""
 PICTURE_MARK = b'"frame_image"'
 READ_BYTES = 256 * 1024
+RECORD_BYTES = 16 * 1024
 AT_ONCE = 100
 QUIET_S = 0.3
 LATE_S = 20.0
@@ -48,11 +51,11 @@ class Result:
 class Clients:
     """Connected clients of one server, with their handshakes done and the server's first messages read."""
 
-    def __init__(self, port: int, target: str, count: int, buffer: int = 0) -> None:
+    def __init__(self, port: int, target: str, count: int, buffer: int = 0, *, tls: bool = False) -> None:
         self._sockets: dict[int, socket.socket] = {}
         self._poll = select.epoll()
         began = time.monotonic()
-        for sock, _ in connect(port, [target] * count, buffer):
+        for sock, _ in connect(port, [target] * count, buffer, tls=tls):
             self._sockets[sock.fileno()] = sock
             self._poll.register(sock, select.EPOLLIN)
         self.connect_s = time.monotonic() - began
@@ -69,7 +72,7 @@ class Clients:
         pictures = 0
         while ready := self._poll.poll(QUIET_S):
             for fd, _ in ready:
-                pictures += os.read(fd, READ_BYTES).count(PICTURE_MARK)
+                pictures += read(self._sockets[fd]).count(PICTURE_MARK)
         return pictures
 
     def say_something(self) -> None:
@@ -97,7 +100,7 @@ class Clients:
         reads: list[tuple[int, int, int]] = []
         while time.monotonic() < give_up:
             for fd, _ in self._poll.poll(0.01):
-                data = tails[fd] + os.read(fd, READ_BYTES)
+                data = tails[fd] + read(self._sockets[fd])
                 found, before = data.count(MARK), counts[fd]
                 tails[fd] = data[-keep:]
                 if found:
@@ -109,7 +112,28 @@ class Clients:
         return reads
 
 
-def connect(port: int, targets: Sequence[str], buffer: int = 0) -> Iterator[tuple[socket.socket, bytes]]:
+def read(sock: socket.socket) -> bytes:
+    """What has come; with TLS all of it, as nobody would tell again of what has been decrypted."""
+    if not isinstance(sock, ssl.SSLSocket):
+        return os.read(sock.fileno(), READ_BYTES)
+    pieces = []
+    with suppress(ssl.SSLWantReadError):
+        while piece := sock.recv(RECORD_BYTES):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _any_server() -> ssl.SSLContext:
+    """TLS without a look at the server's certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def connect(
+    port: int, targets: Sequence[str], buffer: int = 0, *, tls: bool = False
+) -> Iterator[tuple[socket.socket, bytes]]:
     """Open a WebSocket for each target, a hundred at a time, each with the bytes that followed its handshake."""
     for first in range(0, len(targets), AT_ONCE):
         opening = []
@@ -118,6 +142,8 @@ def connect(port: int, targets: Sequence[str], buffer: int = 0) -> Iterator[tupl
             if buffer:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             sock.connect(("127.0.0.1", port))
+            if tls:
+                sock = _ANY_SERVER.wrap_socket(sock)
             sock.sendall(HANDSHAKE % target.encode())
             opening.append(sock)
         for sock in opening:
@@ -127,6 +153,9 @@ def connect(port: int, targets: Sequence[str], buffer: int = 0) -> Iterator[tupl
             assert b" 101 " in answer, answer
             sock.setblocking(False)
             yield sock, answer.partition(b"\r\n\r\n")[2]
+
+
+_ANY_SERVER = _any_server()
 
 
 def _result(control: Control, counts: dict[int, int], reads: list[tuple[int, int, int]], began: int) -> Result:

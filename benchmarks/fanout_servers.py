@@ -41,12 +41,24 @@ def listening() -> socket.socket:
     return sock
 
 
-def kinora(control: Control, groups: list[Group]) -> None:
+def kinora_with_tls(control: Control, groups: list[Group]) -> None:
+    """The same with a certificate."""
+    import trustme  # noqa: PLC0415 - the others do without it
+
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = Path(folder) / "server.pem"
+        trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        kinora(control, groups, certificate)
+
+
+def kinora(control: Control, groups: list[Group], certificate: Path | None = None) -> None:
     """The whole server as ``kinora serve`` runs it; messages go in where jobs put theirs."""
 
     async def serve() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            settings = Settings(port=0, data_dir=Path(folder), media_dir=media()[0], min_free_bytes=0)
+            settings = Settings(
+                port=0, data_dir=Path(folder), media_dir=media()[0], min_free_bytes=0, tls_cert=certificate
+            )
             async with open_server(settings) as server:
                 manager = server.system.connections
                 assert manager is not None
@@ -165,6 +177,7 @@ def aiohttp(control: Control, groups: list[Group]) -> None:
 
 SERVERS: dict[str, Callable[[Control, list[Group]], None]] = {
     "kinora": kinora,
+    "kinora-tls": kinora_with_tls,
     "fastapi": fastapi,
     "websockets": websockets,
     "aiohttp": aiohttp,

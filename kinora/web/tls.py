@@ -109,10 +109,10 @@ class TlsSession:
         Raises:
             ssl.SSLError: nothing can be sent any more.
         """
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._tls.write(rest) :]
-        return self.own_bytes()
+        written = self._tls.write(data) if data else 0
+        while written < len(data):  # more than one record
+            written += self._tls.write(memoryview(data)[written:])
+        return self._to_wire.read()
 
     def feed(self, data: bytes) -> None:
         """Take the client's next bytes; none say that it has ended its side."""
