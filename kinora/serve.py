@@ -67,6 +67,7 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
         for listening in sockets:
             stack.enter_context(listening)
         needed = settings.token or is_reachable(sockets)
+        _warn_of_open_proxy(settings, token_needed=needed)
         system = stack.enter_context(make_system(settings, token_needed=needed))
         scheme = "http" if certificate is None else "https"
         url = local_base(sockets, scheme)
@@ -125,6 +126,12 @@ def _warn_of_faults() -> None:
         )
     for gap in gaps():
         log.warning("decoders are confined less than they could be", reason=gap)
+
+
+def _warn_of_open_proxy(settings: Settings, *, token_needed: bool) -> None:
+    """Tell an operator whose proxy may let in others than this machine's clients."""
+    if settings.trusted_proxies and not token_needed:
+        log.warning("all clients of the proxy may do everything, as on this machine no token is needed: use --token")
 
 
 def _warn_of_few_files(connections: int, wanted: int) -> None:

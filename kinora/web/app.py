@@ -98,17 +98,18 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
     app.before_websocket(_tell_websocket_reached)
     guarded = _guarded(app.asgi_app, system, wrong_tokens)
     access_log = AccessLog(all_calls=system.settings.log_level == "debug") if system.settings.access_log else None
-    app.asgi_app = cast("Any", RequestWatch(guarded, figures, access_log))  # type: ignore[method-assign]
+    watched = RequestWatch(guarded, figures, access_log)
+    fronted = BehindProxies(watched, system.settings.trusted_proxies, system.settings.root_path)
+    app.asgi_app = cast("Any", fronted)  # type: ignore[method-assign]
     return app
 
 
-def _guarded(app: Any, system: System, wrong_tokens: WrongTokens) -> BehindProxies:
+def _guarded(app: Any, system: System, wrong_tokens: WrongTokens) -> Guard:
     """The app behind all that a request must pass."""
-    settings, needed = system.settings, system.tokens.needed
+    needed = system.tokens.needed
     gate = AccessGate(ServerOptions(WithRootPath(app)), system, wrong_tokens)
-    names = {*settings.allowed_hosts, *(own_names() if needed else ())}
-    guard = Guard(StartGate(gate, system), names, any_address=needed)
-    return BehindProxies(guard, settings.trusted_proxies, settings.root_path)
+    names = {*system.settings.allowed_hosts, *(own_names() if needed else ())}
+    return Guard(StartGate(gate, system), names, any_address=needed)
 
 
 async def _answer_error(error: Exception) -> Response:

@@ -22,7 +22,7 @@ _SWITCHING, _FORBIDDEN = 101, 403
 
 
 class RequestWatch:
-    """An ASGI app around another; it must be the outermost, so that refused requests count as well."""
+    """An ASGI app around another; it stands before those that refuse requests, so that these count as well."""
 
     def __init__(self, app: Any, figures: HttpFigures, log: AccessLog | None) -> None:
         self._app = app

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
+from structlog.testing import capture_logs
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings, SettingsError, load_settings
@@ -161,6 +162,24 @@ async def test_a_page_behind_a_proxy_with_tls_may_use_the_server(settings: Setti
     async with open_server(attrs.evolve(settings, allowed_hosts=("cam.example",))) as server:
         refused = await post(f"{server.url}/v1/jobs", BODY, **outer, origin="https://cam.example:8443")
         assert refused.status == 403  # no proxy is trusted here
+
+
+async def test_the_log_names_the_client_and_not_the_proxy(settings: Settings) -> None:
+    """The access log has the address of the proxy's client, and the path without that of the proxy."""
+    with capture_logs() as lines:
+        async with proxied(settings, root_path=ROOT) as server:
+            await post(f"{server.url}{ROOT}/v1/jobs", BODY, x_forwarded_for="192.0.2.7, 127.0.0.1")
+    [line] = [line for line in lines if line["event"] == "request"]
+    assert (line["client"], line["path"]) == ("192.0.2.7", "/v1/jobs")
+
+
+@pytest.mark.parametrize(("token", "warned"), [(False, True), (True, False)])
+async def test_a_proxy_that_lets_everybody_in_is_warned_of(settings: Settings, token: bool, warned: bool) -> None:
+    """On loopback no token is needed, and behind a proxy all clients come from there: the log says what to do."""
+    with capture_logs() as lines:
+        async with proxied(settings, token=token):
+            pass
+    assert any("--token" in line["event"] for line in lines) is warned
 
 
 @pytest.mark.parametrize("prefix", ["", ROOT], ids=["the proxy takes the path off", "the proxy leaves it"])
