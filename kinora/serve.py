@@ -22,7 +22,7 @@ from kinora.web.app import create_app
 from kinora.web.login_links import LoginLinks
 from kinora.web.server import Server, bind
 from kinora.web.stack import stack_faults
-from kinora.web.tls import Certificate, TlsError
+from kinora.web.tls import Certificate, certificate_in
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
     """
     _warn_of_faults()
     _allow_many_files()
-    certificate = _certificate(settings)
+    certificate = certificate_in(settings.tls_cert, settings.tls_key)
     with ExitStack() as stack:
         sockets = bind(settings.host, settings.port)
         for listening in sockets:
@@ -89,14 +89,6 @@ def _running(url: str, system: System, links: LoginLinks) -> RunningServer:
     if access is None:
         return RunningServer(url, system)
     return RunningServer(url, system, links.make(access), secret)
-
-
-def _certificate(settings: Settings) -> Certificate | None:
-    if settings.tls_cert is not None:
-        return Certificate(settings.tls_cert, settings.tls_key)
-    if settings.tls_key is not None:
-        raise TlsError("There is a --tls-key without a --tls-cert: name the certificate that it belongs to.")
-    return None
 
 
 def _web_server(

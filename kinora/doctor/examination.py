@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from kinora.doctor import folders, machine, media, port, software
+from kinora.doctor import certificate, folders, machine, media, port, software
 from kinora.doctor.finding import Finding, failed
 from kinora.doctor.trial import check_a_frame
 from kinora.settings import Settings
@@ -48,6 +48,7 @@ CHECKS = (
     Check("clocks", lambda _: machine.check_clocks()),
     Check("data folder", folders.check_data_dir),
     Check("folders", folders.check_other_folders),
+    Check("certificate", certificate.check_certificate),
     Check("port", port.check_port),
 )
 

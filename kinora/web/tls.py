@@ -76,6 +76,17 @@ class Certificate:
         return session
 
 
+def certificate_in(cert: Path | None, key: Path | None) -> Certificate | None:
+    """The certificate in these files; None if there is none. Blocks while they are read.
+
+    Raises:
+        TlsError: as :class:`Certificate`, or there is a key alone.
+    """
+    if cert is None and key is not None:
+        raise TlsError("There is a --tls-key without a --tls-cert: name the certificate that it belongs to.")
+    return None if cert is None else Certificate(cert, key)
+
+
 class TlsSession:
     """The TLS of one connection, between its plain bytes and those on the wire; nothing in it waits."""
 

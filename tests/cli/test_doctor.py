@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from kinora.doctor import folders, machine, media, port, software
+from kinora.doctor.certificate import check_certificate
 from kinora.doctor.examination import CHECKS, Check, examine
 from kinora.doctor.finding import Finding, failed, ok
 from kinora.settings import Settings
 from kinora.system import make_system
+from tests.authority import Authority
 
 DOCTOR = [sys.executable, "-m", "kinora", "doctor", "--json"]
 WITHOUT = [sys.executable, "-m", "tests.cli.surroundings"]
@@ -53,6 +55,17 @@ def test_a_healthy_machine_passes(tmp_path: Path) -> None:
     assert {"a frame", "plugins", "reading video", "fonts", "media folder"} <= found.keys()
     assert all(bool(check["mend"]) == (check["state"] != "ok") for check in told["checks"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_certificate_is_looked_at(tmp_path: Path) -> None:
+    """None is well, as is one with its key; one that a server could not use has its mend."""
+    certificate = Authority(tmp_path).server
+    assert states(check_certificate(settings_in(tmp_path))) == ["ok"]
+    assert states(check_certificate(settings_in(tmp_path, tls_cert=certificate))) == ["ok"]
+    for wrong in ({"tls_cert": tmp_path / "gone.pem"}, {"tls_key": certificate}):
+        [finding] = check_certificate(settings_in(tmp_path, **wrong))
+        assert finding.state == "failed"
+        assert "certificate" in finding.mend or "--tls-cert" in finding.mend
 
 
 def test_what_fails_is_told_with_its_mend_and_ends_with_1(tmp_path: Path) -> None:

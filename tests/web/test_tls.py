@@ -226,6 +226,8 @@ async def test_only_http_1_is_agreed_on_and_old_tls_is_not(authority: Authority)
         async with stream:
             await stream.do_handshake()
             assert stream.selected_alpn_protocol() == "http/1.1"
+        authority.trusted.maximum_version = ssl.TLSVersion.TLSv1_2
+        assert await target.is_well()
         old = ssl.create_default_context(cafile=str(authority.ca_file))
         old.set_ciphers("ALL:@SECLEVEL=0")
         with pytest.warns(DeprecationWarning, match="TLSv1_1 is deprecated"):
