@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import Protocol
 
 import attrs
 import structlog
 import trio
 
-from kinora.actors.job_manager import JobManager
 from kinora.actors.retention_rule import Candidate, Rule, that_go
 from kinora.actors.store import Store, StoreFailing
 from kinora.actors.stored_room import EndedJob
@@ -74,6 +74,16 @@ class Pruned:
         self.bytes += sum(candidate.bytes for candidate in gone)
 
 
+class EndedJobs(Protocol):
+    """What retention needs of the JobManager, whose methods of these names say more."""
+
+    def may_go(self, job_id: str) -> bool:
+        """Return whether the job may be deleted now."""
+
+    async def delete_ended(self, jobs: Sequence[EndedJob]) -> frozenset[str]:
+        """Delete those that may go, and return their ids."""
+
+
 class Retention:
     """Keeps what ``kept`` says, and prunes by other rules when it is asked to.
 
@@ -86,7 +96,7 @@ class Retention:
         kept: Kept,
         *,
         store: Store,
-        jobs: JobManager,
+        jobs: EndedJobs,
         meter: RoomMeter,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

@@ -12,18 +12,19 @@ import attrs
 import msgspec
 import pytest
 import trio
-import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from kinora.actors import retention as retention_module
 from kinora.actors.errors import NotFound
 from kinora.actors.recent_reads import READING_S, RecentReads
-from kinora.actors.retention import DAY_S, Kept
+from kinora.actors.retention import DAY_S, LOOK_AFTER_END_S, LOOK_S, Kept, Retention
 from kinora.actors.retention_rule import ALWAYS, Candidate, Rule, that_go
-from kinora.actors.store import JobRecord
+from kinora.actors.store import JobRecord, Store
 from kinora.actors.stored_room import EndedJob
 from kinora.actors.times import time_before, time_text
+from kinora.actors.used_room import RoomMeter
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.actors.job_kit import job_request
@@ -32,6 +33,12 @@ from tests.jobs_kit import messages_of, run_job, submit, write_plugin
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 MB = 2**20
 SAFETY_S = 120.0
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """Virtual time that leaves the store's threads a moment."""
+    return MockClock(autojump_threshold=0.01)
 
 
 def candidate(number: int, *, day: int = 0, size: int = 10) -> Candidate:
@@ -92,7 +99,7 @@ def test_no_age_is_too_large() -> None:
     assert Kept(days=0, bytes=0).rule(BEGIN) == Rule()
 
 
-async def test_reads_are_remembered_for_a_while(autojump_clock: trio.testing.MockClock) -> None:
+async def test_reads_are_remembered_for_a_while(autojump_clock: MockClock) -> None:
     """A job is being read until a minute after its last page."""
     reads = RecentReads()
     assert "job-1" not in reads
@@ -118,6 +125,83 @@ def ended_record(name: str, *, days_ago: float = 0.0, status: str = "done", uplo
         upload=upload or None,
         ended_at=ended_at,
     )
+
+
+class Deleting:
+    """Deletes from the store what it is told to, in place of a JobManager without jobs of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.deleted: list[tuple[str, float]] = []
+        """The jobs, each with the time."""
+
+    def may_go(self, job_id: str) -> bool:
+        """Keep none back."""
+        return bool(job_id)
+
+    async def delete_ended(self, jobs: Sequence[EndedJob]) -> frozenset[str]:
+        """Delete them all."""
+        ids = frozenset(job.job_id for job in jobs)
+        await self._store.delete_job(*ids)
+        self.deleted += [(job.job_id, trio.current_time()) for job in jobs]
+        return ids
+
+
+@asynccontextmanager
+async def retaining(folder: Path, kept: Kept) -> AsyncIterator[tuple[Store, Deleting, Retention]]:
+    """Retention at work on a store of its own, on a calendar that begins with the virtual clock."""
+    store = Store(":memory:")
+    deleting = Deleting(store)
+    meter = RoomMeter(store, folder / "kinora.db", folder)
+    begun = trio.current_time()
+
+    def now() -> datetime:
+        return BEGIN + timedelta(seconds=trio.current_time() - begun)
+
+    retention = Retention(kept, store=store, jobs=deleting, meter=meter, now=now)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(store.run)
+        yield store, deleting, retention
+        nursery.cancel_scope.cancel()
+
+
+async def test_each_job_goes_within_a_minute_of_its_time(clock: MockClock, tmp_path: Path) -> None:
+    """None before it."""
+    async with (
+        retaining(tmp_path, Kept(days=600 / DAY_S, bytes=0)) as (store, deleting, retention),
+        trio.open_nursery() as nursery,
+    ):
+        due = {}
+        for number in range(5):
+            ended = timedelta(seconds=150 * number)
+            record = attrs.evolve(ended_record(f"job-{number}"), ended_at=time_text(BEGIN + ended))
+            await store.add_job(record)
+            due[record.job_id] = trio.current_time() + ended.total_seconds() + 600
+        await nursery.start(retention.run)
+        await trio.sleep(600 + 5 * 150 + 2 * LOOK_S)
+        assert [job for job, _ in deleting.deleted] == [*due]
+        for job, at in deleting.deleted:
+            assert -1 < at - due[job] < 2 * LOOK_S  # the clock may jump while a thread works
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_end_is_looked_at_soon_and_once(clock: MockClock, tmp_path: Path) -> None:
+    """Several ends shortly after one another cause one look."""
+    async with (
+        retaining(tmp_path, Kept(days=0, bytes=1)) as (store, deleting, retention),
+        trio.open_nursery() as nursery,
+    ):
+        await nursery.start(retention.run)
+        await trio.sleep(LOOK_S / 3)
+        for number in range(3):
+            await store.add_job(ended_record(f"job-{number}"))
+            retention.note_end()
+        ended = trio.current_time()
+        await trio.sleep(LOOK_S)
+        assert [job for job, _ in deleting.deleted] == ["job-0", "job-1", "job-2"]
+        assert {at for _, at in deleting.deleted} == {deleting.deleted[0][1]}
+        assert LOOK_AFTER_END_S <= deleting.deleted[0][1] - ended < LOOK_S / 2
+        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

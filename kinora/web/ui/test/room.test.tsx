@@ -34,7 +34,7 @@ test("the sentences tell what goes by itself, and when the next job does", () =>
   const kept = { ...ROOM, keep_days: 30, keep_bytes: 50_000_000_000, next_job: "a", next_at: "2026-12-03T09:00:00.000Z" };
   const said = roomSentences(kept, NOW).join(" ");
   expect(said).toContain("A job is deleted 30 days after its end, with its results and upload. Beyond 50 GB the jobs that ended first are deleted.");
-  expect(said).toMatch(/The next one goes .*Dec.*\./);
+  expect(said).toMatch(/The next one goes on .*Dec.*2026\./);
   expect(roomSentences({ ...kept, next_at: "2026-11-26T07:00:00.000Z" }, NOW)).toContain("The next one goes within a minute.");
   expect(roomSentences({ ...kept, keep_days: 0.5 }, NOW)).toContain("A job is deleted 12 hours after its end, with its results and upload.");
 });
