@@ -17,7 +17,7 @@ from kinora.system import System
 from kinora.web.about import about_routes
 from kinora.web.access import access_of
 from kinora.web.access_gate import AccessGate
-from kinora.web.access_log import AccessLog
+from kinora.web.access_log import AccessLog, without_secrets
 from kinora.web.addresses import own_names
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.http_figures import HttpFigures
@@ -96,19 +96,19 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_add_headers)
     app.before_websocket(_tell_websocket_reached)
-    guarded = _guarded(app.asgi_app, system, wrong_tokens)
-    access_log = AccessLog(all_calls=system.settings.log_level == "debug") if system.settings.access_log else None
-    watched = RequestWatch(guarded, figures, access_log)
-    fronted = BehindProxies(watched, system.settings.trusted_proxies, system.settings.root_path)
-    app.asgi_app = cast("Any", fronted)  # type: ignore[method-assign]
+    settings = system.settings
+    access_log = AccessLog(all_calls=settings.log_level == "debug") if settings.access_log else None
+    watched = RequestWatch(_guarded(app.asgi_app, system, wrong_tokens), figures, access_log)
+    told = BehindProxies(watched, settings.trusted_proxies, settings.root_path)
+    app.asgi_app = cast("Any", told)  # type: ignore[method-assign]
     return app
 
 
 def _guarded(app: Any, system: System, wrong_tokens: WrongTokens) -> Guard:
-    """The app behind all that a request must pass."""
-    needed = system.tokens.needed
+    """The app behind all that may refuse a request."""
+    settings, needed = system.settings, system.tokens.needed
     gate = AccessGate(ServerOptions(WithRootPath(app)), system, wrong_tokens)
-    names = {*system.settings.allowed_hosts, *(own_names() if needed else ())}
+    names = {*settings.allowed_hosts, *(own_names() if needed else ())}
     return Guard(StartGate(gate, system), names, any_address=needed)
 
 
@@ -118,7 +118,8 @@ async def _answer_error(error: Exception) -> Response:
         problem = NO_WEBSOCKET
     if problem.status == 500:  # noqa: PLR2004 - the only status that is the server's own fault
         failed = request if has_request_context() else websocket
-        log.error("a request failed because of an error in the server", path=failed.path, exc_info=error)
+        path = without_secrets(failed.path)
+        log.error("a request failed because of an error in the server", path=path, exc_info=error)
     return problem_response(problem)
 
 

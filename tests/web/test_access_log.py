@@ -22,7 +22,7 @@ from kinora.actors.tokens import cookie_of
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.web.access_log import AnsweredRequest, level_of, without_secrets
-from tests.access_kit import WRONG_TOKEN, make_token
+from tests.access_kit import WRONG_TOKEN, make_token, owner
 from tests.cli.test_cli import KINORA, LIMIT_S
 from tests.client_kit import Part, get, post, request, upload
 from tests.web.test_starting import free_port
@@ -88,6 +88,25 @@ async def test_requests_are_logged_with_what_an_operator_asks_for(settings: Sett
     assert cancel["bytes"] > 50
     assert cancel["ms"] > 0
     assert (refused["status"], "token_name" in refused) == (401, False)
+
+
+async def test_behind_a_proxy_the_client_is_its_client_and_the_path_ours(settings: Settings) -> None:
+    """A trusted proxy's word for the client is logged, and routes are counted without the path of the proxy."""
+    proxied = attrs.evolve(settings, token=True, trusted_proxies=("127.0.0.1",), root_path="/kinora", log_level="debug")
+    with capture_logs() as lines:
+        async with open_server(proxied) as server:
+            shown = {"x-forwarded-for": "192.0.2.7"}
+            root = server.url if server.url.endswith("/kinora") else f"{server.url}/kinora"
+            assert (await get(f"{root}/v1/realtime", **shown)).status == 401
+            assert (await get(f"{root}/v1/jobs", **shown, **owner(server))).status == 200
+            text = (await get(f"{root}/metrics", **shown, **owner(server))).body.decode()
+    assert [(line["client"], line["path"]) for line in lines if line["event"] == "request"] == [
+        ("192.0.2.7", "/v1/realtime"),
+        ("192.0.2.7", "/v1/jobs"),
+        ("192.0.2.7", "/metrics"),
+    ]
+    assert 'kinora_http_requests_total{method="GET",route="/v1/realtime",status="401"} 1.0' in text
+    assert 'kinora_http_requests_total{method="GET",route="/v1/jobs",status="200"} 1.0' in text
 
 
 async def test_all_calls_are_logged_at_debug_and_none_without_the_log(settings: Settings) -> None:
