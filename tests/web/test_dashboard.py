@@ -91,6 +91,14 @@ async def test_all_that_is_counted_can_be_seen(server: RunningServer) -> None:
     }
 
 
+def test_each_alert_is_tried() -> None:
+    """``alerts_test.yml``, which promtool runs, has figures for each alert, and counts all of them."""
+    tried = (DEPLOY / "prometheus/alerts_test.yml").read_text()
+    asked = {name for expression in alerts() for name, _ in _METRIC.findall(expression)}
+    assert asked <= set(re.findall(r"series: '(\w+)", tried))
+    assert f"exp_samples: [{{value: {len(alerts())}}}]" in tried
+
+
 def test_each_alert_says_what_to_do() -> None:
     """Each alert has a sentence with what is wrong, and one that says where to look or what to do."""
     text = (DEPLOY / "prometheus/alerts.yml").read_text()
