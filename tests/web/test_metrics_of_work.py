@@ -122,7 +122,7 @@ async def test_requests_are_counted_by_route_and_never_by_what_clients_choose(se
     assert found["kinora_http_requests_total GET other 403"] == 1
     assert found["kinora_http_requests_total GET /v1/jobs 422"] == 1
     assert found["kinora_http_request_seconds_count GET /v1/jobs/{job_id}"] == 5
-    assert found["kinora_http_requests_in_progress"] == 1
+    assert found["kinora_http_requests_in_progress"] >= 1
     assert found["kinora_http_failures_total"] == 0
 
 
@@ -185,7 +185,7 @@ async def test_the_lag_of_the_event_loop_is_measured(server: RunningServer, monk
     monkeypatch.setattr(loop_watch, "LOOK_S", 0.01)
     while not (await figures(server))["kinora_loop_lag_seconds_count"]:
         pass
-    end = time.thread_time() + 0.15
+    end = time.thread_time() + 0.3
     while time.thread_time() < end:
         pass
     await trio.lowlevel.checkpoint()
