@@ -31,11 +31,13 @@ OLDEST_TIME = 1_767_225_600.0
 
 def check_kernel() -> list[Finding]:
     """What Kinora cannot do without, each tried."""
-    return [
-        ok("kernel", need) if fault is None else failed("kernel", f"{need}: {fault}", "use Linux 5.3 or later, and a "
-           "container or sandbox that allows it")
-        for need, fault in try_requirements().items()
-    ]  # fmt: skip
+    return [_of_need(need, fault) for need, fault in try_requirements().items()]
+
+
+def _of_need(need: str, fault: str | None) -> Finding:
+    if fault is None:
+        return ok("kernel", need)
+    return failed("kernel", f"{need}: {fault}", "use Linux 5.3 or later, and a container or sandbox that allows it")
 
 
 def check_confinement() -> list[Finding]:
