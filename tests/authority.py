@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import trustme
 
@@ -24,8 +25,11 @@ class Authority:
         self.server = self.give("server.pem")
         """A certificate for this machine, with its key."""
 
-    def give(self, name: str) -> Path:
-        """Write another certificate for this machine, with its key, into the file of that name."""
+    def give(self, name: str, **issued: Any) -> Path:
+        """Write another certificate for this machine, with its key, into the file of that name.
+
+        ``issued`` are arguments of trustme, such as ``not_after``.
+        """
         path = self._folder / name
-        self._authority.issue_cert(*NAMES).private_key_and_cert_chain_pem.write_to_path(str(path))
+        self._authority.issue_cert(*NAMES, **issued).private_key_and_cert_chain_pem.write_to_path(str(path))
         return path

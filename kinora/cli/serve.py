@@ -79,9 +79,9 @@ async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
                     await require_existing(settings, "media_dir", "models_dir", "plugins_dir")
                     async with open_server(settings) as server:
                         stopping.started = True
-                        certificate = server.certificate
+                        certificate, url = server.certificate, server.url
                         if certificate is not None and hangups is not None:
-                            nursery.start_soon(_reload_on, hangups, certificate)
+                            nursery.start_soon(_reload_on, hangups, certificate, service, url)
                         _keep_for_good()
                         if sys.stdout.isatty():
                             print_line(server.url)
@@ -113,9 +113,11 @@ def _hangups(settings: Settings) -> AbstractContextManager[AsyncIterator[int] | 
     return nullcontext() if settings.tls_cert is None else trio.open_signal_receiver(signal.SIGHUP)
 
 
-async def _reload_on(hangups: AsyncIterator[int], certificate: Certificate) -> None:
+async def _reload_on(hangups: AsyncIterator[int], certificate: Certificate, service: ServiceManager, url: str) -> None:
     async for _ in hangups:
+        service.reloading()
         await certificate.reload()
+        service.ready(f"Serving {url}")
 
 
 class Stopping:

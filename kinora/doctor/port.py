@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 from contextlib import closing, suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 from kinora.doctor.finding import Finding, failed, ok
 from kinora.settings import Settings
@@ -23,16 +24,26 @@ def check_port(settings: Settings) -> list[Finding]:
         for listening in bind(settings.host, settings.port):
             listening.close()
     except BindError as error:
-        if _is_kinora(_ANY.get(settings.host, settings.host), settings.port):
+        if _is_kinora(settings):
             return [ok("port", f"a Kinora server answers on {address}")]
         sentence, _, mend = str(error).partition(": ")
         return [failed("port", sentence, mend or "choose another one with --port")]
     return [ok("port", f"{address} is free" if settings.port else f"{settings.host}, any free port")]
 
 
-def _is_kinora(host: str, port: int) -> bool:
-    with suppress(OSError, HTTPException, ValueError), closing(HTTPConnection(host, port, timeout=ASK_S)) as connection:
+def _is_kinora(settings: Settings) -> bool:
+    with suppress(OSError, HTTPException, ValueError), closing(_connection(settings)) as connection:
         connection.request("GET", "/v1/health")
         answer = json.loads(connection.getresponse().read(65_536))
         return isinstance(answer, dict) and answer.get("status") == "ok"
     return False
+
+
+def _connection(settings: Settings) -> HTTPConnection:
+    """A connection as clients have it. Whether the certificate is trusted does not matter: no secret is sent."""
+    host = _ANY.get(settings.host, settings.host)
+    if settings.tls_cert is None:
+        return HTTPConnection(host, settings.port, timeout=ASK_S)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return HTTPSConnection(host, settings.port, timeout=ASK_S, context=context)

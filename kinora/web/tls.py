@@ -45,6 +45,10 @@ class Certificate:
         self._context = _context(*self._files)
         self._turns = trio.CapacityLimiter(HANDSHAKES_AT_ONCE)
 
+    def session(self) -> TlsSession:
+        """The server's side of a connection that begins now."""
+        return TlsSession(self._context)
+
     async def reload(self) -> None:
         """Read the files again, for connections that begin later; if they cannot be used, log why and keep the old."""
         try:
@@ -62,7 +66,7 @@ class Certificate:
             ssl.SSLError: the handshake failed, or the client ended it; the client has been told.
             trio.BrokenResourceError: the client has gone.
         """
-        session = TlsSession(self._context)
+        session = self.session()
         done = False
         while not done:
             data = await stream.receive_some(_RECV_BYTES)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, TCPServer
@@ -16,8 +17,7 @@ from typing import Any
 
 import pytest
 
-from kinora.doctor import folders, machine, media, port, software
-from kinora.doctor.certificate import check_certificate
+from kinora.doctor import certificate, folders, machine, media, port, software
 from kinora.doctor.examination import CHECKS, Check, examine
 from kinora.doctor.finding import Finding, failed, ok
 from kinora.settings import Settings
@@ -51,21 +51,10 @@ def test_a_healthy_machine_passes(tmp_path: Path) -> None:
     code, told = examined(DOCTOR, "--data-dir", tmp_path / "data", "--media-dir", tmp_path, "--port", "0")
     found = {check["check"]: check for check in told["checks"]}
     assert (code, told["ok"]) == (0, True), told
-    assert {check.name for check in CHECKS} - {"media libraries", "folders"} <= found.keys()
+    assert {check.name for check in CHECKS} - {"media libraries", "folders", "certificate"} <= found.keys()
     assert {"a frame", "plugins", "reading video", "fonts", "media folder"} <= found.keys()
     assert all(bool(check["mend"]) == (check["state"] != "ok") for check in told["checks"])
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_certificate_is_looked_at(tmp_path: Path) -> None:
-    """None is well, as is one with its key; one that a server could not use has its mend."""
-    certificate = Authority(tmp_path).server
-    assert states(check_certificate(settings_in(tmp_path))) == ["ok"]
-    assert states(check_certificate(settings_in(tmp_path, tls_cert=certificate))) == ["ok"]
-    for wrong in ({"tls_cert": tmp_path / "gone.pem"}, {"tls_key": certificate}):
-        [finding] = check_certificate(settings_in(tmp_path, **wrong))
-        assert finding.state == "failed"
-        assert "certificate" in finding.mend or "--tls-cert" in finding.mend
 
 
 def test_what_fails_is_told_with_its_mend_and_ends_with_1(tmp_path: Path) -> None:
@@ -223,3 +212,24 @@ def test_limits_are_held_against_the_settings() -> None:
     assert states(machine.check_tasks(Settings(max_jobs=1))) == ["ok"]
     assert states(machine.check_memory(Settings(workers_memory_mb=10**9))) == ["warning"]
     assert machine.check_user()[0].state == ("warning" if os.geteuid() == 0 else "ok")
+
+
+def test_a_certificate_is_read_as_the_server_reads_it(tmp_path: Path) -> None:
+    """How long it is valid is told, and a server with it on the port is known; without TLS nothing is said."""
+    authority = Authority(tmp_path)
+    assert certificate.check_certificate(settings_in(tmp_path)) == []
+    [valid] = certificate.check_certificate(settings_in(tmp_path, tls_cert=authority.server))
+    assert valid.state == "ok"
+    assert "is valid for" in valid.found
+    now = datetime.now(tz=UTC)
+    soon = authority.give("soon.pem", not_after=now + timedelta(days=3, hours=1))
+    [ending] = certificate.check_certificate(settings_in(tmp_path, tls_cert=soon))
+    assert (ending.state, ending.found) == ("warning", f"{soon} ends in 3 days")
+    over = authority.give("over.pem", not_before=now - timedelta(days=9), not_after=now - timedelta(days=1))
+    [ended] = certificate.check_certificate(settings_in(tmp_path, tls_cert=over))
+    assert (ended.state, ended.found) == ("warning", f"{over}: certificate has expired")
+    (tmp_path / "odd.pem").write_text("odd")
+    for wrong in ({"tls_cert": tmp_path / "odd.pem"}, {"tls_key": authority.server}):
+        [unusable] = certificate.check_certificate(settings_in(tmp_path, **wrong))
+        assert unusable.state == "failed"
+        assert "--tls-" in f"{unusable.found} {unusable.mend}"

@@ -60,6 +60,21 @@ async def test_hangups_renew_the_certificate_and_end_nothing(tmp_path: Path, med
         assert server.process.wait(LIMIT_S) == 0
 
 
+def test_a_service_manager_is_told_of_a_renewed_certificate(tmp_path: Path, media: Path) -> None:
+    """RELOADING at SIGHUP, READY once the certificate has been read, so that ``systemctl reload`` waits for it."""
+    authority = Authority(tmp_path)
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        manager.settimeout(LIMIT_S)
+        with serving(tmp_path, media, NOTIFY_SOCKET=address, KINORA_TLS_CERT=str(authority.server)) as server:
+            ready = f"READY=1\nSTATUS=Serving {server.url}".encode()
+            assert manager.recv(1000) == ready
+            server.process.send_signal(signal.SIGHUP)
+            assert manager.recv(1000).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert manager.recv(1000) == ready
+
+
 @pytest.mark.parametrize("flags", [("--tls-cert", "gone.pem"), ("--tls-key", "gone.pem")])
 def test_a_certificate_that_cannot_be_used_ends_the_start(tmp_path: Path, flags: tuple[str, str]) -> None:
     """Without its certificate or its key there is no server, but a sentence."""
