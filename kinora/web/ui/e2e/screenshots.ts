@@ -22,6 +22,7 @@ beforeAll(async () => {
   mkdirSync(FOLDER, { recursive: true });
   server.writePlugin("careless", "@tool('careless')\ndef careless(frame):\n    return {'share': 1 / (frame.index % 7)}");
   server.writePlugin("slow", "@tool('slow')\ndef slow(frame):\n    time.sleep(0.08)\n    return None");
+  server.writePictures("gone", 3, 0, 90, 90);
   server.writePlugin("broken", "import torch_is_not_here");
   await server.start();
   browser = await launch();
@@ -53,7 +54,13 @@ test("screenshots of each view", async () => {
     await page.getByRole("button", { name: "Map of the tracks" }).click();
     await page.waitForTimeout(2500);
   }, ["wide"]);
-  await server.post(`/v1/jobs/${running}/cancel`);
+  await shoot("running", `/#/jobs/${running}`, (page) => page.locator('canvas[data-found]:not([data-found="0"])').waitFor(), ["phone"]);
+  const other = await server.submit(["slow"]);
+  const failed = await server.submit(["quality"], {}, { source: "gone" });
+  await shoot("queued", `/#/jobs/${failed}`, (page) => page.getByText("Next in the queue").waitFor(), ["wide"]);
+  server.removePictures("gone");
+  for (const job of [running, other]) await server.post(`/v1/jobs/${job}/cancel`);
+  await server.ended(failed);
   const done = await server.submit(["motion", "people", "tracker", "quality", "scenes", "careless"], { stride: 4 });
   await server.ended(done);
   await server.submit(["quality", "colors"], {}, { source: "demo:" });
@@ -69,6 +76,13 @@ test("screenshots of each view", async () => {
     await page.getByRole("tab", { name: "All jobs" }).click();
   }, ["wide", "phone"]);
   await shoot("plugins", "/#/plugins", (page) => page.getByText("Traceback").click(), ["wide", "phone", "zoomed"]);
+  await shoot("drawn", `/#/jobs/${done}`, async (page) => {
+    await page.locator("canvas[data-index]").waitFor();
+    await page.getByRole("slider", { name: "Frame", exact: true }).fill("40");
+    await page.getByRole("region", { name: "This frame", exact: true }).getByRole("button").first().click();
+    await page.locator("#toggle-filters").click();
+  }, ["wide", "phone"]);
+  await shoot("failed", `/#/jobs/${failed}`, (page) => page.locator(".stage-fault").waitFor(), ["wide", "phone"]);
   await shoot("unknown", "/#/jobs/none", (page) => page.getByText("There is no such job").waitFor(), ["wide"]);
   await shoot("api", "/docs", () => Promise.resolve(), ["wide"]);
   await shoot("kit", "/ui-kit", () => Promise.resolve(), ["wide", "phone"]);

@@ -7,7 +7,7 @@ import { launch, openPage } from "./kit/browser";
 import { writePlugins } from "./kit/plugins";
 import { Proxy } from "./kit/Proxy";
 import { Server } from "./kit/server";
-import { overhang, smallTargets } from "./kit/targets";
+import { overhang, panelsBeyond, smallTargets } from "./kit/targets";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1440, height: 900 };
@@ -58,6 +58,7 @@ async function expectSound(page: Page): Promise<void> {
   for (const size of [PHONE, NARROW, HUGE]) {
     await page.setViewportSize(size);
     expect(await overhang(page), `${size.width} px`).toBe(0);
+    expect(await panelsBeyond(page), `${size.width} px`).toEqual([]);
   }
 }
 
@@ -76,7 +77,7 @@ test("before the first job, the page and its list have no fault", async () => {
 test("the jobs for the views below are there", async () => {
   jobs.done = await server.submit(["motion", "people", "tracker", "careless", "talking", "scenes"], { max_frames: 24, stride: 5 });
   await server.ended(jobs.done);
-  jobs.running = await server.submit(["hanging", "single"]);
+  jobs.running = await server.submit(["hanging", "single"], { plugin_timeout_ms: 600_000 });
   jobs.failed = await server.submit(["single"], {}, { source: "gone" });
   jobs.queued = await server.submit(["single"]);
 });
@@ -193,14 +194,14 @@ test("on a phone, a running job has its state, its actions and its picture in vi
 
 test("without a server the page says since when, and when it tries again; that goes with the fault", async () => {
   const { context, page, faults } = await openPage(browser, `${proxy.url}/#/jobs/${jobs.queued}`);
-  await page.getByText("Live", { exact: true }).waitFor();
+  await page.locator('[data-state="CONNECTED"]').waitFor();
   proxy.cut();
   await page.getByText(/^No connection since \d{2}:\d{2}/).waitFor();
   await page.getByText(/^trying again in \d+ s$/).waitFor();
   expect(await page.getByText(/polling/i).count()).toBe(0);
   await expectSound(page);
   proxy.mend();
-  await page.getByText("Live", { exact: true }).waitFor();
+  await page.locator('[data-state="CONNECTED"]').waitFor();
   expect(await page.getByText(/No connection|trying again/).count()).toBe(0);
   expect(faults).toEqual([]);
   await context.close();
@@ -219,6 +220,9 @@ test("a job that waits says its place and offers nothing live; one that failed s
   await page.goto(server.url + job("failed")());
   await stage.getByText("The job ended before its first frame: failed.").waitFor();
   await stage.getByText(/gone/).waitFor();
+  expect(await page.getByText(/gone does not exist/).count(), "it is said once").toBe(1);
+  await page.getByText("No frames were stored.").waitFor();
+  expect(await page.getByRole("button", { name: "Play", exact: true }).isDisabled()).toBe(true);
   await expect.poll(() => page.title()).toMatch(/^failed · /);
   await expectSound(page);
   expect(faults).toEqual([]);

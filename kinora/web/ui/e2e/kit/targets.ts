@@ -32,3 +32,14 @@ export function smallTargets(page: Page, least: number): Promise<string[]> {
 export function overhang(page: Page): Promise<number> {
   return page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
 }
+
+/** The panels over the page, such as menus and dialogs, that are not wholly between its left and its right edge. */
+export function panelsBeyond(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll("dialog[open], .menu-panel, .filter-panel, .undo-bar, .connection")]
+      .filter((panel) => panel.checkVisibility())
+      .map((panel) => ({ panel, box: panel.getBoundingClientRect() }))
+      .filter(({ box: { left, right } }) => left < 0 || right > window.innerWidth)
+      .map(({ panel, box: { left, right } }) => `${panel.className}: ${left.toFixed(0)} to ${right.toFixed(0)}`),
+  );
+}

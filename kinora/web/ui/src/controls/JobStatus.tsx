@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { ExtendedJobResponse } from "../api/generated";
-import { statusIn } from "../api/jobStates";
+import { isEnded, statusIn } from "../api/jobStates";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 import { Badge } from "../ui/Badge";
 import { headline } from "../jobs/jobWords";
@@ -13,13 +13,14 @@ interface JobStatusProps {
   onDeleted: () => void;
 }
 
-/** The state of the watched job, and the actions on it. */
+/** The state of the watched job, and the actions on it. Of a job without frames, the last error stands where its picture would be. */
 export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
   const { refresh } = useRealtimeContext();
   const job = useRealtime((state) => state.job);
   const liveStatus = useRealtime((state) => state.jobs[state.jobId ?? ""]?.status ?? null);
   const stage = useRealtime((state) => state.stage);
   const errors = useRealtime((state) => state.errors);
+  const framesDone = useRealtime((state) => state.framesDone);
   const [said, setSaid] = useState<string | null>(null);
   if (!job) {
     return (
@@ -40,7 +41,7 @@ export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
         refresh();
       }} />
       <p className="said" role="status">{said ?? cancelledInWords(job)}</p>
-      <Errors errors={errors} />
+      <Errors errors={isEnded(status) && framesDone === 0 ? errors.slice(0, -1) : errors} />
       {job.fallback && (
         <Notice tone="warn">
           Runs on {job.device_used} instead of {job.device_requested}: {job.fallback_reason}.

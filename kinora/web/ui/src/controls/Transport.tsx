@@ -31,7 +31,7 @@ export function Transport({ onHelp }: { onHelp: () => void }) {
       <TimeAxis place={<Place />} />
       <div className="transport-buttons" role="group" aria-label="Playback">
         <IconButton icon="back" label="One frame back" disabled={empty} onClick={() => player.step(-1)} />
-        <IconButton id="toggle-play-pause" icon={moves ? "pause" : "play"}
+        <IconButton id="toggle-play-pause" icon={moves ? "pause" : "play"} disabled={empty && !live}
           label={moves ? (live ? "Freeze the picture" : "Pause") : "Play"} onClick={() => player.toggle()} />
         <IconButton icon="forward" label="One frame forward" disabled={empty} onClick={() => player.step(1)} />
         <SpeedChoice />

@@ -6,7 +6,7 @@ import { watchedStatus, type RealtimeState } from "../realtime/state";
 export function EmptyStage() {
   const { words, why } = useRealtime(stageInWords);
   return (
-    <div className={why === null ? "stage-message" : "stage-message stage-fault"} role="status">
+    <div className={why === null ? "stage-message stage-empty" : "stage-message stage-empty stage-fault"} role="status">
       <p>{words}</p>
       {why !== null && <p>{why}</p>}
     </div>

@@ -1,10 +1,12 @@
 import { memo, useDeferredValue, useEffect, useMemo, useState, type CSSProperties, type KeyboardEvent } from "react";
 import type { FrameData } from "../api/generated";
+import { isEnded } from "../api/jobStates";
 import type { Column } from "../player/Columns";
 import type { FramePages } from "../player/FramePages";
 import type { Player } from "../player/Player";
 import { usePlayer, usePlayerState } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
+import { watchedStatus } from "../realtime/state";
 import { clock, count } from "../ui/format";
 import { useTouch } from "../ui/useTouch";
 import { useVirtualRows } from "../ui/useVirtualRows";
@@ -23,6 +25,7 @@ export function ResultTable({ jobId }: { jobId: string }) {
   const player = usePlayer();
   const { playing, following } = usePlayerState(player);
   const plugins = useRealtime((state) => Object.keys(state.plugins));
+  const ended = useRealtime((state) => isEnded(watchedStatus(state)));
   const [filter, setFilter] = useState("");
   const [sorting, setSorting] = useState<Sorting | null>(null);
   const asked = useDeferredValue(filter);
@@ -42,13 +45,18 @@ export function ResultTable({ jobId }: { jobId: string }) {
             onChange={(event) => setFilter(event.target.value)} />
         )}
         <p className={fault === null ? "hint" : "warn-text"} role="status">
-          {fault ?? (length === 0 ? "No frames are stored yet." : shownInWords(rows?.length ?? length, length, timeline.columns.leftOut))}
+          {fault ?? (length === 0 ? emptyInWords(ended, player.isComplete) : shownInWords(rows?.length ?? length, length, timeline.columns.leftOut))}
         </p>
         <Downloads jobId={jobId} />
       </header>
       {length > 0 && <Rows player={player} columns={columns} rows={rows} sorting={sorting} onSort={setSorting} moving={playing || following} />}
     </section>
   );
+}
+
+function emptyInWords(ended: boolean, complete: boolean): string {
+  if (!ended) return "No frames are stored yet.";
+  return complete ? "No frames were stored." : "Loading the frames…";
 }
 
 function shownInWords(shown: number, all: number, leftOut: number): string {

@@ -47,7 +47,9 @@ export function useVirtualRows({ count, rowRem, headRem = 0, current, moving, on
     const element = box.current;
     if (!element || current === null || current < 0 || (moving && away.current)) return;
     const top = current * rowHeight;
-    if (!isInView(element, top, rowHeight, head)) element.scrollTop = top - (element.clientHeight - head) / 2;
+    if (isInView(element, top, rowHeight, head)) return;
+    // In the middle, with a whole row at the top.
+    element.scrollTop = top - Math.floor((element.clientHeight - head) / 2 / rowHeight) * rowHeight;
   }, [current, moving, rowHeight, head]);
 
   const onScroll = () => {
