@@ -53,7 +53,10 @@ dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, max-content) 
 dt, dd { margin: 0; overflow-wrap: anywhere; }
 dd, .soft { color: var(--soft); }
 .method { display: inline-block; min-width: 4rem; color: var(--accent); }
-@media (pointer: coarse), (max-width: 48rem) { a { display: inline-block; padding: .7rem 0; margin: -.7rem 0; } }
+@media (pointer: coarse), (max-width: 48rem) {
+  p a { display: inline-block; padding: .7rem 0; margin: -.7rem 0; }
+  header a { padding: .7rem .5rem; }
+}
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
 """
 _STYLE = _FACE + _RULES
