@@ -67,6 +67,7 @@ bench: $(VENV)/.installed-dev ## Measure, and compare with others
 	$(BIN)/python -m benchmarks.pipeline
 	$(if $(wildcard ../shared/data/people.mp4),$(BIN)/python -m benchmarks.people_recall)
 	$(BIN)/python -m benchmarks.sources
+	$(BIN)/python -m benchmarks.rtsp
 	$(BIN)/python -m benchmarks.cancel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.tracking

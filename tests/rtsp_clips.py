@@ -101,7 +101,7 @@ def describe(clip: Clip, *, sets: bool = True, control: str = "track1") -> str:
         if is_set(clip.codec, nal):
             named.setdefault(_SETS[clip.codec][kind(clip.codec, nal)], []).append(base64.b64encode(nal).decode())
     parameters = ";".join(f"{name}={','.join(values)}" for name, values in named.items())
-    payload_type = 26 if clip.codec == "mjpeg" else PAYLOAD_TYPE
+    payload_type = payload_type_of(clip.codec)
     lines = [
         *("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=camera", "t=0 0", "a=control:*"),
         *("m=audio 0 RTP/AVP 0", "a=control:track0"),
@@ -111,6 +111,11 @@ def describe(clip: Clip, *, sets: bool = True, control: str = "track1") -> str:
         f"a=control:{control}",
     ]
     return "".join(f"{line}\r\n" for line in lines)
+
+
+def payload_type_of(codec: Codec) -> int:
+    """The one that a codec is sent as."""
+    return 26 if codec == "mjpeg" else PAYLOAD_TYPE
 
 
 def payloads(codec: Codec, data: bytes, *, sets: bool = True) -> list[bytes]:
@@ -162,7 +167,7 @@ def _jpeg_payloads(jpeg: bytes) -> Iterator[bytes]:
 def rtp_packets(clip: Clip, *, sets: bool = True, first: int = 0, sequence: int = 65_500) -> Iterator[list[bytes]]:
     """The RTP packets of each picture; the sequence numbers and the clock come to their ends on the way."""
     numbers = count(sequence)
-    payload_type = 26 if clip.codec == "mjpeg" else PAYLOAD_TYPE
+    payload_type = payload_type_of(clip.codec)
     for picture in clip.pictures:
         parts = payloads(clip.codec, picture.data, sets=sets)
         timestamp = (2**32 - 5 * TICKS + (first + picture.pts) * TICKS) % 2**32

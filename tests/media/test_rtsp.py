@@ -35,12 +35,6 @@ ME = Credentials("joe", PASSWORD)
 RTCP = framed(bytes(28), 1)
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine nothing is let go, unless a test is about that."""
-    monkeypatch.setattr(backlog, "BEHIND_S", 300)
-
-
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is over soon."""
@@ -492,6 +486,30 @@ def test_a_large_picture_is_refused(server: RtspServer, clips: dict[Codec, Clip]
     """Before it is decoded."""
     with pytest.raises(SourceError, match="over the limit of 1000 pixels"):
         RtspSource(server.url("cam"), SourceLimits(url_hosts=(server.host,), max_pixels=1000))
+
+
+def test_who_wants_only_the_newest_falls_behind_by_no_more_than_a_key_frame(
+    server: RtspServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was let go leaves a gap in the numbers of the pictures, by which it is counted; it is told once."""
+    monkeypatch.setattr(backlog, "BEHIND_S", -1)
+    gate = threading.Event()
+
+    def after_the_first() -> Iterator[bytes]:
+        sent = iter(server.streams["h264"].pieces)
+        yield next(sent)
+        assert gate.wait(60)
+        yield from sent
+
+    server.streams["cam"] = Stream(server.streams["h264"].description, after_the_first())
+    source = RtspSource(server.url("cam"), limits(server))
+    source.let_go_old()
+    gate.set()
+    server.wait_for(lambda: not server.open)
+    got, _ = watch(source)
+    assert [(index, number) for index, _, number in got] == [(number - 1, number) for number in range(20, PICTURES)]
+    [note] = source.notes
+    assert note.message.startswith("cam sends more than can be decoded here: it goes on at the newest key frame")
 
 
 def descriptors() -> int:

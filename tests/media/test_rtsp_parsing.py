@@ -332,6 +332,7 @@ def test_what_is_not_decoded_in_time_is_let_go_up_to_a_key_frame(monkeypatch: py
     """Its number is told; what follows can be decoded."""
     monkeypatch.setattr(backlog, "BEHIND_S", -1)
     waiting = Backlog()
+    waiting.let_go_old()
     for number in range(8):
         waiting.put(unit(is_key=number % 5 == 0))
     taken = [waiting.take(0) for _ in range(4)]

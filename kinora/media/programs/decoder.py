@@ -26,6 +26,7 @@ from kinora.media.messages import (
 )
 from kinora.media.newest import Newest
 from kinora.media.programs.confining import confine_to
+from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_mark import source_mark
 from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
@@ -89,8 +90,10 @@ class _Decoder:
     def _begin(self, request: Map) -> None:
         if self._source is None:
             raise RuntimeError("Map came before Open")
-        pictures: Iterator[Picture] = self._source.frames(request.start, request.stride)
         self._newest = request.newest and self._source.info.kind == "stream"
+        if self._newest and isinstance(self._source, RtspSource):
+            self._source.let_go_old()
+        pictures: Iterator[Picture] = self._source.frames(request.start, request.stride)
         self._pictures = islice(Newest(pictures) if self._newest else pictures, request.max_frames)
 
     def _map(self, request: Map | MapLarger, fds: list[int]) -> Mapped:

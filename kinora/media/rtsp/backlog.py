@@ -10,8 +10,8 @@ import attrs
 
 from kinora.media.rtsp.units import Unit
 
-BEHIND_S = 1.0
-"""The age of the oldest unit from which on all before the newest key frame are let go."""
+BEHIND_S = 0.25
+"""The age of the oldest unit from which on all before a key frame that comes are let go, if only the newest counts."""
 MAX_BYTES = 64 * 2**20
 """The bytes that wait; beyond it all are let go, and those that come up to a key frame."""
 MAX_UNITS = 2048
@@ -36,8 +36,14 @@ class Backlog:
         self._let_go = 0
         """Units since the last that was taken."""
         self._waits_for_key = False
+        self._only_newest = False
         self._end: Exception | None = None
         self._changed = threading.Condition()
+
+    def let_go_old(self) -> None:
+        """Keep what is decoded near the present from now on: pictures between are not missed."""
+        with self._changed:
+            self._only_newest = True
 
     def put(self, unit: Unit) -> None:
         """Add a unit."""
@@ -49,7 +55,7 @@ class Backlog:
             self._waits_for_key = False
             self._waiting.append(_Waiting(unit, now))
             self._bytes += len(unit.data)
-            if unit.is_key and now - self._waiting[0].came_at > BEHIND_S:
+            if self._only_newest and unit.is_key and now - self._waiting[0].came_at > BEHIND_S:
                 self._drop(len(self._waiting) - 1)
             elif self._bytes > MAX_BYTES or len(self._waiting) > MAX_UNITS:
                 self._drop(len(self._waiting))

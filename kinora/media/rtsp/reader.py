@@ -47,6 +47,10 @@ class CameraReader:
         """
         return self._backlog.take(deadline)
 
+    def let_go_old(self) -> None:
+        """Keep near the present, see :meth:`Backlog.let_go_old`."""
+        self._backlog.let_go_old()
+
     def close(self) -> None:
         """End the session."""
         self._session.stop()

@@ -62,6 +62,10 @@ class RtspSource:
             duration_ms=None,
         )
 
+    def let_go_old(self) -> None:
+        """Leave out pictures where decoding falls behind: only the newest count."""
+        self._reading.let_go_old()
+
     def frames(self, start: int = 0, stride: int = 1) -> Iterator[VideoPicture]:
         """Pictures ``start``, ``start + stride``, …, counted from the first call on; they can be read once.
 
@@ -150,6 +154,10 @@ class _Reading:
     def lacks_packets(self) -> bool:
         """True once packets were missing."""
         return self._reader.lost
+
+    def let_go_old(self) -> None:
+        """Keep near the present."""
+        self._reader.let_go_old()
 
     def close(self) -> None:
         """End the session with the camera."""
