@@ -18,7 +18,7 @@ import trustme
 
 from kinora.media import url_access
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason
-from kinora.media.rtsp import backlog, reader, session
+from kinora.media.rtsp import backlog, reader, requests, session
 from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_types import SourceError, SourceLimits, SourceTruncated
@@ -38,7 +38,7 @@ RTCP = framed(bytes(28), 1)
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is over soon."""
-    for where, name in ((session, "REQUEST_S"), (session, "SILENCE_S"), (reader, "KEY_FRAME_S")):
+    for where, name in ((requests, "REQUEST_S"), (session, "SILENCE_S"), (reader, "KEY_FRAME_S")):
         monkeypatch.setattr(where, name, 1)
 
 
@@ -477,7 +477,7 @@ def test_a_camera_may_ask_too(
 def test_video_on_another_channel_is_found(server: RtspServer, clips: dict[Codec, Clip]) -> None:
     """As the camera has it; what is on others is passed over."""
     sent = [b"".join(framed(packet, 6) + framed(packet, 4) for packet in some) for some in rtp_packets(clips["h264"])]
-    server.transport = "RTP/AVP/TCP;unicast;interleaved=4-5;ssrc=1"
+    server.transport = "RTP/AVP;unicast;Interleaved = 4-5;ssrc=1"
     server.streams["cam"] = stream(clips["h264"], sent)
     assert numbers(server) == list(range(1, PICTURES))
 

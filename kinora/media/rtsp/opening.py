@@ -10,7 +10,8 @@ from kinora.media.camera_errors import CameraError
 from kinora.media.rtsp import faults
 from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.connection import Connection
-from kinora.media.rtsp.session import REQUEST_S, Redirected, Session
+from kinora.media.rtsp.requests import REQUEST_S
+from kinora.media.rtsp.session import Redirected, Session
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import RTSP, SourceUrl, open_socket
 

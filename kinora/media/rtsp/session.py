@@ -4,43 +4,29 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Self
 
 from kinora.media.camera_errors import CameraError
 from kinora.media.rtsp import faults
-from kinora.media.rtsp.auth import Credentials, Prover, parse_challenges
+from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.connection import Connection, Stopped
 from kinora.media.rtsp.description import Track, find_track
+from kinora.media.rtsp.requests import MAX_PROOFS, OK, REQUEST_S, UNAUTHORIZED, Requests
 from kinora.media.rtsp.rtp import RtpPacket, parse_rtp
-from kinora.media.rtsp.wire import (
-    Asked,
-    Interleaved,
-    Message,
-    Response,
-    WireError,
-    encode_request,
-    encode_response,
-)
+from kinora.media.rtsp.wire import Asked, Interleaved, Message, Response
 from kinora.media.url_access import SourceUrl
 
-REQUEST_S = 5.0
-"""The time for a connection, and for the answer to each request."""
 SILENCE_S = 8.0
 """A camera that sends no video for this long is lost, whatever else it sends."""
 GOODBYE_S = 0.05
 """The time to send the request that ends a session; its answer is not waited for."""
-MAX_PROOFS = 3
-"""The answers to one request that may ask for a password, or for it once more with another nonce."""
-MAX_EARLY = 1024
-"""The packets before the answer to ``PLAY`` that are kept; the oldest make room."""
 SESSION_S = 60
 """The time after which a camera forgets a session that it hears nothing of, unless it names another."""
 LEAST_PAUSE_S, MOST_PAUSE_S = 1.0, 30.0
 """The shortest and the longest time between two requests that keep the session."""
-_OK, _UNAUTHORIZED, _NO_SESSION, _NO_TRANSPORT = 200, 401, 454, 461
+_NO_SESSION, _NO_TRANSPORT = 454, 461
 _REDIRECTS = range(300, 400)
 _SESSION = re.compile(r"([!-:<-~]{1,256})(?:[ \t]*;.*)?")
 _TIMEOUT = re.compile(r";[ \t]*timeout[ \t]*=[ \t]*([0-9]{1,5})", re.IGNORECASE)
@@ -63,18 +49,14 @@ class Session:
     def __init__(self, connection: Connection, name: str, credentials: Credentials | None, until: float) -> None:
         self._connection = connection
         self._name = name
-        self._prover = None if credentials is None else Prover(credentials)
+        self._requests = Requests(connection, name, credentials)
         self._until = until
-        self._sent = 0
-        """The number of the last request."""
-        self._id = ""
         self._control = ""
         self._keeps_by = "OPTIONS"
         self._pause_s = MOST_PAUSE_S
         self._refusals = 0
         """The answers in a row that asked for a password while the session was kept alive."""
         self._channel = 0
-        self._early = deque[Interleaved](maxlen=MAX_EARLY)
         self.track: Track
         """What is watched, once the session has begun."""
 
@@ -104,10 +86,10 @@ class Session:
             CameraError: the camera is lost.
             Stopped: by :meth:`stop`.
         """
-        now = time.monotonic()
+        now, early = time.monotonic(), self._requests.early
         silent_at, keep_at = now + SILENCE_S, now + self._pause_s
         while True:
-            message = self._early.popleft() if self._early else self._connection.receive(min(silent_at, keep_at))
+            message = early.popleft() if early else self._connection.receive(min(silent_at, keep_at))
             now = time.monotonic()
             if (packet := self._video(message)) is not None:
                 silent_at = now + SILENCE_S
@@ -125,11 +107,11 @@ class Session:
     def close(self) -> None:
         """End the session, as far as the camera hears it, and close the connection."""
         with suppress(CameraError, Stopped):
-            self._send("TEARDOWN", self._control, {}, time.monotonic() + GOODBYE_S)
+            self._requests.send("TEARDOWN", self._control, {}, time.monotonic() + GOODBYE_S)
         self._connection.close()
 
     def _describe(self, target: str) -> None:
-        offered = self._ask("OPTIONS", target)
+        offered = self._ask("OPTIONS", target, {})
         if "GET_PARAMETER" in offered.fields.get("public").upper():
             self._keeps_by = "GET_PARAMETER"
         described = self._checked(self._ask("DESCRIBE", target, {"Accept": "application/sdp"}))
@@ -142,78 +124,33 @@ class Session:
     def _set_up(self, target: str) -> None:
         agreed = self._checked(self._ask("SETUP", target, _TRANSPORT))
         transport, stated = agreed.fields.get("transport"), agreed.fields.get("session")
-        if "TCP" not in transport.upper():
-            raise faults.status(self._name, _NO_TRANSPORT)
         if channel := _CHANNEL.search(transport):
             self._channel = int(channel[1])
+        elif "TCP" not in transport.upper():
+            raise faults.status(self._name, _NO_TRANSPORT)
         if named := _SESSION.fullmatch(stated):
-            self._id = named[1]
+            self._requests.session = named[1]
         timeout = _TIMEOUT.search(stated)
         half = (int(timeout[1]) if timeout else SESSION_S) / 2
         self._pause_s = min(max(half, LEAST_PAUSE_S), MOST_PAUSE_S)
 
     def _play(self) -> None:
-        self._early.clear()
+        self._requests.early.clear()
         self._checked(self._ask("PLAY", self._control, {"Range": "npt=0.000-"}))
 
+    def _ask(self, method: str, target: str, fields: Mapping[str, str]) -> Response:
+        return self._requests.ask(method, target, fields, self._until)
+
     def _checked(self, answer: Response) -> Response:
-        if answer.status == _UNAUTHORIZED:
+        if answer.status == UNAUTHORIZED:
             raise faults.password_needed(self._name)
         if answer.status in _REDIRECTS:
             raise Redirected(answer.fields.get("location"))
         if answer.status == _NO_SESSION:
             raise faults.session_ended(self._name)
-        if answer.status != _OK:
+        if answer.status != OK:
             raise faults.status(self._name, answer.status)
         return answer
-
-    def _ask(self, method: str, target: str, fields: Mapping[str, str] | None = None) -> Response:
-        """Send a request, with the password once it is asked for, and wait for the answer."""
-        for _ in range(MAX_PROOFS):
-            deadline = min(time.monotonic() + REQUEST_S, self._until)
-            self._send(method, target, fields or {}, deadline)
-            answer = self._answer(deadline)
-            if not self._wants_proof(answer):
-                return answer
-        raise faults.password_wrong(self._name)
-
-    def _wants_proof(self, answer: Response) -> bool:
-        """True if the request is to be sent again, with a proof that the camera may take."""
-        if self._prover is None:
-            return False
-        if answer.status != _UNAUTHORIZED:
-            self._prover.was_accepted()
-            return False
-        if not self._prover.take(parse_challenges(answer.fields.all("www-authenticate"))):
-            raise faults.password_wrong(self._name)
-        return True
-
-    def _send(self, method: str, target: str, fields: Mapping[str, str], deadline: float) -> None:
-        self._sent += 1
-        head = {"CSeq": str(self._sent), "User-Agent": "kinora"}
-        if self._id:
-            head["Session"] = self._id
-        if self._prover is not None and (proof := self._prover.prove(method, target)) is not None:
-            head["Authorization"] = proof
-        try:
-            data = encode_request(method, target, {**head, **fields})
-        except WireError as error:
-            raise faults.not_rtsp(self._name) from error
-        self._connection.send(data, deadline)
-
-    def _answer(self, deadline: float) -> Response:
-        """Wait for the answer to the last request; packets before it are kept."""
-        while True:
-            message = self._connection.receive(deadline)
-            match message:
-                case Response() if message.fields.get("cseq") in ("", str(self._sent)):
-                    return message
-                case Interleaved():
-                    self._early.append(message)
-                case Asked():
-                    self._reply(message)
-            if message is None or time.monotonic() >= deadline:
-                raise faults.no_answer(self._name)
 
     def _video(self, message: Message | None) -> RtpPacket | None:
         """The packet of the video that this is; all else is dealt with here."""
@@ -224,39 +161,26 @@ class Session:
             case Response():
                 self._note_answer(message)
             case Asked():
-                self._reply(message)
+                self._requests.reply(message)
         return None
 
     def _keep_alive(self) -> None:
-        self._send(self._keeps_by, self._control, {}, time.monotonic() + REQUEST_S)
+        self._requests.send(self._keeps_by, self._control, {}, time.monotonic() + REQUEST_S)
 
     def _note_answer(self, answer: Response) -> None:
         """Go by the answer to what keeps the session alive."""
         if answer.status == _NO_SESSION:
             raise faults.session_ended(self._name)
-        if self._wants_proof(answer):
+        if self._requests.wants_proof(answer):
             self._refusals += 1
             if self._refusals > MAX_PROOFS:
                 raise faults.password_wrong(self._name)
             self._keep_alive()
             return
         self._refusals = 0
-        if answer.status != _OK and self._keeps_by != "OPTIONS":
+        if answer.status != OK and self._keeps_by != "OPTIONS":
             self._keeps_by = "OPTIONS"
             self._keep_alive()
-
-    def _reply(self, asked: Asked) -> None:
-        """Answer what the camera asks, which is seldom more than whether this side is there."""
-        if asked.method == "REDIRECT":
-            raise faults.redirected(self._name, "Give that address instead, if you know it.")
-        if asked.method == "TEARDOWN":
-            raise faults.closed(self._name)
-        known = asked.method in ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER")
-        try:
-            reply = encode_response(_OK if known else 501, {"CSeq": asked.fields.get("cseq")})
-        except WireError as error:
-            raise faults.not_rtsp(self._name) from error
-        self._connection.send(reply, time.monotonic() + REQUEST_S)
 
 
 def joined(base: str, control: str) -> str:
