@@ -247,6 +247,23 @@ def test_a_fragment_without_its_start_is_never_used() -> None:
     assert nal_units(unit.data) == [sps, pps, idr]
 
 
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_packets_of_an_unknown_kind_are_passed_over(codec: Codec) -> None:
+    """Empty ones, and those of types that the standards leave open: nothing is lost by them."""
+    clip = encode(codec, map(numbered, range(PICTURES)), KEY_EVERY)
+    target, number = depacketizer(clip.codec), 0
+    got: list[Unit] = []
+    for packets in rtp_packets(clip):
+        for packet in packets:
+            _, _, _, timestamp = struct.unpack_from(">BBHI", packet)
+            for payload in (b"", b"\x7e\x01own" if clip.codec == "hevc" else b"\x1fown", packet[12:]):
+                marker = bool(packet[1] & 0x80) and payload == packet[12:]
+                got += units(target, [rtp(payload, number, timestamp, marker=marker)])
+                number += 1
+    assert [nal_units(unit.data) for unit in got] == [nal_units(picture.data) for picture in clip.pictures]
+    assert not target.lost
+
+
 def test_a_marker_in_the_middle_of_a_picture_is_seen_through() -> None:
     """Once it was found to lie, pictures end where the next begins."""
     sps, pps = b"\x67\x42\0\x1f\xe9", b"\x68\xce\x38\x80"

@@ -9,18 +9,22 @@ from kinora.media.rtsp.units import Format, Malformed, Piece
 _IDR, _SEI, _SPS, _PPS = 5, 6, 7, 8
 _LAST_PART = 5
 _LAST_SINGLE, _STAP_A, _FU_A = 23, 24, 28
+_UNKNOWN = (0, 30, 31)
+"""Types that the standard leaves open; 0 stands for an empty packet too."""
 _RECOVERY_POINT = 6
 _SIZE = 2
 
 
 def take_apart(payload: bytes) -> Iterator[Piece]:
-    """The NAL units in a packet.
+    """The NAL units in a packet; none in one of an unknown kind, as makers have their own.
 
     Raises:
-        Malformed: there is none, or it is of a kind that was not agreed on.
+        Malformed: it is not what it says, or of a kind that was not agreed on.
     """
     kind = _kind(payload)
-    if 0 < kind <= _LAST_SINGLE:
+    if kind in _UNKNOWN:
+        return
+    if kind <= _LAST_SINGLE:
         yield Piece(payload)
     elif kind == _STAP_A:
         yield from sized(payload[1:])

@@ -16,14 +16,16 @@ _HEAD = 2
 
 
 def take_apart(payload: bytes) -> Iterator[Piece]:
-    """The NAL units in a packet.
+    """The NAL units in a packet; none in one of an unknown kind, as makers have their own.
 
     Raises:
-        Malformed: there is none, or it is of an unknown kind.
+        Malformed: it is not what it says.
     """
+    kind = _kind(payload)
+    if not payload or kind > _FU:
+        return
     if len(payload) <= _HEAD:
         raise Malformed
-    kind = _kind(payload)
     if kind <= _LAST_SINGLE:
         yield Piece(payload)
     elif kind == _AP:

@@ -101,7 +101,11 @@ class RtspSource:
             )
         if self._reading.damaged:
             self._note(
-                SourceNote(f"{self._name} sends damaged pictures: those that cannot be decoded are left out.", "low")
+                SourceNote(
+                    f"{self._name} sends damaged pictures: those that cannot be decoded are left out, and others may"
+                    " lack parts.",
+                    "low",
+                )
             )
         if self._reading.behind:
             self._note(
@@ -185,8 +189,10 @@ class _Reading:
         packet = packet_of(unit.data)
         packet.pts = unit.timestamp
         try:
-            return self._codec.decode(packet)
+            frames = self._codec.decode(packet)
         except av.FFmpegError:
             check_pixels(self._name, self._codec.width, self._codec.height, self._limits)
             self.damaged = True
             return []
+        self.damaged |= any(frame.is_corrupt for frame in frames)
+        return frames
