@@ -124,6 +124,8 @@ _MIGRATIONS = (
 SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
 """The frames of deleted jobs that are removed in one transaction: some milliseconds, even for a long job."""
+SWEEP_JOBS = 100
+"""The deleted jobs that are swept in one transaction, as far as their frames are not more than that."""
 SWEEP_PAGES = 500
 """The free pages, of 4 KB each, that are given back to the disk in one transaction."""
 REBUILD_BYTES = 128 * 2**20
@@ -396,10 +398,12 @@ def sweep(connection: sqlite3.Connection) -> bool:
     """
     if not _has_deleted(connection):
         return _give_back(connection)
-    frames = "SELECT rowid FROM frames WHERE job = (SELECT min(job) FROM deleted) LIMIT ?"
+    first = "SELECT job FROM deleted ORDER BY job LIMIT ?"
+    frames = f"SELECT rowid FROM frames WHERE job IN ({first}) LIMIT ?"  # noqa: S608 - constants
+    empty = f"job IN ({first}) AND NOT EXISTS (SELECT 1 FROM frames WHERE frames.job = deleted.job)"  # noqa: S608
     statements = (
-        Statement(f"DELETE FROM frames WHERE rowid IN ({frames})", (SWEEP_FRAMES,)),  # noqa: S608 - a constant
-        Statement("DELETE FROM deleted WHERE NOT EXISTS (SELECT 1 FROM frames WHERE frames.job = deleted.job)"),
+        Statement(f"DELETE FROM frames WHERE rowid IN ({frames})", (SWEEP_JOBS, SWEEP_FRAMES)),  # noqa: S608 - constants
+        Statement(f"DELETE FROM deleted WHERE {empty}", (SWEEP_JOBS,)),  # noqa: S608 - constants
     )
     write(connection, statements)
     return True

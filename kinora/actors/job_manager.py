@@ -282,6 +282,7 @@ class JobManager:
                 await self._store.delete_job(*ids)
                 for job in going:
                     await self._forget(job.job_id, job.upload)
+                    await trio.lowlevel.checkpoint()  # others have their turns: there may be hundreds
         finally:
             self._going -= ids
         if limit.cancelled_caught:
