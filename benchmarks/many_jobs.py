@@ -27,12 +27,13 @@ from kinora.actors import database
 from kinora.actors.job_request import JobRequest, PluginRequest
 from kinora.actors.models import JobState, JobStatus, StageState, TimingSummary
 from kinora.actors.store import JobRecord
+from kinora.actors.usage import USAGE_AGE_S
 
 JOBS = (0, 10_000, 100_000)
 QUEUED = (0, 620, 2_000)
 FRAMES = 10
 FRAME_BYTES = 440
-ROUNDS = 40
+ROUNDS, ROUNDS_ANEW = 40, 3
 START_S = 120.0
 ANSWER_S = 300.0
 CREATED_AT = "2026-11-01T08:00:00.000Z"
@@ -80,6 +81,16 @@ class Server:
         """The median time of one answer."""
         times = []
         for _ in range(ROUNDS):
+            begun = time.perf_counter()
+            self.ask(target)
+            times.append(time.perf_counter() - begun)
+        return statistics.median(times) * 1000
+
+    def anew_ms(self, target: str) -> float:
+        """The median time of an answer that is not one that is kept for a while."""
+        times = []
+        for _ in range(ROUNDS_ANEW):
+            time.sleep(USAGE_AGE_S + 0.1)
             begun = time.perf_counter()
             self.ask(target)
             times.append(time.perf_counter() - begun)
@@ -192,7 +203,7 @@ def figures(folder: Path) -> dict[str, float]:
             "q=nothing, ms": server.p50_ms("/v1/jobs?q=nothing"),
             "id_prefix=ab, ms": server.p50_ms("/v1/jobs?id_prefix=ab"),
             "all pages of 200, s": walk_s,
-            "health's details, found anew, ms": server.p50_ms("/v1/health?details=1"),
+            "health's details, found anew, ms": server.anew_ms("/v1/health?details=1"),
             "server's memory after that, MB": server.resident_mb(),
         }
         return found | pruned(server)
@@ -210,6 +221,7 @@ def pruned(server: Server) -> dict[str, float]:
     watcher.join()
     ordered = sorted(waits)
     swept = time.perf_counter()
+    time.sleep(USAGE_AGE_S)
     while server.ask("/v1/health?details=1")["details"]["coming_free_bytes"]:
         time.sleep(1.0)
     return {
@@ -217,7 +229,7 @@ def pruned(server: Server) -> dict[str, float]:
         "jobs a second": told["count"] / took,
         "another client's p50 meanwhile, ms": statistics.median(waits) * 1000,
         "its p99, ms": ordered[int(len(ordered) * 0.99)] * 1000,
-        "until the room is given back, s": time.perf_counter() - swept,
+        "until the room is given back, at most, s": time.perf_counter() - swept,
     }
 
 
