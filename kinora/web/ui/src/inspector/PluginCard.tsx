@@ -41,15 +41,17 @@ export function TimedCard({ name, times }: { name: string; times: Times }) {
       </header>
       <PluginFaults plugin={name} stage={full ?? null} />
       <FinalResult value={full?.finalize ?? null} />
-      <div className="times">
-        <TimingChart plugin={name} times={times} budgetMs={budgetMs} />
-        <dl className="figures">
-          <Figure term="run" value={own ? both(own.run.p50, own.run.p95) : "–"} />
-          <Figure term="waits" value={own ? both(own.queue.p50, own.queue.p95) : "–"} />
-          <Figure term="total" value={milliseconds(total)} />
-          {budgetMs !== null && <Figure term="budget" value={milliseconds(budgetMs)} />}
-        </dl>
-      </div>
+      {live.frames > 0 && (
+        <div className="times">
+          <TimingChart plugin={name} times={times} budgetMs={budgetMs} />
+          <dl className="figures">
+            <Figure term="run" value={own ? both(own.run.p50, own.run.p95) : "–"} />
+            <Figure term="waits" value={own ? both(own.queue.p50, own.queue.p95) : "–"} />
+            <Figure term="total" value={milliseconds(total)} />
+            {budgetMs !== null && <Figure term="budget" value={milliseconds(budgetMs)} />}
+          </dl>
+        </div>
+      )}
       <PluginMetadata metadata={metadata} />
       {jobId !== null && <PluginOutput jobId={jobId} plugin={name} />}
     </article>
