@@ -1,25 +1,31 @@
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useEffect, type ReactNode } from "react";
+import { session, useSession } from "./api/session";
 import { Header } from "./header/Header";
 import { UndoBar } from "./jobs/UndoBar";
 import { RealtimeProvider } from "./realtime/RealtimeProvider";
-import { useRoute } from "./ui/useRoute";
+import { useRoute, type Route } from "./ui/useRoute";
 import { Workspace } from "./Workspace";
 
 const PluginsPage = lazy(() => import("./plugins/PluginsPage").then(({ PluginsPage: page }) => ({ default: page })));
+const SignIn = lazy(() => import("./access/SignIn").then(({ SignIn: page }) => ({ default: page })));
+const TokensPage = lazy(() => import("./access/TokensPage").then(({ TokensPage: page }) => ({ default: page })));
 
+/** The page; while the server wants a token, only the question for it: nothing else then asks the server for anything. */
 export function App() {
   const route = useRoute();
+  const state = useSession();
+  useEffect(() => void session.ask(), []);
+  if (state.step === "asking") return null;
+  if (state.step === "refused") return <Suspense><SignIn ended={state.ended} /></Suspense>;
   return (
     <RealtimeProvider>
       <Header route={route} />
       <UndoBar />
-      {route.view === "work" ? (
-        <Workspace jobId={route.jobId} />
-      ) : (
-        <Suspense fallback={<main id="main" className="plugins-page" />}>
-          <PluginsPage />
-        </Suspense>
-      )}
+      {route.view === "work" ? <Workspace jobId={route.jobId} /> : <Suspense fallback={<main id="main" className="plugins-page" />}>{pageOf(route.view)}</Suspense>}
     </RealtimeProvider>
   );
+}
+
+function pageOf(view: Exclude<Route["view"], "work">): ReactNode {
+  return view === "plugins" ? <PluginsPage /> : <TokensPage />;
 }

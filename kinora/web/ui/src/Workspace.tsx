@@ -1,5 +1,6 @@
 import { lazy, Suspense, useEffect, useLayoutEffect, useState, type DragEvent } from "react";
 import type { ExtendedJobResponse } from "./api/generated";
+import { useMayOperate } from "./api/session";
 import { deletions } from "./jobs/Deletions";
 import { JobList } from "./jobs/JobList";
 import { useRealtime, useRealtimeContext } from "./realtime/RealtimeContext";
@@ -20,12 +21,14 @@ const PANES: readonly { value: Pane; label: string }[] = [
   { value: "start", label: "Start & jobs" },
   { value: "watch", label: "Watch" },
 ];
+const WATCHER_PANES: typeof PANES = PANES.map((pane) => (pane.value === "start" ? { ...pane, label: "Jobs" } : pane));
 
 /** The main page: a new job and all jobs on the left, the watched job beside them. */
 export function Workspace({ jobId }: { jobId: string | null }) {
   const { dispatch } = useRealtimeContext();
   const [draft, setDraft] = useState<Draft>(keptDraft);
   const [draftKey, setDraftKey] = useState(0);
+  const mayOperate = useMayOperate();
   const [tab, setTab] = useState("new");
   // Beside a watched job the form and the list give their room to the picture, until they are wanted.
   const [folded, setFolded] = useState(jobId !== null);
@@ -73,6 +76,7 @@ export function Workspace({ jobId }: { jobId: string | null }) {
     const files = [...event.dataTransfer.files];
     if (files.length === 0) return;
     event.preventDefault();
+    if (!mayOperate) return;
     setDraft({ ...draft, kind: "upload", files });
     show("new");
   };
@@ -83,11 +87,11 @@ export function Workspace({ jobId }: { jobId: string | null }) {
     <main className="workspace" id="main" data-pane={pane} data-folded={isFolded} onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
       <h1 className="visually-hidden">Kinora</h1>
       <div className="pane-choice">
-        <Choice legend="Part of the page" name="pane" options={PANES} value={pane} onChange={setPane} />
+        <Choice legend="Part of the page" name="pane" options={mayOperate ? PANES : WATCHER_PANES} value={pane} onChange={setPane} />
       </div>
       <div className="left">
         <Tabs label="Jobs" selected={tab} onSelect={select} folded={isFolded} tabs={[
-          { id: "new", label: "New job", icon: "plus", content: <StartForm key={draftKey} draft={draft} onChange={setDraft} onStarted={started} /> },
+          ...(mayOperate ? [{ id: "new", label: "New job", icon: "plus", content: <StartForm key={draftKey} draft={draft} onChange={setDraft} onStarted={started} /> } as const] : []),
           { id: "jobs", label: "All jobs", icon: "list", content: <JobList current={jobId} onOpen={() => setPane("watch")} /> },
         ]} />
       </div>

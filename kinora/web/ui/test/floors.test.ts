@@ -5,6 +5,7 @@ const FLOORS = [
   ["."],
   ["kit"],
   ["start", "watch", "plugins", "header"],
+  ["access"],
   ["controls", "overlay"],
   ["jobs"],
   ["results", "inspector"],

@@ -1,6 +1,6 @@
 /** A real server with its own data folder. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -20,6 +20,8 @@ export class Server {
   #process: ChildProcess | null = null;
   #port = 0;
   url = "";
+  /** The server's own token, with which the methods here call it; empty where none is needed. */
+  token = "";
 
   /** Start the server, or restart it at the same address with the same data. */
   async start(...flags: string[]): Promise<void> {
@@ -31,6 +33,8 @@ export class Server {
     this.#process = child;
     this.url = await servingUrl(child);
     this.#port = Number(new URL(this.url).port);
+    const file = join(this.folder, "data", "token");
+    this.token = flags.includes("--token") ? readFileSync(file, "utf8").trim() : "";
   }
 
   /** Write a plugin for the test; call this before `start`. */
@@ -63,13 +67,18 @@ export class Server {
   }
 
   async get<T>(path: string): Promise<T> {
-    return (await (await fetch(this.url + path)).json()) as T;
+    return (await (await this.call(path)).json()) as T;
+  }
+
+  call(path: string, method = "GET", body?: object): Promise<Response> {
+    const headers = new Headers(body && { "content-type": "application/json" });
+    if (this.token !== "") headers.set("authorization", `Bearer ${this.token}`);
+    return fetch(this.url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
   }
 
   /** Start a job and return its id. */
   async submit(plugins: (string | object)[], options: object = {}, other: object = {}): Promise<string> {
-    const body = JSON.stringify({ source: SOURCE, plugins, options, ...other });
-    const response = await fetch(`${this.url}/v1/jobs`, { method: "POST", headers: { "content-type": "application/json" }, body });
+    const response = await this.call("/v1/jobs", "POST", { source: SOURCE, plugins, options, ...other });
     const answer = (await response.json()) as { job_id?: string; detail?: string };
     if (answer.job_id === undefined) throw new Error(answer.detail);
     return answer.job_id;
@@ -83,7 +92,7 @@ export class Server {
   }
 
   async post(path: string): Promise<void> {
-    await fetch(this.url + path, { method: "POST" });
+    await this.call(path, "POST");
   }
 
   async ended(jobId: string): Promise<void> {

@@ -14,6 +14,19 @@ export class ApiError extends Error {
   }
 }
 
+const UNAUTHORIZED = 401;
+let refused: () => void = () => undefined;
+
+/** Call `listener` whenever the server wants a token, or another one, for what the page asks. */
+export function onRefused(listener: () => void): void {
+  refused = listener;
+}
+
+/** Tell that the server wants a token: an answer or a closed connection says so. */
+export function tellRefused(): void {
+  refused();
+}
+
 /** Send a request and return the answer if it is a success.
  *
  * @throws ApiError for every other answer and for none; an abort by `init.signal` is passed on unchanged.
@@ -26,8 +39,10 @@ export async function call(path: string, init: RequestInit = {}): Promise<Respon
     if (init.signal?.aborted) throw error;
     throw new ApiError("The server cannot be reached: check that it is running.");
   }
-  if (!response.ok) throw await problemOf(response);
-  return response;
+  if (response.ok) return response;
+  const problem = await problemOf(response);
+  if (response.status === UNAUTHORIZED) tellRefused();
+  throw problem;
 }
 
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {

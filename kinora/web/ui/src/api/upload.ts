@@ -1,7 +1,7 @@
 /** Sends a job with its file, and says how far that is: `fetch` cannot. */
 import { at } from "./base";
 import type { JobRequest, JobResponse } from "./generated";
-import { ApiError, problemIn } from "./http";
+import { ApiError, problemIn, tellRefused } from "./http";
 
 export interface UploadWatch {
   /** Called with the bytes sent so far and in all. */
@@ -25,6 +25,7 @@ export function uploadJob({ source: _source, ...request }: JobRequest, file: Fil
       const answer = parse(sender.responseText);
       if (sender.status === 202) done((answer as JobResponse).job_id);
       else failed(problemIn(answer, sender.status, sender.statusText));
+      if (sender.status === 401) tellRefused();
     };
     sender.onerror = () => failed(new ApiError("The file could not be sent: check that the server is running."));
     sender.onabort = () => failed(signal.reason as Error);

@@ -1,6 +1,7 @@
 import { cancelJob, pauseJob, resumeJob } from "../api/calls";
 import type { CancelAnswer, ExtendedJobResponse } from "../api/generated";
 import { isEnded } from "../api/jobStates";
+import { useMayOperate } from "../api/session";
 import { Button } from "../ui/Button";
 import { milliseconds } from "../ui/format";
 import { Notice } from "../ui/Notice";
@@ -16,6 +17,7 @@ interface JobActionsProps {
 }
 
 export function JobActions({ job, status, onDone, onRunAgain, onDeleted }: JobActionsProps) {
+  const mayOperate = useMayOperate();
   const { busy, error, run } = useAction();
   const ended = isEnded(status);
   const paused = status === "paused";
@@ -27,6 +29,7 @@ export function JobActions({ job, status, onDone, onRunAgain, onDeleted }: JobAc
     onDone(null);
   };
 
+  if (!mayOperate) return null;
   return (
     <div className="job-actions">
       {!ended && (

@@ -1,3 +1,4 @@
+import { Who } from "../access/Who";
 import type { Route } from "../ui/useRoute";
 import { ConnectionBadge } from "./ConnectionBadge";
 import { ThemeButton } from "./ThemeButton";
@@ -16,6 +17,7 @@ export function Header({ route }: { route: Route }) {
         <a href="docs">API</a>
       </nav>
       <ConnectionBadge />
+      <Who />
       <ThemeButton />
     </header>
   );

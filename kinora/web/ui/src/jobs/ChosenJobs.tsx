@@ -1,6 +1,7 @@
 import { cancelJob, type ExportFormat } from "../api/calls";
 import type { JobSummary } from "../api/generated";
 import { isEnded } from "../api/jobStates";
+import { useMayOperate } from "../api/session";
 import { saveEach } from "../results/exports";
 import { Button } from "../ui/Button";
 import { Menu } from "../ui/Menu";
@@ -21,6 +22,7 @@ const FORMATS: readonly { label: string; format: ExportFormat }[] = [
 
 /** The actions on several jobs at once: cancel, export, delete. */
 export function ChosenJobs({ jobs, onClear }: ChosenJobsProps) {
+  const mayOperate = useMayOperate();
   const { busy, error, run } = useAction();
   const live = jobs.filter(({ status }) => !isEnded(status));
   const cancel = async () => {
@@ -33,7 +35,7 @@ export function ChosenJobs({ jobs, onClear }: ChosenJobsProps) {
   return (
     <div className="chosen-jobs" role="group" aria-label="Chosen jobs">
       <strong>{jobs.length} chosen</strong>
-      <Button kind="quiet" icon="stop" busy={busy === "cancel"} disabled={live.length === 0 || busy !== null} onClick={() => run("cancel", cancel)}>Cancel</Button>
+      {mayOperate && <Button kind="quiet" icon="stop" busy={busy === "cancel"} disabled={live.length === 0 || busy !== null} onClick={() => run("cancel", cancel)}>Cancel</Button>}
       <Menu label="Export" icon="download" busy={busy === "export"}>
         {FORMATS.map(({ label, format }) => (
           <Button key={label} kind="quiet" disabled={busy !== null} onClick={() => run("export", () => saveEach(jobs.map((job) => job.job_id), format))}>
@@ -41,7 +43,7 @@ export function ChosenJobs({ jobs, onClear }: ChosenJobsProps) {
           </Button>
         ))}
       </Menu>
-      <Button kind="quiet" icon="trash" onClick={remove}>Delete</Button>
+      {mayOperate && <Button kind="quiet" icon="trash" onClick={remove}>Delete</Button>}
       <Button kind="quiet" icon="close" onClick={onClear}>None</Button>
       {error !== null && <Notice tone="bad">{error}</Notice>}
     </div>

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import { STATUSES } from "../api/jobStates";
+import { useMayOperate } from "../api/session";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { Icon } from "../ui/Icon";
 import { Notice } from "../ui/Notice";
@@ -69,11 +70,12 @@ function usePaused(value: JobQuery): JobQuery {
 }
 
 function NoJobs({ all }: { all: boolean }) {
+  const first = useMayOperate() ? "Start one under New job, or drop a video on this page." : "They are listed here as soon as somebody starts one.";
   return (
     <div className="empty">
       <Icon name={all ? "film" : "search"} />
       <p><strong>{all ? "No jobs yet." : "No jobs match."}</strong></p>
-      <p className="hint">{all ? "Start one under New job, or drop a video on this page." : "Search for fewer words, or in all states."}</p>
+      <p className="hint">{all ? first : "Search for fewer words, or in all states."}</p>
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import { getJobs, getPlugins, reloadPlugins } from "../api/calls";
 import type { JobSummary } from "../api/generated";
+import { useMayOperate } from "../api/session";
 import { Button } from "../ui/Button";
 import { count } from "../ui/format";
 import { Notice } from "../ui/Notice";
@@ -15,6 +16,7 @@ const getNewest = (signal: AbortSignal) => getJobs({ status: "", search: "" }, n
 export function PluginsPage() {
   const { value, error, set } = useLoaded(getPlugins);
   const { value: newest } = useLoaded(getNewest);
+  const mayOperate = useMayOperate();
   const { busy, error: fault, run } = useAction();
   const missing = (value ?? []).filter((plugin) => installCommand(plugin) !== null);
   const broken = (value ?? []).filter((plugin) => plugin.health === "broken" && !missing.includes(plugin));
@@ -26,9 +28,11 @@ export function PluginsPage() {
         <p className="hint" role="status">
           {value && [count(working.length, "plugin"), ...(missing.length > 0 ? [`${missing.length} not installed`] : []), ...(broken.length > 0 ? [`and ${broken.length} broken`] : [])].join(", ")}
         </p>
-        <Button icon="again" title="Finds new and changed plugins, and forgets past failures" busy={busy !== null} onClick={() => run("reload", async () => set(await reloadPlugins()))}>
-          Search again
-        </Button>
+        {mayOperate && (
+          <Button icon="again" title="Finds new and changed plugins, and forgets past failures" busy={busy !== null} onClick={() => run("reload", async () => set(await reloadPlugins()))}>
+            Search again
+          </Button>
+        )}
       </header>
       {(fault ?? error) !== null && <Notice tone="bad">{fault ?? error}</Notice>}
       <div className="plugin-grid">

@@ -8,7 +8,7 @@ import { parseMessage, type MessageType } from "./messages";
 export type ConnectionState = "IDLE" | "CONNECTING" | "CONNECTED" | "DISCONNECTED" | "RECONNECTING" | "CLOSED";
 
 /** The reason why a connection is closed for good. */
-export type ClosedReason = "asked" | "replaced" | "off";
+export type ClosedReason = "asked" | "replaced" | "off" | "refused";
 
 export interface ConnectionInfo {
   state: ConnectionState;
@@ -45,12 +45,14 @@ export interface ClientOptions {
   onState?: (info: ConnectionInfo) => void;
   onPicture?: (picture: BinaryPicture) => void;
   openSocket?: (url: string) => Socket;
-  /** Resolves to true if realtime is off on the server; called when a connection could not be made. */
-  isOff?: () => Promise<boolean>;
+  /** Resolves to the reason why no connection can be made, or null if one may be made later; called when one could not be made. */
+  whyNot?: () => Promise<"off" | "refused" | null>;
   random?: () => number;
 }
 
 const REPLACED = 4002;
+/** The server does not let this client in, or no longer. */
+const NOT_ALLOWED = 1008;
 const OPEN = 1;
 /** The server pings every 30 s: a connection that is silent for this long is dead. */
 const SILENCE_MS = 75_000;
@@ -137,17 +139,18 @@ export class RealtimeClient {
     const connected = this.#info.state === "CONNECTED";
     this.#forgetSocket();
     if (code === REPLACED) return this.close("replaced");
+    if (code === NOT_ALLOWED) return this.close("refused");
     const attempts = connected ? 0 : this.#info.attempts + 1;
     const pause = backoffMs(attempts, this.#options.random);
     const [lostAt, retryAt] = [this.#info.lostAt ?? Date.now(), Date.now() + pause];
     this.#become({ state: "DISCONNECTED", attempts, givenUp: attempts >= GIVE_UP_AFTER, lostAt, retryAt });
     this.#retry = setTimeout(() => this.#reconnect(), pause);
-    if (!connected) void this.#closeIfOff();
+    if (!connected) void this.#closeIfUseless();
   }
 
-  async #closeIfOff(): Promise<void> {
-    const off = await this.#options.isOff?.();
-    if (off && this.#info.state !== "CONNECTED" && this.#info.state !== "CLOSED") this.close("off");
+  async #closeIfUseless(): Promise<void> {
+    const reason = await this.#options.whyNot?.();
+    if (reason && this.#info.state !== "CONNECTED" && this.#info.state !== "CLOSED") this.close(reason);
   }
 
   #reconnect(): void {

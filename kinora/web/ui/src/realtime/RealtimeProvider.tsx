@@ -1,6 +1,7 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { at } from "../api/base";
 import type { RealtimeMessage } from "../api/generated";
+import { tellRefused } from "../api/http";
 import { isEnded } from "../api/jobStates";
 import { FrameFeed } from "./FrameFeed";
 import { JobPoller } from "./JobPoller";
@@ -61,9 +62,10 @@ function compose() {
     onMessage,
     onState: (info) => {
       store.dispatch({ type: "connection", info });
+      if (info.closed === "refused") tellRefused();
       if (info.state === "CONNECTED" || info.givenUp || info.closed === "off") poller.poke();
     },
-    isOff,
+    whyNot,
   });
   client.subscribe(OF_ALL_JOBS);
   const feed = new FrameFeed(() => new RealtimeClient({
@@ -71,6 +73,7 @@ function compose() {
     sessionId: uuid(),
     onMessage: (message) => message.type === "frame" && store.dispatch({ type: "message", message }),
     onPicture: store.addPicture,
+    onState: (info) => info.closed === "refused" && tellRefused(),
   }));
   const realtime: Realtime = {
     store,
@@ -103,11 +106,12 @@ function runningJob({ jobId, job, jobs, connection }: RealtimeState): string | n
   return isEnded(jobs[jobId]?.status ?? job.status) ? null : jobId;
 }
 
-/** True if the server runs without realtime: then it answers 404. */
-async function isOff(): Promise<boolean> {
+/** The reason why the server takes no connection: it runs without realtime, or wants a token; null if it may take one later. */
+async function whyNot(): Promise<"off" | "refused" | null> {
   try {
-    return (await fetch(PATH, { method: "HEAD" })).status === 404;
+    const { status } = await fetch(PATH, { method: "HEAD" });
+    return status === 404 ? "off" : status === 401 ? "refused" : null;
   } catch {
-    return false;
+    return null;
   }
 }

@@ -30,6 +30,9 @@ const PATHS = {
   list: "M9 7h10M9 12h10M9 17h10M5 7v.1M5 12v.1M5 17v.1",
   folder: "M4 7.5h6l2 2h8v9H4z",
   film: "M4.5 6.5h15v11h-15zM8 6.5v11M16 6.5v11",
+  key: "M8.5 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12.5 12H20v3.5M16.5 12v2.5",
+  leave: "M13.5 5.5h-8v13h8M10.5 12h9M16 8.5l3.5 3.5-3.5 3.5",
+  copy: "M8.5 8.5h10v10h-10zM15.5 8.5v-3h-10v10h3",
 } as const;
 
 export type IconName = keyof typeof PATHS;

@@ -7,7 +7,7 @@ import { FakeSocket } from "./FakeSocket";
 
 const SESSION = "0c9f7a34-3f0e-4f57-8a6c-0d5f4a1b2c3d";
 
-function setUp(isOff: () => Promise<boolean> = () => Promise.resolve(false)) {
+function setUp(whyNot: () => Promise<"off" | "refused" | null> = () => Promise.resolve(null)) {
   const sockets: FakeSocket[] = [];
   const messages: RealtimeMessage[] = [];
   const states: ConnectionInfo[] = [];
@@ -23,7 +23,7 @@ function setUp(isOff: () => Promise<boolean> = () => Promise.resolve(false)) {
       sockets.push(socket);
       return socket;
     },
-    isOff,
+    whyNot,
     random: () => 0.5,
   });
   const socket = () => {
@@ -100,8 +100,23 @@ describe("states", () => {
     expect(sockets).toHaveLength(1);
   });
 
+  test("it does not come back where the server lets it in no longer, by 1008 or by a refusal", async () => {
+    const revoked = setUp();
+    revoked.client.connect();
+    revoked.socket().open();
+    revoked.socket().drop(1008);
+    const refused = setUp(() => Promise.resolve("refused"));
+    refused.client.connect();
+    refused.socket().drop();
+    await vi.advanceTimersByTimeAsync(600_000);
+    for (const { client, sockets } of [revoked, refused]) {
+      expect(client.info).toMatchObject({ state: "CLOSED", closed: "refused" });
+      expect(sockets).toHaveLength(1);
+    }
+  });
+
   test("if realtime is off it closes instead of trying forever", async () => {
-    const { client, sockets, socket } = setUp(() => Promise.resolve(true));
+    const { client, sockets, socket } = setUp(() => Promise.resolve("off"));
     client.connect();
     socket().drop();
     await vi.advanceTimersByTimeAsync(60_000);
