@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage, type Watched } from "./kit/browser";
 import { writePlugins } from "./kit/plugins";
 import { Server } from "./kit/server";
+import { expectSound } from "./kit/sound";
 
 const server = new Server();
 let browser: Browser;
@@ -68,6 +69,27 @@ test("the page asks for a token, says that a wrong one is wrong, waits for slow 
   await heading(page).waitFor();
   await page.reload();
   await heading(page).waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("the questions for a token and about tokens have no fault, and nor has a watcher's page", async () => {
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/tokens`);
+  await page.getByText("Where do I find one?").click();
+  await expectSound(page);
+  await signIn(page, server.token);
+  await page.getByLabel("Whom or what it is for").fill("door");
+  await page.getByRole("button", { name: "Make a token" }).click();
+  const made = page.getByRole("region", { name: "The new token door" });
+  await made.getByRole("button", { name: /^Make a link/ }).click();
+  const link = await made.getByLabel("The link", { exact: true }).inputValue();
+  await page.getByRole("button", { name: "Revoke door…" }).click();
+  await page.getByRole("button", { name: "local", exact: true }).click();
+  await expectSound(page);
+  await page.goto(link);
+  await page.getByText("You may watch", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "door", exact: true }).click();
+  await expectSound(page);
   expect(faults).toEqual([]);
   await context.close();
 });

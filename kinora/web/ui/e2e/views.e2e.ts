@@ -1,21 +1,11 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
 import { writePlugins } from "./kit/plugins";
 import { Proxy } from "./kit/Proxy";
 import { Server } from "./kit/server";
-import { overhang, panelsBeyond, smallTargets } from "./kit/targets";
+import { expectSound, PHONE } from "./kit/sound";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const WIDE = { width: 1440, height: 900 };
-const HUGE = { width: 3840, height: 2160 };
-const PHONE = { width: 390, height: 844 };
-const NARROW = { width: 360, height: 740 };
-/** The least size of what a finger presses, in pixels. */
-const FINGER = 40;
 
 const server = new Server();
 let proxy: Proxy;
@@ -36,31 +26,6 @@ afterAll(async () => {
   await browser.close();
   await server.stop();
 });
-
-async function violations(page: Page): Promise<string[]> {
-  const results = await page.evaluate(() =>
-    (window as unknown as { axe: { run: (options: RunOptions) => Promise<AxeResults> } }).axe.run({ resultTypes: ["violations"] }),
-  );
-  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
-}
-
-/** Expect a page without faults for axe, light and dark, wide and on a phone; there it fits the screen, and all that is pressed a finger. */
-async function expectSound(page: Page): Promise<void> {
-  await page.evaluate(AXE);
-  for (const size of [WIDE, PHONE]) {
-    await page.setViewportSize(size);
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      expect(await violations(page), `${size.width} px, ${colorScheme}`).toEqual([]);
-    }
-  }
-  expect(await smallTargets(page, FINGER)).toEqual([]);
-  for (const size of [PHONE, NARROW, HUGE]) {
-    await page.setViewportSize(size);
-    expect(await overhang(page), `${size.width} px`).toBe(0);
-    expect(await panelsBeyond(page), `${size.width} px`).toEqual([]);
-  }
-}
 
 const unfold = (page: Page) => page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
 const job = (id: keyof typeof jobs) => () => `/#/jobs/${jobs[id]}`;

@@ -1,4 +1,5 @@
 import { useEffect, useState, type SubmitEvent } from "react";
+import { at } from "../api/base";
 import { session } from "../api/session";
 import { Button } from "../ui/Button";
 import { Notice } from "../ui/Notice";
@@ -23,7 +24,7 @@ export function SignIn({ ended }: { ended: boolean }) {
   return (
     <main className="sign-in" id="main">
       <form aria-label="Sign in" onSubmit={submit}>
-        <img src="/favicon.svg" alt="" width="40" height="40" />
+        <img src={at("/favicon.svg")} alt="" width="40" height="40" />
         <h1>This server needs a token</h1>
         {ended && error === null && <Notice tone="warn">You are signed out: your token was revoked, or you signed out in another tab.</Notice>}
         <div className="field">

@@ -1,5 +1,6 @@
 /** Who the page is to the server: what it may do, and whether it has to give a token first. */
 import { useSyncExternalStore } from "react";
+import { at } from "./base";
 import type { LoginLink, Session, TokenInfo, TokenList, TokenMade } from "./generated";
 import { ApiError, call, getJson, onRefused, postJson } from "./http";
 
@@ -11,7 +12,7 @@ export type SessionState =
   | { step: "refused"; ended: boolean }
   | { step: "in"; session: Session };
 
-const PATH = "/v1/session";
+const PATH = at("/v1/session");
 /** The pause before the server is asked again if it starts or cannot be reached. */
 const AGAIN_MS = 2000;
 /** What holds where the server says nothing of sessions, or does not answer: each call tells what is wrong by itself. */
@@ -85,15 +86,15 @@ export function useMayOperate(): boolean {
 }
 
 export async function getTokens(signal?: AbortSignal): Promise<TokenInfo[]> {
-  return (await getJson<TokenList>("/v1/tokens", signal)).tokens;
+  return (await getJson<TokenList>(at("/v1/tokens"), signal)).tokens;
 }
 
 export async function makeToken(name: string, role: Role): Promise<TokenMade> {
-  return (await (await postJson("/v1/tokens", { name, role })).json()) as TokenMade;
+  return (await (await postJson(at("/v1/tokens"), { name, role })).json()) as TokenMade;
 }
 
 export async function revokeToken(id: string): Promise<void> {
-  await call(`/v1/tokens/${encodeURIComponent(id)}`, { method: "DELETE" });
+  await call(at(`/v1/tokens/${encodeURIComponent(id)}`), { method: "DELETE" });
 }
 
 /** A link that signs a browser in with this token, once. */
