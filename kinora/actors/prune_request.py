@@ -9,11 +9,11 @@ import attrs
 
 from kinora.actors.errors import InvalidRequest
 from kinora.actors.field_types import MAX_INDEX
+from kinora.actors.flat_request import read_request
 from kinora.actors.messages import EndStatus
 from kinora.actors.request_values import flag, integer, number, read_by, some_of
 from kinora.actors.retention_rule import ALWAYS, Rule
 from kinora.actors.times import time_before
-from kinora.actors.token_request import read_request
 
 MAX_AGE_S = 10_000_000_000
 """The most seconds of an age: some 300 years."""

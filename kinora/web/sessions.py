@@ -5,7 +5,8 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from kinora.actors.errors import Conflict, FieldError, InvalidRequest
-from kinora.actors.token_request import NewLink, SignIn, read_request
+from kinora.actors.flat_request import read_request
+from kinora.actors.token_request import NewLink, SignIn
 from kinora.system import System
 from kinora.web.access import SESSION, Access, Credential, access_by, access_of, cookie_name, is_secure
 from kinora.web.documents import LoginLink, Session
