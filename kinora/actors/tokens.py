@@ -144,6 +144,7 @@ class TokenBook:
         if self._tokens.pop(token_id, None) is None and token_id not in self._undeleted:
             raise NotFound("There is no such token: see GET /v1/tokens for those that exist.")
         self._undeleted.add(token_id)
+        self._noted.pop(token_id, None)
         for scope in self._in_use.pop(token_id, set()) - {spare}:
             scope.cancel(reason="its token was revoked")
         try:
