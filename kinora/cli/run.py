@@ -87,8 +87,8 @@ class RunArguments:
 def run(ctx: click.Context, /, config: Path | None, **arguments: Any) -> None:
     """Run one source through plugins here, without a server.
 
-    SOURCE is a video, an image, a folder of images, an http(s) URL, or demo: for a bundled clip. A plugin is given by
-    its name, or by the path of a file that defines it: -p motion -p ./mine.py
+    SOURCE is a video, an image, a folder of images, an http(s) or rtsp(s) URL, or demo: for a bundled clip. A plugin is
+    given by its name, or by the path of a file that defines it: -p motion -p ./mine.py
 
     Exit codes: 0 the job is done, 1 it failed, 2 wrong arguments or input, 3 only with --strict: it is done, but a
     plugin was disabled, has no result on any frame, or failed at the end; 130 interrupted.
