@@ -6,7 +6,6 @@ Whatever is not listed as open needs a token, later routes too: one that reads n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -16,6 +15,7 @@ from kinora.actors.token_table import Role, Token
 from kinora.actors.tokens import TokenBook, cookie_of
 from kinora.web.pages import UI_PAGES
 from kinora.web.problems import Problem
+from kinora.web.scopes import header_values
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_FILES = frozenset({*UI_PAGES, "/favicon.svg", "/v1/health", "/v1/ready", "/login"})
@@ -79,12 +79,11 @@ def _is_open(path: str, query: bytes) -> bool:
 
 def credential_of(scope: Mapping[str, Any], cookie: str) -> Credential | None:
     """What the request shows, a header before the cookie of this name; None if it shows nothing."""
-    headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
-    given = ", ".join(value for name, value in headers if name == b"authorization").strip()
+    given = ", ".join(header_values(scope, b"authorization")).strip()
     scheme, _, secret = given.partition(" ")
     if scheme.lower() == "bearer":
         return Credential(secret.strip(), is_cookie=False)
-    for pair in "; ".join(value for name, value in headers if name == b"cookie").split(";"):
+    for pair in "; ".join(header_values(scope, b"cookie")).split(";"):
         name, equals, value = pair.strip().partition("=")
         if equals and name == cookie and value:
             return Credential(value, is_cookie=True)
@@ -112,20 +111,3 @@ def cookie_name(book: TokenBook) -> str:
 def access_of(scope: Mapping[str, Any]) -> Access | None:
     """The access that the gate has found for this request; None for an open one without a good token."""
     return cast("Access | None", scope["state"]["access"])
-
-
-def is_secure(scope: Mapping[str, Any]) -> bool:
-    """True if the client uses TLS."""
-    return scope.get("scheme") in {"https", "wss"}
-
-
-def network_of(scope: Mapping[str, Any]) -> str:
-    """The client's address; of IPv6 its /64, all of which one client may have."""
-    host, *_ = scope.get("client") or ("",)
-    try:
-        address = ip_address(str(host).partition("%")[0])
-    except ValueError:
-        return str(host)
-    if isinstance(address, IPv6Address):
-        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
-    return str(address)

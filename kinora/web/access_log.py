@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import attrs
 import structlog
@@ -87,9 +86,3 @@ class AccessLog:
 
 
 _LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30}
-
-
-def client_of(scope: Mapping[str, Any]) -> str:
-    """The address of a request's client; empty if it is unknown."""
-    address, *_ = scope.get("client") or ("",)
-    return str(address)

@@ -24,6 +24,7 @@ from kinora.actors.job_ids import canonical_job_id
 from kinora.web.access import access_of
 from kinora.web.connection import Connection
 from kinora.web.problems import Problem
+from kinora.web.scopes import client_address
 
 _T = TypeVar("_T")
 
@@ -144,10 +145,9 @@ def client_of(*about: str) -> tuple[str, ...]:
 
 def sender() -> tuple[str, ...]:
     """Return what tells the sender of the current request from others: its address, its program, and its token."""
-    address, *_ = request.scope.get("client") or ("",)
     access = access_of(request.scope)
     token = access.token.id if access is not None and access.token is not None else ""
-    return str(address), request.headers.get("User-Agent", ""), token
+    return client_address(request.scope), request.headers.get("User-Agent", ""), token
 
 
 async def read_json() -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 import attrs
 import trio
 
-from kinora.web.access import Access, is_secure
+from kinora.web.access import Access
+from kinora.web.scopes import header_values, is_secure
 
 LOGIN = "/login"
 CODE_BYTES = 16
@@ -58,7 +59,7 @@ class LoginLinks:
 
     def base_of(self, scope: Mapping[str, Any]) -> str | None:
         """The address that this client itself uses; None if it is on loopback, where others cannot follow."""
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        host = next(iter(header_values(scope, b"host")), "")
         if _is_loopback(host):
             return None
         return f"{'https' if is_secure(scope) else 'http'}://{host}{scope.get('root_path', '')}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from kinora.web.scopes import client_address, header_values, is_secure
 from kinora.web.security import send_answer
 
 MAX_HOPS = 20
@@ -38,14 +39,13 @@ def as_told(scope: _Scope, trusted: Iterable[_Network]) -> _Scope:
 
     Without a trusted proxy in front it stays as it is, whatever its headers say.
     """
-    peer = _address((scope.get("client") or ("",))[0])
+    peer = _address(client_address(scope))
     if peer is None or not _is_trusted(peer, trusted):
         return scope
-    headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-    told = _told(headers)
+    told, headers = _told(scope), list(scope["headers"])
     client = _first_untrusted(told.addresses, trusted, peer)
-    scheme = told.scheme or ("https" if scope["scheme"] in {"https", "wss"} else "http")
-    host = told.host or next((value.decode("latin-1") for name, value in headers if name == b"host"), None)
+    scheme = told.scheme or ("https" if is_secure(scope) else "http")
+    host = told.host or next(iter(header_values(scope, b"host")), None)
     if host is not None:
         host = host.removesuffix(_DEFAULT_PORT[scheme])  # browsers leave it out of Origin
         headers = [(b"host", host.encode("latin-1")), *(header for header in headers if header[0] != b"host")]
@@ -57,19 +57,17 @@ def as_told(scope: _Scope, trusted: Iterable[_Network]) -> _Scope:
     }
 
 
-def _told(headers: Iterable[tuple[bytes, bytes]]) -> Told:
+def _told(scope: _Scope) -> Told:
     """``X-Forwarded-*`` if there is one: a proxy that sets these may pass on the client's own ``Forwarded``."""
-    named: dict[bytes, list[str]] = {}
-    for name, value in headers:
-        named.setdefault(name, []).append(value.decode("latin-1"))
-
-    def values(name: bytes) -> list[str]:
-        return [part.strip() for part in ",".join(named.get(name, ())).split(",") if part.strip()]
-
-    addresses, schemes, hosts = (values(b"x-forwarded-" + name) for name in (b"for", b"proto", b"host"))
+    addresses, schemes, hosts = (_listed(scope, b"x-forwarded-" + name) for name in (b"for", b"proto", b"host"))
     if addresses or schemes or hosts:
         return Told(addresses, _scheme(schemes[-1:]), next(iter(hosts[-1:]), None))
-    return _told_by_standard(",".join(named.get(b"forwarded", ())))
+    return _told_by_standard(",".join(header_values(scope, b"forwarded")))
+
+
+def _listed(scope: _Scope, name: bytes) -> list[str]:
+    """The parts of a header that is a list."""
+    return [part.strip() for part in ",".join(header_values(scope, name)).split(",") if part.strip()]
 
 
 def _told_by_standard(text: str) -> Told:

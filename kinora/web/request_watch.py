@@ -9,9 +9,10 @@ from typing import Any
 import trio
 
 from kinora.web.access import Access
-from kinora.web.access_log import AccessLog, AnsweredRequest, client_of
+from kinora.web.access_log import AccessLog, AnsweredRequest
 from kinora.web.http_figures import CLIENT_GONE, FAILED, OTHER, HttpFigures, template_of
 from kinora.web.realtime import PATH
+from kinora.web.scopes import client_address
 
 WATCHED = "kinora.watched"
 """The entry of a request's scope with its :class:`Watched`."""
@@ -94,7 +95,7 @@ class Watched:
             status=self.status,
             bytes=self._bytes,
             seconds=perf_counter() - self._began,
-            client=client_of(self._scope),
+            client=client_address(self._scope),
             token_name=self._token_name,
         )
 

@@ -12,8 +12,9 @@ import attrs
 import structlog
 import trio
 
-from kinora.web.access import WRONG, network_of
+from kinora.web.access import WRONG
 from kinora.web.problems import Problem
+from kinora.web.scopes import client_network
 
 FIRST_DELAY_S = 0.25
 """The delay of the first wrong token of an address; each further one has twice the delay of the last."""
@@ -54,7 +55,7 @@ class WrongTokens:
         connection = scope.get("state", {}).get("connection")
         with (
             nullcontext() if connection is None else connection.until_stop(),
-            self.waiting(network_of(scope)) as delay_s,
+            self.waiting(client_network(scope)) as delay_s,
         ):
             if delay_s is None:
                 await trio.lowlevel.checkpoint()

@@ -17,7 +17,8 @@ from kinora.runtime.actor import ActorGone
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.web import wrong_tokens
-from kinora.web.access import MISSING, WRONG, credential_of, needed_role, network_of
+from kinora.web.access import MISSING, WRONG, credential_of, needed_role
+from kinora.web.scopes import client_network
 from kinora.web.wrong_tokens import (
     FIRST_DELAY_S,
     FORGET_S,
@@ -66,7 +67,7 @@ async def test_each_wrong_token_waits_longer(autojump_clock: trio.testing.MockCl
 )
 def test_an_address_of_ipv6_is_one_with_its_network(first: str, second: str, *, same: bool) -> None:
     """One client may have all addresses of a /64."""
-    assert (network_of(scope(first)) == network_of(scope(second))) is same
+    assert (client_network(scope(first)) == client_network(scope(second))) is same
 
 
 async def test_few_answers_wait_at_once(autojump_clock: trio.testing.MockClock) -> None:
