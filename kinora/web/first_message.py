@@ -79,7 +79,7 @@ def _shown_in(message: Mapping[str, Any]) -> Credential | None:
         return None
     try:
         return Credential(msgspec.json.decode(text, type=ClientAuth).payload.token, is_cookie=False)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):  # the last if it is nested too deeply
         return None
 
 

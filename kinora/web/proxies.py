@@ -17,7 +17,7 @@ MAX_HOPS = 20
 _WEBSOCKET = {"http": "ws", "https": "wss"}
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 _ELEMENT = re.compile(r'(?:[^,"]|"[^"]*")+')
-_PAIR = re.compile(r'([A-Za-z]+)=("[^"]*"|[^;"]*)')
+_PAIR = re.compile(r'(?<![A-Za-z])([A-Za-z]++)=("[^"]*"|[^;"]*)')  # looks at each letter once, whatever a client wrote
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\w+)?|([^:]*)(?::\w+)?")
 _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network

@@ -66,7 +66,8 @@ async def test_it_lets_in(server: RunningServer) -> None:
 async def test_anything_else_closes_it(server: RunningServer) -> None:
     """The code is 1008, and nothing is sent before."""
     wrong = (AUTH % WRONG_TOKEN, AUTH % "", '{"type": "ping"}', "{}", "rubbish", b"\x00", '{"type": "auth"}')
-    for message in (*wrong, '{"type": "auth", "payload": {"token": 1}}', "\ud7ff" * 1000):
+    nested = '{"type": "auth", "x": ' + "[" * 30_000
+    for message in (*wrong, nested, '{"type": "auth", "payload": {"token": 1}}', "\ud7ff" * 1000):
         async with websocket(server) as opened:
             await opened.send_message(message)
             code, reason = await end_of(opened)
