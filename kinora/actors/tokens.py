@@ -60,6 +60,8 @@ class TokenBook:
         """The secret of the local token, if one is needed."""
         self._store = store
         self._tokens: dict[str, Token] = {}
+        self._making = 0
+        """The tokens that are being stored."""
         self._undeleted: set[str] = set()
         """The ids of revoked tokens that the store still has, as it failed."""
         self._noted: dict[str, float] = {}
@@ -119,17 +121,24 @@ class TokenBook:
         return found
 
     async def make(self, name: str, role: Role) -> tuple[Token, str]:
-        """Make a token; return it and its secret, which is told this once.
+        """Make a token; return it and its secret, which is told this once. If cancelled, there is no such token.
 
         Raises:
             Conflict: the name is taken, or there are ``MAX_TOKENS``.
         """
-        if len(self._tokens) >= MAX_TOKENS:
+        if len(self._tokens) + self._making >= MAX_TOKENS:
             raise Conflict(f"There are {MAX_TOKENS} tokens, the most that are allowed: revoke one first.")
         secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
         digests = _digest(secret), _digest(cookie_of(secret))
         token = Token(secrets.token_hex(ID_BYTES), name, role, utc_now(), None, *digests)
-        await self._store.add_token(token)
+        self._making += 1
+        try:
+            await self._store.add_token(token)
+        except trio.Cancelled:
+            self._store.delete_token_soon(token.id)  # it may be stored by now
+            raise
+        finally:
+            self._making -= 1
         self._tokens[token.id] = token
         return token, secret
 

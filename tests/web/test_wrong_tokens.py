@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 
+from kinora.actors.errors import Conflict
 from kinora.actors.store import Store
 from kinora.actors.tokens import MAX_TOKENS, TokenBook, cookie_of
 from kinora.runtime.actor import ActorGone
@@ -136,6 +139,46 @@ async def test_there_are_so_many_tokens_at_most(tmp_path: Path) -> None:
                 making.start_soon(book.make, f"token {number}", "view")
         with pytest.raises(Exception, match="revoke one first"):
             await book.make("one more", "view")
+        nursery.cancel_scope.cancel()
+
+
+async def test_requests_at_once_do_not_make_more_tokens(tmp_path: Path) -> None:
+    """Those that are in the making count."""
+    store = Store(":memory:")
+    book = TokenBook(store, tmp_path / "token", needed=False)
+    refused: list[str] = []
+
+    async def make(number: int) -> None:
+        try:
+            await book.make(f"token {number}", "view")
+        except Conflict as error:
+            refused.append(str(error))
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(store.run)
+        async with trio.open_nursery() as making:
+            for number in range(MAX_TOKENS + 20):
+                making.start_soon(make, number)
+        assert (len(book.all()), len(refused)) == (MAX_TOKENS, 20)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_token_whose_maker_has_gone_meanwhile_is_not_kept(tmp_path: Path) -> None:
+    """Nobody was told it: its name is free again, and no later server knows it."""
+    path = tmp_path / "kinora.db"
+    store = Store(path)
+    book = TokenBook(store, tmp_path / "token", needed=False)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(store.run)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # the token is being written until this ends
+            async with trio.open_nursery() as making:
+                making.start_soon(book.make, "wall", "view")
+                await trio.testing.wait_all_tasks_blocked()
+                making.cancel_scope.cancel()
+            other.execute("ROLLBACK")
+        made, _ = await book.make("wall", "view")
+        assert [token.id for token in book.all()] == [token.id for token in await store.tokens()] == [made.id]
         nursery.cancel_scope.cancel()
 
 
