@@ -17,6 +17,7 @@ from kinora.actors.audience import Audience, Nobody
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.disk_floor import DiskFloor
+from kinora.actors.disk_room import RESERVE_NAME
 from kinora.actors.errors import KinoraError
 from kinora.actors.held_sources import HeldSources
 from kinora.actors.inspector import InspectorService
@@ -43,7 +44,7 @@ from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.runtime.loop_watch import LoopWatch
-from kinora.runtime.private_files import make_private, make_private_folder, private_opener
+from kinora.runtime.private_files import make_private, make_private_folder, planted_file, private_opener
 from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer, HearOutput, nobody_hears
@@ -65,6 +66,8 @@ PRELOAD = (
 
 LOCK = "lock"
 """The file in the data folder that a running server has locked."""
+UPLOADS = "uploads"
+"""The folder in the data folder that has the uploaded files."""
 FILES = ("kinora.db", "kinora.db-wal", "kinora.db-shm", "demo.mp4", ".demo.mp4.lock", LOCAL_TOKEN)
 """The files in the data folder, which an earlier server may have left open to other users."""
 
@@ -93,7 +96,7 @@ class System:
         self._tracer = tracer
         self.started = trio.Event()
         """Set once all actors have been up."""
-        self.uploads = settings.data_dir / "uploads"
+        self.uploads = settings.data_dir / UPLOADS
         """The folder of uploaded files."""
         self.loop_watch = LoopWatch()
         self.fork_server = ForkServer(
@@ -343,8 +346,18 @@ def _open_tracer(every: int) -> AbstractContextManager[Tracer | None]:
 
 @contextmanager
 def _own_data_dir(folder: Path) -> Iterator[None]:
-    """Make the folder, and lock it against other servers while the block runs. Other users can read nothing in it."""
+    """Make the folder, and lock it against other servers while the block runs. Other users can read nothing in it.
+
+    Raises:
+        DataDirInUse: another server uses it.
+        SettingsError: other users share it, and may have put a file of theirs in the place of one of the server's.
+    """
     make_private_folder(folder)
+    if planted := planted_file(folder, (LOCK, UPLOADS, RESERVE_NAME, *FILES)):
+        raise SettingsError(
+            f"data_dir: {planted} is a link or another user's file in a folder that others share:"
+            " give a folder of your own with --data-dir."
+        )
     fd = private_opener(str(folder / LOCK), os.O_RDWR | os.O_CREAT)
     try:
         try:

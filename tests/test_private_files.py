@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from kinora.actors.local_token import write_secret
 from kinora.runtime.private_files import make_private_folder
 from kinora.serve import open_server
-from kinora.settings import Settings
+from kinora.settings import Settings, SettingsError
 from tests.client_kit import Part, get, post, upload
 
 REQUEST = b'{"plugins": ["quality"], "options": {"max_frames": 2}}'
@@ -95,3 +96,41 @@ def test_a_shared_folder_stays_shared(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     make_private_folder(tmp_path)
     assert tmp_path.stat().st_mode & 0o7777 == 0o1777
+
+
+@pytest.mark.parametrize("name", ["token", "kinora.db", "reserve", "lock", "uploads"])
+async def test_in_a_shared_folder_what_others_have_put_there_is_not_used(
+    name: str, settings: Settings, tmp_path: Path
+) -> None:
+    """A link in the place of one of its files may lead the server to any file of its user's."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    settings.data_dir.mkdir()
+    settings.data_dir.chmod(0o1777)
+    (settings.data_dir / name).symlink_to(victim)
+    with pytest.raises(SettingsError, match=f"{name} is a link or another user's file.*--data-dir"):
+        async with open_server(settings):
+            pass
+    assert victim.read_text() == "precious"
+
+
+async def test_a_shared_folder_of_ones_own_files_can_be_used_again(settings: Settings) -> None:
+    """What the server itself has put there is its user's."""
+    settings.data_dir.mkdir()
+    settings.data_dir.chmod(0o1777)
+    for _ in range(2):
+        async with open_server(settings) as server:
+            assert (await get(f"{server.url}/v1/jobs")).status == 200
+
+
+def test_the_local_token_is_not_written_into_a_file_of_others(tmp_path: Path) -> None:
+    """What was there before, a link too, is replaced; another user who has it open reads nothing."""
+    victim, part, file = tmp_path / "victim", tmp_path / ".token.part", tmp_path / "token"
+    victim.write_text("precious")
+    part.symlink_to(victim)
+    write_secret(file, "kin_1")
+    part.write_text("")
+    with part.open() as opened:
+        write_secret(file, "kin_2")
+        assert opened.read() == ""
+    assert (victim.read_text(), file.read_text(), file.is_symlink()) == ("precious", "kin_2\n", False)

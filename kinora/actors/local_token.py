@@ -27,13 +27,14 @@ def read_secret(file: Path) -> str | None:
 
 
 def write_secret(file: Path, secret: str) -> None:
-    """Put the secret into the file, all or nothing. Blocks.
+    """Put the secret into the file, all or nothing, and into no file that was there before. Blocks.
 
     Raises:
         OSError: it cannot be written.
     """
     part = file.with_name(f".{file.name}.part")
-    with open(part, "w", opener=private_opener) as opened:
+    part.unlink(missing_ok=True)
+    with open(part, "x", opener=private_opener) as opened:
         opened.write(f"{secret}\n")
         opened.flush()
         os.fsync(opened.fileno())

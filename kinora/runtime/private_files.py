@@ -48,3 +48,20 @@ def make_private(files: Iterable[Path]) -> None:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             if stat.S_ISREG(file.lstat().st_mode):
                 file.chmod(FILE_MODE)
+
+
+def planted_file(folder: Path, names: Iterable[str]) -> Path | None:
+    """The first of these files that another user may have put into a shared folder: a link, or not our own.
+
+    None if there is none, or the folder is not shared.
+    """
+    if not folder.stat().st_mode & stat.S_ISVTX:
+        return None
+    return next(filter(_is_planted, (folder / name for name in names)), None)
+
+
+def _is_planted(file: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        found = file.lstat()
+        return stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid()
+    return False
