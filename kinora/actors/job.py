@@ -28,7 +28,6 @@ from kinora.actors.messages import (
     PluginStatusPayload,
     ProgressPayload,
     Stage,
-    utc_now,
 )
 from kinora.actors.models import ENDED, CancelAnswer, Fingerprint, JobState, JobStatus
 from kinora.actors.pipeline_link import (
@@ -46,6 +45,7 @@ from kinora.actors.pipeline_link import (
     Watch,
 )
 from kinora.actors.store import Store
+from kinora.actors.times import utc_now
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
 from kinora.media.source_names import without_query, without_query_of
 from kinora.plugins.api import Severity

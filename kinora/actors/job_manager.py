@@ -24,13 +24,14 @@ from kinora.actors.job_factory import JobFactory
 from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobSpec
-from kinora.actors.messages import PluginStatusPayload, ProgressPayload, utc_now
+from kinora.actors.messages import PluginStatusPayload, ProgressPayload
 from kinora.actors.models import CancelAnswer, JobPage, JobState
 from kinora.actors.places import Place, Places
 from kinora.actors.queue_shares import has_room
 from kinora.actors.recovery import Recovered, recall, recover
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.actors.stored_room import EndedJob
+from kinora.actors.times import utc_now
 from kinora.actors.videos import Video
 from kinora.media.source_names import without_query
 from kinora.runtime.actor import ActorGone

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import attrs
 import msgspec
 
 from kinora.actors.field_types import Count, FrameId, Index, JobId, Milliseconds, Percent, Pixels
-from kinora.actors.times import time_text
+from kinora.actors.times import utc_now
 from kinora.plugins.api import Severity
 from kinora.runtime.broadcast import Overflow
 
@@ -339,11 +338,6 @@ class FrameImage:
             )
         )
         return BinaryMessage(b"".join((len(header).to_bytes(4), header, self.jpeg)))
-
-
-def utc_now() -> str:
-    """Return the current time as ISO 8601 in UTC with milliseconds, ``2026-11-23T08:00:00.123Z``."""
-    return time_text(datetime.now(UTC))
 
 
 @attrs.frozen

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kinora.actors.messages import Code, utc_now
+from kinora.actors.messages import Code
 from kinora.actors.models import StageError
 from kinora.actors.plugin_records import PluginRecord
+from kinora.actors.times import utc_now
 from kinora.plugins.protocol import TRACEBACK_CHARACTERS
 from kinora.runtime.tail import Tail
 from kinora.runtime.worker_log import LOG_BYTES

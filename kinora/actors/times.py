@@ -10,6 +10,11 @@ def time_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def utc_now() -> str:
+    """Return the current time, as :func:`time_text` does."""
+    return time_text(datetime.now(UTC))
+
+
 def time_before(now: datetime, seconds: float) -> str:
     """Return the time so many seconds before ``now``; empty, which is before all times, if it has no year."""
     try:

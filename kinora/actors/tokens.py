@@ -15,8 +15,8 @@ import trio
 
 from kinora.actors.errors import Conflict, NotFound, Unavailable
 from kinora.actors.local_token import read_secret, write_secret
-from kinora.actors.messages import utc_now
 from kinora.actors.store import Store
+from kinora.actors.times import utc_now
 from kinora.actors.token_table import Role, Token
 from kinora.runtime.actor import ActorGone
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import attrs
@@ -14,7 +14,7 @@ import trio
 from kinora.actors.retention import Kept
 from kinora.actors.store import Store
 from kinora.actors.stored_room import EndedJob
-from kinora.actors.times import time_text
+from kinora.actors.times import time_text, utc_now
 from kinora.actors.used_room import RoomMeter, UsedRoom
 
 USAGE_AGE_S = 5.0
@@ -67,7 +67,7 @@ class UsageMeter:
         stored = await self._store.counted()
         oldest = stored.oldest_end
         return Usage(
-            measured_at=time_text(datetime.now(UTC)),
+            measured_at=utc_now(),
             jobs=stored.by_status,
             room=await self._room.measure(),
             videos=self._videos(),

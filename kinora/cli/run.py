@@ -13,9 +13,9 @@ import msgspec
 import trio
 
 from kinora.actors.job_request import JobRequest, parse_job_request
-from kinora.actors.messages import utc_now
 from kinora.actors.models import JobState
 from kinora.actors.source_finder import DEMO_SOURCE
+from kinora.actors.times import utc_now
 from kinora.cli import options
 from kinora.cli.annotating import annotate_source, check_kind
 from kinora.cli.errors import Misuse, naming_flags
