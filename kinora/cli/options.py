@@ -17,11 +17,12 @@ from kinora.actors.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.local_token import read_secret
 from kinora.cli.errors import Misuse
 from kinora.cli.output import print_line
-from kinora.cli.this_machine import is_this_machine, reachable_here
+from kinora.cli.this_machine import is_this_machine
 from kinora.client import ClientError, KinoraClient
 from kinora.client.http import CA_FILE, server_address
 from kinora.client.token import token_in, token_of_environment
 from kinora.settings import Reading, Settings, SettingsError, load_settings, passed_over, read_settings
+from kinora.web.addresses import reachable_here
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 
-from kinora.web.addresses import LOOPBACK, own_names
+from kinora.web.addresses import own_names
 
 
 def is_this_machine(host: str) -> bool:
@@ -22,11 +22,3 @@ def is_this_machine(host: str) -> bool:
         own.bind((host, 0))  # only an address of this machine can be bound
         return True
     return False
-
-
-def reachable_here(host: str) -> str:
-    """The host by which commands on this machine reach a server that listens on ``host``."""
-    with suppress(ValueError):
-        if (address := ip_address(host)).is_unspecified:
-            return LOOPBACK[address.version]
-    return host

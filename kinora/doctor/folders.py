@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.settings import Settings
+from kinora.settings.fields import MIB
 from kinora.system import LOCK
 
-MIB = 2**20
 SKEW_S = 2.0
 """The difference between the clocks of the machine and of a file system that is tolerated: some store whole seconds."""
 SHARED = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs"})

@@ -14,9 +14,9 @@ from kinora.runtime.machine import cores, memory_bytes
 from kinora.runtime.requirements import try_requirements
 from kinora.serve import FILES_PER_JOB, OTHER_FILES
 from kinora.settings import Settings
+from kinora.settings.fields import MIB
 from kinora.web.server import REST_RESERVE
 
-MIB = 2**20
 OTHER_TASKS, TASKS_PER_JOB = 64, 256
 """Processes and threads of a server and of a job: a dozen processes, each with a thread or more for each core."""
 LEAST_MIB = 1024

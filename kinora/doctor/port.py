@@ -9,12 +9,11 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 from kinora.doctor.finding import Finding, failed, ok
 from kinora.settings import Settings
+from kinora.web.addresses import reachable_here
 from kinora.web.server import BindError, bind
 
 ASK_S = 2.0
 """The time for a server on the port to answer."""
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the addresses that mean all
-"""Address that a server listens on → one at which it is reached."""
 
 
 def check_port(settings: Settings) -> list[Finding]:
@@ -41,7 +40,7 @@ def _is_kinora(settings: Settings) -> bool:
 
 def _connection(settings: Settings) -> HTTPConnection:
     """A connection as clients have it. Whether the certificate is trusted does not matter: no secret is sent."""
-    host = _ANY.get(settings.host, settings.host)
+    host = reachable_here(settings.host)
     if settings.tls_cert is None:
         return HTTPConnection(host, settings.port, timeout=ASK_S)
     context = ssl.create_default_context()

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 _PROBES = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses for documentation: a UDP socket that is connected to one sends nothing, and tells our own address."""
-LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+_LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 
 def is_reachable(sockets: Iterable[socket.socket]) -> bool:
@@ -19,9 +19,15 @@ def is_reachable(sockets: Iterable[socket.socket]) -> bool:
 
 def local_base(sockets: Sequence[socket.socket], scheme: str = "http") -> str:
     """The address for clients on this machine."""
-    address = ipaddress.ip_address(_host(sockets[0]))
-    host = LOOPBACK[address.version] if address.is_unspecified else str(address)
-    return _base(host, sockets[0], scheme)
+    return _base(reachable_here(_host(sockets[0])), sockets[0], scheme)
+
+
+def reachable_here(host: str) -> str:
+    """The host by which clients on this machine reach a server that listens on ``host``."""
+    with suppress(ValueError):
+        if (address := ipaddress.ip_address(host)).is_unspecified:
+            return _LOOPBACK[address.version]
+    return host
 
 
 def outer_bases(sockets: Iterable[socket.socket], scheme: str = "http") -> Sequence[str]:

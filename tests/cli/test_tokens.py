@@ -18,11 +18,12 @@ import attrs
 import pytest
 
 from kinora.cli.options import _token
-from kinora.cli.this_machine import is_this_machine, reachable_here
+from kinora.cli.this_machine import is_this_machine
 from kinora.client import ClientError, KinoraClient
 from kinora.client.token import authorization, token_of_environment
 from kinora.settings import load_settings
 from kinora.settings.variables import passed_over
+from kinora.web.addresses import reachable_here
 from tests.cli.test_cli import KINORA, LIMIT_S
 
 ANY = "0.0.0.0"  # noqa: S104 - all addresses are meant
