@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from kinora.actors.errors import Unavailable
@@ -18,6 +19,13 @@ def require_free(folder: Path, least: int) -> None:
     free = _free(folder)
     if free < least:
         raise Unavailable(f"Only {free // 2**20} MB of disk are free in {folder}; free some space first.")
+
+
+def free_bytes(folder: Path) -> int | None:
+    """The free bytes of the folder's disk; None if it cannot be asked. Blocks."""
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free
+    return None
 
 
 def _free(folder: Path) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
 
-from kinora.actors.disk_floor import require_free
+from kinora.actors.disk_floor import free_bytes, require_free
 from kinora.actors.errors import Unavailable
 from kinora.runtime.private_files import private_opener
 
@@ -47,7 +46,7 @@ class DiskRoom:
 
     def look(self) -> None:
         """Measure the free room, and make the reserve anew once there is room for it. Blocks."""
-        self.free = self._measure()
+        self.free = free_bytes(self._folder)
         if not self._floor:
             return
         with self._lock:
@@ -92,12 +91,6 @@ class DiskRoom:
             self._reserve.unlink()
             return True
         return False
-
-    def _measure(self) -> int | None:
-        try:
-            return shutil.disk_usage(self._folder).free
-        except OSError:
-            return None
 
     def _lack(self, least: int) -> str | None:
         try:

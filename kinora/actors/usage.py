@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from kinora.actors.disk_floor import free_bytes
 from kinora.actors.retention import Kept
 from kinora.actors.store import Store
 from kinora.actors.stored_room import EndedJob
@@ -71,7 +71,7 @@ class UsageMeter:
             jobs=stored.by_status,
             room=await self._room.measure(),
             videos=self._videos(),
-            disk_free=await trio.to_thread.run_sync(_free, self._folder),
+            disk_free=await trio.to_thread.run_sync(free_bytes, self._folder),
             oldest_end=oldest,
             next_at=due_at(oldest.ended_at, self._kept.days) if oldest else None,
         )
@@ -81,11 +81,4 @@ def due_at(ended_at: str, keep_days: float) -> str | None:
     """Return the time at which a job that ended then goes for its age; None for never."""
     with suppress(OverflowError):
         return time_text(datetime.fromisoformat(ended_at) + timedelta(days=keep_days)) if keep_days else None
-    return None
-
-
-def _free(folder: Path) -> int | None:
-    """The free space of the folder's disk. Blocks."""
-    with suppress(OSError):
-        return shutil.disk_usage(folder).free
     return None
