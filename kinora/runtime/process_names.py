@@ -7,11 +7,12 @@ name, which ``top`` shows, has 15 bytes. Where a system does not allow it, a pro
 from __future__ import annotations
 
 import ctypes
+import os
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 from kinora.printable import printable
+from kinora.runtime.processes import stat_fields
 from kinora.runtime.syscalls import prctl_bytes
 
 SHORT_BYTES = 15
@@ -68,6 +69,6 @@ def _command_line() -> tuple[int, int]:
     Raises:
         OSError: it cannot be found out.
     """
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    fields = stat_fields(os.getpid())
     start, end = int(fields[_ARG_START]), int(fields[_ARG_END])
     return start, end - start

@@ -75,14 +75,21 @@ class ProcessStatus:
     """The pid of the process that began its session."""
 
 
+def stat_fields(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat behind the command's name, which may hold anything; the state is the first.
+
+    Raises:
+        OSError: there is no such process, or it may not be looked at.
+    """
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+
+
 def status_of(pid: int) -> ProcessStatus | None:
     """The status of a process; None if there is none with this pid."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        state, parent, _group, session = stat_fields(pid)[:4]
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name in parentheses may hold anything; the state, the parent, the group and the session follow its last one.
-    state, parent, _, session = stat.rpartition(b")")[2].split()[:4]
     return ProcessStatus(state not in {b"Z", b"X"}, int(parent), int(session))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import attrs
 
 from kinora.runtime.memory import used_bytes
+from kinora.runtime.processes import stat_fields
 
 PLUGIN = "plugin"
 """The program of workers that run a plugin, or look at one."""
@@ -59,6 +59,5 @@ def measure(pids: Sequence[int]) -> list[ProcessUsage]:
 
 def _cpu_s(pid: int) -> float:
     with suppress(OSError, ValueError):
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        return sum(map(int, fields[_UTIME : _UTIME + 4])) / _TICKS_PER_S
+        return sum(map(int, stat_fields(pid)[_UTIME : _UTIME + 4])) / _TICKS_PER_S
     return 0.0
