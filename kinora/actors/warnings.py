@@ -1,4 +1,7 @@
-"""The warnings of one job: each is published when it first occurs, and its repeats are counted."""
+"""The warnings of one job: each is published when it first occurs, and its repeats are counted.
+
+Of the repeats the 10th, 100th, 1,000th … are published as well, see :func:`~kinora.repeats.is_told`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,11 @@ import attrs
 from kinora.actors.messages import Code, WarningPayload
 from kinora.actors.models import WarningGroup
 from kinora.plugins.api import Severity
+from kinora.repeats import is_told
 
 MAX_DISTINCT = 100
 """The most different messages of one plugin that are kept; further ones are counted together."""
 OVERFLOW_MESSAGE = "further warnings, counted together"
-SHOW_EVERY_POWER_OF = 10
-"""A repeated warning is published again at its 10th, 100th, 1,000th … time."""
 
 _ORIGINS = {Code.DEVICE_FALLBACK: "device", Code.STORE_FAILING: "store"}
 """Code → the origin named in the text of a warning without a plugin; ``source`` for all other codes."""
@@ -64,7 +66,7 @@ class WarningLog:
         kept.count += 1
         self.losses += code in LOSSES
         self._totals[plugin] = self._totals.get(plugin, 0) + 1
-        if not _is_power(kept.count):
+        if not is_told(kept.count):
             return None
         return WarningPayload(
             job_id=self.job_id,
@@ -142,9 +144,3 @@ def _origin(key: _Key) -> str:
     if key.plugin is not None:
         return key.plugin
     return _ORIGINS.get(key.code, "source")
-
-
-def _is_power(count: int) -> bool:
-    while count % SHOW_EVERY_POWER_OF == 0:
-        count //= SHOW_EVERY_POWER_OF
-    return count == 1

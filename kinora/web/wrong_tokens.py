@@ -12,6 +12,7 @@ import attrs
 import structlog
 import trio
 
+from kinora.repeats import is_told
 from kinora.web.access import WRONG
 from kinora.web.problems import Problem
 from kinora.web.scopes import client_network
@@ -88,6 +89,6 @@ class WrongTokens:
         self._addresses[network] = known
         if len(self._addresses) > MAX_ADDRESSES:
             self._addresses.popitem(last=False)
-        if math.log10(known.count).is_integer():  # not each one, as the client chooses how many there are
+        if is_told(known.count):  # not each one, as the client chooses how many there are
             log.warning("wrong token", address=network, times=known.count)
         return known
