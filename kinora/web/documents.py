@@ -8,10 +8,10 @@ import attrs
 import msgspec
 
 from kinora.actors.field_types import Count, Index, JobId, Milliseconds, Percent, Time
-from kinora.actors.messages import EndStatus, Health, Stage
+from kinora.actors.messages import Health, Stage
 from kinora.actors.models import JobState, JobStatus, StageError
-from kinora.actors.token_table import Role, Token
 from kinora.plugins.protocol import Origin
+from kinora.web.room_documents import HealthDetails
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 
@@ -132,31 +132,6 @@ class CancelAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The processes that are still alive after 5 s; left out if there are none."""
 
 
-class PrunedJob(msgspec.Struct, kw_only=True):
-    """A job that was deleted, or would be."""
-
-    job_id: JobId
-    status: EndStatus
-    finished_at: Time
-    bytes: Count
-    """What its deletion gives back to the disk, at least."""
-
-
-class PruneAnswer(msgspec.Struct, kw_only=True):
-    """What a prune has deleted, or would delete."""
-
-    dry_run: bool
-    """True if nothing was deleted."""
-    count: Count
-    """The number of jobs."""
-    bytes: Count
-    """What their deletion gives back to the disk, at least, within moments."""
-    in_use: Count
-    """Jobs that would go too, but stay for now: their results are being read, or they are being resumed."""
-    jobs: list[PrunedJob]
-    """The first of the jobs, in the order of their ends; at most 100."""
-
-
 class PluginSummary(msgspec.Struct, kw_only=True):
     """A plugin, as it appears in the list."""
 
@@ -229,50 +204,6 @@ class MediaList(msgspec.Struct, kw_only=True):
     """Videos and images that no job can name or read: links out of the folder, names that are not Unicode, pipes."""
 
 
-class JobCounts(msgspec.Struct, kw_only=True):
-    """The number of jobs of each status, as they are stored."""
-
-    queued: Count = 0
-    running: Count = 0
-    paused: Count = 0
-    done: Count = 0
-    failed: Count = 0
-    cancelled: Count = 0
-    interrupted: Count = 0
-
-
-class HealthDetails(msgspec.Struct, kw_only=True):
-    """What the server uses, and what it will delete by itself. Sizes are in bytes of the disk."""
-
-    measured_at: Time
-    """The time of these figures, which are found anew every few seconds at most."""
-    jobs: JobCounts
-    database_bytes: Count
-    """The database with its write-ahead log."""
-    coming_free_bytes: Count
-    """The part of it, about, that is given back to the disk within moments, after jobs were deleted."""
-    upload_bytes: Count
-    """The uploaded files."""
-    video_bytes: Count
-    """The annotated videos that are kept for a while. They go first when the disk gets short."""
-    kept_bytes: Count
-    """What ``keep_bytes`` is compared with: what database and uploads take if no job is deleted."""
-    disk_free_bytes: Count | None
-    """The free space of the data folder's disk; null if it cannot be asked."""
-    min_free_bytes: Count
-    """With less free space no new job is accepted."""
-    oldest_end: Time | None
-    """The end of the job that ended first; null if none has ended."""
-    keep_days: float | None
-    """Days after its end after which a job is deleted; null if none is for its age."""
-    keep_bytes: Count | None
-    """The size beyond which jobs that have ended are deleted; null if none is for that."""
-    next_job: JobId | None
-    """The job that is the next to be deleted by itself; null if none ever is."""
-    next_at: Time | None
-    """The time at which that happens at the latest; null if none is deleted for its age."""
-
-
 class Liveness(msgspec.Struct, kw_only=True):
     """The server is alive."""
 
@@ -287,61 +218,3 @@ class Readiness(msgspec.Struct, kw_only=True):
     ready: bool
     reasons: list[str]
     """Faults of parts that jobs can do without, such as live messages, a sentence each."""
-
-
-class Session(msgspec.Struct, kw_only=True):
-    """What the client may do."""
-
-    role: Role
-    """``operate`` may do everything, ``view`` may read and watch."""
-    name: str | None
-    """The name of the client's token; null where no token is needed."""
-    token_needed: bool
-    """True if clients of this server need a token."""
-
-
-class TokenInfo(msgspec.Struct, kw_only=True):
-    """A token, without the secret itself."""
-
-    id: str
-    name: str
-    role: Role
-    created_at: Time
-    last_used_at: Time | None
-    """To a minute; null if it was never used."""
-
-
-class TokenList(msgspec.Struct, kw_only=True):
-    """All tokens, the first to be made first."""
-
-    tokens: list[TokenInfo]
-
-
-class TokenMade(TokenInfo, kw_only=True):
-    """A new token."""
-
-    token: str
-    """The secret itself, which is told this once: keep it."""
-
-
-class LoginLink(msgspec.Struct, kw_only=True):
-    """A link that signs one browser in, once."""
-
-    links: list[str]
-    """The same link by each address of the server."""
-    lives_s: Count
-    """The seconds for which it can be used."""
-
-
-def token_info(token: Token) -> TokenInfo:
-    """What clients see of a token."""
-    return TokenInfo(**_shown(token))
-
-
-def token_made(token: Token, secret: str) -> TokenMade:
-    """What the client that has made a token sees of it."""
-    return TokenMade(**_shown(token), token=secret)
-
-
-def _shown(token: Token) -> dict[str, Any]:
-    return {name: getattr(token, name) for name in TokenInfo.__struct_fields__}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kinora.actors.usage import Usage
 from kinora.settings import Settings
-from kinora.web.documents import HealthDetails, JobCounts
+from kinora.web.room_documents import HealthDetails, JobCounts
 
 
 def health_details(usage: Usage, settings: Settings) -> HealthDetails:

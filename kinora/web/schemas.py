@@ -21,6 +21,7 @@ from kinora.actors.token_request import NewLink, NewToken, SignIn
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Device
 from kinora.plugins.option_errors import MAX_ERRORS
+from kinora.web.access_documents import LoginLink, Session, TokenList, TokenMade
 from kinora.web.documents import (
     REF,
     CancelAnswer,
@@ -31,18 +32,14 @@ from kinora.web.documents import (
     JobResponse,
     JobStatusAnswer,
     Liveness,
-    LoginLink,
     MediaList,
     PluginDetail,
     PluginError,
     PluginList,
-    PruneAnswer,
     Readiness,
-    Session,
-    TokenList,
-    TokenMade,
 )
 from kinora.web.field_docs import field_docs
+from kinora.web.room_documents import PruneAnswer
 
 _Schema = dict[str, Any]
 _TAKEN = (JobRequest, PluginRequest, JobOptions, NewLink, NewToken, PruneRequest, SignIn)
