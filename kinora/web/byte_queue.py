@@ -7,7 +7,7 @@ import socket
 
 import trio
 
-from kinora.web.tls import TlsSession
+from kinora.web.tls_session import TlsSession
 
 HIGH_WATER = 256 * 1024
 """The number of waiting bytes at which :meth:`ByteQueue.wait_for_room` makes a writer wait."""

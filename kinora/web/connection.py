@@ -19,16 +19,18 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
-from hypercorn.trio.task_group import TaskGroup, _handle
+from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, ConnectionState, Scope
+from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from kinora.web.app_tasks import AppTasks
 from kinora.web.byte_queue import ByteQueue
 from kinora.web.framing import BoundedHeads, has_two_lengths, target_and_headers
 from kinora.web.problems import HTTPS_ONLY, Problem, plain_problem
-from kinora.web.tls import HANDSHAKE_S, Certificate, PlainHttp, TlsSession
+from kinora.web.tls import HANDSHAKE_S, Certificate, PlainHttp
+from kinora.web.tls_session import TlsSession
 from kinora.web.websocket_stream import WebSocketStream
 
 LINGER_S = 2.0
@@ -371,68 +373,3 @@ def _wants_websocket(request: h11.Request) -> bool:
     tokens = [token.strip() for token in headers.get(b"connection", b"").split(b",")]
     upgrade = headers.get(b"upgrade", b"").strip()
     return request.method == b"GET" and b"upgrade" in tokens and upgrade == b"websocket"
-
-
-class AppTasks(TaskGroup):
-    """Runs the app for each request. A disconnect reaches the app even if it has left earlier events untaken."""
-
-    async def spawn_app(
-        self,
-        app: AppWrapper,
-        config: Config,
-        scope: Scope,
-        send: Callable[[ASGISendEvent | None], Awaitable[None]],
-    ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
-        """Start the app on one request; return the function that passes it events.
-
-        That function never waits for an app that has ended.
-        """
-        inbox = Inbox(config.max_app_queue_size)
-
-        async def run_app() -> None:
-            try:
-                await _handle(
-                    app,
-                    config,
-                    scope,
-                    inbox.take,
-                    send,
-                    trio.to_thread.run_sync,
-                    trio.from_thread.run,
-                )
-            finally:
-                inbox.close()
-
-        cast("trio.Nursery", self._nursery).start_soon(run_app)
-        return inbox.put
-
-
-class Inbox:
-    """The queue of one request's events for the app. While it is full the sender waits, except with the last event."""
-
-    def __init__(self, size: int) -> None:
-        self._send, self._receive = trio.open_memory_channel[ASGIReceiveEvent](size)
-        self._last: ASGIReceiveEvent = {"type": "http.disconnect"}
-
-    async def put(self, event: ASGIReceiveEvent) -> None:
-        """Pass on one event; it is dropped if the app has ended, or if it comes after the disconnect."""
-        if event["type"] in {"http.disconnect", "websocket.disconnect"}:
-            self._last = event
-            self._send.close()
-            return
-        try:
-            await self._send.send(event)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            await trio.lowlevel.checkpoint()
-
-    async def take(self) -> ASGIReceiveEvent:
-        """Return the next event; once the disconnect has been taken, return it again."""
-        try:
-            return await self._receive.receive()
-        except trio.EndOfChannel:
-            return self._last
-
-    def close(self) -> None:
-        """Drop all events: the app has ended."""
-        self._send.close()
-        self._receive.close()
