@@ -6,7 +6,6 @@ docs/metrics.md lists them all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 
 import attrs
 import trio
@@ -30,7 +29,7 @@ from kinora.web.server import Server
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SCRAPES_AT_ONCE = 2
-"""The answers that are written at once, each in a thread; further ones wait for their turn."""
+"""The answers that are collected and written at once; further ones wait for their turn."""
 
 
 def metrics_routes(system: System, http: HttpFigures) -> Blueprint:
@@ -45,9 +44,10 @@ def metrics_routes(system: System, http: HttpFigures) -> Blueprint:
     @routes.get("/metrics")
     async def metrics() -> Response:
         server = request.scope.get("state", {}).get("server")
-        usage = await system.fork_server.usage()
-        sources = _Sources(system, http, plugins, usage, server if isinstance(server, Server) else None)
-        text = await trio.to_thread.run_sync(partial(_written, process, list(sources.collect())), limiter=limiter)
+        async with limiter:
+            usage = await system.fork_server.usage()
+            sources = _Sources(system, http, plugins, usage, server if isinstance(server, Server) else None)
+            text = await trio.to_thread.run_sync(_written, process, list(sources.collect()))
         return Response(text, 200, {"content-type": MEDIA_TYPE})
 
     return routes
