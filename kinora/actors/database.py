@@ -18,6 +18,7 @@ import attrs
 import msgspec
 
 from kinora.actors.errors import FieldError, InvalidRequest
+from kinora.actors.schema import MIGRATIONS, SCHEMA_VERSION
 from kinora.runtime.private_files import private_opener
 
 MEMORY = ":memory:"
@@ -32,96 +33,6 @@ LOG_KEPT_BYTES = 8 * 2**20
 ALL = -1
 """The LIMIT that stands for no limit."""
 
-_JOBS_AND_FRAMES = """
-CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    job_id TEXT NOT NULL UNIQUE,
-    created_at TEXT NOT NULL,
-    status TEXT NOT NULL,
-    request BLOB NOT NULL,
-    state BLOB NOT NULL,
-    idempotency_key TEXT UNIQUE,
-    request_hash TEXT NOT NULL,
-    upload TEXT
-);
-CREATE INDEX jobs_newest ON jobs (created_at, number);
-CREATE INDEX jobs_by_status ON jobs (status, created_at, number);
-CREATE TABLE frames (
-    job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
-    frame_index INTEGER NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (job, frame_index)
-);
-"""
-_LOGS_AND_DELETED = """
-CREATE TABLE logs (
-    job INTEGER PRIMARY KEY,
-    data BLOB NOT NULL
-);
-CREATE TABLE deleted (
-    job INTEGER PRIMARY KEY
-);
-CREATE TRIGGER job_deleted AFTER DELETE ON jobs BEGIN
-    DELETE FROM logs WHERE job = OLD.number;
-    INSERT INTO deleted VALUES (OLD.number);
-END;
-"""
-_SOURCES = "ALTER TABLE jobs ADD COLUMN source BLOB NOT NULL DEFAULT x'';"
-_ORDER_OF_ARRIVAL = """
-DROP INDEX jobs_newest;
-DROP INDEX jobs_by_status;
-CREATE INDEX jobs_by_status ON jobs (status, number);
-PRAGMA incremental_vacuum(2);
-"""
-_SEARCHED = """
-ALTER TABLE jobs ADD COLUMN words TEXT NOT NULL DEFAULT '';
-UPDATE jobs SET words = job_words(request);
-CREATE INDEX jobs_searched ON jobs (number, status, job_id, words);
-"""
-_TOKENS = """
-CREATE TABLE tokens (
-    id TEXT PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    role TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    last_used_at TEXT,
-    digest BLOB NOT NULL,
-    cookie_digest BLOB NOT NULL
-);
-CREATE TABLE folder (id TEXT NOT NULL);
-INSERT INTO folder VALUES (lower(hex(randomblob(4))));
-"""
-FRAME_COST = 24
-"""The bytes that a frame takes beside its data: its row's header and its place in the index."""
-_ENDS_AND_SIZES = f"""
-ALTER TABLE jobs ADD COLUMN ended_at TEXT;
-UPDATE jobs SET ended_at = job_ended(state, created_at) WHERE status NOT IN ('queued', 'running', 'paused');
-CREATE INDEX jobs_ended ON jobs (ended_at, number, status) WHERE ended_at IS NOT NULL;
-CREATE INDEX jobs_uploads ON jobs (upload) WHERE upload IS NOT NULL;
-CREATE TABLE sizes (
-    job INTEGER PRIMARY KEY,
-    frame_bytes INTEGER NOT NULL
-);
-INSERT INTO sizes SELECT job, sum(length(data) + {FRAME_COST}) FROM frames GROUP BY job;
-CREATE TRIGGER frame_added AFTER INSERT ON frames BEGIN
-    INSERT INTO sizes VALUES (NEW.job, length(NEW.data) + {FRAME_COST})
-        ON CONFLICT DO UPDATE SET frame_bytes = frame_bytes + excluded.frame_bytes;
-END;
-CREATE TRIGGER job_swept AFTER DELETE ON deleted BEGIN
-    DELETE FROM sizes WHERE job = OLD.job;
-END;
-"""  # noqa: S608 - a constant
-_MIGRATIONS = (
-    _JOBS_AND_FRAMES,
-    _LOGS_AND_DELETED,
-    _SOURCES,
-    _ORDER_OF_ARRIVAL,
-    _SEARCHED,
-    _TOKENS,
-    _ENDS_AND_SIZES,
-)
-"""The scripts from each schema version to the next; never changed once released."""
-SCHEMA_VERSION = len(_MIGRATIONS)
 SWEEP_FRAMES = 500
 """The frames of deleted jobs that are removed in one transaction: some milliseconds, even for a long job."""
 SWEEP_JOBS = 100
@@ -314,7 +225,7 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise DatabaseUnusable(f"{path} was made by a newer Kinora: update this one or give another data folder")
-    for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
         connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
 
 

@@ -16,7 +16,7 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinora.actors import database, frame_buffer
+from kinora.actors import database, frame_buffer, schema
 from kinora.actors import store as store_module
 from kinora.actors.errors import Conflict, InvalidRequest
 from kinora.actors.store import DatabaseUnusable, JobRecord, Store, StoreFailing
@@ -551,7 +551,7 @@ async def test_a_search_reads_so_many_jobs_and_its_cursor_leads_on(
 async def test_jobs_of_an_older_file_are_found_too(path: Path) -> None:
     """What is searched is made of their requests; one that cannot be read is found by its id."""
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
-        writer.executescript("".join(database._MIGRATIONS[:4]) + "PRAGMA user_version = 4;")
+        writer.executescript("".join(schema.MIGRATIONS[:4]) + "PRAGMA user_version = 4;")
         for number, request in enumerate((b'{"source": "Gate.mp4", "plugins": [{"name": "people"}]}', b"{")):
             values = (f"job-{number}", "2026", "done", request, b"{}", "")
             names = "job_id, created_at, status, request, state, request_hash"
@@ -630,7 +630,7 @@ async def test_the_file_is_durable_and_versioned(path: Path) -> None:
         "synchronous": full,
         "foreign_keys": 0,
         "busy_timeout": 5000,
-        "user_version": database.SCHEMA_VERSION,
+        "user_version": schema.SCHEMA_VERSION,
     }
 
 
@@ -671,7 +671,7 @@ async def test_what_plugins_printed_goes_with_its_job(anywhere: Path | str) -> N
 async def test_a_database_of_an_older_version_is_brought_up_to_date(path: Path) -> None:
     """A database of the first version keeps its jobs and frames and gets the newer tables."""
     with sqlite3.connect(path) as connection:
-        connection.executescript(f"{database._MIGRATIONS[0]} PRAGMA user_version = 1;")
+        connection.executescript(f"{schema.MIGRATIONS[0]} PRAGMA user_version = 1;")
         names = "job_id, created_at, status, request, state, idempotency_key, request_hash, upload"
         old = attrs.astuple(record(1))[: len(names.split())]
         connection.execute(f"INSERT INTO jobs ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", old)  # noqa: S608 - constants

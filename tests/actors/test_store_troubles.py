@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.actors import database, disk_room
+from kinora.actors import database, disk_room, schema
 from kinora.actors import store as store_module
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.runtime.actor import ActorGone
@@ -286,7 +286,7 @@ async def test_a_file_of_an_older_version_shrinks_too(path: Path) -> None:
     with closing(sqlite3.connect(path)) as old:
         old.create_function("job_words", 1, database.job_words)
         old.create_function("job_ended", 2, database.job_ended)
-        old.executescript("".join(database._MIGRATIONS) + f"PRAGMA user_version = {database.SCHEMA_VERSION}")
+        old.executescript("".join(schema.MIGRATIONS) + f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
     async with running(path) as store:
         for number in (1, 2):
             await store.add_job(record(number))

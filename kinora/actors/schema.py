@@ -1,0 +1,94 @@
+"""The tables of the database, as the scripts that make them from those of each earlier version."""
+
+from __future__ import annotations
+
+_JOBS_AND_FRAMES = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id TEXT NOT NULL UNIQUE,
+    created_at TEXT NOT NULL,
+    status TEXT NOT NULL,
+    request BLOB NOT NULL,
+    state BLOB NOT NULL,
+    idempotency_key TEXT UNIQUE,
+    request_hash TEXT NOT NULL,
+    upload TEXT
+);
+CREATE INDEX jobs_newest ON jobs (created_at, number);
+CREATE INDEX jobs_by_status ON jobs (status, created_at, number);
+CREATE TABLE frames (
+    job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    frame_index INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (job, frame_index)
+);
+"""
+_LOGS_AND_DELETED = """
+CREATE TABLE logs (
+    job INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
+CREATE TABLE deleted (
+    job INTEGER PRIMARY KEY
+);
+CREATE TRIGGER job_deleted AFTER DELETE ON jobs BEGIN
+    DELETE FROM logs WHERE job = OLD.number;
+    INSERT INTO deleted VALUES (OLD.number);
+END;
+"""
+_SOURCES = "ALTER TABLE jobs ADD COLUMN source BLOB NOT NULL DEFAULT x'';"
+_ORDER_OF_ARRIVAL = """
+DROP INDEX jobs_newest;
+DROP INDEX jobs_by_status;
+CREATE INDEX jobs_by_status ON jobs (status, number);
+PRAGMA incremental_vacuum(2);
+"""
+_SEARCHED = """
+ALTER TABLE jobs ADD COLUMN words TEXT NOT NULL DEFAULT '';
+UPDATE jobs SET words = job_words(request);
+CREATE INDEX jobs_searched ON jobs (number, status, job_id, words);
+"""
+_TOKENS = """
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    last_used_at TEXT,
+    digest BLOB NOT NULL,
+    cookie_digest BLOB NOT NULL
+);
+CREATE TABLE folder (id TEXT NOT NULL);
+INSERT INTO folder VALUES (lower(hex(randomblob(4))));
+"""
+FRAME_COST = 24
+"""The bytes that a frame takes beside its data: its row's header and its place in the index."""
+_ENDS_AND_SIZES = f"""
+ALTER TABLE jobs ADD COLUMN ended_at TEXT;
+UPDATE jobs SET ended_at = job_ended(state, created_at) WHERE status NOT IN ('queued', 'running', 'paused');
+CREATE INDEX jobs_ended ON jobs (ended_at, number, status) WHERE ended_at IS NOT NULL;
+CREATE INDEX jobs_uploads ON jobs (upload) WHERE upload IS NOT NULL;
+CREATE TABLE sizes (
+    job INTEGER PRIMARY KEY,
+    frame_bytes INTEGER NOT NULL
+);
+INSERT INTO sizes SELECT job, sum(length(data) + {FRAME_COST}) FROM frames GROUP BY job;
+CREATE TRIGGER frame_added AFTER INSERT ON frames BEGIN
+    INSERT INTO sizes VALUES (NEW.job, length(NEW.data) + {FRAME_COST})
+        ON CONFLICT DO UPDATE SET frame_bytes = frame_bytes + excluded.frame_bytes;
+END;
+CREATE TRIGGER job_swept AFTER DELETE ON deleted BEGIN
+    DELETE FROM sizes WHERE job = OLD.job;
+END;
+"""  # noqa: S608 - a constant
+MIGRATIONS = (
+    _JOBS_AND_FRAMES,
+    _LOGS_AND_DELETED,
+    _SOURCES,
+    _ORDER_OF_ARRIVAL,
+    _SEARCHED,
+    _TOKENS,
+    _ENDS_AND_SIZES,
+)
+"""The scripts from each schema version to the next; never changed once released."""
+SCHEMA_VERSION = len(MIGRATIONS)
