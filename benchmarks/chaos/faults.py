@@ -123,17 +123,19 @@ async def move_data(world: World) -> bool:
 
 
 async def hide_media(world: World) -> bool:
-    """Start a server without its media folder, which comes back later."""
+    """Start a server on an empty media folder, as if its disk were not mounted; the media come back later."""
     house = world.house
     await house.kill()
-    away = trio.Path(house.media.with_name("media-away"))
+    media = trio.Path(house.media)
+    away = media.with_name("media-away")
     with world.load.media_away():
-        await trio.Path(house.media).rename(away)
+        await media.rename(away)
+        await media.mkdir()
         try:
             await house.start()
             await world.pause(AWAY_S)
         finally:
-            await away.rename(house.media)  # noqa: ASYNC102 - a short step
+            await away.rename(media)  # noqa: ASYNC102 - a short step; an empty folder gives way
     return True
 
 
@@ -168,7 +170,7 @@ FAULTS = (
     Fault("all processes frozen for up to 4 s", freeze_all, 2),
     Fault("disk full for up to 6 s", fill_disk, 2),
     Fault("data folder moved", move_data, 1),
-    Fault("media folder away at a start", hide_media, 1),
+    Fault("media folder empty at a start", hide_media, 1),
     Fault("silent host of queued jobs at a start", silence_host, 1),
 )
 
