@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import msgspec
+import trio
 
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
@@ -16,6 +18,8 @@ from kinora.system import System
 from tests.traces import no_traces
 
 CLIP_FRAMES = 30
+SAFETY_S = 120.0
+"""Far more than anything takes on a busy machine."""
 HANG_TIMEOUT_MS = 2_000
 """What jobs with a hanging plugin get: it holds for all plugins, and on a busy machine each needs time to answer."""
 
@@ -49,6 +53,20 @@ async def frames_of(system: System, state: JobState) -> list[dict[str, Any]]:
     """All FrameData of a job."""
     pages = [page async for page in system.jobs.frame_pages(state.job_id)]
     return [msgspec.json.decode(frame) for page in pages for _, frame in page]
+
+
+async def some_frames(system: System, state: JobState) -> JobState:
+    """Wait until some frames of a job are on disk."""
+    while not await frames_of(system, state):
+        state = await system.jobs.wait_changed(state.job_id, state)
+    return state
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    with trio.fail_after(SAFETY_S):
+        while not true():  # noqa: ASYNC110 - the thread knows nothing of Trio
+            await trio.sleep(0.01)
 
 
 def messages_of(system: System, job_id: str, *types: str) -> list[dict[str, Any]]:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
 import attrs
 import pytest
-import trio
 
 from kinora.actors.errors import InvalidRequest, NotFound
-from kinora.actors.models import JobState
 from kinora.media.rtsp.wire import MAX_HEAD
 from kinora.settings import Settings
 from kinora.system import System, open_system
-from tests.jobs_kit import frames_of, run_job, submit, write_plugin
+from tests.jobs_kit import frames_of, run_job, some_frames, submit, until, write_plugin
 from tests.media.videos import numbered
 from tests.rtsp_clips import Clip, describe, encode, framed, rtp_packets
 from tests.rtsp_server import RtspServer, Stream, rtsp_server, stream_of
 
 PICTURES = 30
 PASSWORD = "Pa55w0rd-of-mine"  # noqa: S105 - to be looked for
-SAFETY_S = 120.0
-"""Far more than any of it takes on a busy machine."""
 NUMBER = """
 @tool("number")
 def number(frame):
@@ -64,20 +60,6 @@ def settings(settings: Settings, camera: RtspServer, plugins_dir: Path) -> Setti
     write_plugin(plugins_dir, "number", NUMBER)
     write_plugin(plugins_dir, "slow", SLOW)
     return attrs.evolve(settings, url_hosts=(camera.host,))
-
-
-async def some_frames(system: System, state: JobState) -> JobState:
-    """Wait until some frames of a job are on disk."""
-    while not await frames_of(system, state):
-        state = await system.jobs.wait_changed(state.job_id, state)
-    return state
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    with trio.fail_after(SAFETY_S):
-        while not true():  # noqa: ASYNC110 - the thread knows nothing of Trio
-            await trio.sleep(0.01)
 
 
 async def test_every_picture_of_a_camera_is_processed(system: System, camera: RtspServer) -> None:

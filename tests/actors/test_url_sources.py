@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -13,10 +13,9 @@ import trio
 
 from kinora.actors import held_sources
 from kinora.actors.errors import InvalidRequest, NotFound
-from kinora.actors.models import JobState
 from kinora.settings import Settings
 from kinora.system import System, open_system
-from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, run_job, submit, write_plugin
+from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, run_job, some_frames, submit, until, write_plugin
 from tests.media.videos import numbered
 from tests.media_server import MediaServer, media_server
 
@@ -34,8 +33,6 @@ def number(frame):
     bars = [frame.image[: height // 2, bit * (width // 8) : (bit + 1) * (width // 8)].mean() > 125 for bit in range(8)]
     return {"seen": sum(1 << bit for bit, on in enumerate(bars) if on)}
 """
-SAFETY_S = 120.0
-"""Far more than any of it takes on a busy machine."""
 
 
 @pytest.fixture
@@ -52,20 +49,6 @@ def settings(settings: Settings, host: MediaServer, plugins_dir: Path) -> Settin
     write_plugin(plugins_dir, "slow", SLOW)
     write_plugin(plugins_dir, "number", NUMBER)
     return attrs.evolve(settings, url_hosts=(host.host,))
-
-
-async def some_frames(system: System, state: JobState) -> JobState:
-    """Wait until some frames of a job are on disk."""
-    while not await frames_of(system, state):
-        state = await system.jobs.wait_changed(state.job_id, state)
-    return state
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    with trio.fail_after(SAFETY_S):
-        while not true():  # noqa: ASYNC110 - the thread knows nothing of Trio
-            await trio.sleep(0.01)
 
 
 async def test_a_url_gives_the_results_and_pictures_of_its_file(system: System, host: MediaServer) -> None:
