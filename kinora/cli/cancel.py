@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.each_job import for_each_job
 from kinora.client import KinoraClient
 
@@ -15,7 +16,7 @@ COLUMNS = ("job_id", "status", "cancelled", "cancel_ms")
 
 @click.command
 @options.job_ids
-@options.server
+@of_client
 @options.as_json
 def cancel(job_ids: Sequence[str], client: KinoraClient, as_json: bool) -> None:
     """Cancel jobs of a server, and return when they and all their processes are gone."""

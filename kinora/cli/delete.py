@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.each_job import for_each_job
 from kinora.client import KinoraClient
 
 
 @click.command
 @options.job_ids
-@options.server
+@of_client
 @options.as_json
 def delete(job_ids: Sequence[str], client: KinoraClient, as_json: bool) -> None:
     """Delete jobs of a server with all their results and uploads, for good; those that run are cancelled first."""

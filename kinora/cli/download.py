@@ -16,6 +16,7 @@ from rich.text import Text
 
 from kinora.actors.models import ENDED
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.errors import Failed, Misuse
 from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
@@ -44,7 +45,7 @@ Fetch = Callable[[Write], Awaitable[None]]
 @click.option(
     "--video", type=click.Path(path_type=Path), metavar="FILE", help="The frames as .mp4, with what was found drawn in."
 )
-@options.server
+@of_client
 @options.as_json
 def download(job_id: str, frames: Path | None, video: Path | None, client: KinoraClient, as_json: bool) -> None:
     """Download what a job of a server has found, so far if it still runs: --frames, --video, or both.

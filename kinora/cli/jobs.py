@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.output import counted, local_time, print_json, print_line, print_table
 from kinora.cli.prune import prune
 from kinora.cli.running import run_interruptible
@@ -42,7 +43,7 @@ def jobs() -> None:
 @click.option("--status", help="Only jobs in this state.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Jobs to list at most.")
 @click.option("--cursor", help="Start after an earlier page, by its next_cursor.")
-@options.server
+@of_client
 @options.as_json
 def list_jobs(status: str | None, limit: int, cursor: str | None, client: KinoraClient, as_json: bool) -> None:
     """List a server's jobs, newest first."""

@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import attrs
 import click
 
 from kinora.actors.job_request import MAX_TIMEOUT_MS, JobOptions
-from kinora.actors.local_token import FILE as LOCAL_TOKEN
-from kinora.actors.local_token import read_secret
 from kinora.cli.errors import Misuse
 from kinora.cli.output import print_line
-from kinora.cli.this_machine import is_this_machine
-from kinora.client import ClientError, KinoraClient
-from kinora.client.http import CA_FILE, server_address
-from kinora.client.token import token_in, token_of_environment
-from kinora.settings import Reading, Settings, SettingsError, load_settings, passed_over, read_settings
-from kinora.web.addresses import reachable_here
+from kinora.settings import Reading, Settings, SettingsError, passed_over, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -113,75 +106,6 @@ def job_options(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The ``options`` of a job request, from a command's arguments; those not given have the server's defaults."""
     names = (field.name for field in attrs.fields(JobOptions))
     return {name: asked[name] for name in names if asked[name] is not None}
-
-
-def _server_url() -> str:
-    settings = load(NO_DATA_DIR)
-    host = reachable_here(settings.host)
-    host = f"[{host}]" if ":" in host else host
-    return f"{'http' if settings.tls_cert is None else 'https'}://{host}:{settings.port}"
-
-
-def _checked_url(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
-    try:
-        server_address(value)
-    except ClientError as error:
-        raise Misuse(str(error)) from error
-    return value
-
-
-_SERVER_OPTIONS = (
-    click.option(
-        "--url",
-        envvar="KINORA_URL",
-        default=_server_url,
-        callback=_checked_url,
-        help="The server's address.  [default: as `serve` would use]",
-    ),
-    click.option(
-        "--token",
-        metavar="TOKEN",
-        help="A token for it, which other users can see here.  [default: KINORA_TOKEN, or as --token-file]",
-    ),
-    click.option(
-        "--token-file",
-        type=click.Path(path_type=Path),
-        help="A file with the token.  [default: KINORA_TOKEN_FILE, or for a server on this machine its data folder's]",
-    ),
-    click.option(
-        "--ca-file",
-        type=click.Path(path_type=Path),
-        help=f"Certificates in PEM to trust too, as of a server's own authority.  [default: {CA_FILE}]",
-    ),
-)
-
-
-def server(command: Command) -> Command:
-    """Give a command the options that name a server, which it gets as ``client``."""
-
-    @wraps(command)
-    def with_client(*args: Any, url: str, ca_file: Path | None, **others: Any) -> Any:
-        token = _token(url, others.pop("token"), others.pop("token_file"))
-        return command(*args, client=KinoraClient(url, token, ca_file), **others)
-
-    for option in reversed(_SERVER_OPTIONS):
-        with_client = option(with_client)
-    return cast("Command", with_client)
-
-
-def _token(url: str, token: str | None, token_file: Path | None) -> str | None:
-    """The token given by a flag, else by a variable, else that of a server on this machine; None if there is none."""
-    try:
-        given = token or (token_in(token_file) if token_file else token_of_environment())
-    except ClientError as error:
-        raise Misuse(str(error)) from error
-    if given or not is_this_machine(server_address(url).hostname or ""):
-        return given
-    try:
-        settings = load_settings({}, os.environ)
-        return read_secret(settings.data_dir / LOCAL_TOKEN)
-    except (SettingsError, OSError):
-        return None
 
 
 def _warn(sentence: str) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import click
 
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.each_job import for_each_job
 from kinora.client import KinoraClient
 
 
 @click.command
 @options.job_ids
-@options.server
+@of_client
 @options.as_json
 def pause(job_ids: Sequence[str], client: KinoraClient, as_json: bool) -> None:
     """Pause jobs of a server: they take no new frames, and others run in their place, until `kinora resume`."""

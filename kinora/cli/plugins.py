@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.errors import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_table
@@ -100,7 +101,7 @@ def _as_given(option: Mapping[str, Any]) -> str | None:
 
 
 @plugins.command("reload")
-@options.server
+@of_client
 @options.as_json
 def reload_plugins(client: KinoraClient, as_json: bool) -> None:
     """Have a server look for plugins again, and list those that it finds. Running jobs go on with what they have."""

@@ -12,6 +12,7 @@ import click
 from kinora.actors.messages import EndStatus
 from kinora.cli import options
 from kinora.cli.amounts import Age, Size, size_text
+from kinora.cli.client_flags import of_client
 from kinora.cli.errors import Misuse
 from kinora.cli.output import counted, local_time, print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
@@ -37,7 +38,7 @@ COLUMNS = ("job_id", "status", "finished_at", "bytes")
     help="Only jobs with this status go; alone, all of them.  Repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Delete nothing, and tell what would go.")
-@options.server
+@of_client
 @options.as_json
 def prune(status: Sequence[str], dry_run: bool, client: KinoraClient, as_json: bool, **limits: Any) -> None:
     """Delete jobs that have ended, with all their results and uploads, for good; those that ended first go first.

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.errors import Misuse
 from kinora.cli.output import print_json
 from kinora.cli.report import Tally, print_summary, summary
@@ -25,7 +26,7 @@ PAGE = 1000
 @options.job_id
 @click.option("--log", "log", is_flag=True, help="Show the output of its plugins instead.")
 @click.option("--plugin", help="With --log: only this plugin's.")
-@options.server
+@of_client
 @options.as_json
 def show(job_id: str, client: KinoraClient, *, log: bool, plugin: str | None, as_json: bool) -> None:
     """Show one job of a server; with --json all that is known of it, with its frames."""

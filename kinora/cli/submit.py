@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
@@ -29,7 +30,7 @@ WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "token", "token_fi
 @options.of_job
 @click.option("--upload", is_flag=True, help="Send SOURCE, a file of this machine.")
 @click.option("--repeat", metavar="JOB_ID", help="Ask for the same as that job did; with SOURCE, on another source.")
-@options.server
+@of_client
 @options.as_json
 @click.pass_context
 def submit(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.errors import Misuse
 from kinora.cli.output import print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
@@ -33,7 +34,7 @@ def token() -> None:
     show_default=True,
     help="view reads and watches, operate does everything.",
 )
-@options.server
+@of_client
 @options.as_json
 def new_token(name: str, role: str, client: KinoraClient, as_json: bool) -> None:
     """Make a token, and print it: it is told this once. A link that signs a browser in by it comes on stderr."""
@@ -57,7 +58,7 @@ async def _make(client: KinoraClient, name: str, role: str) -> tuple[dict[str, A
 
 
 @token.command("list")
-@options.server
+@of_client
 @options.as_json
 def list_tokens(client: KinoraClient, as_json: bool) -> None:
     """List the tokens of a server, without their secrets."""
@@ -70,7 +71,7 @@ def list_tokens(client: KinoraClient, as_json: bool) -> None:
 
 @token.command("revoke")
 @click.argument("tokens", nargs=-1, required=True, metavar="ID|NAME...")
-@options.server
+@of_client
 def revoke_tokens(tokens: Sequence[str], client: KinoraClient) -> None:
     """Revoke tokens, and end all that runs for them."""
     run_interruptible(partial(_revoke, client, tokens))
@@ -86,7 +87,7 @@ async def _revoke(client: KinoraClient, given: Sequence[str]) -> None:
 
 
 @token.command("link")
-@options.server
+@of_client
 @options.as_json
 def make_link(client: KinoraClient, as_json: bool) -> None:
     """Make a link that signs a browser in, once, and print it by each address of the server."""

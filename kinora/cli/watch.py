@@ -16,6 +16,7 @@ import trio
 
 from kinora.actors.models import ENDED
 from kinora.cli import options
+from kinora.cli.client_flags import of_client
 from kinora.cli.live import Bars, Moment
 from kinora.cli.moments import after
 from kinora.cli.output import counted, print_json, print_line
@@ -33,7 +34,7 @@ Show = Callable[[Message], Awaitable[None]]
 @click.command
 @click.argument("job_id", required=False)
 @click.option("--last-event-id", help="Start after the message with this id.")
-@options.server
+@of_client
 @options.as_json
 @click.pass_context
 def watch(

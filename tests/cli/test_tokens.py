@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import attrs
 import pytest
 
-from kinora.cli.options import _token
+from kinora.cli.client_flags import _token
 from kinora.cli.this_machine import is_this_machine
 from kinora.client import ClientError, KinoraClient
 from kinora.client.token import authorization, token_of_environment

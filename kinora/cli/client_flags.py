@@ -1,0 +1,93 @@
+"""The flags of all commands that are clients of a server: its address, and what it is shown and trusted by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from kinora.actors.local_token import FILE as LOCAL_TOKEN
+from kinora.actors.local_token import read_secret
+from kinora.cli import options
+from kinora.cli.errors import Misuse
+from kinora.cli.this_machine import is_this_machine
+from kinora.client import ClientError, KinoraClient
+from kinora.client.http import CA_FILE, server_address
+from kinora.client.token import token_in, token_of_environment
+from kinora.settings import SettingsError, load_settings
+from kinora.web.addresses import reachable_here
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _server_url() -> str:
+    settings = options.load(options.NO_DATA_DIR)
+    host = reachable_here(settings.host)
+    host = f"[{host}]" if ":" in host else host
+    return f"{'http' if settings.tls_cert is None else 'https'}://{host}:{settings.port}"
+
+
+def _checked_url(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        server_address(value)
+    except ClientError as error:
+        raise Misuse(str(error)) from error
+    return value
+
+
+CLIENT_FLAGS = (
+    click.option(
+        "--url",
+        envvar="KINORA_URL",
+        default=_server_url,
+        callback=_checked_url,
+        help="The server's address.  [default: as `serve` would use]",
+    ),
+    click.option(
+        "--token",
+        metavar="TOKEN",
+        help="A token for it, which other users can see here.  [default: KINORA_TOKEN, or as --token-file]",
+    ),
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path),
+        help="A file with the token.  [default: KINORA_TOKEN_FILE, or for a server on this machine its data folder's]",
+    ),
+    click.option(
+        "--ca-file",
+        type=click.Path(path_type=Path),
+        help=f"Certificates in PEM to trust too, as of a server's own authority.  [default: {CA_FILE}]",
+    ),
+)
+
+
+def of_client(command: Command) -> Command:
+    """Give a command the options that name a server, which it gets as ``client``."""
+
+    @wraps(command)
+    def with_client(*args: Any, url: str, ca_file: Path | None, **others: Any) -> Any:
+        token = _token(url, others.pop("token"), others.pop("token_file"))
+        return command(*args, client=KinoraClient(url, token, ca_file), **others)
+
+    for flag in reversed(CLIENT_FLAGS):
+        with_client = flag(with_client)
+    return cast("Command", with_client)
+
+
+def _token(url: str, token: str | None, token_file: Path | None) -> str | None:
+    """The token given by a flag, else by a variable, else that of a server on this machine; None if there is none."""
+    try:
+        given = token or (token_in(token_file) if token_file else token_of_environment())
+    except ClientError as error:
+        raise Misuse(str(error)) from error
+    if given or not is_this_machine(server_address(url).hostname or ""):
+        return given
+    try:
+        settings = load_settings({}, os.environ)
+        return read_secret(settings.data_dir / LOCAL_TOKEN)
+    except (SettingsError, OSError):
+        return None
