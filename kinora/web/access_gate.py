@@ -22,10 +22,10 @@ from kinora.web.access import (
     may,
     needed_role,
 )
+from kinora.web.direct_answers import send_problem
 from kinora.web.first_message import FirstMessage
 from kinora.web.problems import Problem
 from kinora.web.realtime import PATH
-from kinora.web.security import send_problem
 from kinora.web.starting import STARTING
 from kinora.web.wrong_tokens import WrongTokens
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
+from kinora.web.direct_answers import send_answer
 from kinora.web.scopes import client_address, header_values, is_secure
-from kinora.web.security import send_answer
 
 MAX_HOPS = 20
 """The most proxies in a row that are looked at; what stands before them is not believed."""

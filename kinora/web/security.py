@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from kinora.web.direct_answers import send_answer, send_problem
 from kinora.web.pages import UI_PAGES
 from kinora.web.problems import Problem, plain_problem
 
@@ -142,19 +143,3 @@ def _bad_target(scope: Mapping[str, Any]) -> Problem | None:
     if scope["path"].startswith("/") or _asks_for_server_options(scope):
         return None
     return Problem(400, "The request's target must be a path that starts with a slash.")
-
-
-async def send_problem(scope: Mapping[str, Any], send: Any, problem: Problem) -> None:
-    """Answer a request or a WebSocket upgrade with ``problem``."""
-    body = problem.document()
-    await send_answer(scope, send, problem.status, {**problem.all_headers(), "content-length": str(len(body))}, body)
-
-
-async def send_answer(
-    scope: Mapping[str, Any], send: Any, status: int, headers: Mapping[str, str], body: bytes
-) -> None:
-    """Answer a request or a WebSocket upgrade, without the app."""
-    prefix = "http.response" if scope["type"] == "http" else "websocket.http.response"
-    named = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": f"{prefix}.start", "status": status, "headers": named})
-    await send({"type": f"{prefix}.body", "body": body, "more_body": False})

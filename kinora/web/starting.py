@@ -8,9 +8,9 @@ from typing import Any
 import trio
 
 from kinora.system import System
+from kinora.web.direct_answers import send_answer, send_problem
 from kinora.web.problems import Problem
 from kinora.web.realtime import PATH, RETRY, STREAM_HEADERS
-from kinora.web.security import send_answer, send_problem
 
 OPEN_AT_ONCE = frozenset({"/v1/health", "/v1/ready", "/metrics"})
 """The addresses that answer while the server starts."""
