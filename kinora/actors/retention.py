@@ -85,8 +85,8 @@ class EndedJobs(Protocol):
 class Retention:
     """Keeps what ``kept`` says, and prunes by other rules when it is asked to.
 
-    Deleted is as by :meth:`JobManager.delete`, and only what has ended. A job that somebody reads stays until the next
-    look. Its room counts as freed all the same, so that no later job goes in its place.
+    Only jobs that have ended are deleted, each as by :meth:`JobManager.delete`. A job that somebody reads stays until
+    the next look. Its room counts as freed all the same, so that no later job goes in its place.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ class UsedRoom:
     coming_free: int
     """The part of ``database``, about, that is given back to the disk: what deleted jobs have left."""
     kept: int
-    """What stays in use, at least, if no job is deleted: to this ``keep_bytes`` is compared."""
+    """What stays in use, at least, if no job is deleted. ``keep_bytes`` is compared with this."""
 
 
 class RoomMeter:

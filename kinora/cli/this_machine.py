@@ -10,7 +10,7 @@ from kinora.web.addresses import own_names
 
 
 def is_this_machine(host: str) -> bool:
-    """True for a name or an address of this machine itself. A name that others may answer for is none."""
+    """True for a name or an address of this machine itself. No name is looked up: others may answer for it."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -68,7 +68,7 @@ async def _in_thread(check: Check, settings: Settings) -> Sequence[Finding]:
 
 
 async def _within(name: str, limit_s: float, look: Callable[[], Awaitable[Sequence[Finding]]]) -> Sequence[Finding]:
-    """What ``look`` finds; that it takes too long or fails in a way nobody thought of is a finding as well."""
+    """What ``look`` finds; an unexpected error, or a look that takes too long, is a finding as well."""
     try:
         with trio.fail_after(limit_s):
             return await look()

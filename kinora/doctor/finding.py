@@ -21,15 +21,15 @@ class Finding:
 
 
 def ok(check: str, found: str) -> Finding:
-    """Nothing to do."""
+    """The finding that all is well."""
     return Finding(check, "ok", found)
 
 
 def warning(check: str, found: str, mend: str) -> Finding:
-    """Kinora works, though less well."""
+    """The finding that Kinora works, though less well."""
     return Finding(check, "warning", found, mend)
 
 
 def failed(check: str, found: str, mend: str) -> Finding:
-    """Kinora cannot work like this."""
+    """The finding that Kinora cannot work like this."""
     return Finding(check, "failed", found, mend)

@@ -13,7 +13,7 @@ class LostReason(StrEnum):
     UNREACHABLE = "unreachable"
     """Its host does not exist, or does not answer."""
     REFUSED = "refused"
-    """It answers, and not with what was asked for."""
+    """It refuses, or does not speak RTSP as it should."""
     AUTH = "auth"
     """It asks for a user and password, or for others."""
     CERTIFICATE = "certificate"

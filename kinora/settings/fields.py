@@ -94,7 +94,7 @@ def _without_last_slash(path: str) -> str:
 class Settings:
     """All choices of an operator. Sizes are in bytes, ``_s`` in seconds, ``_ms`` in milliseconds.
 
-    The docstring of a field is what docs/settings.md says of it, that of a function for a default how it tells that.
+    docs/settings.md is made of the docstrings of the fields, and of the functions that find a default.
     """
 
     host: str = "127.0.0.1"
@@ -190,8 +190,8 @@ class Settings:
     """``console`` for people, ``json`` for one JSON object a line, or ``auto``: ``console`` on a terminal, else
     ``json``."""
     trace_frames: int = attrs.field(default=0, validator=_not_negative)
-    """Each job is traced with OpenTelemetry, with a span in each plugin of every frame of this number; 0 traces
-    nothing. Needs ``pip install 'kinora[otel]'``; the variables ``OTEL_*`` say where traces go."""
+    """Jobs are traced with OpenTelemetry: one frame in so many has a span for each plugin. 0 traces nothing. Needs
+    ``pip install 'kinora[otel]'``; the variables ``OTEL_*`` say where traces go."""
     access_log: bool = True
     """Requests are logged: those that change something or are refused at ``info``, those that fail because of an error
     in the server at ``warning``, all others at ``debug``. No line has a query string, a token or a cookie."""

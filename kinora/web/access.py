@@ -1,6 +1,7 @@
 """Who may do what: the decisions about a request's token, as plain functions of its ASGI scope.
 
-Whatever is not listed as open needs a token, later routes too: one that reads needs any, everything else ``operate``.
+Whatever is not listed as open needs a token, routes that are added later too. What only reads needs any token,
+everything else one with the role ``operate``.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def credential_of(scope: Mapping[str, Any], cookie: str) -> Credential | None:
 
 
 def access_by(book: TokenBook, shown: Credential) -> Access | None:
-    """The access of the one who shows this; None if it is of no token."""
+    """The access of a client that shows this; None if no token fits it."""
     token = book.by_cookie(shown.value) if shown.is_cookie else book.by_secret(shown.value)
     if token is None:
         return None

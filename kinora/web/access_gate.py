@@ -106,7 +106,7 @@ def _with(scope: Mapping[str, Any], access: Access | None, use: trio.CancelScope
 
 
 class _Revocable:
-    """An answer that can be ended for the app, which was cancelled."""
+    """An answer that the gate can end once the app has been cancelled."""
 
     def __init__(self, scope: Mapping[str, Any], send: Any, use: trio.CancelScope) -> None:
         self._scope = scope

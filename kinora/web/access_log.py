@@ -61,7 +61,7 @@ def _is_harmless(part: str) -> bool:
 
 
 class AccessLog:
-    """Writes the lines. ``all_calls`` is true if those at ``debug`` are wanted: then they are made at all."""
+    """Writes the lines; those at ``debug`` only if ``all_calls`` is true."""
 
     def __init__(self, *, all_calls: bool) -> None:
         self._all_calls = all_calls

@@ -45,7 +45,7 @@ class HttpFigures:
     Requests that waited because the client asked for that (``Prefer: wait``) are left out.
     """
     failed: int = 0
-    """Those with the status 500, also while there is none: what increases from nothing raises no alert."""
+    """Those with the status 500; told from the start, since Prometheus counts no increase where a counter begins."""
     in_progress: int = 0
     uploads: UploadFigures = attrs.field(factory=UploadFigures)
 

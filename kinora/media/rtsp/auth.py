@@ -91,7 +91,7 @@ class Prover:
         return worth
 
     def was_accepted(self) -> None:
-        """Take note that the last request was let in: a new nonce is no refusal then."""
+        """Note that the last request was let in; a new nonce that comes after it does not mean a refusal."""
         self._worked = True
 
     def prove(self, method: str, target: str) -> str | None:

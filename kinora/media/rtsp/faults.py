@@ -48,7 +48,7 @@ def not_rtsp(name: str) -> CameraError:
 
 
 def status(name: str, code: int) -> CameraError:
-    """The error for an answer other than yes."""
+    """The error for an answer that refuses."""
     words = _WORDS.get(code, f"answers {code} {responses.get(code, '')}".rstrip() + ": look into the camera's settings")
     return CameraError(LostReason.REFUSED, f"{name} {words}.")
 
@@ -63,7 +63,7 @@ def password_needed(name: str) -> CameraError:
 
 
 def password_wrong(name: str) -> CameraError:
-    """The error for a camera that knows the user not, or by another password."""
+    """The error for a camera that does not take the user or the password."""
     return CameraError(LostReason.AUTH, f"{name} refuses the user or the password: check both.")
 
 

@@ -27,7 +27,7 @@ class RtpPacket:
 
 
 def parse_rtp(data: bytes) -> RtpPacket | None:
-    """Take a packet apart; None if it is none."""
+    """Take a packet apart; None if the bytes are not one."""
     if len(data) < _HEAD.size:
         return None
     first, second, sequence, timestamp = _HEAD.unpack_from(data)
