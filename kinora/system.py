@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import importlib.util
-import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
-from pathlib import Path
 
 import attrs
 import trio
@@ -17,7 +14,6 @@ from kinora.actors.audience import Audience, Nobody
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.disk_floor import DiskFloor
-from kinora.actors.disk_room import RESERVE_NAME
 from kinora.actors.errors import KinoraError
 from kinora.actors.held_sources import HeldSources
 from kinora.actors.inspector import InspectorService
@@ -39,12 +35,13 @@ from kinora.actors.tokens import TokenBook
 from kinora.actors.usage import UsageMeter
 from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
+from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
 from kinora.media.source_types import opencv_limits
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.runtime.loop_watch import LoopWatch
-from kinora.runtime.private_files import make_private, make_private_folder, planted_file, private_opener
+from kinora.runtime.private_files import make_private, make_private_folder
 from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer, HearOutput, nobody_hears
@@ -62,18 +59,6 @@ PRELOAD = (
     "kinora.media.programs.live_jpeg",
 )
 """The modules that the fork server imports for its workers; importing them starts no thread."""
-
-
-LOCK = "lock"
-"""The file in the data folder that a running server has locked."""
-UPLOADS = "uploads"
-"""The folder in the data folder that has the uploaded files."""
-FILES = ("kinora.db", "kinora.db-wal", "kinora.db-shm", "demo.mp4", ".demo.mp4.lock", LOCAL_TOKEN)
-"""The files in the data folder, which an earlier server may have left open to other users."""
-
-
-class DataDirInUse(Exception):
-    """Another server uses the same data folder; the text says what to do."""
 
 
 class MachineUnfit(KinoraError):
@@ -109,10 +94,10 @@ class System:
             hear_output=hear_output,
         )
         self.store = Store(
-            settings.data_dir / "kinora.db", floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
+            settings.data_dir / DATABASE, floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
         )
         self.tokens = TokenBook(self.store, settings.data_dir / LOCAL_TOKEN, needed=token_needed)
-        self.room = RoomMeter(self.store, settings.data_dir / "kinora.db", self.uploads)
+        self.room = RoomMeter(self.store, settings.data_dir / DATABASE, self.uploads)
         self.inspectors = InspectorService()
         self.held_sources = HeldSources()
         self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
@@ -322,7 +307,7 @@ def make_system(
     if unmet := [*unmet_requirements(), *filter(None, [opencv_damage()])]:
         raise MachineUnfit(" ".join(unmet))
     require_usable_paths(settings)
-    with _own_data_dir(settings.data_dir), _open_tracer(settings.trace_frames) as tracer:
+    with own_data_folder(settings.data_dir), _open_tracer(settings.trace_frames) as tracer:
         system = System(settings, devices, hear_output, token_needed=token_needed, tracer=tracer)
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())
@@ -342,31 +327,3 @@ def _open_tracer(every: int) -> AbstractContextManager[Tracer | None]:
         ) from error
     tracer: AbstractContextManager[Tracer] = otel.open_tracer(every)
     return tracer
-
-
-@contextmanager
-def _own_data_dir(folder: Path) -> Iterator[None]:
-    """Make the folder, and lock it against other servers while the block runs. Other users can read nothing in it.
-
-    Raises:
-        DataDirInUse: another server uses it.
-        SettingsError: other users share it, and may have put a file of theirs in the place of one of the server's.
-    """
-    make_private_folder(folder)
-    if planted := planted_file(folder, (LOCK, UPLOADS, RESERVE_NAME, *FILES)):
-        raise SettingsError(
-            f"data_dir: {planted} is a link or another user's file in a folder that others share:"
-            " give a folder of your own with --data-dir."
-        )
-    fd = private_opener(str(folder / LOCK), os.O_RDWR | os.O_CREAT)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataDirInUse(
-                f"Another Kinora server works on {folder}; stop it, or give this one another --data-dir."
-            ) from None
-        make_private(folder / name for name in FILES)
-        yield
-    finally:
-        os.close(fd)

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from kinora.data_folder import LOCK
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.settings import Settings
 from kinora.settings.fields import MIB
-from kinora.system import LOCK
 
 SKEW_S = 2.0
 """The difference between the clocks of the machine and of a file system that is tolerated: some store whole seconds."""
