@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from urllib.parse import SplitResult
 
 import click
 
@@ -14,9 +15,10 @@ from kinora.actors.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.local_token import read_secret
 from kinora.cli import options
 from kinora.cli.errors import Misuse
-from kinora.cli.this_machine import is_this_machine
+from kinora.cli.output import print_line
+from kinora.cli.this_machine import is_ones_own, is_this_machine
 from kinora.client import ClientError, KinoraClient
-from kinora.client.http import CA_FILE, server_address
+from kinora.client.http import CA_FILE, PORTS, server_address
 from kinora.client.token import token_in, token_of_environment
 from kinora.settings import SettingsError, load_settings
 from kinora.web.addresses import reachable_here
@@ -84,10 +86,20 @@ def _token(url: str, token: str | None, token_file: Path | None) -> str | None:
         given = token or (token_in(token_file) if token_file else token_of_environment())
     except ClientError as error:
         raise Misuse(str(error)) from error
-    if given or not is_this_machine(server_address(url).hostname or ""):
-        return given
+    return given or _local_token(server_address(url))
+
+
+def _local_token(address: SplitResult) -> str | None:
+    """The local token, if the server is on this machine, and no other user's program in its place; else None."""
+    if not is_this_machine(address.hostname or ""):
+        return None
+    port = address.port or PORTS[address.scheme]
     try:
-        settings = load_settings({}, os.environ)
-        return read_secret(settings.data_dir / LOCAL_TOKEN)
+        file = load_settings({}, os.environ).data_dir / LOCAL_TOKEN
+        if not is_ones_own(port, file.stat().st_uid):
+            warning = f"another user's program listens on port {port}: it is not shown the token in {file}"
+            print_line(f"kinora: warning: {warning}", file="stderr")
+            return None
+        return read_secret(file)
     except (SettingsError, OSError):
         return None

@@ -94,9 +94,14 @@ def server_address(url: str) -> SplitResult:
     Raises:
         ClientError: the address is invalid.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in PORTS or not parts.hostname:
-        raise ClientError(f"{url!r} is not a server address: write it as http://127.0.0.1:8000")
+    refusal = ClientError(f"{url!r} is not a server address: write it as http://127.0.0.1:8000")
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in PORTS and parts.hostname and parts.port != 0
+    except ValueError as error:  # a bracket is missing, or the port is no number up to 65535
+        raise refusal from error
+    if not known:
+        raise refusal
     return parts
 
 

@@ -12,14 +12,16 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 import pytest
 
 from kinora.cli.client_flags import _token
-from kinora.cli.this_machine import is_this_machine
+from kinora.cli.this_machine import is_ones_own, is_this_machine, users_listening
 from kinora.client import ClientError, KinoraClient
+from kinora.client.http import server_address
 from kinora.client.token import authorization, token_of_environment
 from kinora.settings import load_settings
 from kinora.settings.variables import passed_over
@@ -185,11 +187,58 @@ def test_a_token_that_cannot_be_one_is_said(tmp_path: Path) -> None:
      ("192.0.2.1", False), ("2001:db8::1", False), ("kinora.example", False), ("localhost.example", False)],
 )  # fmt: skip
 def test_this_machine_is_known_by_its_addresses_and_its_name(host: str, *, own: bool) -> None:
-    """No name is looked up, as others may answer."""
+    """No other name is looked up, as others may answer."""
     assert is_this_machine(host) is own
+
+
+@pytest.mark.parametrize(
+    ("answers", "own"), [(("127.0.1.1", "::1"), True), (("127.0.1.1", "192.0.2.9"), False), ((), False)]
+)
+def test_the_name_of_this_machine_may_lead_elsewhere(
+    answers: tuple[str, ...], *, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine may answer for ``box.local``, and is not shown the local token."""
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        if not answers:
+            raise socket.gaierror
+        return [(0, 0, 0, "", (address, 0)) for address in answers]
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "box")
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert is_this_machine("box.local") is is_this_machine("box") is own
+
+
+def test_another_user_on_the_port_is_not_shown_the_local_token(tmp_path: Path) -> None:
+    """A server that is down may have left its port to anybody; root may read the token's file anyway."""
+    table = tmp_path / "tcp"
+    table.write_text(
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+        "   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 1 1\n"
+        "   1: 0100007F:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1002        0 2 1\n"
+        "   2: 0100007F:1F40 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1003        0 3 1\n"
+    )
+    assert users_listening(8000, [table, tmp_path / "tcp6"]) == {1001}
+    assert users_listening(8002, [table]) == frozenset()
+    for host in ("127.0.0.1", "::1"):
+        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
+            port = listening.getsockname()[1]
+            assert users_listening(port) == {os.geteuid()}
+            assert is_ones_own(port, os.geteuid())
+            assert is_ones_own(port, os.geteuid() + 1) is (os.geteuid() == 0)
+    assert is_ones_own(port, os.geteuid() + 1)  # nobody listens any more: the command says so
 
 
 def test_commands_reach_a_server_on_all_addresses_by_loopback() -> None:
     """An unspecified address is none to connect to."""
     hosts = (ANY, "::", "192.0.2.1", "box")
     assert [*map(reachable_here, hosts)] == ["127.0.0.1", "::1", "192.0.2.1", "box"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999", "http://127.0.0.1:x", "http://127.0.0.1:0", "http://[::1", "box:8000", "http://"]
+)
+def test_an_address_that_is_none_is_said(url: str) -> None:
+    """A sentence, and no traceback."""
+    with pytest.raises(ClientError, match="is not a server address"):
+        server_address(url)
