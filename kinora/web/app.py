@@ -21,7 +21,7 @@ from kinora.web.access_log import AccessLog, without_secrets
 from kinora.web.addresses import own_names
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.http_figures import HttpFigures
-from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest, until_stop
+from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.jobs import JobName, job_routes
 from kinora.web.login_links import LoginLinks
 from kinora.web.media import media_routes
@@ -33,6 +33,7 @@ from kinora.web.proxies import BehindProxies, WithRootPath
 from kinora.web.realtime import PATH, realtime_routes
 from kinora.web.request_watch import WATCHED, RequestWatch, Watched
 from kinora.web.responses import problem_response
+from kinora.web.scopes import until_stop
 from kinora.web.security import Guard, ServerOptions
 from kinora.web.sessions import session_routes
 from kinora.web.starting import StartGate
@@ -64,7 +65,7 @@ class KinoraApp(QuartTrio):
     async def handle_request(self, request: Request) -> Any:
         """Return the answer; when the server stops, ``STOPPING`` if it takes longer than ``ANSWER_S`` from then on."""
         answer: Any = None
-        with until_stop(request, ANSWER_S):
+        with until_stop(request.scope, ANSWER_S):
             answer = await super().handle_request(request)
         if answer is None:
             answer = problem_response(STOPPING)

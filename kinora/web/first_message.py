@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ import trio
 from kinora.actors.connection_manager import CloseCode
 from kinora.actors.filters import ClientAuth
 from kinora.web.access import Credential
+from kinora.web.scopes import until_stop
 
 FIRST_MESSAGE_S = 10.0
 """The time for the message to come; then the WebSocket is closed. Nothing else is taken or sent before it."""
@@ -35,12 +35,10 @@ class FirstMessage:
         """Open the WebSocket, and return what the first message shows; None if there is no good one: it is closed."""
         await self._receive()
         await self._send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        connection = scope.get("state", {}).get("connection")
         message: Mapping[str, Any] | None = None
-        with nullcontext(trio.CancelScope()) if connection is None else connection.until_stop() as until_stop:
-            with trio.move_on_after(FIRST_MESSAGE_S):
-                message = await self._receive()
-        if until_stop.cancelled_caught:
+        with until_stop(scope) as stopping, trio.move_on_after(FIRST_MESSAGE_S):
+            message = await self._receive()
+        if stopping.cancelled_caught:
             await self.close(GOING_AWAY, CloseCode.GOING_AWAY)
             return None
         shown = None if message is None else _shown_in(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -24,7 +24,7 @@ from kinora.actors.job_ids import canonical_job_id
 from kinora.web.access import access_of
 from kinora.web.connection import Connection
 from kinora.web.problems import Problem
-from kinora.web.scopes import client_address
+from kinora.web.scopes import client_address, connection_of
 
 _T = TypeVar("_T")
 
@@ -91,7 +91,7 @@ class BoundedRequest(TrioRequest):
         super().__init__(*args, max_content_length=MAX_JSON_BYTES, **kwargs)
         if self.mimetype == "multipart/form-data" and self.path == "/v1/jobs":
             self.body = BoundedBody(self.content_length, max_content_length)
-        cast("BoundedBody", self.body).comes_from(connection_of(self))
+        cast("BoundedBody", self.body).comes_from(connection_of(self.scope))
         self.held = ExitStack()
 
 
@@ -115,18 +115,6 @@ class BoundedConnection(TrioASGIHTTPConnection):
         """Answer the request; the client may go at any time."""
         with cast("BoundedRequest", request).held:
             await super().handle_request(nursery, request, send)
-
-
-def connection_of(request: Request) -> Connection | None:
-    """Return the connection that ``request`` came on; None on another ASGI server."""
-    connection: Connection | None = request.scope.get("state", {}).get("connection")
-    return connection
-
-
-def until_stop(request: Request, grace_s: float = 0.0) -> AbstractContextManager[trio.CancelScope]:
-    """Run the block; cancel it ``grace_s`` seconds after the server has begun to stop. Other servers never do that."""
-    connection = connection_of(request)
-    return nullcontext(trio.CancelScope()) if connection is None else connection.until_stop(grace_s)
 
 
 def hold_open(held: AbstractContextManager[_T]) -> _T:

@@ -37,13 +37,13 @@ from kinora.web.incoming import (
     preferred_wait_s,
     read_json,
     sender,
-    until_stop,
 )
 from kinora.web.negotiation import VARY, preferred_type
 from kinora.web.parameters import AFTER, FRAMES_LIMIT, JOB_LIMIT, JOBS_LIMIT, SEARCH, STATUS
 from kinora.web.pictures import add_picture_calls
 from kinora.web.prune import add_prune_call
 from kinora.web.responses import json_response
+from kinora.web.scopes import until_stop
 from kinora.web.upload_room import UploadRoom
 from kinora.web.uploads import receive_upload
 
@@ -178,7 +178,7 @@ async def _newest(system: System, job_id: str, show: _Show, *, cut_after: bool) 
             return not is_known(shown.tag)
         return shown.tag != first_tag or (cut_after and bool(shown.cut.first_page))
 
-    with trio.move_on_after(preferred_wait_s(request.headers)), until_stop(request):
+    with trio.move_on_after(preferred_wait_s(request.headers)), until_stop(request.scope):
         while not is_new() and not state.ended:
             state = await system.jobs.wait_changed(job_id, state)
             shown = await show(state)

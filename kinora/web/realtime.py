@@ -24,6 +24,7 @@ from kinora.actors.messages import BinaryMessage
 from kinora.system import System
 from kinora.web.connection import Connection
 from kinora.web.incoming import invalid_parameter
+from kinora.web.scopes import connection_of
 from kinora.web.websocket_stream import Lane, binary_frame, text_frame
 
 PATH = "/v1/realtime"
@@ -237,7 +238,7 @@ def realtime_routes(system: System) -> Blueprint:
         transport, session = _event_session(manager)
         if request.method == "HEAD":
             return Response(b"", 200, STREAM_HEADERS)
-        connection: Connection | None = request.scope.get("state", {}).get("connection")
+        connection = connection_of(request.scope)
         body = EventStream(lambda: run_until_going_away(session, connection), transport)
         response = Response(body, 200, STREAM_HEADERS)
         response.timeout = None

@@ -1,10 +1,15 @@
-"""What the ASGI scope of a request says of its client and its headers."""
+"""What the ASGI scope of a request says of its client, its headers and its connection."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
+
+import trio
+
+from kinora.web.connection import Connection
 
 
 def client_address(scope: Mapping[str, Any]) -> str:
@@ -33,3 +38,15 @@ def header_values(scope: Mapping[str, Any], name: bytes) -> list[str]:
 def is_secure(scope: Mapping[str, Any]) -> bool:
     """True if the client uses TLS."""
     return scope.get("scheme") in {"https", "wss"}
+
+
+def connection_of(scope: Mapping[str, Any]) -> Connection | None:
+    """The connection that the request came on; None on another ASGI server."""
+    connection: Connection | None = scope.get("state", {}).get("connection")
+    return connection
+
+
+def until_stop(scope: Mapping[str, Any], grace_s: float = 0.0) -> AbstractContextManager[trio.CancelScope]:
+    """Run the block; cancel it ``grace_s`` seconds after the server has begun to stop. Other servers never do that."""
+    connection = connection_of(scope)
+    return nullcontext(trio.CancelScope()) if connection is None else connection.until_stop(grace_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ import trio
 from kinora.repeats import is_told
 from kinora.web.access import WRONG
 from kinora.web.problems import Problem
-from kinora.web.scopes import client_network
+from kinora.web.scopes import client_network, until_stop
 
 FIRST_DELAY_S = 0.25
 """The delay of the first wrong token of an address; each further one has twice the delay of the last."""
@@ -53,9 +53,8 @@ class WrongTokens:
 
     async def refusal(self, scope: Mapping[str, Any]) -> Problem:
         """Hold back the answer to the wrong token in this request, and return it; the stop of the server ends that."""
-        connection = scope.get("state", {}).get("connection")
         with (
-            nullcontext() if connection is None else connection.until_stop(),
+            until_stop(scope),
             self.waiting(client_network(scope)) as delay_s,
         ):
             if delay_s is None:
