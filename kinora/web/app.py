@@ -19,9 +19,9 @@ from kinora.web.access import access_of
 from kinora.web.access_gate import AccessGate
 from kinora.web.access_log import AccessLog, without_secrets
 from kinora.web.addresses import own_names
+from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.http_figures import HttpFigures
-from kinora.web.incoming import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.jobs import JobName, job_routes
 from kinora.web.login_links import LoginLinks
 from kinora.web.media import media_routes

@@ -15,8 +15,9 @@ from quart import Response, request
 
 from kinora.actors.job_archive import FrameCut
 from kinora.system import System
+from kinora.web.bodies import hold_open
 from kinora.web.csv_rows import csv_head, csv_rows
-from kinora.web.incoming import hold_open, sender
+from kinora.web.incoming import sender
 from kinora.web.long_answers import LongAnswers
 from kinora.web.responses import streamed
 

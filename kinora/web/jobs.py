@@ -17,6 +17,7 @@ from kinora.actors.job_manager import Submitted
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
 from kinora.system import System
+from kinora.web.bodies import read_json
 from kinora.web.conditions import Tags, is_known, require_match
 from kinora.web.documents import (
     CancelAnswer,
@@ -31,13 +32,7 @@ from kinora.web.exports import add_export_calls
 from kinora.web.file_names import attachment
 from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
 from kinora.web.http_figures import UploadFigures
-from kinora.web.incoming import (
-    idempotency_key,
-    job_id_of,
-    preferred_wait_s,
-    read_json,
-    sender,
-)
+from kinora.web.incoming import idempotency_key, job_id_of, preferred_wait_s, sender
 from kinora.web.negotiation import VARY, preferred_type
 from kinora.web.parameters import AFTER, FRAMES_LIMIT, JOB_LIMIT, JOBS_LIMIT, SEARCH, STATUS
 from kinora.web.pictures import add_picture_calls

@@ -11,9 +11,10 @@ from werkzeug.http import quote_etag
 
 from kinora.actors.videos import Video
 from kinora.system import System
+from kinora.web.bodies import hold_open
 from kinora.web.conditions import is_known, require_match
 from kinora.web.file_names import attachment
-from kinora.web.incoming import client_of, frame_index_of, hold_open, job_id_of
+from kinora.web.incoming import client_of, frame_index_of, job_id_of
 from kinora.web.parameters import OVERLAY
 from kinora.web.ranges import status_and_headers, wanted_part
 from kinora.web.responses import no_pieces, streamed

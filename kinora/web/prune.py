@@ -9,7 +9,7 @@ from quart import Blueprint, Response
 from kinora.actors.prune_request import parse_prune_request
 from kinora.actors.retention import Pruned
 from kinora.system import System
-from kinora.web.incoming import read_json
+from kinora.web.bodies import read_json
 from kinora.web.responses import json_response
 from kinora.web.room_documents import PruneAnswer, PrunedJob
 

@@ -10,7 +10,7 @@ from kinora.actors.token_request import NewLink, SignIn
 from kinora.system import System
 from kinora.web.access import SESSION, Access, Credential, access_by, access_of, cookie_name
 from kinora.web.access_documents import LoginLink, Session
-from kinora.web.incoming import read_json
+from kinora.web.bodies import read_json
 from kinora.web.login_links import CODE_S, LOGIN, LoginLinks
 from kinora.web.pages import login_failed_page
 from kinora.web.responses import json_response

@@ -9,7 +9,7 @@ from kinora.actors.token_request import NewToken
 from kinora.system import System
 from kinora.web.access import TOKENS
 from kinora.web.access_documents import TokenList, token_info, token_made
-from kinora.web.incoming import read_json
+from kinora.web.bodies import read_json
 from kinora.web.responses import json_response
 
 

@@ -17,7 +17,8 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 
 from kinora.actors.errors import FieldError, InvalidRequest, Unavailable
 from kinora.runtime.private_files import private_opener
-from kinora.web.incoming import MAX_JSON_BYTES, decode_json, sender
+from kinora.web.bodies import MAX_JSON_BYTES, decode_json
+from kinora.web.incoming import sender
 from kinora.web.problems import Problem
 from kinora.web.upload_room import Arriving, UploadRoom
 
