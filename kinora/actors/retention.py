@@ -106,7 +106,10 @@ class Retention:
         self._ended = trio.Event()
         """Set when a job has ended since the last look."""
         self._deciding = trio.Lock()
-        """Held from a measure of the room to the last deletion that it leads to."""
+        """Held from a measure of the room to the last deletion that it leads to.
+
+        Further prunes wait in line, each as long as its client stays connected.
+        """
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Look at once, every ``LOOK_S`` and after jobs end, until cancelled."""
