@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ import attrs
 import trio
 
 from kinora.web.access import Access
-from kinora.web.scopes import header_values, is_secure
+from kinora.web.scopes import header_values, host_name, is_loopback, is_secure
 
 LOGIN = "/login"
 CODE_BYTES = 16
@@ -60,18 +59,10 @@ class LoginLinks:
     def base_of(self, scope: Mapping[str, Any]) -> str | None:
         """The address that this client itself uses; None if it is on loopback, where others cannot follow."""
         host = next(iter(header_values(scope, b"host")), "")
-        if _is_loopback(host):
+        if is_loopback(host_name(host.lower().removesuffix(":")) or ""):
             return None
         return f"{'https' if is_secure(scope) else 'http'}://{host}{scope.get('root_path', '')}"
 
 
 def _digest(code: str) -> bytes:
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()
-
-
-def _is_loopback(host: str) -> bool:
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return name == "localhost"

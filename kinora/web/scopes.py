@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -10,6 +11,8 @@ from typing import Any
 import trio
 
 from kinora.web.connection import Connection
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 
 
 def client_address(scope: Mapping[str, Any]) -> str:
@@ -33,6 +36,20 @@ def client_network(scope: Mapping[str, Any]) -> str:
 def header_values(scope: Mapping[str, Any], name: bytes) -> list[str]:
     """The values of a header, whose name is given in lower case, in their order; mostly one or none."""
     return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+
+
+def host_name(host: str) -> str | None:
+    """The name or the address in a ``Host`` in lower case, without its port and brackets; None if it is malformed."""
+    match = _HOST.fullmatch(host)
+    return None if match is None else match[1].strip("[]")
+
+
+def is_loopback(name: str) -> bool:
+    """True for ``localhost`` and the addresses of loopback, by which only this machine reaches a server."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 def is_secure(scope: Mapping[str, Any]) -> bool:

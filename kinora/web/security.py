@@ -15,6 +15,7 @@ from typing import Any
 from kinora.web.direct_answers import send_answer, send_problem
 from kinora.web.pages import UI_PAGES
 from kinora.web.problems import Problem, plain_problem
+from kinora.web.scopes import host_name, is_loopback
 
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "POST")
@@ -23,7 +24,6 @@ MEDIA_TYPES = frozenset({"application/json", "multipart/form-data"})
 """The types that a writing call may send. A page of another site cannot send JSON without a preflight request."""
 NAVIGABLE = frozenset({*UI_PAGES, "/login"})
 """The addresses that a link on another site may open: they hold no data."""
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 _Scope = Any
 _App = Callable[[_Scope, Any, Any], Awaitable[None]]
 
@@ -59,16 +59,18 @@ def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _is_own_host(host: str, allowed_hosts: frozenset[str], *, any_address: bool) -> bool:
-    match = _HOST.fullmatch(host)
-    if match is None:
+    name = host_name(host)
+    if name is None:
         return False
-    name = match[1].strip("[]")
-    if name == "localhost" or name in allowed_hosts:
-        return True
+    return is_loopback(name) or name in allowed_hosts or (any_address and _is_address(name))
+
+
+def _is_address(name: str) -> bool:
     try:
-        return ipaddress.ip_address(name).is_loopback or any_address
+        ipaddress.ip_address(name)
     except ValueError:
         return False
+    return True
 
 
 def _opens_page(scope: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
