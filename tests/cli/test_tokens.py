@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 import attrs
 import pytest
 
+from kinora.actors import tokens
 from kinora.cli.client_flags import _token
 from kinora.cli.this_machine import is_ones_own, is_this_machine, users_listening
 from kinora.client import ClientError, KinoraClient
+from kinora.client import token as client_token
 from kinora.client.http import server_address
 from kinora.client.token import authorization, token_of_environment
-from kinora.settings import load_settings
+from kinora.settings import load_settings, variables
 from kinora.settings.variables import passed_over
 from kinora.web.addresses import reachable_here
 from tests.cli.test_cli import KINORA, LIMIT_S
@@ -167,6 +169,11 @@ def test_the_variable_is_a_setting_unless_it_is_a_token() -> None:
     assert not load_settings({}, {"KINORA_TOKEN": TOKEN, "KINORA_TOKEN_FILE": "x"}).token
     assert passed_over({"KINORA_TOKEN": TOKEN, "KINORA_TOKEN_FILE": "x"}) == []
     assert token_of_environment({"KINORA_TOKEN": "true"}) is None
+
+
+def test_server_client_and_settings_agree_on_how_a_token_begins() -> None:
+    """Each has the constant for itself: a client knows no server, and settings come before both."""
+    assert tokens.PREFIX == client_token.PREFIX == variables._SECRET
 
 
 def test_a_token_that_cannot_be_one_is_said(tmp_path: Path) -> None:
