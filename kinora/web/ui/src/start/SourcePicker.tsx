@@ -89,9 +89,9 @@ function UrlField({ url, onChange }: { url: string; onChange: (url: string) => v
   return (
     <div className="field">
       <label htmlFor={id}>URL</label>
-      <input id={id} inputMode="url" value={url} placeholder="http://camera.local/video" aria-describedby={`${id}-note`}
+      <input id={id} inputMode="url" value={url} placeholder="rtsp://camera.local/stream1" aria-describedby={`${id}-note`}
         onChange={(event) => onChange(event.target.value)} />
-      <p id={`${id}-note`} className="hint">A video, an image or a camera (MJPEG) on a host that this server is allowed to read from.</p>
+      <p id={`${id}-note`} className="hint">A video, an image or a camera (RTSP, or MJPEG over HTTP) on a host that this server is allowed to read from.</p>
     </div>
   );
 }
