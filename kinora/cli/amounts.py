@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from kinora.settings.sizes import read_size
+
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_POWERS = {letter: power for power, letter in enumerate("KMGT", 1)}
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:([KMGT])(i?B)?|B)?", re.IGNORECASE)
 
 
 class Age(click.ParamType[float]):
@@ -33,11 +33,10 @@ class Size(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The bytes; what is no size is refused."""
-        match = _SIZE.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is not a size: write it as 10G, 500M or in bytes", param, ctx)
-        base = 1000 if (match[3] or "").upper() == "B" else 1024
-        return int(float(match[1]) * base ** _POWERS.get((match[2] or "").upper(), 0))
+        try:
+            return read_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def size_text(size: int) -> str:

@@ -28,9 +28,10 @@ value of each here, and where it comes from.
 
 The file is the one that `--config` or `KINORA_CONFIG` names, else `kinora.toml` in the current folder. Its keys are the
 names below: `max_jobs = 4`, `url_hosts = ["camera.local"]`. Relative paths in it begin at its folder. In variables and
-flags lists are separated by commas: `KINORA_URL_HOSTS=camera.local,files.example`. A variable that names no setting is
-passed over with a warning, as are those that Kubernetes and Docker set for a service called `kinora`
-(`KINORA_PORT=tcp://…`).
+flags lists are separated by commas: `KINORA_URL_HOSTS=camera.local,files.example`. Sizes are in bytes or have a unit:
+`keep_bytes = "50G"`, `KINORA_KEEP_BYTES=50G`; `50G` and `50GiB` are 50 times 1024³ bytes, `50GB` 50 times 1000³. A
+variable that names no setting is passed over with a warning, as are those that Kubernetes and Docker set for a service
+called `kinora` (`KINORA_PORT=tcp://…`).
 """
 
 

@@ -1,8 +1,8 @@
 """The settings of an installation: the fields, where their values come from, and what is checked of them.
 
 ``fields`` has the settings, and is all that a new one needs. ``values`` makes of a value as written the value of its
-setting, ``variables`` knows the variables of the environment, ``reading`` puts all places together, ``checks`` looks at
-what the settings name.
+setting, ``sizes`` reads sizes with units, ``variables`` knows the variables of the environment, ``reading`` puts all
+places together, ``checks`` looks at what the settings name.
 """
 
 from kinora.settings.checks import require_folders as require_folders

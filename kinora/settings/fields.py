@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Annotated
 
 import attrs
 
@@ -14,6 +15,8 @@ from kinora.runtime.machine import memory_bytes
 
 HIDDEN = "hidden"
 """The metadata of a field whose value is a secret, which is shown nowhere."""
+Bytes = Annotated[int, "bytes"]
+"""A size, which may be written with a unit, as ``10G``."""
 GIB = 2**30
 MIB = 2**20
 
@@ -131,18 +134,18 @@ class Settings:
     address. Others are refused, also when a redirect leads to them."""
     models_dir: Path = attrs.field(factory=_current_folder, converter=_absolute)
     """The folder of models; plugins must not read models outside it."""
-    max_upload_bytes: int = attrs.field(default=2 * GIB, validator=_positive)
+    max_upload_bytes: Bytes = attrs.field(default=2 * GIB, validator=_positive)
     """The largest file that a client may upload."""
     max_pixels: int = attrs.field(default=50_000_000, validator=_positive)
     """Pixels of one frame beyond which a source is refused. OpenCV reads no larger images in any worker, for plugins
     either."""
-    min_free_bytes: int = attrs.field(default=200 * MIB, validator=_not_negative)
+    min_free_bytes: Bytes = attrs.field(default=200 * MIB, validator=_not_negative)
     """With less free disk space under ``data_dir`` no new job is accepted; below half of it the results of running jobs
     wait. A quarter of it, at most 16 MiB, is kept in a file, so that jobs can be deleted when the disk is full."""
     keep_days: float = attrs.field(default=0.0, validator=attrs.validators.ge(0.0))
     """Days after its end after which a job is deleted with its results and its upload; 0 keeps all. A job that waits,
     runs or is paused stays, and one whose results somebody reads stays until a minute after that."""
-    keep_bytes: int = attrs.field(default=0, validator=_not_negative)
+    keep_bytes: Bytes = attrs.field(default=0, validator=_not_negative)
     """The most bytes that database and uploads take of the disk: beyond it jobs that have ended are deleted, the first
     to end first, as for ``keep_days``. 0 sets no limit. Both may be set."""
 
@@ -176,7 +179,7 @@ class Settings:
     max_queued: int = attrs.field(default=100, validator=_positive)
     """Jobs that may wait; a further one is refused and told when to try again. A client that has few may add some to a
     queue that others have filled; see kinora/actors/queue_shares.py."""
-    ring_bytes: int = attrs.field(default=64 * MIB, validator=_positive)
+    ring_bytes: Bytes = attrs.field(default=64 * MIB, validator=_positive)
     """Shared memory for the frames of one job; at least two frames."""
     cancel_grace_ms: int = attrs.field(default=50, validator=_not_negative)
     """The time for a cancelled job's workers to end by themselves before they are killed."""

@@ -9,7 +9,8 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 
-from kinora.settings.fields import Settings, SettingsError
+from kinora.settings.fields import Bytes, Settings, SettingsError
+from kinora.settings.sizes import read_size
 
 
 def _written(kind: Any) -> Any:
@@ -18,12 +19,15 @@ def _written(kind: Any) -> Any:
     return others[0] if NoneType in get_args(kind) else kind
 
 
-KINDS: Mapping[str, Any] = {name: _written(kind) for name, kind in get_type_hints(Settings).items()}
+KINDS: Mapping[str, Any] = {
+    name: _written(kind) for name, kind in get_type_hints(Settings, include_extras=True).items()
+}
 """Setting → the type of its values."""
 PATHS = (Path, tuple[Path, ...])
 KIND_NAMES: Mapping[Any, str] = {
     bool: "true or false",
     int: "a whole number",
+    Bytes: "a size such as 10G, 500M or 1048576 bytes",
     float: "a number",
     str: "text",
     Path: "a path",
@@ -74,7 +78,7 @@ def _converted(kind: Any, value: object) -> object:
     read = _from_text(kind, value) if isinstance(value, str) else value
     if type(read) is int and kind is float:
         return float(read)
-    if type(read) is not kind:
+    if type(read) is not (int if kind == Bytes else kind):
         raise TypeError(f"must be {KIND_NAMES[kind]}, not {value!r}")
     return read
 
@@ -83,6 +87,14 @@ def _from_text(kind: Any, text: str) -> object:
     if kind is bool:
         return _WORDS.get(text.lower(), text)
     try:
-        return kind(text)
+        return _size(text) if kind == Bytes else kind(text)
     except ValueError:
         return text
+
+
+def _size(text: str) -> int:
+    """The bytes; a whole number is taken as it is, so that one below 0 is told from what is no size."""
+    try:
+        return int(text)
+    except ValueError:
+        return read_size(text)

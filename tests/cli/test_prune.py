@@ -77,7 +77,7 @@ def test_sizes() -> None:
     sizes = {"0": 0, "1500": 1500, "7B": 7, "1K": 1024, "2M": 2 * 2**20, "1.5G": 3 * 2**29, "1GiB": 2**30, "1GB": 10**9}
     assert {text: convert(text, None, None) for text in sizes} == sizes
     assert convert("10g", None, None) == 10 * 2**30
-    for wrong in ("G", "-1", "10 G", "10X", "1Gi", ""):
+    for wrong in ("G", "-1", "10 G", "10X", "1Gi", "", "9" * 400 + "T"):
         with pytest.raises(click.BadParameter, match="10G"):
             convert(wrong, None, None)
 

@@ -71,6 +71,15 @@ def test_text_becomes_what_the_setting_is() -> None:
     assert settings.data_dir == Path.home() / "data"
 
 
+def test_sizes_are_written_with_units_or_in_bytes(tmp_path: Path) -> None:
+    """In all places, as ``kinora jobs prune --keep-bytes`` takes them."""
+    path = toml(tmp_path, 'keep_bytes = "50G"\nmax_upload_bytes = 1000\nring_bytes = "32MiB"\n')
+    settings = load_settings({"ring_bytes": "0.5G"}, {"KINORA_MIN_FREE_BYTES": "500MB"}, path)
+    assert (settings.keep_bytes, settings.max_upload_bytes) == (50 * 2**30, 1000)
+    assert (settings.ring_bytes, settings.min_free_bytes) == (2**29, 500 * 10**6)
+    assert load_settings({}, {"KINORA_KEEP_BYTES": "50_000_000"}, path).keep_bytes == 50_000_000
+
+
 def test_variables_of_the_commands_are_no_settings() -> None:
     """``KINORA_URL`` and ``KINORA_CONFIG`` belong to commands and are left to them."""
     env = {"KINORA_URL": "http://127.0.0.1:1", "KINORA_CONFIG": "x.toml"}
@@ -139,6 +148,13 @@ def test_folders_that_are_not_there_are_named(tmp_path: Path, name: str, said: s
         ({"KINORA_PORT": "many"}, "KINORA_PORT: must be a whole number, not 'many'"),
         ({"KINORA_PORT": "70000"}, "KINORA_PORT: 'port' must be <= 65535: 70000"),
         ({"KINORA_MAX_JOBS": "0"}, "KINORA_MAX_JOBS: 'max_jobs' must be >= 1: 0"),
+        (
+            {"KINORA_KEEP_BYTES": "50 gigs"},
+            "KINORA_KEEP_BYTES: must be a size such as 10G, 500M or 1048576 bytes, not '50 gigs'",
+        ),
+        ({"KINORA_KEEP_BYTES": "-5"}, "KINORA_KEEP_BYTES: 'keep_bytes' must be >= 0: -5"),
+        ({"KINORA_RING_BYTES": "0G"}, "KINORA_RING_BYTES: 'ring_bytes' must be >= 1: 0"),
+        ({"KINORA_MAX_PIXELS": "50M"}, "KINORA_MAX_PIXELS: must be a whole number, not '50M'"),
         ({"KINORA_REALTIME": "maybe"}, "KINORA_REALTIME: must be true or false, not 'maybe'"),
         ({"KINORA_SHUTDOWN_GRACE_S": "nan"}, "KINORA_SHUTDOWN_GRACE_S: 'shutdown_grace_s' must be >= 0"),
         (
@@ -160,6 +176,8 @@ def test_wrong_variables_are_named(env: dict[str, str], said: str) -> None:
     [
         ("port =", "is not valid TOML"),
         ('port = "8000x"', "kinora.toml: port: must be a whole number, not '8000x'"),
+        ("keep_bytes = 1.5", "kinora.toml: keep_bytes: must be a size such as 10G, 500M or 1048576 bytes, not 1.5"),
+        ("keep_bytes = true", "kinora.toml: keep_bytes: must be a size such as 10G, 500M or 1048576 bytes, not True"),
         ("port = true", "kinora.toml: port: must be a whole number, not True"),
         ("plugins_dir = 3", "kinora.toml: plugins_dir: must be a path, not 3"),
         ("plugin_files = 3", "kinora.toml: plugin_files: must be a list, not 3"),
