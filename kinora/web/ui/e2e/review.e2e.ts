@@ -60,7 +60,7 @@ test("next and previous detection, warning and event; to a time; J, K, L, speed 
     await page.keyboard.press(key);
     await isAt(page, index);
   }
-  for (const [name, index] of [["Previous detection", 25], ["Next event", 40], ["Previous warning", 33], ["Next detection", 35]] as const) {
+  for (const [name, index] of [["Previous detection", 25], ["Next event", 40], ["Previous kind of warning", 33], ["Next detection", 35]] as const) {
     await page.getByRole("button", { name }).click();
     await isAt(page, index);
   }

@@ -10,10 +10,11 @@ import { Icon } from "../ui/Icon";
 import { Place } from "./Place";
 import { SpeedChoice } from "./SpeedChoice";
 
-const LEAPS: readonly { kind: MomentKind; key: string }[] = [
-  { kind: "detection", key: "D" },
-  { kind: "warning", key: "W" },
-  { kind: "event", key: "E" },
+/** `name` is what the buttons lead to: of the frames with a warning, the server keeps the first of each kind. */
+const LEAPS: readonly { kind: MomentKind; name: string; key: string }[] = [
+  { kind: "detection", name: "detection", key: "D" },
+  { kind: "warning", name: "kind of warning", key: "W" },
+  { kind: "event", name: "event", key: "E" },
 ];
 
 /** Controls to play, step, choose a frame, and return to the newest one of a running job. */
@@ -37,11 +38,11 @@ export function Transport({ onHelp }: { onHelp: () => void }) {
         <SpeedChoice />
         <Toggle icon="again" label="Repeat at the end" on={loops} onChange={(on) => player.setLoops(on)} />
         <span className="leaps">
-          {LEAPS.map(({ kind, key }) => (
+          {LEAPS.map(({ kind, name, key }) => (
             <span key={kind} className="leap">
-              <button type="button" aria-label={`Previous ${kind}`} title={`Previous ${kind} (Shift+${key})`} disabled={empty} onClick={() => player.leap(kind, -1)}>‹</button>
+              <button type="button" aria-label={`Previous ${name}`} title={`Previous ${name} (Shift+${key})`} disabled={empty} onClick={() => player.leap(kind, -1)}>‹</button>
               <span aria-hidden="true">{kind}</span>
-              <button type="button" aria-label={`Next ${kind}`} title={`Next ${kind} (${key})`} disabled={empty} onClick={() => player.leap(kind, 1)}>›</button>
+              <button type="button" aria-label={`Next ${name}`} title={`Next ${name} (${key})`} disabled={empty} onClick={() => player.leap(kind, 1)}>›</button>
             </span>
           ))}
         </span>

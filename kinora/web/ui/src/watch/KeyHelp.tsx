@@ -7,7 +7,7 @@ const KEYS: readonly [keys: string[], words: string][] = [
   [["←", "→"], "one frame; with Shift ten"],
   [["J", "K", "L"], "play backwards, pause, play; again: faster"],
   [["Home", "End"], "first and last frame"],
-  [["D", "W", "E"], "next detection, warning, event; with Shift the previous one"],
+  [["D", "W", "E"], "next detection, kind of warning, event; with Shift the previous one"],
   [["G"], "go to a frame or time"],
   [["<", ">"], "slower, faster"],
   [["R"], "repeat at the end"],
