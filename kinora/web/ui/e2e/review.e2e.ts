@@ -1,4 +1,6 @@
 /** A finished job in which it is known what each plugin found on which frame. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage, type Watched } from "./kit/browser";
@@ -20,7 +22,11 @@ def signs(frame):
     return {'detections': [{'class': 'sign', 'text': 'EXIT 4', 'x': 40, 'y': 200, 'width': 60, 'height': 60}] if frame.index % 10 >= 5 else []}`);
   server.writePlugin("paint", "@tool('paint')\ndef paint(frame):\n    return {'colors': [{'hex': '#0a7d70', 'share': 0.7}, {'hex': '#c2680c', 'share': 0.3}]}");
   server.writePlugin("fussy", "@tool('fussy')\ndef fussy(frame):\n    if frame.index == 33:\n        raise ValueError('not this one')");
-  server.writePlugin("paced", "@tool('paced')\ndef paced(frame):\n    time.sleep(0.06)");
+  server.writePlugin("paced", `@tool('paced')
+def paced(frame):
+    time.sleep(0.02)
+    while frame.index == 60 and not os.path.exists('${join(server.folder, "go-on")}'):
+        time.sleep(0.02)`);
   await server.start();
   browser = await launch();
   jobId = await server.submit(["street", "signs", "paint", "fussy"], { max_frames: 90 }, { source: "demo:" });
@@ -181,8 +187,8 @@ test("metrics are plotted below the scrubber in step with it, enlarged too", asy
   await context.close();
 });
 
-test("while a job runs, the ticks in the scrubber stay where they are, and the title says its per cent", async () => {
-  const running = await server.submit(["street", "paced"], { max_frames: 90 }, { source: "demo:" });
+test("while a job runs, the ticks stay where they are, the title says its per cent, and a plugin that finds nothing has its times", async () => {
+  const running = await server.submit(["street", "paced"], { max_frames: 90, plugin_timeout_ms: 600_000 }, { source: "demo:" });
   const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${running}`);
   const slider = page.getByRole("slider", { name: "Frame", exact: true });
   /** The place of the first tick, in pixels of the canvas. */
@@ -196,8 +202,11 @@ test("while a job runs, the ticks in the scrubber stay where they are, and the t
   await expect.poll(() => page.title()).toMatch(/^[1-9]\d?% · demo: · Kinora$/);
   const [tick, last] = [await firstTick(), await slider.getAttribute("max")];
   expect(tick).toBeGreaterThan(0);
+  await page.getByRole("figure", { name: /way of an average frame/ }).getByText(/^last \d+ frames; paced: whole job$/).waitFor();
+  await page.getByRole("article", { name: "paced" }).getByRole("img", { name: /^Time per frame, whole job: half of the frames within \d/ }).waitFor();
   await expect.poll(rows).toBeGreaterThan(40);
   expect([await firstTick(), await slider.getAttribute("max")]).toEqual([tick, last]);
+  writeFileSync(join(server.folder, "go-on"), "");
   await expect.poll(() => page.title()).toBe("done · demo: · Kinora");
   expect([await firstTick(), await slider.getAttribute("max")]).toEqual([tick, last]);
   expect(faults).toEqual([]);

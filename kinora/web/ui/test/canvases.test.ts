@@ -50,7 +50,7 @@ test("a time beyond the scale is cut off, and a cap shows it", () => {
 
 const summary = (p50: number, p95: number) => ({ last: 1, mean: p50, p50, p95, max: 2 * p95 });
 
-test("all plugins' figures are about the same frames, on one scale; without times of single frames those of the whole job", () => {
+test("all plugins' figures are on one scale, about the last frames; of a plugin without results, and without times of single frames, about the whole job", () => {
   const stages = job().plugins;
   const people = stages.people;
   if (!people) throw new Error("The job has people.");
@@ -62,7 +62,12 @@ test("all plugins' figures are about the same frames, on one scale; without time
   const history = new TimingHistory();
   for (let i = 0; i < 20; i++) history.add(i, i, 2);
   const recent = timesOf(["people", "slow"], new Map([["people", history]]), plugins);
-  expect(recent).toMatchObject({ words: "last 20 frames", recent: true, plugins: [["people", { run: { mean: 9.5, p50: 9, p95: 18 }, queue: { p50: 2 } }]] });
+  expect(recent).toMatchObject({ words: "last 20 frames; slow: whole job", recent: true });
+  expect(recent.plugins).toMatchObject([
+    ["people", { words: "last 20 frames", run: { mean: 9.5, p50: 9, p95: 18 }, queue: { p50: 2 } }],
+    ["slow", { words: "whole job", run: { p50: 90 }, queue: { p50: 50 } }],
+  ]);
+  expect(recent.top).toBeCloseTo(220);
   const { canvas, drawn, texts } = paper();
   drawTimings(canvas, "people", whole, null, 40);
   expect(drawn("fillRect").map(([, x, , width]) => [x, Math.round(Number(width))])).toEqual([[0, 44], [0, 17], [0, 12], [0, 6], [58, 1]]);

@@ -37,7 +37,7 @@ export function TimingChart({ plugin, times, budgetMs }: TimingChartProps) {
 
   const own = times.plugins.find(([name]) => name === plugin)?.[1];
   const words = own
-    ? `Time per frame, ${times.words}: half of the frames within ${milliseconds(own.run.p50)}, 95% within ${milliseconds(own.run.p95)}`
+    ? `Time per frame, ${own.words}: half of the frames within ${milliseconds(own.run.p50)}, 95% within ${milliseconds(own.run.p95)}`
     : "Time per frame: nothing measured yet";
   return <canvas ref={canvas} className="timing-chart" role="img" aria-label={words} />;
 }

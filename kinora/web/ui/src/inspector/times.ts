@@ -1,4 +1,7 @@
-/** The times of a job's plugins, all over the same frames: the last ones if they were seen, otherwise those of the whole job. */
+/** The times of a job's plugins, over the last frames if those were seen, otherwise over the whole job.
+ *
+ * A plugin whose results are all null sends no frames. While others do, its times are those of the whole job, and the words say so.
+ */
 import type { StageState, TimingSummary } from "../api/generated";
 import { TimingHistory } from "../realtime/TimingHistory";
 import { count } from "../ui/format";
@@ -6,13 +9,15 @@ import { count } from "../ui/format";
 type Figures = Pick<TimingSummary, "mean" | "p50" | "p95">;
 
 export interface PluginTimes {
+  /** The frames that the figures are about. */
+  words: string;
   run: Figures;
   /** The time for which a frame waited for the plugin. */
   queue: Figures;
 }
 
 export interface Times {
-  /** The frames that the figures are about, such as `last 120 frames`. */
+  /** The frames that the figures are about, such as `last 120 frames; quiet: whole job`. */
   words: string;
   /** True if they are the last frames, whose single times are known too. */
   recent: boolean;
@@ -28,13 +33,21 @@ const SERVER_FRAMES = 1000;
 
 export function timesOf(names: readonly string[], histories: ReadonlyMap<string, TimingHistory>, stages: Readonly<Record<string, StageState>>): Times {
   const seen = Math.max(0, ...names.map((name) => histories.get(name)?.length ?? 0));
-  const recent = seen > 0;
+  const last = `last ${count(seen, "frame")}`;
   const plugins = names.flatMap((name): [string, PluginTimes][] => {
-    const times = recent ? ofHistory(histories.get(name)) : ofJob(stages[name]);
+    const times = ofHistory(histories.get(name), last) ?? ofJob(stages[name]);
     return times ? [[name, times]] : [];
   });
   const longest = Math.max(LEAST_TOP_MS, ...plugins.map(([, { run, queue }]) => run.p95 + queue.p95));
-  return { words: recent ? `last ${count(seen, "frame")}` : wholeInWords(names.map((name) => stages[name]?.frames ?? 0)), recent, plugins, top: HEADROOM * longest };
+  const whole = plugins.filter(([, { words }]) => words !== last).map(([name]) => name);
+  return { words: allInWords(seen > 0 ? last : null, whole, stages), recent: seen > 0, plugins, top: HEADROOM * longest };
+}
+
+/** What the figures are about: the `last` frames, if those were seen, and for the plugins in `whole` all frames. */
+function allInWords(last: string | null, whole: readonly string[], stages: Readonly<Record<string, StageState>>): string {
+  const words = wholeInWords(whole.map((name) => stages[name]?.frames ?? 0));
+  if (last === null) return words;
+  return whole.length === 0 ? last : `${last}; ${whole.join(", ")}: ${words}`;
 }
 
 /** The server keeps single times only of the last frames, for the percentiles; its means are of all. */
@@ -42,11 +55,11 @@ function wholeInWords(frames: readonly number[]): string {
   return Math.max(0, ...frames) <= SERVER_FRAMES ? "whole job" : `mean of the whole job; shares of its last ${SERVER_FRAMES.toLocaleString("en")} frames`;
 }
 
-function ofHistory(history: TimingHistory | undefined): PluginTimes | null {
+function ofHistory(history: TimingHistory | undefined, words: string): PluginTimes | null {
   if (!history || history.length === 0) return null;
-  return { run: history.figures("runMs"), queue: history.figures("queueMs") };
+  return { words, run: history.figures("runMs"), queue: history.figures("queueMs") };
 }
 
 function ofJob(stage: StageState | undefined): PluginTimes | null {
-  return stage?.run_ms && stage.queue_ms ? { run: stage.run_ms, queue: stage.queue_ms } : null;
+  return stage?.run_ms && stage.queue_ms ? { words: wholeInWords([stage.frames]), run: stage.run_ms, queue: stage.queue_ms } : null;
 }
