@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import type { TokenMade } from "../api/generated";
-import { makeLink } from "../api/session";
+import { makeLink } from "../api/tokens";
 import { Button } from "../ui/Button";
 import { Notice } from "../ui/Notice";
 import { useAction } from "../ui/useAction";

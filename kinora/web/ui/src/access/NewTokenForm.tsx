@@ -1,6 +1,7 @@
 import { useId, useState, type SubmitEvent } from "react";
 import type { TokenMade } from "../api/generated";
-import { makeToken, type Role } from "../api/session";
+import type { Role } from "../api/session";
+import { makeToken } from "../api/tokens";
 import { Button } from "../ui/Button";
 import { Choice } from "../ui/Choice";
 import { Notice } from "../ui/Notice";

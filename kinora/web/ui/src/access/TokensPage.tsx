@@ -1,6 +1,7 @@
 import { useState } from "react";
-import { getTokens, revokeToken, useSession } from "../api/session";
 import type { TokenInfo, TokenMade } from "../api/generated";
+import { useSession } from "../api/session";
+import { getTokens, revokeToken } from "../api/tokens";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { moment } from "../ui/format";

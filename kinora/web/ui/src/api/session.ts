@@ -1,7 +1,7 @@
 /** Who the page is to the server: what it may do, and whether it has to give a token first. */
 import { useSyncExternalStore } from "react";
 import { at } from "./base";
-import type { LoginLink, Session, TokenInfo, TokenList, TokenMade } from "./generated";
+import type { Session } from "./generated";
 import { ApiError, call, getJson, onRefused, postJson } from "./http";
 
 export type Role = Session["role"];
@@ -83,21 +83,4 @@ export function useSession(): SessionState {
 export function useMayOperate(): boolean {
   const state = useSession();
   return state.step !== "in" || state.session.role === "operate";
-}
-
-export async function getTokens(signal?: AbortSignal): Promise<TokenInfo[]> {
-  return (await getJson<TokenList>(at("/v1/tokens"), signal)).tokens;
-}
-
-export async function makeToken(name: string, role: Role): Promise<TokenMade> {
-  return (await (await postJson(at("/v1/tokens"), { name, role })).json()) as TokenMade;
-}
-
-export async function revokeToken(id: string): Promise<void> {
-  await call(at(`/v1/tokens/${encodeURIComponent(id)}`), { method: "DELETE" });
-}
-
-/** A link that signs a browser in with this token, once. */
-export async function makeLink(token: string): Promise<LoginLink> {
-  return (await (await postJson(`${PATH}/link`, { token })).json()) as LoginLink;
 }
