@@ -20,7 +20,7 @@ COMMANDS = {
     "demo": "Run a server and a job on it, and show the job live.",
     "submit": "Give a job to a server.",
     "watch": "Show a server's jobs live.",
-    "jobs": "List a server's jobs, or delete many of them.",
+    "jobs": "List a server's jobs, newest first; or delete many of them.",
     "show": "Show one job of a server.",
     "download": "Download what a job of a server has found.",
     "pause": "Pause jobs of a server.",
