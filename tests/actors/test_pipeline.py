@@ -388,7 +388,7 @@ async def test_a_decoder_that_is_killed_is_replaced(forks: ForkServer, clip: Pat
             plugins = {name: pid_of(forks, name) for name in ("counts", "sees")}
             for frames in (2, 20, 45, 70):
                 await work.take_until(frames)
-                os.kill(pid_of(forks, "source"), signal.SIGKILL)
+                os.kill(pid_of(forks, "decoder"), signal.SIGKILL)
             await work.take_until(100)
             assert plugins == {name: pid_of(forks, name) for name in ("counts", "sees")}
             await work.take_all()
@@ -411,7 +411,7 @@ async def test_a_decoder_that_is_replaced_is_pictured_as_well(forks: ForkServer,
     async with running(forks, clip, tmp_path, "Quick") as work:
         work.commands.put(Watch(float("inf")))
         await work.take_until(20)
-        os.kill(pid_of(forks, "source"), signal.SIGKILL)
+        os.kill(pid_of(forks, "decoder"), signal.SIGKILL)
         await work.take_all()
     assert work.indexes == list(range(FRAMES))
     (restart,) = [index_of(event) for event in work.seen if isinstance(event, WarningPayload)]
@@ -430,7 +430,7 @@ async def test_a_source_that_cannot_be_taken_up_again_fails_after_its_frames(
         async with running(forks, copy, tmp_path, "Quick") as work:
             await work.take_until(5)
             copy.unlink()
-            os.kill(pid_of(forks, "source"), signal.SIGKILL)
+            os.kill(pid_of(forks, "decoder"), signal.SIGKILL)
             await work.take_all()
     last = len(work.indexes) - 1
     assert work.indexes == list(range(last + 1))

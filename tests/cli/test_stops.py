@@ -114,8 +114,9 @@ def test_a_closed_terminal_leaves_nothing(tmp_path: Path, media: Path) -> None:
 FROZEN = """
 import subprocess, sys, time
 from kinora.cli.serve import LAST_S, Stopping
+from kinora.runtime.service_manager import this_service
 subprocess.Popen(["sleep", "1000"])
-Stopping(grace_s=0.1 - LAST_S).begin()
+Stopping(0.1 - LAST_S, this_service()).begin()
 time.sleep(1000)
 """
 
