@@ -22,14 +22,15 @@ from benchmarks.pipeline import make_clip
 from benchmarks.soak.load import Load
 from benchmarks.soak.samples import FIGURES, Figure, Sample, growth_per_hour, take
 from kinora.runtime.processes import become_subreaper
+from kinora.runtime.replay_log import MAX_MESSAGES
 
 HERE = Path(__file__).parents[2]
 TOOLS = Path(__file__).with_name("tools.py")
 CLIPS = {"short.mp4": 120, "long.mp4": 600}
 """File → number of frames."""
 SIZE = (320, 180)
-WARM_UP_S = 120.0
-"""The load before the first measurement: caches and the log of messages fill in it."""
+WARM_UP_S = 900.0
+"""The longest load before the first measurement, which begins once the log of messages is full."""
 REST_S = 45.0
 """The time without clients after which the server is at rest: longer than any connection stays open."""
 EVERY_S = 5.0
@@ -52,7 +53,7 @@ async def play(seed: int, minutes: float, folder: Path) -> bool:
     try:
         token = (house.data / "token").read_text(encoding="utf-8").strip()
         load = Load(house.url, token, folder / "files", tuple(CLIPS))
-        await _work(load, f"{seed} warm-up", WARM_UP_S)
+        await _warm_up(load, f"{seed} warm-up")
         before = await _rest(house, load)
         samples = await _sampled(house, load, seed, 60 * minutes)
         after = await _rest(house, load)
@@ -63,9 +64,14 @@ async def play(seed: int, minutes: float, folder: Path) -> bool:
     return _show(before, samples, after, load, house.complaints)
 
 
-async def _work(load: Load, seed: str, time_s: float) -> None:
-    with trio.move_on_after(time_s):
-        await load.run(seed)
+async def _warm_up(load: Load, seed: str) -> None:
+    """Let clients work until the server keeps as many messages for those that come back as it ever does."""
+    with trio.move_on_after(WARM_UP_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(load.run, seed)
+            while await load.kept_messages() < MAX_MESSAGES:  # noqa: ASYNC110 - another process works
+                await trio.sleep(EVERY_S)
+            nursery.cancel_scope.cancel()
 
 
 async def _rest(house: House, load: Load) -> Sample:
@@ -92,7 +98,7 @@ def _show(before: Sample, samples: Sequence[Sample], after: Sample, load: Load, 
     wrong = [*load.complaints, *complaints]
     third = len(samples) // 3
     head = ("at rest before", "first third", "last third", "highest", "growth/hour", "at rest after")
-    print(f"\n{'':<32}" + "".join(f"{name:>16}" for name in head))
+    print(f"\n{len(samples)} samples\n{'':<32}" + "".join(f"{name:>16}" for name in head))
     for figure in FIGURES:
         values = [float(getattr(sample, figure.field)) for sample in samples]
         growth = growth_per_hour(samples[third:], figure.field)

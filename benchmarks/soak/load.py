@@ -21,6 +21,8 @@ KEPT_JOBS = 30
 POLL_S = 0.3
 LONGEST_S = 20.0
 """The longest stay of a client."""
+KEPT_MESSAGES = "kinora_realtime_log_messages "
+"""The figure of ``/metrics``."""
 REFUSALS = frozenset({404, 409, 429, 503})
 """Deleted meanwhile, not now, too many, and no room."""
 PLUGINS = (["soak-mean"], ["soak-mean", "soak-flaky"], ["motion"], ["soak-mean", "motion", "tracker"])
@@ -62,6 +64,11 @@ class Load:
     def api(self) -> KinoraClient:
         """A client that may do all."""
         return KinoraClient(self.url, token=self.token)
+
+    async def kept_messages(self) -> int:
+        """The number of messages that the server keeps for clients that come back."""
+        figures = (await self._fetch("GET", "/metrics", self.token)).body.decode().splitlines()
+        return next(int(float(line.split()[1])) for line in figures if line.startswith(KEPT_MESSAGES))
 
     async def run(self, seed: str) -> None:
         """Let all clients come and go until cancelled; then none of their connections is open."""

@@ -54,7 +54,7 @@ FIGURES = (
     Figure("descriptors of the server", "descriptors", 4.0, returns=True),
     Figure("threads of the server", "threads", 1.0, returns=False),
     Figure("processes below it", "processes", 1.0, returns=True),
-    Figure("database, MiB", "database_mb", 4.0, returns=False),
+    Figure("database, MiB", "database_mb", 12.0, returns=False),
     Figure("uploads", "uploads", 10.0, returns=False),
 )
 
