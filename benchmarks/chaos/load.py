@@ -25,6 +25,8 @@ CUT_S = 1.0
 AGAIN_S = 0.5
 SEE_THROUGH_S = 30.0
 """The longest time that a client waits for its job before it sends another."""
+UNDISTURBED_S = 300.0
+"""The same before there are faults: what such a job finds is what all others are compared with."""
 REST_S = 2.0
 ANSWER_S = 60.0
 """A request that is not answered in this time is a complaint; the longest faults are far shorter."""
@@ -143,9 +145,9 @@ class Load:
             return await self.api.upload(self.uploads / order.source, order.request, idempotency_key=order.key)
         return await self.api.submit(order.request, idempotency_key=order.key)
 
-    async def _see_through(self, order: Order) -> None:
+    async def _see_through(self, order: Order, longest_s: float = SEE_THROUGH_S) -> None:
         """Wait until a job has ended, but not too long."""
-        with trio.move_on_after(SEE_THROUGH_S):
+        with trio.move_on_after(longest_s):
             for job_id in order.job_ids:
                 while (await self._status(job_id)) not in ENDED:  # noqa: ASYNC110 - it is a client that asks
                     await trio.sleep(AGAIN_S)
@@ -162,7 +164,7 @@ class Load:
         order = self.book.order(source)
         self.undisturbed.append(order.label)
         await self._send_until_taken(order)
-        await self._see_through(order)
+        await self._see_through(order, UNDISTURBED_S)
 
     async def repeat_keyed(self) -> None:
         """Send all acknowledged orders that have a key once more."""
