@@ -215,9 +215,10 @@ async def test_cancelling_one_of_ten_jobs_changes_nothing_for_the_other_nine(set
     """Five run and five wait: those that are left give the same frames as a job that ran alone."""
     async with open_system(attrs.evolve(settings, max_jobs=5)) as system:
         alone = [frame["results"] for frame in await frames_of(system, await run_job(system, "brightness", "slow"))]
-        states = [await submit(system, "brightness", "slow") for _ in range(10)]
+        plugins = [("brightness", "hangs") if number == 2 else ("brightness", "slow") for number in range(10)]
+        states = [await submit(system, *names) for names in plugins]
         victim = states.pop(2)
-        await cancel(system, await until(system, victim, lambda state: state.frames_done >= 1))
+        await cancel(system, await until(system, victim, lambda state: state.stage == "running"))
         for state in states:
             finished = await ended(system, state)
             assert (finished.status, finished.warnings) == ("done", ())
