@@ -1,11 +1,10 @@
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
 import { writePlugins } from "./kit/plugins";
 import { Proxy } from "./kit/Proxy";
 import { Server } from "./kit/server";
 import { expectSound, PHONE } from "./kit/sound";
-
 
 const server = new Server();
 let proxy: Proxy;
@@ -19,7 +18,12 @@ beforeAll(async () => {
   proxy = new Proxy(server.url);
   await proxy.open();
   browser = await launch();
-});
+  jobs.done = await server.submit(["motion", "people", "tracker", "careless", "talking", "scenes"], { max_frames: 24, stride: 5 });
+  await server.ended(jobs.done);
+  jobs.running = await server.submit(["hanging", "single"], { plugin_timeout_ms: 600_000 });
+  jobs.failed = await server.submit(["single"], {}, { source: "gone" });
+  jobs.queued = await server.submit(["single"]);
+}, 120_000);
 
 afterAll(async () => {
   proxy.close();
@@ -31,20 +35,15 @@ const unfold = (page: Page) => page.evaluate(() => document.querySelectorAll("de
 const job = (id: keyof typeof jobs) => () => `/#/jobs/${jobs[id]}`;
 
 test("before the first job, the page and its list have no fault", async () => {
-  const { context, page, faults } = await openPage(browser, server.url);
+  const fresh = new Server();
+  await fresh.start();
+  onTestFinished(() => fresh.stop());
+  const { context, page, faults } = await openPage(browser, fresh.url);
   await page.getByRole("tab", { name: "All jobs" }).click();
   await page.getByText("No jobs yet.").waitFor();
   await expectSound(page);
   expect(faults).toEqual([]);
   await context.close();
-});
-
-test("the jobs for the views below are there", async () => {
-  jobs.done = await server.submit(["motion", "people", "tracker", "careless", "talking", "scenes"], { max_frames: 24, stride: 5 });
-  await server.ended(jobs.done);
-  jobs.running = await server.submit(["hanging", "single"], { plugin_timeout_ms: 600_000 });
-  jobs.failed = await server.submit(["single"], {}, { source: "gone" });
-  jobs.queued = await server.submit(["single"]);
 });
 
 const VIEWS: Record<string, [path: () => string, ready: (page: Page) => Promise<unknown>]> = {
@@ -179,6 +178,7 @@ test("a job that waits says its place and offers nothing live; one that failed s
   await expect.poll(() => page.title()).toMatch(/^queued · /);
   expect(await page.getByRole("region", { name: "Job", exact: true }).textContent()).not.toMatch(/began|begun|took/i);
   expect(await page.getByRole("button", { name: "Live" }).count()).toBe(0);
+  expect(await page.getByRole("button", { name: "Play", exact: true }).isDisabled()).toBe(true);
   server.removePictures("gone");
   await server.post(`/v1/jobs/${jobs.running}/cancel`);
   await server.ended(jobs.failed);

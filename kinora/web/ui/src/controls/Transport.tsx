@@ -24,7 +24,8 @@ export function Transport({ onHelp }: { onHelp: () => void }) {
   const { curves } = useViewOptions();
   const status = useRealtime(watchedStatus);
   const ended = isEnded(status);
-  const live = following && !ended;
+  const canFollow = !ended && status !== "queued";
+  const live = following && canFollow;
   const moves = playing || live;
   const empty = player.timeline.length === 0;
   return (
@@ -48,7 +49,7 @@ export function Transport({ onHelp }: { onHelp: () => void }) {
         </span>
         <Toggle id="toggle-curves" icon="pitch" label="Curves of the metrics" on={curves} onChange={(on) => viewOptions.set({ curves: on })} />
         <button type="button" className="help-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}>?</button>
-        {!ended && status !== "queued" && (
+        {canFollow && (
           <button type="button" className="live-button" aria-pressed={live} onClick={() => player.follow()}>
             <Icon name="live" /> Live
           </button>
