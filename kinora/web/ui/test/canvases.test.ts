@@ -54,8 +54,8 @@ test("all plugins' figures are on one scale, about the last frames; of a plugin 
   const stages = job().plugins;
   const people = stages.people;
   if (!people) throw new Error("The job has people.");
-  const plugins = { people: { ...people, run_ms: summary(12, 30), queue_ms: summary(4, 8) }, slow: { ...people, run_ms: summary(90, 100), queue_ms: summary(50, 100) }, young: people };
-  const whole = timesOf(["people", "slow", "young"], new Map(), plugins);
+  const plugins = { people: { ...people, run_ms: summary(12, 30), queue_ms: summary(4, 8) }, slow: { ...people, run_ms: summary(90, 100), queue_ms: summary(50, 100) }, young: people, dead: { ...people, frames: 0, run_ms: summary(9, 9), queue_ms: summary(9, 9) } };
+  const whole = timesOf(["people", "slow", "young", "dead"], new Map(), plugins);
   expect(whole).toMatchObject({ words: "whole job", recent: false });
   expect(whole.plugins.map(([name]) => name)).toEqual(["people", "slow"]);
   expect(whole.top).toBeCloseTo(220);

@@ -61,5 +61,5 @@ function ofHistory(history: TimingHistory | undefined, words: string): PluginTim
 }
 
 function ofJob(stage: StageState | undefined): PluginTimes | null {
-  return stage?.run_ms && stage.queue_ms ? { words: wholeInWords([stage.frames]), run: stage.run_ms, queue: stage.queue_ms } : null;
+  return stage?.run_ms && stage.queue_ms && stage.frames > 0 ? { words: wholeInWords([stage.frames]), run: stage.run_ms, queue: stage.queue_ms } : null;
 }
