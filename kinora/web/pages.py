@@ -43,6 +43,7 @@ h1 { font-size: 2rem; line-height: 1.15; letter-spacing: -.02em; font-weight: 65
 h2 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
 h3 { font-size: .85rem; margin: .8rem 0 .2rem; color: var(--soft); }
 p { margin: .3rem 0; }
+p + section { margin-top: .9rem; }
 a { color: var(--accent); }
 code, pre { font-family: ui-monospace, monospace; font-size: .85rem; }
 pre { margin: .3rem 0; padding: .6rem; background: var(--sunken); border-radius: .5rem;
