@@ -533,6 +533,7 @@ test("the plugins page shows what each plugin gives, by a frame where it found s
 });
 
 test("the plugins page lists a broken plugin with its reason and traceback", async () => {
+  await server.ended(await server.submit(["careless"], { max_frames: 1 }));
   const { context, page } = await openPage(browser, `${server.url}/#/plugins`);
   const broken = page.getByRole("article", { name: "broken" });
   await broken.getByText(/No module named 'torch_is_not_here'/).first().waitFor();
