@@ -237,8 +237,8 @@ test("the table has columns by plugin that are sorted and filtered, and all of t
     await table.evaluate((element) => element.scrollTo(0, 0));
     return table.getByRole("row").nth(1).innerText();
   };
+  await expect.poll(top).toMatch(/^0\s+0:00\.0/); // the rows are drawn a moment after the table has moved
   const byTime = await top();
-  expect(byTime).toMatch(/^0\s+0:00\.0/);
   await table.getByRole("button", { name: "quality brightness" }).click();
   await expect.poll(top).not.toBe(byTime);
   await page.getByRole("searchbox", { name: "Filter the rows" }).fill("people>=1");
