@@ -16,11 +16,18 @@ export function roomSentences(room: HealthDetails, now = new Date()): string[] {
   if (room.keep_days !== null) said.push(`A job is deleted ${days(room.keep_days)} after its end, with its results and upload.`);
   if (room.keep_bytes !== null) said.push(`Beyond ${bytes(room.keep_bytes)} the jobs that ended first are deleted.`);
   if (room.keep_days === null && room.keep_bytes === null) said.push("The server deletes no job by itself.");
-  if (room.next_at !== null) said.push(`The next one goes ${new Date(room.next_at) > now ? moment(room.next_at, now) : "within a minute"}.`);
+  if (room.next_at !== null) said.push(`The next one goes ${when(new Date(room.next_at), now)}.`);
   if (room.disk_free_bytes !== null && room.disk_free_bytes < room.min_free_bytes) {
     said.push(`The disk has too little room: no new job is accepted below ${bytes(room.min_free_bytes)}.`);
   }
   return said;
+}
+
+function when(date: Date, now: Date): string {
+  if (date <= now) return "within a minute";
+  return date.toDateString() === now.toDateString()
+    ? `at ${moment(date.toISOString(), now)}`
+    : `on ${date.toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" })}`;
 }
 
 function days(number: number): string {
