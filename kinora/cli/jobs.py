@@ -36,7 +36,7 @@ class Jobs(click.Group):
 
 @click.group(cls=Jobs, subcommand_metavar="| COMMAND [ARGS]...")
 def jobs() -> None:
-    """List a server's jobs, or delete many of them."""
+    """List a server's jobs, newest first; or delete many of them."""
 
 
 @jobs.command("list")
