@@ -9,6 +9,7 @@ from statistics import median
 
 import attrs
 
+from benchmarks.storms.memory import field_of
 from kinora.runtime.processes import children, descendants
 
 MIB = 2**20
@@ -64,10 +65,10 @@ def take(pid: int, data: Path, now: float) -> Sample:
     uploads = data / "uploads"
     return Sample(
         time=now,
-        server_mb=_status(pid, "VmRSS:") / 1024,
-        fork_server_mb=sum(_status(child, "VmRSS:") for child in children(pid)) / 1024,
+        server_mb=field_of(pid, "status", "VmRSS:") / 1024,
+        fork_server_mb=sum(field_of(child, "status", "VmRSS:") for child in children(pid)) / 1024,
         descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        threads=_status(pid, "Threads:"),
+        threads=field_of(pid, "status", "Threads:"),
         processes=len(descendants(pid)),
         database_mb=sum((data / name).stat().st_size for name in DATABASE if (data / name).exists()) / MIB,
         uploads=sum(1 for _ in uploads.iterdir()),
@@ -78,12 +79,3 @@ def growth_per_hour(samples: Sequence[Sample], field: str) -> float:
     """The median slope between all pairs of samples (Theil and Sen), which single peaks do not move."""
     points = [(sample.time, float(getattr(sample, field))) for sample in samples]
     return median((later[1] - early[1]) / (later[0] - early[0]) for early, later in combinations(points, 2)) * HOUR_S
-
-
-def _status(pid: int, name: str) -> int:
-    """A number of ``/proc/PID/status``; memory is in KiB there. 0 once the process has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)

@@ -35,15 +35,15 @@ class Memory:
 
     def sample(self) -> None:
         """Look once."""
-        self.server_mb = max(self.server_mb, _field(self.pid, "status", "VmHWM:"))
+        self.server_mb = max(self.server_mb, field_of(self.pid, "status", "VmHWM:") / 1024)
         tree = (self.pid, *descendants(self.pid))
-        self.tree_mb = max(self.tree_mb, sum(_field(pid, "smaps_rollup", "Pss:") for pid in tree))
+        self.tree_mb = max(self.tree_mb, sum(field_of(pid, "smaps_rollup", "Pss:") for pid in tree) / 1024)
 
 
-def _field(pid: int, file: str, name: str) -> float:
-    """A field of a process in MB; 0 once it has ended."""
+def field_of(pid: int, file: str, name: str) -> int:
+    """A number in a file of ``/proc/PID``, where memory is in KiB; 0 once the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(name)), 0.0)
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
