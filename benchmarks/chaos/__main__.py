@@ -21,7 +21,7 @@ from benchmarks.chaos import oracle
 from benchmarks.chaos.disk import mounted
 from benchmarks.chaos.faults import FAULTS, World, drawn
 from benchmarks.chaos.final import COUNT, DIGEST, Final
-from benchmarks.chaos.house import House, NotStarted, lines, open_files, remaining
+from benchmarks.chaos.house import STOP_S, House, NotStarted, lines, open_files, remaining
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.url_host import url_host
 from benchmarks.chaos.watcher import Watcher, judge
@@ -77,7 +77,7 @@ async def play(seed: int, minutes: float, tree: Path, folder: Path) -> bool:
         except NotStarted as error:
             report.violations.append(str(error))
         finally:
-            with trio.CancelScope(shield=True):
+            with trio.move_on_after(STOP_S, shield=True):
                 await house.kill()
         report.violations += [*house.complaints, *load.book.complaints]
         show(world, report)

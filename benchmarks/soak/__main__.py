@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from benchmarks.chaos.disk import Disk
-from benchmarks.chaos.house import House
+from benchmarks.chaos.house import STOP_S, House
 from benchmarks.pipeline import make_clip
 from benchmarks.soak.load import Load
 from benchmarks.soak.samples import FIGURES, Figure, Sample, growth_per_hour, take
@@ -59,7 +59,7 @@ async def play(seed: int, minutes: float, folder: Path) -> bool:
         after = await _rest(house, load)
         await house.stop()
     finally:
-        with trio.CancelScope(shield=True):
+        with trio.move_on_after(STOP_S, shield=True):
             await house.kill()
     return _show(before, samples, after, load, house.complaints)
 
