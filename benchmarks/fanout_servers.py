@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import structlog
 import trio
 
 from benchmarks.fanout_stream import Control, Group, Publisher, media, recorded
@@ -188,6 +189,7 @@ def main() -> None:
     """Run the server that the command line names."""
     name, control, stream = sys.argv[1:]
     logging.disable(logging.WARNING)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # nobody reads the output
     SERVERS[name](Control(Path(control)), recorded(Path(stream)))
 
 

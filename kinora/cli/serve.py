@@ -25,6 +25,7 @@ from kinora.cli.server_flags import of_server
 from kinora.cli.temporary import remove_left_folders
 from kinora.data_folder import DataDirInUse
 from kinora.log import configure_logging, flush_log, held_back
+from kinora.runtime.heap import give_back_freed_memory
 from kinora.runtime.process_names import name_main_thread
 from kinora.runtime.service_manager import ServiceManager, this_service
 from kinora.serve import open_server
@@ -45,6 +46,7 @@ log = structlog.get_logger()
 def serve(config: Path | None, **flags: Any) -> None:
     """Run the server."""
     name_main_thread("kinora: server")
+    give_back_freed_memory()
     warnings: list[str] = []
     settings = options.load(flags, config, warn=warnings.append)
     configure_logging(settings.log_level, settings.log_format)

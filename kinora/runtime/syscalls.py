@@ -39,6 +39,12 @@ def prctl_bytes(option: int, value: bytes) -> None:
     _checked(_libc.prctl(option, ctypes.c_char_p(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)))
 
 
+def mallopt(option: int, value: int) -> None:
+    """Change how the C library allocates; the options are in the manual. A library without this call stays as it is."""
+    if change := getattr(_libc, "mallopt", None):
+        change(option, value)
+
+
 def map_file(fd: int, offset: int, size: int, to: int) -> None:
     """Map a part of a file for reading, shared and with all its pages, in place of the pages at an address.
 

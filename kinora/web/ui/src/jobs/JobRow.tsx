@@ -40,7 +40,7 @@ export function JobRow({ job, live, href, current, onOpen, chosen = false, onCho
           <span className="job-row-state">
             <Badge {...headline(status, job.plugins_failed.length, job.plugins.length)} />
             {job.warnings_count > 0 && <Badge text={count(job.warnings_count, "warning")} tone="warn" />}
-            <span className="job-plugins">{job.plugins.join(" → ")}</span>
+            <span className="job-plugins" title={job.plugins.join(" → ")}>{job.plugins.join(" → ")}</span>
           </span>
           <span className="job-counts">{countsOf({ ...job, frames_done: live?.framesDone ?? job.frames_done }, status).join(" · ")}</span>
         </span>

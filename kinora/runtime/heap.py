@@ -1,0 +1,25 @@
+"""The C library's heap of this process, kept small for months."""
+
+from __future__ import annotations
+
+from kinora.runtime.syscalls import mallopt
+
+LARGE_BYTES = 128 * 1024
+"""A block from this size on is mapped for itself, and goes back to the system when it is freed."""
+SPARE_BYTES = 128 * 1024
+"""The most free memory that is kept at the end of the heap."""
+ARENAS = 2
+"""The heaps that all threads share: each keeps what was freed in it for its own threads."""
+# <malloc.h>
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+
+
+def give_back_freed_memory() -> None:
+    """Have freed memory go back to the system early; call it once, at the start of a process that runs for long.
+
+    Left to itself, glibc takes a block of some MiB that was freed once as a reason to keep all of that size, and gives
+    every thread a heap of its own; see mallopt(3). A C library that lacks these options is left as it is. Processes
+    that are started afterwards are not changed.
+    """
+    for option, value in ((_M_MMAP_THRESHOLD, LARGE_BYTES), (_M_TRIM_THRESHOLD, SPARE_BYTES), (_M_ARENA_MAX, ARENAS)):
+        mallopt(option, value)
