@@ -68,9 +68,11 @@ function Bar({ value, column }: { value: number; column: Column }) {
   );
 }
 
+const WHOLE = new Intl.NumberFormat("en");
+
 export function shortNumber(value: number): string {
   const size = Math.abs(value);
-  if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (Number.isInteger(value)) return WHOLE.format(value);
   if (size < 0.001) return value.toPrecision(1);
   return value.toFixed(size < 1 ? 3 : size < 100 ? 2 : 1);
 }

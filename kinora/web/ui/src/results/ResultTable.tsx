@@ -79,7 +79,7 @@ function Rows({ player, columns, rows: chosen, sorting, onSort, moving }: RowsPr
   const count = chosen?.length ?? timeline.length;
   const place = chosen ? chosen.indexOf(current) : current;
   const rowRem = useTouch() ? TOUCH_ROW_REM : ROW_REM;
-  const { box, rowHeight, rows, onScroll } = useVirtualRows({ count, rowRem, headRem: HEAD_REM, current: place, moving });
+  const { box, rowHeight, rows, slots, onScroll } = useVirtualRows({ count, rowRem, headRem: HEAD_REM, current: place, moving });
   const rowAt = (at: number) => chosen?.[at] ?? at;
   useFrames(pages, rows.map(rowAt).filter((row) => pages.peek(row) === null));
 
@@ -108,7 +108,7 @@ function Rows({ player, columns, rows: chosen, sorting, onSort, moving }: RowsPr
           {rows.map((at) => {
             const row = rowAt(at);
             return (
-              <Row key={row} row={row} at={at} top={at * rowHeight} height={rowHeight} player={player} columns={columns}
+              <Row key={at % slots} row={row} at={at} top={at * rowHeight} height={rowHeight} player={player} columns={columns}
                 frame={pages.peek(row)} current={row === current} />
             );
           })}

@@ -20,10 +20,12 @@ interface VirtualRows {
   rowHeight: number;
   /** The rows to render: those in view and a few around them. */
   rows: number[];
+  /** More than ever are rendered at once: `row % slots`, as a row's key, has elements used again for the rows that follow. */
+  slots: number;
   onScroll: () => void;
 }
 
-const BEYOND = 6; // rows above and below the visible ones
+const BEYOND = 3; // rows above and below the visible ones
 
 /** The rows in view of a box that scrolls over any number of rows of one height. */
 export function useVirtualRows({ count, rowRem, headRem = 0, current, moving, onEnd }: VirtualRowsProps): VirtualRows {
@@ -62,7 +64,8 @@ export function useVirtualRows({ count, rowRem, headRem = 0, current, moving, on
 
   const first = Math.max(0, Math.floor(view.top / rowHeight) - BEYOND);
   const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + BEYOND);
-  return { box, rowHeight, rows: Array.from({ length: Math.max(0, last - first) }, (_, offset) => first + offset), onScroll };
+  const slots = Math.ceil(view.height / rowHeight) + 2 * BEYOND + 2;
+  return { box, rowHeight, slots, rows: Array.from({ length: Math.max(0, last - first) }, (_, offset) => first + offset), onScroll };
 }
 
 /** True if the whole row is visible, within a pixel, as browsers round scroll positions. */
