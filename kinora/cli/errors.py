@@ -40,7 +40,10 @@ class Interrupted(click.ClickException):
 RELOAD = "If its file is new or mended, have the server look for it: kinora plugins reload"
 """What helps if a server does not know a plugin, or has it as broken."""
 
-GIVE_TOKEN = "give one by --token-file, KINORA_TOKEN or --token; where the server runs, `kinora token new` makes one"  # noqa: S105
+HOW_TO_GET_IN = (
+    "give one by --token-file, KINORA_TOKEN or --token; on the server's machine commands find one in its data folder,"
+    " by KINORA_DATA_DIR where it is not the default"
+)
 """What helps if a server lets a command in only with a token."""
 
 
@@ -84,7 +87,7 @@ def _sentence(error: KinoraError | ClientError | SettingsError | DatabaseUnusabl
         case InvalidRequest():
             return Misuse(in_flags(error.detail, error.errors))
         case ClientError(status=401):
-            return Failed(f"{error.detail.partition(':')[0]}: {GIVE_TOKEN}")
+            return Failed(f"{error.detail.partition(':')[0]}: {HOW_TO_GET_IN}")
         case ClientError():
             kind = Misuse if error.status in MISUSE_STATUSES else Failed
             return kind(in_flags(error.detail, error.places))

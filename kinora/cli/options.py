@@ -35,6 +35,14 @@ models_dir = click.option(
     "--models-dir", type=click.Path(path_type=Path), help="Folder of models.  [default: the current folder]"
 )
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or cuda:N.")
+
+
+def _require(ctx: click.Context, param: click.Parameter, named: Sequence[str]) -> Sequence[str]:
+    if not named:
+        raise click.MissingParameter("`kinora plugins list` lists those that there are", ctx=ctx, param=param)
+    return named
+
+
 _plugin = partial(
     click.option,
     "-p",
@@ -44,7 +52,7 @@ _plugin = partial(
     metavar="NAME",
     help="A plugin to run, in the order given; repeatable.",
 )
-plugins, plugins_if_any = _plugin(required=True), _plugin(required=False)
+plugins, plugins_if_any = _plugin(callback=_require), _plugin()
 plugin_options = click.option(
     "-o",
     "--option",

@@ -30,6 +30,7 @@ from kinora.runtime.process_names import name_main_thread
 from kinora.runtime.service_manager import ServiceManager, this_service
 from kinora.serve import open_server
 from kinora.settings import Settings
+from kinora.settings.variables import is_of_commands
 from kinora.web.server import BindError
 from kinora.web.tls import Certificate, TlsError
 
@@ -56,6 +57,7 @@ def serve(config: Path | None, **flags: Any) -> None:
         for warning in warnings:
             log.warning(warning)
         warn_of_root()
+        warn_of_token(settings)
         remove_left_folders()
         run_to_end(lambda: _serve(settings, held.close))
 
@@ -64,6 +66,15 @@ def warn_of_root() -> None:
     """Log once that the server runs as root, if it does."""
     if os.geteuid() == 0:
         log.warning("running as root: give Kinora a user account of its own, as plugins have all rights of this one")
+
+
+def warn_of_token(settings: Settings) -> None:
+    """Log that a token in ``KINORA_TOKEN`` protects nothing, if there is one and clients need none."""
+    if not settings.token and is_of_commands("KINORA_TOKEN", os.environ.get("KINORA_TOKEN", "")):
+        log.warning(
+            "KINORA_TOKEN is a token that clients show, and protects nothing here: to have the server ask for tokens,"
+            " start it with --token, or on a --host that other machines reach"
+        )
 
 
 async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:

@@ -43,6 +43,8 @@ def new_token(name: str, role: str, client: KinoraClient, as_json: bool) -> None
         print_json(made | {"links": links})
         return
     print_line(made["token"])
+    if not links:
+        print_line("This server lets everybody in without one: see --token of `kinora serve`.", file="stderr")
     for link in links:
         print_line(f"For a browser, once: {link}", file="stderr")
 

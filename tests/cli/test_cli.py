@@ -182,7 +182,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "--port", "70000"], "--port: 'port' must be <= 65535"),
         (["serve", "--log-level", "loud"], "--log-level: 'log_level' must be in"),
         (["serve", "--config", "gone.toml"], "gone.toml cannot be read"),
-        (["run", "clip.mp4"], "Missing option '-p'"),
+        (["run", "clip.mp4"], "Missing option '-p' / '--plugin'. `kinora plugins list`"),
         (["run", "clip.mp4", "-p", "motion", "--json", "--out", "-"], "--json and --out - both write to stdout"),
         (["run", "clip.mp4", "-p", "motion", "--annotate", "no/such/a.mp4"], "folder of no/such/a.mp4 does not exist"),
         (["run", "clip.mp4", "-p", "motion", "--out", "no/such/a.csv"], "folder of no/such/a.csv does not exist"),

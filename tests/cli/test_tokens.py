@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 
 import attrs
 import pytest
+from structlog.testing import capture_logs
 
 from kinora.actors import tokens
 from kinora.cli.client_flags import _token
+from kinora.cli.serve import warn_of_token
 from kinora.cli.this_machine import is_ones_own, is_this_machine, users_listening
 from kinora.client import ClientError, KinoraClient
 from kinora.client import token as client_token
@@ -249,3 +251,16 @@ def test_an_address_that_is_none_is_said(url: str) -> None:
     """A sentence, and no traceback."""
     with pytest.raises(ClientError, match="is not a server address"):
         server_address(url)
+
+
+def test_a_server_that_is_given_a_token_of_clients_says_that_it_protects_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It asks for tokens by a setting of the same name, which an operator may have meant."""
+    monkeypatch.setenv("KINORA_TOKEN", TOKEN)
+    with capture_logs() as lines:
+        warn_of_token(load_settings({}, {}))
+        warn_of_token(load_settings({"token": True}, {}))
+    (line,) = lines
+    assert "protects nothing here" in line["event"]
+    assert TOKEN not in str(line)
