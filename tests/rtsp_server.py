@@ -76,6 +76,8 @@ class RtspServer(ThreadingMixIn, TCPServer):
         self.nonces: dict[str, int] = {}
         """Nonce → its uses so far."""
         self.sockets = set[socket.socket]()
+        self.meet: Callable[[], None] = lambda: None
+        """Called for each connection before its first request is read."""
         self.changed = threading.Condition()
         """Notified after each request, and when a connection ends."""
 
@@ -115,6 +117,7 @@ class _Handler(StreamRequestHandler):
             self.server.connections += 1
             self.server.sockets.add(self.request)
             self.server.open += 1
+        self.server.meet()
 
     def handle(self) -> None:
         with suppress(OSError, ValueError):
