@@ -40,7 +40,7 @@ class Nasty:
     breaking: Breaking = lambda _: ()
     """What follows the good pictures; the connection ends behind it."""
     answers: Mapping[str, bytes] = {}
-    """Method → what each other connection is answered in place of what is right."""
+    """Method → what the connection behind the one that ends is answered in place of what is right."""
     stays: bool = False
     """True if the connection does not end."""
 
@@ -121,16 +121,15 @@ def nasties(other: Footage) -> dict[str, Nasty]:
 
 
 class NastyCamera:
-    """A camera at the path ``cam`` that is nasty in the way that is set."""
+    """A camera at the path ``cam`` that breaks when it is told to, one connection at a time."""
 
     def __init__(self, server: RtspServer, clip: Clip, footage: Footage) -> None:
-        self.nasty: Nasty | None = None
-        """None: it is a good one."""
-        self.good_pictures = KEY_EVERY
-        """Those before each break; a whole number of times :data:`KEY_EVERY`."""
         self.server = server
+        self.next_break: Callable[[], Nasty | None] = lambda: None
+        """Asked before each key frame but a connection's first; None: it goes on."""
         self._footage = footage
-        self._openings = count()
+        self._answers: Mapping[str, bytes] = {}
+        """Those of the next connection, after which all is well again."""
         server.streams["cam"] = Stream(describe(clip), _Pieces(self))
         server.meet = self._meet
 
@@ -141,18 +140,17 @@ class NastyCamera:
 
     def pieces(self) -> Iterator[bytes]:
         """What is sent over one connection."""
-        rest, nasty = self._footage(), self.nasty
-        good = rest if nasty is None else islice(rest, self.good_pictures)
-        yield from (b"".join(map(framed, packets)) for packets in good)
-        if nasty is not None:
-            yield from nasty.breaking(rest)
+        pictures = self._footage()
+        while good := list(islice(pictures, 1)):
+            for packets in chain(good, islice(pictures, KEY_EVERY - 1)):
+                yield b"".join(map(framed, packets))
+            if (nasty := self.next_break()) is not None:
+                self._answers, self.server.stays = nasty.answers, nasty.stays
+                yield from nasty.breaking(pictures)
+                return
 
     def _meet(self) -> None:
-        """Take the manners on for a connection: a bad answer is given to each other one only."""
-        nasty = self.nasty
-        answers = nasty.answers if nasty is not None and next(self._openings) % 2 else {}
-        self.server.answers = dict(answers)
-        self.server.stays = nasty is not None and nasty.stays
+        self.server.answers, self._answers = dict(self._answers), {}
 
 
 @attrs.frozen
