@@ -14,7 +14,7 @@ import trio
 
 from kinora.actors.job_request import MAX_PLUGINS
 from kinora.runtime.confinement import gaps
-from kinora.settings import Settings
+from kinora.settings import Settings, password_faults
 from kinora.system import System, make_system
 from kinora.web.access import Credential, access_by
 from kinora.web.addresses import is_reachable, local_base, outer_bases
@@ -26,6 +26,8 @@ from kinora.web.tls import Certificate, certificate_in
 
 log = structlog.get_logger()
 
+PASSWORDS_S = 5.0
+"""The time to look at the password files of cameras at the start; after it nothing is said of them."""
 OTHER_FILES = 80
 """Open files for all but connections and running jobs: the store, checks of sources, pictures, videos and uploads."""
 FILES_PER_JOB = 2 * (MAX_PLUGINS + 2) + 2
@@ -60,6 +62,7 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
         ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
     _warn_of_faults()
+    await _warn_of_passwords(settings)
     _allow_many_files()
     certificate = certificate_in(settings.tls_cert, settings.tls_key)
     with ExitStack() as stack:
@@ -118,6 +121,13 @@ def _warn_of_faults() -> None:
         )
     for gap in gaps():
         log.warning("decoders are confined less than they could be", reason=gap)
+
+
+async def _warn_of_passwords(settings: Settings) -> None:
+    """Say which cameras' passwords cannot be read, or can be by others; no disk is waited for that does not answer."""
+    with trio.move_on_after(PASSWORDS_S):
+        for fault in await trio.to_thread.run_sync(password_faults, settings, abandon_on_cancel=True):
+            log.warning("a camera's password file is not as it should be", reason=fault)
 
 
 def _warn_of_open_proxy(settings: Settings, *, token_needed: bool) -> None:

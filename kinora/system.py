@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from kinora.actors.audience import Audience, Nobody
+from kinora.actors.cameras import Cameras
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.disk_floor import DiskFloor
@@ -197,6 +198,7 @@ class System:
             data_dir=settings.data_dir,
             uploads=self.uploads,
             limits=limits,
+            cameras=Cameras(settings.cameras),
         )
         stills = Stills(self.fork_server, limits)
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)

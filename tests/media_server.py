@@ -13,6 +13,8 @@ from pathlib import Path
 from socketserver import ThreadingMixIn
 from urllib.parse import unquote
 
+from tests.door import Door
+
 PIECE = 4096
 BOUNDARY = "picture"
 
@@ -38,6 +40,8 @@ class MediaServer(ThreadingMixIn, HTTPServer):
         """Path → what a camera sends after the head of its answer, piece by piece."""
         self.fields: dict[str, dict[str, str]] = {}
         """Path → fields of the answer's head: more of them, or other values."""
+        self.door: Door | None = None
+        """Lets in who shows a password; None lets all in."""
         self.required: dict[str, str] = {}
         """Path → the value that a field ``Cookie`` must have, else the answer is 403."""
         self.one_client = False
@@ -53,6 +57,8 @@ class MediaServer(ThreadingMixIn, HTTPServer):
         """Where each request waits for others, while there is one."""
         self.asked: list[str] = []
         """The path of each request."""
+        self.proofs: list[str] = []
+        """What each request has shown as ``Authorization``; empty if nothing."""
         self.sent = 0
         """Bytes of files, over all requests."""
         self.shown = 0
@@ -79,10 +85,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         if (meeting := self.server.meeting) is not None:
             meeting.wait()
+        proof = self.headers.get("Authorization", "")
+        self.server.proofs.append(proof)
         name = unquote(self.path.lstrip("/").partition("?")[0])
         path = self.server.folder / name
         with suppress(ConnectionError, ssl.SSLError):  # the client has what it wanted
-            if name in self.server.redirects:
+            if self.server.door is not None and not self.server.door.lets_in(self.path, proof):
+                self.send_response(401)
+                self._end_head(name, {"WWW-Authenticate": self.server.door.challenge})
+            elif name in self.server.redirects:
                 self.send_response(302)
                 self.send_header("Location", self.server.redirects[name])
                 self._end_head(name, {})

@@ -245,6 +245,7 @@ class JobFactory:
         return PipelineSpec(
             job_id=spec.job_id,
             source=source,
+            cameras=self._sources.cameras,
             held=plan.held,
             device=plan.device,
             ring_bytes=self._limits.ring_bytes,

@@ -13,6 +13,7 @@ import attrs
 import structlog
 import trio
 
+from kinora.actors.cameras import Cameras
 from kinora.actors.frame_source import FrameSource, SourceLost
 from kinora.actors.gate import Gate
 from kinora.actors.held_sources import HeldSource
@@ -63,6 +64,8 @@ class PipelineSpec:
 
     job_id: str
     source: SourceSpec
+    cameras: Cameras = attrs.field(factory=Cameras)
+    """Those that the source may be one of."""
     held: HeldSource | None = None
     """The source if its check has left it open."""
     device: Resolution
@@ -184,7 +187,10 @@ class Pipeline:
         spec, held, name = self._spec.source, self._spec.held, f"{self._spec.job_id}/decoder"
         taken = None if held is None else await held.take(name)
         if taken is None:
-            async with open_source(self._fork_server, name, spec.location, spec.name, spec.limits) as source:
+            opening = open_source(
+                self._fork_server, name, spec.location, spec.name, limits=spec.limits, cameras=self._spec.cameras
+            )
+            async with opening as source:
                 yield source
         else:
             source, resources = taken

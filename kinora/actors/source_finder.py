@@ -10,12 +10,14 @@ from pathlib import Path, PurePath
 import attrs
 import trio
 
+from kinora.actors.cameras import Cameras
 from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, Unavailable, UnsupportedSource
 from kinora.actors.held_sources import HeldSource, HeldSources
 from kinora.actors.media_folder import look
 from kinora.actors.one_shot import OneShotFailed, one_shot
 from kinora.actors.source_reader import OpenSource, SourceBroke, open_source
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
+from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
 from kinora.media.url_access import is_url
 from kinora.runtime.workers import ForkServer
@@ -23,7 +25,7 @@ from kinora.runtime.workers import ForkServer
 DEMO_SOURCE = "demo:"
 DEMO_TIMEOUT_S = 120.0
 CHECKS_AT_ONCE = 3
-"""The most files, and the most URLs, that are examined at the same time; further ones wait in order of arrival.
+"""The most files, and the most URLs and cameras, that are examined at once; further ones wait in order of arrival.
 
 A decoder may need hundreds of megabytes for one check. The two have places of their own: hosts that do not answer hold
 up no file. The JobManager bounds the number that waits.
@@ -54,8 +56,10 @@ class SourceFinder:
         data_dir: Path,
         uploads: Path,
         limits: SourceLimits,
+        cameras: Cameras,
     ) -> None:
         self.limits = limits
+        self.cameras = cameras
         self._held = held
         self._fork_server = fork_server
         self._media_dir = media_dir
@@ -69,7 +73,7 @@ class SourceFinder:
         self._url_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
 
     async def locate(self, source: str) -> str:
-        """Return the location of a source: an absolute path; a URL is returned as it is.
+        """Return the location of a source: an absolute path; a URL or a camera's name is returned as it is.
 
         Raises:
             InvalidRequest: it does not exist, or is not where sources may be.
@@ -78,6 +82,9 @@ class SourceFinder:
         if source == DEMO_SOURCE:
             return await self._demo_clip()
         if is_url(source):
+            return source
+        if is_watched(source):
+            self.cameras.require(source)
             return source
         find = partial(find_in_folder, source, self._media_dir, follow_links=not self.limits.folders)
         return str(await look(self._media_dir, find, self._looks, LOOK_TIMEOUT_S))
@@ -100,10 +107,12 @@ class SourceFinder:
             TooLarge: its pictures exceed the limit.
             Unavailable: it could not be examined, for a reason that is not the source's.
         """
-        places = self._url_checks if is_url(location) else self._file_checks
+        places = self._url_checks if is_url(location) or is_watched(location) else self._file_checks
         try:
             async with places, AsyncExitStack() as resources:
-                opening = open_source(self._fork_server, "probe", location, shown_as, self.limits)
+                opening = open_source(
+                    self._fork_server, "probe", location, shown_as, limits=self.limits, cameras=self.cameras
+                )
                 source = await resources.enter_async_context(opening)
                 held = self._hold(source, resources) if source.info.kind == "stream" else None
                 return Examined(source.info, held)

@@ -13,6 +13,7 @@ from typing import Literal
 import attrs
 import trio
 
+from kinora.actors.cameras import Cameras
 from kinora.actors.job_ring import JobRing
 from kinora.actors.ticket import FrameTicket
 from kinora.media.messages import (
@@ -67,7 +68,7 @@ class SourceSpec:
     """The frames to read, and their source."""
 
     location: str
-    """An absolute path or a URL."""
+    """An absolute path, a URL, or the name of a camera of the operator's."""
     name: str
     """The name of the source in messages."""
     limits: SourceLimits
@@ -89,7 +90,7 @@ class OpenSource:
 
 @asynccontextmanager
 async def open_source(
-    fork_server: ForkServer, name: str, location: str, shown_as: str, limits: SourceLimits
+    fork_server: ForkServer, name: str, location: str, shown_as: str, *, limits: SourceLimits, cameras: Cameras
 ) -> AsyncIterator[OpenSource]:
     """Open a source in a decoder called ``name``, whose process is gone when the block is left.
 
@@ -103,7 +104,7 @@ async def open_source(
     async with fork_server.worker(DECODER, name) as decoder:
         info = None
         with trio.move_on_after(OPEN_TIMEOUT_S):
-            info = await _open(decoder, Open(location=location, name=shown_as, limits=limits))
+            info = await _open(decoder, await cameras.request(location, shown_as, limits))
         if info is None:
             raise SourceError("unreadable", f"The source did not open within {OPEN_TIMEOUT_S:.0f} s.")
         yield OpenSource(decoder, info)

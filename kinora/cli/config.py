@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import click
 from kinora.cli import options
 from kinora.cli.output import print_json, print_table
 from kinora.cli.server_flags import of_server
+from kinora.media.placed_camera import PlacedCamera
+from kinora.media.source_names import without_query
 from kinora.settings import Settings
 from kinora.settings.fields import HIDDEN
 
@@ -37,9 +40,14 @@ def show_config(config: Path | None, as_json: bool, **flags: Any) -> None:
 
 
 def shown_value(field: attrs.Attribute[Any], value: object) -> object:
-    """The value as it may be shown: paths as text, of a secret only that there is one."""
+    """The value as it may be shown: paths as text, of a secret only that there is one, of a URL no query."""
     if field.metadata.get(HIDDEN) and value is not None:
         return "(secret)"
     if isinstance(value, tuple):
         return [shown_value(field, item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: shown_value(field, item) for name, item in value.items()}
+    if isinstance(value, PlacedCamera):
+        given = {**attrs.asdict(value), "url": without_query(value.url)}
+        return {name: shown_value(field, item) for name, item in given.items() if item is not None}
     return str(value) if isinstance(value, Path) else value

@@ -12,8 +12,10 @@ import click
 
 from kinora.cli.serve import serve
 from kinora.settings import Settings
+from kinora.settings.conversion import KIND_NAMES
 from kinora.settings.fields import GIB, MIB
-from kinora.settings.values import KIND_NAMES, KINDS
+from kinora.settings.tables import class_of_tables, kinds_in
+from kinora.settings.values import KINDS
 from kinora.settings.variables import ENV_PREFIX
 from kinora.web.field_docs import field_docs
 
@@ -31,7 +33,7 @@ names below: `max_jobs = 4`, `url_hosts = ["camera.local"]`. Relative paths in i
 flags lists are separated by commas: `KINORA_URL_HOSTS=camera.local,files.example`. Sizes are in bytes or have a unit:
 `keep_bytes = "50G"`, `KINORA_KEEP_BYTES=50G`; `50G` and `50GiB` are 50 times 1024³ bytes, `50GB` 50 times 1000³. A
 variable that names no setting is passed over with a warning, as are those that Kubernetes and Docker set for a service
-called `kinora` (`KINORA_PORT=tcp://…`).
+called `kinora` (`KINORA_PORT=tcp://…`). Tables, such as `[cameras.front]`, stand in the file alone.
 """
 
 
@@ -43,10 +45,26 @@ def settings_page() -> str:
 def _sections() -> Iterable[str]:
     docs, flags = field_docs(Settings), _flags()
     for field in attrs.fields(Settings):
-        text = " ".join(docs[field.name].replace("``", "`").split())
+        text = _in_markdown(docs[field.name])
+        if (tables := class_of_tables(KINDS[field.name])) is not None:
+            yield f"## {field.name}\n\n{text}\n\n{_keys(tables)}\n"
+            continue
         places = [*flags.get(field.name, ()), ENV_PREFIX + field.name.upper()]
         facts = (KIND_NAMES[KINDS[field.name]], f"default: {_default(field)}", *(f"`{place}`" for place in places))
         yield f"## {field.name}\n\n{text}\n\n{' · '.join(facts)}\n"
+
+
+def _keys(tables: type[attrs.AttrsInstance]) -> str:
+    """What may stand in each of a setting's tables."""
+    docs = field_docs(tables)
+    rows = [
+        f"| `{name}` | {KIND_NAMES[kind]} | {_in_markdown(docs[name])} |" for name, kind in kinds_in(tables).items()
+    ]
+    return "\n".join(["| key | value | |", "|---|---|---|", *rows])
+
+
+def _in_markdown(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())
 
 
 def _flags() -> Mapping[str, Iterable[str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from kinora.media.rtsp.auth import Credentials
 from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.program import Program
 
@@ -47,8 +48,10 @@ class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True, kw_only=True
     location: str
     """An absolute path or a URL."""
     name: str
-    """The name of the source in messages."""
+    """The name of the source in messages. Another one than a URL itself stands for all that the URL says."""
     limits: SourceLimits = SourceLimits()
+    credentials: Credentials | None = None
+    """They go to the host of the URL alone."""
 
 
 class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):

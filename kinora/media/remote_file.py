@@ -7,6 +7,7 @@ import re
 import ssl
 import zlib
 from collections.abc import Sequence
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected, responses
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from urllib.parse import unquote, urljoin
 from urllib.request import Request
 
 from kinora.media.gunzip import Gunzip
+from kinora.media.rtsp.auth import MAX_PROOFS, Credentials, Prover, parse_challenges
+from kinora.media.rtsp.faults import not_followed, password_needed, password_wrong
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import HTTP, SourceUrl, connect
 
@@ -40,8 +43,13 @@ class RemoteFile(io.RawIOBase):
     after a long pause of the job. Otherwise it can be read once, from the beginning. Every failure is a SourceError.
     """
 
-    def __init__(self, url: str, hosts: Sequence[str]) -> None:
+    def __init__(
+        self, url: str, hosts: Sequence[str], credentials: Credentials | None = None, called: str | None = None
+    ) -> None:
         """Request the file; ``hosts`` are those that may be connected to, see :func:`url_access.connect`.
+
+        ``credentials`` go to the server of ``url`` alone, never to where it redirects. Messages about what is
+        ``called`` so tell nothing of its address, nor of where that leads.
 
         Raises:
             SourceError: it cannot be read or is not allowed; the text says what to do.
@@ -49,13 +57,16 @@ class RemoteFile(io.RawIOBase):
         super().__init__()
         self.url = url
         self.hosts = hosts
+        self._credentials = credentials
+        self._prover = None if credentials is None else Prover(credentials)
+        self._called = called
         self._etag = ""
         self._lost = False
         self._cookies = CookieJar()
         self._body: io.BufferedIOBase = io.BytesIO()
-        parsed = SourceUrl.parse(url, HTTP)
-        self.name = unquote(parsed.target.partition("?")[0].rpartition("/")[2]) or parsed.host
-        """The name for people: the last part of the path."""
+        self._first = parsed = SourceUrl.parse(url, HTTP)
+        self.name = called or unquote(parsed.target.partition("?")[0].rpartition("/")[2]) or parsed.host
+        """The name for people: as it is called, or the last part of the path."""
         try:
             response = self._ask(0)
             part = _PART.fullmatch(response.headers.get("Content-Range", ""))
@@ -73,10 +84,14 @@ class RemoteFile(io.RawIOBase):
             self.head = self._body.read(HEAD_BYTES)
             """The first bytes, which tell its format."""
         except _FAILURES as error:
-            raise self._fault(f"cannot be read: {_reason(error)}") from error
+            raise self._fault(f"cannot be read: {self._reason(error)}") from error
         self._position = 0
         self._at = len(self.head)
         """The position of the response's next byte."""
+
+    def again(self) -> RemoteFile:
+        """Request the file once more. Raises as for the first time."""
+        return RemoteFile(self.url, self.hosts, self._credentials, self._called)
 
     def readable(self) -> bool:
         """True: it is open for reading."""
@@ -125,7 +140,7 @@ class RemoteFile(io.RawIOBase):
                 return self._read_on(most)
         except _FAILURES as error:
             self._lost = True
-            raise self._fault(f"broke off after {self._position} bytes: {_reason(error)}") from error
+            raise self._fault(f"broke off after {self._position} bytes: {self._reason(error)}") from error
 
     def _read_on(self, most: int) -> bytes:
         if self.size is not None and self._position >= self.size:
@@ -150,26 +165,56 @@ class RemoteFile(io.RawIOBase):
         """The answer to a request for everything from ``start`` on, its body unread."""
         url = self.url
         for _ in range(1 + MAX_REDIRECTS):
-            response = self._answer(url, start)
+            response = self._redirected(url, start) if url != self.url else self._answer(url, start)
             if response.status in _REDIRECTS:
                 response.close()
                 url = urljoin(url, response.headers.get("Location", ""))
                 continue
+            if self._called is not None and response.status == HTTPStatus.UNAUTHORIZED:
+                response.close()
+                raise password_needed(self.name)
             if (wrong := self._wrong(response, start)) is not None:
                 response.close()
                 raise self._fault(wrong)
             return response
         raise self._fault(f"was redirected more than {MAX_REDIRECTS} times")
 
+    def _redirected(self, url: str, start: int) -> HTTPResponse:
+        try:
+            return self._answer(url, start)
+        except SourceError as error:
+            raise (error if self._called is None else not_followed(self.name)) from error
+
     def _answer(self, url: str, start: int) -> HTTPResponse:
-        """The answer of one server, which may be a redirect. Cookies are kept, and sent to where they belong."""
+        """The answer of one server, which may be a redirect; one that asks for a password is shown it.
+
+        Raises:
+            CameraError: it does not take the password.
+        """
         parsed = SourceUrl.parse(url, HTTP)
+        prover = self._prover if parsed.origin == self._first.origin else None
+        for _ in range(MAX_PROOFS):
+            response = self._single_answer(url, parsed, start, prover)
+            if prover is None:
+                return response
+            if response.status != HTTPStatus.UNAUTHORIZED:
+                prover.was_accepted()
+                return response
+            response.close()
+            if not prover.take(parse_challenges(response.headers.get_all("WWW-Authenticate", []))):
+                break
+        raise password_wrong(self.name)
+
+    def _single_answer(self, url: str, parsed: SourceUrl, start: int, prover: Prover | None) -> HTTPResponse:
+        """The answer to one request. Cookies are kept, and sent to where they belong."""
         connection = connect(parsed, self.hosts)
         request = Request(url)  # noqa: S310 - it is not opened, but tells the cookies' rules
         self._cookies.add_cookie_header(request)
         cookies = {"Cookie": cookie} if (cookie := request.get_header("Cookie")) else {}
+        proof = None if prover is None else prover.prove("GET", parsed.target)
+        proofs = {} if proof is None else {"Authorization": proof}
         try:
-            connection.request("GET", parsed.target, headers=self._headers(parsed, start) | cookies)
+            connection.request("GET", parsed.target, headers=self._headers(parsed, start) | cookies | proofs)
             response = connection.getresponse()
         except BaseException:
             connection.close()
@@ -201,6 +246,14 @@ class RemoteFile(io.RawIOBase):
 
     def _fault(self, what: str) -> SourceError:
         return SourceError("unreadable", f"{self.name} {what}.")
+
+    def _reason(self, error: Exception) -> str:
+        """A phrase for users; of what has a name of the operator's it tells neither the host nor where that leads."""
+        if self._called is not None and isinstance(error, ssl.SSLCertVerificationError):
+            return "its certificate is not trusted, or is not for its host"
+        if self._called is not None and isinstance(error, ValueError) and not isinstance(error, OSError):
+            return "its answer makes no sense"
+        return _reason(error)
 
 
 def _encoding(response: HTTPResponse) -> str:

@@ -1,6 +1,14 @@
-"""The names of sources as they may stand in the log."""
+"""The names of sources: those that stand for what only the server knows, and what of them may stand in the log."""
 
 from __future__ import annotations
+
+CAMERA = "camera:"
+"""The beginning of a source that is a camera of the operator's; its name follows."""
+
+
+def is_watched(source: str) -> bool:
+    """True if a source is named by a word of this server's own, and shows each picture once."""
+    return source.startswith(CAMERA)
 
 
 def without_query(source: str) -> str:

@@ -25,7 +25,9 @@ from kinora.media.jpeg_file import JpegFile, is_named_row, is_row
 from kinora.media.jpeg_row import read_jpegs
 from kinora.media.other_files import LOOKED_AT, what_it_is
 from kinora.media.remote_file import HEAD_BYTES, RemoteFile
+from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.source import RtspSource
+from kinora.media.source_names import is_watched
 from kinora.media.source_types import (
     MAX_IMAGE_BYTES,
     Picture,
@@ -61,22 +63,29 @@ OpenRemote = Callable[[RemoteFile, SourceLimits], Source]
 
 
 def open_source(
-    location: str, *, limits: SourceLimits, name: str | None = None, found: Found = lambda _: None
+    location: str,
+    *,
+    limits: SourceLimits,
+    name: str | None = None,
+    found: Found = lambda _: None,
+    credentials: Credentials | None = None,
 ) -> Source:
     """Open the video, image or folder at ``location``, an absolute path whose links have been resolved, or a URL.
 
     A path is opened beneath the folder of ``limits.folders`` that it is in: no link put there meanwhile leads out.
-    ``name`` stands for a path in messages; None: its last part.
+    ``name`` stands for the location in messages; None, or a URL itself: its last part. ``credentials`` go to the host
+    of a URL alone.
 
     Raises:
         SourceError: it cannot be opened; nothing is left open.
     """
     if is_rtsp(location):
         found(None)
-        return RtspSource(location, limits)
+        return RtspSource(location, limits, credentials, None if name == location else name)
     if is_url(location):
         found(None)
-        return _open_url(location, limits, _open_remote)
+        file = RemoteFile(location, limits.url_hosts, credentials, None if name == location else name)
+        return _open_remote_file(file, limits, _open_remote)
     path = Path(location)
     return _open_path(path, path.name if name is None else name, limits, found)
 
@@ -87,7 +96,7 @@ def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: 
     Raises:
         SourceError: it cannot be opened, or is a stream, whose past pictures are gone.
     """
-    if is_rtsp(location):
+    if is_rtsp(location) or is_watched(location):
         raise _past()
     source = open_source(location, limits=limits, found=found)
     if source.info.kind == "stream":
@@ -95,8 +104,7 @@ def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: 
     return source
 
 
-def _open_url(url: str, limits: SourceLimits, how: OpenRemote) -> Source:
-    file = RemoteFile(url, limits.url_hosts)
+def _open_remote_file(file: RemoteFile, limits: SourceLimits, how: OpenRemote) -> Source:
     try:
         return how(file, limits)
     except BaseException:
@@ -119,9 +127,9 @@ def _open_remote_image(file: RemoteFile, limits: SourceLimits) -> Source:
     with file:
         data = _download(file)
     if is_film(BytesIO(data)):
-        return _open_url(file.url, limits, _open_remote_video)
+        return _open_remote_file(file.again(), limits, _open_remote_video)
     if is_jpeg(data) and is_row(file.name, BytesIO(data)):
-        return _open_url(file.url, limits, _open_jpegs)
+        return _open_remote_file(file.again(), limits, _open_jpegs)
     return _open_image(file.name, data, limits)
 
 

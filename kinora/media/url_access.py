@@ -108,6 +108,11 @@ class SourceUrl:
         return cls(parts.scheme, host, port or PORTS[parts.scheme], target)
 
     @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port: what they are given for is shown to nobody else."""
+        return self.scheme, self.host, self.port
+
+    @property
     def authority(self) -> str:
         """Host and port as a request's ``Host``."""
         host = f"[{self.host}]" if ":" in self.host else self.host

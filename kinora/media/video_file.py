@@ -89,7 +89,7 @@ class VideoFile:
         unused = [file]
 
         def open_first_or_again() -> RemoteFile:
-            return unused.pop() if unused else RemoteFile(file.url, file.hosts)
+            return unused.pop() if unused else file.again()
 
         return cls(
             name=file.name,

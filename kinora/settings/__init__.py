@@ -1,10 +1,12 @@
 """The settings of an installation: the fields, where their values come from, and what is checked of them.
 
 ``fields`` has the settings, and is all that a new one needs. ``values`` makes of a value as written the value of its
-setting, ``sizes`` reads sizes with units, ``variables`` knows the variables of the environment, ``reading`` puts all
-places together, ``checks`` looks at what the settings name.
+setting, ``conversion`` knows the types of values, ``tables`` those that are tables with names, ``sizes`` reads sizes
+with units, ``variables`` knows the variables of the environment, ``reading`` puts all places together, ``checks`` looks
+at what the settings name.
 """
 
+from kinora.settings.checks import password_faults as password_faults
 from kinora.settings.checks import require_folders as require_folders
 from kinora.settings.checks import require_usable_paths as require_usable_paths
 from kinora.settings.checks import source_limits as source_limits

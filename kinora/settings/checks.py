@@ -7,7 +7,9 @@ import stat
 import sys
 from pathlib import Path
 
-from kinora.media.source_types import SourceLimits
+from kinora.media.placed_camera import others_can_read
+from kinora.media.source_names import CAMERA
+from kinora.media.source_types import SourceError, SourceLimits
 from kinora.settings.fields import Settings, SettingsError
 
 
@@ -15,6 +17,19 @@ def source_limits(settings: Settings) -> SourceLimits:
     """The limits on sources in these settings."""
     folders = () if settings.follow_links else (str(settings.media_dir.absolute()), str(settings.data_dir.absolute()))
     return SourceLimits(max_pixels=settings.max_pixels, url_hosts=settings.url_hosts, folders=folders)
+
+
+def password_faults(settings: Settings) -> list[str]:
+    """What is wrong with the password files of cameras, a sentence each. Blocks, as long as a disk does not answer."""
+    faults = []
+    for name, camera in settings.cameras.items():
+        try:
+            camera.credentials(f"{CAMERA}{name}")
+        except SourceError as error:
+            faults.append(str(error))
+        if camera.password_file is not None and others_can_read(camera.password_file):
+            faults.append(f"Everyone on this machine can read {camera.password_file}: chmod o= {camera.password_file}")
+    return faults
 
 
 def require_usable_paths(settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated
 
 import attrs
 
+from kinora.media.placed_camera import PlacedCamera
 from kinora.runtime.machine import memory_bytes
 
 HIDDEN = "hidden"
@@ -47,6 +49,11 @@ def _half_of_memory() -> int:
 def _most_memory() -> int:
     """Three quarters of the machine's memory, or of the container's."""
     return memory_bytes() // MIB * 3 // 4
+
+
+def _no_cameras() -> Mapping[str, PlacedCamera]:
+    """None."""
+    return {}
 
 
 def _absolute(path: Path) -> Path:
@@ -132,6 +139,9 @@ class Settings:
     url_hosts: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_host))
     """Hosts that sources may be read from by URL, each with or without its port; ``*`` allows every host with a public
     address. Others are refused, also when a redirect leads to them."""
+    cameras: Mapping[str, PlacedCamera] = attrs.field(factory=_no_cameras)
+    """Cameras by name, each a table of ``kinora.toml`` such as ``[cameras.front]``. Clients watch one as
+    ``camera:front``, and are told neither its address nor its password."""
     models_dir: Path = attrs.field(factory=_current_folder, converter=_absolute)
     """The folder of models; plugins must not read models outside it."""
     max_upload_bytes: Bytes = attrs.field(default=2 * GIB, validator=_positive)

@@ -9,8 +9,10 @@ from typing import Any
 
 import attrs
 
+from kinora.settings.conversion import PATHS
 from kinora.settings.fields import Settings, SettingsError
-from kinora.settings.values import KINDS, PATHS, checked_value
+from kinora.settings.tables import class_of_tables, in_folder, placed
+from kinora.settings.values import KINDS, checked_value
 from kinora.settings.variables import ENV_PREFIX, is_of_commands, is_read
 
 CONFIG_NAME = "kinora.toml"
@@ -80,11 +82,10 @@ def _from_toml(path: Path | None) -> Iterator[tuple[str, str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"The configuration file {path} is not valid TOML: {error}") from error
     for name, value in table.items():
-        kind = KINDS.get(name)
-        yield f"{path.absolute()}: {name}", name, _from_folder(path.parent, value) if kind in PATHS else value
+        yield f"{path.absolute()}: {name}", name, _in_its_folder(KINDS.get(name), path.parent, value)
 
 
-def _from_folder(folder: Path, value: object) -> object:
-    if isinstance(value, list):
-        return [_from_folder(folder, item) for item in value]
-    return folder / Path(value).expanduser() if isinstance(value, str) else value
+def _in_its_folder(kind: Any, folder: Path, value: object) -> object:
+    if (tables := class_of_tables(kind)) is not None:
+        return placed(tables, folder, value)
+    return in_folder(folder, value) if kind in PATHS else value

@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import attrs
 
-from kinora.settings.fields import Bytes, Settings, SettingsError
-from kinora.settings.sizes import read_size
+from kinora.settings.conversion import converted, written
+from kinora.settings.fields import Settings, SettingsError
+from kinora.settings.tables import TableError, class_of_tables, read_tables
 
-
-def _written(kind: Any) -> Any:
-    """The type that a value may be written as: None says that nothing is set, and cannot be written."""
-    others = [inner for inner in get_args(kind) if inner is not NoneType]
-    return others[0] if NoneType in get_args(kind) else kind
-
-
-KINDS: Mapping[str, Any] = {
-    name: _written(kind) for name, kind in get_type_hints(Settings, include_extras=True).items()
-}
+KINDS: Mapping[str, Any] = {name: written(kind) for name, kind in get_type_hints(Settings, include_extras=True).items()}
 """Setting → the type of its values."""
-PATHS = (Path, tuple[Path, ...])
-KIND_NAMES: Mapping[Any, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    Bytes: "a size such as 10G, 500M or 1048576 bytes",
-    float: "a number",
-    str: "text",
-    Path: "a path",
-    tuple[str, ...]: "a list of texts",
-    tuple[Path, ...]: "a list of paths",
-}
-_WORDS = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
 
 
 def checked_value(origin: str, name: str, value: object) -> object:
@@ -54,47 +23,16 @@ def checked_value(origin: str, name: str, value: object) -> object:
     """
     if name not in KINDS:
         raise SettingsError(f"{origin}: there is no setting '{name}'; there are: {', '.join(sorted(KINDS))}")
+    if (tables := class_of_tables(KINDS[name])) is not None:
+        try:
+            return read_tables(tables, value)
+        except TableError as error:
+            raise SettingsError(f"{origin}{error.place}: {error}") from error
     try:
-        converted = _converted(KINDS[name], value)
+        read = converted(KINDS[name], value)
         field = attrs.fields_dict(Settings)[name]
         if field.validator is not None:
-            field.validator(None, field, converted)
+            field.validator(None, field, read)
     except (TypeError, ValueError, RuntimeError) as error:  # a RuntimeError of expanduser: there is no home folder
         raise SettingsError(f"{origin}: {error.args[0] if error.args else error}") from error
-    return converted
-
-
-def _converted(kind: Any, value: object) -> object:
-    """``value`` converted to ``kind``; text, as from the environment, is parsed as that kind."""
-    if kind in (tuple[str, ...], tuple[Path, ...]):
-        items = value.split(",") if isinstance(value, str) else value
-        if not isinstance(items, list | tuple):
-            raise TypeError(f"must be a list, not {value!r}")
-        return tuple(_converted(get_args(kind)[0], item) for item in items if item != "")
-    if kind is Path:
-        if not isinstance(value, str | Path):
-            raise TypeError(f"must be a path, not {value!r}")
-        return Path(value).expanduser()
-    read = _from_text(kind, value) if isinstance(value, str) else value
-    if type(read) is int and kind is float:
-        return float(read)
-    if type(read) is not (int if kind == Bytes else kind):
-        raise TypeError(f"must be {KIND_NAMES[kind]}, not {value!r}")
     return read
-
-
-def _from_text(kind: Any, text: str) -> object:
-    if kind is bool:
-        return _WORDS.get(text.lower(), text)
-    try:
-        return _size(text) if kind == Bytes else kind(text)
-    except ValueError:
-        return text
-
-
-def _size(text: str) -> int:
-    """The bytes; a whole number is taken as it is, so that one below 0 is told from what is no size."""
-    try:
-        return int(text)
-    except ValueError:
-        return read_size(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import trio
 
+from kinora.actors.cameras import Cameras
 from kinora.actors.source_finder import SourceFinder
 from kinora.settings import source_limits
 from kinora.system import System
@@ -22,6 +23,7 @@ def finder(system: System) -> SourceFinder:
         data_dir=settings.data_dir,
         uploads=system.uploads,
         limits=source_limits(settings),
+        cameras=Cameras(settings.cameras),
     )
 
 

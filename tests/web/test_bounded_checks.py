@@ -32,11 +32,11 @@ class Checks:
         monkeypatch.setattr(source_finder, "open_source", self._open)
 
     @asynccontextmanager
-    async def _open(self, *args: Any) -> AsyncIterator[OpenSource]:
+    async def _open(self, *args: Any, **limits: Any) -> AsyncIterator[OpenSource]:
         self.running += 1
         self.most = max(self.most, self.running)
         try:
-            async with open_source(*args) as source:
+            async with open_source(*args, **limits) as source:
                 await self.go.wait()
                 yield source
         finally:

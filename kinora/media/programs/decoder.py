@@ -81,7 +81,13 @@ class _Decoder:
 
     def _open(self, request: Open) -> Opened | Refused:
         try:
-            source = open_source(request.location, limits=request.limits, name=request.name, found=confine_to)
+            source = open_source(
+                request.location,
+                limits=request.limits,
+                name=request.name,
+                found=confine_to,
+                credentials=request.credentials,
+            )
         except SourceError as error:
             return Refused(error.kind, str(error))
         self._source = self._resources.enter_context(source)

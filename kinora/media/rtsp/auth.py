@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
+MAX_PROOFS = 3
+"""The answers to one request that may ask for a password, or for it once more with another nonce."""
 _PARTS = re.compile(r'([A-Za-z0-9_-]+)(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]*))?')
 _QUALITY = "auth"
 

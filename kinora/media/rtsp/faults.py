@@ -20,25 +20,29 @@ _WORDS = {
 """RTSP status → what it means, and what to do."""
 
 
-def not_connected(name: str, url: SourceUrl, error: OSError | UnicodeError) -> CameraError:
-    """The error for a host that cannot be connected to."""
+def not_connected(name: str, url: SourceUrl | None, error: OSError | UnicodeError) -> CameraError:
+    """The error for a host that cannot be connected to; without a URL, its address is not told."""
+    host = f"of {name}" if url is None else url.host
     if isinstance(error, ssl.SSLCertVerificationError):
+        why = f" ({error.verify_message})" if url is not None else ", or is not for its host"
         return CameraError(
             LostReason.CERTIFICATE,
-            f"{name} cannot be watched: its certificate is not trusted ({error.verify_message}). Give the server the"
-            " authority's certificate by SSL_CERT_FILE.",
+            f"{name} cannot be watched: its certificate is not trusted{why}. Give the server the authority's"
+            " certificate by SSL_CERT_FILE.",
         )
     if isinstance(error, ssl.SSLError):
         return CameraError(LostReason.REFUSED, f"{name} does not speak TLS at this port: check it, or use rtsp://.")
     if isinstance(error, ConnectionRefusedError):
         return CameraError(
             LostReason.REFUSED,
-            f"Nothing listens at port {url.port} of {url.host}: check the port, and that RTSP is on.",
+            f"Nothing listens at the port {host}: check the port, and that RTSP is on."
+            if url is None
+            else f"Nothing listens at port {url.port} of {host}: check the port, and that RTSP is on.",
         )
     if isinstance(error, socket.gaierror | UnicodeError):
-        return CameraError(LostReason.UNREACHABLE, f"The host {url.host} is not known: check its name.")
+        return CameraError(LostReason.UNREACHABLE, f"The host {host} is not known: check its name.")
     return CameraError(
-        LostReason.UNREACHABLE, f"The host {url.host} does not answer: check its address, and that it is on."
+        LostReason.UNREACHABLE, f"The host {host} does not answer: check its address, and that it is on."
     )
 
 
@@ -57,8 +61,7 @@ def password_needed(name: str) -> CameraError:
     """The error for a camera that nobody may watch without a password."""
     return CameraError(
         LostReason.AUTH,
-        f"{name} asks for a user and password, which cannot be given yet: allow watching without, or take the stream"
-        " from a relay that has them.",
+        f"{name} asks for a user and password: the operator can give both to a camera placed in kinora.toml.",
     )
 
 
@@ -114,6 +117,11 @@ def session_ended(name: str) -> CameraError:
 def redirected(name: str, why: str) -> CameraError:
     """The error for a camera that sends its clients elsewhere; ``why`` is a sentence that says why nobody goes."""
     return CameraError(LostReason.REDIRECTED, f"{name} leads to another address. {why}")
+
+
+def not_followed(name: str) -> CameraError:
+    """The error for such a camera whose address is told to nobody; neither is where it leads."""
+    return redirected(name, "It is not allowed: the operator can set the camera's url to where it leads.")
 
 
 def closed(name: str) -> CameraError:

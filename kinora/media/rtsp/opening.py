@@ -20,29 +20,34 @@ OPEN_S = 20.0
 """The time for all requests together, of a camera that redirects as well."""
 
 
-def open_session(url: str, hosts: Sequence[str], credentials: Credentials | None = None) -> Session:
+def open_session(
+    url: str, hosts: Sequence[str], credentials: Credentials | None = None, called: str | None = None
+) -> Session:
     """Have a camera send its video, over a connection that the session owns.
 
     ``hosts`` are those that may be connected to, see :func:`url_access.open_socket`. ``credentials`` go to the host of
-    ``url`` alone, never to where it redirects.
+    ``url`` alone, never to where it redirects. Messages about a camera that is ``called`` so tell nothing of its
+    address, nor of where it leads.
 
     Raises:
         CameraError: it cannot be watched.
         SourceError: its host is not allowed.
     """
     first = SourceUrl.parse(url, RTSP)
-    name, until = camera_name(first), time.monotonic() + OPEN_S
+    name, until = called or camera_name(first), time.monotonic() + OPEN_S
     at, leads_to = first, None
     for _ in range(1 + MAX_REDIRECTS):
         try:
             at = first if leads_to is None else SourceUrl.parse(leads_to, RTSP)
-            connection = _connect(at, hosts, name)
+            connection = _connect(at, hosts, name, secret=called is not None)
         except CameraError:
             raise
         except SourceError as error:
-            raise error if leads_to is None else faults.redirected(name, str(error)) from error
+            if leads_to is None:
+                raise
+            raise (faults.not_followed(name) if called else faults.redirected(name, str(error))) from error
         try:
-            return Session.begin(connection, at, name, credentials if _is_same(at, first) else None, until)
+            return Session.begin(connection, at, name, credentials if at.origin == first.origin else None, until)
         except Redirected as redirect:
             leads_to = redirect.location
     raise faults.redirected(name, f"It does so more than {MAX_REDIRECTS} times: check the camera's settings.")
@@ -53,12 +58,8 @@ def camera_name(url: SourceUrl) -> str:
     return unquote(url.target.partition("?")[0].rstrip("/").rpartition("/")[2]) or url.host
 
 
-def _is_same(one: SourceUrl, other: SourceUrl) -> bool:
-    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
-
-
-def _connect(url: SourceUrl, hosts: Sequence[str], name: str) -> Connection:
+def _connect(url: SourceUrl, hosts: Sequence[str], name: str, *, secret: bool) -> Connection:
     try:
         return Connection(open_socket(url, hosts, REQUEST_S), name)
     except (OSError, UnicodeError) as error:  # of a name that no host can have
-        raise faults.not_connected(name, url, error) from error
+        raise faults.not_connected(name, None if secret else url, error) from error

@@ -7,14 +7,12 @@ from collections import deque
 from collections.abc import Mapping
 
 from kinora.media.rtsp import faults
-from kinora.media.rtsp.auth import Credentials, Prover, parse_challenges
+from kinora.media.rtsp.auth import MAX_PROOFS, Credentials, Prover, parse_challenges
 from kinora.media.rtsp.connection import Connection
 from kinora.media.rtsp.wire import Asked, Interleaved, Response, WireError, encode_request, encode_response
 
 REQUEST_S = 5.0
 """The time for a connection, and for the answer to each request."""
-MAX_PROOFS = 3
-"""The answers to one request that may ask for a password, or for it once more with another nonce."""
 MAX_EARLY = 1024
 """The packets before an answer that are kept; the oldest make room."""
 OK, UNAUTHORIZED = 200, 401

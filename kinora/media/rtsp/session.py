@@ -10,10 +10,10 @@ from typing import Self
 
 from kinora.media.camera_errors import CameraError
 from kinora.media.rtsp import faults
-from kinora.media.rtsp.auth import Credentials
+from kinora.media.rtsp.auth import MAX_PROOFS, Credentials
 from kinora.media.rtsp.connection import Connection, Stopped
 from kinora.media.rtsp.description import Track, find_track
-from kinora.media.rtsp.requests import MAX_PROOFS, OK, REQUEST_S, UNAUTHORIZED, Requests
+from kinora.media.rtsp.requests import OK, REQUEST_S, UNAUTHORIZED, Requests
 from kinora.media.rtsp.rtp import RtpPacket, parse_rtp
 from kinora.media.rtsp.wire import Asked, Interleaved, Message, Response
 from kinora.media.url_access import SourceUrl

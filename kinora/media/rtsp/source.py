@@ -33,17 +33,19 @@ from kinora.media.video_reading import JPEGS
 class RtspSource:
     """The pictures of an RTSP camera. It is connected to once: what was opened here is what :meth:`frames` reads."""
 
-    def __init__(self, url: str, limits: SourceLimits, credentials: Credentials | None = None) -> None:
-        """Connect, and wait for the first picture.
+    def __init__(
+        self, url: str, limits: SourceLimits, credentials: Credentials | None = None, name: str | None = None
+    ) -> None:
+        """Connect, and wait for the first picture. Messages call it ``name``, and tell nothing of its URL then.
 
         Raises:
             SourceError: the camera cannot be watched; mostly a CameraError.
         """
         self.notes: list[SourceNote] = []
-        self._name = camera_name(SourceUrl.parse(url, RTSP))
+        self._name = name or camera_name(SourceUrl.parse(url, RTSP))
         self._limits = limits
         self._reading = _Reading(
-            CameraReader(open_session(url, limits.url_hosts, credentials), self._name), self._name, limits
+            CameraReader(open_session(url, limits.url_hosts, credentials, name), self._name), self._name, limits
         )
         try:
             _, first = next(self._reading.frames)

@@ -1,0 +1,67 @@
+"""The cameras that the operator has placed: where they are is told to their decoders, and to nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import attrs
+import trio
+
+from kinora.actors.errors import FieldError, InvalidRequest
+from kinora.media.camera_errors import CameraError, LostReason
+from kinora.media.messages import Open
+from kinora.media.placed_camera import PlacedCamera
+from kinora.media.rtsp.auth import Credentials
+from kinora.media.source_names import CAMERA
+from kinora.media.source_types import SourceLimits
+
+READS_AT_ONCE = 4
+"""The most threads that read passwords; further openings wait for one, within ``READ_S``."""
+READ_S = 5.0
+"""The time to read a password, the wait for a thread included; after it the camera counts as lost."""
+
+
+class Cameras:
+    """The cameras by their names."""
+
+    def __init__(self, placed: Mapping[str, PlacedCamera] | None = None) -> None:
+        self._placed = placed or {}
+        self._reads = trio.CapacityLimiter(READS_AT_ONCE)
+
+    def require(self, source: str) -> None:
+        """Check that there is such a camera.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        name = source.removeprefix(CAMERA)
+        if name not in self._placed:
+            message = f"No camera is called {name[:80]!r}: see GET /v1/cameras, or `kinora cameras`"
+            raise InvalidRequest("There is no such camera.", [FieldError("source", message)])
+
+    async def request(self, location: str, shown_as: str, limits: SourceLimits) -> Open:
+        """The request that opens a source in a decoder; of a camera, with its address and its password.
+
+        Raises:
+            SourceError: it is a camera that there is not, or whose password cannot be read.
+        """
+        if not location.startswith(CAMERA):
+            await trio.lowlevel.checkpoint()
+            return Open(location=location, name=shown_as, limits=limits)
+        camera = self._placed.get(location.removeprefix(CAMERA))
+        if camera is None:
+            raise CameraError(LostReason.UNREACHABLE, f"{location} was taken out of kinora.toml.")
+        return Open(
+            location=camera.url,
+            name=location,
+            limits=attrs.evolve(limits, url_hosts=(camera.host, *limits.url_hosts)),
+            credentials=await self._credentials(camera, location),
+        )
+
+    async def _credentials(self, camera: PlacedCamera, name: str) -> Credentials | None:
+        """Read the password. A thread that a file system holds is left to itself, and keeps its place."""
+        with trio.move_on_after(READ_S):
+            read = partial(camera.credentials, name)
+            return await trio.to_thread.run_sync(read, abandon_on_cancel=True, limiter=self._reads)
+        raise CameraError(LostReason.AUTH, f"The password of {name} cannot be read (its disk does not answer).")

@@ -1,0 +1,205 @@
+"""Cameras that the operator has placed: watched by their names, while address and password stay with the server."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import attrs
+import cv2
+import pytest
+
+from kinora.actors.errors import InvalidRequest
+from kinora.media.placed_camera import PlacedCamera
+from kinora.settings import Settings
+from kinora.system import System
+from tests.door import Door
+from tests.jobs_kit import frames_of, run_job, submit, until
+from tests.media.videos import numbered
+from tests.media_server import MediaServer, media_server
+from tests.rtsp_clips import describe, encode, framed, rtp_packets
+from tests.rtsp_server import RtspServer, Stream, rtsp_server
+
+PICTURES = 30
+USER, PASSWORD, PATH = "joe-the-user", "Pa55w0rd-of-mine", "hidden-stream"
+ANSWER = "RTSP/1.0 {} X\r\nCSeq: CSEQ\r\n{}\r\n"
+
+
+@pytest.fixture(scope="module")
+def pieces() -> tuple[str, list[bytes]]:
+    """A description, and a clip as it is sent."""
+    clip = encode("h264", map(numbered, range(PICTURES)))
+    return describe(clip), [b"".join(map(framed, packets)) for packets in rtp_packets(clip)]
+
+
+@pytest.fixture
+def camera(pieces: tuple[str, list[bytes]]) -> Iterator[RtspServer]:
+    """A camera that asks for a password."""
+    description, sent = pieces
+    with rtsp_server() as running:
+        running.streams = {PATH: Stream(description, cycle(sent))}
+        running.passwords = {USER: PASSWORD}
+        running.pace_s = 0.01
+        yield running
+
+
+@pytest.fixture
+def web_camera(media: Path) -> Iterator[MediaServer]:
+    """A camera that sends JPEGs over HTTP without end, and asks for a password."""
+    with media_server(media) as running:
+        running.streams[PATH] = [cv2.imencode(".jpg", numbered(number))[1].tobytes() for number in range(8)]
+        running.pace_s, running.door = 0.01, Door(USER, PASSWORD)
+        yield running
+
+
+@pytest.fixture
+def password_file(tmp_path: Path) -> Path:
+    """The file of the right password."""
+    path = tmp_path / "front.password"
+    path.write_text(f"{PASSWORD}\n")
+    return path
+
+
+@pytest.fixture
+def settings(settings: Settings, camera: RtspServer, web_camera: MediaServer, password_file: Path) -> Settings:
+    """A server that may read from no URL, but has these cameras."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()[1]
+    placed = {
+        "front": PlacedCamera(url=camera.url(PATH), user=USER, password_file=password_file),
+        "open": PlacedCamera(url=camera.url(PATH)),
+        "gone": PlacedCamera(url=f"rtsp://localhost:{nobody}/{PATH}"),
+        "unknown": PlacedCamera(url=f"rtsp://nobody.invalid/{PATH}"),
+        "tls": PlacedCamera(url=camera.url(PATH).replace("rtsp:", "rtsps:")),
+        "web": PlacedCamera(url=web_camera.url(PATH), user=USER, password_file=password_file),
+        "open-web": PlacedCamera(url=web_camera.url(PATH)),
+        "gone-web": PlacedCamera(url=f"http://localhost:{nobody}/{PATH}"),
+    }
+    return attrs.evolve(settings, cameras=placed)
+
+
+def secrets(camera: RtspServer, web_camera: MediaServer) -> tuple[str, ...]:
+    """What must stand nowhere."""
+    ports = (server.host.partition(":")[2] for server in (camera, web_camera))
+    return USER, PASSWORD, PATH, "127.0.0.1", "localhost", "nobody.invalid", *(f":{port}" for port in ports)
+
+
+def write(path: Path, data: bytes | None) -> None:
+    """Write a file, or take it away."""
+    path.unlink(missing_ok=True)
+    if data is not None:
+        path.write_bytes(data)
+
+
+def everything_in(folder: Path) -> bytes:
+    """All that a server keeps."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def refused(system: System, source: str) -> str:
+    """The sentence with which a job on the source is refused."""
+    with pytest.raises(InvalidRequest) as caught:
+        await submit(system, "motion", source=source)
+    [error] = caught.value.errors
+    assert error.path == "source"
+    return error.message
+
+
+@pytest.mark.parametrize("name", ["front", "web"])
+async def test_a_camera_is_watched_by_its_name(
+    system: System, settings: Settings, camera: RtspServer, web_camera: MediaServer, name: str
+) -> None:
+    """Nothing that is kept or answered tells where it is."""
+    state = await run_job(system, "motion", source=f"camera:{name}", max_frames=5)
+    assert (state.status, state.frames_done, state.source) == ("done", 5, f"camera:{name}")
+    told = json.dumps(await frames_of(system, state)) + str(state)
+    kept = everything_in(settings.data_dir)
+    for secret in secrets(camera, web_camera):
+        assert secret not in told
+        assert secret.encode() not in kept
+    await until(lambda: camera.open == 0)
+
+
+@pytest.mark.parametrize("basic", [False, True])
+async def test_cameras_over_http_ask_in_both_ways(system: System, web_camera: MediaServer, basic: bool) -> None:
+    """Each request shows what the one before was asked for."""
+    web_camera.door = Door(USER, PASSWORD, basic=basic)
+    state = await run_job(system, "motion", source="camera:web", max_frames=3)
+    assert (state.status, state.frames_done) == ("done", 3)
+    assert web_camera.proofs[0] == ""
+    assert web_camera.proofs[1].startswith("Basic " if basic else "Digest ")
+
+
+@pytest.mark.parametrize("name", ["front", "web"])
+async def test_the_password_is_read_at_each_opening(system: System, password_file: Path, name: str) -> None:
+    """It may be changed while the server runs; a file that cannot be used is told."""
+    source = f"camera:{name}"
+    write(password_file, b"another\n")
+    assert await refused(system, source) == f"{source} refuses the user or the password: check both."
+    write(password_file, b"two\nlines\n")
+    assert await refused(system, source) == (
+        f"The password of {source} cannot be read (more than one line): the operator can mend its file."
+    )
+    write(password_file, None)
+    assert "cannot be read (No such file or directory)" in await refused(system, source)
+    write(password_file, PASSWORD.encode() + b"\r\n")
+    assert (await run_job(system, "motion", source=source, max_frames=2)).status == "done"
+
+
+async def test_what_is_wrong_is_told_without_the_address(
+    system: System, camera: RtspServer, web_camera: MediaServer
+) -> None:
+    """By the name of the camera."""
+    needed = "asks for a user and password: the operator can give both to a camera placed in kinora.toml."
+    for name, said in (
+        ("open", f"camera:open {needed}"),
+        ("gone", "Nothing listens at the port of camera:gone: check the port, and that RTSP is on."),
+        ("unknown", "The host of camera:unknown is not known: check its name."),
+        ("tls", "camera:tls does not speak TLS at this port: check it, or use rtsp://."),
+        ("open-web", f"camera:open-web {needed}"),
+        ("gone-web", "camera:gone-web cannot be read: Connection refused."),
+    ):
+        message = await refused(system, f"camera:{name}")
+        assert message == said
+        assert not [secret for secret in secrets(camera, web_camera) if secret in message]
+
+
+async def test_a_redirect_takes_no_password_along_and_is_not_told(
+    system: System, camera: RtspServer, web_camera: MediaServer, media: Path
+) -> None:
+    """Neither where it leads to, which clients may not know either."""
+    with rtsp_server() as other, media_server(media) as other_web:
+        camera.passwords = {}
+        web_camera.redirects[PATH] = other_web.url("elsewhere")
+        other_web.door = Door(USER, PASSWORD, basic=True)
+        camera.answers["DESCRIBE"] = ANSWER.format(302, f"Location: {other.url('elsewhere')}\r\n").encode()
+        other.passwords, other.challenge = {USER: PASSWORD}, 'Basic realm="camera"'
+        for name in ("front", "web"):
+            message = await refused(system, f"camera:{name}")
+            assert not [secret for secret in (*secrets(other, other_web), "elsewhere") if secret in message]
+        assert not any("authorization" in asked.fields for asked in other.asked)
+        assert not any(other_web.proofs)
+
+
+async def test_a_redirect_to_another_host_is_refused(
+    system: System, camera: RtspServer, web_camera: MediaServer
+) -> None:
+    """The camera's own host is the only one that its placing allows."""
+    camera.passwords = {}
+    camera.answers["DESCRIBE"] = ANSWER.format(302, "Location: rtsp://other.invalid/x\r\n").encode()
+    web_camera.redirects[PATH] = "http://other.invalid/x"
+    for name in ("front", "web"):
+        assert await refused(system, f"camera:{name}") == (
+            f"camera:{name} leads to another address. It is not allowed: the operator can set the camera's url to where"
+            " it leads."
+        )
+
+
+async def test_an_unknown_camera_is_refused(system: System, settings: Settings) -> None:
+    """So is a URL that a camera has: its host is allowed for the camera alone."""
+    message = await refused(system, "camera:back")
+    assert message == "No camera is called 'back': see GET /v1/cameras, or `kinora cameras`"
+    assert "reads no sources from URLs" in await refused(system, settings.cameras["open"].url)

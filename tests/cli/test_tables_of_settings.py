@@ -1,0 +1,93 @@
+"""The tables of ``kinora.toml`` that have names of their own, such as ``[cameras.front]``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kinora.cli.config import config
+from kinora.media.placed_camera import PlacedCamera
+from kinora.settings import SettingsError, load_settings, password_faults
+from tests.cli.test_settings import toml
+
+FRONT = '[cameras.front]\nurl = "rtsp://10.0.0.7/stream?token=abc"\nuser = "joe"\npassword_file = "secrets/front"\n'
+
+
+def test_cameras_are_tables_of_the_file(tmp_path: Path) -> None:
+    """The files of their passwords begin in its folder."""
+    cameras = load_settings(
+        {}, {}, toml(tmp_path, FRONT + '[cameras.back-2]\nurl = "http://back.local/video"\n')
+    ).cameras
+    assert cameras["back-2"] == PlacedCamera(url="http://back.local/video")
+    front = PlacedCamera(
+        url="rtsp://10.0.0.7/stream?token=abc", user="joe", password_file=tmp_path / "secrets" / "front"
+    )
+    assert cameras["front"] == front
+    assert "10.0.0.7" not in repr(front)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cameras = 3", "cameras: must be tables of kinora.toml, each with a name of its own"),
+        ("[cameras]\nfront = 3", "cameras.front: must be a table"),
+        ('[cameras.front]\nuser = "joe"', "cameras.front.url: is missing"),
+        ("[cameras.front]\nurl = 3", "cameras.front.url: must be text, not 3"),
+        (
+            '[cameras.front]\nurl = "rtsp://joe:secret@cam/x"',
+            "cameras.front.url: leave user and password out of the URL",
+        ),
+        ('[cameras.front]\nurl = "ftp://cam/x"', "cameras.front.url: Sources are not read from ftp:// here"),
+        ('[cameras.front]\nurl = "http:///x"', "cameras.front.url: The URL names no host"),
+        (
+            '[cameras.front]\nurl = "rtsp://cam/x"\nuser = "joe"',
+            "cameras.front: user and password_file belong together",
+        ),
+        ('[cameras.front]\nurl = "rtsp://cam/x"\nuser = "a:b"', "cameras.front.user: must be the name of a user"),
+        ('[cameras.front]\npassword = "secret"', "the nearest one is password_file"),
+        ('[cameras."front door"]\nurl = "rtsp://cam/x"', "cameras.front door: write the name in letters, digits"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_told_by_its_place(tmp_path: Path, text: str, said: str) -> None:
+    """With its name and key; a password that stands there is not repeated."""
+    path = toml(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, {}, path)
+    assert str(caught.value).startswith(f"{path}: cameras")
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_cameras_stand_in_no_variable() -> None:
+    """A variable has no tables."""
+    with pytest.raises(SettingsError, match="KINORA_CAMERAS: must be tables of"):
+        load_settings({}, {"KINORA_CAMERAS": "front"})
+
+
+def test_password_files_are_looked_at(tmp_path: Path) -> None:
+    """One that cannot be read, and one that everybody can."""
+    settings = load_settings({}, {}, toml(tmp_path, FRONT))
+    [missing] = password_faults(settings)
+    assert missing.startswith("The password of camera:front cannot be read (No such file or directory)")
+    (tmp_path / "secrets").mkdir()
+    (secret := tmp_path / "secrets" / "front").write_text("secret")
+    secret.chmod(0o644)
+    assert password_faults(settings) == [f"Everyone on this machine can read {secret}: chmod o= {secret}"]
+    secret.chmod(0o640)
+    assert password_faults(settings) == []
+
+
+def test_the_settings_are_shown_without_what_a_url_may_hide(tmp_path: Path) -> None:
+    """A token in its query."""
+    shown = CliRunner().invoke(config, ["show", "--json", "--config", str(toml(tmp_path, FRONT))])
+    cameras = json.loads(shown.output)["cameras"]["value"]
+    assert cameras == {
+        "front": {
+            "url": "rtsp://10.0.0.7/stream?…",
+            "user": "joe",
+            "password_file": str(tmp_path / "secrets" / "front"),
+        }
+    }
