@@ -23,6 +23,7 @@ from kinora.actors.request_values import (
     device,
     integer,
     mapping,
+    number,
     one_of,
     optional,
     read_by,
@@ -38,6 +39,8 @@ MAX_SOURCE = 4096
 MAX_FRAMES = 1_000_000_000
 MAX_STRIDE = 1_000_000
 MAX_TIMEOUT_MS = 3_600_000
+MAX_OUTAGE_S = 31_536_000
+"""A year."""
 MAX_DEPTH = 32
 """The most levels of nested objects and lists, far below Python's own limit."""
 MAX_OPTIONS_BYTES = 64 * 1024
@@ -69,6 +72,8 @@ class JobOptions:
     stride: int = attrs.field(default=1, metadata=read_by(integer(1, MAX_STRIDE)))
     policy: Policy | None = attrs.field(default=None, metadata=read_by(optional(one_of("wait", "latest"))))
     """``wait`` for every frame, ``latest`` to drop waiting frames for newer ones. Null: by kind of source."""
+    max_outage_s: float | None = attrs.field(default=None, metadata=read_by(optional(number(0, MAX_OUTAGE_S))))
+    """A live source that is away for so long ends the job as done: 0 at once, null never."""
     plugin_timeout_ms: int = attrs.field(
         default=DEFAULT_PLUGIN_TIMEOUT_MS, metadata=read_by(integer(1, MAX_TIMEOUT_MS))
     )
@@ -148,8 +153,8 @@ def _invalid(wrong: list[_Wrong]) -> InvalidRequest:
 def _oversized(data: Mapping[str, Any]) -> _Wrong | None:
     """Return the error of the plugin with whose options the limit is exceeded; None if there is none."""
     plugins, total = data.get("plugins"), 0
-    for number, plugin in enumerate(plugins[:MAX_PLUGINS] if isinstance(plugins, list) else ()):
-        place = ("plugins", number, "options")
+    for at, plugin in enumerate(plugins[:MAX_PLUGINS] if isinstance(plugins, list) else ()):
+        place = ("plugins", at, "options")
         try:
             total += len(msgspec.json.encode(plugin.get("options"))) if isinstance(plugin, dict) else 0
         except RecursionError:

@@ -20,7 +20,7 @@ from kinora.runtime.broadcast import Overflow
 
 Health = Literal["ok", "degraded", "failed"]
 StageStatus = Literal["started", "running", "completed", "failed"]
-Stage = Literal["queued", "preparing", "running", "paused", "finalizing", "deleted"]
+Stage = Literal["queued", "preparing", "running", "reconnecting", "paused", "finalizing", "deleted"]
 EndStatus = Literal["done", "failed", "cancelled", "interrupted"]
 GapReason = Literal["expired", "restarted", "slow", "deleted"]
 _Ended = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*get_args(EndStatus)]})]
@@ -57,6 +57,10 @@ class Code(enum.StrEnum):
     """The source does not say something, such as the times of its pictures; the message says what is assumed."""
     SOURCE_RESIZED = "SOURCE_RESIZED"
     """The pictures of the source change their size; each frame has its own."""
+    SOURCE_LOST = "SOURCE_LOST"
+    """A live source gives no more pictures; it is opened again and again. The message begins with the reason's word."""
+    SOURCE_BACK = "SOURCE_BACK"
+    """The first frame after ``SOURCE_LOST``; the message says how long the source was away."""
     SOURCE_RESTARTED = "SOURCE_RESTARTED"
     """The source's decoder failed, and another one goes on at the same place: no frame is lost."""
     FRAMES_DROPPED = "FRAMES_DROPPED"

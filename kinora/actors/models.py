@@ -148,6 +148,8 @@ class FrameData:
     height: Pixels
     file: str | msgspec.UnsetType = msgspec.UNSET
     """The name of its file in the folder that is the job's source; left out for other sources."""
+    received_at: Time | msgspec.UnsetType = msgspec.UNSET
+    """When the picture came from its camera, as ISO 8601 in UTC; left out for sources that are not live."""
     results: Mapping[str, msgspec.Raw]
     """Plugin → its result; a plugin that failed or returned None is left out."""
 

@@ -16,6 +16,8 @@ import trio
 from kinora.actors.cameras import Cameras
 from kinora.actors.job_ring import JobRing
 from kinora.actors.ticket import FrameTicket
+from kinora.media.arrival import clock_s
+from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import (
     DECODER,
     DecoderAnswer,
@@ -78,6 +80,10 @@ class SourceSpec:
     max_frames: int | None
     """The number of frames to process; None for all."""
     policy: Literal["wait", "latest"]
+    patient: bool = False
+    """True if the first opening is tried again as well, as the later ones of a live source are."""
+    max_outage_s: float | None = None
+    """A live source that is away for longer than that has ended; None: it is waited for without end."""
 
 
 @attrs.frozen
@@ -106,7 +112,9 @@ async def open_source(
         with trio.move_on_after(OPEN_TIMEOUT_S):
             info = await _open(decoder, await cameras.request(location, shown_as, limits))
         if info is None:
-            raise SourceError("unreadable", f"The source did not open within {OPEN_TIMEOUT_S:.0f} s.")
+            raise CameraError(
+                LostReason.SILENT, f"The source did not open within {OPEN_TIMEOUT_S:.0f} s.", "unreadable"
+            )
         yield OpenSource(decoder, info)
 
 
@@ -118,8 +126,8 @@ async def _open(decoder: Decoder, request: Open) -> SourceInfo:
     match answer:
         case Opened(info):
             return info
-        case Refused(kind, message):
-            raise SourceError(kind, message)
+        case Refused(kind, message, reason):
+            raise SourceError(kind, message) if reason is None else CameraError(reason, message, kind)
         case _:
             raise SourceError("unsupported", "The source cannot be decoded: its process sent an unexpected answer.")
 
@@ -161,6 +169,8 @@ class SourceReader:
         self.ring = ring
         self.truncated: str | None = None
         """The reason why the source broke off early, set before :meth:`next_frame` returns None; else None."""
+        self.lost: LostReason | None = None
+        """The same in one word, if the source is a camera that was lost."""
         self.notes: list[SourceNote] = []
         """What the decoder had to tell the user so far."""
         self._decoder = decoder
@@ -203,12 +213,13 @@ class SourceReader:
                     width=ready.width,
                     height=ready.height,
                     file=ready.file,
+                    received_s=ready.received_s,
                     skipped=skipped,
                 )
             case NeedsLarger(frame_bytes) if self.ring.slot_bytes < frame_bytes <= self._most_bytes:
                 raise RingTooSmall(frame_bytes)
-            case Ended(truncated):
-                self.truncated = truncated
+            case Ended(truncated, reason):
+                self.truncated, self.lost = truncated, reason
                 return None
             case _:
                 raise SourceBroke("the decoder sent an unexpected answer")
@@ -231,7 +242,8 @@ class SourceReader:
         """Return whether this frame may come next, and fits its slot: the decoder is not trusted."""
         fits = min(ready.width, ready.height) > 0 and ready.width * ready.height * CHANNELS <= self.ring.slot_bytes
         named = ready.file is None or len(ready.file) <= MAX_NAME
-        return fits and named and ready.slot in self._given and ready.index >= self._next_index
+        came = ready.received_s is None or 0 <= ready.received_s <= clock_s()
+        return fits and named and came and ready.slot in self._given and ready.index >= self._next_index
 
     async def _next(self) -> DecoderAnswer:
         """Wait for the decoder's next message; without a time limit only while it has no slot to write to."""

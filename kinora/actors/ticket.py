@@ -8,6 +8,7 @@ import trio
 
 from kinora.actors.job_ring import JobRing
 from kinora.actors.models import FrameData, frame_id
+from kinora.actors.times import arrival_text
 
 
 class _WithDetections(msgspec.Struct):
@@ -35,6 +36,8 @@ class FrameTicket:
     height: int
     file: str | None = None
     """The name of its file, if the source is a folder."""
+    received_s: float | None = None
+    """When it came from its camera, by :func:`~kinora.media.arrival.clock_s`; None if the source is not live."""
     skipped: int = 0
     """The number of frames just before it that the decoder left out: of a live source, those it had no slot for."""
     pictured: bool = False
@@ -71,6 +74,7 @@ class FrameTicket:
             width=self.width,
             height=self.height,
             file=self.file or msgspec.UNSET,
+            received_at=msgspec.UNSET if self.received_s is None else arrival_text(self.received_s),
             results={plugin: msgspec.Raw(data) for plugin, data in self.results.items()},
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from kinora.media.arrival import clock_s
+
 
 def time_text(time: datetime) -> str:
     """Return the time as ``2026-11-23T08:00:00.123Z``."""
@@ -13,6 +15,11 @@ def time_text(time: datetime) -> str:
 def utc_now() -> str:
     """Return the current time, as :func:`time_text` does."""
     return time_text(datetime.now(UTC))
+
+
+def arrival_text(received_s: float) -> str:
+    """Return the time that was ``received_s`` by :func:`~kinora.media.arrival.clock_s`, as :func:`time_text` does."""
+    return time_text(datetime.now(UTC) - timedelta(seconds=clock_s() - received_s))
 
 
 def time_before(now: datetime, seconds: float) -> str:

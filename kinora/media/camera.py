@@ -18,6 +18,8 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from kinora.media.arrival import clock_s
+from kinora.media.camera_errors import CameraError, CameraLost, LostReason, stream_ended
 from kinora.media.clock import ArrivalClock
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.jpeg_row import read_jpegs
@@ -32,7 +34,6 @@ from kinora.media.video_errors import (
     no_picture,
     no_video,
     pixel_limit,
-    stream_ended,
 )
 from kinora.media.video_file import VideoFile
 from kinora.media.video_picture import Converter, VideoPicture
@@ -95,14 +96,14 @@ class CameraSource:
             try:
                 for index, frame in enumerate(chain(before, reading.frames)):
                     check_pixels(self._file.name, frame.width, frame.height, self._limits)
-                    at_ms = clock.read(None)
+                    at_ms, received_s = clock.read(None), clock_s()
                     self._note_faults(reading)
                     if index >= start and (index - start) % stride == 0:
-                        yield VideoPicture(index, at_ms, frame, converter)
+                        yield VideoPicture(index, at_ms, frame, converter, received_s if self._file.endless else None)
             except SourceError as error:
-                raise broken_off(error, at_ms) from error
+                raise (CameraLost.by(error) if self._file.endless else broken_off(error, at_ms)) from error
         if self._file.endless:
-            raise stream_ended(self._file.name, at_ms)
+            raise stream_ended(self._file.name)
         if reading.damaged:
             raise damaged(self._file.name, at_ms)
 
@@ -158,7 +159,7 @@ class _Reading:
         """
         first = next(self.frames, None)
         if first is None:
-            raise no_picture(self._name) if self._found else self._no_jpegs()
+            raise self._none_decoded() if self._found else self._no_jpegs()
         return first
 
     def close(self) -> None:
@@ -168,10 +169,16 @@ class _Reading:
     def _pass_over(self, size: int) -> None:
         self.other_parts |= size > HEAD_BYTES
 
+    def _none_decoded(self) -> SourceError:
+        error = no_picture(self._name)
+        return CameraError(LostReason.CODEC, str(error), error.kind) if self._live else error
+
     def _no_jpegs(self) -> SourceError:
         if not self._live:
             return no_video(self._name)
-        return SourceError("unsupported", f"{self._name} sends no JPEGs: set the camera to JPEG (MJPEG) pictures.")
+        return CameraError(
+            LostReason.NO_VIDEO, f"{self._name} sends no JPEGs: set the camera to JPEG (MJPEG) pictures."
+        )
 
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in chain(self._packets(), [None]):  # None: what the decoder still holds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from kinora.media.source_types import ErrorKind, SourceError, SourceTruncated
 
@@ -13,7 +14,7 @@ class LostReason(StrEnum):
     UNREACHABLE = "unreachable"
     """Its host does not exist, or does not answer."""
     REFUSED = "refused"
-    """It refuses, or does not speak RTSP as it should."""
+    """It refuses, or does not speak RTSP or HTTP as it should."""
     AUTH = "auth"
     """It asks for a user and password, or for others."""
     CERTIFICATE = "certificate"
@@ -31,18 +32,31 @@ class LostReason(StrEnum):
 
 
 class CameraError(SourceError):
-    """A camera is lost; ``str()`` of the error is a sentence that says what to do."""
+    """A camera, or what else is read over the network, is lost; ``str()`` is a sentence that says what to do."""
 
-    def __init__(self, reason: LostReason, message: str) -> None:
+    def __init__(self, reason: LostReason, message: str, kind: ErrorKind | None = None) -> None:
+        """``kind`` is that of the reason, unless given."""
         unsupported = reason in (LostReason.NO_VIDEO, LostReason.CODEC)
-        kind: ErrorKind = "unsupported" if unsupported else "unreadable"
-        super().__init__(kind, message)
+        super().__init__(kind or ("unsupported" if unsupported else "unreadable"), message)
         self.reason = reason
 
 
 class CameraLost(SourceTruncated):
-    """A camera that gave pictures gives no more; its reason is that of the error behind it."""
+    """A camera that gave pictures gives no more.
+
+    Its text is the same at each loss for the same reason: a job counts equal ones together.
+    """
 
     def __init__(self, reason: LostReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+    @classmethod
+    def by(cls, error: SourceError) -> Self:
+        """The loss of a camera by an error while it is read."""
+        return cls(error.reason if isinstance(error, CameraError) else LostReason.CODEC, str(error))
+
+
+def stream_ended(name: str) -> CameraLost:
+    """The end of a live stream by its server."""
+    return CameraLost(LostReason.CLOSED, f"{name} sends no more: it ended the stream.")

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from kinora.media.camera_errors import LostReason
 from kinora.media.rtsp.auth import Credentials
 from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.program import Program
@@ -94,6 +95,8 @@ class Refused(msgspec.Struct, tag_field="op", tag="refused", frozen=True):
 
     kind: ErrorKind
     message: str
+    reason: LostReason | None = None
+    """Why a camera cannot be watched; None for errors of other kinds."""
 
 
 class Mapped(msgspec.Struct, tag_field="op", tag="mapped", frozen=True):
@@ -110,6 +113,8 @@ class FrameReady(msgspec.Struct, tag_field="op", tag="frame", frozen=True, kw_on
     height: int
     file: str | None = None
     """The name of its file, if the source is a folder."""
+    received_s: float | None = None
+    """When it came from its camera, in seconds of :func:`~kinora.media.arrival.clock_s`; None for files."""
 
 
 class Noted(msgspec.Struct, tag_field="op", tag="noted", frozen=True):
@@ -129,6 +134,8 @@ class Ended(msgspec.Struct, tag_field="op", tag="end", frozen=True):
 
     truncated: str | None = None
     """The reason why the source broke off early; None at its natural end."""
+    reason: LostReason | None = None
+    """The same in one word, if the source is a camera that was lost."""
 
 
 DecoderRequest = Open | Map | MapLarger | Slot

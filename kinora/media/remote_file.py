@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 import ssl
 import zlib
 from collections.abc import Sequence
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
 from urllib.request import Request
 
+from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.gunzip import Gunzip
 from kinora.media.rtsp.auth import MAX_PROOFS, Credentials, Prover, parse_challenges
 from kinora.media.rtsp.faults import not_followed, password_needed, password_wrong
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import HTTP, SourceUrl, connect
+from kinora.media.url_access import HTTP, ConnectTimedOut, SourceUrl, connect
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -31,6 +33,8 @@ _FAILURES = (OSError, HTTPException, ValueError, zlib.error)
 """Failures of the network, of the HTTP answer, of values in it, such as an invalid ``Location``, and of its gzip."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK, _PARTIAL = 200, 206
+_LOCKED = frozenset({401, 403})
+"""The statuses for those who lack a password or a right."""
 _AS_IT_IS, _GZIP = frozenset({"", "identity"}), frozenset({"gzip", "x-gzip"})
 """The values of ``Content-Encoding``: some servers send gzip though it was not asked for."""
 _PART = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -84,7 +88,7 @@ class RemoteFile(io.RawIOBase):
             self.head = self._body.read(HEAD_BYTES)
             """The first bytes, which tell its format."""
         except _FAILURES as error:
-            raise self._fault(f"cannot be read: {self._reason(error)}") from error
+            raise self._fault(f"cannot be read: {self._reason(error)}", lost_reason(error)) from error
         self._position = 0
         self._at = len(self.head)
         """The position of the response's next byte."""
@@ -140,7 +144,8 @@ class RemoteFile(io.RawIOBase):
                 return self._read_on(most)
         except _FAILURES as error:
             self._lost = True
-            raise self._fault(f"broke off after {self._position} bytes: {self._reason(error)}") from error
+            at = "" if self.endless else f" after {self._position} bytes"
+            raise self._fault(f"broke off{at}: {self._reason(error)}", lost_reason(error)) from error
 
     def _read_on(self, most: int) -> bytes:
         if self.size is not None and self._position >= self.size:
@@ -175,15 +180,15 @@ class RemoteFile(io.RawIOBase):
                 raise password_needed(self.name)
             if (wrong := self._wrong(response, start)) is not None:
                 response.close()
-                raise self._fault(wrong)
+                raise wrong
             return response
-        raise self._fault(f"was redirected more than {MAX_REDIRECTS} times")
+        raise self._fault(f"was redirected more than {MAX_REDIRECTS} times", LostReason.REDIRECTED)
 
     def _redirected(self, url: str, start: int) -> HTTPResponse:
         try:
             return self._answer(url, start)
         except SourceError as error:
-            raise (error if self._called is None else not_followed(self.name)) from error
+            raise (_not_followed(error) if self._called is None else not_followed(self.name)) from error
 
     def _answer(self, url: str, start: int) -> HTTPResponse:
         """The answer of one server, which may be a redirect; one that asks for a password is shown it.
@@ -233,19 +238,23 @@ class RemoteFile(io.RawIOBase):
         exact = self._etag.startswith('"')  # a weak ETag does not vouch for parts
         return headers | {"If-Range": self._etag} if start and exact else headers
 
-    def _wrong(self, response: HTTPResponse, start: int) -> str | None:
+    def _wrong(self, response: HTTPResponse, start: int) -> CameraError | None:
         """The fault of an answer other than a redirect; None if it is good."""
         if response.status not in (_OK, _PARTIAL):
-            return f"cannot be read: the server answers {response.status} {responses.get(response.status, '')}".rstrip()
+            words = f"{response.status} {responses.get(response.status, '')}".rstrip()
+            reason = LostReason.AUTH if response.status in _LOCKED else LostReason.REFUSED
+            return self._fault(f"cannot be read: the server answers {words}", reason)
         if (encoding := _encoding(response)) not in _AS_IT_IS | _GZIP:
-            return f"is sent compressed as {encoding[:20]!r}; have the server send it as it is"
+            return self._fault(
+                f"is sent compressed as {encoding[:20]!r}; have the server send it as it is", LostReason.REFUSED
+            )
         part = _PART.fullmatch(response.headers.get("Content-Range", ""))
         if start and (part is None or (int(part[1]), int(part[2])) != (start, self.size)):
-            return "has changed on the server while it was read"
+            return self._fault("has changed on the server while it was read", LostReason.CLOSED)
         return None
 
-    def _fault(self, what: str) -> SourceError:
-        return SourceError("unreadable", f"{self.name} {what}.")
+    def _fault(self, what: str, reason: LostReason) -> CameraError:
+        return CameraError(reason, f"{self.name} {what}.", "unreadable")
 
     def _reason(self, error: Exception) -> str:
         """A phrase for users; of what has a name of the operator's it tells neither the host nor where that leads."""
@@ -254,6 +263,30 @@ class RemoteFile(io.RawIOBase):
         if self._called is not None and isinstance(error, ValueError) and not isinstance(error, OSError):
             return "its answer makes no sense"
         return _reason(error)
+
+
+def lost_reason(error: Exception) -> LostReason:
+    """The word for a failure of the network, of an HTTP answer or of its gzip."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return LostReason.CERTIFICATE
+        case ConnectTimedOut() | socket.gaierror() | UnicodeError():
+            return LostReason.UNREACHABLE
+        case TimeoutError():
+            return LostReason.SILENT
+        case ConnectionRefusedError() | ssl.SSLError():
+            return LostReason.REFUSED
+        case RemoteDisconnected() | IncompleteRead() | ConnectionError() | zlib.error():
+            return LostReason.CLOSED
+        case OSError():
+            return LostReason.UNREACHABLE
+        case _:
+            return LostReason.REFUSED
+
+
+def _not_followed(error: SourceError) -> SourceError:
+    """The error of a redirect that is not followed for ``error``."""
+    return error if isinstance(error, CameraError) else CameraError(LostReason.REDIRECTED, str(error), error.kind)
 
 
 def _encoding(response: HTTPResponse) -> str:

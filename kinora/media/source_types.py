@@ -122,6 +122,10 @@ class Picture(Protocol):
     def file(self) -> str | None:
         """The name of its file in the folder; None if the source is a single file."""
 
+    @property
+    def received_s(self) -> float | None:
+        """When it came, by :func:`~kinora.media.arrival.clock_s`; None if the source is not live."""
+
     def write_to(self, out: NDArray[np.uint8]) -> None:
         """Write the pixels into ``out``: HxWx3, uint8, BGR, C-contiguous."""
 

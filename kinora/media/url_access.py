@@ -27,9 +27,11 @@ RTSP = {"rtsp": 554, "rtsps": 322}
 """Scheme → port, for each protocol that sources are read by."""
 PORTS = {**HTTP, **RTSP}
 _SECURED = frozenset({"https", "rtsps"})
+CONNECT_S = 5.0
+"""The limit for a connection over HTTP."""
 TIMEOUT_S = 8.0
-"""The limit for a connection, and for each piece of an answer. Silence, a new connection and silence again together
-end before the server takes the decoder for hung."""
+"""The limit for each piece of an answer over HTTP. Silence, a new connection and silence again together end before the
+server takes the decoder for hung."""
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 _NOT_PUBLIC = tuple(
     map(
@@ -61,6 +63,10 @@ _NOT_PUBLIC = tuple(
 a table that differs between patch releases."""
 _UNICAST = IPv6Network("2000::/3")
 """The only IPv6 addresses that IANA gives out for the internet (RFC 4291); others are local or notations of IPv4."""
+
+
+class ConnectTimedOut(TimeoutError):
+    """A host has not answered at all, in contrast to one that has fallen silent."""
 
 
 def is_url(source: str) -> bool:
@@ -138,9 +144,13 @@ def is_public(address: str) -> bool:
 
 
 def connect(url: SourceUrl, hosts: Sequence[str]) -> HTTPConnection:
-    """Like :func:`open_socket`, for HTTP."""
+    """Like :func:`open_socket`, for HTTP. Raises ConnectTimedOut in place of other TimeoutErrors."""
     connection = HTTPConnection(url.host, url.port, timeout=TIMEOUT_S)
-    connection.sock = open_socket(url, hosts, TIMEOUT_S)
+    try:
+        connection.sock = open_socket(url, hosts, CONNECT_S)
+    except TimeoutError as error:
+        raise ConnectTimedOut from error
+    connection.sock.settimeout(TIMEOUT_S)
     return connection
 
 

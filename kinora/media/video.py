@@ -15,6 +15,8 @@ from av.format import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from kinora.media.arrival import clock_s
+from kinora.media.camera_errors import CameraLost, stream_ended
 from kinora.media.clock import Clock
 from kinora.media.mp4_outline import Mp4Outline
 from kinora.media.orientation import Orientation
@@ -34,7 +36,6 @@ from kinora.media.video_errors import (
     not_opened,
     other_tracks,
     pixel_limit,
-    stream_ended,
 )
 from kinora.media.video_file import VideoFile
 from kinora.media.video_length import COUNT_BYTES, MP4, VideoLength, count_pictures
@@ -107,8 +108,9 @@ class VideoSource:
             SourceTruncated: at the end, if the file ends early or packets could not be decoded.
         """
         converter = Converter()
+        is_live = self.info.kind == "stream"
         # The first picture of a stream is past by now.
-        zero = None if self.info.kind == "stream" else self._first.pts
+        zero = None if is_live else self._first.pts
         clock = Clock(zero, self._ms_per_tick, self._frame_ms, may_jump=self._may_jump)
         wanted, at_ms, end_ms = start, 0.0, 0.0
         try:
@@ -118,13 +120,13 @@ class VideoSource:
                     end_ms = at_ms + (frame.duration * self._ms_per_tick or self._frame_ms)
                     if index == wanted:
                         wanted += stride
-                        picture = VideoPicture(index, at_ms, frame, converter)
+                        picture = VideoPicture(index, at_ms, frame, converter, clock_s() if is_live else None)
                         self._note_size(picture)
                         yield picture
         except SourceError as error:
-            raise broken_off(error, at_ms) from error
-        if self.info.kind == "stream":
-            raise stream_ended(self._file.name, at_ms)
+            raise (CameraLost.by(error) if is_live else broken_off(error, at_ms)) from error
+        if is_live:
+            raise stream_ended(self._file.name)
         ends_early = not clock.was_set_anew and self._length.ends_early(end_ms, reading.last_dts)
         if reading.damaged or ends_early or (self._outline.is_cut and self._length.pictures is None):
             raise damaged(self._file.name, at_ms)

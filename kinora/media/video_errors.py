@@ -46,11 +46,6 @@ def damaged(name: str, at_ms: float) -> SourceTruncated:
     )
 
 
-def stream_ended(name: str, at_ms: float) -> SourceTruncated:
-    """The end of a live stream, which nobody asked for."""
-    return SourceTruncated(f"{name} sends no more: it ended the stream after {at_ms / 1000:.1f} s.")
-
-
 def encrypted(name: str) -> SourceError:
     """The error for a video under copy protection."""
     return SourceError("unsupported", f"{name} is encrypted, as protected films are; give a copy without protection.")

@@ -32,6 +32,8 @@ class VideoPicture:
     timestamp_ms: float
     _frame: VideoFrame
     _converter: Converter
+    received_s: float | None = None
+    """When it came, by :func:`~kinora.media.arrival.clock_s`; None if the source is not live."""
     _orientation: Orientation = attrs.field(init=False)
 
     @_orientation.default

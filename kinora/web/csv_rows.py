@@ -17,7 +17,7 @@ BOX = ("class", "confidence", "x", "y", "width", "height", "track_id")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _IN_ROWS = frozenset({"detections", "classes", "metrics", "text"})
 """The members of a result that rows are made of."""
-COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX, "file", "text", "metric", "value")
+COLUMNS = ("frame_id", "index", "timestamp_ms", "plugin", *BOX, "file", "text", "metric", "value", "received_at")
 
 
 class _Frame(msgspec.Struct):
@@ -28,6 +28,7 @@ class _Frame(msgspec.Struct):
     timestamp_ms: float
     results: dict[str, Any]
     file: str | None = None
+    received_at: str | None = None
 
 
 def csv_head() -> bytes:
@@ -54,6 +55,7 @@ def _rows(frame: _Frame) -> Iterator[tuple[object, ...]]:
             "timestamp_ms": frame.timestamp_ms,
             "plugin": plugin,
             "file": frame.file,
+            "received_at": frame.received_at,
         }
         for own in _of_result(result) if isinstance(result, Mapping) else ():
             cells = facts | own

@@ -152,7 +152,7 @@ async def test_the_end_of_a_camera_is_told(system: System, host: MediaServer) ->
     """A job that took what there was is done, and says why there was no more."""
     state = await run_job(system, "motion", source=host.url("cam"), policy="wait")
     assert (state.status, state.frames_done) == ("done", 7)
-    assert "cam sends no more: it ended the stream after" in state.warnings[-1]
+    assert "cam sends no more: it ended the stream." in state.warnings[-1]
 
 
 async def test_the_next_server_opens_the_sources_that_are_left_at_the_same_time(

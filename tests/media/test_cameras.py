@@ -84,7 +84,7 @@ def test_a_part_without_end_after_others_ends_the_source(server: MediaServer) ->
     got, broken = read(server.url("cam"), server.host)
     assert got == [(0, 2)]
     assert broken is not None
-    assert broken.startswith("A picture of cam is larger than 64 MiB; have it made in smaller ones. What could be read")
+    assert broken == "A picture of cam is larger than 64 MiB; have it made in smaller ones."
 
 
 def test_a_picture_of_many_scans_ends_the_source(server: MediaServer) -> None:
@@ -172,7 +172,7 @@ def test_every_camera_is_read(server: MediaServer, camera: str) -> None:
     server.fields["cam"] = {"Content-Type": content_type}
     got, end = read(server.url("cam"), server.host)
     assert got == [(index, index + 1) for index in range(4)]  # the first one is over when frames are asked for
-    assert end == "cam sends no more: it ended the stream after 0.0 s."
+    assert end == "cam sends no more: it ended the stream."
     assert server.asked == ["/cam"]
 
 

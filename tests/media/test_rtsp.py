@@ -105,7 +105,7 @@ def test_every_picture_comes_once_in_order_at_its_time(
     assert isinstance(end, CameraLost)
     assert (end.reason, str(end)) == (
         LostReason.CLOSED,
-        "cam has closed the connection. What could be read ends at 1.1 s.",
+        "cam has closed the connection.",
     )
     assert source.notes == []
     assert (server.connections, server.methods()) == (1, ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"])

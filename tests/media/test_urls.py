@@ -134,7 +134,7 @@ def test_a_camera_is_a_stream_whose_pictures_come_when_they_come(server: MediaSe
         times: list[float] = []
         with pytest.raises(SourceTruncated, match="it ended the stream"):
             times += (picture.timestamp_ms for picture in source.frames())
-        end = "cam sends no more: it ended the stream after 0.0 s."
+        end = "cam sends no more: it ended the stream."
         assert numbers(source) == ([(number, number) for number in range(20)], end)
     assert times[0] == 0
     assert times == sorted(times)
@@ -198,7 +198,7 @@ def test_a_live_video_is_connected_to_once(server: MediaServer) -> None:
         assert source.info.kind == "stream"
         got, end = numbers(source)
     assert got == [(index, index + 1) for index in range(FRAMES - 1)]
-    assert end == "live sends no more: it ended the stream after 3.9 s."
+    assert end == "live sends no more: it ended the stream."
     assert server.asked == ["/live"]
 
 
@@ -214,7 +214,7 @@ def test_a_live_video_in_fragments_is_connected_to_once(server: MediaServer, how
         assert (source.info.kind, source.info.frames_total, source.info.duration_ms) == ("stream", None, None)
         got, end = numbers(source)
     assert got == [(index, index + 1) for index in range(FRAMES - 1)]
-    assert end == "live sends no more: it ended the stream after 3.9 s."
+    assert end == "live sends no more: it ended the stream."
     assert server.asked == ["/live"]
 
 

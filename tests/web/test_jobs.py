@@ -90,6 +90,7 @@ async def test_a_job_is_repeated_from_its_request(server: RunningServer) -> None
         "max_frames": 2,
         "stride": 1,
         "policy": "wait",
+        "max_outage_s": None,
         "plugin_timeout_ms": 9_000,
         "prepare_timeout_ms": 120_000,
     }

@@ -8,6 +8,7 @@ from itertools import islice
 
 import attrs
 
+from kinora.media.camera_errors import CameraError, CameraLost
 from kinora.media.messages import (
     DECODER,
     DecoderAnswer,
@@ -89,7 +90,7 @@ class _Decoder:
                 credentials=request.credentials,
             )
         except SourceError as error:
-            return Refused(error.kind, str(error))
+            return Refused(error.kind, str(error), error.reason if isinstance(error, CameraError) else None)
         self._source = self._resources.enter_context(source)
         return Opened(attrs.evolve(source.info, mark=source_mark(request.location)))
 
@@ -119,21 +120,22 @@ class _Decoder:
             width=picture.width,
             height=picture.height,
             file=picture.file,
+            received_s=picture.received_s,
         )
 
     def _decode_next(self) -> Iterator[Noted | NeedsLarger | Ended]:
         """Decode the next picture; report what was found out, then if it needs a larger ring, or the end, once."""
-        self._next, truncated = None, None
+        self._next, end = None, Ended()
         if self._ended:
             return
         try:
             self._next = next(self._pictures, None)
         except SourceTruncated as error:
-            truncated = str(error)
+            end = Ended(str(error), error.reason if isinstance(error, CameraLost) else None)
         yield from self._new_notes()
         if self._next is None:
             self._ended = True
-            yield Ended(truncated)
+            yield end
         elif (size := self._next.width * self._next.height * CHANNELS) > self._slot_bytes:
             self._waits_for_ring = True
             yield NeedsLarger(size)

@@ -12,7 +12,7 @@ import av
 from av.codec.context import Flags
 from av.video.frame import VideoFrame
 
-from kinora.media.camera_errors import CameraError, CameraLost
+from kinora.media.camera_errors import CameraLost
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.orientation import Orientation
 from kinora.media.packets import packet_of
@@ -25,7 +25,7 @@ from kinora.media.rtsp.units import Unit
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, many_scans
 from kinora.media.url_access import RTSP, SourceUrl
 from kinora.media.video import THREADS
-from kinora.media.video_errors import broken_off, changes_size, check_pixels, pixel_limit
+from kinora.media.video_errors import changes_size, check_pixels, pixel_limit
 from kinora.media.video_picture import Converter, VideoPicture
 from kinora.media.video_reading import JPEGS
 
@@ -48,7 +48,7 @@ class RtspSource:
             CameraReader(open_session(url, limits.url_hosts, credentials, name), self._name), self._name, limits
         )
         try:
-            _, first = next(self._reading.frames)
+            *_, first = next(self._reading.frames)
         except BaseException:
             self._reading.close()
             raise
@@ -72,25 +72,22 @@ class RtspSource:
         """Pictures ``start``, ``start + stride``, …, counted from the first call on; they can be read once.
 
         Raises:
-            CameraLost: at the end; the text says what was read.
-            SourceTruncated: a picture cannot be shown here.
+            CameraLost: at the end, or at a picture that cannot be shown here.
         """
-        converter, clock, at_ms = Converter(), PictureClock(self._reading.ticks_per_s), 0.0
+        converter, clock = Converter(), PictureClock(self._reading.ticks_per_s)
         index = -1
         with closing(self._reading):
             try:
-                for let_go, frame in self._reading.frames:
+                for let_go, received_s, frame in self._reading.frames:
                     index += 1 + let_go
                     at_ms = clock.read(frame.pts, time.monotonic())
                     self._note_faults()
                     if index >= start and (index - start) % stride == 0:
-                        picture = VideoPicture(index, at_ms, frame, converter)
+                        picture = VideoPicture(index, at_ms, frame, converter, received_s)
                         self._note_size(picture)
                         yield picture
-            except CameraError as error:
-                raise CameraLost(error.reason, str(broken_off(error, at_ms))) from error
             except SourceError as error:
-                raise broken_off(error, at_ms) from error
+                raise CameraLost.by(error) from error
 
     def _note_faults(self) -> None:
         """Have the user told at once: the end of a camera may be months away."""
@@ -154,7 +151,7 @@ class _Reading:
         self._codec.thread_count = THREADS
         self._codec.flags |= int(Flags.low_delay)
         self.frames = self._decode()
-        """Each picture, with the number of units that were let go before it."""
+        """Each picture, with the number of units that were let go before it, and when its last packet came."""
 
     @property
     def lacks_packets(self) -> bool:
@@ -169,7 +166,7 @@ class _Reading:
         """End the session with the camera."""
         self._reader.close()
 
-    def _decode(self) -> Iterator[tuple[int, VideoFrame]]:
+    def _decode(self) -> Iterator[tuple[int, float, VideoFrame]]:
         deadline, let_go = time.monotonic() + KEY_FRAME_S, 0
         while True:
             taken = self._reader.take(deadline)
@@ -178,7 +175,7 @@ class _Reading:
                 self.behind |= taken[1] > 0
                 for frame in self._decode_unit(taken[0]):
                     check_pixels(self._name, frame.width, frame.height, self._limits)
-                    yield let_go, frame
+                    yield let_go, taken[0].received_s, frame
                     deadline, let_go = time.monotonic() + KEY_FRAME_S, 0
             if time.monotonic() >= deadline:
                 raise not_decoded(self._name)

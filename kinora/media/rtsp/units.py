@@ -7,6 +7,7 @@ from typing import Protocol
 
 import attrs
 
+from kinora.media.arrival import clock_s
 from kinora.media.rtsp.rtp import Order, RtpPacket, Unwrapped
 
 MAX_UNIT = 16 * 2**20
@@ -26,6 +27,8 @@ class Unit:
     is_key: bool
     after_gap: bool
     """True if pictures before it are missing."""
+    received_s: float = attrs.field(factory=clock_s, eq=False)
+    """When its last packet came, by :func:`~kinora.media.arrival.clock_s`."""
 
 
 class Malformed(Exception):

@@ -18,7 +18,9 @@ export const isEnded = (status: string): boolean => ENDED.has(status);
 /** The status of a job in this live stage; `known` is its status when it was last fetched. */
 export function statusIn(stage: Stage | null | undefined, known: JobStatus): JobStatus {
   if (isEnded(known)) return known;
-  if (stage === "preparing" || stage === "running" || stage === "finalizing") return "running";
+  if (stage === "preparing" || stage === "running" || stage === "reconnecting" || stage === "finalizing") {
+    return "running";
+  }
   // A paused job that is to go on is queued again until a place is free.
   return stage === "paused" || (stage === "queued" && known === "running") ? "paused" : known;
 }
