@@ -198,7 +198,7 @@ class System:
             data_dir=settings.data_dir,
             uploads=self.uploads,
             limits=limits,
-            cameras=Cameras(settings.cameras),
+            cameras=Cameras(settings.cameras, settings.webcams),
         )
         stills = Stills(self.fork_server, limits)
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)

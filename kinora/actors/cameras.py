@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -13,28 +13,43 @@ from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Open
 from kinora.media.placed_camera import PlacedCamera
 from kinora.media.rtsp.auth import Credentials
-from kinora.media.source_names import CAMERA
+from kinora.media.source_names import CAMERA, WEBCAM
 from kinora.media.source_types import SourceLimits
 
+DEVICES = "/dev"
+"""The folder of webcams."""
 READS_AT_ONCE = 4
 """The most threads that read passwords; further openings wait for one, within ``READ_S``."""
 READ_S = 5.0
 """The time to read a password, the wait for a thread included; after it the camera counts as lost."""
 
 
-class Cameras:
-    """The cameras by their names."""
+def _not_allowed(webcam: str) -> str:
+    number = webcam.removeprefix(WEBCAM)
+    if not (number.isascii() and number.isdecimal()):
+        return f"write {WEBCAM}0 for /dev/video0 of the server's machine"
+    setting = f"webcams = [{number[:10]}]"
+    return f"webcam {number[:10]} may not be watched here: the server's operator can allow it with {setting}"
 
-    def __init__(self, placed: Mapping[str, PlacedCamera] | None = None) -> None:
+
+class Cameras:
+    """The cameras by their names, and the webcams that may be watched."""
+
+    def __init__(self, placed: Mapping[str, PlacedCamera] | None = None, webcams: Sequence[int] = ()) -> None:
         self._placed = placed or {}
+        self._webcams = tuple(f"{WEBCAM}{number}" for number in webcams)
         self._reads = trio.CapacityLimiter(READS_AT_ONCE)
 
     def require(self, source: str) -> None:
-        """Check that there is such a camera.
+        """Check that there is such a camera, or webcam.
 
         Raises:
-            InvalidRequest: there is none.
+            InvalidRequest: there is none, or none that may be watched.
         """
+        if source.startswith(WEBCAM):
+            if source not in self._webcams:
+                raise InvalidRequest("This webcam is not allowed.", [FieldError("source", _not_allowed(source))])
+            return
         name = source.removeprefix(CAMERA)
         if name not in self._placed:
             message = f"No camera is called {name[:80]!r}: see GET /v1/cameras, or `kinora cameras`"
@@ -46,6 +61,9 @@ class Cameras:
         Raises:
             SourceError: it is a camera that there is not, or whose password cannot be read.
         """
+        if location in self._webcams:
+            device = f"{WEBCAM}{DEVICES}/video{location.removeprefix(WEBCAM)}"
+            return Open(location=device, name=location, limits=limits)
         if not location.startswith(CAMERA):
             await trio.lowlevel.checkpoint()
             return Open(location=location, name=shown_as, limits=limits)

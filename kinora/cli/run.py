@@ -35,6 +35,7 @@ from kinora.media.source_types import SourceError
 from kinora.media.url_access import ANY_PUBLIC, SourceUrl, is_url
 from kinora.runtime.workers import nobody_hears
 from kinora.settings import Settings
+from kinora.settings.fields import MAX_WEBCAM
 from kinora.system import System, open_system
 
 REFRESH_S = 0.1
@@ -89,8 +90,8 @@ def run(ctx: click.Context, /, config: Path | None, **arguments: Any) -> None:
     """Run one source through plugins here, without a server.
 
     SOURCE is a video, an image, a folder of images, an http(s) or rtsp(s) URL, camera:NAME for a camera of kinora.toml,
-    or demo: for a bundled clip. A plugin is given by its name, or by the path of a file that defines it: -p motion
-    -p ./mine.py
+    webcam:0, or demo: for a bundled clip. A plugin is given by its name, or by the path of a file that defines it:
+    -p motion -p ./mine.py
 
     Exit codes: 0 the job is done, 1 it failed, 2 wrong arguments or input, 3 only with --strict: it is done, but a
     plugin was disabled, has no result on any frame, or failed at the end; 130 interrupted.
@@ -189,7 +190,7 @@ def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Se
         settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files)
     )
     if wanted.source == DEMO_SOURCE or is_watched(wanted.source):
-        return settings, wanted.source
+        return attrs.evolve(settings, webcams=tuple(range(MAX_WEBCAM + 1))), wanted.source
     if is_url(wanted.source):
         return attrs.evolve(settings, url_hosts=(*settings.url_hosts, *_hosts(wanted.source))), wanted.source
     source = real_path(wanted.source)

@@ -46,8 +46,8 @@ def submit(
 ) -> None:
     """Give a job to a server, and print its id.
 
-    SOURCE is a path under the server's media folder, a URL of a host that it allows, camera:NAME for one of its
-    cameras, demo: for a bundled clip, or with --upload a file of this machine.
+    SOURCE is a path under the server's media folder, a URL of a host that it allows, camera:NAME or webcam:0 for
+    one of its cameras, demo: for a bundled clip, or with --upload a file of this machine.
     """
     if repeat is not None:
         _refuse_others(ctx)

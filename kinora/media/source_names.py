@@ -4,11 +4,18 @@ from __future__ import annotations
 
 CAMERA = "camera:"
 """The beginning of a source that is a camera of the operator's; its name follows."""
+WEBCAM = "webcam:"
+"""The beginning of a source that is a webcam of the server's machine; its number follows, or for decoders its path."""
 
 
 def is_watched(source: str) -> bool:
     """True if a source is named by a word of this server's own, and shows each picture once."""
-    return source.startswith(CAMERA)
+    return source.startswith((CAMERA, WEBCAM))
+
+
+def device_of(location: str) -> str | None:
+    """The path of the device if a decoder is to open a webcam; else None."""
+    return location.removeprefix(WEBCAM) if location.startswith(WEBCAM) else None
 
 
 def without_query(source: str) -> str:

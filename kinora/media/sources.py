@@ -27,7 +27,7 @@ from kinora.media.other_files import LOOKED_AT, what_it_is
 from kinora.media.remote_file import HEAD_BYTES, RemoteFile
 from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.source import RtspSource
-from kinora.media.source_names import is_watched
+from kinora.media.source_names import device_of, is_watched
 from kinora.media.source_types import (
     MAX_IMAGE_BYTES,
     Picture,
@@ -41,6 +41,7 @@ from kinora.media.tiff import is_camera_raw, is_tiff
 from kinora.media.url_access import is_rtsp, is_url
 from kinora.media.video import VideoSource
 from kinora.media.video_file import LocalFile, VideoFile
+from kinora.media.webcam import WebcamSource, require_device
 
 __all__ = [
     "Picture",
@@ -86,6 +87,10 @@ def open_source(
         found(None)
         file = RemoteFile(location, limits.url_hosts, credentials, None if name == location else name)
         return _open_remote_file(file, limits, _open_remote)
+    if (device := device_of(location)) is not None:
+        require_device(device, name or location)
+        found([])
+        return WebcamSource(device, name or location, limits)
     path = Path(location)
     return _open_path(path, path.name if name is None else name, limits, found)
 

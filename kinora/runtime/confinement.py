@@ -23,10 +23,12 @@ _VERSION_ONLY = 1
 _PATH_BENEATH = 1
 # <linux/landlock.h>: rights on files, by the version of Landlock that has brought them.
 _WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_FILE, _MAKE_REG, _TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 5, 1 << 8, 1 << 14
+_IOCTL_DEV = 1 << 15
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
 """Version → the number of rights, which are the lowest bits."""
 _READ = _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE_FILE | _MAKE_REG | _TRUNCATE
+_STEER = _READ_FILE | _WRITE_FILE | _IOCTL_DEV
 _ONLY_FOR_FOLDERS = _READ_DIR | _REMOVE_FILE | _MAKE_REG
 _BIND_TCP, _CONNECT_TCP = 1, 2
 _ABSTRACT_SOCKETS, _SIGNALS = 1, 2
@@ -59,16 +61,23 @@ _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 
 
-def confine(*, reads: Iterable[int | str] = (), writes: Iterable[str] = (), network: bool = False) -> None:
+def confine(
+    *,
+    reads: Iterable[int | str] = (),
+    writes: Iterable[str] = (),
+    devices: Iterable[str] = (),
+    network: bool = False,
+) -> None:
     """Leave this thread, and all that it starts, only what it needs; at most once in a thread.
 
     ``reads`` are further files and folders that it may open for reading, as paths or descriptors; the folders of
-    libraries are always among them. In the folders ``writes`` it may make, change and remove files. It may start
-    threads but no processes, and open sockets only if ``network``: to IP addresses. What is open already stays usable.
+    libraries are always among them. In the folders ``writes`` it may make, change and remove files. It may open and
+    steer the ``devices``. It may start threads but no processes, and open sockets only if ``network``: to IP addresses.
+    What is open already stays usable.
     """
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if landlock_version():
-        _restrict_files(reads, writes, network=network)
+        _restrict_files(reads, writes, devices, network=network)
     if seccomp_works():
         _filter_calls(network=network)
 
@@ -105,7 +114,9 @@ def seccomp_works() -> bool:
         return False
 
 
-def _restrict_files(reads: Iterable[int | str], writes: Iterable[str], *, network: bool) -> None:
+def _restrict_files(
+    reads: Iterable[int | str], writes: Iterable[str], devices: Iterable[str], *, network: bool
+) -> None:
     version = landlock_version()
     known = (1 << max(count for since, count in _FILE_RIGHTS.items() if since <= version)) - 1
     tcp = 0 if version < _TCP_SINCE else _BIND_TCP if network else _BIND_TCP | _CONNECT_TCP
@@ -117,6 +128,8 @@ def _restrict_files(reads: Iterable[int | str], writes: Iterable[str], *, networ
             _allow(ruleset, place, _READ & known)
         for folder in writes:
             _allow(ruleset, folder, _WRITE & known)
+        for device in devices:
+            _allow(ruleset, device, _STEER & known)
         syscall(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)

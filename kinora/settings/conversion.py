@@ -20,6 +20,7 @@ KIND_NAMES: Mapping[Any, str] = {
     Path: "a path",
     tuple[str, ...]: "a list of texts",
     tuple[Path, ...]: "a list of paths",
+    tuple[int, ...]: "a list of whole numbers",
 }
 _WORDS = {
     "1": True,

@@ -19,6 +19,8 @@ HIDDEN = "hidden"
 """The metadata of a field whose value is a secret, which is shown nowhere."""
 Bytes = Annotated[int, "bytes"]
 """A size, which may be written with a unit, as ``10G``."""
+MAX_WEBCAM = 255
+"""The highest number that Linux gives."""
 GIB = 2**30
 MIB = 2**20
 
@@ -49,6 +51,11 @@ def _half_of_memory() -> int:
 def _most_memory() -> int:
     """Three quarters of the machine's memory, or of the container's."""
     return memory_bytes() // MIB * 3 // 4
+
+
+def _webcam(_settings: object, _field: object, value: int) -> None:
+    if not 0 <= value <= MAX_WEBCAM:
+        raise ValueError(f"{value} is not the number of a webcam: write 0 for /dev/video0")
 
 
 def _no_cameras() -> Mapping[str, PlacedCamera]:
@@ -142,6 +149,8 @@ class Settings:
     cameras: Mapping[str, PlacedCamera] = attrs.field(factory=_no_cameras)
     """Cameras by name, each a table of ``kinora.toml`` such as ``[cameras.front]``. Clients watch one as
     ``camera:front``, and are told neither its address nor its password."""
+    webcams: tuple[int, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_webcam))
+    """Webcams of this machine that clients may watch: 0 is ``/dev/video0``, whose source is ``webcam:0``."""
     models_dir: Path = attrs.field(factory=_current_folder, converter=_absolute)
     """The folder of models; plugins must not read models outside it."""
     max_upload_bytes: Bytes = attrs.field(default=2 * GIB, validator=_positive)

@@ -8,16 +8,22 @@ from collections.abc import Iterable, Sequence
 from kinora.runtime.confinement import confine
 
 
-def confine_to(source: Sequence[int | str] | None, *, reads: Sequence[str] = (), writes: str | None = None) -> None:
-    """Leave this program its source, as descriptors and paths, further folders to read, and one to write in.
+def confine_to(
+    source: Sequence[int | str] | None,
+    *,
+    reads: Sequence[str] = (),
+    writes: str | None = None,
+    device: str | None = None,
+) -> None:
+    """Leave this program its source, as descriptors and paths, further folders to read, one to write in, a device.
 
-    None stands for a URL.
+    A source of None stands for a URL.
     """
     folders = () if writes is None else (writes,)
     if source is None:
         confine(reads=(*_certificates(), *reads), writes=folders, network=True)
     else:
-        confine(reads=(*source, *reads), writes=folders)
+        confine(reads=(*source, *reads), writes=folders, devices=() if device is None else (device,))
 
 
 def _certificates() -> Iterable[str]:

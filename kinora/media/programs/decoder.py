@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 
 import attrs
@@ -29,6 +30,7 @@ from kinora.media.newest import Newest
 from kinora.media.programs.confining import confine_to
 from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_mark import source_mark
+from kinora.media.source_names import device_of
 from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
 from kinora.runtime.channel import Channel
@@ -86,7 +88,7 @@ class _Decoder:
                 request.location,
                 limits=request.limits,
                 name=request.name,
-                found=confine_to,
+                found=partial(confine_to, device=device_of(request.location)),
                 credentials=request.credentials,
             )
         except SourceError as error:
