@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from kinora.actors.audience import Audience, Nobody
+from kinora.actors.camera_checks import CameraChecks
 from kinora.actors.cameras import Cameras
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
@@ -114,6 +115,7 @@ class System:
         self.plugin_records = PluginRecords()
         self.job_figures = JobFigures()
         self.jobs = self._job_manager()
+        self.camera_checks.watching = self.jobs.watching
         kept = Kept(days=settings.keep_days, bytes=settings.keep_bytes)
         self.retention = Retention(kept, store=self.store, jobs=self.jobs, meter=self.room)
         self.jobs.on_end = self.retention.note_end
@@ -183,6 +185,7 @@ class System:
             ChildSpec(name="devices", run=self._find_devices, optional=True),
             ChildSpec(name="plugins", run=self._find_plugins),
             ChildSpec(name="sources", run=self.held_sources.run),
+            ChildSpec(name="cameras", run=self.camera_checks.run, optional=True),
             ChildSpec(name="jobs", run=self.jobs.run),
             ChildSpec(name="retention", run=self.retention.run, optional=True),
         ]
@@ -191,6 +194,8 @@ class System:
         settings = self.settings
         audience: Audience = self.connections or Nobody()
         limits = source_limits(settings)
+        cameras = Cameras(settings.cameras, settings.webcams)
+        self.camera_checks = CameraChecks(self.fork_server, cameras, limits)
         sources = SourceFinder(
             self.fork_server,
             self.held_sources,
@@ -198,7 +203,7 @@ class System:
             data_dir=settings.data_dir,
             uploads=self.uploads,
             limits=limits,
-            cameras=Cameras(settings.cameras, settings.webcams),
+            cameras=cameras,
         )
         stills = Stills(self.fork_server, limits)
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 import attrs
@@ -13,7 +15,7 @@ from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Open
 from kinora.media.placed_camera import PlacedCamera
 from kinora.media.rtsp.auth import Credentials
-from kinora.media.source_names import CAMERA, WEBCAM
+from kinora.media.source_names import CAMERA, WEBCAM, is_watched
 from kinora.media.source_types import SourceLimits
 
 DEVICES = "/dev"
@@ -22,6 +24,10 @@ READS_AT_ONCE = 4
 """The most threads that read passwords; further openings wait for one, within ``READ_S``."""
 READ_S = 5.0
 """The time to read a password, the wait for a thread included; after it the camera counts as lost."""
+
+
+async def _nobody_has_it(_source: str) -> None:
+    await trio.lowlevel.checkpoint()
 
 
 def _not_allowed(webcam: str) -> str:
@@ -38,7 +44,38 @@ class Cameras:
     def __init__(self, placed: Mapping[str, PlacedCamera] | None = None, webcams: Sequence[int] = ()) -> None:
         self._placed = placed or {}
         self._webcams = tuple(f"{WEBCAM}{number}" for number in webcams)
+        self._given = (placed, webcams)
         self._reads = trio.CapacityLimiter(READS_AT_ONCE)
+        self._taken = Counter[str]()
+        """Source → its decoders."""
+        self.give_way: Callable[[str], Awaitable[None]] = _nobody_has_it
+        """Called before a source is opened: returns once nothing but jobs has it open."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All that clients may watch, as they name it."""
+        return (*(f"{CAMERA}{name}" for name in self._placed), *self._webcams)
+
+    def untaken(self) -> Cameras:
+        """The same cameras, without a count of who has them open."""
+        return Cameras(*self._given)
+
+    def is_taken(self, source: str) -> bool:
+        """True while a decoder has this source, or is about to open it."""
+        return self._taken[source] > 0
+
+    @asynccontextmanager
+    async def taken(self, location: str) -> AsyncIterator[None]:
+        """Have a source for the block, in which a decoder opens it and ends. Others give way first."""
+        if not is_watched(location):
+            yield
+            return
+        self._taken[location] += 1
+        try:
+            await self.give_way(location)
+            yield
+        finally:
+            self._taken[location] -= 1
 
     def require(self, source: str) -> None:
         """Check that there is such a camera, or webcam.

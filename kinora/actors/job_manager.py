@@ -395,6 +395,12 @@ class JobManager:
         unended = (active.job for active in self._active.values() if not active.job.ended.is_set())
         return [payload for job in unended for payload in job.current()]
 
+    def watching(self) -> Mapping[str, JobState]:
+        """Return source → the state of a job on it that has begun and not ended."""
+        begun = (active.job for active in self._active.values() if not active.job.queued)
+        states = (job.state() for job in begun if not job.ended.is_set())
+        return {state.source: state for state in states}
+
     def statistics(self) -> QueueStatistics:
         """Return the current figures."""
         queued = self._queued()

@@ -107,7 +107,7 @@ async def open_source(
         SourceBroke: the decoder is gone, and not because of the source.
         ForkServerGone: no decoder can be started.
     """
-    async with fork_server.worker(DECODER, name) as decoder:
+    async with cameras.taken(location), fork_server.worker(DECODER, name) as decoder:
         info = None
         with trio.move_on_after(OPEN_TIMEOUT_S):
             info = await _open(decoder, await cameras.request(location, shown_as, limits))

@@ -74,6 +74,10 @@ class KinoraClient:
         frames: list[dict[str, Any]] = page["frames"]
         return frames
 
+    async def cameras(self) -> dict[str, Any]:
+        """The operator's cameras and webcams, and whether each can be reached now; those not known yet have null."""
+        return await self._get("/v1/cameras")
+
     async def log(self, job_id: str, *, plugin: str | None = None) -> str:
         """The output of one of a job's plugins, or of all of them with the plugin's name before each line."""
         query = f"?{urlencode({'plugin': plugin})}" if plugin is not None else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from kinora.doctor import certificate, folders, machine, media, port, software
+from kinora.doctor import cameras, certificate, folders, machine, media, port, software
 from kinora.doctor.finding import Finding, failed
 from kinora.doctor.trial import check_a_frame
 from kinora.settings import Settings
@@ -17,7 +17,7 @@ from kinora.settings import Settings
 CHECK_S = 10.0
 """The time for a check that asks the system: one that takes longer hangs, and is given up."""
 TRIAL_S = 60.0
-"""The time for a frame to go through, which takes a second on an idle machine."""
+"""The time for a frame to go through, which takes a second on an idle machine, and for cameras to be tried."""
 
 
 @attrs.frozen
@@ -49,6 +49,7 @@ CHECKS = (
     Check("data folder", folders.check_data_dir),
     Check("folders", folders.check_other_folders),
     Check("certificate", certificate.check_certificate),
+    Check("cameras", cameras.check_cameras),
     Check("port", port.check_port),
 )
 

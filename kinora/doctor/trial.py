@@ -12,6 +12,7 @@ import attrs
 
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
+from kinora.doctor.cameras import try_cameras
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.settings import Settings
 from kinora.system import System, open_system
@@ -25,17 +26,18 @@ SIDE = 64
 
 
 async def check_a_frame(settings: Settings, folder: Path) -> list[Finding]:
-    """Run a job on a picture with all data in ``folder``, and tell of the plugins that were found.
+    """Run a job on a picture with all data in ``folder``; tell of the plugins that were found, and try the cameras.
 
     If cancelled, all processes have ended and the folder has files left.
     """
     (folder / PICTURE).write_bytes(picture())
+    given = settings
     settings = attrs.evolve(settings, data_dir=folder, media_dir=folder, realtime=False, min_free_bytes=0)
     began = time.monotonic()
     async with open_system(settings) as system:
         state = await _run(system)
         took_s = time.monotonic() - began
-        return [_verdict(state, took_s), *_plugins(system)]
+        return [_verdict(state, took_s), *_plugins(system), *await try_cameras(given, system)]
 
 
 async def _run(system: System) -> JobState:

@@ -21,6 +21,7 @@ from kinora.web.access_log import AccessLog, without_secrets
 from kinora.web.addresses import own_names
 from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.bundle import read_bundle, ui_routes
+from kinora.web.cameras import camera_routes
 from kinora.web.http_figures import HttpFigures
 from kinora.web.jobs import JobName, job_routes
 from kinora.web.login_links import LoginLinks
@@ -89,7 +90,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
     figures = HttpFigures()
     app.register_blueprint(job_routes(system, figures.uploads))
     app.register_blueprint(metrics_routes(system, figures))
-    for make_routes in (plugin_routes, media_routes, realtime_routes, about_routes):
+    for make_routes in (plugin_routes, media_routes, camera_routes, realtime_routes, about_routes):
         app.register_blueprint(make_routes(system))
     app.register_blueprint(token_routes(system))
     app.register_blueprint(session_routes(system, links, wrong_tokens))

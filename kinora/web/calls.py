@@ -229,6 +229,13 @@ CALLS = (
         "get", "/v1/plugins/{name}", "get_plugin", "Get one plugin with all details", {200: of("PluginDetail")}, (404,)
     ),
     Call("get", "/v1/media", "list_media", "List the videos and images in the media folder", {200: of("MediaList")}),
+    Call(
+        "get",
+        "/v1/cameras",
+        "list_cameras",
+        "List the operator's cameras and webcams, and whether each can be reached now; waits some seconds for that",
+        {200: of("CameraList")},
+    ),
     Call("get", "/v1/devices", "list_devices", "List the devices that jobs can run on", {200: of("DeviceList")}),
     Call(
         "get",

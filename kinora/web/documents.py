@@ -10,6 +10,7 @@ import msgspec
 from kinora.actors.field_types import Count, Index, JobId, Milliseconds, Percent, Time
 from kinora.actors.messages import Health, Stage
 from kinora.actors.models import JobState, JobStatus, StageError
+from kinora.media.camera_errors import LostReason
 from kinora.plugins.protocol import Origin
 from kinora.web.room_documents import HealthDetails
 
@@ -176,6 +177,31 @@ class LibraryStatus(msgspec.Struct, kw_only=True):
     version: str | None
     kinds: tuple[str, ...]
     reason: str | None
+
+
+class CameraStatus(msgspec.Struct, kw_only=True):
+    """A camera that clients may watch, and whether it can be reached now."""
+
+    name: str
+    """As the operator has called it; ``webcam:0`` for ``/dev/video0``."""
+    source: str
+    """What a job names it by: ``camera:NAME`` or ``webcam:NUMBER``."""
+    reachable: bool | None
+    """Null if that is not known yet: ask again."""
+    reason: LostReason | None
+    """Why it cannot be reached, in one word; null if it can, or for another reason."""
+    message: str
+    """A sentence: what it sends, or what to do."""
+    checked_at: Time | None
+    """When that was found out; null if nobody has looked yet."""
+    in_use_by: JobId | None
+    """A job that watches it; null if none does. It is not opened a second time: the job tells then."""
+
+
+class CameraList(msgspec.Struct, kw_only=True):
+    """All cameras and webcams that clients may watch."""
+
+    cameras: list[CameraStatus]
 
 
 class DeviceList(msgspec.Struct, kw_only=True):

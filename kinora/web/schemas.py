@@ -24,6 +24,7 @@ from kinora.plugins.option_errors import MAX_ERRORS
 from kinora.web.access_documents import LoginLink, Session, TokenList, TokenMade
 from kinora.web.documents import (
     REF,
+    CameraList,
     CancelAnswer,
     DeviceList,
     ExtendedJobResponse,
@@ -45,6 +46,7 @@ _Schema = dict[str, Any]
 _TAKEN = (JobRequest, PluginRequest, JobOptions, NewLink, NewToken, PruneRequest, SignIn)
 _SAID = (Subscription, ShownToken, *CLIENT_MESSAGES)
 _ANSWERS = (
+    CameraList,
     CancelAnswer,
     DeviceList,
     ExtendedJobResponse,

@@ -1,0 +1,137 @@
+"""``GET /v1/cameras`` and ``kinora cameras``: which cameras can be reached now, without opening one that is in use."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from kinora.client import KinoraClient
+from kinora.doctor.cameras import check_cameras, try_cameras
+from kinora.doctor.trial import check_a_frame
+from kinora.media.placed_camera import PlacedCamera
+from kinora.serve import RunningServer
+from kinora.settings import Settings
+from kinora.system import make_system
+from tests.client_kit import get
+from tests.jobs_kit import until
+from tests.media.videos import numbered
+from tests.rtsp_clips import describe, encode, framed, rtp_packets
+from tests.rtsp_server import RtspServer, Stream, rtsp_server
+
+PLENTY_S = 60.0
+"""A safety net."""
+WATCH = {"source": "camera:front", "plugins": ["motion"]}
+
+
+@pytest.fixture
+def camera() -> Iterator[RtspServer]:
+    """A camera for one client, with a password."""
+    clip = encode("h264", map(numbered, range(10)))
+    with rtsp_server() as running:
+        pieces = [b"".join(map(framed, packets)) for packets in rtp_packets(clip)]
+        running.streams["live"] = Stream(describe(clip), cycle(pieces))
+        running.pace_s, running.passwords, running.one_client = 0.02, {"joe": "secret"}, True
+        yield running
+
+
+@pytest.fixture
+def settings(settings: Settings, camera: RtspServer, tmp_path: Path) -> Settings:
+    """A server with a camera that works, one that is gone, and a webcam that is not there."""
+    (password := tmp_path / "password").write_text("secret")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()[1]
+    placed = {
+        "front": PlacedCamera(url=camera.url("live"), user="joe", password_file=password),
+        "gone": PlacedCamera(url=f"rtsp://127.0.0.1:{nobody}/x"),
+    }
+    return attrs.evolve(settings, cameras=placed, webcams=(250,))
+
+
+async def listed(server: RunningServer) -> dict[str, dict[str, Any]]:
+    """The cameras by their sources."""
+    with trio.fail_after(PLENTY_S):
+        answer = await get(f"{server.url}/v1/cameras")
+    assert answer.status == 200
+    assert "127.0.0.1" not in json.dumps(answer.json())
+    return {camera["source"]: camera for camera in answer.json()["cameras"]}
+
+
+async def test_each_camera_is_tried_and_what_was_found_is_kept(server: RunningServer, camera: RtspServer) -> None:
+    """For those who ask soon after, too."""
+    found = await listed(server)
+    assert list(found) == ["camera:front", "camera:gone", "webcam:250"]
+    assert [one["name"] for one in found.values()] == ["front", "gone", "webcam:250"]
+    assert [one["reachable"] for one in found.values()] == [True, False, False]
+    assert found["camera:front"]["message"] == "It sends pictures of 160x120."
+    assert found["camera:gone"]["message"].startswith("Nothing listens at the port of camera:gone")
+    assert "webcam:250 is not there" in found["webcam:250"]["message"]
+    assert all(one["checked_at"] and one["in_use_by"] is None for one in found.values())
+    assert await listed(server) == found
+    await until(lambda: camera.open == 0)
+    assert camera.connections == 1
+
+
+async def test_a_camera_that_a_job_watches_is_not_opened_again(server: RunningServer, camera: RtspServer) -> None:
+    """The job tells that it can be reached, until it has ended."""
+    client = KinoraClient(server.url)
+    job_id = (await client.submit(WATCH)).job_id
+    await until(lambda: server.system.jobs.watching() != {})
+    front = (await listed(server))["camera:front"]
+    assert (front["reachable"], front["in_use_by"], camera.connections) == (True, job_id, 1)
+    await client.cancel(job_id)
+    await until(lambda: camera.open == 0)
+    front = (await listed(server))["camera:front"]
+    assert (front["reachable"], front["in_use_by"], camera.connections) == (True, None, 2)
+
+
+async def test_a_check_gives_way_to_a_job(server: RunningServer, camera: RtspServer) -> None:
+    """It lets the camera go at once, and the job opens it."""
+    camera.answers["OPTIONS"] = None  # it says nothing, so the check waits
+    with trio.fail_after(PLENTY_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listed, server)
+            await until(lambda: camera.connections == 1)
+            camera.answers.clear()
+            submitted = await KinoraClient(server.url).submit(WATCH)
+            assert camera.connections == 2
+            nursery.cancel_scope.cancel()
+    await KinoraClient(server.url).cancel(submitted.job_id)
+
+
+async def test_the_doctor_tries_them_unless_a_server_may_have_them(settings: Settings, tmp_path: Path) -> None:
+    """What is wrong with a camera fails no server."""
+    (folder := tmp_path / "trial").mkdir()
+    found = [*check_cameras(settings), *(await check_a_frame(settings, folder))]
+    told = [(finding.state, finding.found) for finding in found if finding.check == "cameras"]
+    assert told[0] == ("ok", "in the settings: front, gone, webcam:250")
+    assert told[1] == (
+        "warning",
+        f"Everyone on this machine can read {tmp_path / 'password'}: chmod o= {tmp_path / 'password'}",
+    )
+    assert told[2] == ("ok", "camera:front: It sends pictures of 160x120.")
+    assert [state for state, _ in told[3:]] == ["warning", "warning"]
+    with make_system(settings) as system:
+        [one] = await try_cameras(settings, system)
+    assert "a server is at work, so none is opened" in one.found
+
+
+async def test_the_command_tells_what_cannot_be_reached_and_ends_with_1(server: RunningServer) -> None:
+    """As a table, and as JSON."""
+    command = [sys.executable, "-m", "kinora", "cameras", "--url", server.url]
+    run = partial(trio.run_process, capture_stdout=True, check=False)
+    table, as_json = await run(command), await run([*command, "--json"])
+    assert (table.returncode, as_json.returncode) == (1, 1)
+    lines = table.stdout.decode().splitlines()
+    assert lines[1].split("\t")[:2] == ["camera:front", "yes"]
+    assert lines[2].split("\t")[:2] == ["camera:gone", "no"]
+    assert json.loads(as_json.stdout) == {"cameras": list((await listed(server)).values())}
