@@ -79,11 +79,23 @@ test("the scrubber has a bar at detections, a line at each cut and a flag at eac
   const timeline = new Timeline();
   const found = { detections: [{ x: 0, y: 0, width: 1, height: 1, class: "person" }] };
   for (let index = 0; index < 100; index++) timeline.add(frame(index, { people: index === 50 ? found : {}, scenes: { cut: index === 20 } }));
-  drawTicks(canvas, timeline, [10, 90], { first: 0, last: 99 });
+  drawTicks(canvas, timeline, { warned: [10, 90], back: [] }, { first: 0, last: 99 });
   const heights = drawn("fillRect").map(([, , , , height]) => height as number);
   expect(heights.filter((height) => height > 0 && height < 100)).toHaveLength(1);
   expect(heights.filter((height) => height === 100)).toHaveLength(1);
   expect(drawn("fill")).toHaveLength(2);
+});
+
+test("an outage of the source is a band on the scrubber, and the room after a live job's last frame is hatched", () => {
+  const timeline = new Timeline();
+  for (let index = 0; index < 60; index++) timeline.add(frame(index));
+  const plain = paper();
+  drawTicks(plain.canvas, timeline, { warned: [], back: [] }, { first: 0, last: 99 });
+  const live = paper();
+  drawTicks(live.canvas, timeline, { warned: [], back: [30] }, { first: 0, last: 99 }, true);
+  const bands = (drawn: typeof live.drawn) => drawn("fillRect").filter(([, , , width, height]) => width === 2 && height === 100);
+  expect([bands(plain.drawn).length, bands(live.drawn).length]).toEqual([0, 2]);
+  expect([plain.drawn("lineTo").length, live.drawn("lineTo").length > 5]).toEqual([0, true]);
 });
 
 const OFF: ViewOptions = { boxes: false, labels: false, pitch: false, radar: false, overlay: true, fps: 30, curves: false, colorBy: "track", radarAt: { x: 1, y: 1 }, hidden: new Set(), confidence: 0 };

@@ -24,3 +24,8 @@ export function statusIn(stage: Stage | null | undefined, known: JobStatus): Job
   // A paused job that is to go on is queued again until a place is free.
   return stage === "paused" || (stage === "queued" && known === "running") ? "paused" : known;
 }
+
+/** The state that is shown: a running job without its live source is `reconnecting`. */
+export function shownState(status: string, stage: Stage | null | undefined): string {
+  return status === "running" && stage === "reconnecting" ? stage : status;
+}

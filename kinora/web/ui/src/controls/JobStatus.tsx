@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { ExtendedJobResponse } from "../api/generated";
-import { isEnded, statusIn } from "../api/jobStates";
+import { isEnded, shownState, statusIn } from "../api/jobStates";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 import { Badge } from "../ui/Badge";
 import { headline } from "../jobs/jobWords";
@@ -34,7 +34,7 @@ export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
     <section className="job-status" aria-label="Job">
       <header>
         <h2 title={job.source}>{job.source}</h2>
-        <Badge {...headline(status, failedPlugins(job), Object.keys(job.plugins).length)} />
+        <Badge {...headline(shownState(status, stage), failedPlugins(job), Object.keys(job.plugins).length)} />
       </header>
       <JobActions job={job} status={status} onRunAgain={onRunAgain} onDeleted={onDeleted} onDone={(words) => {
         setSaid(words);

@@ -1,5 +1,5 @@
 import type { JobSummary } from "../api/generated";
-import { isEnded, statusIn } from "../api/jobStates";
+import { isEnded, shownState, statusIn } from "../api/jobStates";
 import type { LiveJob } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { count, moment } from "../ui/format";
@@ -38,13 +38,13 @@ export function JobRow({ job, live, href, current, onOpen, chosen = false, onCho
             <span className="hint">{isLive && status !== "queued" && progress !== null ? `${progress}%` : moment(job.created_at)}</span>
           </span>
           <span className="job-row-state">
-            <Badge {...headline(status, job.plugins_failed.length, job.plugins.length)} />
+            <Badge {...headline(shownState(status, live?.stage ?? job.stage), job.plugins_failed.length, job.plugins.length)} />
             {job.warnings_count > 0 && <Badge text={count(job.warnings_count, "warning")} tone="warn" />}
             <span className="job-plugins" title={job.plugins.join(" → ")}>{job.plugins.join(" → ")}</span>
           </span>
           <span className="job-counts">{countsOf({ ...job, frames_done: live?.framesDone ?? job.frames_done }, status).join(" · ")}</span>
         </span>
-        {isLive && <span className="job-progress" style={{ inlineSize: `${progress ?? 0}%` }} />}
+        {isLive && progress !== null && <span className="job-progress" style={{ inlineSize: `${progress}%` }} />}
       </a>
     </div>
   );

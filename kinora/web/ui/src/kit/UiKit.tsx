@@ -42,7 +42,6 @@ export function UiKit() {
       </Example>
       <Example title="Progress">
         {[0, 42, 100].map((progress) => <ProgressBar key={progress} progress={progress} />)}
-        <ProgressBar progress={0} known={false} />
       </Example>
       <Example title="Jobs">
         {STATUSES.map((status) => <JobExample key={status} status={status} />)}

@@ -1,6 +1,7 @@
 import { isEnded } from "../api/jobStates";
 import { useRealtime } from "../realtime/RealtimeContext";
-import { watchedStatus, type RealtimeState } from "../realtime/state";
+import { lastReason, outageInWords } from "../realtime/outage";
+import { watchedOutage, watchedStatus, type RealtimeState } from "../realtime/state";
 
 /** What the picture waits for, or why there will be none. */
 export function EmptyStage() {
@@ -21,6 +22,8 @@ export function stageInWords(state: RealtimeState): { words: string; why: string
   if (isEnded(status) && framesDone === 0) return { words: `The job ended before its first frame: ${status}.`, why };
   if (isEnded(status)) return { words: "Loading the picture…", why: null };
   if (status === "queued") return { words: queueInWords(job.queue_position), why: null };
+  const outage = watchedOutage(state);
+  if (outage !== null && status === "running") return { words: outageInWords({ ...outage, why: outage.why ?? lastReason(state.warningGroups) }), why: null };
   if (status === "paused") return { words: "Paused before the first frame.", why: null };
   return { words: stage === "preparing" ? "The plugins are getting ready…" : "Waiting for the first frame…", why: null };
 }

@@ -7,6 +7,7 @@ import { usePlayer } from "../player/PlayerContext";
 import { useRealtimeContext } from "../realtime/RealtimeContext";
 import { count } from "../ui/format";
 import { EmptyStage } from "./EmptyStage";
+import { OutageNote } from "./OutageNote";
 import { PictureTip } from "./PictureTip";
 import { PictureTouch, type Touched } from "./PictureTouch";
 import { ZoomButtons } from "./ZoomButtons";
@@ -60,6 +61,7 @@ export function FrameRenderer() {
       <figcaption ref={caption} id="frame-caption" className="visually-hidden" />
       {touched && <PictureTip touched={touched} />}
       {empty ? <EmptyStage /> : <ZoomButtons onZoom={onZoom} />}
+      {!empty && <OutageNote />}
       {fault !== null && <p className="stage-message" role="status">{fault}</p>}
     </figure>
   );

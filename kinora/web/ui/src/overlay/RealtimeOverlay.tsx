@@ -1,10 +1,10 @@
 import type { ReactNode } from "react";
-import { isEnded } from "../api/jobStates";
+import { isEnded, shownState } from "../api/jobStates";
 import { FramePane } from "../inspector/FramePane";
 import { PluginInspector } from "../inspector/PluginInspector";
 import { useRealtime } from "../realtime/RealtimeContext";
-import { watchedStatus, type RealtimeState } from "../realtime/state";
-import { duration } from "../ui/format";
+import { isEndless, watchedStatus, type RealtimeState } from "../realtime/state";
+import { count, duration } from "../ui/format";
 import { FrameRenderer } from "./FrameRenderer";
 import { ProgressBar } from "./ProgressBar";
 import { secondsLeft } from "./secondsLeft";
@@ -38,26 +38,30 @@ export function RealtimeOverlay({ controls, transport, status }: RealtimeOverlay
 }
 
 function Progress() {
-  const { progress, known, words } = useRealtime(progressInWords);
+  const { progress, endless, words } = useRealtime(progressInWords);
   return (
     <div className="progress-line">
-      <ProgressBar progress={progress} known={known} label={words} />
-      <p aria-hidden="true">{words}</p>
+      {!endless && <ProgressBar progress={progress} label={words} />}
+      <p aria-hidden={!endless}>{words}</p>
     </div>
   );
 }
 
-function progressInWords(state: RealtimeState) {
-  const { progress, lengthKnown: known, stage, framesDone, framesTotal, job } = state;
+/** How far the job is. A source without an end has no per cent and no time left, but the time that it has run. */
+export function progressInWords(state: RealtimeState) {
+  const { progress, lengthKnown, stage, framesDone, framesTotal, job } = state;
   const status = watchedStatus(state);
   const ended = isEnded(status);
   const left = ended ? null : secondsLeft(framesDone, framesTotal, job?.fps ?? null);
+  const endless = isEndless(state);
+  const lost = shownState(status, stage) === "reconnecting";
   const words = [
     ended ? status : (stage ?? "waiting"),
-    known ? `${progress}%` : null,
-    framesTotal === null ? `${framesDone} frames` : `${framesDone} of ${framesTotal} frames`,
-    job?.fps ? `${job.fps.toFixed(1)} fps` : null,
+    endless || !lengthKnown ? null : `${progress}%`,
+    framesTotal === null ? count(framesDone, "frame") : `${framesDone} of ${framesTotal} frames`,
+    job?.fps && !lost ? `${job.fps.toFixed(1)} fps` : null,
     left === null || status === "paused" ? null : `${duration(left)} left`,
+    endless && job?.duration_ms ? `for ${duration(job.duration_ms / 1000)}` : null,
   ];
-  return { progress, known: known || ended, words: words.filter((word) => word !== null).join(" · ") };
+  return { progress, endless, words: words.filter((word) => word !== null).join(" · ") };
 }

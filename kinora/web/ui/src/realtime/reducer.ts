@@ -11,7 +11,9 @@ import type {
   StageState,
   WarningPayload,
 } from "../api/generated";
+import type { Stage } from "../api/types";
 import { frameOf } from "./frameOf";
+import { reasonOf } from "./outage";
 import type { ConnectionInfo } from "./RealtimeClient";
 import { watching, type LiveJob, type LivePlugin, type RealtimeState } from "./state";
 import { warningText, withState, withWarning } from "./warnings";
@@ -73,7 +75,7 @@ function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeStat
     case "error":
       return onError(state, message.payload);
     case "progress":
-      return onProgress(state, message.payload);
+      return onProgress(state, message.payload, message.timestamp);
     case "complete":
       return onComplete(state, message.payload);
     case "frame":
@@ -81,7 +83,7 @@ function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeStat
     case "plugin_status":
       return message.payload.job_id === state.jobId ? onPluginStatus(state, message.payload) : state;
     case "warning":
-      return message.payload.job_id === state.jobId ? onWarning(state, message.payload) : state;
+      return onWarning(withOutage(state, message.payload, message.timestamp), message.payload);
     case "partial_result":
     case "ping":
     case "pong":
@@ -89,10 +91,13 @@ function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeStat
   }
 }
 
-function onProgress(state: RealtimeState, payload: ProgressPayload): RealtimeState {
-  const { progress, stage, frames_done: framesDone, frames_total: framesTotal } = payload;
-  const ended = state.jobs[payload.job_id]?.status ?? null;
-  const next = withJob(state, payload.job_id, { progress, stage, framesDone, framesTotal, status: ended });
+function onProgress(state: RealtimeState, payload: ProgressPayload, at: string): RealtimeState {
+  const { progress, frames_done: framesDone, frames_total: framesTotal } = payload;
+  const stage = payload.stage as Stage;
+  const known = state.jobs[payload.job_id];
+  // The first message after connecting says how things are, not when they became so.
+  const outage = stage === "reconnecting" ? (known?.outage ?? { since: known ? at : null, why: null }) : null;
+  const next = withJob(state, payload.job_id, { progress, stage, framesDone, framesTotal, status: known?.status ?? null, outage });
   if (payload.job_id !== state.jobId) return next;
   return { ...next, progress: clamp(progress), lengthKnown: progress !== null, stage, framesDone, framesTotal };
 }
@@ -106,6 +111,7 @@ function onComplete(state: RealtimeState, payload: CompletePayload): RealtimeSta
     framesDone: payload.frames,
     framesTotal: known?.framesTotal ?? null,
     status: payload.status,
+    outage: null,
   };
   const next = withJob(state, payload.job_id, live);
   if (payload.job_id !== state.jobId) return next;
@@ -150,7 +156,15 @@ function onPluginStatus(state: RealtimeState, payload: PluginStatusPayload): Rea
   return { ...state, plugins: { ...state.plugins, [payload.plugin]: plugin } };
 }
 
+/** The state with what a `SOURCE_LOST` says of any job's source. */
+function withOutage(state: RealtimeState, { job_id: jobId, code, message }: WarningPayload, at: string): RealtimeState {
+  const known = state.jobs[jobId];
+  if ((code as string) !== "SOURCE_LOST" || !known) return state;
+  return withJob(state, jobId, { ...known, outage: { since: known.outage?.since ?? at, why: reasonOf(message) } });
+}
+
 function onWarning(state: RealtimeState, payload: WarningPayload): RealtimeState {
+  if (payload.job_id !== state.jobId) return state;
   const warningGroups = withWarning(state.warningGroups, payload);
   return { ...state, warningGroups, warnings: warningGroups.map(warningText) };
 }

@@ -1,5 +1,6 @@
 /** The page's knowledge of the server and of the watched job. */
 import type { ExtendedJobResponse, FrameData, PluginMetadata } from "../api/generated";
+import { isEnded } from "../api/jobStates";
 import type { Health, Severity, Stage, StageStatus } from "../api/types";
 import type { ConnectionInfo } from "./RealtimeClient";
 
@@ -22,6 +23,14 @@ export interface LivePlugin {
   timingMs: number | null;
 }
 
+/** A time without pictures from a live source, which goes on. */
+export interface Outage {
+  /** The time of its begin; null if that was not seen. */
+  since: string | null;
+  /** The word for its reason; null if that is not known. */
+  why: string | null;
+}
+
 /** A job's state from messages alone, for the list of jobs. */
 export interface LiveJob {
   progress: number | null;
@@ -30,6 +39,8 @@ export interface LiveJob {
   framesTotal: number | null;
   /** The final status; null until the job has ended. */
   status: string | null;
+  /** Null while the source gives pictures. */
+  outage: Outage | null;
 }
 
 export interface RealtimeState {
@@ -81,6 +92,17 @@ const FRESH_JOB = {
 /** The state with another watched job, about which nothing is known yet. */
 export function watching(state: RealtimeState, jobId: string | null): RealtimeState {
   return { ...state, ...FRESH_JOB, jobId, missed: null };
+}
+
+/** The outage of the watched job's source, as far as it is known; null if there is none. */
+export function watchedOutage({ stage, jobs, jobId }: RealtimeState): Outage | null {
+  return stage === "reconnecting" ? (jobs[jobId ?? ""]?.outage ?? { since: null, why: null }) : null;
+}
+
+/** True if the watched job's source has no known end, as a camera. */
+export function isEndless({ job, framesTotal, lengthKnown, jobs, jobId }: RealtimeState): boolean {
+  if (job === null || framesTotal !== null) return false;
+  return !lengthKnown || isEnded(jobs[jobId ?? ""]?.status ?? job.status);
 }
 
 /** The latest known status of the watched job; empty if none is known. */

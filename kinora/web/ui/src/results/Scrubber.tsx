@@ -3,6 +3,7 @@ import { usePlayer } from "../player/PlayerContext";
 import type { RowWindow } from "../player/Window";
 import { paintScheduler } from "../realtime/paintScheduler";
 import { useRealtime } from "../realtime/RealtimeContext";
+import { isEndless, type ShownWarning } from "../realtime/state";
 import { clock } from "../ui/format";
 import { drawTicks, INSET } from "./drawTicks";
 
@@ -16,19 +17,25 @@ interface ScrubberProps {
   onPan: (rows: number) => void;
 }
 
-/** A slider over the frames, with ticks at detections, warnings and cuts. */
+const cameBack = ({ code }: ShownWarning) => code === "SOURCE_BACK";
+
+/** A slider over the frames, with ticks at detections, warnings, cuts and outages of the source. */
 export function Scrubber({ row, window: { first, last }, onZoom, onPan }: ScrubberProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const player = usePlayer();
   const { timeline } = player;
   const warned = useRealtime((state) => state.warningGroups);
+  const endless = useRealtime(isEndless);
 
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const rows = () => warned.flatMap(({ frameIndex }) => (frameIndex === null ? [] : timeline.rowOf(frameIndex)));
-    const paint = paintScheduler(() => drawTicks(element, timeline, rows(), { first, last }));
+    const rows = (groups: readonly ShownWarning[]) => groups.flatMap(({ frameIndex }) => (frameIndex === null ? [] : timeline.rowOf(frameIndex)));
+    const paint = paintScheduler(() => {
+      const marks = { warned: rows(warned.filter((group) => !cameBack(group))), back: rows(warned.filter(cameBack)) };
+      drawTicks(element, timeline, marks, { first, last }, endless && !player.isComplete);
+    });
     const resized = new ResizeObserver(paint.request);
     resized.observe(element);
     paint.request();
@@ -43,7 +50,7 @@ export function Scrubber({ row, window: { first, last }, onZoom, onPan }: Scrubb
       unsubscribe();
       paint.cancel();
     };
-  }, [player, timeline, warned, first, last]);
+  }, [player, timeline, warned, endless, first, last]);
 
   useEffect(() => {
     const element = box.current;

@@ -10,8 +10,19 @@ export function placeOnAxis(row: number, { first, last }: RowWindow, width: numb
   return INSET + ((row - first) / Math.max(1, last - first)) * (width - 2 * INSET);
 }
 
-/** Draw bars for the numbers of detections, lines where scenes begin, and flags at the rows in `warned`. */
-export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, warned: readonly number[], window: RowWindow): void {
+/** The rows that are marked. */
+export interface Marks {
+  /** Those with a warning. */
+  warned: readonly number[];
+  /** Those with the first frame after an outage of the source. */
+  back: readonly number[];
+}
+
+/** Draw bars for the numbers of detections, lines where scenes begin, flags at warnings, and bands where the source was away.
+ *
+ * The room after the last row is hatched if it is `open`: nobody knows how many more there will be.
+ */
+export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, { warned, back }: Marks, window: RowWindow, open = false): void {
   const context = sharpCanvas(canvas);
   if (!context || timeline.length === 0) return;
   const style = getComputedStyle(canvas);
@@ -31,7 +42,9 @@ export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, warned:
   for (let row = window.first; row <= end; row++) {
     if (timeline.isCut(row)) context.fillRect(placeOnAxis(row, window, width) - 0.75, 0, 1.5, height);
   }
+  if (open && end < window.last) hatch(context, placeOnAxis(end, window, width) + 2, width - INSET, height, style.getPropertyValue("--line"));
   context.fillStyle = style.getPropertyValue("--warn-bar");
+  for (const row of back) if (row > window.first && row <= window.last) drawOutage(context, placeOnAxis(row - 0.5, window, width), height);
   for (const row of warned) if (row >= window.first && row <= window.last) drawFlag(context, placeOnAxis(row, window, width));
 }
 
@@ -43,6 +56,23 @@ function highestPerColumn(timeline: Timeline, { first, last }: RowWindow, column
     highest[column] = Math.max(highest[column] ?? 0, timeline.found(row));
   }
   return highest;
+}
+
+/** A band with a gap in its middle: before and after the outage. */
+function drawOutage(context: CanvasRenderingContext2D, x: number, height: number): void {
+  context.fillRect(x - 3, 0, 2, height);
+  context.fillRect(x + 1, 0, 2, height);
+}
+
+function hatch(context: CanvasRenderingContext2D, from: number, to: number, height: number, color: string): void {
+  context.strokeStyle = color;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let x = from; x <= to; x += 8) {
+    context.moveTo(x, height);
+    context.lineTo(Math.min(to, x + 6), height - 6);
+  }
+  context.stroke();
 }
 
 function drawFlag(context: CanvasRenderingContext2D, x: number): void {

@@ -5,6 +5,7 @@ const TONES: Record<string, Tone> = {
   waiting: "neutral",
   started: "info",
   running: "info",
+  reconnecting: "warn",
   paused: "warn",
   done: "good",
   completed: "good",

@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { isEnded } from "../api/jobStates";
+import { isEnded, shownState } from "../api/jobStates";
 import { useRealtime } from "../realtime/RealtimeContext";
 import { watchedStatus, type RealtimeState } from "../realtime/state";
 
@@ -17,7 +17,8 @@ export function titleOf(state: RealtimeState): string {
   if (!job) return "Kinora";
   const status = watchedStatus(state);
   const share = lengthKnown && !isEnded(status) && status !== "queued" ? `${Math.floor(progress)}%` : null;
-  return [share, status === "running" && share !== null ? null : status, nameOf(job.source), "Kinora"].filter((word) => word !== null).join(" · ");
+  const shown = shownState(status, state.stage);
+  return [share, shown === "running" && share !== null ? null : shown, nameOf(job.source), "Kinora"].filter((word) => word !== null).join(" · ");
 }
 
 /** The last part of a path or address. */
