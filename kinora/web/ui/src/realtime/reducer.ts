@@ -11,7 +11,6 @@ import type {
   StageState,
   WarningPayload,
 } from "../api/generated";
-import type { Stage } from "../api/types";
 import { frameOf } from "./frameOf";
 import { reasonOf } from "./outage";
 import type { ConnectionInfo } from "./RealtimeClient";
@@ -93,7 +92,7 @@ function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeStat
 
 function onProgress(state: RealtimeState, payload: ProgressPayload, at: string): RealtimeState {
   const { progress, frames_done: framesDone, frames_total: framesTotal } = payload;
-  const stage = payload.stage as Stage;
+  const stage = payload.stage;
   const known = state.jobs[payload.job_id];
   // The first message after connecting says how things are, not when they became so.
   const outage = stage === "reconnecting" ? (known?.outage ?? { since: known ? at : null, why: null }) : null;
