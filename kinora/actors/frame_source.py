@@ -10,9 +10,20 @@ import trio
 
 from kinora.actors.breaker import Breaker
 from kinora.actors.job_ring import JobRing
-from kinora.actors.source_reader import OpenSource, RingTooSmall, SourceBroke, SourceReader, SourceSpec, start_reading
+from kinora.actors.live_count import LiveCount
+from kinora.actors.reconnecting import Lost, Reconnecting
+from kinora.actors.source_reader import (
+    MAX_NOTES,
+    OpenSource,
+    RingTooSmall,
+    SourceBroke,
+    SourceReader,
+    SourceSpec,
+    start_reading,
+)
 from kinora.actors.ticket import FrameTicket
-from kinora.media.source_types import CHANNELS, SourceError, SourceNote
+from kinora.media.camera_errors import CameraError, LostReason
+from kinora.media.source_types import CHANNELS, SourceError, SourceNote, changes_size
 from kinora.runtime.workers import ForkServerGone
 
 MAX_DEATHS = 3
@@ -26,6 +37,10 @@ Take = Callable[[FrameTicket], Awaitable[bool]]
 NoteRestart = Callable[[str, int], Awaitable[None]]
 """Called with the reason and the index at which the reading goes on."""
 Tell = Callable[[SourceNote], Awaitable[None]]
+NoteLost = Callable[[Lost], Awaitable[None]]
+"""Called when a live source is lost, and again when there is another reason for which it stays away."""
+NoteBack = Callable[[float, int], Awaitable[None]]
+"""Called with the length of an outage, in seconds, and the index of the first frame after it."""
 
 
 class SourceLost(Exception):
@@ -37,7 +52,8 @@ class FrameSource:
 
     Each decoder has a ring of its own, since a ring is sealed against a second writer, and a larger one before a frame
     that the ring is too small for. The next ring is made once all frames have left the one before, so that there is
-    one at a time. A live stream has one decoder only.
+    one at a time. A live source that ends or fails is lost, and opened again by :class:`Reconnecting`; the decoder
+    before is gone by then, so that it is never connected to twice at once.
     """
 
     def __init__(
@@ -47,7 +63,10 @@ class FrameSource:
         open_decoder: Callable[[], AbstractAsyncContextManager[OpenSource]],
         make_ring: Callable[[int], JobRing],
         note_restart: NoteRestart,
+        note_lost: NoteLost,
+        note_back: NoteBack,
         tell: Tell,
+        reconnecting: Reconnecting,
     ) -> None:
         """``make_ring`` gets the size in bytes of the largest frame; ``tell`` gets each note of a decoder once."""
         self.live = False
@@ -58,22 +77,32 @@ class FrameSource:
         self._open_decoder = open_decoder
         self._make_ring = make_ring
         self._note_restart = note_restart
+        self._note_lost = note_lost
+        self._note_back = note_back
         self._tell = tell
         self._told: list[SourceNote] = []
+        """At most ``MAX_NOTES``; what decoders find out beyond them is not told."""
         self._breaker = Breaker(max_deaths=MAX_DEATHS, max_errors=1)
+        self._reconnecting = reconnecting
+        self._count = LiveCount(spec.start, spec.after)
+        self._size: tuple[int, int] | None = None
+        """Of the last frame."""
         self._next_index = spec.start
         self._left = spec.max_frames
         self._decoder = AsyncExitStack()
         self._reader: SourceReader | None = None
         self._growth = 1
 
-    async def open(self) -> JobRing:
-        """Open the source, and return the ring of its first frame.
+    async def open(self) -> JobRing | None:
+        """Open the source, and return the ring of its first frame; None if it is waited for in vain, or for nothing.
 
         Raises:
             SourceError: it cannot be read; the text says what to do.
             SourceLost: its decoders kept failing.
         """
+        if self._spec.patient:
+            reader = None if self._left == 0 else await self._open_patiently()
+            return None if reader is None else reader.ring
         try:
             reader = await self._begin()
         except (SourceBroke, ForkServerGone) as failure:
@@ -89,12 +118,15 @@ class FrameSource:
         reader = self._reader
         if reader is None:
             raise RuntimeError("open must come first")
-        while (failure := await self._read_from(reader, take)) is not None:
-            if self.live:
-                self.truncated = str(failure)
+        while reader is not None:
+            failure = await self._read_from(reader, take)
+            if self.live and self._left != 0:
+                reader = await self._come_back(failure or _end_of(reader))
+            elif failure is not None and not self.live:
+                reader = await self._begin_again(failure)
+            else:
+                self.truncated = reader.truncated
                 return
-            reader = await self._begin_again(failure)
-        self.truncated = reader.truncated
 
     async def aclose(self) -> None:
         """End the decoder, and close its ring. Completes even if cancelled."""
@@ -133,7 +165,7 @@ class FrameSource:
             nursery.start_soon(reader.give_slots)
             try:
                 while self._left != 0 and (ticket := await reader.next_frame()) is not None:
-                    self._note_read(ticket)
+                    await self._note_read(ticket)
                     await self._pass_notes(reader)
                     if await take(ticket) and self._left is not None:
                         self._left -= 1
@@ -156,26 +188,81 @@ class FrameSource:
     async def _pass_notes(self, reader: SourceReader) -> None:
         """Pass on what its decoder has found; a decoder that was restarted finds it again."""
         for note in reader.notes:
-            if note not in self._told:
-                self._told.append(note)
-                await self._tell(note)
+            await self._tell_once(note)
 
-    def _note_read(self, ticket: FrameTicket) -> None:
+    async def _tell_once(self, note: SourceNote) -> None:
+        if note not in self._told and len(self._told) < MAX_NOTES:
+            self._told.append(note)
+            await self._tell(note)
+
+    async def _note_read(self, ticket: FrameTicket) -> None:
         self._breaker.succeeded()
+        self._size = ticket.width, ticket.height
+        outage_s = None
+        if self.live:
+            self._count.place(ticket, self._spec.stride)
+            outage_s = self._reconnecting.see_frame(trio.current_time())
         self._next_index = ticket.index + self._spec.stride
+        if outage_s is not None:
+            await self._note_back(outage_s, ticket.index)
 
     async def _begin(self) -> SourceReader:
         """Open the source in a new decoder with a new ring, behind the last frame that was read."""
         opened = await self._decoder.enter_async_context(self._open_decoder())
-        self.live = opened.info.kind == "stream"
+        self._require_live(opened)
         ring = self._make_ring(opened.info.max_frame_bytes)
-        rest = attrs.evolve(self._spec, start=self._next_index, max_frames=self._left)
         try:
-            self._reader = await start_reading(opened, ring, rest)
+            self._reader = await start_reading(opened, ring, self._rest())
         except BaseException:
             ring.close()
             raise
         return self._reader
+
+    def _rest(self) -> SourceSpec:
+        """What is left to read. A live source is counted from 0 by each decoder, and its frames that count here."""
+        if self.live:
+            self._count.connect()
+            return attrs.evolve(self._spec, start=0, max_frames=None)
+        return attrs.evolve(self._spec, start=self._next_index, max_frames=self._left)
+
+    def _require_live(self, opened: OpenSource) -> None:
+        """Raise a CameraError if a live source has become a file."""
+        is_live = opened.info.kind == "stream"
+        if self.live and not is_live:
+            raise CameraError(LostReason.NO_VIDEO, "Where the live source was there is a file now: submit it again.")
+        self.live = is_live
+
+    async def _open_patiently(self) -> SourceReader | None:
+        """Open the source, in as many attempts as it takes; None once it has been waited for too long."""
+        try:
+            return await self._begin()
+        except (SourceBroke, ForkServerGone, SourceError) as failure:
+            return await self._come_back(failure)
+
+    async def _come_back(self, failure: Failure) -> SourceReader | None:
+        """Open a lost live source again, in as many attempts as it takes; None once it is away for too long."""
+        reader = None
+        while reader is None:
+            lost = Lost.by(failure)
+            if self._reconnecting.lose(lost.reason, trio.current_time()):
+                await self._note_lost(lost)
+            await self._end()
+            with trio.CancelScope(deadline=self._reconnecting.ends_at) as limit:
+                await trio.sleep(self._reconnecting.next_pause_s())
+                try:
+                    reader = await self._begin()
+                except (SourceBroke, ForkServerGone, SourceError) as error:
+                    failure = error
+            if limit.cancelled_caught:
+                self.truncated = f"The source did not come back in time: {lost.sentence}"
+                return None
+        await self._note_size(reader)
+        return reader
+
+    async def _note_size(self, reader: SourceReader) -> None:
+        """Tell if a live source has come back with pictures of another size."""
+        if self._size is not None and reader.size != self._size:
+            await self._tell_once(changes_size("The source", self._size, reader.size))
 
     async def _begin_again(self, failure: Failure) -> SourceReader:
         """Replace a decoder that has failed, in several attempts if need be."""
@@ -212,3 +299,8 @@ class FrameSource:
         reader, self._reader = self._reader, None
         if reader is not None:
             await self._give_up_ring(reader)
+
+
+def _end_of(reader: SourceReader) -> CameraError:
+    """Why a live source has ended by itself."""
+    return CameraError(reader.lost or LostReason.CLOSED, reader.truncated or "The source sends no more.")

@@ -213,12 +213,6 @@ class Job:
         self._parked = True
         self._enter("paused")
 
-    def interrupt(self, reason: str) -> None:
-        """End a job that has not begun as interrupted: no server can take it up without being told to."""
-        self._end_with(reason, "interrupted")
-        self._conclude()
-        self.ended.set()
-
     async def run(self) -> None:
         """Run the job to its end. Errors end it as failed; only a cancellation from outside is raised.
 
@@ -282,7 +276,7 @@ class Job:
 
     def resume(self) -> bool:
         """Continue after :meth:`pause`. Return False unless it is running or paused."""
-        return self._switch("running", "preparing" if self._parked else "running", Resume())
+        return self._switch("running", "preparing" if self._parked else self._at_work, Resume())
 
     def note_store_failing(self, reason: str) -> None:
         """Warn that results cannot be stored now: the job goes on while there is room for frames, and then waits."""
@@ -377,7 +371,8 @@ class Job:
             if work is None:
                 break
             if self._pipeline is None:
-                self._pipeline = work.make_pipeline(ResumePoint(frames=self._frames_done, start=self._next_index))
+                begin = attrs.evolve(self.spec.resumed, frames=self._frames_done, start=self._next_index)
+                self._pipeline = work.make_pipeline(begin)
                 self._seen = self._pipeline.state()
             ended = await self._follow_pipeline(self._pipeline, work)
             if not self._parked or ended.error is not None:
@@ -457,16 +452,11 @@ class Job:
             case FrameDone():
                 await self._store_frame(event)
             case PipelineState():
-                lost = event.losses != self._seen.losses
-                self._count(event)
-                self._seen = event
-                self._note_change()
-                if lost:
-                    self.save_soon()
+                self._take_state(event)
             case Prepared():
                 if self._frames_done == self.spec.resumed.frames:
                     self._began = trio.current_time()
-                self._enter(self._stage if self.paused else "running")
+                self._enter(self._stage if self.paused else self._at_work)
             case FrameImage():
                 self._audience.show(event)
             case PipelineEnded():
@@ -477,6 +467,17 @@ class Job:
                 elif isinstance(payload, PluginStatusPayload):
                     self._statuses[payload.plugin] = payload
                 self._audience.publish(payload)
+
+    def _take_state(self, event: PipelineState) -> None:
+        before = self._seen
+        self._count(event)
+        self._seen = event
+        if event.is_away != before.is_away and self.running:
+            self._enter(self._at_work)
+        else:
+            self._note_change()
+        if event.losses != before.losses:
+            self.save_soon()
 
     def _count(self, event: PipelineState) -> None:
         """Add what has come since the last state to the figures of all jobs."""
@@ -588,6 +589,11 @@ class Job:
         elif status == "paused" and self._stage == "queued":  # it no longer waits for a place
             self._enter(stage)
         return True
+
+    @property
+    def _at_work(self) -> Stage:
+        """The stage of a job that runs and is prepared."""
+        return "reconnecting" if self._seen.is_away else "running"
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage

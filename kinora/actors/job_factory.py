@@ -22,12 +22,13 @@ from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
 from kinora.actors.pipeline import Pipeline, PipelineSpec
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
 from kinora.actors.plugin_records import PluginRecords
-from kinora.actors.source_finder import SourceFinder
+from kinora.actors.source_finder import Examined, SourceFinder
 from kinora.actors.source_reader import SourceSpec
 from kinora.actors.store import Store
 from kinora.actors.tool_runner import StageSpec, ToolRunner
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
 from kinora.media.source_names import without_query
+from kinora.media.source_types import SourceInfo
 from kinora.plugins.devices import CPU, Device, resolve
 from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.registry import PluginEntry, PluginRegistry
@@ -84,8 +85,10 @@ class JobFactory:
         self._figures = figures
         self._tracer = tracer or NoTracer()
 
-    async def plan(self, request: JobRequest, upload: Path | None) -> JobPlan:
+    async def plan(self, request: JobRequest, upload: Path | None, *, known: SourceInfo | None = None) -> JobPlan:
         """Find the plugins and the source, and check that they can be used.
+
+        A live source whose facts are ``known`` is not opened: the job waits for it.
 
         Raises:
             InvalidRequest: plugins, options or the source's name are wrong; each wrong plugin and option is named.
@@ -95,7 +98,7 @@ class JobFactory:
         """
         plugins = await self._find_plugins(request)
         location = str(upload) if upload is not None else await self._sources.locate(request.source)
-        source = await self._sources.examine(location, request.source)
+        source = Examined(known, None) if known else await self._sources.examine(location, request.source)
         device = resolve(request.device_requested, [plugin.metadata.devices for plugin in plugins], self._devices())
         return JobPlan(
             request=request,
@@ -147,10 +150,9 @@ class JobFactory:
 
     async def _find_work(self, spec: JobSpec, upload: str | None, trace: JobTrace) -> Work:
         """Plan a job of an earlier server again. Raises as :meth:`plan`, and Conflict if its source is another now."""
-        plan = await self.plan(spec.request, None if upload is None else self._sources.upload(upload))
         before = None if spec.past is None else spec.past.source
-        if spec.resumed.frames and plan.info.kind == "stream":
-            raise Conflict("its source is a live stream.")
+        known = before if before is not None and before.kind == "stream" else None
+        plan = await self.plan(spec.request, None if upload is None else self._sources.upload(upload), known=known)
         if spec.resumed.frames and before is not None and before.mark and plan.info.mark not in {before.mark, ""}:
             raise Conflict(
                 f"{spec.request.source} was replaced or changed after {spec.resumed.frames} frames: submit it again."
@@ -241,6 +243,9 @@ class JobFactory:
             stride=options.stride,
             max_frames=left,
             policy=plan.policy,
+            after=begin.after,
+            patient=plan.info.kind == "stream",  # it was there when the job was accepted
+            max_outage_s=options.max_outage_s,
         )
         return PipelineSpec(
             job_id=spec.job_id,

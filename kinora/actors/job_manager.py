@@ -237,7 +237,7 @@ class JobManager:
 
         Raises:
             NotFound: there is no such job.
-            Conflict: it is neither running, paused nor interrupted, or its source is a live stream.
+            Conflict: it is neither running, paused nor interrupted.
             QueueFull, Unavailable: as :meth:`submit`.
         """
         with self._taking_up(job_id):
@@ -525,10 +525,7 @@ class JobManager:
     def _take_up(self, recovered: Recovered, nursery: trio.Nursery) -> None:
         active = self._active[recovered.job.spec.job_id] = _ActiveJob(recovered.job, recovered.record)
         active.job.announce()
-        if recovered.lost is not None:
-            active.job.interrupt(recovered.lost)
-            nursery.start_soon(self._settle, active)
-        elif recovered.record.status == "paused":
+        if recovered.record.status == "paused":
             active.job.begin_paused()
             nursery.start_soon(self._run_job, active)
 
@@ -595,8 +592,6 @@ class JobManager:
     async def _resume_interrupted(self, record: JobRecord, client: Hashable) -> JobState:
         self.require_disk()
         recovered = await recall(attrs.evolve(record, status="queued"), self._store, self._factory)
-        if recovered.lost is not None:
-            raise Conflict(recovered.lost)
         self._require_queue(client)
         if record.job_id in self._active:  # two clients at once
             return await self.state(record.job_id)

@@ -10,6 +10,7 @@ import msgspec
 
 from kinora.actors.held_sources import HeldSource
 from kinora.actors.job_request import JobRequest, Policy
+from kinora.actors.live_count import Moment
 from kinora.actors.models import JobState
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.api import PluginMetadata
@@ -64,6 +65,8 @@ class ResumePoint:
     """The number of frames that are stored already."""
     start: int = 0
     """The index of the first frame to read."""
+    after: Moment | None = None
+    """The last frame before it, if an earlier server has read that from a live source."""
 
 
 @attrs.frozen(kw_only=True)

@@ -35,6 +35,7 @@ from kinora.actors.pipeline_link import (
     Stop,
     Watch,
 )
+from kinora.actors.reconnecting import Lost, Reconnecting
 from kinora.actors.source_reader import OpenSource, SourceSpec, open_source
 from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
 from kinora.actors.tool_runner import ToolRunner
@@ -54,6 +55,8 @@ DECODE_AHEAD_SLOTS = 3
 """Slots beyond those of the stages; with fewer than two the decoder would wait for a slot when it could decode."""
 SLOTS_PER_STAGE = 2
 """For one frame in the stage and one that waits for it."""
+BACK = "the source came back after an outage"
+"""What is kept of all SOURCE_BACK warnings of a job, which differ in their length."""
 PICTURE_SLOTS = 1
 """For the frame that a picture is being made of."""
 
@@ -100,6 +103,7 @@ class Pipeline:
         """The sentence that says why the source could not be read to its end, if so."""
         self._dropped = 0
         self._source_restarts = 0
+        self._is_away = False
 
     async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
         """Work until the source ends, Stop comes or the work fails; the last event says which.
@@ -128,6 +132,7 @@ class Pipeline:
             losses=self._warnings.losses,
             dropped=self._dropped,
             source_restarts=self._source_restarts,
+            is_away=self._is_away,
             logs=self._logs(),
         )
 
@@ -177,10 +182,16 @@ class Pipeline:
             open_decoder=self._open_decoder,
             make_ring=self._make_ring,
             note_restart=self._note_restart,
+            note_lost=self._note_lost,
+            note_back=self._note_back,
             tell=self._tell_note,
+            reconnecting=Reconnecting(max_outage_s=self._spec.source.max_outage_s),
         )
         async with aclosing(source):
-            await self._run_stages(await source.open(), source)
+            ring = await source.open()
+            if ring is not None:
+                await self._run_stages(ring, source)
+        self._truncated = source.truncated
 
     @asynccontextmanager
     async def _open_decoder(self) -> AsyncIterator[OpenSource]:
@@ -238,7 +249,6 @@ class Pipeline:
                 await source.read(take)
             except SourceLost as lost:
                 self._lost = str(lost)
-        self._truncated = source.truncated
 
     async def _let_in(
         self,
@@ -277,12 +287,33 @@ class Pipeline:
         message = f"{reason}; the source was opened again and goes on at frame {index}"
         await self._warn(Code.SOURCE_RESTARTED, message, frame_id(index))
 
+    async def _note_lost(self, lost: Lost) -> None:
+        log.warning("a live source was lost", job_id=self._spec.job_id, reason=lost.reason)
+        await self._warn(Code.SOURCE_LOST, f"{lost.reason}: {lost.sentence}", severity="medium")
+        self._is_away = True
+        await self._tell_state()
+
+    async def _note_back(self, outage_s: float, index: int) -> None:
+        log.info("a live source is back", job_id=self._spec.job_id, outage_s=round(outage_s, 1), index=index)
+        message = f"the source is back after {outage_s:.1f} s; it goes on at frame {index}"
+        await self._warn(Code.SOURCE_BACK, message, frame_id(index), kept_as=BACK)
+        self._is_away = False
+        await self._tell_state()
+
     async def _tell_note(self, note: SourceNote) -> None:
         if not self._warnings.known(None, Code(note.code), note.message):  # as an earlier pipeline of the job told it
             await self._warn(Code(note.code), note.message, severity=note.severity)
 
-    async def _warn(self, code: Code, message: str, frame: str | None = None, severity: Severity = "low") -> None:
-        shown = self._warnings.add(None, code, message, severity, frame)
+    async def _warn(
+        self,
+        code: Code,
+        message: str,
+        frame: str | None = None,
+        severity: Severity = "low",
+        *,
+        kept_as: str | None = None,
+    ) -> None:
+        shown = self._warnings.add(None, code, message, severity, frame, kept_as=kept_as)
         if shown is not None:
             await self._reports.tell(shown)
 

@@ -108,6 +108,8 @@ class PipelineState:
     """The number of frames that were dropped for newer ones."""
     source_restarts: int = 0
     """The number of decoders that took the place of one that had failed."""
+    is_away: bool = False
+    """True while a live source is lost and opened again and again."""
     logs: Mapping[str, str]
     """Plugin → the end of its output."""
 

@@ -12,11 +12,18 @@ from kinora.actors.job import Job
 from kinora.actors.job_archive import stored_request
 from kinora.actors.job_factory import JobFactory
 from kinora.actors.job_spec import JobSpec, Past, ResumePoint
+from kinora.actors.live_count import Moment
 from kinora.actors.models import JobState, StageState
 from kinora.actors.store import JobRecord, Store
+from kinora.actors.times import arrival_of
 from kinora.media.source_types import SourceInfo
 
-LIVE_STREAM = "The job cannot go on: its source is a live stream."
+
+class _Shown(msgspec.Struct):
+    """The part of a FrameData that says when it was."""
+
+    timestamp_ms: float = 0.0
+    received_at: str | None = None
 
 
 @attrs.frozen
@@ -25,8 +32,6 @@ class Recovered:
 
     job: Job
     record: JobRecord
-    lost: str | None
-    """The reason, as a sentence, why the job cannot go on; None if it may."""
 
 
 async def recover(store: Store, factory: JobFactory) -> list[Recovered]:
@@ -46,7 +51,8 @@ async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recove
     resumed, logs = ResumePoint(), b"{}"
     if last is not None:
         frames = await store.frame_count(record.job_id)
-        resumed = ResumePoint(frames=frames, start=last + request.options.stride)
+        after = await _moment(store, record.job_id, last)
+        resumed = ResumePoint(frames=frames, start=last + request.options.stride, after=after)
         logs = await store.log(record.job_id) or logs
     source = msgspec.json.decode(record.source, type=SourceInfo) if record.source else None
     past = Past(
@@ -62,8 +68,16 @@ async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recove
         resumed=resumed,
         past=past,
     )
-    lost = LIVE_STREAM if last is not None and source is not None and source.kind == "stream" else None
-    return Recovered(factory.recall(spec, record.upload), record, lost)
+    return Recovered(factory.recall(spec, record.upload), record)
+
+
+async def _moment(store: Store, job_id: str, index: int) -> Moment | None:
+    """Return when a stored frame was shown and when it came; None if its source was not live, or it is gone."""
+    stored = await store.frame(job_id, index)
+    frame = None if stored is None else msgspec.json.decode(stored, type=_Shown)
+    if frame is None or frame.received_at is None:
+        return None
+    return Moment(frame.timestamp_ms, arrival_of(frame.received_at))
 
 
 def _caught_up(state: JobState, frames: int) -> JobState:

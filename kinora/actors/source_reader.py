@@ -15,6 +15,7 @@ import trio
 
 from kinora.actors.cameras import Cameras
 from kinora.actors.job_ring import JobRing
+from kinora.actors.live_count import Moment
 from kinora.actors.ticket import FrameTicket
 from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraError, LostReason
@@ -57,6 +58,10 @@ class SourceBroke(Exception):
     """
 
 
+class DecoderHung(SourceBroke):
+    """The decoder has a slot to fill, and sends nothing."""
+
+
 class RingTooSmall(Exception):
     """The next frame does not fit in the ring's slots. The decoder waits for a larger ring."""
 
@@ -80,6 +85,8 @@ class SourceSpec:
     max_frames: int | None
     """The number of frames to process; None for all."""
     policy: Literal["wait", "latest"]
+    after: Moment | None = None
+    """The last frame before ``start``, if the source is live and the job goes on after one."""
     patient: bool = False
     """True if the first opening is tried again as well, as the later ones of a live source are."""
     max_outage_s: float | None = None
@@ -147,7 +154,7 @@ async def start_reading(source: OpenSource, ring: JobRing, spec: SourceSpec) -> 
         newest=spec.policy == "latest",
     )
     await _have_mapped(source.decoder, request, ring)
-    return SourceReader(source.decoder, ring, spec)
+    return SourceReader(source, ring, spec)
 
 
 async def _have_mapped(decoder: Decoder, request: Map | MapLarger, ring: JobRing) -> None:
@@ -165,15 +172,17 @@ async def _have_mapped(decoder: Decoder, request: Map | MapLarger, ring: JobRing
 class SourceReader:
     """Reads frames from one decoder, in one ring at a time."""
 
-    def __init__(self, decoder: Decoder, ring: JobRing, spec: SourceSpec) -> None:
+    def __init__(self, source: OpenSource, ring: JobRing, spec: SourceSpec) -> None:
         self.ring = ring
+        self.size = source.info.width, source.info.height
+        """Of the first picture."""
         self.truncated: str | None = None
         """The reason why the source broke off early, set before :meth:`next_frame` returns None; else None."""
         self.lost: LostReason | None = None
         """The same in one word, if the source is a camera that was lost."""
         self.notes: list[SourceNote] = []
         """What the decoder had to tell the user so far."""
-        self._decoder = decoder
+        self._decoder = source.decoder
         self._stride = spec.stride
         self._most_bytes = spec.limits.max_pixels * CHANNELS
         self._next_index = spec.start
@@ -252,7 +261,7 @@ class SourceReader:
             with trio.move_on_after(FRAME_TIMEOUT_S):
                 return await self._receive()
             if not waits_for_slot:
-                raise SourceBroke(f"the decoder sent nothing for {FRAME_TIMEOUT_S:.0f} s")
+                raise DecoderHung(f"the decoder sent nothing for {FRAME_TIMEOUT_S:.0f} s")
 
     async def _receive(self) -> DecoderAnswer:
         """Wait for the decoder's next message that is not a note."""

@@ -22,6 +22,11 @@ def arrival_text(received_s: float) -> str:
     return time_text(datetime.now(UTC) - timedelta(seconds=clock_s() - received_s))
 
 
+def arrival_of(text: str) -> float:
+    """Return what :func:`arrival_text` has made ``text`` of, on an earlier server too; now if it is yet to come."""
+    return clock_s() - max(0.0, (datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds())
+
+
 def time_before(now: datetime, seconds: float) -> str:
     """Return the time so many seconds before ``now``; empty, which is before all times, if it has no year."""
     try:

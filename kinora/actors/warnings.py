@@ -24,12 +24,14 @@ _ORIGINS = {Code.DEVICE_FALLBACK: "device", Code.STORE_FAILING: "store"}
 
 LOSSES = frozenset(
     {Code.PLUGIN_CRASH, Code.PLUGIN_TIMEOUT, Code.PLUGIN_MEMORY, Code.PLUGIN_DISABLED}
-    | {Code.RESUMED, Code.SOURCE_RESTARTED}
+    | {Code.RESUMED, Code.SOURCE_RESTARTED, Code.SOURCE_LOST, Code.SOURCE_BACK}
 )
 """The warnings that say what frames lack. None comes oftener than processes die."""
 
-_NOTES = frozenset({Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED, Code.SOURCE_RESIZED})
-"""The warnings that a source gives each time it is opened."""
+_OUTAGES = frozenset({Code.SOURCE_LOST, Code.SOURCE_BACK})
+"""The warnings that are published each time. The pauses before a source is opened again bound their number."""
+_OF_SOURCES = _OUTAGES | {Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED, Code.SOURCE_RESIZED}
+"""The warnings that a source gives again on the next server."""
 
 
 @attrs.frozen
@@ -58,20 +60,30 @@ class WarningLog:
     """The number of warnings that say what frames lack, repeats included."""
 
     def add(
-        self, plugin: str | None, code: Code, message: str, severity: Severity, frame_id: str | None = None
+        self,
+        plugin: str | None,
+        code: Code,
+        message: str,
+        severity: Severity,
+        frame_id: str | None = None,
+        *,
+        kept_as: str | None = None,
     ) -> WarningPayload | None:
-        """Count a warning, and return the message to publish; None for a repeat that is not published."""
-        key = self._key(plugin, code, message)
+        """Count a warning, and return the message to publish; None for a repeat that is not published.
+
+        Those with the same ``kept_as`` are kept as one; it stands for the message, which is published.
+        """
+        key = self._key(plugin, code, kept_as or message)
         kept = self._kept.setdefault(key, _Kept(severity, frame_id))
         kept.count += 1
         self.losses += code in LOSSES
         self._totals[plugin] = self._totals.get(plugin, 0) + 1
-        if not is_told(kept.count):
+        if not is_told(kept.count) and code not in _OUTAGES:
             return None
         return WarningPayload(
             job_id=self.job_id,
             plugin=plugin,
-            message=key.message,
+            message=message if kept_as else key.message,
             severity=severity,
             code=code,
             frame_id=frame_id,
@@ -137,7 +149,7 @@ class WarningLog:
 
 def kept_by_pipeline(group: WarningGroup) -> bool:
     """Return whether an earlier server's warning goes on to the pipelines of the job, or else to the Job itself."""
-    return group.plugin is not None or group.code in _NOTES
+    return group.plugin is not None or group.code in _OF_SOURCES
 
 
 def _origin(key: _Key) -> str:

@@ -80,6 +80,16 @@ class SourceNote:
     code: Literal["SOURCE_LEFT_OUT", "SOURCE_GUESSED", "SOURCE_RESIZED"] = "SOURCE_LEFT_OUT"
 
 
+def changes_size(name: str, before: tuple[int, int], after: tuple[int, int]) -> SourceNote:
+    """The note on a stream whose pictures are not all of one size."""
+    return SourceNote(
+        f"{name} changes its size from {before[0]}x{before[1]} to {after[0]}x{after[1]}: each frame has its own,"
+        " and an annotated video fits all into the first.",
+        "low",
+        "SOURCE_RESIZED",
+    )
+
+
 @attrs.frozen(kw_only=True)
 class SourceInfo:
     """The facts about a source that are known before its pictures are read."""

@@ -21,12 +21,11 @@ from kinora.media.clock import Clock
 from kinora.media.mp4_outline import Mp4Outline
 from kinora.media.orientation import Orientation
 from kinora.media.seeking import SEEKABLE, Place, find_place
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
+from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, changes_size
 from kinora.media.tracks import main_track, real_tracks
 from kinora.media.video_errors import (
     begins_late,
     broken_off,
-    changes_size,
     check_pixels,
     damaged,
     index_at_end,

@@ -85,16 +85,6 @@ def joined_bytes(name: str, films: int) -> SourceNote:
     )
 
 
-def changes_size(name: str, before: tuple[int, int], after: tuple[int, int]) -> SourceNote:
-    """The note on a stream whose pictures are not all of one size."""
-    return SourceNote(
-        f"{name} changes its size from {before[0]}x{before[1]} to {after[0]}x{after[1]}: each frame has its own,"
-        " and an annotated video fits all into the first.",
-        "low",
-        "SOURCE_RESIZED",
-    )
-
-
 def no_video(name: str) -> SourceError:
     """The error for a file of another kind."""
     return SourceError("unsupported", f"{name} is not a video or image that can be read here; convert it to MP4.")

@@ -3,220 +3,36 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Literal
+from contextlib import aclosing
+from typing import Any
 
-import attrs
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from kinora.actors.frame_source import MAX_DEATHS, FrameSource, SourceLost
-from kinora.actors.job_ring import JobRing
-from kinora.actors.source_reader import FRAME_TIMEOUT_S, MAX_NOTES, OpenSource, SourceSpec
+from kinora.actors.frame_source import MAX_DEATHS, SourceLost
+from kinora.actors.source_reader import FRAME_TIMEOUT_S, MAX_NOTES
 from kinora.actors.ticket import FrameTicket
-from kinora.media.messages import (
-    DecoderAnswer,
-    DecoderRequest,
-    Ended,
-    FrameReady,
-    Map,
-    MapLarger,
-    Mapped,
-    NeedsLarger,
-    Noted,
-    Opened,
-    Slot,
-)
-from kinora.media.source_types import SourceError, SourceInfo, SourceLimits, SourceNote
+from kinora.media.messages import NeedsLarger, Opened
+from kinora.media.source_types import SourceError, SourceLimits, SourceNote
 from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import Conversation, ForkServerGone, WorkerGone
-
-TOTAL = 40
-"""The pictures in the source."""
-WIDTH, HEIGHT = 4, 2
-WIDE = 4_000
-"""The width of frames that fit into no slot of the first ring."""
-DEAD = WorkerGone("source", -signal.SIGKILL)
-ORPHANED = WorkerGone("source", None, orphaned=True)
-HANG: Literal["hang"] = "hang"
-INFO = SourceInfo(
-    kind="video",
-    width=WIDTH,
-    height=HEIGHT,
-    max_frame_bytes=WIDTH * HEIGHT * 3,
-    frames_total=TOTAL,
-    fps=25.0,
-    duration_ms=None,
+from kinora.runtime.workers import ForkServerGone, WorkerGone
+from tests.actors.source_kit import (
+    DEAD,
+    HANG,
+    HEIGHT,
+    INFO,
+    ORPHANED,
+    TOTAL,
+    WIDE,
+    WIDTH,
+    Ending,
+    Life,
+    Reading,
+    picture,
 )
-Ending = Exception | DecoderAnswer | Literal["hang"]
-
-
-def picture(slot: int, index: int, *, width: int = WIDTH) -> FrameReady:
-    """A message about a frame."""
-    return FrameReady(slot=slot, index=index, timestamp_ms=40.0 * index, width=width, height=HEIGHT)
-
-
-@attrs.frozen
-class Life:
-    """What becomes of one decoder: it gives so many frames, then comes to an ending, unless the source has ended."""
-
-    frames: int = TOTAL
-    ending: Ending = HANG
-    grows_at: int | None = None
-    """The index from which on frames are ``WIDE``; None if none is."""
-    wider: int = 0
-    """The pixels by which each frame from ``grows_at`` on is wider than the one before."""
-    unopened: Exception | None = None
-    """The reason why it does not open the source."""
-    notes: Sequence[SourceNote] = ()
-    """What it tells before its first frame."""
-
-
-class FakeDecoder(Conversation[DecoderRequest, DecoderAnswer]):
-    """A decoder that lives a life; it answers as the real one."""
-
-    def __init__(self, life: Life) -> None:
-        self._life = life
-        self._left: list[int] = []
-        self._slot_bytes = 0
-        self._say, self._said = trio.open_memory_channel[Ending](TOTAL + MAX_NOTES + 3)
-
-    async def send(self, message: DecoderRequest, fds: Sequence[int] = ()) -> None:  # noqa: ASYNC124 - as the real one
-        """Take a request, and answer it."""
-        match message:
-            case Map(start=start, stride=stride, max_frames=most, slot_bytes=slot_bytes):
-                assert len(fds) == 1
-                self._slot_bytes = slot_bytes
-                indexes = list(range(start, TOTAL, stride))[:most]
-                self._left = indexes[: self._life.frames]
-                self._ending = Ended() if self._left == indexes else self._life.ending
-                self._say.send_nowait(Mapped())
-                for note in self._life.notes:
-                    self._say.send_nowait(Noted(note))
-                self._tell_next()
-            case MapLarger(slot_bytes=slot_bytes):
-                assert len(fds) == 1
-                self._slot_bytes = slot_bytes
-                self._say.send_nowait(Mapped())
-            case Slot(slot) if self._left and self._next_bytes() <= self._slot_bytes:
-                self._say.send_nowait(picture(slot, self._left[0], width=self._width()))
-                self._left.pop(0)
-                self._tell_next()
-
-    async def receive(self) -> DecoderAnswer:
-        """Wait for the next answer."""
-        said = await self._said.receive()
-        if isinstance(said, Exception):
-            raise said
-        if isinstance(said, str):
-            await trio.sleep_forever()
-        assert not isinstance(said, str)
-        return said
-
-    def _tell_next(self) -> None:
-        if not self._left:
-            self._say.send_nowait(self._ending)
-        elif self._next_bytes() > self._slot_bytes:
-            self._say.send_nowait(NeedsLarger(self._next_bytes()))
-
-    def _width(self) -> int:
-        grows_at, index = self._life.grows_at, self._left[0]
-        if grows_at is None or index < grows_at:
-            return WIDTH
-        return WIDE + (index - grows_at) * self._life.wider
-
-    def _next_bytes(self) -> int:
-        return self._width() * HEIGHT * 3
-
-
-class Reading:
-    """A source whose decoders live these lives, one after the other, and all that is read of it."""
-
-    def __init__(self, *lives: Life, slots: int = 3, kind: Literal["video", "stream"] = "video", **work: int) -> None:
-        self.frames: list[FrameTicket] = []
-        """Those that were read and not released."""
-        self.indexes: list[int] = []
-        """Of all that were read."""
-        self.restarts: list[tuple[str, int]] = []
-        """Reason and index of each restart."""
-        self.notes: list[SourceNote] = []
-        self.opened: list[float] = []
-        """When a decoder was started, on Trio's clock."""
-        self.rings: list[JobRing] = []
-        self.decoders = 0
-        """The decoders that run now."""
-        self._lives = list(lives)
-        self._slots = slots
-        self._info = attrs.evolve(INFO, kind=kind)
-        spec = SourceSpec(
-            location="/clip.mp4",
-            name="clip.mp4",
-            limits=SourceLimits(),
-            start=work.get("start", 0),
-            stride=work.get("stride", 1),
-            max_frames=work.get("max_frames"),
-            policy="wait",
-        )
-        self.source = FrameSource(
-            spec,
-            open_decoder=self._open,
-            make_ring=self._make_ring,
-            note_restart=self._note_restart,
-            tell=self._tell,
-        )
-
-    async def run(self) -> None:
-        """Open the source and read it to the end, and see to it that nothing is left."""
-        try:
-            async with aclosing(self.source):
-                assert await self.source.open() is self.rings[-1]
-                await self.source.read(self.take)
-        finally:
-            assert self.decoders == 0
-            assert all(ring.fd < 0 for ring in self.rings)
-
-    async def take(self, ticket: FrameTicket) -> bool:
-        """Take a frame and release it."""
-        self.keep(ticket)
-        await trio.lowlevel.checkpoint()
-        self.frames.remove(ticket)
-        ticket.release()
-        return True
-
-    def keep(self, ticket: FrameTicket) -> None:
-        """Take a frame, and do not release it."""
-        assert ticket.ring is self.rings[-1]
-        self.frames.append(ticket)
-        self.indexes.append(ticket.index)
-
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[OpenSource]:
-        assert self.decoders == 0, "the last decoder was not ended"
-        life = self._lives.pop(0) if self._lives else Life()
-        self.opened.append(trio.current_time())
-        if life.unopened is not None:
-            raise life.unopened
-        self.decoders += 1
-        try:
-            yield OpenSource(FakeDecoder(life), self._info)
-        finally:
-            self.decoders -= 1
-
-    def _make_ring(self, frame_bytes: int) -> JobRing:
-        assert all(ring.fd < 0 for ring in self.rings), "there would be two rings"
-        self.rings.append(JobRing(self._slots, frame_bytes))
-        return self.rings[-1]
-
-    async def _note_restart(self, reason: str, index: int) -> None:  # noqa: ASYNC124 - as the pipeline does it
-        self.restarts.append((reason, index))
-
-    async def _tell(self, note: SourceNote) -> None:  # noqa: ASYNC124 - as the pipeline does it
-        self.notes.append(note)
-
 
 ENDINGS: dict[str, tuple[Ending, str]] = {
     "dies": (WorkerGone("source", -signal.SIGSEGV), "the decoder is gone: its process was killed by SIGSEGV"),
@@ -382,6 +198,7 @@ async def test_the_next_ring_is_made_when_all_frames_have_left_the_last(autojump
 
     async with trio.open_nursery() as nursery, aclosing(reading.source):
         first = await reading.source.open()
+        assert first is not None
         nursery.start_soon(reading.source.read, take)
         await trio.sleep(1000)
         assert reading.indexes == [0, 1]
@@ -394,15 +211,6 @@ async def test_the_next_ring_is_made_when_all_frames_have_left_the_last(autojump
         assert first.fd < 0
     assert reading.indexes == list(range(TOTAL))
     assert len(reading.rings) == 2
-
-
-async def test_a_live_stream_has_one_decoder(autojump_clock: MockClock) -> None:
-    """What it gave is all there is; the reason is kept."""
-    reading = Reading(Life(frames=6, ending=DEAD), kind="stream")
-    await reading.run()
-    assert reading.indexes == list(range(6))
-    assert reading.restarts == []
-    assert "the decoder is gone" in str(reading.source.truncated)
 
 
 @pytest.mark.parametrize("at_s", [0.05, 0.15, 15.0])

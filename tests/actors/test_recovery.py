@@ -19,6 +19,8 @@ from kinora.actors.models import JobState, JobStatus, StageState, WarningGroup
 from kinora.actors.pipeline_link import CommandQueue
 from kinora.actors.recovery import Recovered, recover
 from kinora.actors.store import JobRecord, Store
+from kinora.actors.times import utc_now
+from kinora.media.arrival import clock_s
 from tests.actors.job_kit import (
     CREATED_AT,
     PLUGIN,
@@ -142,14 +144,16 @@ async def test_a_job_goes_on_after_its_last_frame(store: Store) -> None:
     assert taken.job.state().frames_done == 3
 
 
-async def test_a_live_stream_that_was_begun_is_lost(store: Store) -> None:
-    """Nobody can tell what was missed, and it says so; one that has no frame yet begins."""
+async def test_a_live_stream_goes_on_by_what_is_known_of_its_last_frame(store: Store) -> None:
+    """The time at which that came: the time since then counts in the next frame's."""
     await leave(store, "begun", "new", status="running", source="camera")
-    await store.put_frame("begun", 0, b"{}")
-    begun, new = await recover(store, FakeFactory(store))
-    assert begun.lost is not None
-    assert "live stream" in begun.lost
-    assert new.lost is None
+    came_at = utc_now()
+    await store.put_frame("begun", 7, msgspec.json.encode({"timestamp_ms": 280.0, "received_at": came_at}))
+    begun, new = (taken.job.spec.resumed for taken in await recover(store, FakeFactory(store)))
+    assert (begun.frames, begun.start, new.after) == (1, 8, None)
+    assert begun.after is not None
+    assert begun.after.timestamp_ms == 280.0
+    assert clock_s() - 60 < begun.after.received_s <= clock_s()
 
 
 async def test_a_jobs_figures_go_on(store: Store) -> None:

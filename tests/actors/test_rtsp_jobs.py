@@ -64,7 +64,7 @@ def settings(settings: Settings, camera: RtspServer, plugins_dir: Path) -> Setti
 
 async def test_every_picture_of_a_camera_is_processed(system: System, camera: RtspServer) -> None:
     """Those after the first, which has told the size; its end is told, and its past is gone."""
-    state = await run_job(system, "number", source=camera.url("cam"), policy="wait")
+    state = await run_job(system, "number", source=camera.url("cam"), policy="wait", max_outage_s=0)
     frames = await frames_of(system, state)
     assert state.status == "done"
     assert [frame["results"]["number"]["seen"] for frame in frames] == list(range(1, PICTURES))
@@ -103,7 +103,7 @@ async def test_a_camera_may_change_its_size(system: System, camera: RtspServer, 
     larger = encode("h264", (numbered(number, 640, 480) for number in range(PICTURES)))
     sent = [*rtp_packets(clip, sequence=0), *rtp_packets(larger, first=PICTURES, sequence=9000)]
     camera.streams["cam"] = Stream(describe(clip), [b"".join(map(framed, packets)) for packets in sent])
-    state = await run_job(system, "number", source=camera.url("cam"), policy="wait")
+    state = await run_job(system, "number", source=camera.url("cam"), policy="wait", max_outage_s=0)
     frames = await frames_of(system, state)
     assert [frame["results"]["number"]["width"] for frame in frames] == [160] * (PICTURES - 1) + [640] * PICTURES
     assert "SOURCE_RESIZED" in [group.code for group in state.warning_groups]

@@ -22,10 +22,18 @@ from kinora.media.rtsp.opening import camera_name, open_session
 from kinora.media.rtsp.reader import KEY_FRAME_S, CameraReader
 from kinora.media.rtsp.rtp import PictureClock
 from kinora.media.rtsp.units import Unit
-from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, many_scans
+from kinora.media.source_types import (
+    CHANNELS,
+    SourceError,
+    SourceInfo,
+    SourceLimits,
+    SourceNote,
+    changes_size,
+    many_scans,
+)
 from kinora.media.url_access import RTSP, SourceUrl
 from kinora.media.video import THREADS
-from kinora.media.video_errors import changes_size, check_pixels, pixel_limit
+from kinora.media.video_errors import check_pixels, pixel_limit
 from kinora.media.video_picture import Converter, VideoPicture
 from kinora.media.video_reading import JPEGS
 

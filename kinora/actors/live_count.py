@@ -1,0 +1,54 @@
+"""The indexes and times of a live source's frames, which go on over all its connections."""
+
+from __future__ import annotations
+
+import attrs
+
+from kinora.actors.ticket import FrameTicket
+
+
+@attrs.frozen
+class Moment:
+    """When a frame was shown and when it came."""
+
+    timestamp_ms: float
+    """Since the first frame of the job."""
+    received_s: float
+    """By :func:`~kinora.media.arrival.clock_s`."""
+
+
+@attrs.define
+class LiveCount:
+    """Gives the frames of each connection, which counts from 0, their indexes and times in the job.
+
+    The first frame of a further connection is later than the last one before by the time that has passed between their
+    arrivals.
+    """
+
+    next_index: int = 0
+    """The index of the next connection's first picture, on the grid of the stride."""
+    last: Moment | None = None
+    """The last frame so far; None if there is none, or if nothing tells when it came."""
+    _first_index: int | None = None
+    """That of this connection's first picture; None before its first frame."""
+    _shift_ms: float = 0.0
+
+    def connect(self) -> None:
+        """Begin with a new connection."""
+        self._first_index = None
+
+    def place(self, ticket: FrameTicket, stride: int) -> None:
+        """Change a frame's index and time to those in the job."""
+        if self._first_index is None:
+            self._first_index = self.next_index
+            self._shift_ms = self._begins_at(ticket) - ticket.timestamp_ms
+        ticket.index += self._first_index
+        ticket.timestamp_ms += self._shift_ms
+        self.next_index = ticket.index + stride
+        if ticket.received_s is not None:
+            self.last = Moment(ticket.timestamp_ms, ticket.received_s)
+
+    def _begins_at(self, ticket: FrameTicket) -> float:
+        if self.last is None or ticket.received_s is None:
+            return ticket.timestamp_ms
+        return self.last.timestamp_ms + max(0.0, ticket.received_s - self.last.received_s) * 1000
