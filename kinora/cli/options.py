@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from kinora.actors.job_request import MAX_TIMEOUT_MS, JobOptions
+from kinora.actors.job_request import MAX_OUTAGE_S, MAX_TIMEOUT_MS, JobOptions
 from kinora.cli.errors import Misuse
 from kinora.cli.output import print_line
 from kinora.settings import Reading, Settings, SettingsError, passed_over, read_settings
@@ -87,6 +87,13 @@ JOB_OPTIONS = (
         type=click.Choice(["wait", "latest"]),
         help="wait: process every frame. latest: drop waiting frames for newer ones.  [default: latest for a live "
         "stream, else wait]",
+    ),
+    click.option(
+        "--max-outage",
+        "max_outage_s",
+        type=click.FloatRange(0, MAX_OUTAGE_S),
+        metavar="SECONDS",
+        help="Wait no longer for a camera that is away, and end with what there was.  [default: wait without end]",
     ),
     click.option(
         "--plugin-timeout",
