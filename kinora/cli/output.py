@@ -26,7 +26,7 @@ STATE_COLUMNS = frozenset({"status", "state", "health"})
 STATE_STYLES = {
     **dict.fromkeys(("done", "completed", "ok"), "green"),
     **dict.fromkeys(("failed", "broken"), "red"),
-    **dict.fromkeys(("cancelled", "interrupted", "degraded", "paused", "warning"), "yellow"),
+    **dict.fromkeys(("cancelled", "interrupted", "degraded", "paused", "reconnecting", "warning"), "yellow"),
     "running": "cyan",
 }
 """State → its colour."""

@@ -21,6 +21,7 @@ from kinora.cli.annotating import annotate_source, check_kind
 from kinora.cli.errors import Misuse, naming_flags
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
+from kinora.cli.outages import Outages
 from kinora.cli.output import print_json, print_line
 from kinora.cli.paths import real_path
 from kinora.cli.plugin_output import PluginOutput
@@ -246,8 +247,10 @@ def _names(system: System, plugin: str) -> list[str]:
 async def _follow(system: System, results: ResultsFile, output: PluginOutput) -> None:
     """Show the job of ``results`` and write its frames until it has ended."""
     with live_progress(lines=False) as live, output.said_by(live.say):
+        outages = Outages(live.say)
         while not results.state.ended:
             _show(live, results.state, results.tally)
+            outages.look_at(results.state)
             results.state = await system.jobs.wait_changed(results.state.job_id, results.state)
             await trio.sleep(REFRESH_S)
             await _take_frames(system, results)

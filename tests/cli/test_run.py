@@ -192,6 +192,20 @@ def test_a_camera_is_not_annotated(media: Path, tmp_path: Path) -> None:
     assert out.read_text() == "of an earlier run"
 
 
+def test_a_run_on_a_camera_goes_on_until_it_is_interrupted(media: Path) -> None:
+    """When the camera goes away and comes back is said as it happens, and nothing else is needed to go on."""
+    with media_server(media) as server:
+        server.streams["cam"] = [cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()] * 3
+        with started("run", server.url("cam"), "-p", "motion", "--policy", "wait") as process:
+            assert line_of(process, "closed") == "warning: source: closed: cam sends no more: it ended the stream.\n"
+            line_of(process, "warning: source: the source came back after an outage")
+            line_of(process, "closed")
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.startswith("interrupted: ")
+
+
 def test_a_full_disk_is_one_sentence(media: Path) -> None:
     """The results cannot be written any further: the run ends with 1."""
     done = kinora("run", media / "clip.mp4", "-p", "motion", "--out", "/dev/full")
