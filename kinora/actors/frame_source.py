@@ -69,8 +69,8 @@ class FrameSource:
         reconnecting: Reconnecting,
     ) -> None:
         """``make_ring`` gets the size in bytes of the largest frame; ``tell`` gets each note of a decoder once."""
-        self.live = False
-        """True once a live stream is open."""
+        self.live = spec.patient and spec.start > 0
+        """True once a live source is open, and from the start if the job goes on after frames of one."""
         self.truncated: str | None = None
         """The reason why the source broke off early; None while it is read, and if it did not."""
         self._spec = spec

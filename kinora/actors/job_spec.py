@@ -66,7 +66,7 @@ class ResumePoint:
     start: int = 0
     """The index of the first frame to read."""
     after: Moment | None = None
-    """The last frame before it, if an earlier server has read that from a live source."""
+    """The last frame before it, if the source is live."""
 
 
 @attrs.frozen(kw_only=True)

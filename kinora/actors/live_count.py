@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from kinora.actors.ticket import FrameTicket
+from kinora.media.arrival import clock_s
 
 
 @attrs.frozen
@@ -21,14 +22,14 @@ class Moment:
 class LiveCount:
     """Gives the frames of each connection, which counts from 0, their indexes and times in the job.
 
-    The first frame of a further connection is later than the last one before by the time that has passed between their
-    arrivals.
+    Time begins with the first frame. That of a further connection is later than the last one before by the time that
+    has passed between their arrivals.
     """
 
     next_index: int = 0
     """The index of the next connection's first picture, on the grid of the stride."""
     last: Moment | None = None
-    """The last frame so far; None if there is none, or if nothing tells when it came."""
+    """The last frame so far; None if there is none."""
     _first_index: int | None = None
     """That of this connection's first picture; None before its first frame."""
     _shift_ms: float = 0.0
@@ -45,10 +46,11 @@ class LiveCount:
         ticket.index += self._first_index
         ticket.timestamp_ms += self._shift_ms
         self.next_index = ticket.index + stride
-        if ticket.received_s is not None:
-            self.last = Moment(ticket.timestamp_ms, ticket.received_s)
+        self.last = Moment(ticket.timestamp_ms, clock_s() if ticket.received_s is None else ticket.received_s)
 
     def _begins_at(self, ticket: FrameTicket) -> float:
-        if self.last is None or ticket.received_s is None:
-            return ticket.timestamp_ms
+        if self.last is None:
+            return 0.0
+        if ticket.received_s is None:
+            return self.last.timestamp_ms
         return self.last.timestamp_ms + max(0.0, ticket.received_s - self.last.received_s) * 1000

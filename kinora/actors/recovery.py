@@ -16,6 +16,7 @@ from kinora.actors.live_count import Moment
 from kinora.actors.models import JobState, StageState
 from kinora.actors.store import JobRecord, Store
 from kinora.actors.times import arrival_of
+from kinora.media.arrival import clock_s
 from kinora.media.source_types import SourceInfo
 
 
@@ -46,15 +47,15 @@ async def recover(store: Store, factory: JobFactory) -> list[Recovered]:
 async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recovered:
     """Make a job of its record; it goes on after its last stored frame."""
     state, request = msgspec.json.decode(record.state, type=JobState), stored_request(record)
+    source = msgspec.json.decode(record.source, type=SourceInfo) if record.source else None
     begun = record.status != "queued" or state.started_at is not None
     last = await store.last_index(record.job_id) if begun else None
     resumed, logs = ResumePoint(), b"{}"
     if last is not None:
         frames = await store.frame_count(record.job_id)
-        after = await _moment(store, record.job_id, last)
+        after = await _moment(store, record.job_id, last) if source and source.kind == "stream" else None
         resumed = ResumePoint(frames=frames, start=last + request.options.stride, after=after)
         logs = await store.log(record.job_id) or logs
-    source = msgspec.json.decode(record.source, type=SourceInfo) if record.source else None
     past = Past(
         state=_caught_up(state, resumed.frames),
         logs=msgspec.json.decode(logs, type=dict[str, str]),
@@ -72,12 +73,12 @@ async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recove
 
 
 async def _moment(store: Store, job_id: str, index: int) -> Moment | None:
-    """Return when a stored frame was shown and when it came; None if its source was not live, or it is gone."""
+    """Return when a stored frame was shown and when it came: now, if an earlier version has stored it."""
     stored = await store.frame(job_id, index)
-    frame = None if stored is None else msgspec.json.decode(stored, type=_Shown)
-    if frame is None or frame.received_at is None:
+    if stored is None:
         return None
-    return Moment(frame.timestamp_ms, arrival_of(frame.received_at))
+    frame = msgspec.json.decode(stored, type=_Shown)
+    return Moment(frame.timestamp_ms, clock_s() if frame.received_at is None else arrival_of(frame.received_at))
 
 
 def _caught_up(state: JobState, frames: int) -> JobState:

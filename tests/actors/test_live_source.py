@@ -8,8 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors.live_count import Moment
+from kinora.actors.job_ring import JobRing
+from kinora.actors.live_count import LiveCount, Moment
 from kinora.actors.reconnecting import Reconnecting
+from kinora.actors.ticket import FrameTicket
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Ended
 from kinora.media.source_types import SourceError
@@ -101,6 +103,21 @@ async def test_time_goes_on_over_an_outage(autojump_clock: MockClock) -> None:
     gap_ms = 1000 * (1.0 + 1.0 + 10.0) / SLOWER
     assert reading.times[3:6] == pytest.approx([80 + gap_ms, 120 + gap_ms, 160 + gap_ms])
     assert reading.times == sorted(reading.times)
+
+
+async def test_time_begins_with_the_first_frame() -> None:  # noqa: ASYNC124 - tickets tell the time by Trio
+    """Which is not the first picture, if that came before the plugins were ready."""
+    count, ring, shown = LiveCount(), JobRing(2, 24), []
+    for index, timestamp_ms, received_s in ((9, 360.0, 1.0), (12, 480.0, 1.1), (0, 0.0, 3.1), (1, 40.0, 3.2)):
+        if index == 0:
+            count.connect()
+        ticket = FrameTicket(
+            ring=ring, slot=0, index=index, timestamp_ms=timestamp_ms, width=4, height=2, received_s=received_s
+        )
+        count.place(ticket, 1)
+        shown.append((ticket.index, round(ticket.timestamp_ms, 6)))
+    ring.close()
+    assert shown == [(9, 0.0), (12, 120.0), (13, 2120.0), (14, 2160.0)]
 
 
 async def test_strides_keep_their_grid(autojump_clock: MockClock) -> None:
