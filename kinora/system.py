@@ -31,6 +31,7 @@ from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.retention import Kept, Retention
 from kinora.actors.source_finder import SourceFinder
+from kinora.actors.standing_jobs import StandingJobs
 from kinora.actors.stills import Stills
 from kinora.actors.store import Store
 from kinora.actors.tokens import TokenBook
@@ -116,6 +117,7 @@ class System:
         self.job_figures = JobFigures()
         self.jobs = self._job_manager()
         self.camera_checks.watching = self.jobs.watching
+        self.standing_jobs = StandingJobs(settings.jobs, self.jobs)
         kept = Kept(days=settings.keep_days, bytes=settings.keep_bytes)
         self.retention = Retention(kept, store=self.store, jobs=self.jobs, meter=self.room)
         self.jobs.on_end = self.retention.note_end
@@ -144,7 +146,8 @@ class System:
     def degraded(self) -> Sequence[str]:
         """Return the optional parts that jobs now lack, a sentence each: such as timings or live messages."""
         fault = self.inspectors.fault
-        return [*([f"the inspector is unavailable: {fault}"] if fault else []), *self._down(optional=True)]
+        standing = [f"the standing job {name} cannot begin: {why}" for name, why in self.standing_jobs.faults.items()]
+        return [*([f"the inspector is unavailable: {fault}"] if fault else []), *standing, *self._down(optional=True)]
 
     def _down(self, *, optional: bool) -> list[str]:
         optionals = {spec.name for spec in self._specs if spec.optional}
@@ -187,6 +190,7 @@ class System:
             ChildSpec(name="sources", run=self.held_sources.run),
             ChildSpec(name="cameras", run=self.camera_checks.run, optional=True),
             ChildSpec(name="jobs", run=self.jobs.run),
+            ChildSpec(name="standing jobs", run=self.standing_jobs.run, optional=True),
             ChildSpec(name="retention", run=self.retention.run, optional=True),
         ]
 

@@ -316,6 +316,7 @@ class Job:
             plugins=seen.stages,
             source=request.source,
             uploaded=spec.uploaded,
+            standing=spec.standing,
             options=self._options(),
             request=self._request,
             queue_position=queue_position,

@@ -27,7 +27,7 @@ from kinora.actors.source_reader import SourceSpec
 from kinora.actors.store import Store
 from kinora.actors.tool_runner import StageSpec, ToolRunner
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
-from kinora.media.source_names import without_query
+from kinora.media.source_names import is_watched, without_query
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.devices import CPU, Device, resolve
 from kinora.plugins.option_errors import OptionsError
@@ -108,6 +108,16 @@ class JobFactory:
             plugins=plugins,
             device=device,
         )
+
+    async def check(self, request: JobRequest) -> None:
+        """Check all of a request but its source, of which only a name that the settings have is looked for.
+
+        Raises:
+            InvalidRequest, QueueFull: as :meth:`plan`.
+        """
+        await self._find_plugins(request)
+        if is_watched(request.source):
+            self._sources.cameras.require(request.source)
 
     def build(self, spec: JobSpec, plan: JobPlan) -> Job:
         """Make a new job; it does not run yet."""

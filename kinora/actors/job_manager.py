@@ -50,6 +50,8 @@ RETRY_AFTER_S = 10
 """The time after which a client should try again when the queue is full."""
 REPEAT_AFTER_S = 1
 """The time after which a client should repeat a request whose first copy is in progress."""
+LOOK_AGAIN_S = 10.0
+"""The time after which who waits for a job's end looks again if there is such a job."""
 MAX_SUBMITTING = 100
 """The submissions that are checked or wait for that; further ones are refused with QueueFull, see ``has_room``."""
 
@@ -173,10 +175,12 @@ class JobManager:
         upload: Path | None = None,
         idempotency_key: str | None = None,
         client: Hashable = None,
+        standing: str | None = None,
     ) -> Submitted:
         """Accept a job; it is on disk when this returns. A known ``idempotency_key`` gives the job of its first use.
 
-        ``client`` says who asks: one that has few jobs finds a place in a queue that others have filled.
+        ``client`` says who asks: one that has few jobs finds a place in a queue that others have filled. ``standing``
+        is the name of the operator's standing job that it is.
 
         Raises:
             InvalidRequest, UnsupportedSource, TooLarge: see :meth:`JobFactory.plan`.
@@ -185,7 +189,7 @@ class JobManager:
             Unavailable: the disk is full, or the server cannot store anything.
         """
         if idempotency_key is None:
-            return await self._submit(request, upload, None, client)
+            return await self._submit(request, upload, None, client, standing)
         if idempotency_key in self._claims:
             raise InProgress("A request with this Idempotency-Key is in progress; wait for its answer.", REPEAT_AFTER_S)
         self._claims.add(idempotency_key)
@@ -378,6 +382,26 @@ class JobManager:
         await trio.lowlevel.checkpoint()
         return active.job.logs()
 
+    def standing(self) -> dict[str, tuple[str, JobRequest]]:
+        """Return the name of each standing job that has not ended → its id, and what was asked for."""
+        specs = (active.job.spec for active in self._active.values() if not active.job.ended.is_set())
+        return {spec.standing: (spec.job_id, spec.request) for spec in specs if spec.standing is not None}
+
+    async def check(self, request: JobRequest) -> None:
+        """Check a request as far as that opens no source; raise as :meth:`submit`."""
+        await self._factory.check(request)
+
+    async def wait_ended(self, job_id: str) -> JobState:
+        """Wait until a job has ended, and return its state; at most until this actor is started anew.
+
+        Raises:
+            NotFound: there is no such job (any more).
+        """
+        while (active := self._active.get(job_id)) is not None and not active.job.ended.is_set():
+            with trio.move_on_after(LOOK_AGAIN_S):
+                await active.job.ended.wait()
+        return await self.state(job_id)
+
     async def wait_changed(self, job_id: str, seen: JobState) -> JobState:
         """Wait until a job's state differs from ``seen`` or the job has ended, and return the new state.
 
@@ -414,7 +438,9 @@ class JobManager:
 
     # Internals
 
-    async def _submit(self, request: JobRequest, upload: Path | None, key: str | None, client: Hashable) -> Submitted:
+    async def _submit(
+        self, request: JobRequest, upload: Path | None, key: str | None, client: Hashable, standing: str | None = None
+    ) -> Submitted:
         digest = await trio.to_thread.run_sync(_digest, request, upload) if key is not None else ""
         if key is not None and (known := await self._store.job_by_key(key)) is not None:
             return await self._repeat(known, digest, upload)
@@ -422,7 +448,9 @@ class JobManager:
         with self._place_in_queue(client):
             plan = await self._factory.plan(request, upload)
         job_id, created_at = str(uuid.uuid4()), utc_now()
-        spec = JobSpec(job_id=job_id, created_at=created_at, request=request, uploaded=upload is not None)
+        spec = JobSpec(
+            job_id=job_id, created_at=created_at, request=request, uploaded=upload is not None, standing=standing
+        )
         job = self._factory.build(spec, plan)
         record = JobRecord(
             job_id=job_id,

@@ -93,6 +93,8 @@ class JobSpec:
     resumed: ResumePoint = ResumePoint()
     past: Past | None = None
     """None for a new job."""
+    standing: str | None = None
+    """The name of the operator's standing job that it is."""
 
     def as_asked(self) -> dict[str, Any]:
         """The request as JSON, to be sent again; that of an upload has no source, which is the file sent with it."""

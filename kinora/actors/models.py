@@ -118,6 +118,8 @@ class JobState:
     source: str
     uploaded: bool = False
     """True if the source was uploaded with the job. It is deleted with the job, and no other job can use it."""
+    standing: str | None = None
+    """The name of the operator's standing job that it is, ``[jobs.NAME]`` in ``kinora.toml``; null for other jobs."""
     options: Mapping[str, Any]
     """The options in use, with defaults filled in; the options of plugins are in ``plugins``."""
     request: Mapping[str, Any] = attrs.field(factory=dict)

@@ -66,6 +66,7 @@ async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recove
         created_at=record.created_at,
         request=request,
         uploaded=record.upload is not None,
+        standing=state.standing,
         resumed=resumed,
         past=past,
     )

@@ -188,7 +188,7 @@ def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Se
     files = tuple(_plugin_file(name) for name in wanted.plugins if options.is_plugin_file(name))
     floor = min(settings.min_free_bytes, FLOOR_BYTES)
     settings = attrs.evolve(
-        settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files)
+        settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files), jobs={}
     )
     if wanted.source == DEMO_SOURCE or is_watched(wanted.source):
         return attrs.evolve(settings, webcams=tuple(range(MAX_WEBCAM + 1))), wanted.source

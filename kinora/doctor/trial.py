@@ -14,6 +14,7 @@ from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
 from kinora.doctor.cameras import try_cameras
 from kinora.doctor.finding import Finding, failed, ok, warning
+from kinora.doctor.standing import check_standing_jobs
 from kinora.settings import Settings
 from kinora.system import System, open_system
 
@@ -32,12 +33,17 @@ async def check_a_frame(settings: Settings, folder: Path) -> list[Finding]:
     """
     (folder / PICTURE).write_bytes(picture())
     given = settings
-    settings = attrs.evolve(settings, data_dir=folder, media_dir=folder, realtime=False, min_free_bytes=0)
+    settings = attrs.evolve(settings, data_dir=folder, media_dir=folder, realtime=False, min_free_bytes=0, jobs={})
     began = time.monotonic()
     async with open_system(settings) as system:
         state = await _run(system)
         took_s = time.monotonic() - began
-        return [_verdict(state, took_s), *_plugins(system), *await try_cameras(given, system)]
+        return [
+            _verdict(state, took_s),
+            *_plugins(system),
+            *await check_standing_jobs(given, system),
+            *await try_cameras(given, system),
+        ]
 
 
 async def _run(system: System) -> JobState:

@@ -21,6 +21,8 @@ KIND_NAMES: Mapping[Any, str] = {
     tuple[str, ...]: "a list of texts",
     tuple[Path, ...]: "a list of paths",
     tuple[int, ...]: "a list of whole numbers",
+    tuple[Any, ...]: "a list",
+    Mapping[str, Any]: "a table",
 }
 _WORDS = {
     "1": True,
@@ -47,6 +49,12 @@ def converted(kind: Any, value: object) -> object:
         TypeError, ValueError: it cannot be; the text says what it must be.
         RuntimeError: it is a path below a home folder, and there is none.
     """
+    if kind is Any:
+        return value
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"must be a table, not {value!r}")
+        return value
     if get_origin(kind) is tuple:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list | tuple):

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import attrs
 
+from kinora.actors.standing_job import StandingJob
 from kinora.media.placed_camera import PlacedCamera
 from kinora.runtime.machine import memory_bytes
 
@@ -59,6 +60,11 @@ def _webcam(_settings: object, _field: object, value: int) -> None:
 
 
 def _no_cameras() -> Mapping[str, PlacedCamera]:
+    """None."""
+    return {}
+
+
+def _no_jobs() -> Mapping[str, StandingJob]:
     """None."""
     return {}
 
@@ -190,6 +196,9 @@ class Settings:
     device_cool_down_s: float = attrs.field(default=60.0, validator=attrs.validators.ge(0.0))
     """The time for which a plugin is kept off a GPU that failed under it; the first job after that tries it again."""
 
+    jobs: Mapping[str, StandingJob] = attrs.field(factory=_no_jobs)
+    """Standing jobs by name, each a table of ``kinora.toml`` such as ``[jobs.door]``: they start with the server and
+    are started again. They count among ``max_jobs``."""
     max_jobs: int = attrs.field(default=2, validator=_positive)
     """Jobs that run at once."""
     paused_keep_s: float = attrs.field(default=600.0, validator=attrs.validators.ge(0.0))

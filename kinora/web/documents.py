@@ -77,6 +77,7 @@ class JobSummary(msgspec.Struct, kw_only=True):
     """The plugins' names, in the order of the job's pipeline."""
     plugins_failed: list[str]
     """Those of them that failed in this job."""
+    standing: str | None
     queue_position: int | None
 
 

@@ -29,6 +29,21 @@ def test_cameras_are_tables_of_the_file(tmp_path: Path) -> None:
     assert "10.0.0.7" not in repr(front)
 
 
+def test_standing_jobs_are_tables_of_the_file(tmp_path: Path) -> None:
+    """With plugins by name or with options, as in a request."""
+    text = """
+        [jobs.door]
+        source = "camera:front"
+        plugins = ["people", {name = "motion", options = {size = 200}}]
+        options = {stride = 2}
+    """
+    door = load_settings({}, {}, toml(tmp_path, text)).jobs["door"]
+    assert door.restart == "always"
+    assert [plugin.name for plugin in door.request().plugins] == ["people", "motion"]
+    assert door.request().plugins[1].options == {"size": 200}
+    assert door.request().options.stride == 2
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -48,6 +63,9 @@ def test_cameras_are_tables_of_the_file(tmp_path: Path) -> None:
         ),
         ('[cameras.front]\nurl = "rtsp://cam/x"\nuser = "a:b"', "cameras.front.user: must be the name of a user"),
         ('[cameras.front]\npassword = "secret"', "the nearest one is password_file"),
+        ('[jobs.door]\nplugins = ["motion"]', "jobs.door.source: is missing"),
+        ('[jobs.door]\nrestart = "often"', "jobs.door.restart: 'restart' must be in ('always', 'on_failure', 'never')"),
+        ("[jobs.door]\noptions = 3", "jobs.door.options: must be a table, not 3"),
         ('[cameras."front door"]\nurl = "rtsp://cam/x"', "cameras.front door: write the name in letters, digits"),
     ],
 )
@@ -56,7 +74,7 @@ def test_a_table_that_cannot_be_used_is_told_by_its_place(tmp_path: Path, text: 
     path = toml(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
         load_settings({}, {}, path)
-    assert str(caught.value).startswith(f"{path}: cameras")
+    assert str(caught.value).startswith(f"{path}: ")
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
 

@@ -87,6 +87,7 @@ export function job(change: Partial<ExtendedJobResponse> = {}): ExtendedJobRespo
     plugins: { people: PLUGIN },
     options: { stride: 1 },
     request: { source: "clip.mp4", plugins: ["people"] },
+    standing: null,
     queue_position: null,
     ...change,
   };

@@ -45,6 +45,7 @@ export const JOB: JobSummary = {
   error: null,
   plugins: ["motion", "people", "tracker"],
   plugins_failed: [],
+  standing: null,
   queue_position: null,
 };
 
