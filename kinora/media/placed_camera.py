@@ -34,6 +34,10 @@ def _user(_camera: object, _field: object, value: str | None) -> None:
         raise ValueError("must be the name of a user, without a colon")
 
 
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
+
+
 @attrs.frozen(kw_only=True)
 class PlacedCamera:
     """A camera that clients name as ``camera:NAME``."""
@@ -42,7 +46,7 @@ class PlacedCamera:
     """Its address: ``rtsp://``, ``rtsps://``, ``http://`` or ``https://``, without user and password."""
     user: str | None = attrs.field(default=None, repr=False, validator=_user)
     """The user that it asks for."""
-    password_file: Path | None = None
+    password_file: Path | None = attrs.field(default=None, converter=_absolute)
     """The file whose only line is that user's password. It is read each time that the camera is opened."""
 
     def __attrs_post_init__(self) -> None:

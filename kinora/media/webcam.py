@@ -20,10 +20,11 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason
 from kinora.media.clock import ArrivalClock
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
-from kinora.media.video_errors import broken_off, check_pixels
+from kinora.media.video_errors import check_pixels
 from kinora.media.video_picture import Converter, VideoPicture
 
 FORMAT = "v4l2"
@@ -73,19 +74,16 @@ class WebcamSource:
 
         Raises:
             CameraLost: at the end.
-            SourceTruncated: a picture cannot be shown here.
         """
-        converter, clock, at_ms = Converter(), ArrivalClock(), 0.0
+        converter, clock = Converter(), ArrivalClock()
         try:
             for index, frame in enumerate(self._reading.frames):
                 check_pixels(self._name, frame.width, frame.height, self._limits)
-                at_ms = clock.read(None)
+                at_ms, received_s = clock.read(None), clock_s()
                 if index >= start and (index - start) % stride == 0:
-                    yield VideoPicture(index, at_ms, frame, converter)
-        except CameraError as error:
-            raise CameraLost(error.reason, str(error)) from error
+                    yield VideoPicture(index, at_ms, frame, converter, received_s)
         except SourceError as error:
-            raise broken_off(error, at_ms) from error
+            raise CameraLost.by(error) from error
 
     def __enter__(self) -> Self:
         return self

@@ -22,6 +22,7 @@ import pytest
 from kinora.actors import cameras
 from kinora.actors.errors import InvalidRequest, UnsupportedSource
 from kinora.media import webcam
+from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source
@@ -94,7 +95,10 @@ def as_jpegs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_pictures_of_a_webcam_come_in_their_order() -> None:
     """It is a live stream, of the size of its first picture."""
     with sending(8) as device, WebcamSource(device, "webcam:0", SourceLimits()) as source:
-        seen = [number_of(picture) for picture in islice(source.frames(), 20)]
+        before = clock_s()
+        taken = [(number_of(picture), picture.received_s) for picture in islice(source.frames(), 20)]
+    seen = [number for number, _ in taken]
+    assert all(came is not None and before <= came <= clock_s() for _, came in taken)
     assert (source.info.kind, source.info.width, source.info.height) == ("stream", 160, 120)
     assert seen == [number % 8 for number in range(1, 21)]
 

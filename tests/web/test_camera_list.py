@@ -72,6 +72,7 @@ async def test_each_camera_is_tried_and_what_was_found_is_kept(server: RunningSe
     assert list(found) == ["camera:front", "camera:gone", "webcam:250"]
     assert [one["name"] for one in found.values()] == ["front", "gone", "webcam:250"]
     assert [one["reachable"] for one in found.values()] == [True, False, False]
+    assert [one["reason"] for one in found.values()] == [None, "refused", "unreachable"]
     assert found["camera:front"]["message"] == "It sends pictures of 160x120."
     assert found["camera:gone"]["message"].startswith("Nothing listens at the port of camera:gone")
     assert "webcam:250 is not there" in found["webcam:250"]["message"]
