@@ -140,7 +140,8 @@ class CameraChecks:
     def _state(self, source: str, job: JobState | None) -> CameraState:
         if job is not None and (self._cameras.is_taken(source) or _is_away(job)):
             return _told_by(job)
-        found = self._found.get(source) or _Found(None, None, "It is being looked at: ask again.")
+        unknown = "A job opens it: ask again." if self._cameras.is_taken(source) else "It is being tried: ask again."
+        found = self._found.get(source) or _Found(None, None, unknown)
         return CameraState(
             source=source,
             reachable=found.reachable,

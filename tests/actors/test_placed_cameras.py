@@ -110,12 +110,19 @@ async def refused(system: System, source: str) -> str:
 
 @pytest.mark.parametrize("name", ["front", "web"])
 async def test_a_camera_is_watched_by_its_name(
-    system: System, settings: Settings, camera: RtspServer, web_camera: MediaServer, name: str
+    system: System,
+    settings: Settings,
+    camera: RtspServer,
+    web_camera: MediaServer,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    name: str,
 ) -> None:
-    """Nothing that is kept or answered tells where it is."""
+    """Nothing that is kept, answered or logged tells where it is."""
     state = await run_job(system, "motion", source=f"camera:{name}", max_frames=5)
     assert (state.status, state.frames_done, state.source) == ("done", 5, f"camera:{name}")
-    told = json.dumps(await frames_of(system, state)) + str(state)
+    told = json.dumps(await frames_of(system, state)) + str(state) + "".join(capsys.readouterr())
+    assert f"camera:{name}" in told
     kept = everything_in(settings.data_dir)
     for secret in secrets(camera, web_camera):
         assert secret not in told
@@ -150,9 +157,9 @@ async def test_the_password_is_read_at_each_opening(system: System, password_fil
 
 
 async def test_what_is_wrong_is_told_without_the_address(
-    system: System, camera: RtspServer, web_camera: MediaServer
+    system: System, camera: RtspServer, web_camera: MediaServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the name of the camera."""
+    """By the name of the camera, to clients and in the log."""
     needed = "asks for a user and password: the operator can give both to a camera placed in kinora.toml."
     for name, said in (
         ("open", f"camera:open {needed}"),
@@ -164,7 +171,8 @@ async def test_what_is_wrong_is_told_without_the_address(
     ):
         message = await refused(system, f"camera:{name}")
         assert message == said
-        assert not [secret for secret in secrets(camera, web_camera) if secret in message]
+        told = message + "".join(capsys.readouterr())
+        assert not [secret for secret in secrets(camera, web_camera) if secret in told]
 
 
 async def test_a_redirect_takes_no_password_along_and_is_not_told(
