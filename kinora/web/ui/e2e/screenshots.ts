@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
 import { Server, SOURCE } from "./kit/server";
 
@@ -36,7 +36,7 @@ afterAll(async () => {
 async function shoot(name: string, path: string, prepare: (page: Page) => Promise<unknown>, sizes: (keyof typeof SIZES)[]): Promise<void> {
   for (const size of sizes) {
     for (const dark of size === "huge" ? [true] : [false, true]) {
-      const { context, page } = await openPage(browser, server.url + path, { ...SIZES[size], dark });
+      const { context, page } = await openPage(browser, new URL(path, server.url).href, { ...SIZES[size], dark });
       await prepare(page);
       await page.waitForTimeout(500);
       await page.screenshot({ path: join(FOLDER, `${name}-${size}-${dark ? "dark" : "light"}.png`), fullPage: size === "phone" || size === "zoomed" });
@@ -87,4 +87,25 @@ test("screenshots of each view", async () => {
   await shoot("api", "/docs", () => Promise.resolve(), ["wide"]);
   await shoot("kit", "/ui-kit", () => Promise.resolve(), ["wide", "phone"]);
   console.log(`Screenshots of ${SOURCE} are in ${FOLDER}`);
+});
+
+test("screenshots of the wall", async () => {
+  const wall = new Server();
+  wall.writePlugin("slow", "@tool('slow')\ndef slow(frame):\n    time.sleep(0.2)\n    return None");
+  await wall.start("--max-jobs", "9");
+  onTestFinished(() => wall.stop());
+  const page = `${wall.url}/#/wall`;
+  await shoot("wall-empty", page, (shown) => shown.getByText("No job is running.").waitFor(), ["wide", "phone"]);
+  const pictured = async (shown: Page, tiles: number) => {
+    await shown.getByText(/\d fps$/).first().waitFor();
+    await expect.poll(() => shown.locator(".tile canvas[data-index]").count(), { timeout: 30_000 }).toBeGreaterThanOrEqual(tiles);
+  };
+  await wall.submit(["people", "tracker", "slow"]);
+  await shoot("wall-1", page, (shown) => pictured(shown, 1), ["wide"]);
+  for (const plugin of ["motion", "people", "scenes"]) await wall.submit([plugin, "slow"]);
+  await shoot("wall-4", page, (shown) => pictured(shown, 4), ["wide", "huge"]);
+  await shoot("wall-4", page, (shown) => pictured(shown, 1), ["zoomed", "phone"]);
+  for (let more = 0; more < 5; more++) await wall.submit(["motion", "slow"], { stride: 2 + more });
+  await shoot("wall-9", page, (shown) => pictured(shown, 9), ["wide"]);
+  await shoot("wall-9", page, (shown) => pictured(shown, 1), ["phone"]);
 });

@@ -9,6 +9,7 @@ import { Workspace } from "./Workspace";
 const PluginsPage = lazy(() => import("./plugins/PluginsPage").then(({ PluginsPage: page }) => ({ default: page })));
 const SignIn = lazy(() => import("./access/SignIn").then(({ SignIn: page }) => ({ default: page })));
 const TokensPage = lazy(() => import("./access/TokensPage").then(({ TokensPage: page }) => ({ default: page })));
+const WallPage = lazy(() => import("./wall/WallPage").then(({ WallPage: page }) => ({ default: page })));
 
 /** The page; while the server wants a token, only the question for it: nothing else then asks the server for anything. */
 export function App() {
@@ -27,5 +28,12 @@ export function App() {
 }
 
 function pageOf(view: Exclude<Route["view"], "work">): ReactNode {
-  return view === "plugins" ? <PluginsPage /> : <TokensPage />;
+  switch (view) {
+    case "wall":
+      return <WallPage />;
+    case "plugins":
+      return <PluginsPage />;
+    case "tokens":
+      return <TokensPage />;
+  }
 }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 const FLOORS = [
   ["."],
   ["kit"],
-  ["start", "watch", "plugins", "header"],
+  ["start", "watch", "wall", "plugins", "header"],
   ["access"],
   ["controls", "overlay"],
   ["jobs"],

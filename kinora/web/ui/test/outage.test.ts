@@ -3,7 +3,7 @@ import { shownState } from "../src/api/jobStates";
 import { stageInWords } from "../src/overlay/EmptyStage";
 import { progressInWords } from "../src/overlay/RealtimeOverlay";
 import { lastReason, outageInWords, reasonOf } from "../src/realtime/outage";
-import type { ProgressPayload, WarningPayload } from "../src/api/generated";
+import type { ProgressPayload } from "../src/api/generated";
 import { reduce, type Action } from "../src/realtime/reducer";
 import { INITIAL_STATE, isEndless, watchedOutage, watching, type RealtimeState } from "../src/realtime/state";
 import { titleOf } from "../src/watch/useJobTitle";
@@ -12,14 +12,14 @@ import { job, JOB_ID, message, warningPayload } from "./examples";
 const LIVE = { progress: null, frames_total: null, source: "rtsp://camera.local/door", duration_ms: 192_000, fps: 24.9, frames_done: 1234 };
 const NOW = new Date("2026-11-23T12:30:00");
 
-function progress(stage: string, at: Date): Action {
-  const payload = { job_id: JOB_ID, progress: null, stage, plugin: null, frames_done: 1234, frames_total: null } as unknown as ProgressPayload;
-  return { type: "message", message: { ...message("progress", payload), timestamp: at.toISOString() } as never };
+function progress(stage: ProgressPayload["stage"], at: Date): Action {
+  const payload: ProgressPayload = { job_id: JOB_ID, progress: null, stage, plugin: null, frames_done: 1234, frames_total: null };
+  return { type: "message", message: { ...message("progress", payload), timestamp: at.toISOString() } };
 }
 
 function lost(words: string, at: Date): Action {
-  const payload = warningPayload({ plugin: null, code: "SOURCE_LOST" as WarningPayload["code"], message: words, frame_id: null });
-  return { type: "message", message: { ...message("warning", payload), timestamp: at.toISOString() } as never };
+  const payload = warningPayload({ plugin: null, code: "SOURCE_LOST", message: words, frame_id: null });
+  return { type: "message", message: { ...message("warning", payload), timestamp: at.toISOString() } };
 }
 
 const after = (actions: Action[]): RealtimeState =>

@@ -2,7 +2,7 @@
 import type { JobSummary, PluginRequest, StageState, WarningGroup } from "./generated";
 
 export type JobStatus = JobSummary["status"];
-export type Stage = JobSummary["stage"] | "reconnecting";
+export type Stage = JobSummary["stage"];
 export type StageStatus = StageState["status"];
 export type Health = StageState["health"];
 export type Severity = WarningGroup["severity"];

@@ -1,10 +1,11 @@
-import { useEffect, useState, type RefObject } from "react";
+import { useEffect, type RefObject } from "react";
 import { MAX_FPS, useViewOptions, viewOptions, type ViewSwitch } from "../draw/viewOptions";
 import { WarningLine } from "../inspector/WarningLine";
 import { useRealtimeContext } from "../realtime/RealtimeContext";
-import { IconButton, Toggle } from "../ui/Button";
+import { Toggle } from "../ui/Button";
 import type { IconName } from "../ui/Icon";
 import { Filters } from "./Filters";
+import { FullscreenButton } from "./FullscreenButton";
 
 const SWITCHES: readonly { name: ViewSwitch; icon: IconName; label: string }[] = [
   { name: "overlay", icon: "layers", label: "Overlay" },
@@ -37,21 +38,5 @@ export function ControlPanel({ stage }: { stage: RefObject<HTMLElement | null> }
       </label>
       <FullscreenButton stage={stage} />
     </div>
-  );
-}
-
-function FullscreenButton({ stage }: { stage: RefObject<HTMLElement | null> }) {
-  const [full, setFull] = useState(false);
-  useEffect(() => {
-    const onChange = () => setFull(document.fullscreenElement !== null);
-    document.addEventListener("fullscreenchange", onChange);
-    return () => document.removeEventListener("fullscreenchange", onChange);
-  }, []);
-  const toggle = () => {
-    // A browser may refuse, in an iframe for example; then nothing changes.
-    (full ? document.exitFullscreen() : stage.current?.requestFullscreen())?.catch(() => undefined);
-  };
-  return (
-    <IconButton id="toggle-fullscreen" icon="fullscreen" label={full ? "Leave fullscreen" : "Fullscreen"} onClick={toggle} />
   );
 }

@@ -13,6 +13,7 @@ export function Header({ route }: { route: Route }) {
       </a>
       <nav aria-label="Main">
         <a href="#/" aria-current={current("work")}>Jobs</a>
+        <a href="#/wall" aria-current={current("wall")}>Wall</a>
         <a href="#/plugins" aria-current={current("plugins")}>Plugins</a>
         <a href="docs">API</a>
       </nav>

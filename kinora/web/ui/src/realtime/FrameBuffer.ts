@@ -1,4 +1,4 @@
-/** The newest frames of the watched job, filled as the plugins' results come in; a bounded number of them. */
+/** The newest frames of a job, filled as the plugins' results come in; a bounded number of them. */
 import type { FrameData, FramePayload } from "../api/generated";
 import { frameOf } from "./frameOf";
 
@@ -14,6 +14,12 @@ interface Reached {
 export class FrameBuffer {
   readonly #frames = new Map<number, FrameData>();
   readonly #reached = new Map<string, Reached>();
+  readonly #most: number;
+
+  /** `most` is the number of frames that are kept; older ones go. */
+  constructor(most = MAX_FRAMES) {
+    this.#most = most;
+  }
 
   add(payload: FramePayload, now: number): void {
     const { plugin, index } = payload;
@@ -52,7 +58,7 @@ export class FrameBuffer {
 
   #forgetOld(): void {
     for (const index of this.#frames.keys()) {
-      if (this.#frames.size <= MAX_FRAMES) return;
+      if (this.#frames.size <= this.#most) return;
       this.#frames.delete(index);
     }
   }

@@ -1,8 +1,8 @@
 import { useEffect, useState, type ReactNode } from "react";
-import { at } from "../api/base";
 import type { RealtimeMessage } from "../api/generated";
 import { tellRefused } from "../api/http";
 import { isEnded } from "../api/jobStates";
+import { REALTIME_ADDRESS, REALTIME_PATH } from "./address";
 import { FrameFeed } from "./FrameFeed";
 import { JobPoller } from "./JobPoller";
 import { RealtimeClient, type Filters } from "./RealtimeClient";
@@ -11,8 +11,6 @@ import { RealtimeStore } from "./RealtimeStore";
 import type { RealtimeState } from "./state";
 import { uuid } from "./uuid";
 
-const PATH = at("/v1/realtime");
-const ADDRESS = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${PATH}`;
 /** The messages about all jobs; frames of the watched job come on a connection of their own. */
 const OF_ALL_JOBS: Filters = {
   types: ["progress", "plugin_status", "warning", "error", "complete"],
@@ -57,7 +55,7 @@ function compose() {
     if (changesJob(message)) poller.poke();
   };
   const client = new RealtimeClient({
-    url: ADDRESS,
+    url: REALTIME_ADDRESS,
     sessionId: uuid(),
     onMessage,
     onState: (info) => {
@@ -69,7 +67,7 @@ function compose() {
   });
   client.subscribe(OF_ALL_JOBS);
   const feed = new FrameFeed(() => new RealtimeClient({
-    url: ADDRESS,
+    url: REALTIME_ADDRESS,
     sessionId: uuid(),
     onMessage: (message) => message.type === "frame" && store.dispatch({ type: "message", message }),
     onPicture: store.addPicture,
@@ -109,7 +107,7 @@ function runningJob({ jobId, job, jobs, connection }: RealtimeState): string | n
 /** The reason why the server takes no connection: it runs without realtime, or wants a token; null if it may take one later. */
 async function whyNot(): Promise<"off" | "refused" | null> {
   try {
-    const { status } = await fetch(PATH, { method: "HEAD" });
+    const { status } = await fetch(REALTIME_PATH, { method: "HEAD" });
     return status === 404 ? "off" : status === 401 ? "refused" : null;
   } catch {
     return null;

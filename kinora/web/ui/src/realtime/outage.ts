@@ -1,9 +1,9 @@
 /** The time without pictures from a live source, in words. */
-import type { FrameData } from "../api/generated";
+import type { FrameData, LostReason } from "../api/generated";
 import { moment } from "../ui/format";
 import type { Outage, ShownWarning } from "./state";
 
-const REASONS: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<LostReason, string>> = {
   unreachable: "camera unreachable",
   refused: "the camera refuses the connection",
   auth: "the camera wants another name or password",
@@ -16,13 +16,15 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** The reason, a word, with which the message of a `SOURCE_LOST` begins; null for another message. */
-export function reasonOf(message: string): string | null {
+export function reasonOf(message: string): LostReason | null {
   const word = /^\w+/.exec(message)?.[0] ?? "";
-  return Object.hasOwn(REASONS, word) ? word : null;
+  return isReason(word) ? word : null;
 }
 
+const isReason = (word: string): word is LostReason => Object.hasOwn(REASONS, word);
+
 /** The reason of the last outage among a job's warnings; null if there was none. */
-export function lastReason(groups: readonly Pick<ShownWarning, "code" | "message">[]): string | null {
+export function lastReason(groups: readonly Pick<ShownWarning, "code" | "message">[]): LostReason | null {
   const lost = groups.findLast(({ code }) => code === "SOURCE_LOST");
   return lost ? reasonOf(lost.message) : null;
 }
@@ -30,11 +32,11 @@ export function lastReason(groups: readonly Pick<ShownWarning, "code" | "message
 /** A sentence such as "No picture since 12:04: camera unreachable, trying again". */
 export function outageInWords({ since, why }: Outage, now = new Date()): string {
   const begin = since === null ? "No picture" : `No picture since ${moment(since, now)}`;
-  const reason = why === null ? "" : ` ${REASONS[why] ?? why},`;
+  const reason = why === null ? "" : ` ${REASONS[why]},`;
   return `${begin}:${reason} trying again`;
 }
 
 /** When a live source gave this frame; null for other sources. */
 export function receivedAt(frame: FrameData | null): string | null {
-  return (frame as { received_at?: string } | null)?.received_at ?? null;
+  return frame?.received_at ?? null;
 }

@@ -91,8 +91,7 @@ function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeStat
 }
 
 function onProgress(state: RealtimeState, payload: ProgressPayload, at: string): RealtimeState {
-  const { progress, frames_done: framesDone, frames_total: framesTotal } = payload;
-  const stage = payload.stage;
+  const { progress, stage, frames_done: framesDone, frames_total: framesTotal } = payload;
   const known = state.jobs[payload.job_id];
   // The first message after connecting says how things are, not when they became so.
   const outage = stage === "reconnecting" ? (known?.outage ?? { since: known ? at : null, why: null }) : null;
@@ -158,7 +157,7 @@ function onPluginStatus(state: RealtimeState, payload: PluginStatusPayload): Rea
 /** The state with what a `SOURCE_LOST` says of any job's source. */
 function withOutage(state: RealtimeState, { job_id: jobId, code, message }: WarningPayload, at: string): RealtimeState {
   const known = state.jobs[jobId];
-  if ((code as string) !== "SOURCE_LOST" || !known) return state;
+  if (code !== "SOURCE_LOST" || !known) return state;
   return withJob(state, jobId, { ...known, outage: { since: known.outage?.since ?? at, why: reasonOf(message) } });
 }
 

@@ -1,5 +1,5 @@
 /** The page's knowledge of the server and of the watched job. */
-import type { ExtendedJobResponse, FrameData, PluginMetadata } from "../api/generated";
+import type { ExtendedJobResponse, FrameData, LostReason, PluginMetadata } from "../api/generated";
 import { isEnded } from "../api/jobStates";
 import type { Health, Severity, Stage, StageStatus } from "../api/types";
 import type { ConnectionInfo } from "./RealtimeClient";
@@ -28,7 +28,7 @@ export interface Outage {
   /** The time of its begin; null if that was not seen. */
   since: string | null;
   /** The word for its reason; null if that is not known. */
-  why: string | null;
+  why: LostReason | null;
 }
 
 /** A job's state from messages alone, for the list of jobs. */

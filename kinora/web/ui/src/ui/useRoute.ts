@@ -1,9 +1,10 @@
 import { useSyncExternalStore } from "react";
 
 /** The view of the page, kept in the address's fragment so that links, reload and "back" work. */
-export type Route = { view: "work"; jobId: string | null } | { view: "plugins" } | { view: "tokens" };
+export type Route = { view: "work"; jobId: string | null } | { view: "wall" } | { view: "plugins" } | { view: "tokens" };
 
 export function parseRoute(fragment: string): Route {
+  if (fragment === "#/wall") return { view: "wall" };
   if (fragment === "#/plugins") return { view: "plugins" };
   if (fragment === "#/tokens") return { view: "tokens" };
   const job = /^#\/jobs\/([^/?]+)(?:\?.*)?$/.exec(fragment)?.[1];
