@@ -27,7 +27,8 @@ serve: $(VENV)/.installed ## Run the server  [PORT=8000]
 test: $(VENV)/.installed-dev ui-test nginx ## Run all tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --max-worker-restart 0
 
-fuzz: $(VENV)/.installed-dev ## Send a server all that its OpenAPI document allows, and more  [EXAMPLES=200]
+fuzz: $(VENV)/.installed-dev ## Send an RTSP client broken streams, and a server all that its document allows  [EXAMPLES=200]
+	$(BIN)/python -m pytest --hypothesis-profile long tests/media/test_rtsp_fuzz.py
 	$(BIN)/python -m tests.fuzz_api $(EXAMPLES)
 
 chaos: $(VENV)/.installed-dev ## Kill, freeze and starve a server under load  [MINUTES=10] [SEED=number]

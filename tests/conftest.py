@@ -28,6 +28,7 @@ pytest_plugins = ["tests.limit", "tests.stalls"]
 hypothesis.settings.register_profile(
     "busy", hypothesis.settings.default, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+hypothesis.settings.register_profile("long", hypothesis.settings.get_profile("busy"), max_examples=3000)
 hypothesis.settings.load_profile("busy")
 
 # Commands that tests start inherit this: the suite may run under nohup, which ignores SIGHUP.

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from contextlib import suppress
 
 import av
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.rtsp import backlog
@@ -374,64 +371,6 @@ def test_the_backlog_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert waiting.take(0) == (Unit(bytes(10), 0, is_key=True, after_gap=True), 50)
         with pytest.raises(ValueError, match="the end"):
             waiting.take(0)
-
-
-@given(
-    st.lists(st.one_of(st.binary(max_size=200), st.sampled_from([MESSAGES, b"RTSP/1.0 200 OK\r\n", b"$\0", b"\r\n"])))
-)
-def test_no_bytes_break_the_splitter(pieces: list[bytes]) -> None:
-    """It takes them, or says that they are no messages."""
-    with suppress(WireError):
-        split(*pieces)
-
-
-SDP_LINES = st.one_of(
-    st.text(max_size=40),
-    st.sampled_from(
-        [
-            *("m=video 0 RTP/AVP 96", "m=video 0 RTP/AVP 26", "m=video x", "m=audio 0 RTP/AVP 0", "a=control:", "a="),
-            *("a=rtpmap:96 H264/90000", "a=rtpmap:96 H265/0", "a=rtpmap:96 JPEG/1", "a=rtpmap:x", "a=framesize:96 9-9"),
-            *("a=fmtp:96 sprop-parameter-sets=Z0IAH+k=,aM44gA==", "a=fmtp:96 sprop-vps=%%%;=;;", "a=fmtp:96"),
-        ]
-    ),
-)
-
-
-@given(st.lists(SDP_LINES, max_size=12), st.binary(max_size=20))
-def test_no_description_breaks_the_parser(lines: list[str], rest: bytes) -> None:
-    """It finds a track, or says what is missing."""
-    with suppress(CameraError):
-        find_track("cam", "\n".join(lines).encode("utf-8", "replace") + rest)
-
-
-@given(st.lists(st.text(max_size=60), max_size=4), st.text(max_size=10))
-def test_no_challenge_breaks_the_prover(values: list[str], mixed: str) -> None:
-    """It proves, or does not; whatever is proved can be told from what is sent."""
-    prover = Prover(Credentials("me", SECRET))
-    for some in (values, [f'Digest realm="{mixed}", nonce={mixed}, qop="auth,{mixed}"']):
-        prover.take(parse_challenges(some))
-        assert SECRET not in (prover.prove("PLAY", "rtsp://c") or "")
-
-
-HEADS = st.sampled_from(
-    [
-        *(b"\x67", b"\x65\x88", b"\x7c\x85", b"\x7c\x45", b"\x18\0\x03abc", b"\x62\x01\x93", b"\x60\x01\0"),
-        *(b"\0\0\0\0\x01\xff\x05\x05", b"\0\0\0\0\x41\x50\x05\x05"),
-    ]
-)
-PACKETS = st.lists(
-    st.tuples(HEADS, st.binary(max_size=30), st.integers(0, 9), st.integers(0, 3), st.booleans()), max_size=20
-)
-
-
-@given(PACKETS, st.lists(st.binary(max_size=40), max_size=5))
-def test_no_packets_break_a_depacketizer(packets: list[tuple[bytes, bytes, int, int, bool]], odd: list[bytes]) -> None:
-    """They become units, or nothing."""
-    for codec in ("h264", "hevc", "mjpeg"):
-        target = depacketizer(codec)
-        sent = [rtp(head + body, number, time, marker=marker) for head, body, number, time, marker in packets]
-        for found in units(target, [*sent, *odd]):
-            assert found.data
 
 
 @pytest.mark.parametrize("name", ["h264", "hevc", "mjpeg"])
