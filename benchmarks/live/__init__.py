@@ -1,0 +1,1 @@
+"""Jobs on nasty cameras, for as long as one likes."""
