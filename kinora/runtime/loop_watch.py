@@ -7,9 +7,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
+from itertools import islice, starmap, takewhile
 from pathlib import Path
 from time import perf_counter
+from types import FrameType
 from typing import Self
 
 import attrs
@@ -177,8 +178,14 @@ class LoopWatch(trio.abc.Instrument):
 
     def _current_stack(self) -> Sequence[traceback.FrameSummary]:
         frame = sys._current_frames()[self._ident]  # noqa: SLF001 - there is no public way
-        frames = traceback.StackSummary.extract(traceback.walk_stack(frame), limit=MAX_FRAMES)
+        frames = starmap(_summary, islice(traceback.walk_stack(frame), MAX_FRAMES))
         return list(takewhile(_is_of_task, frames))[::-1]
+
+
+def _summary(frame: FrameType, line: int) -> traceback.FrameSummary:
+    """The place of a frame without its text: Python would read the whole file for that, and keep it for good."""
+    code = frame.f_code
+    return traceback.FrameSummary(code.co_filename, line, code.co_name, lookup_line=False, line="")
 
 
 def _is_of_task(frame: traceback.FrameSummary) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import subprocess
 import sys
@@ -142,6 +143,15 @@ def test_what_other_threads_wait_counts_only_while_the_loop_sleeps() -> None:
     assert held_s(1.0, CoreTime(0.25, 0.5), []) == 0.5
     assert held_s(1.0, CoreTime(0.25, 0.5), [CoreTime(0.0, 0.125)]) == 0.375
     assert held_s(1.0, CoreTime(0.25, 0.5), [CoreTime(0.0, 5.0)]) == 0.25
+
+
+async def test_the_report_of_a_stall_keeps_no_source_in_memory() -> None:
+    """Python keeps the lines of each file that a traceback shows, which adds up in a server that stands for months."""
+    linecache.clearcache()
+    with capture_logs() as lines, LoopWatch() as watch:
+        await hold(HELD_S, watch)
+    assert any(f'File "{__file__}"' in line.get("stack", "") for line in lines)
+    assert not linecache.cache
 
 
 def test_the_log_names_the_function_that_held_up_the_loop() -> None:
