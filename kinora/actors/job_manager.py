@@ -29,6 +29,7 @@ from kinora.actors.models import CancelAnswer, JobPage, JobState
 from kinora.actors.places import Place, Places
 from kinora.actors.queue_shares import has_room
 from kinora.actors.recovery import Recovered, recall, recover
+from kinora.actors.standing_job import known_live
 from kinora.actors.store import JobRecord, Store, StoreFailing
 from kinora.actors.stored_room import EndedJob
 from kinora.actors.times import utc_now
@@ -446,7 +447,8 @@ class JobManager:
             return await self._repeat(known, digest, upload)
         self.require_disk()
         with self._place_in_queue(client):
-            plan = await self._factory.plan(request, upload)
+            live = None if standing is None else known_live(request.source)
+            plan = await self._factory.plan(request, upload, known=live)
         job_id, created_at = str(uuid.uuid4()), utc_now()
         spec = JobSpec(
             job_id=job_id, created_at=created_at, request=request, uploaded=upload is not None, standing=standing

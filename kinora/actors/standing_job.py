@@ -8,6 +8,9 @@ from typing import Any, Literal, cast, get_args
 import attrs
 
 from kinora.actors.job_request import JobRequest, parse_job_request
+from kinora.media.source_names import is_watched
+from kinora.media.source_types import SourceInfo
+from kinora.media.url_access import is_rtsp
 
 Restart = Literal["always", "on_failure", "never"]
 FIRST_PAUSE_S = 1.0
@@ -63,6 +66,15 @@ class StandingJob:
                 return status in {"failed", "interrupted"}
             case "never":
                 return False
+
+
+def known_live(source: str) -> SourceInfo | None:
+    """What is known of a source that can only be live, so that a job may wait for it; None if it must be looked at."""
+    if not (is_watched(source) or is_rtsp(source)):
+        return None
+    return SourceInfo(
+        kind="stream", width=0, height=0, max_frame_bytes=0, frames_total=None, fps=None, duration_ms=None
+    )
 
 
 class Pauses:

@@ -15,11 +15,12 @@ import attrs
 import pytest
 import trio
 
+from kinora.actors.standing_job import StandingJob
 from kinora.client import KinoraClient
 from kinora.doctor.cameras import check_cameras, try_cameras
 from kinora.doctor.trial import check_a_frame
 from kinora.media.placed_camera import PlacedCamera
-from kinora.serve import RunningServer
+from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import make_system
 from tests.client_kit import get
@@ -107,6 +108,24 @@ async def test_a_check_gives_way_to_a_job(server: RunningServer, camera: RtspSer
             assert camera.connections == 2
             nursery.cancel_scope.cancel()
     await KinoraClient(server.url).cancel(submitted.job_id)
+
+
+async def test_a_standing_job_waits_for_its_camera(settings: Settings, camera: RtspServer, tmp_path: Path) -> None:
+    """From the start of the server on, as here for the right password; meanwhile the job tells why it is away."""
+    await trio.Path(tmp_path / "password").write_text("wrong")
+    door = StandingJob(source="camera:front", plugins=("motion",))
+    async with open_server(attrs.evolve(settings, jobs={"door": door})) as server:
+        await until(lambda: any(job.stage == "reconnecting" for job in server.system.jobs.watching().values()))
+        front = (await listed(server))["camera:front"]
+        [job] = server.system.jobs.watching().values()
+        assert (front["reachable"], front["reason"], front["in_use_by"]) == (False, "auth", job.job_id)
+        assert front["message"] == "auth: camera:front refuses the user or the password: check both."
+        assert job.standing == "door"
+        await trio.Path(tmp_path / "password").write_text("secret")
+        await until(lambda: any(job.frames_done for job in server.system.jobs.watching().values()))
+        front = (await listed(server))["camera:front"]
+        assert (front["reachable"], front["in_use_by"]) == (True, job.job_id)
+    await until(lambda: camera.open == 0)
 
 
 async def test_the_doctor_tries_them_unless_a_server_may_have_them(settings: Settings, tmp_path: Path) -> None:
