@@ -146,7 +146,7 @@ class System:
     def degraded(self) -> Sequence[str]:
         """Return the optional parts that jobs now lack, a sentence each: such as timings or live messages."""
         fault = self.inspectors.fault
-        standing = [f"the standing job {name} cannot begin: {why}" for name, why in self.standing_jobs.faults.items()]
+        standing = [f"the standing job {name} cannot begin: the log says why" for name in self.standing_jobs.faults]
         return [*([f"the inspector is unavailable: {fault}"] if fault else []), *standing, *self._down(optional=True)]
 
     def _down(self, *, optional: bool) -> list[str]:

@@ -125,7 +125,7 @@ async def test_one_that_cannot_begin_is_told_and_harms_no_other(
         await until(lambda: len(system.standing_jobs.faults) == 2)
         await until_there_are(system, 1, "done")
         assert "Did you mean motion?" in system.standing_jobs.faults["unknown"]
-        assert any(told.startswith("the standing job unknown cannot begin: ") for told in system.degraded())
+        assert "the standing job unknown cannot begin: the log says why" in system.degraded()
         (media / "clip.mp4").rename(media / "late.mp4")
         await until(lambda: "wrong" not in system.standing_jobs.faults)
     assert capsys.readouterr().err.count("no plugin 'motoin'") == 1
