@@ -16,7 +16,7 @@ from kinora.media.url_access import SourceUrl
 
 MAX_PASSWORD_BYTES = 4096
 """A larger file is not one of a password, and is refused."""
-_USER = re.compile(r"[^:\x00-\x1f\x7f]{1,255}")
+_USER = re.compile(r"[ -9;-~]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -31,7 +31,7 @@ def _address(_camera: object, _field: object, value: str) -> None:
 
 def _user(_camera: object, _field: object, value: str | None) -> None:
     if value is not None and not _USER.fullmatch(value):
-        raise ValueError("must be the name of a user, without a colon")
+        raise ValueError("must be the name of a user in ASCII, without a colon")
 
 
 def _absolute(path: Path | None) -> Path | None:

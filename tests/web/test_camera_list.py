@@ -6,7 +6,6 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
-from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,7 @@ async def listed(server: RunningServer) -> dict[str, dict[str, Any]]:
 
 
 async def test_each_camera_is_tried_and_what_was_found_is_kept(server: RunningServer, camera: RtspServer) -> None:
-    """For those who ask soon after, too."""
+    """For those who ask soon after, too, as by the command, which ends with 1 if one cannot be reached."""
     found = await listed(server)
     assert list(found) == ["camera:front", "camera:gone", "webcam:250"]
     assert [one["name"] for one in found.values()] == ["front", "gone", "webcam:250"]
@@ -80,11 +79,16 @@ async def test_each_camera_is_tried_and_what_was_found_is_kept(server: RunningSe
     assert all(one["checked_at"] and one["in_use_by"] is None for one in found.values())
     assert await listed(server) == found
     await until(lambda: camera.open == 0)
+    command = [sys.executable, "-m", "kinora", "cameras", "--url", server.url]
+    done = await trio.run_process(command, capture_stdout=True, check=False)
+    rows = [line.split("\t")[:3] for line in done.stdout.decode().splitlines()]
+    assert (done.returncode, rows[0]) == (1, ["camera", "reachable", "reason"])
+    assert rows[1:3] == [["camera:front", "yes", ""], ["camera:gone", "no", "refused"]]
     assert camera.connections == 1
 
 
-async def test_a_camera_that_a_job_watches_is_not_opened_again(server: RunningServer, camera: RtspServer) -> None:
-    """The job tells that it can be reached, until it has ended."""
+async def test_a_camera_is_never_opened_twice(server: RunningServer, camera: RtspServer) -> None:
+    """A job that watches it tells that it can be reached; a check lets it go at once for a job that opens it."""
     client = KinoraClient(server.url)
     job_id = (await client.submit(WATCH)).job_id
     await until(lambda: server.system.jobs.watching() != {})
@@ -92,22 +96,16 @@ async def test_a_camera_that_a_job_watches_is_not_opened_again(server: RunningSe
     assert (front["reachable"], front["in_use_by"], camera.connections) == (True, job_id, 1)
     await client.cancel(job_id)
     await until(lambda: camera.open == 0)
-    front = (await listed(server))["camera:front"]
-    assert (front["reachable"], front["in_use_by"], camera.connections) == (True, None, 2)
-
-
-async def test_a_check_gives_way_to_a_job(server: RunningServer, camera: RtspServer) -> None:
-    """It lets the camera go at once, and the job opens it."""
-    camera.answers["OPTIONS"] = None  # it says nothing, so the check waits
+    camera.answers["OPTIONS"] = None  # it says nothing, so a check waits
     with trio.fail_after(PLENTY_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listed, server)
-            await until(lambda: camera.connections == 1)
+            await until(lambda: camera.connections == 2)
             camera.answers.clear()
-            submitted = await KinoraClient(server.url).submit(WATCH)
-            assert camera.connections == 2
+            job_id = (await client.submit(WATCH)).job_id
+            assert camera.connections == 3
             nursery.cancel_scope.cancel()
-    await KinoraClient(server.url).cancel(submitted.job_id)
+    await client.cancel(job_id)
 
 
 async def test_a_standing_job_waits_for_its_camera(settings: Settings, camera: RtspServer, tmp_path: Path) -> None:
@@ -143,15 +141,3 @@ async def test_the_doctor_tries_them_unless_a_server_may_have_them(settings: Set
     with make_system(settings) as system:
         [one] = await try_cameras(settings, system)
     assert "a server is at work, so none is opened" in one.found
-
-
-async def test_the_command_tells_what_cannot_be_reached_and_ends_with_1(server: RunningServer) -> None:
-    """As a table, and as JSON."""
-    command = [sys.executable, "-m", "kinora", "cameras", "--url", server.url]
-    run = partial(trio.run_process, capture_stdout=True, check=False)
-    table, as_json = await run(command), await run([*command, "--json"])
-    assert (table.returncode, as_json.returncode) == (1, 1)
-    lines = table.stdout.decode().splitlines()
-    assert lines[1].split("\t")[:2] == ["camera:front", "yes"]
-    assert lines[2].split("\t")[:2] == ["camera:gone", "no"]
-    assert json.loads(as_json.stdout) == {"cameras": list((await listed(server)).values())}
