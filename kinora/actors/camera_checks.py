@@ -49,7 +49,7 @@ class _Found:
     reachable: bool | None
     reason: LostReason | None
     message: str
-    checked_at: str = attrs.field(factory=utc_now)
+    checked_at: str | None = attrs.field(factory=utc_now)
     at: float = attrs.field(factory=trio.current_time)
 
     @property
@@ -141,13 +141,13 @@ class CameraChecks:
         if job is not None and (self._cameras.is_taken(source) or _is_away(job)):
             return _told_by(job)
         unknown = "A job opens it: ask again." if self._cameras.is_taken(source) else "It is being tried: ask again."
-        found = self._found.get(source) or _Found(None, None, unknown)
+        found = self._found.get(source) or _Found(None, None, unknown, checked_at=None)
         return CameraState(
             source=source,
             reachable=found.reachable,
             reason=found.reason,
             message=found.message,
-            checked_at=None if found.reachable is None else found.checked_at,
+            checked_at=found.checked_at,
             in_use_by=None,
         )
 

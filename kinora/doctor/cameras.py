@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import trio
+
 from kinora.actors.camera_checks import CameraState
 from kinora.doctor.finding import Finding, ok, warning
 from kinora.doctor.folders import in_use
 from kinora.settings import Settings, password_faults
 from kinora.system import System
+
+TRY_S = 40.0
+"""The time to try all cameras; what is not known by then is said to be so. The trial of a frame has more."""
 
 
 def check_cameras(settings: Settings) -> list[Finding]:
@@ -23,9 +28,10 @@ async def try_cameras(settings: Settings, system: System) -> list[Finding]:
         return []
     if in_use(settings.data_dir):
         return [ok("cameras", "a server is at work, so none is opened: see kinora cameras")]
-    states = await system.camera_checks.states()
-    while not all(state.checked_at for state in states):
-        states = await system.camera_checks.states()
+    states: list[CameraState] = []
+    with trio.move_on_after(TRY_S):
+        while not states or not all(state.checked_at for state in states):
+            states = await system.camera_checks.states()
     return [_finding(state) for state in states]
 
 

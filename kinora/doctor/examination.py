@@ -16,7 +16,7 @@ from kinora.settings import Settings
 
 CHECK_S = 10.0
 """The time for a check that asks the system: one that takes longer hangs, and is given up."""
-TRIAL_S = 60.0
+TRIAL_S = 100.0
 """The time for a frame to go through, which takes a second on an idle machine, and for cameras to be tried."""
 
 
