@@ -36,7 +36,9 @@ export function withState(groups: ShownWarning[], warnings: readonly WarningGrou
 }
 
 function groupOf({ plugin, code, severity, message, count, frame_id }: WarningGroup): ShownWarning {
-  return { key: `${plugin ?? ""} ${code} ${message}`, plugin, message, code, severity, count, frameIndex: indexOfFrameId(frame_id) };
+  // Each return of a camera says another length of its outage: the server keeps them as one, and so does the page.
+  const key = code === "SOURCE_BACK" ? code : `${plugin ?? ""} ${code} ${message}`;
+  return { key, plugin, message, code, severity, count, frameIndex: indexOfFrameId(frame_id) };
 }
 
 function isSame(a: readonly ShownWarning[], b: readonly ShownWarning[]): boolean {
