@@ -28,14 +28,14 @@ def test_a_full_request_is_taken_as_it_stands() -> None:
             "source": "clip.mp4",
             "plugins": ["motion", {"name": "faces", "options": {"min_size": 40}}],
             "device_requested": "cuda:1",
-            "options": {"max_frames": None, "stride": 3, "policy": "wait", "plugin_timeout_ms": 10},
+            "options": {"max_frames": None, "stride": 3, "policy": "wait", "max_outage_s": 90, "plugin_timeout_ms": 10},
         }
     )
     assert request == JobRequest(
         source="clip.mp4",
         plugins=(PluginRequest(name="motion"), PluginRequest(name="faces", options={"min_size": 40})),
         device_requested="cuda:1",
-        options=JobOptions(stride=3, policy="wait", plugin_timeout_ms=10),
+        options=JobOptions(stride=3, policy="wait", max_outage_s=90.0, plugin_timeout_ms=10),
     )
 
 
@@ -86,6 +86,10 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ("stride", 1_000_001),
         ("max_frames", False),
         ("max_frames", 0),
+        ("max_outage_s", -1),
+        ("max_outage_s", True),
+        ("max_outage_s", "60"),
+        ("max_outage_s", 31_536_001),
         ("plugin_timeout_ms", 0),
         ("plugin_timeout_ms", 3_600_001),
         ("prepare_timeout_ms", -1),
