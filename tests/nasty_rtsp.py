@@ -125,8 +125,8 @@ class NastyCamera:
 
     def __init__(self, server: RtspServer, clip: Clip, footage: Footage) -> None:
         self.server = server
-        self.next_break: Callable[[], Nasty | None] = lambda: None
-        """Asked before each key frame but a connection's first; None: it goes on."""
+        self.next_break: Callable[[int], Nasty | None] = lambda _: None
+        """Asked before each key frame but a connection's first, with the pictures so far; None: it goes on."""
         self._footage = footage
         self._answers: Mapping[str, bytes] = {}
         """Those of the next connection, after which all is well again."""
@@ -141,10 +141,9 @@ class NastyCamera:
     def pieces(self) -> Iterator[bytes]:
         """What is sent over one connection."""
         pictures = self._footage()
-        while good := list(islice(pictures, 1)):
-            for packets in chain(good, islice(pictures, KEY_EVERY - 1)):
-                yield b"".join(map(framed, packets))
-            if (nasty := self.next_break()) is not None:
+        for number, packets in enumerate(pictures, 1):
+            yield b"".join(map(framed, packets))
+            if number % KEY_EVERY == 0 and (nasty := self.next_break(number)) is not None:
                 self._answers, self.server.stays = nasty.answers, nasty.stays
                 yield from nasty.breaking(pictures)
                 return

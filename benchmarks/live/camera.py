@@ -25,6 +25,8 @@ from tests.rtsp_clips import FPS, TICKS, Clip, encode, payloads, rtp
 NUMBERS = 256
 """The pictures that can be told apart; they come again and again."""
 STAMP_ROWS = 32
+LASTING_S = 11.0
+"""A connection that lasts for so long is followed by the shortest pause; see ``kinora.actors.reconnecting``."""
 SIZE, OTHER_SIZE = (640, 360), (320, 180)
 NAMES = tuple(nasties(lambda: iter(())))
 """The ways in which cameras break."""
@@ -41,7 +43,7 @@ class Order:
     name: str
     """The way in which it breaks."""
     always: bool
-    """True if it does so from now on before each key frame, False if only once."""
+    """True if it does so from now on once a connection has lasted, False if only once, at the next key frame."""
 
 
 @attrs.frozen
@@ -58,7 +60,7 @@ class Cameras:
         self.orders.send(Order(camera, name, always=False))
 
     def break_always(self, camera: int, name: str) -> None:
-        """Have a camera break before each key frame."""
+        """Have a camera break whenever a connection has lasted."""
         self.orders.send(Order(camera, name, always=True))
 
 
@@ -104,10 +106,11 @@ class _Plan:
         """Break so."""
         self._nasty, self._always = nasty, always
 
-    def _next(self) -> Nasty | None:
+    def _next(self, pictures: int) -> Nasty | None:
         nasty = self._nasty
-        if not self._always:
-            self._nasty = None
+        if self._always:
+            return nasty if pictures > LASTING_S * FPS else None
+        self._nasty = None
         return nasty
 
 

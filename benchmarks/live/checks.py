@@ -15,7 +15,7 @@ from tests.rtsp_clips import FPS
 
 LATE_PICTURES = 2 * FPS
 """How far a picture may be from the one that is due at its time."""
-_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?) s\b")
+_BACK = re.compile(r"after ([0-9.]+) s; it goes on at frame ([0-9]+)")
 
 
 @attrs.frozen
@@ -24,16 +24,29 @@ class Outage:
 
     name: str
     """The way in which the camera broke."""
-    reason: str
-    """The word in ``SOURCE_LOST``."""
-    lasted_s: float
-    """The time in ``SOURCE_BACK``."""
+    reasons: Sequence[str]
+    """The word in each ``SOURCE_LOST``."""
+    told_s: float
+    """The time in ``SOURCE_BACK``: from the loss, which silence shows late."""
+    first: int
+    """The index of the first frame after it."""
 
 
-def outage(name: str, lost: str, back: str) -> Outage:
-    """The outage of a pair of messages."""
-    seconds = _SECONDS.search(back)
-    return Outage(name, re.split(r"\W", lost, maxsplit=1)[0], float(seconds[1]) if seconds else -1.0)
+def outage(name: str, lost: Sequence[str], back: str) -> Outage:
+    """The outage of these messages.
+
+    Raises:
+        ValueError: the last one does not say how long it was.
+    """
+    if (found := _BACK.search(back)) is None:
+        raise ValueError(f"{back!r} does not say how long the outage was")
+    return Outage(name, [message.partition(":")[0] for message in lost], float(found[1]), int(found[2]))
+
+
+def gap_s(outage: Outage, frames: Sequence[dict[str, Any]]) -> float:
+    """The time without frames."""
+    place = next(place for place, frame in enumerate(frames) if frame["index"] >= outage.first)
+    return _received(frames[place]) - _received(frames[place - 1])
 
 
 def frame_faults(frames: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -56,15 +56,14 @@ class Watched:
 
     async def next_outage(self, name: str) -> Outage | None:
         """Wait for the next outage that is told, from its beginning to its end; None if it has no end in time."""
+        lost = list[str]()
         with trio.move_on_after(BACK_S):
-            return outage(name, await self._next(LOST), await self._next(BACK))
+            async for code, message in self._told[1]:
+                if code == LOST:
+                    lost.append(message)
+                elif code == BACK and lost:
+                    return outage(name, lost, message)
         return None
-
-    async def _next(self, wanted: str) -> str:
-        while True:
-            code, message = await self._told[1].receive()
-            if code == wanted:
-                return message
 
     async def end(self) -> list[dict[str, Any]]:
         """End the job, and return its frames."""

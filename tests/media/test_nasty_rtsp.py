@@ -60,7 +60,7 @@ def left(camera: NastyCamera) -> tuple[int, int]:
 def test_nothing_is_left_of_a_nasty_camera(camera: NastyCamera, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each opening ends with its reason; no picture comes twice, and none that is not whole."""
     nasty = NASTIES[name]
-    camera.next_break = lambda: nasty
+    camera.next_break = lambda _: nasty
     is_silent = LostReason.SILENT in nasty.reasons
     if is_silent:
         for where, limit in ((requests, "REQUEST_S"), (session, "SILENCE_S"), (reader, "KEY_FRAME_S")):
