@@ -33,7 +33,8 @@ TOOLS = Path(__file__).with_name("tools.py")
 FILES = 1024
 PERIOD_S = 60.0
 """The time between two outages of the long job."""
-RECONNECTS = 20
+RECONNECTS, AT_ONCE = 20, 7
+"""For each kind of break; and the jobs that run at the same time."""
 SHOWN = 40
 """The most complaints that are printed."""
 REASONS = {name: nasty.reasons for name, nasty in nasties(lambda: iter(())).items()}
@@ -47,7 +48,7 @@ async def play(arguments: argparse.Namespace, folder: Path) -> bool:
         settings = {
             "KINORA_PLUGIN_FILES": str(TOOLS),
             "KINORA_URL_HOSTS": ",".join(running.hosts),
-            "KINORA_MAX_JOBS": str(len(running.urls)),
+            "KINORA_MAX_JOBS": str(AT_ONCE),
         }
         async with serving(HERE, folder, settings, FILES) as server:
             if arguments.nasty:
@@ -110,14 +111,16 @@ async def break_each_period(
 
 
 async def nasty(server: Server, running: Cameras, data: Path, names: Sequence[str]) -> Sequence[str]:
-    """A job for each kind of break, all at once; return what was wrong."""
+    """A job for each kind of break; return what was wrong."""
     sampled = Sampled(server, data)
     before = await at_rest(sampled)
     faults: list[str] = []
     outages: list[tuple[Outage, float]] = []
 
+    limiter = trio.CapacityLimiter(AT_ONCE)
+
     async def one(number: int, name: str) -> None:
-        async with watching(server.url, running, number) as watched:
+        async with limiter, watching(server.url, running, number) as watched:
             running.break_always(number, name)
             told = [await watched.next_outage(name) for _ in range(RECONNECTS)]
             frames = await watched.end()
@@ -136,8 +139,8 @@ async def nasty(server: Server, running: Cameras, data: Path, names: Sequence[st
     after = await at_rest(sampled)
     show_outages(outages)
     sampled.show(before, after)
-    if sampled.most_decoders > len(names):
-        faults.append(f"{sampled.most_decoders} decoders at once, expected at most {len(names)}")
+    if sampled.most_decoders > AT_ONCE:
+        faults.append(f"{sampled.most_decoders} decoders at once, expected at most {AT_ONCE}")
     return [*faults, *reason_faults([outage for outage, _ in outages]), *left_over(before, after)]
 
 
