@@ -35,6 +35,8 @@ PERIOD_S = 60.0
 """The time between two outages of the long job."""
 RECONNECTS, AT_ONCE = 20, 7
 """For each kind of break; and the jobs that run at the same time."""
+GOES_ON_S = 2.0
+"""The time for which a job goes on after its last outage, so that frames of it are stored."""
 SHOWN = 40
 """The most complaints that are printed."""
 REASONS = {name: nasty.reasons for name, nasty in nasties(lambda: iter(())).items()}
@@ -123,6 +125,7 @@ async def nasty(server: Server, running: Cameras, data: Path, names: Sequence[st
         async with limiter, watching(server.url, running, number) as watched:
             running.break_always(number, name)
             told = [await watched.next_outage(name) for _ in range(RECONNECTS)]
+            await trio.sleep(GOES_ON_S)
             frames = await watched.end()
         found = [outage for outage in told if outage is not None]
         outages.extend((outage, gap_s(outage, frames)) for outage in found)
