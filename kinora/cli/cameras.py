@@ -24,9 +24,9 @@ _WORDS = {True: "yes", False: "no", None: "not known"}
 @options.as_json
 @click.pass_context
 def cameras(ctx: click.Context, /, client: KinoraClient, as_json: bool) -> None:
-    """List a server's cameras and webcams, each tested unless a job watches it.
+    """List a server's cameras, and whether each can be reached now.
 
-    Exit codes: 0 all can be reached, 1 one cannot.
+    Webcams too; each is tested unless a job watches it. Exit codes: 0 all can be reached, 1 one cannot.
     """
     found = run_interruptible(partial(_tested, client))
     if as_json:
