@@ -206,6 +206,10 @@ class Job:
         self._began = trio.current_time()
         self._enter("preparing")
 
+    def interrupt(self, reason: str) -> None:
+        """End a job that has not begun as interrupted: no server can take it up without being told to."""
+        self._end_with(reason, "interrupted")
+
     def begin_paused(self) -> None:
         """Mark the job as paused, without workers, as an earlier server left it; :meth:`run` follows."""
         self._status = "paused"

@@ -555,7 +555,10 @@ class JobManager:
     def _take_up(self, recovered: Recovered, nursery: trio.Nursery) -> None:
         active = self._active[recovered.job.spec.job_id] = _ActiveJob(recovered.job, recovered.record)
         active.job.announce()
-        if recovered.record.status == "paused":
+        if recovered.lost is not None:
+            active.job.interrupt(recovered.lost)
+            nursery.start_soon(self._settle, active)
+        elif recovered.record.status == "paused":
             active.job.begin_paused()
             nursery.start_soon(self._run_job, active)
 

@@ -19,6 +19,8 @@ from kinora.actors.times import arrival_of
 from kinora.media.arrival import clock_s
 from kinora.media.source_types import SourceInfo
 
+INTERRUPTED_LIVE = "The server was started again, and its source is live: resume the job, and it goes on from now."
+
 
 class _Shown(msgspec.Struct):
     """The part of a FrameData that says when it was."""
@@ -33,6 +35,8 @@ class Recovered:
 
     job: Job
     record: JobRecord
+    lost: str | None
+    """The reason, as a sentence, why the job does not go on by itself; None if it does."""
 
 
 async def recover(store: Store, factory: JobFactory) -> list[Recovered]:
@@ -70,7 +74,9 @@ async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recove
         resumed=resumed,
         past=past,
     )
-    return Recovered(factory.recall(spec, record.upload), record)
+    is_live = last is not None and source is not None and source.kind == "stream"
+    lost = INTERRUPTED_LIVE if is_live and record.status == "running" and state.standing is None else None
+    return Recovered(factory.recall(spec, record.upload), record, lost)
 
 
 async def _moment(store: Store, job_id: str, index: int) -> Moment | None:

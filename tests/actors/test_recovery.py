@@ -17,7 +17,7 @@ from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobSpec, ResumePoint
 from kinora.actors.models import JobState, JobStatus, StageState, WarningGroup
 from kinora.actors.pipeline_link import CommandQueue
-from kinora.actors.recovery import Recovered, recover
+from kinora.actors.recovery import INTERRUPTED_LIVE, Recovered, recover
 from kinora.actors.store import JobRecord, Store
 from kinora.actors.times import utc_now
 from kinora.media.arrival import clock_s
@@ -142,6 +142,16 @@ async def test_a_job_goes_on_after_its_last_frame(store: Store) -> None:
     (taken,) = await recover(store, FakeFactory(store))
     assert taken.job.spec.resumed == ResumePoint(frames=3, start=9)
     assert taken.job.state().frames_done == 3
+
+
+async def test_a_live_stream_that_ran_waits_for_resume(store: Store) -> None:
+    """Nobody knows what it showed meanwhile. One without a frame goes on, and so does one that was paused."""
+    await leave(store, "begun", "new", status="running", source="camera")
+    await leave(store, "paused", status="paused", source="camera")
+    for job_id in ("begun", "paused"):
+        await store.put_frame(job_id, 0, b"{}")
+    lost = {taken.job.spec.job_id: taken.lost for taken in await recover(store, FakeFactory(store))}
+    assert lost == {"begun": INTERRUPTED_LIVE, "new": None, "paused": None}
 
 
 async def test_a_live_stream_goes_on_by_what_is_known_of_its_last_frame(store: Store) -> None:
