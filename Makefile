@@ -11,7 +11,7 @@ UI_TYPES := $(UI)/src/api/generated.ts
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test fuzz chaos soak files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium nginx
+.PHONY: help demo serve test fuzz chaos soak live files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium nginx
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -39,6 +39,9 @@ settings-page: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev ## Let jobs, clients and tokens come and go, and see what grows  [MINUTES=30] [SEED=number]
 	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+live: $(VENV)/.installed-dev ## Watch a camera that breaks each minute, or with NASTY=1 in each way 20 times  [MINUTES=30]
+	$(BIN)/python -m benchmarks.live $(if $(NASTY),--nasty) $(if $(MINUTES),--minutes $(MINUTES))
 
 ui-types: $(VENV)/.installed-dev
 	$(BIN)/python -m kinora.web.typescript $(UI_TYPES)
