@@ -232,6 +232,7 @@ class System:
             max_errors=settings.max_errors,
             max_jobs=settings.max_jobs,
             paused_keep_s=settings.paused_keep_s,
+            push_grace_s=settings.push_grace_s,
             root_path=settings.root_path,
         )
         return JobFactory(

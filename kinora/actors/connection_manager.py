@@ -39,6 +39,7 @@ class CloseCode(enum.IntEnum):
     BAD_SESSION_ID = 4000
     SERVER_FULL = 4001
     TAKEN_OVER = 4002
+    ANOTHER_PUSHES = 4003
 
 
 class Session(Protocol):

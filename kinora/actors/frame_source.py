@@ -17,6 +17,7 @@ from kinora.actors.source_reader import (
     OpenSource,
     RingTooSmall,
     SourceBroke,
+    SourceEnded,
     SourceReader,
     SourceSpec,
     start_reading,
@@ -107,6 +108,8 @@ class FrameSource:
             reader = await self._begin()
         except (SourceBroke, ForkServerGone) as failure:
             reader = await self._begin_again(failure)
+        except SourceEnded:
+            return None
         return reader.ring
 
     async def read(self, take: Take) -> None:
@@ -120,7 +123,7 @@ class FrameSource:
             raise RuntimeError("open must come first")
         while reader is not None:
             failure = await self._read_from(reader, take)
-            if self.live and self._left != 0:
+            if self.live and self._left != 0 and not (self._spec.pushed and failure is None):
                 reader = await self._come_back(failure or _end_of(reader))
             elif failure is not None and not self.live:
                 reader = await self._begin_again(failure)
@@ -219,10 +222,10 @@ class FrameSource:
         return self._reader
 
     def _rest(self) -> SourceSpec:
-        """What is left to read. A live source is counted from 0 by each decoder, and its frames that count here."""
+        """What is left to read. Most live sources are counted from 0 by each decoder, and frames that count here."""
         if self.live:
-            self._count.connect()
-            return attrs.evolve(self._spec, start=0, max_frames=None)
+            self._count.connect(numbered=self._spec.pushed)
+            return attrs.evolve(self._spec, start=self._next_index if self._spec.pushed else 0, max_frames=None)
         return attrs.evolve(self._spec, start=self._next_index, max_frames=self._left)
 
     def _require_live(self, opened: OpenSource) -> None:
@@ -240,7 +243,7 @@ class FrameSource:
             return await self._come_back(failure)
 
     async def _come_back(self, failure: Failure) -> SourceReader | None:
-        """Open a lost live source again, in as many attempts as it takes; None once it is away for too long."""
+        """Open a lost live source again, in as many attempts as it takes; None if it has ended, or is away too long."""
         reader = None
         while reader is None:
             lost = Lost.by(failure)
@@ -253,6 +256,8 @@ class FrameSource:
                     reader = await self._begin()
                 except (SourceBroke, ForkServerGone, SourceError) as error:
                     failure = error
+                except SourceEnded:
+                    return None
             if limit.cancelled_caught:
                 self.truncated = f"The source did not come back in time: {lost.sentence}"
                 return None

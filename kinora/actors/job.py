@@ -25,6 +25,7 @@ from kinora.actors.messages import (
     ErrorPayload,
     FrameImage,
     FramePayload,
+    Payload,
     PluginStatusPayload,
     ProgressPayload,
     Stage,
@@ -41,9 +42,11 @@ from kinora.actors.pipeline_link import (
     PipelineState,
     Prepared,
     Resume,
+    StageIs,
     Stop,
     Watch,
 )
+from kinora.actors.push_inlet import PushInlet
 from kinora.actors.store import Store
 from kinora.actors.times import utc_now
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
@@ -101,6 +104,9 @@ class Job:
     ``paused_keep_s`` seconds end. ``figures`` are those of all jobs, in which it counts; None counts nowhere.
     ``trace`` is told how it goes.
     """
+
+    inlet: PushInlet | None = None
+    """Where clients push its pictures in; its maker sets it. None if its source is another."""
 
     def __init__(
         self,
@@ -311,7 +317,7 @@ class Job:
             finished_at=self._finished_at,
             frames_done=self._frames_done,
             frames_total=self._frames_total,
-            frames_dropped=self._dropped_before + seen.dropped,
+            frames_dropped=self.frames_dropped,
             detections=self._found.detections,
             picture=self._found.picture,
             fps=self._fps,
@@ -325,6 +331,16 @@ class Job:
             request=self._request,
             queue_position=queue_position,
         )
+
+    @property
+    def status(self) -> JobStatus:
+        """Its status."""
+        return self._status
+
+    @property
+    def frames_dropped(self) -> int:
+        """The number of frames that were dropped for newer ones."""
+        return self._dropped_before + self._seen.dropped
 
     def _options(self) -> dict[str, Any]:
         options = self._request["options"]
@@ -462,16 +478,21 @@ class Job:
                 if self._frames_done == self.spec.resumed.frames:
                     self._began = trio.current_time()
                 self._enter(self._stage if self.paused else self._at_work)
+            case StageIs(stage):
+                self._enter(self._stage if self.paused else stage)
             case FrameImage():
                 self._audience.show(event)
             case PipelineEnded():
                 raise ValueError("_take_events handles the last event")
             case payload:
-                if isinstance(payload, FramePayload):
-                    self._newest_index = max(self._newest_index, payload.index)
-                elif isinstance(payload, PluginStatusPayload):
-                    self._statuses[payload.plugin] = payload
-                self._audience.publish(payload)
+                self._pass_on(payload)
+
+    def _pass_on(self, payload: Payload) -> None:
+        if isinstance(payload, FramePayload):
+            self._newest_index = max(self._newest_index, payload.index)
+        elif isinstance(payload, PluginStatusPayload):
+            self._statuses[payload.plugin] = payload
+        self._audience.publish(payload)
 
     def _take_state(self, event: PipelineState) -> None:
         before = self._seen

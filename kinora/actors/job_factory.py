@@ -22,11 +22,13 @@ from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
 from kinora.actors.pipeline import Pipeline, PipelineSpec
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
 from kinora.actors.plugin_records import PluginRecords
+from kinora.actors.push_inlet import PushInlet
 from kinora.actors.source_finder import Examined, SourceFinder
 from kinora.actors.source_reader import SourceSpec
 from kinora.actors.store import Store
 from kinora.actors.tool_runner import StageSpec, ToolRunner
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
+from kinora.media.pushed import PUSH
 from kinora.media.source_names import is_watched, without_query
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.devices import CPU, Device, resolve
@@ -48,6 +50,8 @@ class JobLimits:
     """The number of jobs that share the cores."""
     paused_keep_s: float
     """The time for which a paused job's workers stay."""
+    push_grace_s: float
+    """The time for which a job waits for a client that pushes."""
     root_path: str
     """The beginning of each address that is told to clients."""
 
@@ -121,13 +125,24 @@ class JobFactory:
 
     def build(self, spec: JobSpec, plan: JobPlan) -> Job:
         """Make a new job; it does not run yet."""
-        trace = self._trace(spec)
-        return self._job(spec, trace, work=self._work(spec, plan, trace))
+        trace, inlet = self._trace(spec), self._inlet(spec)
+        return self._job(spec, trace, inlet, work=self._work(spec, plan, trace, inlet))
 
     def recall(self, spec: JobSpec, upload: str | None) -> Job:
         """Make a job that an earlier server has left; ``upload`` is what the store has of its uploaded file."""
-        trace = self._trace(spec)
-        return self._job(spec, trace, find_work=partial(self._find_work, spec, upload, trace))
+        trace, inlet = self._trace(spec), self._inlet(spec)
+        return self._job(spec, trace, inlet, find_work=partial(self._find_work, spec, upload, trace, inlet))
+
+    def _inlet(self, spec: JobSpec) -> PushInlet | None:
+        """Return where the pictures of the job come in if clients push them; else None."""
+        request = spec.request
+        if request.source != PUSH or spec.uploaded:
+            return None
+        return PushInlet(
+            grace_s=self._limits.push_grace_s,
+            newest_wins=request.options.policy != "wait",
+            first_index=spec.resumed.start,
+        )
 
     def _trace(self, spec: JobSpec) -> JobTrace:
         request = spec.request
@@ -143,11 +158,12 @@ class JobFactory:
         self,
         spec: JobSpec,
         trace: JobTrace,
+        inlet: PushInlet | None,
         *,
         work: Work | None = None,
         find_work: Callable[[], Awaitable[Work]] | None = None,
     ) -> Job:
-        return Job(
+        job = Job(
             spec,
             work=work,
             find_work=find_work,
@@ -157,8 +173,10 @@ class JobFactory:
             figures=self._figures,
             trace=trace,
         )
+        job.inlet = inlet
+        return job
 
-    async def _find_work(self, spec: JobSpec, upload: str | None, trace: JobTrace) -> Work:
+    async def _find_work(self, spec: JobSpec, upload: str | None, trace: JobTrace, inlet: PushInlet | None) -> Work:
         """Plan a job of an earlier server again. Raises as :meth:`plan`, and Conflict if its source is another now."""
         before = None if spec.past is None else spec.past.source
         known = before if before is not None and before.kind == "stream" else None
@@ -167,9 +185,9 @@ class JobFactory:
             raise Conflict(
                 f"{spec.request.source} was replaced or changed after {spec.resumed.frames} frames: submit it again."
             )
-        return self._work(spec, plan, trace)
+        return self._work(spec, plan, trace, inlet)
 
-    def _work(self, spec: JobSpec, plan: JobPlan, trace: JobTrace) -> Work:
+    def _work(self, spec: JobSpec, plan: JobPlan, trace: JobTrace, inlet: PushInlet | None) -> Work:
         """Make the stages of a job. They and all its pipelines share their inspector and their warnings."""
         inspector = self._inspectors.open_job(spec.job_id, {plugin.name: plugin.metadata for plugin in plan.plugins})
         warnings = WarningLog(spec.job_id)
@@ -188,6 +206,7 @@ class JobFactory:
                 inspector=inspector,
                 warnings=warnings,
                 fork_server=self._fork_server,
+                inlet=inlet,
             )
 
         return Work(plan, make_pipeline)
@@ -254,7 +273,7 @@ class JobFactory:
             max_frames=left,
             policy=plan.policy,
             after=begin.after,
-            patient=plan.info.kind == "stream",  # it was there when the job was accepted
+            patient=plan.info.kind == "stream" and plan.location != PUSH,  # it was there when the job was accepted
             max_outage_s=options.max_outage_s,
         )
         return PipelineSpec(

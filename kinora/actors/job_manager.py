@@ -296,6 +296,11 @@ class JobManager:
         await trio.lowlevel.checkpoint()
         return ids
 
+    def pushed_into(self, job_id: str) -> Job | None:
+        """Return a job that has not ended, for a client that pushes its pictures; None if there is none."""
+        active = self._active.get(job_id)
+        return None if active is None or active.job.ended.is_set() else active.job
+
     # Questions
 
     async def state(self, job_id: str) -> JobState:

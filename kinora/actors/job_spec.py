@@ -35,7 +35,7 @@ class JobPlan:
 
     request: JobRequest
     location: str
-    """The source's absolute path or URL."""
+    """The source's absolute path or URL, or ``push:``."""
     info: SourceInfo
     held: HeldSource | None = None
     """The source if it is live and its check has left it open."""

@@ -30,18 +30,21 @@ class LiveCount:
     """The index of the next connection's first picture, on the grid of the stride."""
     last: Moment | None = None
     """The last frame so far; None if there is none."""
-    _first_index: int | None = None
-    """That of this connection's first picture; None before its first frame."""
+    _first_index: int = 0
+    """That of the picture which this connection counts as 0."""
+    _has_begun: bool = False
+    """True once there was a frame of this connection."""
     _shift_ms: float = 0.0
 
-    def connect(self) -> None:
-        """Begin with a new connection."""
-        self._first_index = None
+    def connect(self, *, numbered: bool = False) -> None:
+        """Begin with a new connection; if ``numbered``, its pictures have their indexes in the job."""
+        self._first_index = 0 if numbered else self.next_index
+        self._has_begun = False
 
     def place(self, ticket: FrameTicket, stride: int) -> None:
         """Change a frame's index and time to those in the job."""
-        if self._first_index is None:
-            self._first_index = self.next_index
+        if not self._has_begun:
+            self._has_begun = True
             self._shift_ms = self._begins_at(ticket) - ticket.timestamp_ms
         ticket.index += self._first_index
         ticket.timestamp_ms += self._shift_ms

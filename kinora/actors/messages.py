@@ -20,7 +20,7 @@ from kinora.runtime.broadcast import Overflow
 
 Health = Literal["ok", "degraded", "failed"]
 StageStatus = Literal["started", "running", "completed", "failed"]
-Stage = Literal["queued", "preparing", "running", "reconnecting", "paused", "finalizing", "deleted"]
+Stage = Literal["queued", "waiting", "preparing", "running", "reconnecting", "paused", "finalizing", "deleted"]
 EndStatus = Literal["done", "failed", "cancelled", "interrupted"]
 GapReason = Literal["expired", "restarted", "slow", "deleted"]
 _Ended = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*get_args(EndStatus)]})]

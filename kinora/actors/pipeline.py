@@ -6,8 +6,9 @@ events (see ``pipeline_link``), so that the work can be done elsewhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import attrs
 import structlog
@@ -32,14 +33,17 @@ from kinora.actors.pipeline_link import (
     Prepared,
     Reports,
     Resume,
+    StageIs,
     Stop,
     Watch,
 )
+from kinora.actors.push_inlet import Back, Begun, Gone, PushInlet, PushNews, Waiting
 from kinora.actors.reconnecting import Lost, Reconnecting
 from kinora.actors.source_reader import OpenSource, SourceSpec, open_source
 from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
+from kinora.media.camera_errors import LostReason
 from kinora.media.source_types import SourceError, SourceNote
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
@@ -88,7 +92,10 @@ class Pipeline:
         inspector: Inspector,
         warnings: WarningLog,
         fork_server: ForkServer,
+        inlet: PushInlet | None = None,
     ) -> None:
+        """``inlet`` is where clients push the pictures in, if they do."""
+        self._inlet = inlet
         self._spec = spec
         self._stages = stages
         self._inspector = inspector
@@ -143,6 +150,8 @@ class Pipeline:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._obey, commands)
                 nursery.start_soon(self._tell_states)
+                if self._inlet is not None:
+                    nursery.start_soon(self._inlet.run, self._tell_push)
                 await self._work()
                 nursery.cancel_scope.cancel()
         except* (SourceError, SourceLost) as group:
@@ -197,7 +206,10 @@ class Pipeline:
     async def _open_decoder(self) -> AsyncIterator[OpenSource]:
         spec, held, name = self._spec.source, self._spec.held, f"{self._spec.job_id}/decoder"
         taken = None if held is None else await held.take(name)
-        if taken is None:
+        if self._inlet is not None:
+            async with self._open_pushed(self._inlet, name) as source:
+                yield source
+        elif taken is None:
             opening = open_source(
                 self._fork_server, name, spec.location, spec.name, limits=spec.limits, cameras=self._spec.cameras
             )
@@ -207,6 +219,27 @@ class Pipeline:
             source, resources = taken
             async with resources:
                 yield source
+
+    @asynccontextmanager
+    async def _open_pushed(self, inlet: PushInlet, name: str) -> AsyncIterator[OpenSource]:
+        """Open a decoder once there is a picture for it. It waits for one that it can read, if need be, to the end."""
+        spec = self._spec.source
+        await inlet.wait_picture()
+        end = inlet.connect()
+        async with AsyncExitStack() as decoder:
+            with end:
+                opening = open_source(
+                    self._fork_server,
+                    name,
+                    spec.location,
+                    spec.name,
+                    limits=spec.limits,
+                    cameras=self._spec.cameras,
+                    fds=[end.fileno()],
+                    timeout_s=math.inf,
+                )
+                source = await decoder.enter_async_context(opening)
+            yield source
 
     def _make_ring(self, frame_bytes: int) -> JobRing:
         wanted = len(self._stages) * SLOTS_PER_STAGE + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
@@ -303,6 +336,18 @@ class Pipeline:
     async def _tell_note(self, note: SourceNote) -> None:
         if not self._warnings.known(None, Code(note.code), note.message):  # as an earlier pipeline of the job told it
             await self._warn(Code(note.code), note.message, severity=note.severity)
+
+    async def _tell_push(self, news: PushNews) -> None:
+        """Tell of the client that pushes."""
+        match news:
+            case Waiting():
+                await self._reports.tell(StageIs("waiting"))
+            case Begun():
+                await self._reports.tell(StageIs("preparing"))
+            case Gone():
+                await self._note_lost(Lost(LostReason.CLOSED, "The client that pushes the pictures has gone."))
+            case Back(outage_s, index):
+                await self._note_back(outage_s, index)
 
     async def _warn(
         self,

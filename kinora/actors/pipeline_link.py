@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from kinora.actors.messages import FrameImage, Payload
+from kinora.actors.messages import FrameImage, Payload, Stage
 from kinora.actors.models import StageState, WarningGroup
 from kinora.plugins.devices import Resolution
 from kinora.runtime.sending import send
@@ -79,6 +79,13 @@ class Prepared:
 
 
 @attrs.frozen
+class StageIs:
+    """The stage of the job while it has a live source; shown unless the job is paused."""
+
+    stage: Stage
+
+
+@attrs.frozen
 class FrameDone:
     """A frame has passed all stages; frames come in index order."""
 
@@ -126,7 +133,7 @@ class PipelineEnded:
     """The pids of processes that cannot be killed."""
 
 
-Event = Payload | FrameImage | FrameDone | Prepared | PipelineState | PipelineEnded
+Event = Payload | FrameImage | FrameDone | Prepared | StageIs | PipelineState | PipelineEnded
 
 
 class AnyPipeline(Protocol):

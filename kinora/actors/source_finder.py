@@ -17,6 +17,7 @@ from kinora.actors.media_folder import look
 from kinora.actors.one_shot import OneShotFailed, one_shot
 from kinora.actors.source_reader import OpenSource, SourceBroke, open_source
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
+from kinora.media.pushed import PUSH, PUSHED
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
 from kinora.media.url_access import is_url
@@ -73,7 +74,7 @@ class SourceFinder:
         self._url_checks = trio.CapacityLimiter(CHECKS_AT_ONCE)
 
     async def locate(self, source: str) -> str:
-        """Return the location of a source: an absolute path; a URL or a camera's name is returned as it is.
+        """Return the location of a source: an absolute path; a URL, a camera's name or ``push:`` is returned as it is.
 
         Raises:
             InvalidRequest: it does not exist, or is not where sources may be.
@@ -81,7 +82,7 @@ class SourceFinder:
         """
         if source == DEMO_SOURCE:
             return await self._demo_clip()
-        if is_url(source):
+        if is_url(source) or source == PUSH:
             return source
         if is_watched(source):
             self.cameras.require(source)
@@ -107,6 +108,9 @@ class SourceFinder:
             TooLarge: its pictures exceed the limit.
             Unavailable: it could not be examined, for a reason that is not the source's.
         """
+        if location == PUSH:
+            await trio.lowlevel.checkpoint()
+            return Examined(PUSHED, None)
         places = self._url_checks if is_url(location) or is_watched(location) else self._file_checks
         try:
             async with places, AsyncExitStack() as resources:

@@ -6,7 +6,8 @@ given as free: this bounds the memory of a job and carries back-pressure to the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
@@ -35,6 +36,7 @@ from kinora.media.messages import (
     Refused,
     Slot,
 )
+from kinora.media.pushed import PUSH
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
@@ -70,12 +72,16 @@ class RingTooSmall(Exception):
         self.frame_bytes = frame_bytes
 
 
+class SourceEnded(Exception):
+    """There is nothing to open: the pushed source has ended behind its last picture."""
+
+
 @attrs.frozen(kw_only=True)
 class SourceSpec:
     """The frames to read, and their source."""
 
     location: str
-    """An absolute path, a URL, or the name of a camera of the operator's."""
+    """An absolute path, a URL, the name of a camera of the operator's, or ``push:``."""
     name: str
     """The name of the source in messages."""
     limits: SourceLimits
@@ -92,6 +98,11 @@ class SourceSpec:
     max_outage_s: float | None = None
     """A live source that is away for longer than that has ended; None: it is waited for without end."""
 
+    @property
+    def pushed(self) -> bool:
+        """True for a live source that ends when it says so, and whose pictures bring their indexes along."""
+        return self.location == PUSH
+
 
 @attrs.frozen
 class OpenSource:
@@ -103,11 +114,20 @@ class OpenSource:
 
 @asynccontextmanager
 async def open_source(
-    fork_server: ForkServer, name: str, location: str, shown_as: str, *, limits: SourceLimits, cameras: Cameras
+    fork_server: ForkServer,
+    name: str,
+    location: str,
+    shown_as: str,
+    *,
+    limits: SourceLimits,
+    cameras: Cameras,
+    fds: Sequence[int] = (),
+    timeout_s: float = OPEN_TIMEOUT_S,
 ) -> AsyncIterator[OpenSource]:
     """Open a source in a decoder called ``name``, whose process is gone when the block is left.
 
-    Messages call the source ``shown_as``: clients do not know the location of an upload.
+    Messages call the source ``shown_as``: clients do not know the location of an upload. ``fds`` go with the request;
+    they stay the caller's.
 
     Raises:
         SourceError: the source cannot be read, or the decoder crashed; the text says what to do.
@@ -116,18 +136,16 @@ async def open_source(
     """
     async with cameras.taken(location), fork_server.worker(DECODER, name) as decoder:
         info = None
-        with trio.move_on_after(OPEN_TIMEOUT_S):
-            info = await _open(decoder, await cameras.request(location, shown_as, limits))
+        with trio.move_on_after(timeout_s):
+            info = await _open(decoder, await cameras.request(location, shown_as, limits), fds)
         if info is None:
-            raise CameraError(
-                LostReason.SILENT, f"The source did not open within {OPEN_TIMEOUT_S:.0f} s.", "unreadable"
-            )
+            raise CameraError(LostReason.SILENT, f"The source did not open within {timeout_s:.0f} s.", "unreadable")
         yield OpenSource(decoder, info)
 
 
-async def _open(decoder: Decoder, request: Open) -> SourceInfo:
+async def _open(decoder: Decoder, request: Open, fds: Sequence[int]) -> SourceInfo:
     try:
-        answer = await decoder.ask(request)
+        answer = await decoder.ask(request, fds)
     except (WorkerGone, ProtocolError) as error:
         raise _unopened(error) from error
     match answer:
@@ -187,6 +205,8 @@ class SourceReader:
         self._most_bytes = spec.limits.max_pixels * CHANNELS
         self._next_index = spec.start
         """The lowest index that the next frame may have: pictures that cannot be read leave gaps."""
+        self._frame_timeout_s = math.inf if spec.location == PUSH else FRAME_TIMEOUT_S
+        """A client may push as rarely as it likes; the decoder itself bounds the time for a picture."""
         self._given: set[int] = set()
         """The slots that the decoder was given and has not filled yet."""
 
@@ -258,10 +278,10 @@ class SourceReader:
         """Wait for the decoder's next message; without a time limit only while it has no slot to write to."""
         while True:
             waits_for_slot = not self._given
-            with trio.move_on_after(FRAME_TIMEOUT_S):
+            with trio.move_on_after(self._frame_timeout_s):
                 return await self._receive()
             if not waits_for_slot:
-                raise DecoderHung(f"the decoder sent nothing for {FRAME_TIMEOUT_S:.0f} s")
+                raise DecoderHung(f"the decoder sent nothing for {self._frame_timeout_s:.0f} s")
 
     async def _receive(self) -> DecoderAnswer:
         """Wait for the decoder's next message that is not a note."""

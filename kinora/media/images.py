@@ -28,8 +28,8 @@ class ImagePicture:
     pixels: NDArray[np.uint8]
     file: str | None = None
     """The name of its file in the folder; None if the source is a single file."""
-    received_s: None = None
-    """None: it comes from a file."""
+    received_s: float | None = None
+    """When it was pushed; None if it comes from a file."""
 
     @property
     def width(self) -> int:

@@ -44,10 +44,13 @@ class Working(msgspec.Struct, tag_field="op", tag="working", frozen=True):
 
 
 class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True, kw_only=True):
-    """Open a source; answered with Opened or Refused."""
+    """Open a source; answered with Opened or Refused.
+
+    That of pushed pictures comes with the socket that they are read from.
+    """
 
     location: str
-    """An absolute path or a URL."""
+    """An absolute path, a URL, or ``push:``."""
     name: str
     """The name of the source in messages. Another one than a URL itself stands for all that the URL says."""
     limits: SourceLimits = SourceLimits()

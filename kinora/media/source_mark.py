@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from kinora.media.pushed import PUSH
 from kinora.media.url_access import is_url
 
 SAMPLE_BYTES = 64 * 1024
@@ -13,12 +14,12 @@ SAMPLE_BYTES = 64 * 1024
 
 
 def source_mark(location: str) -> str:
-    """Return a text that differs once a file has other content, or a folder other files; empty for URLs.
+    """Return a text that differs once a file has other content, or a folder other files; empty for URLs and ``push:``.
 
     Of a file it is made of its size and three samples, so that a copy counts as the same; of a folder, of its files'
     names and sizes. Empty too if the source cannot be read any more.
     """
-    if is_url(location):
+    if is_url(location) or location == PUSH:
         return ""
     path = Path(location)
     try:

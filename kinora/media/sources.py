@@ -24,6 +24,7 @@ from kinora.media.images import ImageSource
 from kinora.media.jpeg_file import JpegFile, is_named_row, is_row
 from kinora.media.jpeg_row import read_jpegs
 from kinora.media.other_files import LOOKED_AT, what_it_is
+from kinora.media.pushed import PUSH
 from kinora.media.remote_file import HEAD_BYTES, RemoteFile
 from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.source import RtspSource
@@ -101,7 +102,7 @@ def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: 
     Raises:
         SourceError: it cannot be opened, or is a stream, whose past pictures are gone.
     """
-    if is_rtsp(location) or is_watched(location):
+    if is_rtsp(location) or is_watched(location) or location == PUSH:
         raise _past()
     source = open_source(location, limits=limits, found=found)
     if source.info.kind == "stream":

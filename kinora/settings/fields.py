@@ -204,6 +204,9 @@ class Settings:
     paused_keep_s: float = attrs.field(default=600.0, validator=attrs.validators.ge(0.0))
     """The time for which a paused job's workers stay; after that they are prepared again when it goes on. A paused job
     does not count as one that runs."""
+    push_grace_s: float = attrs.field(default=30.0, validator=attrs.validators.ge(0.0))
+    """The time for which a job with the source ``push:`` waits for a client that pushes pictures: the first one from
+    its start on, and for one that was cut off until it comes back."""
     max_queued: int = attrs.field(default=100, validator=_positive)
     """Jobs that may wait; a further one is refused and told when to try again. A client that has few may add some to a
     queue that others have filled; see kinora/actors/queue_shares.py."""

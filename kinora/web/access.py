@@ -6,6 +6,7 @@ everything else one with the role ``operate``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -26,6 +27,7 @@ SESSION = "/v1/session"
 """The address at which a browser gives its token; without a good one, reading it is refused as elsewhere."""
 TOKENS = "/v1/tokens"
 """The address that only ``operate`` may read, and all below it."""
+_PUSH = re.compile(r"/v1/jobs/[^/]+/push")
 CHALLENGE = {"www-authenticate": 'Bearer realm="kinora"'}
 MISSING = Problem(
     401,
@@ -67,9 +69,14 @@ def needed_role(scope: Mapping[str, Any]) -> Role | None:
     path, method = scope["path"], scope.get("method", "GET")
     if path == SESSION and method in {"POST", "DELETE"}:
         return None
-    if method not in READING or path.startswith(TOKENS):
+    if method not in READING or path.startswith(TOKENS) or is_push(scope):
         return "operate"
     return None if scope["type"] == "http" and _is_open(path, scope.get("query_string", b"")) else "view"
+
+
+def is_push(scope: Mapping[str, Any]) -> bool:
+    """True if the client asks for a WebSocket to push pictures by."""
+    return scope["type"] == "websocket" and _PUSH.fullmatch(scope["path"]) is not None
 
 
 def _is_open(path: str, query: bytes) -> bool:

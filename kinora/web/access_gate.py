@@ -8,6 +8,7 @@ from typing import Any
 import trio
 
 from kinora.actors.connection_manager import CloseCode
+from kinora.actors.token_table import Role
 from kinora.actors.tokens import TokenBook
 from kinora.system import System
 from kinora.web.access import (
@@ -19,6 +20,7 @@ from kinora.web.access import (
     access_by,
     cookie_name,
     credential_of,
+    is_push,
     may,
     needed_role,
 )
@@ -70,8 +72,8 @@ class AccessGate:
             await send_problem(scope, send, STARTING)
         elif access is not None and may(access, needed):
             await self._run(access, scope, receive, send)
-        elif shown is None and scope["type"] == "websocket" and scope["path"] == PATH:
-            await self._ask(scope, receive, send)
+        elif shown is None and scope["type"] == "websocket" and (scope["path"] == PATH or is_push(scope)):
+            await self._ask(needed, scope, receive, send)
         else:
             await send_problem(scope, send, await self._refusal(access, scope, shown is None))
 
@@ -80,7 +82,7 @@ class AccessGate:
             return VIEW_ONLY
         return MISSING if missing else await self._wrong_tokens.refusal(scope)
 
-    async def _ask(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+    async def _ask(self, needed: Role, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """Let the client of a WebSocket show its token in its first message, as browsers cannot set headers."""
         asked = FirstMessage(receive, send)
         secret = await asked.secret(scope)
@@ -89,6 +91,8 @@ class AccessGate:
         access = access_by(self._book, secret)
         if access is None:
             await asked.close((await self._wrong_tokens.refusal(scope)).detail)
+        elif not may(access, needed):
+            await asked.close(VIEW_ONLY.detail)
         else:
             await self._run(access, scope, asked.receive, asked.send)
 

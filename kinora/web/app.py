@@ -31,6 +31,7 @@ from kinora.web.pages import no_ui_page
 from kinora.web.plugins import PluginName, plugin_routes
 from kinora.web.problems import Problem, problem_of
 from kinora.web.proxies import BehindProxies, WithRootPath
+from kinora.web.pushes import push_routes
 from kinora.web.realtime import PATH, realtime_routes
 from kinora.web.request_watch import WATCHED, RequestWatch, Watched
 from kinora.web.responses import problem_response
@@ -90,7 +91,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
     figures = HttpFigures()
     app.register_blueprint(job_routes(system, figures.uploads))
     app.register_blueprint(metrics_routes(system, figures))
-    for make_routes in (plugin_routes, media_routes, camera_routes, realtime_routes, about_routes):
+    for make_routes in (plugin_routes, media_routes, camera_routes, realtime_routes, push_routes, about_routes):
         app.register_blueprint(make_routes(system))
     app.register_blueprint(token_routes(system))
     app.register_blueprint(session_routes(system, links, wrong_tokens))

@@ -12,6 +12,7 @@ from kinora.actors.connection_manager import CloseCode
 from kinora.actors.filters import ClientAuth
 from kinora.web.access import Credential
 from kinora.web.scopes import until_stop
+from kinora.web.websocket_stream import Lane, lane_of
 
 FIRST_MESSAGE_S = 10.0
 """The time for the message to come; then the WebSocket is closed. Nothing else is taken or sent before it."""
@@ -30,10 +31,14 @@ class FirstMessage:
         self._send = send
         self._connected = False
         self._refusal = b""
+        self._lane: Lane | None = None
 
     async def secret(self, scope: Mapping[str, Any]) -> Credential | None:
         """Open the WebSocket, and return what the first message shows; None if there is no good one: it is closed."""
         await self._receive()
+        self._lane = lane_of(scope)
+        if self._lane is not None:
+            self._lane.hold()
         await self._send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         message: Mapping[str, Any] | None = None
         with until_stop(scope) as stopping, trio.move_on_after(FIRST_MESSAGE_S):
@@ -48,8 +53,13 @@ class FirstMessage:
 
     async def close(self, reason: str, code: CloseCode = CloseCode.NOT_ALLOWED) -> None:
         """Close the WebSocket, and say why."""
+        self._read_on()
         short = reason.encode()[:MAX_REASON].decode(errors="ignore")
         await self._send({"type": "websocket.close", "code": code, "reason": short})
+
+    def _read_on(self) -> None:
+        if self._lane is not None:
+            self._lane.go_on()
 
     async def receive(self) -> Any:
         """Return the app's next event: first that a client wants to connect."""
@@ -62,6 +72,7 @@ class FirstMessage:
         """Pass on what the app sends. Its answer to the upgrade was given before; a refusal becomes a close."""
         match message["type"]:
             case "websocket.accept" | "websocket.http.response.start":
+                self._read_on()
                 await trio.lowlevel.checkpoint()
             case "websocket.http.response.body":
                 self._refusal += message.get("body", b"")

@@ -7,9 +7,10 @@ right after the upgrade request wait for the handshake. Sending to a client that
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
+from io import BytesIO, StringIO
 from typing import Any, cast
 
 import trio
@@ -18,7 +19,7 @@ from hypercorn.protocol.ws_stream import ASGIWebsocketState, WebsocketBuffer, WS
 from hypercorn.typing import ASGISendEvent
 from hypercorn.typing import ConnectionState as ScopeState
 from wsproto.connection import ConnectionState
-from wsproto.events import CloseConnection, Message, Ping
+from wsproto.events import BytesMessage, CloseConnection, Message, Ping
 from wsproto.frame_protocol import CloseReason
 from wsproto.handshake import WEBSOCKET_VERSION
 
@@ -32,6 +33,8 @@ _EXTENSIONS = b"sec-websocket-extensions"  # kept from Hypercorn, so that none i
 _TEXT, _BINARY = 0x81, 0x82  # a whole message in one frame
 _PING = b"\x89\x00"
 _SHORT, _MEDIUM = 126, 2**16  # payloads of this length need 2 or 8 more bytes in the frame's header
+
+TakeMessage = Callable[[str | bytes], Awaitable[None]]
 
 OTHER_VERSION = Problem(
     HTTPStatus.UPGRADE_REQUIRED,
@@ -93,6 +96,21 @@ class Lane:
             and stream.connection.state is ConnectionState.OPEN
         )
 
+    def take_messages(self, take: TakeMessage, max_bytes: int) -> None:
+        """Have ``take`` get the messages instead of the app, binary ones of up to ``max_bytes`` bytes.
+
+        While it has one no further is read, and it must not raise anything. Call this before ``accept()``.
+        """
+        self._stream.take_messages(take, max_bytes)
+
+    def hold(self) -> None:
+        """Read nothing behind the next message, until :meth:`go_on`."""
+        self._stream.held = trio.Event()
+
+    def go_on(self) -> None:
+        """Read on after :meth:`hold`."""
+        self._stream.held.set()
+
     def send_nowait(self, frames: bytes) -> bool:
         """Write whole frames now and return True; do nothing and return False if other bytes wait or it is not open."""
         if len(self._outgoing) or not self.open:
@@ -121,12 +139,30 @@ class Lane:
         await self._outgoing.wait_for_room(1)
 
 
+def lane_of(scope: Mapping[str, Any]) -> Lane | None:
+    """The lane of a WebSocket; None on another ASGI server."""
+    lane: Lane | None = scope.get("state", {}).get("lane")
+    return lane
+
+
 class _MeasuredBuffer(WebsocketBuffer):
     """A buffer that can tell in advance if a message would become too long."""
 
+    def __init__(self, max_length: int) -> None:
+        super().__init__(max_length)
+        self.max_binary = max_length
+        """As ``max_length``, for binary messages."""
+
     def has_room(self, event: Message[Any]) -> bool:
         """Return True if ``event`` still fits; text is counted in characters."""
-        return bool(self.length + len(event.data) <= self.max_length)
+        limit = self.max_binary if isinstance(event, BytesMessage) else self.max_length
+        return bool(self.length + len(event.data) <= limit)
+
+    def extend(self, event: Message[Any]) -> None:
+        """Add what fits."""
+        if self.value is None:
+            self.value = BytesIO() if isinstance(event, BytesMessage) else StringIO()
+        self.length += self.value.write(event.data)
 
 
 class WebSocketStream(WSStream):
@@ -137,6 +173,15 @@ class WebSocketStream(WSStream):
         self.buffer: _MeasuredBuffer = _MeasuredBuffer(self.config.websocket_max_message_size)
         self._outgoing = outgoing
         self._answered = trio.Event()
+        self._take_message: TakeMessage | None = None
+        self.held = trio.Event()
+        """Set unless nothing may be read behind the next message."""
+        self.held.set()
+
+    def take_messages(self, take: TakeMessage, max_bytes: int) -> None:
+        """See :meth:`Lane.take_messages`."""
+        self._take_message = take
+        self.buffer.max_binary = max_bytes
 
     async def handle(self, event: Event) -> None:
         """Handle one event of the connection; called in order."""
@@ -193,7 +238,11 @@ class WebSocketStream(WSStream):
         if event.message_finished:
             message = self.buffer.to_message()
             self.buffer.clear()
-            await cast("Any", self.app_put)(message)
+            if self._take_message is None:
+                await cast("Any", self.app_put)(message)
+                await self.held.wait()
+            else:
+                await self._take_message(message["text"] if message["bytes"] is None else message["bytes"])
 
     async def _send_error_response(self, status_code: int) -> None:
         problem = plain_problem(status_code)

@@ -40,12 +40,15 @@ def test_the_document_is_valid() -> None:
 
 
 async def test_it_has_every_route(system: System) -> None:  # noqa: ASYNC124 - for its fixture
-    """Each address of the API with each of its methods is an operation, and there are no others."""
+    """Each address of the API with each of its methods is an operation, and there are no others.
+
+    OpenAPI knows no WebSockets.
+    """
     routes = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in create_app(system).url_map.iter_rules()
         for method in (rule.methods or set()) - BY_ITSELF
-        if rule.rule.startswith("/v1/") or rule.rule == "/metrics"
+        if not rule.websocket and (rule.rule.startswith("/v1/") or rule.rule == "/metrics")
     }
     assert routes == {(path, method) for path, item in api_document()["paths"].items() for method in item}
 

@@ -28,6 +28,8 @@ from kinora.media.messages import (
 )
 from kinora.media.newest import Newest
 from kinora.media.programs.confining import confine_to
+from kinora.media.push_source import PushSource
+from kinora.media.pushed import PUSH
 from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_mark import source_mark
 from kinora.media.source_names import device_of
@@ -64,7 +66,7 @@ class _Decoder:
     def answer(self, request: DecoderRequest, fds: list[int]) -> Iterator[DecoderAnswer]:
         match request:
             case Open():
-                yield self._open(request)
+                yield self._open(request, fds)
             case Map():
                 self._begin(request)
                 yield self._map(request, fds)
@@ -82,15 +84,9 @@ class _Decoder:
                     if not self._newest:
                         yield from self._decode_next()
 
-    def _open(self, request: Open) -> Opened | Refused:
+    def _open(self, request: Open, fds: list[int]) -> Opened | Refused:
         try:
-            source = open_source(
-                request.location,
-                limits=request.limits,
-                name=request.name,
-                found=partial(confine_to, device=device_of(request.location)),
-                credentials=request.credentials,
-            )
+            source = _open_pushed(fds, request) if request.location == PUSH else _open_located(request)
         except SourceError as error:
             return Refused(error.kind, str(error), error.reason if isinstance(error, CameraError) else None)
         self._source = self._resources.enter_context(source)
@@ -146,3 +142,19 @@ class _Decoder:
         notes = () if self._source is None else self._source.notes[self._notes_told :]
         self._notes_told += len(notes)
         yield from map(Noted, notes)
+
+
+def _open_located(request: Open) -> Source:
+    return open_source(
+        request.location,
+        limits=request.limits,
+        name=request.name,
+        found=partial(confine_to, device=device_of(request.location)),
+        credentials=request.credentials,
+    )
+
+
+def _open_pushed(fds: list[int], request: Open) -> Source:
+    (fd,) = fds
+    confine_to([])
+    return PushSource(fd, request.limits)
