@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Run one source through plugins here, without a server.",
     "demo": "Run a server and a job on it, and show the job live.",
     "submit": "Give a job to a server.",
+    "push": "Push pictures into a job of a server.",
     "watch": "Show a server's jobs live.",
     "jobs": "List a server's jobs, newest first; or delete many of them.",
     "show": "Show one job of a server.",

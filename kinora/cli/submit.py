@@ -47,7 +47,8 @@ def submit(
     """Give a job to a server, and print its id.
 
     SOURCE is a path under the server's media folder, a URL of a host that it allows, camera:NAME or webcam:0 for
-    one of its cameras, demo: for a bundled clip, or with --upload a file of this machine.
+    one of its cameras, push: for pictures that `kinora push` sends, demo: for a bundled clip, or with --upload a file
+    of this machine.
     """
     if repeat is not None:
         _refuse_others(ctx)

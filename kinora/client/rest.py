@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import trio
 
 from kinora.client.errors import ClientError, refused
 from kinora.client.http import OK, Answer, Body, Write, fetch
+from kinora.client.push import Pushing, push
 from kinora.client.token import token_of_environment
 
 
@@ -121,6 +123,13 @@ class KinoraClient:
     async def prune(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Delete jobs that have ended; ``request`` is the JSON of ``POST /v1/jobs/prune``, and tells which."""
         return await self._post("/v1/jobs/prune", request)
+
+    def push(self, job_id: str, *, timestamps: bool = False) -> AbstractAsyncContextManager[Pushing]:
+        """Push pictures into a job with the source ``push:``; see :func:`kinora.client.push.push`.
+
+        With ``timestamps`` each picture comes with its time.
+        """
+        return push(self.url, job_id, timestamps=timestamps, token=self.token, ca_file=self.ca_file)
 
     async def download_frames(self, job_id: str, media_type: str, write: Write) -> None:
         """Hand all frames so far, as ``application/x-ndjson`` or ``text/csv``, to ``write`` as they come."""
