@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.access_kit import WRONG_TOKEN, bearer, make_token
 from tests.client_kit import post
+from tests.jobs_kit import until as true_soon
 from tests.jobs_kit import write_plugin
 from tests.push_kit import (
     SEEN,
@@ -28,6 +31,7 @@ from tests.push_kit import (
     refusal,
     start,
     told_until_close,
+    until,
     with_frames,
 )
 
@@ -46,6 +50,11 @@ def settings(settings: Settings, plugins_dir: Path) -> Settings:
     write_plugin(plugins_dir, "seen", SEEN)
     write_plugin(plugins_dir, "slow", SLOW)
     return settings
+
+
+def open_files() -> int:
+    """The number of this process's descriptors."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 async def frames_of(server: RunningServer, job_id: str) -> list[dict[str, Any]]:
@@ -317,3 +326,61 @@ async def test_other_jobs_take_no_pictures(server: RunningServer) -> None:
     assert await refusal(server, "nothing") == 404
     assert await refusal(server, job_id, "?timestamps=yes") == 422
     assert await refusal(server, job_id, origin="http://elsewhere.example") == 403
+
+
+async def test_a_decoder_that_dies_is_replaced(server: RunningServer) -> None:
+    """The client pushes on; indexes and times go on, and no picture comes twice."""
+    job_id = await start(server, "seen", policy="wait")
+    async with pushing(server, job_id) as opened:
+        for number in range(3):
+            await opened.send_message(picture(number))
+        await with_frames(server, job_id, 3)
+        workers = server.system.fork_server._workers.values()
+        os.kill(next(worker.pid for worker in workers if worker.name == f"{job_id}/decoder"), signal.SIGKILL)
+        await in_stage(server, job_id, "reconnecting")
+        for number in range(3, 6):
+            await opened.send_message(picture(number))
+        await opened.send_message(END)
+        await told_until_close(opened)
+    frames = (await ended(server, job_id))["frames"]
+    shown = [frame["results"]["seen"]["number"] for frame in frames]
+    assert shown == [frame["index"] for frame in frames]
+    assert shown in ([*range(6)], [0, 1, 2, 4, 5])  # the first may have been on its way to the dead one
+    times = [frame["timestamp_ms"] for frame in frames]
+    assert times == sorted(times)
+
+
+async def test_a_job_that_is_resumed_after_a_restart_goes_on(settings: Settings) -> None:
+    """Behind its last picture; without a client it is done with what there was."""
+    async with open_server(settings) as server:
+        job_id = await start(server, "seen", policy="wait")
+        async with pushing(server, job_id) as opened:
+            await opened.send_message(picture(0))
+            await with_frames(server, job_id, 1)
+    async with open_server(attrs.evolve(settings, push_grace_s=0.5)) as server:
+        await until(server, job_id, lambda state: state["status"] == "interrupted")
+        assert (await post(f"{server.url}/v1/jobs/{job_id}/resume", {})).status == 200
+        async with pushing(server, job_id) as opened:
+            assert json.loads(await opened.get_message()) == {"type": "ack", "index": 0, "dropped": 0}
+            await opened.send_message(picture(1))
+            await with_frames(server, job_id, 2)
+        state = await ended(server, job_id)
+        assert state["status"] == "done"
+        assert [frame["results"]["seen"]["number"] for frame in state["frames"]] == [0, 1]
+        assert [frame["index"] for frame in state["frames"]] == [0, 1]
+
+
+async def test_nothing_is_left_of_many_connections(server: RunningServer) -> None:
+    """Neither a process nor a socket."""
+    before = open_files()
+    job_id = await start(server, "seen", policy="wait")
+    for number in range(20):
+        async with pushing(server, job_id) as opened:
+            await opened.send_message(picture(number))
+            await with_frames(server, job_id, number + 1)
+    async with pushing(server, job_id) as opened:
+        await opened.send_message(END)
+        await told_until_close(opened)
+    assert (await ended(server, job_id))["frames_done"] == 20
+    await true_soon(lambda: not server.system.fork_server.statistics().workers)
+    await true_soon(lambda: open_files() == before)

@@ -3,7 +3,7 @@ import { statusIn } from "../src/api/jobStates";
 
 describe("statusIn", () => {
   it("shows a job that goes on after a pause as running, before it is fetched again", () => {
-    const stages = ["preparing", "running", "reconnecting", "finalizing"] as const;
+    const stages = ["waiting", "preparing", "running", "reconnecting", "finalizing"] as const;
     expect(stages.map((stage) => statusIn(stage, "paused"))).toEqual(stages.map(() => "running"));
   });
 

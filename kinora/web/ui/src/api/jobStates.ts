@@ -15,12 +15,12 @@ const ENDED: ReadonlySet<string> = new Set<JobStatus>(["done", "failed", "cancel
 /** True if the job will not change any more. */
 export const isEnded = (status: string): boolean => ENDED.has(status);
 
+const AT_WORK: ReadonlySet<Stage> = new Set<Stage>(["waiting", "preparing", "running", "reconnecting", "finalizing"]);
+
 /** The status of a job in this live stage; `known` is its status when it was last fetched. */
 export function statusIn(stage: Stage | null | undefined, known: JobStatus): JobStatus {
   if (isEnded(known)) return known;
-  if (stage === "preparing" || stage === "running" || stage === "reconnecting" || stage === "finalizing") {
-    return "running";
-  }
+  if (stage != null && AT_WORK.has(stage)) return "running";
   // A paused job that is to go on is queued again until a place is free.
   return stage === "paused" || (stage === "queued" && known === "running") ? "paused" : known;
 }
