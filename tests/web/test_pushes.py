@@ -18,7 +18,7 @@ from kinora.actors import push_inlet
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.access_kit import WRONG_TOKEN, bearer, make_token
-from tests.client_kit import post
+from tests.client_kit import get, post
 from tests.jobs_kit import until as true_soon
 from tests.jobs_kit import write_plugin
 from tests.push_kit import (
@@ -322,6 +322,7 @@ async def test_other_jobs_take_no_pictures(server: RunningServer) -> None:
     """Those that do not exist are 404; those of another source, and those that have ended, 409."""
     answer = await post(f"{server.url}/v1/jobs", {"source": "clip.mp4", "plugins": ["slow"]})
     job_id = answer.json()["job_id"]
+    assert (await get(f"{server.url}/v1/jobs/{job_id}/push")).status in {400, 404, 405}
     assert await refusal(server, job_id) == 409
     assert await refusal(server, "nothing") == 404
     assert await refusal(server, job_id, "?timestamps=yes") == 422
