@@ -215,7 +215,7 @@ class Pushing:
 
     def _judge(self, lost: BaseExceptionGroup[Exception], outage_s: float) -> None:
         """Decide if the loss of a connection is the end."""
-        if _closed_normally(lost) and self._ending:
+        if _closed_normally(lost) and self._ending and not self._waiting:
             self._over = True
         elif (end := _end_of(lost, again=self._next_index is not None)) is not None:
             self._over, self._failure = True, end
