@@ -25,7 +25,7 @@ beforeAll(async () => {
   server.writePictures("gone", 3, 0, 90, 90);
   server.writePlugin("broken", "import torch_is_not_here");
   await server.start();
-  browser = await launch();
+  browser = await launch("--use-fake-device-for-media-stream");
 });
 
 afterAll(async () => {
@@ -87,6 +87,28 @@ test("screenshots of each view", async () => {
   await shoot("api", "/docs", () => Promise.resolve(), ["wide"]);
   await shoot("kit", "/ui-kit", () => Promise.resolve(), ["wide", "phone"]);
   console.log(`Screenshots of ${SOURCE} are in ${FOLDER}`);
+});
+
+test("screenshots of the cameras", async () => {
+  const placed = new Server();
+  const places = { door: "rtsp://127.0.0.1:1/", yard: "rtsp://127.0.0.1:2/" };
+  const text = Object.entries(places).map(([name, url]) => `[cameras.${name}]\nurl = "${url}"\n`).join("\n");
+  await placed.start("--config", placed.writeFile("kinora.toml", text));
+  onTestFinished(() => placed.stop());
+  const choose = async (page: Page) => {
+    await page.context().grantPermissions(["camera"]);
+    await page.getByRole("radio", { name: "Camera", exact: true }).check();
+    await page.getByRole("radio", { name: "This browser’s camera" }).check();
+    await page.getByLabel("What this browser’s camera sees").waitFor();
+    await page.getByText("refused").first().waitFor();
+  };
+  await shoot("camera", placed.url, choose, ["wide", "phone"]);
+  await shoot("camera-sent", placed.url, async (page) => {
+    await choose(page);
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page.locator(".frame-renderer canvas[data-index]").waitFor();
+    await page.getByText(/ a second$/).waitFor();
+  }, ["wide", "phone"]);
 });
 
 test("screenshots of the wall", async () => {

@@ -1,5 +1,6 @@
 import { lazy, Suspense, useEffect, type ReactNode } from "react";
 import { session, useSession } from "./api/session";
+import { CameraBar } from "./camera/CameraBar";
 import { Header } from "./header/Header";
 import { UndoBar } from "./jobs/UndoBar";
 import { RealtimeProvider } from "./realtime/RealtimeProvider";
@@ -21,6 +22,7 @@ export function App() {
   return (
     <RealtimeProvider>
       <Header route={route} />
+      <CameraBar />
       <UndoBar />
       {route.view === "work" ? <Workspace jobId={route.jobId} /> : <Suspense fallback={<main id="main" className="plugins-page" />}>{pageOf(route.view)}</Suspense>}
     </RealtimeProvider>

@@ -6,7 +6,7 @@ const FLOORS = [
   ["kit"],
   ["start", "watch", "wall", "plugins", "header"],
   ["access"],
-  ["controls", "overlay"],
+  ["controls", "overlay", "camera"],
   ["jobs"],
   ["results", "inspector"],
   ["player"],

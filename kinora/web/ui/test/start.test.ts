@@ -13,6 +13,8 @@ test("a draft becomes a request, or a sentence about what is missing", () => {
   const draft = firstDraft("cpu");
   expect(requestOf({ ...draft, stride: "3" })).toMatchObject({ source: "demo:", device_requested: "cpu", options: { stride: 3 } });
   expect(requestOf({ ...draft, kind: "media" })).toMatch(/Choose a file/);
+  expect(requestOf({ ...draft, kind: "camera" })).toBe("Choose a camera.");
+  expect(requestOf({ ...draft, kind: "camera", camera: "camera:front" })).toMatchObject({ source: "camera:front" });
   expect(requestOf({ ...draft, plugins: [] })).toMatch(/at least one plugin/);
   expect(requestOf({ ...draft, maxFrames: "few" })).toMatch(/whole numbers/);
 });
@@ -28,6 +30,7 @@ test("a job that ran becomes a draft with the options that its plugins ran with"
     plugins: [{ name: "people", options: { votes: 5 } }],
   });
   expect(draftOf(job({ source: "demo:" })).kind).toBe("demo");
+  for (const source of ["camera:front", "webcam:0", "push:"]) expect(draftOf(job({ source }))).toMatchObject({ kind: "camera", camera: source, path: "" });
 });
 
 test("a job on an uploaded file asks for that file again, unless this page still has it", () => {

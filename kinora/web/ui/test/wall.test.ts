@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { RealtimeClient } from "../src/realtime/RealtimeClient";
 import { layoutOf } from "../src/wall/layout";
 import { paceOf } from "../src/wall/pace";
-import { RateMeter } from "../src/wall/RateMeter";
+import { RateMeter } from "../src/ui/RateMeter";
 import { TileFrames } from "../src/wall/TileFrames";
 import { WallFeed } from "../src/wall/WallFeed";
 import { framePayload } from "./examples";

@@ -7,9 +7,10 @@ const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 const FOUND = NAMES.map((name) => join("/usr/bin", name)).find((path) => existsSync(path));
 const CHROMIUM = process.env.CHROMIUM ?? FOUND ?? "/usr/bin/chromium";
 
-export function launch(): Promise<Browser> {
+/** Start the browser, with these arguments besides. */
+export function launch(...more: string[]): Promise<Browser> {
   // The sandbox does not work as root, as in a container; the browser shows only our own page.
-  return chromium.launch({ executablePath: CHROMIUM, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+  return chromium.launch({ executablePath: CHROMIUM, args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), ...more] });
 }
 
 export interface Watched {

@@ -43,6 +43,13 @@ export class Server {
     writeFileSync(join(this.#plugins, `${name}.py`), `import os\nimport time\nfrom kinora.plugins import tool\n\n${body}\n`);
   }
 
+  /** Write a file beside the data folder, and return its path; call this before `start`. */
+  writeFile(name: string, text: string): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
   /** Make a source of `count` pictures of one colour. */
   writePictures(name: string, count: number, ...color: [red: number, green: number, blue: number]): void {
     mkdirSync(join(this.#media, name), { recursive: true });

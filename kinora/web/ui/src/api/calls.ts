@@ -1,5 +1,6 @@
 /** The calls of the API as functions. All throw ApiError. */
 import type {
+  CameraList,
   CancelAnswer,
   DeviceList,
   ExtendedJobResponse,
@@ -72,6 +73,8 @@ export async function getRoom(signal?: AbortSignal): Promise<HealthDetails | nul
 }
 
 export const getDevices = (signal?: AbortSignal) => getJson<DeviceList>(at("/v1/devices"), signal);
+
+export const getCameras = (signal?: AbortSignal) => getJson<CameraList>(at("/v1/cameras"), signal);
 
 export const getMedia = (signal?: AbortSignal) => getJson<MediaList>(at("/v1/media"), signal);
 

@@ -1,5 +1,6 @@
 import { useId, useState } from "react";
 import { getMedia } from "../api/calls";
+import { CameraPicker } from "../camera/CameraPicker";
 import { Choice } from "../ui/Choice";
 import { bytes, count } from "../ui/format";
 import { Icon } from "../ui/Icon";
@@ -18,6 +19,7 @@ const KINDS: readonly { value: SourceKind; label: string }[] = [
   { value: "media", label: "Folder" },
   { value: "upload", label: "File" },
   { value: "url", label: "URL" },
+  { value: "camera", label: "Camera" },
 ];
 
 /** A choice of the job's source. */
@@ -29,6 +31,7 @@ export function SourcePicker({ draft, onChange }: SourcePickerProps) {
       {draft.kind === "media" && <MediaPicker path={draft.path} onChange={(path) => onChange({ path })} />}
       {draft.kind === "upload" && <FilePicker files={draft.files} sent={draft.fileName} onChange={(files) => onChange({ files })} />}
       {draft.kind === "url" && <UrlField url={draft.url} onChange={(url) => onChange({ url })} />}
+      {draft.kind === "camera" && <CameraPicker camera={draft.camera} onChange={(camera) => onChange({ camera })} />}
     </div>
   );
 }

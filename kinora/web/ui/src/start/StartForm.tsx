@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, useSyncExternalStore, type SyntheticEvent } from "react";
 import { getDevices, getPlugins } from "../api/calls";
 import { ApiError } from "../api/http";
+import { sendTo, whyNotYet } from "../camera/pushed";
 import { DeviceSelector } from "../controls/DeviceSelector";
 import { Button } from "../ui/Button";
 import { inWords } from "../ui/inWords";
@@ -39,9 +40,17 @@ export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
     setError(null);
     setRefused(typeof request === "string");
     if (typeof request === "string") return;
+    const missing = whyNotYet(request.source);
+    if (missing !== null) {
+      setError(missing);
+      return;
+    }
     const started: string[] = [];
     try {
-      await sending.start(request, draft.kind === "upload" ? draft.files : [], (jobId) => started.push(jobId));
+      await sending.start(request, draft.kind === "upload" ? draft.files : [], (jobId) => {
+        started.push(jobId);
+        sendTo(jobId, request.source);
+      });
     } catch (fault) {
       setError(fault instanceof ApiError ? fault : inWords(fault));
       return;

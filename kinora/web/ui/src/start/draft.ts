@@ -3,13 +3,15 @@ import type { ExtendedJobResponse, JobOptions, JobRequest, Json } from "../api/g
 import type { PluginChoice } from "../api/types";
 import { fileOf } from "./sentFiles";
 
-export type SourceKind = "demo" | "media" | "upload" | "url";
+export type SourceKind = "demo" | "media" | "upload" | "url" | "camera";
 
 export interface Draft {
   kind: SourceKind;
   /** A file or a folder of images in the media folder. */
   path: string;
   url: string;
+  /** The source of a camera with a name, or `push:` for this browser's own. */
+  camera: string;
   /** The files to send; each makes a job. */
   files: readonly File[];
   /** The name of a file that has to be chosen again. */
@@ -32,6 +34,7 @@ export const firstDraft = (device: string): Draft => ({
   kind: "demo",
   path: "",
   url: "",
+  camera: "",
   files: [],
   fileName: "",
   plugins: FIRST_PLUGINS.map((name) => ({ name, options: {} })),
@@ -45,9 +48,9 @@ export const firstDraft = (device: string): Draft => ({
 
 /** The request for the server; if something is missing, a sentence about it. */
 export function requestOf(draft: Draft): JobRequest | string {
-  const source = { demo: DEMO, media: draft.path, url: draft.url.trim(), upload: draft.files[0]?.name ?? "" }[draft.kind];
+  const source = { demo: DEMO, media: draft.path, url: draft.url.trim(), upload: draft.files[0]?.name ?? "", camera: draft.camera }[draft.kind];
   if (source === "") {
-    return { demo: "", media: "Choose a file from the media folder.", url: "Type a URL.", upload: "Choose a file." }[draft.kind];
+    return { demo: "", media: "Choose a file from the media folder.", url: "Type a URL.", upload: "Choose a file.", camera: "Choose a camera." }[draft.kind];
   }
   if (draft.plugins.length === 0) return "Add at least one plugin.";
   const options: JobOptions = {};
@@ -87,6 +90,7 @@ export function draftOf(job: ExtendedJobResponse): Draft {
     kind,
     path: kind === "media" ? source : "",
     url: kind === "url" ? source : "",
+    camera: kind === "camera" ? source : "",
     files: file ? [file] : [],
     fileName: kind === "upload" ? source : "",
     plugins: Object.entries(job.plugins).map(([name, { options: own }]) => ({ name, options: own })),
@@ -107,5 +111,6 @@ function secondsOf(ms: Json | undefined, usual: number): string {
 function kindOf({ source, uploaded }: ExtendedJobResponse): SourceKind {
   if (uploaded) return "upload";
   if (source === DEMO) return "demo";
+  if (/^(camera|webcam|push):/.test(source)) return "camera";
   return source.includes("://") ? "url" : "media";
 }

@@ -11,7 +11,7 @@ import { jobLink } from "../ui/useRoute";
 import { TilePainter } from "./TilePainter";
 import { useInView } from "./useInView";
 import { useOutage } from "./useOutage";
-import { useRate } from "./useRate";
+import { useRate } from "../ui/useRate";
 import type { WallFeed } from "./WallFeed";
 
 interface TileProps {

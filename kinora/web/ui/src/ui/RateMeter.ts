@@ -1,4 +1,4 @@
-/** Measures how many frames a second a job makes, from the counts that it tells. */
+/** Measures how fast a count of frames grows. */
 
 const WINDOW_MS = 6000;
 
