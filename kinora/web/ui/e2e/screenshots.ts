@@ -100,7 +100,7 @@ test("screenshots of the cameras", async () => {
     await page.getByRole("radio", { name: "Camera", exact: true }).check();
     await page.getByRole("radio", { name: "This browser’s camera" }).check();
     await page.getByLabel("What this browser’s camera sees").waitFor();
-    await page.getByText("refused").first().waitFor();
+    await page.locator(".camera-list .badge.bad").first().waitFor();
   };
   await shoot("camera", placed.url, choose, ["wide", "phone"]);
   await shoot("camera-sent", placed.url, async (page) => {

@@ -79,7 +79,7 @@ test("the scrubber has a bar at detections, a line at each cut and a flag at eac
   const timeline = new Timeline();
   const found = { detections: [{ x: 0, y: 0, width: 1, height: 1, class: "person" }] };
   for (let index = 0; index < 100; index++) timeline.add(frame(index, { people: index === 50 ? found : {}, scenes: { cut: index === 20 } }));
-  drawTicks(canvas, timeline, { warned: [10, 90], back: [] }, { first: 0, last: 99 });
+  drawTicks(canvas, timeline, { warned: [10, 90], outages: false }, { first: 0, last: 99 });
   const heights = drawn("fillRect").map(([, , , , height]) => height as number);
   expect(heights.filter((height) => height > 0 && height < 100)).toHaveLength(1);
   expect(heights.filter((height) => height === 100)).toHaveLength(1);
@@ -88,11 +88,11 @@ test("the scrubber has a bar at detections, a line at each cut and a flag at eac
 
 test("an outage of the source is a band on the scrubber, and the room after a live job's last frame is hatched", () => {
   const timeline = new Timeline();
-  for (let index = 0; index < 60; index++) timeline.add(frame(index));
+  for (let index = 0; index < 60; index++) timeline.add({ ...frame(index), timestamp_ms: index * 40 + (index < 30 ? 0 : 9000) });
   const plain = paper();
-  drawTicks(plain.canvas, timeline, { warned: [], back: [] }, { first: 0, last: 99 });
+  drawTicks(plain.canvas, timeline, { warned: [], outages: false }, { first: 0, last: 99 });
   const live = paper();
-  drawTicks(live.canvas, timeline, { warned: [], back: [30] }, { first: 0, last: 99 }, true);
+  drawTicks(live.canvas, timeline, { warned: [], outages: true }, { first: 0, last: 99 }, true);
   const bands = (drawn: typeof live.drawn) => drawn("fillRect").filter(([, , , width, height]) => width === 2 && height === 100);
   expect([bands(plain.drawn).length, bands(live.drawn).length]).toEqual([0, 2]);
   expect([plain.drawn("lineTo").length, live.drawn("lineTo").length > 5]).toEqual([0, true]);

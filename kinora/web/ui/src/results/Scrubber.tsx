@@ -33,7 +33,7 @@ export function Scrubber({ row, window: { first, last }, onZoom, onPan }: Scrubb
     if (!element) return;
     const rows = (groups: readonly ShownWarning[]) => groups.flatMap(({ frameIndex }) => (frameIndex === null ? [] : timeline.rowOf(frameIndex)));
     const paint = paintScheduler(() => {
-      const marks = { warned: rows(warned.filter((group) => !cameBack(group))), back: rows(warned.filter(cameBack)) };
+      const marks = { warned: rows(warned.filter((group) => !cameBack(group))), outages: warned.some(cameBack) };
       drawTicks(element, timeline, marks, { first, last }, endless && !player.isComplete);
     });
     const resized = new ResizeObserver(paint.request);

@@ -5,24 +5,29 @@ import type { RowWindow } from "../player/Window";
 /** Half the width of a range input's thumb, whose middle does not reach the input's ends. */
 export const INSET = 8;
 
+/** A source that is opened again is away for at least this long. */
+const LEAST_OUTAGE_MS = 1500;
+/** Slow plugins make gaps too: an outage is this many times as long as the usual one. */
+const LONG = 4;
+
 /** The place of a row, in pixels, on an axis of this width that shows these rows. */
 export function placeOnAxis(row: number, { first, last }: RowWindow, width: number): number {
   return INSET + ((row - first) / Math.max(1, last - first)) * (width - 2 * INSET);
 }
 
-/** The rows that are marked. */
+/** What is marked. */
 export interface Marks {
-  /** Those with a warning. */
+  /** The rows with a warning. */
   warned: readonly number[];
-  /** Those with the first frame after an outage of the source. */
-  back: readonly number[];
+  /** True if the source was away at times: a band stands where no frames came for long. */
+  outages: boolean;
 }
 
 /** Draw bars for the numbers of detections, lines where scenes begin, flags at warnings, and bands where the source was away.
  *
  * The room after the last row is hatched if it is `open`: nobody knows how many more there will be.
  */
-export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, { warned, back }: Marks, window: RowWindow, open = false): void {
+export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, { warned, outages }: Marks, window: RowWindow, open = false): void {
   const context = sharpCanvas(canvas);
   if (!context || timeline.length === 0) return;
   const style = getComputedStyle(canvas);
@@ -44,8 +49,18 @@ export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, { warne
   }
   if (open && end < window.last) hatch(context, placeOnAxis(end, window, width) + 2, width - INSET, height, style.getPropertyValue("--line"));
   context.fillStyle = style.getPropertyValue("--warn-bar");
-  for (const row of back) if (row > window.first && row <= window.last) drawOutage(context, placeOnAxis(row - 0.5, window, width), height);
+  if (outages) for (const row of returnsIn(timeline, window)) drawOutage(context, placeOnAxis(row - 0.5, window, width), height);
   for (const row of warned) if (row >= window.first && row <= window.last) drawFlag(context, placeOnAxis(row, window, width));
+}
+
+/** The rows of the window before which no frame came for far longer than usual. */
+function returnsIn(timeline: Timeline, { first, last }: RowWindow): number[] {
+  const end = timeline.length - 1;
+  const usual = (timeline.time(end) - timeline.time(0)) / Math.max(1, end);
+  const long = Math.max(LEAST_OUTAGE_MS, LONG * usual);
+  const rows: number[] = [];
+  for (let row = first + 1; row <= Math.min(last, end); row++) if (timeline.time(row) - timeline.time(row - 1) > long) rows.push(row);
+  return rows;
 }
 
 function highestPerColumn(timeline: Timeline, { first, last }: RowWindow, columns: number): number[] {
