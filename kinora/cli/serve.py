@@ -25,7 +25,7 @@ from kinora.cli.server_flags import of_server
 from kinora.cli.temporary import remove_left_folders
 from kinora.data_folder import DataDirInUse
 from kinora.log import configure_logging, flush_log, held_back
-from kinora.runtime.heap import give_back_freed_memory
+from kinora.runtime.heap import give_back_freed_memory, trim_regularly
 from kinora.runtime.process_names import name_main_thread
 from kinora.runtime.service_manager import ServiceManager, this_service
 from kinora.serve import open_server
@@ -104,6 +104,7 @@ async def _serve(settings: Settings, release_log: Callable[[], None]) -> None:
                         log.info("serving", url=server.url, **folders)
                         service.ready(f"Serving {server.url}")
                         nursery.start_soon(service.feed_watchdog)
+                        nursery.start_soon(trim_regularly)
                         await stopping.begun.wait()
             except (BindError, DataDirInUse, TlsError) as error:
                 raise Failed(str(error)) from error

@@ -45,6 +45,12 @@ def mallopt(option: int, value: int) -> None:
         change(option, value)
 
 
+def malloc_trim() -> None:
+    """Give free pages of the C library's heap back to the system; a library without this call keeps them."""
+    if trim := getattr(_libc, "malloc_trim", None):
+        trim(ctypes.c_size_t(0))
+
+
 def map_file(fd: int, offset: int, size: int, to: int) -> None:
     """Map a part of a file for reading, shared and with all its pages, in place of the pages at an address.
 
