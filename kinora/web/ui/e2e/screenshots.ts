@@ -107,7 +107,7 @@ test("screenshots of the cameras", async () => {
     await choose(page);
     await page.getByRole("button", { name: "Start", exact: true }).click();
     await page.locator(".frame-renderer canvas[data-index]").waitFor();
-    await page.getByText(/ a second$/).waitFor();
+    await page.getByText(/\d a second/).waitFor();
   }, ["wide", "phone"]);
 });
 
