@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from kinora.actors.source_reader import DecoderHung, SourceBroke
-from kinora.media.camera_errors import CameraError, LostReason
+from kinora.media.camera_errors import SILENCE_S, CameraError, LostReason
 from kinora.media.source_types import SourceError
 from kinora.runtime.workers import ForkServerGone
 
@@ -46,7 +46,8 @@ class Lost:
 class Reconnecting:
     """Counts the losses of one live source and decides. It neither waits nor opens anything.
 
-    An outage lasts from a loss to the next frame, over all attempts between them. Times are seconds of one clock.
+    An outage lasts from a loss, or from the beginning of a silence, to the next frame, over all attempts between them.
+    Times are seconds of one clock.
     """
 
     max_outage_s: float | None = None
@@ -72,7 +73,7 @@ class Reconnecting:
     def lose(self, reason: LostReason, now: float) -> bool:
         """Note a loss, or an attempt that failed. Return whether the reason is news in this outage."""
         if self._lost_at is None:
-            self._lost_at = now
+            self._lost_at = self._silent_since(now) if reason is LostReason.SILENT else now
             if self._lasted:
                 self._attempts = 0
         self._first_frame_at = None
@@ -94,6 +95,10 @@ class Reconnecting:
         lost_at, self._lost_at = self._lost_at, None
         self._told.clear()
         return None if lost_at is None else now - lost_at
+
+    def _silent_since(self, now: float) -> float:
+        """When a silence that was noticed now began: the last frame may have waited long for a slow pipeline."""
+        return now if self._first_frame_at is None else max(self._last_frame_at, now - SILENCE_S)
 
     @property
     def _lasted(self) -> bool:

@@ -7,6 +7,9 @@ from typing import Self
 
 from kinora.media.source_types import ErrorKind, SourceError, SourceTruncated
 
+SILENCE_S = 8.0
+"""A camera that has given pictures is lost once it has sent none for so long."""
+
 
 class LostReason(StrEnum):
     """Why a camera gives no pictures, in one word."""

@@ -21,7 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from kinora.media.arrival import clock_s
-from kinora.media.camera_errors import CameraError, CameraLost, LostReason
+from kinora.media.camera_errors import SILENCE_S, CameraError, CameraLost, LostReason
 from kinora.media.clock import ArrivalClock
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
 from kinora.media.video_errors import check_pixels
@@ -29,8 +29,6 @@ from kinora.media.video_picture import Converter, VideoPicture
 
 FORMAT = "v4l2"
 """What FFmpeg calls it."""
-SILENCE_S = 8.0
-"""A webcam that gives no picture for this long is lost."""
 MAX_PACKETS = 4
 """The pictures between the webcam and their decoding; while they wait, the kernel keeps a few more, then none."""
 CLOSE_S = 1.0

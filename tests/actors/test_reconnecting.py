@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kinora.actors.reconnecting import LASTED_S, SPREAD, Lost, Reconnecting
 from kinora.actors.source_reader import DecoderHung, SourceBroke
-from kinora.media.camera_errors import CameraError, LostReason
+from kinora.media.camera_errors import SILENCE_S, CameraError, LostReason
 from kinora.media.source_types import SourceError
 from kinora.runtime.workers import ForkServerGone
 
@@ -84,6 +84,16 @@ def test_an_outage_lasts_from_the_loss_to_the_next_frame() -> None:
         reconnecting.lose(CLOSED, at)
     assert reconnecting.see_frame(30.5) == 20.5
     assert reconnecting.see_frame(31.0) is None
+
+
+@pytest.mark.parametrize(("last_frame_at", "outage_s"), [(4.0, SILENCE_S + 0.5), (95.0, 5.5), (None, 0.5)])
+def test_an_outage_by_silence_began_before_it_was_noticed(last_frame_at: float | None, outage_s: float) -> None:
+    """With the last frame, but no longer ago than it takes to notice: a slow pipeline may have kept that waiting."""
+    reconnecting = plain()
+    if last_frame_at is not None:
+        reconnecting.see_frame(last_frame_at)
+    reconnecting.lose(SILENT, 100.0)
+    assert reconnecting.see_frame(100.5) == outage_s
 
 
 def test_each_reason_is_news_once_in_an_outage() -> None:

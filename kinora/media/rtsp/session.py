@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Self
 
-from kinora.media.camera_errors import CameraError
+from kinora.media.camera_errors import SILENCE_S, CameraError
 from kinora.media.rtsp import faults
 from kinora.media.rtsp.auth import MAX_PROOFS, Credentials
 from kinora.media.rtsp.connection import Connection, Stopped
@@ -18,8 +18,6 @@ from kinora.media.rtsp.rtp import RtpPacket, parse_rtp
 from kinora.media.rtsp.wire import Asked, Interleaved, Message, Response
 from kinora.media.url_access import SourceUrl
 
-SILENCE_S = 8.0
-"""A camera that sends no video for this long is lost, whatever else it sends."""
 GOODBYE_S = 0.05
 """The time to send the request that ends a session; its answer is not waited for."""
 SESSION_S = 60
