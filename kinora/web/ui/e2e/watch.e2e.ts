@@ -345,16 +345,12 @@ test("a plugin that raises shows as a warning with its count and frame, and the 
 });
 
 test("a camera is watched live by its URL until the job is cancelled", async () => {
-  server.writePictures("view", 1, 255, 0, 0);
-  const pictured = await server.submit(["motion"], {}, { source: "view" });
-  await server.ended(pictured);
-  const camera = new Camera(Buffer.from(await (await fetch(`${server.url}/v1/jobs/${pictured}/frames/0.jpg`)).arrayBuffer()));
-  await camera.open();
+  const camera = await openCamera();
   const { context, page, faults } = await openPage(browser, server.url);
   await page.getByRole("radio", { name: "URL" }).check();
   await page.getByLabel("URL", { exact: true }).last().fill(`http://127.0.0.1:${camera.port}/video`);
   await page.getByRole("button", { name: "Start", exact: true }).click();
-  await expect.poll(async () => Number(await page.locator("canvas[data-index]").getAttribute("data-index"))).toBeGreaterThan(9);
+  await expect.poll(() => shownIndex(page)).toBeGreaterThan(9);
   await page.getByText(/^running · \d+ frames · [\d.]+ fps · for \d+ s$/).waitFor();
   expect(await page.getByRole("progressbar").count(), "a stream has no end").toBe(0);
   expect(await page.title()).toMatch(/^running · video/);
@@ -364,6 +360,38 @@ test("a camera is watched live by its URL until the job is cancelled", async () 
   await context.close();
   camera.close();
 });
+
+test("a camera that goes away is plainly away on its picture, and its job goes on when it is back", async () => {
+  const camera = await openCamera();
+  const jobId = await server.submit(["motion"], {}, { source: `http://127.0.0.1:${camera.port}/video` });
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await expect.poll(() => shownIndex(page)).toBeGreaterThan(4);
+  camera.close();
+  await page.getByText(/No picture since .*: .*, trying again/).first().waitFor();
+  await page.getByText("reconnecting", { exact: true }).first().waitFor();
+  const last = await shownIndex(page);
+  await camera.open();
+  await expect.poll(() => shownIndex(page)).toBeGreaterThan(last + 4);
+  await page.getByText(/No picture since/).first().waitFor({ state: "detached" });
+  await page.getByText("SOURCE_BACK").first().waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByText(/Cancelled: the job and all its processes/).waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+  camera.close();
+});
+
+/** A camera that shows a picture of one colour. */
+async function openCamera(): Promise<Camera> {
+  server.writePictures("view", 1, 255, 0, 0);
+  const pictured = await server.submit(["motion"], {}, { source: "view" });
+  await server.ended(pictured);
+  const camera = new Camera(Buffer.from(await (await fetch(`${server.url}/v1/jobs/${pictured}/frames/0.jpg`)).arrayBuffer()));
+  await camera.open();
+  return camera;
+}
+
+const shownIndex = async (page: Page) => Number(await page.locator("canvas[data-index]").getAttribute("data-index"));
 
 test("warnings lead from above the picture to their frames, and a card has traceback, output and result", async () => {
   const jobId = await server.submit(["careless", "talking", "scenes"], { max_frames: 20 });

@@ -16,8 +16,9 @@ export class Camera {
     });
   }
 
+  /** Listen, on the port of before if it was closed. */
   async open(): Promise<void> {
-    await new Promise<void>((done) => this.#server.listen(0, "127.0.0.1", done));
+    await new Promise<void>((done) => this.#server.listen(this.port, "127.0.0.1", done));
     this.port = (this.#server.address() as AddressInfo).port;
   }
 
