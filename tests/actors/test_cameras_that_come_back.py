@@ -212,13 +212,15 @@ async def test_a_job_may_be_paused_and_go_on_while_its_camera_is_away(system: Sy
     assert (await system.jobs.cancel(state.job_id)).cancelled
 
 
-async def test_the_next_server_waits_for_the_camera_of_a_job(settings: Settings, camera: RtspServer) -> None:
-    """A server that stops in an outage does so at once; on the next, indexes and times go on after the last frame."""
+async def test_a_job_resumed_on_the_next_server_waits_for_its_camera(settings: Settings, camera: RtspServer) -> None:
+    """A server that stops in an outage does so at once. The job, interrupted by that, goes on after its last frame."""
     async with open_system(settings) as system:
         left = await away(system, camera)
         before = await frames_of(system, left)
     async with open_system(settings) as system:
-        state = await system.jobs.state(left.job_id)
+        state = await ended(system, left)
+        assert state.status == "interrupted"
+        state = await system.jobs.resume(left.job_id)
         await until_state(system, state, lambda state: state.stage == "reconnecting")
         camera.streams["cam"] = camera.streams.pop("back")
         await until_state(system, state, lambda state: state.frames_done == 2 * (PICTURES - 1))
