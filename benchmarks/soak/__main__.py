@@ -20,7 +20,7 @@ from benchmarks.chaos.disk import Disk
 from benchmarks.chaos.house import STOP_S, House
 from benchmarks.pipeline import make_clip
 from benchmarks.soak.load import Load
-from benchmarks.soak.samples import FIGURES, Figure, Sample, growth_per_hour, take
+from benchmarks.soak.samples import FIGURES, HOUR_S, Figure, Sample, growth_per_hour, take
 from kinora.runtime.processes import become_subreaper
 from kinora.runtime.replay_log import MAX_MESSAGES
 
@@ -106,13 +106,19 @@ def _show(before: Sample, samples: Sequence[Sample], after: Sample, load: Load, 
         growth = growth_per_hour(samples[third:], figure.field)
         rest = (getattr(before, figure.field), getattr(after, figure.field))
         cells = (rest[0], median(values[:third]), median(values[-third:]), max(values), growth, rest[1])
-        wrong += _judge(figure, growth, *rest)
+        wrong += _judge(figure, _between(figure, before, after) if figure.by_rest else growth, *rest)
         print(f"{figure.name:<32}" + "".join(f"{cell:>16.1f}" for cell in cells))
     print("\n" + ", ".join(f"{name}: {count:,}" for name, count in sorted(load.counts.items())))
     print(f"\n{len(wrong)} things that must not be")
     for line in wrong[:SHOWN]:
         print(f"  {line}")
     return not wrong
+
+
+def _between(figure: Figure, before: Sample, after: Sample) -> float:
+    """The growth per hour from one sample to another."""
+    grown: float = getattr(after, figure.field) - getattr(before, figure.field)
+    return grown * HOUR_S / (after.time - before.time)
 
 
 def _judge(figure: Figure, growth: float, before: float, after: float) -> Sequence[str]:

@@ -48,10 +48,12 @@ class Figure:
     """The fastest growth, per hour, that is flat: what a server could take for months, or noise of the measurement."""
     returns: bool
     """True if the figure must be the same at rest, before and after the load."""
+    by_rest: bool = False
+    """True if its growth is that from the rest before the load to the rest after it: under load it swings too much."""
 
 
 FIGURES = (
-    Figure("memory of the server, MiB", "server_mb", 6.0, returns=False),
+    Figure("memory of the server, MiB", "server_mb", 6.0, returns=False, by_rest=True),
     Figure("memory of the fork server, MiB", "fork_server_mb", 1.0, returns=False),
     Figure("descriptors of the server", "descriptors", 4.0, returns=True),
     Figure("threads of the server", "threads", 1.0, returns=False),
