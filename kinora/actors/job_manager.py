@@ -246,7 +246,7 @@ class JobManager:
             QueueFull, Unavailable: as :meth:`submit`.
         """
         with self._taking_up(job_id):
-            if (active := self._active.get(job_id)) is not None and active.job.ended.is_set():
+            if (active := self._active.get(job_id)) is not None and active.job.state().ended:
                 with trio.move_on_after(SETTLE_GRACE_S):
                     await active.stored.wait()  # then the store answers for it
             if job_id not in self._active:
