@@ -15,14 +15,14 @@ import msgspec
 import trio
 from trio_websocket import (
     ConnectionClosed,
-    ConnectionRejected,
     HandshakeError,
     WebSocketConnection,
     wrap_client_stream,
 )
 
-from kinora.client.errors import ClientError, refused, unreachable
+from kinora.client.errors import ClientError, unreachable
 from kinora.client.http import open_stream, server_address
+from kinora.client.losses import CONNECT_S, end_of, leaves
 from kinora.client.token import authorization
 
 PATIENCE_S = 30.0
@@ -30,7 +30,6 @@ PATIENCE_S = 30.0
 another."""
 RETRY_S = 0.5
 """The pause between two attempts."""
-CONNECT_S = 10.0
 MAX_WAITING = 64
 """Pictures that are kept until the server has got them, so that a lost connection loses none; then ``send`` waits."""
 MAX_WAITING_BYTES = 64 * 2**20
@@ -39,7 +38,6 @@ MAX_PICTURE_BYTES = 16 * 2**20
 """Servers take no larger picture."""
 END = '{"type":"end"}'
 NORMAL, NOT_ALLOWED, TAKEN_OVER, ANOTHER_PUSHES = 1000, 1008, 4002, 4003
-SERVER_ERROR = 500
 _STAMP = struct.Struct(">Q")
 
 
@@ -217,7 +215,7 @@ class Pushing:
         """Decide if the loss of a connection is the end."""
         if _closed_normally(lost) and self._ending and not self._waiting:
             self._over = True
-        elif (end := _end_of(lost, again=self._next_index is not None)) is not None:
+        elif (end := end_of(lost, _final(again=self._next_index is not None))) is not None:
             self._over, self._failure = True, end
         elif self._next_index is None:
             self._over, self._failure = True, unreachable(self._url)
@@ -256,35 +254,18 @@ def _checked(picture: bytes) -> bytes:
 def _closed_normally(lost: BaseExceptionGroup[Exception]) -> bool:
     return any(
         isinstance(error, ConnectionClosed) and error.reason is not None and error.reason.code == NORMAL
-        for error in _leaves(lost)
+        for error in leaves(lost)
     )
 
 
-def _end_of(lost: BaseExceptionGroup[Exception], *, again: bool) -> ClientError | None:
-    """The reason not to connect again; None if another attempt may succeed.
+def _final(*, again: bool) -> Mapping[int, str]:
+    """Close code → why there is no other attempt.
 
     ``again`` is true if a connection was open before: then the server may not know yet that it is lost.
     """
-    final: Mapping[int, str] = {
+    return {
         NORMAL: "The server takes no more pictures",
         NOT_ALLOWED: "The server does not allow this connection",
         TAKEN_OVER: "Another client has taken over",
         **({} if again else {ANOTHER_PUSHES: "The server takes no pictures from here"}),
     }
-    for error in _leaves(lost):
-        match error:
-            case ClientError():
-                return error
-            case ConnectionRejected() if error.status_code < SERVER_ERROR:
-                return refused(error.status_code, error.body or b"")
-            case ConnectionClosed(reason=reason) if reason is not None and reason.code in final:
-                return ClientError(": ".join(filter(None, [final[reason.code], reason.reason])))
-    return None
-
-
-def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
-    """The errors in a group and in all groups within it."""
-    found: list[Exception] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found

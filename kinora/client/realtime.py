@@ -14,14 +14,14 @@ import structlog
 import trio
 from trio_websocket import (
     ConnectionClosed,
-    ConnectionRejected,
     HandshakeError,
     WebSocketConnection,
     wrap_client_stream,
 )
 
-from kinora.client.errors import ClientError, refused, unreachable
+from kinora.client.errors import ClientError, unreachable
 from kinora.client.http import open_stream, server_address
+from kinora.client.losses import CONNECT_S, end_of
 from kinora.client.resumption import BackOff, Message, Resumption
 from kinora.client.token import authorization, token_of_environment
 
@@ -30,11 +30,9 @@ WAITING_MESSAGES = 64
 """Messages read ahead of the iteration. At this number reading stops, and the server's outbox fills instead."""
 SILENCE_S = 75.0
 """The server sends something every 30 s; after this time of silence the connection is given up."""
-CONNECT_S = 10.0
 CLOSE_S = 1.0
 """The time for the server to answer our close; then the connection is cut."""
 MAX_MESSAGE_BYTES = 16 * 2**20
-SERVER_ERROR = 500
 PING = '{"type":"ping"}'
 
 FINAL_CLOSES = {
@@ -165,7 +163,7 @@ class Realtime:
                 try:
                     await self._run_connection()
                 except* (OSError, trio.TooSlowError, HandshakeError, ConnectionClosed, ClientError) as lost:
-                    self._end = _end_of(lost) or (None if self.connections else unreachable(self._url))
+                    self._end = end_of(lost, FINAL_CLOSES) or (None if self.connections else unreachable(self._url))
                 self._decided.set()
                 if self._end is None:
                     delay_s = self._back_off.next_s()
@@ -220,18 +218,3 @@ async def _next_message(socket: WebSocketConnection) -> Message:
             return msgspec.json.decode(data, type=Message)
         except msgspec.DecodeError as error:
             log.warning("message skipped", reason=str(error))
-
-
-def _end_of(lost: BaseExceptionGroup[Exception]) -> ClientError | None:
-    """The reason not to connect again; None if another attempt may succeed."""
-    for error in lost.exceptions:
-        match error:
-            case ClientError():
-                return error
-            case ConnectionRejected() if error.status_code < SERVER_ERROR:
-                return refused(error.status_code, error.body or b"")
-            case ConnectionClosed(reason=reason) if reason is not None and reason.code in FINAL_CLOSES:
-                return ClientError(": ".join(filter(None, [FINAL_CLOSES[reason.code], reason.reason])))
-            case BaseExceptionGroup() if (end := _end_of(error)) is not None:
-                return end
-    return None
