@@ -545,6 +545,7 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
     assert references <= set(document["components"]["schemas"])
     assert set(document["paths"]) == {
         "/metrics",
+        "/v1/cameras",
         "/v1/media",
         "/v1/jobs",
         "/v1/jobs/prune",
