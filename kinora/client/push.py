@@ -13,17 +13,12 @@ from urllib.parse import quote
 import attrs
 import msgspec
 import trio
-from trio_websocket import (
-    ConnectionClosed,
-    HandshakeError,
-    WebSocketConnection,
-    wrap_client_stream,
-)
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
 from kinora.client.errors import ClientError, unreachable
-from kinora.client.http import open_stream, server_address
-from kinora.client.losses import CONNECT_S, end_of, leaves
+from kinora.client.http import server_address
 from kinora.client.token import authorization
+from kinora.client.websocket import CONNECT_S, end_of, leaves, open_socket, running
 
 PATIENCE_S = 30.0
 """The time for which a lost connection is opened again: that for which a server waits, unless its operator sets
@@ -70,18 +65,9 @@ async def push(
         ClientError: the server cannot be reached or refuses, or the job has ended.
     """
     pushing = Pushing(url, job_id, timestamps=timestamps, token=token, ca_file=ca_file)
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            nursery.start_soon(pushing.run)
-            await pushing.wait_connected()
-            yield pushing
-            await pushing.end()
-        except Exception as error:  # noqa: BLE001 - raised again below, outside the nursery, so that it comes ungrouped
-            failure = error
-        nursery.cancel_scope.cancel("the client is done")
-    if failure is not None:
-        raise failure
+    async with running(pushing):
+        yield pushing
+        await pushing.end()
 
 
 class Pushing:
@@ -172,14 +158,9 @@ class Pushing:
                 await trio.sleep(RETRY_S)
 
     async def _run_connection(self) -> None:
-        # The stream is ours: trio-websocket leaves its own open when the server closes first or refuses.
-        with trio.fail_after(CONNECT_S):
-            stream = await open_stream(self._address, self._ca_file)
-        async with stream, trio.open_nursery() as nursery:
+        opening = open_socket(self._address, self._target, self._headers, self._ca_file)
+        async with opening as socket, trio.open_nursery() as nursery:
             with trio.fail_after(CONNECT_S):
-                socket = await wrap_client_stream(
-                    nursery, stream, self._address.netloc, self._target, extra_headers=self._headers
-                )
                 await self._hear(socket)
             if self._next_index is None:
                 self._next_index = 0 if self.ack.index is None else self.ack.index + 1

@@ -12,18 +12,13 @@ from urllib.parse import urlencode
 import msgspec
 import structlog
 import trio
-from trio_websocket import (
-    ConnectionClosed,
-    HandshakeError,
-    WebSocketConnection,
-    wrap_client_stream,
-)
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
 from kinora.client.errors import ClientError, unreachable
-from kinora.client.http import open_stream, server_address
-from kinora.client.losses import CONNECT_S, end_of
+from kinora.client.http import server_address
 from kinora.client.resumption import BackOff, Message, Resumption
 from kinora.client.token import authorization, token_of_environment
+from kinora.client.websocket import end_of, open_socket, running
 
 PATH = "/v1/realtime"
 WAITING_MESSAGES = 64
@@ -32,7 +27,6 @@ SILENCE_S = 75.0
 """The server sends something every 30 s; after this time of silence the connection is given up."""
 CLOSE_S = 1.0
 """The time for the server to answer our close; then the connection is cut."""
-MAX_MESSAGE_BYTES = 16 * 2**20
 PING = '{"type":"ping"}'
 
 FINAL_CLOSES = {
@@ -76,17 +70,8 @@ async def connect(
     query += [("types", ",".join(types))] if (types := tuple(types)) else []
     token = token or token_of_environment()
     realtime = Realtime(url, query, Resumption(last_event_id), token=token, ca_file=ca_file)
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            nursery.start_soon(realtime.run)
-            await realtime.wait_connected()
-            yield realtime
-        except Exception as error:  # noqa: BLE001 - raised again below, outside the nursery, so that it comes ungrouped
-            failure = error
-        nursery.cancel_scope.cancel("the client is done")
-    if failure is not None:
-        raise failure
+    async with running(realtime):
+        yield realtime
 
 
 class Realtime:
@@ -171,19 +156,7 @@ class Realtime:
                     await trio.sleep(delay_s)
 
     async def _run_connection(self) -> None:
-        # The stream is ours: trio-websocket leaves its own open when the server closes first or refuses.
-        with trio.fail_after(CONNECT_S):
-            stream = await open_stream(self._address, self._ca_file)
-        async with stream, trio.open_nursery() as nursery:
-            with trio.fail_after(CONNECT_S):
-                socket = await wrap_client_stream(
-                    nursery,
-                    stream,
-                    self._address.netloc,
-                    self._target(),
-                    max_message_size=MAX_MESSAGE_BYTES,
-                    extra_headers=self._headers,
-                )
+        async with open_socket(self._address, self._target(), self._headers, self._ca_file) as socket:
             self.connections += 1
             self._socket = socket
             self._decided.set()
