@@ -68,7 +68,8 @@ class _Inspected:
     run: Timings = attrs.field(factory=Timings)
     queue: Timings = attrs.field(factory=Timings)
     total_ms: float = 0.0
-    started: float | None = None
+    started: dict[int, float] = attrs.field(factory=dict)
+    """Worker → the time since which it has been at work."""
     health: Health = "ok"
 
 
@@ -97,11 +98,13 @@ class PluginInspector:
             if stage is not None and stage.queue_ms is not None:
                 plugin.queue.restore(stage.queue_ms, stage.frames)
 
-    def start_timing(self, plugin_name: str) -> None:
-        """Note that the plugin starts work now; an earlier start without a stop is forgotten."""
-        self._of(plugin_name).started = self._clock()
+    def start_timing(self, plugin_name: str, worker: int = 0) -> None:
+        """Note that the plugin starts work now, in one of its workers; an earlier start without a stop is forgotten."""
+        self._of(plugin_name).started[worker] = self._clock()
 
-    def stop_timing(self, plugin_name: str, run_ms: float | None = None, *, frame: bool = True) -> float:
+    def stop_timing(
+        self, plugin_name: str, run_ms: float | None = None, *, frame: bool = True, worker: int = 0
+    ) -> float:
         """Note that the plugin has done its work, and return the milliseconds that it took.
 
         ``run_ms`` is the worker's own measurement, without the transport of messages; if given, it is used.
@@ -111,7 +114,7 @@ class PluginInspector:
             RuntimeError: there is neither ``run_ms`` nor a start.
         """
         plugin = self._of(plugin_name)
-        started, plugin.started = plugin.started, None
+        started = plugin.started.pop(worker, None)
         if run_ms is None:
             if started is None:
                 raise RuntimeError(f"start_timing({plugin_name!r}) must come before stop_timing")
@@ -167,10 +170,17 @@ class NullInspector:
     def restore(self, state: JobState) -> None:
         """Do nothing."""
 
-    def start_timing(self, plugin_name: str) -> None:
+    def start_timing(self, plugin_name: str, worker: int = 0) -> None:
         """Do nothing."""
 
-    def stop_timing(self, plugin_name: str, run_ms: float | None = None, *, frame: bool = True) -> float:  # noqa: ARG002
+    def stop_timing(
+        self,
+        plugin_name: str,  # noqa: ARG002 - the inspector's signature, here and below
+        run_ms: float | None = None,  # noqa: ARG002
+        *,
+        frame: bool = True,  # noqa: ARG002
+        worker: int = 0,  # noqa: ARG002
+    ) -> float:
         """Return 0."""
         return 0.0
 

@@ -25,8 +25,9 @@ from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.push_inlet import PushInlet
 from kinora.actors.source_finder import Examined, SourceFinder
 from kinora.actors.source_reader import SourceSpec
+from kinora.actors.stage_spec import StageSpec
 from kinora.actors.store import Store
-from kinora.actors.tool_runner import StageSpec, ToolRunner
+from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
 from kinora.media.pushed import PUSH
 from kinora.media.source_names import is_watched, without_query

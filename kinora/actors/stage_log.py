@@ -26,7 +26,6 @@ class StageLog:
         self._job_id = job_id
         self._record = record
         self._output = Tail(LOG_BYTES)
-        self._last_words = ""
 
     @property
     def errors(self) -> tuple[StageError, ...]:
@@ -50,7 +49,6 @@ class StageLog:
 
     def take(self, output: bytes) -> None:
         """Keep the output of a process that has ended."""
-        self._last_words = output.decode("utf-8", "backslashreplace")
         self._output.add(output)
 
     def note_failure(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
@@ -63,9 +61,12 @@ class StageLog:
         self._record.failed[code] += 1
         self._record.last_error, self._record.last_job = error, self._job_id
 
-    def note_death(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
+    def note_death(
+        self, code: Code, message: str, traceback: str, frame_id: str | None, last_words: bytes = b""
+    ) -> None:
         """Note that its process ended or was killed. Without a traceback, the end of its output may say why."""
-        self.note_failure(code, message, traceback or self._last_words[-TRACEBACK_CHARACTERS:], frame_id)
+        words = last_words.decode("utf-8", "backslashreplace")
+        self.note_failure(code, message, traceback or words[-TRACEBACK_CHARACTERS:], frame_id)
         self._output.add(f"[{message}]\n".encode())
 
     def note_restart(self) -> None:

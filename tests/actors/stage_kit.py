@@ -15,8 +15,9 @@ from kinora.actors.job_trace import JobTrace
 from kinora.actors.messages import Code, FramePayload, Payload, PluginStatusPayload, WarningPayload
 from kinora.actors.plugin_process import Hear, PluginDied
 from kinora.actors.plugin_records import PluginRecord
+from kinora.actors.stage_spec import StageSpec
 from kinora.actors.ticket import FrameTicket
-from kinora.actors.tool_runner import StageSpec, ToolRunner
+from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.plugins.protocol import Done, Note, Raised
 

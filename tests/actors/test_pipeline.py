@@ -34,7 +34,8 @@ from kinora.actors.pipeline_link import (
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
 from kinora.actors.plugin_records import PluginRecord
 from kinora.actors.source_reader import SourceSpec
-from kinora.actors.tool_runner import StageSpec, ToolRunner
+from kinora.actors.stage_spec import StageSpec
+from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.media.source_types import SourceLimits
 from kinora.plugins.api import PluginMetadata

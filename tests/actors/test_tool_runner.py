@@ -17,7 +17,7 @@ from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code, PartialResultPayload, PluginStatusPayload, WarningPayload
 from kinora.actors.models import StageError, StageState, TimingSummary
 from kinora.actors.plugin_process import PluginDied
-from kinora.actors.tool_runner import FINALIZE_TIMEOUT_MS
+from kinora.actors.replica import FINALIZE_TIMEOUT_MS
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import Done, Partial, Raised, Warned
 from tests.actors.stage_kit import (

@@ -1,0 +1,143 @@
+"""Replica: one process of a stage. It prepares the plugin, and has it process a frame, sum up, and end in time.
+
+It decides nothing: each attempt has an outcome, and the ToolRunner makes of it what is to be made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import TypeGuard
+
+import attrs
+import trio
+
+from kinora.actors.inspector import Inspector
+from kinora.actors.job_ring import JobRing
+from kinora.actors.messages import Code
+from kinora.actors.plugin_process import PluginDied, Process
+from kinora.actors.stage_log import StageLog
+from kinora.actors.stage_spec import StageSpec
+from kinora.actors.ticket import FrameTicket
+from kinora.plugins import protocol
+from kinora.plugins.devices import CPU
+from kinora.plugins.protocol import Done, Raised
+
+FINALIZE_TIMEOUT_MS = 30_000
+"""The time limit of ``finalize``; that of ``prepare`` if it is shorter."""
+
+HearNote = Callable[[protocol.Note, str | None], Awaitable[None]]
+"""Takes what the plugin says, and the id of the frame that it works on; None while it prepares or finalizes."""
+
+
+@attrs.frozen
+class Lost:
+    """The outcome of an attempt in which the process died, was too slow or could not be prepared; it has ended."""
+
+    death: PluginDied
+    last_words: bytes
+    """The end of its output."""
+
+
+Outcome = Done | Raised | Lost
+
+
+class Replica:
+    """A process of a stage, one after the other: a new one may be prepared when the last one has ended."""
+
+    def __init__(
+        self, spec: StageSpec, process: Process, *, inspector: Inspector, log: StageLog, hear: HearNote, number: int = 0
+    ) -> None:
+        self.prepared = False
+        """True while there is a process that takes frames."""
+        self.device = spec.device
+        """The device that the last process was prepared for."""
+        self.number = number
+        """Its place among the replicas of the stage."""
+        self._spec = spec
+        self._process = process
+        self._inspector = inspector
+        self._log = log
+        self._hear_note = hear
+        self._frame_id: str | None = None
+        self._time_limit = trio.CancelScope()
+        """Around each wait for the plugin's answer."""
+
+    @property
+    def output(self) -> bytes:
+        """The end of the running process's output, which the log does not have yet."""
+        return self._process.output
+
+    def blames_device(self, outcome: Outcome) -> TypeGuard[Raised]:
+        """Return whether the plugin failed because the device did, which is not the plugin's failure."""
+        return isinstance(outcome, Raised) and outcome.device_failed and self.device != CPU
+
+    async def prepare(self, device: str, ring: JobRing) -> Outcome:
+        """Start a process, whose start is not the plugin's time, and prepare the plugin.
+
+        If that raised, the outcome is :class:`Lost`, or Raised if the device is to blame: :meth:`end` must follow.
+        """
+        self.device, self._frame_id = device, None
+        try:
+            await self._process.start()
+        except PluginDied as death:
+            return await self._lose(death)
+        work = self._process.prepare(device, ring, self._hear)
+        outcome = await self._attempt(work, self._spec.prepare_timeout_ms)
+        if isinstance(outcome, Raised) and not self.blames_device(outcome):
+            message = f"prepare: {outcome.message}"
+            return await self._lose(PluginDied(Code.PLUGIN_ERROR, message, outcome.traceback, place=outcome.place))
+        self.prepared = isinstance(outcome, Done)
+        return outcome
+
+    async def process(self, ticket: FrameTicket) -> Outcome:
+        """Have the plugin process a frame, once."""
+        self._frame_id = ticket.frame_id
+        return await self._attempt(self._process.process(ticket, self._hear), self._spec.plugin_timeout_ms, frame=True)
+
+    async def finalize(self) -> Outcome:
+        """Finalize the plugin."""
+        self._frame_id = None
+        timeout_ms = min(FINALIZE_TIMEOUT_MS, self._spec.prepare_timeout_ms)
+        return await self._attempt(self._process.finalize(self._hear), timeout_ms)
+
+    async def end(self) -> bytes:
+        """End the process, if there is one, and return its output. Bounded in time; completes even if cancelled."""
+        self.prepared = False
+        output = await self._process.aclose()
+        self._log.take(output)
+        return output
+
+    async def _attempt(self, work: Awaitable[Done | Raised], timeout_ms: int, *, frame: bool = False) -> Outcome:
+        """Wait for the process to answer; if it died or was too slow, end it."""
+        plugin = self._spec.plugin
+        self._inspector.start_timing(plugin, self.number)
+        run_ms = None
+        try:
+            answer = await self._within(timeout_ms, work)
+            run_ms = answer.run_ms
+        except PluginDied as death:
+            return await self._lose(death)
+        finally:
+            self._inspector.stop_timing(plugin, run_ms, frame=frame, worker=self.number)
+        return answer
+
+    async def _within(self, timeout_ms: int, work: Awaitable[Done | Raised]) -> Done | Raised:
+        """Wait for an answer.
+
+        Raises:
+            PluginDied: there was none in time; the process must be ended.
+        """
+        with trio.move_on_after(timeout_ms / 1000) as self._time_limit:
+            return await work
+        raise PluginDied(Code.PLUGIN_TIMEOUT, f"no answer within {timeout_ms} ms; its process was killed")
+
+    async def _lose(self, death: PluginDied) -> Lost:
+        return Lost(death, await self.end())
+
+    async def _hear(self, note: protocol.Note) -> None:
+        """Tell a note. The plugin's time stands still meanwhile: telling waits where nobody takes what is told."""
+        left_s = self._time_limit.deadline - trio.current_time()
+        self._time_limit.deadline = math.inf
+        await self._hear_note(note, self._frame_id)
+        self._time_limit.deadline = trio.current_time() + left_s
