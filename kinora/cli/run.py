@@ -40,7 +40,7 @@ from kinora.settings.fields import MAX_WEBCAM
 from kinora.system import System, open_system
 
 REFRESH_S = 0.1
-"""The time between two looks at a running job."""
+"""The time between two looks at a running job; its end is seen at once."""
 PLUGINS_FAILED = 3
 """The exit code of a job that is done although plugins failed, with ``--strict``."""
 
@@ -252,7 +252,8 @@ async def _follow(system: System, results: ResultsFile, output: PluginOutput) ->
             _show(live, results.state, results.tally)
             outages.look_at(results.state)
             results.state = await system.jobs.wait_changed(results.state.job_id, results.state)
-            await trio.sleep(REFRESH_S)
+            with trio.move_on_after(REFRESH_S):
+                await system.jobs.wait_ended(results.state.job_id)
             await _take_frames(system, results)
         await _take_frames(system, results)
         _show(live, results.state, results.tally)

@@ -302,6 +302,7 @@ def main(control_fd: int, preload: list[str]) -> None:
         pass  # the server has gone
     finally:
         server.kill_all()
+    os._exit(0)  # to take these libraries apart would keep the server waiting, and nothing in them needs it
 
 
 def _preload(modules: list[str]) -> Unable | None:
