@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from kinora.cli.main import COMMANDS
 from kinora.runtime.processes import children
 from tests.cli.test_cli import kinora, serving
 
 NATIVE = ("/cv2/", "opencv", "/av/", "av.libs")
 """Where OpenCV and PyAV lie with their libraries."""
+
+
+HEAVY = {"serve", "demo", "doctor", "watch", "push"}
+"""The commands that are a server, or stay connected to one."""
 
 
 def loaded_by(modules: tuple[str, ...], looked_for: tuple[str, ...]) -> list[str]:
@@ -32,6 +37,19 @@ def mapped_by(pid: int) -> set[str]:
 def test_the_server_imports_neither_opencv_nor_pyav_nor_jsonschema(module: str) -> None:
     """They crash, hang and start threads: they are for the workers. So is jsonschema, whose checks may never end."""
     assert loaded_by((module,), ("cv2", "av", "jsonschema", "trio")) == ["trio"]
+
+
+def test_most_commands_import_nothing_that_only_few_need() -> None:
+    """What draws is for terminals, numpy for workers, WebSockets for clients that stay: all of it takes long."""
+    unwanted = ("numpy", "rich", "trio_websocket", "quart", "hypercorn", "prometheus_client")
+    program = f"""
+import sys
+from kinora.cli.main import cli
+found = [cli.get_command(None, name) for name in {sorted(COMMANDS.keys() - HEAVY)!r}]
+print(*[name for name in {unwanted!r} if name in sys.modules])
+"""
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split() == []
 
 
 def test_a_pipeline_needs_no_store_and_no_clients() -> None:

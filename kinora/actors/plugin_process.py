@@ -15,8 +15,7 @@ from kinora.actors.messages import Code
 from kinora.actors.ticket import FrameTicket
 from kinora.plugins import protocol
 from kinora.plugins.devices import CPU
-from kinora.plugins.protocol import Done, Note, Raised
-from kinora.plugins.results import MAX_RESULT_BYTES
+from kinora.plugins.protocol import MAX_RESULT_BYTES, Done, Note, Raised
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 

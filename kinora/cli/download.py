@@ -11,8 +11,6 @@ from typing import Any, BinaryIO
 
 import click
 import trio
-from rich.console import Console
-from rich.text import Text
 
 from kinora.actors.models import ENDED
 from kinora.cli import options
@@ -109,6 +107,9 @@ def _waiting(path: Path) -> AbstractContextManager[object]:
     """A sign of life on a terminal: a video is made first, which takes a while."""
     if path == STDOUT or not sys.stderr.isatty():
         return nullcontext()
+    from rich.console import Console  # noqa: PLC0415 - only for a terminal
+    from rich.text import Text  # noqa: PLC0415 - only for a terminal
+
     return Console(stderr=True).status(Text(f"{printable(str(path))}: waiting for the server"))
 
 

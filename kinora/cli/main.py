@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from kinora import __version__
+from kinora.cli.lean_imports import import_structlog
 from kinora.cli.standard_streams import open_missing_streams
 from kinora.printable import printable
 
@@ -50,6 +51,7 @@ class Commands(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
+        import_structlog()
         command: click.Command = getattr(importlib.import_module(f"kinora.cli.{cmd_name}"), cmd_name)
         return command
 

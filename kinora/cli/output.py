@@ -8,14 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from kinora.printable import printable, printable_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _Columns = dict[str, list[object]]
 """Column → its values, row by row."""
@@ -43,6 +44,9 @@ def print_state(state: str, rest: str, *, file: str = "stdout") -> None:
     if not stream.isatty():
         print_line(state + rest, file=file)
         return
+    from rich.console import Console  # noqa: PLC0415 - only for a terminal
+    from rich.text import Text  # noqa: PLC0415 - only for a terminal
+
     style = STATE_STYLES.get(state.partition(",")[0], "")
     line = Text.assemble((printable(state), style), printable(rest))
     Console(file=stream, highlight=False).print(line, soft_wrap=True)
@@ -81,6 +85,8 @@ def print_table(
         for row in (columns, *rows):
             print("\t".join(map(_cell, row)), file=stream)
         return
+    from rich.console import Console  # noqa: PLC0415 - only for a terminal
+
     console = Console(file=stream)
     table = {column: [row[number] for row in rows] for number, column in enumerate(columns)}
     left_out = _narrowed(table, console.width, optional)
@@ -100,6 +106,9 @@ def _narrowed(table: _Columns, width: int, optional: Sequence[str]) -> list[str]
 
 
 def _rich_table(columns: _Columns) -> Table:
+    from rich.table import Table  # noqa: PLC0415 - only for a terminal
+    from rich.text import Text  # noqa: PLC0415 - only for a terminal
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column, values in columns.items():
         table.add_column(column, justify="right" if all(map(_is_number, values)) else "left")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -17,7 +17,7 @@ import trio
 from kinora.actors.models import ENDED
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
-from kinora.cli.live import Bars, Moment
+from kinora.cli.live import Moment
 from kinora.cli.moments import after
 from kinora.cli.output import counted, print_json, print_line
 from kinora.cli.report import Tally
@@ -25,6 +25,9 @@ from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import SHORT_ID, whole_id
 from kinora.client import ClientError, KinoraClient, Message, connect
 from kinora.log import configure_logging
+
+if TYPE_CHECKING:
+    from kinora.cli.bars import Bars
 
 LINES = frozenset({"warning", "error", "complete", "gap"})
 """The messages that are shown as lines beside bars."""
@@ -92,7 +95,9 @@ def _display(client: KinoraClient, *, as_json: bool) -> Iterator[Show]:
     if as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
         yield partial(_print, as_json=as_json)
     else:
-        with Bars.open() as bars:
+        from kinora.cli.bars import Bars as Drawn  # noqa: PLC0415 - what draws is needed on a terminal only
+
+        with Drawn.open() as bars:
             yield JobBars(client, bars).show
 
 

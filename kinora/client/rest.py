@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -16,8 +16,10 @@ import trio
 
 from kinora.client.errors import ClientError, refused
 from kinora.client.http import OK, Answer, Body, Write, fetch
-from kinora.client.push import Pushing, push
 from kinora.client.token import token_of_environment
+
+if TYPE_CHECKING:
+    from kinora.client.push import Pushing
 
 
 @attrs.frozen
@@ -129,6 +131,8 @@ class KinoraClient:
 
         With ``timestamps`` each picture comes with its time.
         """
+        from kinora.client.push import push  # noqa: PLC0415 - most programs need no WebSockets
+
         return push(self.url, job_id, timestamps=timestamps, token=self.token, ca_file=self.ca_file)
 
     async def download_frames(self, job_id: str, media_type: str, write: Write) -> None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import attrs
-import numpy as np
-from numpy.typing import NDArray
 
 from kinora.media.image_header import MAX_JPEG_SCANS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CHANNELS = 3
 """Blue, green, red: one byte each."""

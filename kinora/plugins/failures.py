@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import sysconfig
 import traceback
 from pathlib import Path
@@ -50,6 +51,16 @@ def _trace(error: BaseException) -> str:
         return "".join(traceback.format_exception(error))
     except BaseException:  # noqa: ASYNC103, BLE001 - as above
         return ""  # noqa: ASYNC104 - no Trio here
+
+
+def home_of(origin: protocol.Origin) -> str | None:
+    """The folder of the author's code: that of a file, or of an installed package; None for the built-in ones."""
+    if origin.kind == "file":
+        path = Path(origin.location)
+        return str(path if path.is_dir() else path.parent)
+    module = sys.modules.get(origin.location.split(".")[0]) if origin.kind == "entry_point" else None
+    file = getattr(module, "__file__", None)
+    return str(Path(file).parent) if isinstance(file, str) else None
 
 
 def own_place(trace: str, home: str | None) -> str | None:

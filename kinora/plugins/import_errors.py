@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kinora.plugins.failures import is_own
-from kinora.plugins.loading import home_of
+from kinora.plugins.failures import home_of, is_own
 from kinora.plugins.protocol import Origin
 
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)

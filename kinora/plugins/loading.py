@@ -42,16 +42,6 @@ def load(origin: protocol.Origin) -> type[Plugin]:
     return _checked(found, origin.attribute)
 
 
-def home_of(origin: protocol.Origin) -> str | None:
-    """The folder of the author's code: that of a file, or of an installed package; None for the built-in ones."""
-    if origin.kind == "file":
-        path = Path(origin.location)
-        return str(path if path.is_dir() else path.parent)
-    module = sys.modules.get(origin.location.split(".")[0]) if origin.kind == "entry_point" else None
-    file = getattr(module, "__file__", None)
-    return str(Path(file).parent) if isinstance(file, str) else None
-
-
 def _checked(found: object, name: str) -> type[Plugin]:
     if not (isinstance(found, type) and issubclass(found, Plugin)):
         raise NoPluginError(f"{name} is not a plugin: subclass kinora.plugins.Plugin, or put @tool above a function")

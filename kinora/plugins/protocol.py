@@ -15,6 +15,8 @@ from kinora.plugins.option_errors import MAX_ERRORS, MAX_MESSAGE, MAX_PATH
 from kinora.runtime.program import Program
 
 MESSAGE_CHARACTERS = 1_000
+MAX_RESULT_BYTES = 4 * 2**20
+"""The size of the largest result, as JSON; both sides refuse larger ones."""
 TRACEBACK_CHARACTERS = 8_000
 PLACE_CHARACTERS = 300
 

@@ -14,9 +14,9 @@ from kinora.plugins import plain
 from kinora.plugins.detection_forms import settle_detections
 from kinora.plugins.plain import MAX_ARRAY_ELEMENTS as MAX_ARRAY_ELEMENTS  # noqa: PLC0414 - the limits in one place
 from kinora.plugins.plain import NotPlainError
+from kinora.plugins.protocol import MAX_RESULT_BYTES as MAX_RESULT_BYTES  # noqa: PLC0414 - the limits in one place
 
 MAX_DEPTH = 32
-MAX_RESULT_BYTES = 4 * 2**20
 MAX_PLACE = 500  # characters of a path in a sentence
 
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from kinora.plugins import protocol
 from kinora.plugins.api import Frame, Plugin, Severity
-from kinora.plugins.failures import own_place, raised, valid
-from kinora.plugins.loading import NoPluginError, find, home_of, load
+from kinora.plugins.failures import home_of, own_place, raised, valid
+from kinora.plugins.loading import NoPluginError, find, load
 from kinora.plugins.options_worker import check_schema
 from kinora.plugins.protocol import MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result

@@ -10,9 +10,11 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CHANNELS = 3
 MIN_SLOTS = 2
@@ -127,6 +129,8 @@ class _RingView:
         Raises:
             ValueError: the slot does not exist, or the picture is empty or larger than a slot.
         """
+        import numpy as np  # noqa: PLC0415 - the server has no such view, and does without numpy
+
         size = picture_bytes(slot, self._slots, self._slot_bytes, height, width)
         flat = np.frombuffer(self._map, np.uint8, size, slot * self._slot_bytes)
         return flat.reshape(height, width, CHANNELS)
