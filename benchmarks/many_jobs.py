@@ -88,12 +88,13 @@ class Server:
 
     def processor_ms(self, target: str) -> float:
         """The processor time that the server needs for one answer, which other programs hardly change."""
-        begun = self._processor_s()
+        begun = self.processor_s()
         for _ in range(ROUNDS):
             self.ask(target)
-        return (self._processor_s() - begun) / ROUNDS * 1000
+        return (self.processor_s() - begun) / ROUNDS * 1000
 
-    def _processor_s(self) -> float:
+    def processor_s(self) -> float:
+        """The processor time of its process so far."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

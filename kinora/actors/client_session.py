@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 import attrs
@@ -25,6 +26,7 @@ STALL_S = 60.0
 """A client that reads nothing for this long is disconnected."""
 CLOSE_GRACE_S = 1.0
 """The time limit for closing the transport; only a client that is far behind needs any."""
+GOING_AWAY = (CloseCode.GOING_AWAY, "The server is going away.")
 BATCH_BYTES = 8 * 1024
 """The most bytes sent at once to a client that is behind: they are copied for it alone, and cannot be dropped."""
 MAX_TOLD = 100
@@ -112,12 +114,13 @@ class ClientSession:
         """The messages for this client alone that came while there was a backlog."""
         self._position = 0
         """The number of the last event that was passed to the transport."""
-        self._news = trio.Event()
-        """Set when the outbox has something to send."""
-        self._up_to_date = False
-        """True while everything has been sent, so that new messages may be sent directly."""
-        self._stopped = trio.Event()
-        self._goodbye: tuple[CloseCode, str] = (CloseCode.GOING_AWAY, "The server is going away.")
+        self._tasks: trio.Nursery | None = None
+        """Where the session runs; None before and after that."""
+        self._writing = True
+        """False while everything has been sent, so that new messages may be sent directly."""
+        self._next_ping = math.inf
+        self._stopped = False
+        self._goodbye: tuple[CloseCode, str] = GOING_AWAY
         """The code and reason to close with; this one if the session is cancelled from outside."""
 
     async def run(self) -> None:
@@ -132,7 +135,7 @@ class ClientSession:
         except ServerFull as error:
             self.stop(CloseCode.SERVER_FULL, str(error))
         finally:
-            self._stopped.set()
+            self._stopped = True
             self._manager.figures.ended[self._goodbye[0]] += 1
             self._log_end()
             if self._manager.active_connections.get(self.session_id) is self:
@@ -148,9 +151,15 @@ class ClientSession:
 
     def stop(self, code: CloseCode, reason: str) -> None:
         """End the session; the code and reason of the first call are sent to the client."""
-        if not self._stopped.is_set():
+        if not self._stopped:
             self._goodbye = (code, reason)
-            self._stopped.set()
+            self._stopped = True
+            if self._tasks is not None:
+                self._tasks.cancel_scope.cancel(reason="session ended")
+
+    def go_away(self) -> None:
+        """End the session because the server stops."""
+        self.stop(*GOING_AWAY)
 
     def statistics(self) -> SessionStatistics:
         """Return the current figures. Of the messages in a backlog, those count that will fit into the outbox."""
@@ -166,28 +175,40 @@ class ClientSession:
         try:
             opening = in_batches(opening_messages(self._manager, self._filters, self._pace, self._last_event_id))
             self._position = self._feed.log.last
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, opening)
-                nursery.start_soon(self._read)
-                nursery.start_soon(self._watch)
-                await self._stopped.wait()
-                nursery.cancel_scope.cancel(reason="session ended")
+            async with trio.open_nursery() as tasks:
+                await self._read_and_write(tasks, opening)
         finally:
             if self._backlog is not None:
                 self._manager.backlogs.quit(self._backlog, self._subscription)
             self._manager.unsubscribe(self._subscription, self._filters)
 
-    async def _write(self, opening: Iterator[list[bytes]]) -> None:
+    async def _read_and_write(self, tasks: trio.Nursery, opening: Iterator[list[bytes]]) -> None:
+        tasks.start_soon(self._write, opening)
+        self._next_ping = trio.current_time() + PING_S
+        self._manager.heartbeat.join(self, self._due)
+        self._tasks = tasks
+        if self._stopped:
+            tasks.cancel_scope.cancel(reason="session ended")
+        try:
+            await self._read()
+        finally:
+            self._tasks = None  # the nursery may be closed to new tasks before the next line of this one runs
+            self._manager.heartbeat.leave(self)
+
+    async def _write(self, opening: Iterable[list[bytes]] = ()) -> None:
+        """Send all that waits. The task ends when nothing does: most clients keep up, and need none."""
         for batch in opening:
             await self._send(batch)
-        while True:
-            self._leave_backlog()
-            while not len(self._outbox):
-                self._news = trio.Event()
-                self._up_to_date = True
-                await self._news.wait()
-                self._up_to_date = False
+        self._leave_backlog()
+        while len(self._outbox):
             await self._send(self._next_batch())
+            self._leave_backlog()
+        self._writing = False
+
+    def _begin_writing(self) -> None:
+        if not self._writing and self._tasks is not None:
+            self._writing = True
+            self._tasks.start_soon(self._write)
 
     async def _send(self, batch: Sequence[bytes]) -> None:
         try:
@@ -197,7 +218,7 @@ class ClientSession:
             self.stop(CloseCode.NORMAL, "")
         if stall.cancelled_caught:
             self.stop(CloseCode.TOO_SLOW, f"Nothing was read for {STALL_S:.0f} s: reconnect with last_event_id.")
-        if self._stopped.is_set():
+        if self._stopped:
             await trio.sleep_forever()  # until the session ends: nothing more is sent to a client that has gone
 
     def _next_batch(self) -> list[bytes]:
@@ -220,13 +241,13 @@ class ClientSession:
     def _offer(self, batch: Batch) -> None:
         if self._pace is not None:
             batch = batch_of(tuple(filter(self._pace.admits, batch.events)))
-        if self._stopped.is_set() or not batch.events:
+        if self._stopped or not batch.events:
             return
-        if self._up_to_date and not self._news.is_set() and self._transport.send_nowait(batch.data):
+        if not self._writing and self._transport.send_nowait(batch.data):
             self._position = batch.events[-1].seq
             return
         self._keep(Taken(batch.events, None))
-        self._news.set()
+        self._begin_writing()
         if self._backlog is None and self._pace is None and len(self._outbox) >= JOIN_AT:
             member = Member(self._outbox, self._give_up)
             self._backlog = self._manager.backlogs.join(self._subscription, member)
@@ -279,19 +300,29 @@ class ClientSession:
         self._filters = filters
         self._pace = _pace_of(filters)
 
-    async def _watch(self) -> None:
-        """Send pings, and end the session of a client that is silent.
+    def look(self) -> float:
+        """Send a ping if it is time for one, and end the session if the client is silent; see :class:`Pulse`.
 
         A jump of the clock counts as a sign of life: meanwhile no ping could be sent, and none be answered.
         """
-        next_ping = trio.current_time() + PING_S
-        while (silent_at := max(self._transport.last_heard, last_jump()) + SILENCE_S) > trio.current_time():
-            await trio.sleep_until(min(next_ping, silent_at))
-            if trio.current_time() >= next_ping:
-                self._tell(PingPayload(interval_seconds=PING_S))
-                self._transport.ping()
-                next_ping += PING_S
-        self.stop(CloseCode.TOO_SLOW, f"No sign of life for {SILENCE_S:.0f} s: answer pings, or reconnect.")
+        now = trio.current_time()
+        if now >= self._next_ping:
+            self._tell(PingPayload(interval_seconds=PING_S))
+            self._transport.ping()
+            self._next_ping += PING_S
+        if self._silent_at <= now:
+            self.stop(CloseCode.TOO_SLOW, f"No sign of life for {SILENCE_S:.0f} s: answer pings, or reconnect.")
+        return math.inf if self._stopped else self._due
+
+    @property
+    def _silent_at(self) -> float:
+        """The time at which the client will have been silent for too long."""
+        return max(self._transport.last_heard, last_jump()) + SILENCE_S
+
+    @property
+    def _due(self) -> float:
+        """The time at which there may be something to do for :meth:`look`."""
+        return min(self._next_ping, self._silent_at)
 
 
 def opening_messages(

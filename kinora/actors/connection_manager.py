@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from kinora.actors.filters import Filters, Subject
+from kinora.actors.heartbeat import Heartbeat
 from kinora.actors.messages import (
     FrameImage,
     MetadataPayload,
@@ -104,6 +105,8 @@ class ConnectionManager:
         """The broadcast that sessions subscribe to; the source of each of its events is a Subject."""
         self.backlogs = Backlogs(self.feed)
         """The events of sessions whose clients read nothing."""
+        self.heartbeat = Heartbeat()
+        """Pings the clients."""
         self.active_connections: dict[str, Session] = {}
         """By session id."""
         self.figures = RealtimeFigures()
@@ -202,11 +205,15 @@ class ConnectionManager:
         """Stop replaying messages of this job."""
         self.feed.forget(job_id)
 
-    async def run(  # noqa: ASYNC128 - the feed reports the start
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Deliver messages to the sessions until cancelled. Sessions and undelivered messages outlast it."""
-        await self.feed.run(task_status=task_status)
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Deliver messages to the sessions, and ping them, until cancelled.
+
+        Sessions and undelivered messages outlast it.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.heartbeat.run)
+            await nursery.start(self.feed.run)
+            task_status.started()
 
     def statistics(self) -> ConnectionStatistics:
         """Return the current figures."""

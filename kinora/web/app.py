@@ -33,6 +33,7 @@ from kinora.web.problems import Problem, problem_of
 from kinora.web.proxies import BehindProxies, WithRootPath
 from kinora.web.pushes import push_routes
 from kinora.web.realtime import PATH, realtime_routes
+from kinora.web.realtime_sockets import RealtimeSockets
 from kinora.web.request_watch import WATCHED, RequestWatch, Watched
 from kinora.web.responses import problem_response
 from kinora.web.scopes import until_stop
@@ -110,7 +111,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> QuartTrio:
 def _guarded(app: Any, system: System, wrong_tokens: WrongTokens) -> Guard:
     """The app behind all that may refuse a request."""
     settings, needed = system.settings, system.tokens.needed
-    gate = AccessGate(ServerOptions(WithRootPath(app)), system, wrong_tokens)
+    gate = AccessGate(ServerOptions(RealtimeSockets(WithRootPath(app), system)), system, wrong_tokens)
     names = {*settings.allowed_hosts, *(own_names() if needed else ())}
     return Guard(StartGate(gate, system), names, any_address=needed)
 

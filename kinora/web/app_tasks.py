@@ -46,31 +46,60 @@ class AppTasks(TaskGroup):
 
 
 class Inbox:
-    """The queue of one request's events for the app. While it is full the sender waits, except with the last event."""
+    """The queue of one request's events for the app. While it is full the sender waits, except with the last event.
+
+    A memory channel would do the same, but it weighs 2.5 KB, and each WebSocket keeps one for as long as it is open.
+    """
 
     def __init__(self, size: int) -> None:
-        self._send, self._receive = trio.open_memory_channel[ASGIReceiveEvent](size)
-        self._last: ASGIReceiveEvent = {"type": "http.disconnect"}
+        self._size = size
+        self._events: list[ASGIReceiveEvent] = []
+        self._last: ASGIReceiveEvent | None = None
+        """The disconnect, once it has come."""
+        self._closed = False
+        self._changed: trio.Event | None = None
+        """Set at the next change; None while nobody waits for one."""
 
     async def put(self, event: ASGIReceiveEvent) -> None:
         """Pass on one event; it is dropped if the app has ended, or if it comes after the disconnect."""
         if event["type"] in {"http.disconnect", "websocket.disconnect"}:
             self._last = event
-            self._send.close()
+            self._note_change()
             return
-        try:
-            await self._send.send(event)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        while len(self._events) >= self._size and not self._is_over:
+            await self._wait_change()
+        if not self._is_over:
+            self._events.append(event)
+            self._note_change()
 
     async def take(self) -> ASGIReceiveEvent:
-        """Return the next event; once the disconnect has been taken, return it again."""
-        try:
-            return await self._receive.receive()
-        except trio.EndOfChannel:
-            return self._last
+        """Return the next event; once the disconnect has been taken, return it again. If cancelled, none is lost."""
+        await trio.lowlevel.checkpoint()
+        while not self._events and self._last is None:
+            await self._wait_change()
+        if self._events:
+            self._note_change()
+            return self._events.pop(0)
+        return cast("ASGIReceiveEvent", self._last)
 
     def close(self) -> None:
         """Drop all events: the app has ended."""
-        self._send.close()
-        self._receive.close()
+        self._closed = True
+        self._events.clear()
+        self._note_change()
+
+    @property
+    def _is_over(self) -> bool:
+        """True if no further event will be taken."""
+        return self._closed or self._last is not None
+
+    async def _wait_change(self) -> None:
+        if self._changed is None:
+            self._changed = trio.Event()
+        await self._changed.wait()
+
+    def _note_change(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None

@@ -39,6 +39,8 @@ STOP_LINGER_S = 0.5
 """The same when the server stops."""
 STOP_STALL_S = 2.0
 """When the server stops, a client that takes no byte of what waits for it is cut off after this long."""
+_UNUSED = WorkerContext.event_class()
+"""Stands for the event by which Hypercorn holds back the next request: there is none behind an upgrade."""
 log = structlog.get_logger()
 
 
@@ -65,6 +67,7 @@ class Connection(TCPServer):
         certificate: Certificate | None = None,
     ) -> None:
         super().__init__(app, config, context, {**state, "connection": self}, cast("Any", stream))
+        del self.idle_task, self.send_lock  # Hypercorn's own, which nothing here uses: many idle clients have them
         self.last_heard = trio.current_time()
         self.received = 0
         """The bytes that have come from the client."""
@@ -74,9 +77,13 @@ class Connection(TCPServer):
         self._session: TlsSession | None = None
         self._reading = trio.CancelScope()
         self._idling = trio.CancelScope()
+        self._watched = True
+        """False once :meth:`watch_no_more` has been called."""
         self._closing = False
         self._ends_at_stop: dict[trio.CancelScope, float] = {}
         """Scopes, and the time that a stop gives to each."""
+        self.at_stop: Callable[[], None] | None = None
+        """Called when the server begins to stop; must not raise."""
 
     @property
     def sent(self) -> int:
@@ -87,6 +94,11 @@ class Connection(TCPServer):
     def secure(self) -> bool:
         """True if it is encrypted."""
         return self._session is not None
+
+    @property
+    def going_away(self) -> bool:
+        """True once the server has begun to stop."""
+        return bool(self.context.terminated.is_set())
 
     async def wait_going_away(self) -> None:
         """Return when the server has begun to stop."""
@@ -112,6 +124,8 @@ class Connection(TCPServer):
         if self._closing:
             self._reading.deadline = min(self._reading.deadline, now + STOP_LINGER_S)
         self.outgoing.hurry(STOP_STALL_S)
+        if self.at_stop is not None:
+            self.at_stop()
 
     async def invite_body(self) -> None:
         """Send 100 if the client holds the current request's body back until then. A checkpoint."""
@@ -163,10 +177,11 @@ class Connection(TCPServer):
         async with AppTasks() as self._task_group:
             self.protocol = cast("Any", Protocol(self, self._task_group, client, server))
             self._set_idle(True)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._close_when_idle)
+            self._task_group.spawn(self._close_when_idle)
+            try:
                 await self._read_data()
-                nursery.cancel_scope.cancel()
+            finally:
+                self.watch_no_more()
 
     async def protocol_send(self, event: Event) -> None:
         """Carry out an event of the protocol; with bytes, wait while too many of them wait for the client."""
@@ -235,12 +250,19 @@ class Connection(TCPServer):
         """
         self._idling.deadline = trio.current_time() + self.config.keep_alive_timeout if idle else math.inf
 
+    def watch_no_more(self) -> None:
+        """Note that the connection will not be idle again: it is a WebSocket, or has been read to its end."""
+        self._watched = False
+        self._idling.cancel()
+
     async def _close_when_idle(self) -> None:
         """Close the connection if no whole request head comes in time, or if the server stops while no request runs."""
         with self._idling:
             await self.context.terminated.wait()
             if self._idling.deadline == math.inf:
                 return  # the protocol closes the connection after the answer
+        if not self._watched:
+            return
         self._closing = True
         self.outgoing.finish()
         self._reading.cancel()
@@ -287,6 +309,10 @@ class Protocol(H11Protocol):
         if last and isinstance(event, Response) and event.status_code >= HTTPStatus.OK:
             event = replace(event, headers=[*event.headers, (b"connection", b"close")])
         await super().stream_send(event)
+        if isinstance(event, Response) and event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            # The handshake's objects have done their work; an idle client would keep them.
+            cast("Any", self.connection).h11_connection = None
+            self.can_read = _UNUSED
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Do nothing, and so stay with HTTP/1.1."""
@@ -332,6 +358,7 @@ class Protocol(H11Protocol):
         if _wants_websocket(request):
             self.stream = WebSocketStream(self._outgoing, *args)
             self.connection = H11WSConnection(cast("h11.Connection", self.connection))
+            self._served.watch_no_more()
         else:
             self.stream = RequestStream(self.send_problem, *args)
         self._last_answer = has_two_lengths(request)

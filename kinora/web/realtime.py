@@ -1,4 +1,4 @@
-"""``/v1/realtime``: realtime sessions over WebSocket or server-sent events, on one path."""
+"""``/v1/realtime`` as server-sent events, and what all its sessions share; WebSockets stand in realtime_sockets."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ from typing import Any, Self
 import msgspec
 import structlog
 import trio
-from quart import Blueprint, Response, abort, request, websocket
+from quart import Blueprint, Response, abort, request
 from quart.wrappers.response import ResponseBody
-from quart.wrappers.websocket import Websocket
 from werkzeug.datastructures import MultiDict
 
 from kinora.actors.client_session import ClientSession, TransportKind
-from kinora.actors.connection_manager import CloseCode, ConnectionManager
+from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.errors import Unavailable
 from kinora.actors.filters import WITHOUT_PICTURES, Filters, parse_filters
-from kinora.actors.messages import BinaryMessage
 from kinora.system import System
 from kinora.web.connection import Connection
 from kinora.web.incoming import invalid_parameter
 from kinora.web.scopes import connection_of
-from kinora.web.websocket_stream import Lane, binary_frame, text_frame
 
 PATH = "/v1/realtime"
 COMMENT_S = 15.0
@@ -68,77 +65,7 @@ def event_block(message: bytes) -> bytes:
     return b"id: %b\ndata: %b\n\n" % (number.encode(), message)
 
 
-def websocket_frame(message: bytes) -> bytes:
-    """``message`` as a server's WebSocket frame."""
-    return binary_frame(message) if isinstance(message, BinaryMessage) else text_frame(message)
-
-
-frames_of = Joined(websocket_frame)
 blocks_of = Joined(event_block)
-
-
-class WebSocketTransport:
-    """A session's transport over an open WebSocket, on any ASGI server: one message at a time, through Quart."""
-
-    kind: TransportKind = "websocket"
-
-    def __init__(self, opened: Websocket) -> None:
-        self._websocket = opened
-        self._last_message = trio.current_time()
-
-    @property
-    def last_heard(self) -> float:
-        """The time of the last message; Quart does not tell of the protocol's own pongs."""
-        return self._last_message
-
-    def send_nowait(self, batch: Sequence[bytes]) -> bool:  # noqa: ARG002 - the session's protocol
-        """Return False: the server may make a sender wait."""
-        return False
-
-    def ping(self) -> None:
-        """Do nothing: Quart cannot send a ping. The session's own ping message has to suffice."""
-
-    async def send(self, batch: Sequence[bytes]) -> None:
-        """Send the messages one by one. Always a checkpoint, even if the client has gone."""
-        for message in batch:
-            await self._websocket.send(message if isinstance(message, BinaryMessage) else message.decode())
-        await trio.lowlevel.checkpoint()
-
-    async def receive(self) -> str | bytes | None:
-        """Return the next message; Quart cancels the handler when the client has gone."""
-        said: str | bytes | None = await self._websocket.receive()
-        self._last_message = trio.current_time()
-        return b"" if said is None else said  # an empty binary message comes as None
-
-    async def close(self, code: int, reason: str) -> None:
-        """Send the close frame if none has been sent."""
-        await self._websocket.close(code, reason)
-
-
-class FastWebSocketTransport(WebSocketTransport):
-    """The transport on our own server: frames are made once for all clients, and written at once if nothing waits."""
-
-    def __init__(self, opened: Websocket, connection: Connection, lane: Lane) -> None:
-        super().__init__(opened)
-        self._connection = connection
-        self._lane = lane
-
-    @property
-    def last_heard(self) -> float:
-        """The time of the last byte."""
-        return self._connection.last_heard
-
-    def send_nowait(self, batch: Sequence[bytes]) -> bool:
-        """Write the whole batch at once, or nothing of it."""
-        return self._lane.send_nowait(frames_of(batch))
-
-    def ping(self) -> None:
-        """Send the protocol's own ping, which a browser answers by itself."""
-        self._lane.ping()
-
-    async def send(self, batch: Sequence[bytes]) -> None:
-        """Write the whole batch in one piece, then wait until the socket has taken it."""
-        await self._lane.send(frames_of(batch))
 
 
 class EventStreamTransport:
@@ -215,22 +142,8 @@ class EventStream(ResponseBody):
 
 
 def realtime_routes(system: System) -> Blueprint:
-    """The path's WebSocket and GET routes; they answer 404 if realtime is off."""
+    """The path's GET route; it answers 404 if realtime is off."""
     routes = Blueprint("realtime", __name__)
-
-    @routes.websocket(PATH)
-    async def over_websocket() -> None:
-        manager = system.connections or abort(404)
-        filters = _filters(websocket.args)
-        await websocket.accept()
-        session_id = _session_id(websocket.args)
-        if session_id is None:
-            await websocket.close(CloseCode.BAD_SESSION_ID, BAD_SESSION_ID)
-            return
-        transport, connection = _websocket_transport()
-        last_event_id = websocket.args.get("last_event_id")
-        session = ClientSession(manager, transport, session_id=session_id, filters=filters, last_event_id=last_event_id)
-        await run_until_going_away(session, connection)
 
     @routes.get(PATH)
     async def over_events() -> Response:
@@ -247,20 +160,12 @@ def realtime_routes(system: System) -> Blueprint:
     return routes
 
 
-def _websocket_transport() -> tuple[WebSocketTransport, Connection | None]:
-    """The fast transport if the server offers one, otherwise the ordinary one; and the connection, if it is known."""
-    match websocket.scope.get("state"):
-        case {"connection": Connection() as connection, "lane": Lane() as lane}:
-            return FastWebSocketTransport(websocket, connection, lane), connection
-    return WebSocketTransport(websocket), None
-
-
 def _event_session(manager: ConnectionManager) -> tuple[EventStreamTransport, ClientSession]:
     filters = _filters(request.args)
     if filters.images not in WITHOUT_PICTURES:
         message = f"must be {' or '.join(WITHOUT_PICTURES)}, as an event stream cannot carry pictures"
         raise invalid_parameter("images", message)
-    session_id = _session_id(request.args)
+    session_id = session_id_of(request.args)
     if session_id is None:
         raise invalid_parameter("session_id", BAD_SESSION_ID)
     if len(manager.active_connections) >= manager.max_connections and not manager.is_connected(session_id):
@@ -277,23 +182,23 @@ async def run_until_going_away(session: ClientSession, connection: Connection | 
     From now on, each line that this task logs has the session's id.
     """
     structlog.contextvars.bind_contextvars(session_id=session.session_id)
-
-    async def say_goodbye() -> None:
-        if connection is not None:
-            await connection.wait_going_away()
-            session.stop(CloseCode.GOING_AWAY, "The server is going away.")
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(say_goodbye)
+    if connection is None:
         await session.run()
-        nursery.cancel_scope.cancel()
+        return
+    connection.at_stop = session.go_away
+    if connection.going_away:
+        session.go_away()
+    try:
+        await session.run()
+    finally:
+        connection.at_stop = None
 
 
 def _filters(args: MultiDict[str, str]) -> Filters:
     return parse_filters(dict(args.lists()))
 
 
-def _session_id(args: MultiDict[str, str]) -> str | None:
+def session_id_of(args: MultiDict[str, str]) -> str | None:
     """The client's session id, or a new one if it gave none; None if the client's is not a UUID."""
     given = args.get("session_id")
     if given is None:

@@ -38,7 +38,8 @@ class RequestWatch:
         watched = Watched(scope, send, self._figures)
         self._figures.in_progress += 1
         try:
-            await self._app({**scope, WATCHED: watched}, receive, watched.send)
+            scope[WATCHED] = watched  # no copy: it would stay for as long as a WebSocket does
+            await self._app(scope, receive, watched.send)
         except trio.Cancelled:
             raise
         except BaseException:

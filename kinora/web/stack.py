@@ -23,7 +23,7 @@ OVERRIDDEN: Mapping[object, tuple[str, ...]] = {
         "_send_h11_event",
         "_maybe_recycle",
     ),
-    WSStream: ("handle", "app_send", "_handle_events", "_send_error_response", "_send_wsproto_event"),
+    WSStream: ("handle", "app_send", "_accept", "_handle_events", "_send_error_response", "_send_wsproto_event"),
     WebsocketBuffer: ("extend", "clear", "to_message"),
     task_group: ("_handle",),
     task_group.TaskGroup: ("spawn_app",),

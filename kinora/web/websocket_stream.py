@@ -15,8 +15,8 @@ from typing import Any, cast
 
 import trio
 from hypercorn.protocol.events import Body, EndBody, Event, Request, Response, StreamClosed
-from hypercorn.protocol.ws_stream import ASGIWebsocketState, WebsocketBuffer, WSStream
-from hypercorn.typing import ASGISendEvent
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, Handshake, WebsocketBuffer, WSStream
+from hypercorn.typing import ASGISendEvent, WebsocketAcceptEvent
 from hypercorn.typing import ConnectionState as ScopeState
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping
@@ -34,6 +34,9 @@ _TEXT, _BINARY = 0x81, 0x82  # a whole message in one frame
 _PING = b"\x89\x00"
 _SHORT, _MEDIUM = 126, 2**16  # payloads of this length need 2 or 8 more bytes in the frame's header
 
+_ACCEPTED = Handshake([], "1.1")
+_ACCEPTED.accepted = True
+"""Stands for the handshake of each WebSocket once it is open."""
 TakeMessage = Callable[[str | bytes], Awaitable[None]]
 
 OTHER_VERSION = Problem(
@@ -109,7 +112,9 @@ class Lane:
 
     def go_on(self) -> None:
         """Read on after :meth:`hold`."""
-        self._stream.held.set()
+        if self._stream.held is not None:
+            self._stream.held.set()
+            self._stream.held = None
 
     def send_nowait(self, frames: bytes) -> bool:
         """Write whole frames now and return True; do nothing and return False if other bytes wait or it is not open."""
@@ -172,11 +177,11 @@ class WebSocketStream(WSStream):
         super().__init__(*args)
         self.buffer: _MeasuredBuffer = _MeasuredBuffer(self.config.websocket_max_message_size)
         self._outgoing = outgoing
-        self._answered = trio.Event()
+        self._answered: trio.Event | None = trio.Event()
+        """Set when the upgrade has been answered; then None, as an event weighs much in an idle session."""
         self._take_message: TakeMessage | None = None
-        self.held = trio.Event()
-        """Set unless nothing may be read behind the next message."""
-        self.held.set()
+        self.held: trio.Event | None = None
+        """While nothing may be read behind the next message: set at the end of that."""
 
     def take_messages(self, take: TakeMessage, max_bytes: int) -> None:
         """See :meth:`Lane.take_messages`."""
@@ -189,9 +194,10 @@ class WebSocketStream(WSStream):
             await self._open(event)
             return
         if isinstance(event, StreamClosed):
-            self._answered.set()
+            self._note_answered()
         elif not self.closed:
-            await self._answered.wait()  # bytes right after the upgrade request must not overtake the answer
+            if self._answered is not None:
+                await self._answered.wait()  # bytes right after the upgrade request must not overtake the answer
             if not self.handshake.accepted:
                 return
         await super().handle(event)
@@ -211,7 +217,16 @@ class WebSocketStream(WSStream):
             await super().app_send(message)
         finally:
             if self.closed or self.state is not ASGIWebsocketState.HANDSHAKE or message is None:
-                self._answered.set()
+                self._note_answered()
+
+    def _note_answered(self) -> None:
+        if self._answered is not None:
+            self._answered.set()
+            self._answered = None
+
+    async def _accept(self, message: WebsocketAcceptEvent) -> None:
+        await super()._accept(message)
+        self.handshake = _ACCEPTED  # the client's headers have done their work
 
     async def _handle_events(self) -> None:
         for event in self.connection.events():
@@ -240,7 +255,8 @@ class WebSocketStream(WSStream):
             self.buffer.clear()
             if self._take_message is None:
                 await cast("Any", self.app_put)(message)
-                await self.held.wait()
+                if self.held is not None:
+                    await self.held.wait()
             else:
                 await self._take_message(message["text"] if message["bytes"] is None else message["bytes"])
 
