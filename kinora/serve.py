@@ -50,8 +50,10 @@ class RunningServer:
 
 
 @asynccontextmanager
-async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
+async def open_server(settings: Settings, *, reading_lane: bool = True) -> AsyncIterator[RunningServer]:
     """Serve while the block runs; leaving it stops politely, cancelling it stops at once.
+
+    Without ``reading_lane`` the app answers all requests, as it does where the lane is of no use.
 
     The web interface starts first, and says until the system is up that the server is starting. It also ends first.
 
@@ -75,7 +77,7 @@ async def open_server(settings: Settings) -> AsyncIterator[RunningServer]:
         scheme = "http" if certificate is None else "https"
         url = local_base(sockets, scheme)
         links = LoginLinks(outer_bases(sockets, scheme) or [url])
-        server = _web_server(system, sockets, links, certificate)
+        server = _web_server(system, sockets, links, certificate, reading_lane=reading_lane)
         async with trio.open_nursery() as actors:
             async with trio.open_nursery() as connections:
                 await connections.start(server.run)
@@ -95,16 +97,22 @@ def _running(url: str, system: System, links: LoginLinks) -> RunningServer:
 
 
 def _web_server(
-    system: System, sockets: Sequence[socket.socket], links: LoginLinks, certificate: Certificate | None
+    system: System,
+    sockets: Sequence[socket.socket],
+    links: LoginLinks,
+    certificate: Certificate | None,
+    *,
+    reading_lane: bool,
 ) -> Server:
-    settings = system.settings
+    settings, app = system.settings, create_app(system, links)
     server = Server(
-        create_app(system, links),
+        app,
         sockets,
         max_sessions=settings.max_connections,
         grace_s=settings.shutdown_grace_s,
         file_reserve=OTHER_FILES + settings.max_jobs * FILES_PER_JOB,
         certificate=certificate,
+        lane=app.reading_lane.answer if reading_lane and app.reading_lane is not None else None,
     )
     _warn_of_few_files(server.statistics().max_connections, settings.max_connections)
     return server

@@ -22,7 +22,7 @@ from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.clips import make_clip
 
-pytest_plugins = ["tests.limit", "tests.stalls"]
+pytest_plugins = ["tests.both_ways", "tests.limit", "tests.stalls"]
 
 # On a busy machine an example takes long; that says nothing about the code.
 hypothesis.settings.register_profile(

@@ -67,6 +67,10 @@ class JobArchive:
         """Return whether somebody reads the job's frames now, or did a moment ago; see :class:`RecentReads`."""
         return job_id in self._reads
 
+    def note_read(self, job_id: str) -> None:
+        """Note that somebody reads the job's frames, from a copy that was made before."""
+        self._reads.note(job_id)
+
     async def record(self, job_id: str) -> JobRecord:
         """Return the stored record of a job."""
         record = await self._store.job(job_id)

@@ -57,6 +57,7 @@ MAX_SUBMITTING = 100
 """The submissions that are checked or wait for that; further ones are refused with QueueFull, see ``has_room``."""
 
 log = structlog.get_logger()
+Version = tuple[Hashable, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -136,6 +137,8 @@ class JobManager:
         self._figures = figures
         self._accepted = 0
         self._active: dict[str, _ActiveJob] = {}
+        self._settled = 0
+        """Grows whenever the store begins to answer for a job, or has deleted one; see :meth:`version`."""
         self._claims: set[str] = set()
         """The idempotency keys of submissions in progress."""
         self._submitting: Counter[Hashable] = Counter()
@@ -165,6 +168,7 @@ class JobManager:
         finally:
             self._nursery = None
             self._active.clear()
+            self._settled += 1
             self._archive.close()
 
     # Commands
@@ -266,7 +270,10 @@ class JobManager:
             self._cancel(active)
             await active.stored.wait()
         record = await self._archive.record(job_id)
-        await self._store.delete_job(job_id)
+        try:
+            await self._store.delete_job(job_id)
+        finally:
+            self._settled += 1  # it may be deleted although the call failed
         self._active.pop(job_id, None)
         await self._forget(job_id, record.upload)
 
@@ -294,6 +301,7 @@ class JobManager:
                     await trio.lowlevel.checkpoint()  # others have their turns: there may be hundreds
         finally:
             self._going -= ids
+            self._settled += 1
         if limit.cancelled_caught:
             raise StoreFailing(f"Jobs could not be deleted within {DELETE_S:.0f} s: check the disk of the data folder.")
         await trio.lowlevel.checkpoint()
@@ -317,6 +325,27 @@ class JobManager:
             await trio.lowlevel.checkpoint()
             return active.job.state(self._queue_position(job_id))
         return await self._archive.state(job_id)
+
+    def version(self, job_id: str | None = None) -> Version:
+        """Return a value that differs after each change of what is told about a job, or of the list for None.
+
+        What changes by itself while a job runs, such as ``fps``, is left out.
+        """
+        active = None if job_id is None else self._active.get(job_id)
+        if active is not None and not active.job.queued:
+            return self._settled, active.job.changes, active.job.fingerprint
+        if job_id is not None and active is None:
+            return (self._settled,)
+        return self._settled, *((other.job.changes, other.job.fingerprint) for other in self._active.values())
+
+    @property
+    def busy(self) -> bool:
+        """True if there are jobs that have not ended, or whose end is not on disk yet."""
+        return bool(self._active)
+
+    def note_read(self, job_id: str) -> None:
+        """Note that somebody reads a job's frames, from a copy that was made before."""
+        self._archive.note_read(job_id)
 
     async def jobs(
         self,
@@ -667,6 +696,7 @@ class JobManager:
             await self._store.wait_writable()
             saved = await self._save(active)
         self._active.pop(active.record.job_id, None)
+        self._settled += 1
         self.on_end()
 
     def _save_soon(self, active: _ActiveJob) -> None:

@@ -24,10 +24,18 @@ class Tags:
     @classmethod
     def of(cls, header: str) -> Tags:
         """The tags in all lines of this header of the current request."""
-        text = ", ".join(request.headers.getlist(header)).strip()
+        return cls.in_text(", ".join(request.headers.getlist(header)).strip())
+
+    @classmethod
+    def in_text(cls, text: str) -> Tags:
+        """The tags in the value of a header."""
         found = _TAG.findall(text)
         strong, weak = (frozenset(tag for prefix, tag in found if bool(prefix) is kind) for kind in (False, True))
         return cls(strong, weak, text == "*")
+
+    def include(self, tag: str) -> bool:
+        """Return True if the tag is one of them, weak or strong."""
+        return self.all or tag in self.strong or tag in self.weak
 
     def __bool__(self) -> bool:
         """Return True if there is a condition."""
@@ -36,8 +44,7 @@ class Tags:
 
 def is_known(tag: str) -> bool:
     """True if the client has the answer with this tag already (``If-None-Match``; weak tags count)."""
-    tags = Tags.of("If-None-Match")
-    return tags.all or tag in tags.strong | tags.weak
+    return Tags.of("If-None-Match").include(tag)
 
 
 def require_match(tag: str) -> None:

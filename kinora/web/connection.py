@@ -42,13 +42,20 @@ STOP_STALL_S = 2.0
 _UNUSED = WorkerContext.event_class()
 """Stands for the event by which Hypercorn holds back the next request: there is none behind an upgrade."""
 log = structlog.get_logger()
+Later = Callable[[], Awaitable[bytes | None]]
+"""Makes an answer; None if the app has to."""
+Lane = Callable[[bytes, str], bytes | Later | None]
+"""Answers a request, given its bytes and the client's address, at once or later; None for one that it does not know.
+
+See :class:`kinora.web.reading_lane.ReadingLane`.
+"""
 
 
 class Connection(TCPServer):
     """Serves one client. An exception of any kind ends this connection and no other.
 
     The app finds it as ``scope["state"]["connection"]``, beside the entries of ``state``. With a ``certificate`` it is
-    encrypted.
+    encrypted. With a ``lane`` plain reads are answered by that.
     """
 
     outgoing: ByteQueue
@@ -65,6 +72,7 @@ class Connection(TCPServer):
         stream: trio.SocketStream,
         *,
         certificate: Certificate | None = None,
+        lane: Lane | None = None,
     ) -> None:
         super().__init__(app, config, context, {**state, "connection": self}, cast("Any", stream))
         del self.idle_task, self.send_lock  # Hypercorn's own, which nothing here uses: many idle clients have them
@@ -74,6 +82,7 @@ class Connection(TCPServer):
         self.malformed = 0
         """The requests that were refused because they are not HTTP, or their head is too large."""
         self._certificate = certificate
+        self._lane = lane
         self._session: TlsSession | None = None
         self._reading = trio.CancelScope()
         self._idling = trio.CancelScope()
@@ -196,9 +205,34 @@ class Connection(TCPServer):
     async def _read_data(self) -> None:
         with self._reading, suppress(trio.BrokenResourceError):
             while data := await self._receive():
-                if not self._closing:
+                if not self._closing and not await self._answer_at_once(data):
                     await self.protocol.handle(RawData(data))
         await self.protocol.handle(Closed())
+
+    async def _answer_at_once(self, data: bytes) -> bool:
+        """Answer by the lane if no request is under way and ``data`` is one that it knows; return False if not."""
+        protocol = cast("Protocol", self.protocol)
+        if self._lane is None or not protocol.may_answer_past_app:
+            return False
+        answer = self._lane(data, protocol.client_address)
+        if callable(answer):
+            self._set_idle(False)
+            answer = await self._made(answer)
+        if answer is None:
+            return False
+        self.outgoing.put(answer)
+        protocol.keep_alive_requests += 1
+        self._set_idle(True)
+        if self.outgoing:
+            await self.outgoing.wait_for_room()
+        return True
+
+    async def _made(self, make: Later) -> bytes | None:
+        """Have the lane make an answer; None if the server stops: then the app says so."""
+        answer = None
+        with self.until_stop():
+            answer = await make()
+        return None if self.context.terminated.is_set() else answer
 
     async def _receive(self) -> bytes:
         """Return the next bytes of the client, decrypted; none at their end."""
@@ -293,6 +327,18 @@ class Protocol(H11Protocol):
         self._served = connection
         self._outgoing = connection.outgoing
         self._last_answer = False
+
+    @property
+    def client_address(self) -> str:
+        """The client's address; empty if it is unknown."""
+        return str(self.client[0]) if self.client else ""
+
+    @property
+    def may_answer_past_app(self) -> bool:
+        """True if nothing has come of a request, and the answer to the next one may keep the connection open."""
+        keeps_open = self.keep_alive_requests + 1 < self.config.keep_alive_max_requests
+        at_rest = isinstance(self.connection, BoundedHeads) and self.connection.at_rest and self.stream is None
+        return at_rest and keeps_open and not self.context.terminated.is_set()
 
     async def send_continue(self) -> None:
         """Send 100 if the client waits for it before it sends a body. A checkpoint."""

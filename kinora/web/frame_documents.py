@@ -51,6 +51,11 @@ def frame_page(cut: FrameCut) -> Surroundings:
     return Surroundings(b'{"frames":[', tail)
 
 
+def whole_body(cut: FrameCut, around: Surroundings) -> bytes:
+    """The document of ``around`` with the frames of ``cut``, all of which are on its first page."""
+    return around.head + _joined(cut.first_page) + around.tail(cut.last)
+
+
 class FrameAnswers:
     """Makes the answers with frames. A long one holds its place among those that are sent until it has ended."""
 
@@ -67,8 +72,7 @@ class FrameAnswers:
         all_headers = {"content-type": JSON, "cache-control": "no-cache", **headers}
         if not cut.whole:
             return self._streamed(_json_pieces(self._system, cut, around), cut, all_headers)
-        body = around.head + _joined(cut.first_page) + around.tail(cut.last)
-        return Response(body, 200, all_headers)
+        return Response(whole_body(cut, around), 200, all_headers)
 
     def lines(self, form: FrameLines, cut: FrameCut, headers: dict[str, str]) -> Response:
         """The answer with the frames of ``cut`` as lines. Raises as ``json``."""

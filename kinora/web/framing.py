@@ -35,6 +35,11 @@ class BoundedHeads(h11.Connection):
         """True while the client holds its body back until it gets a 100 or a final answer."""
         return self.client_is_waiting_for_100_continue
 
+    @property
+    def at_rest(self) -> bool:
+        """True if no request is under way, and nothing of one has come."""
+        return self.our_state is h11.IDLE and self.their_state is h11.IDLE and not self.trailing_data[0]
+
     def next_event(self) -> Any:
         """Return the next event.
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 
-import attrs
 import msgspec
 import trio
 from quart import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
 from kinora.actors.errors import NotFound
-from kinora.actors.job_archive import FrameCut
 from kinora.actors.job_manager import Submitted
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
@@ -30,7 +27,7 @@ from kinora.web.documents import (
 )
 from kinora.web.exports import add_export_calls
 from kinora.web.file_names import attachment
-from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, Surroundings, around_frames, frame_page
+from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, frame_page
 from kinora.web.http_figures import UploadFigures
 from kinora.web.incoming import idempotency_key, job_id_of, preferred_wait_s, sender
 from kinora.web.negotiation import VARY, preferred_type
@@ -39,22 +36,9 @@ from kinora.web.pictures import add_picture_calls
 from kinora.web.prune import add_prune_call
 from kinora.web.responses import json_response
 from kinora.web.scopes import until_stop
+from kinora.web.shown_jobs import ShownJob, shown_job
 from kinora.web.upload_room import UploadRoom
 from kinora.web.uploads import receive_upload
-
-
-@attrs.frozen
-class _Shown:
-    """A job and a part of its frames, as an answer shows them."""
-
-    cut: FrameCut
-    around: Surroundings
-
-    @property
-    def tag(self) -> str:
-        """The answer's ETag, without its quotes: equal only for equal answers, for a frame never changes."""
-        facts = msgspec.json.encode((self.around.tail(self.cut.last).decode(), self.cut.key))
-        return hashlib.blake2b(self.around.head + facts, digest_size=12).hexdigest()
 
 
 class JobName(BaseConverter):
@@ -63,7 +47,7 @@ class JobName(BaseConverter):
     regex = r"(?!prune$)[^/]+"
 
 
-_Show = Callable[[JobState], Awaitable[_Shown]]
+_Show = Callable[[JobState], Awaitable[ShownJob]]
 
 
 def job_routes(system: System, uploads: UploadFigures) -> Blueprint:
@@ -142,9 +126,8 @@ async def _log(system: System, job_id: str, plugin: str | None) -> str:
 async def _show(system: System, answers: FrameAnswers, job_id: str, kind: type[msgspec.Struct]) -> Response:
     after, limit = AFTER.read(request.args), JOB_LIMIT.read(request.args)
 
-    async def show(state: JobState) -> _Shown:
-        cut = await system.jobs.cut(state.job_id, after, limit)
-        return _Shown(cut, around_frames(document_of(state, kind, frames=[])))
+    async def show(state: JobState) -> ShownJob:
+        return await shown_job(system, state, kind, after, limit)
 
     shown = await _newest(system, job_id_of(job_id), show, cut_after=after is not None)
     headers = {"etag": f'"{shown.tag}"', "cache-control": "no-cache"}
@@ -155,7 +138,7 @@ async def _show(system: System, answers: FrameAnswers, job_id: str, kind: type[m
     return answers.json(shown.cut, shown.around, headers)
 
 
-async def _newest(system: System, job_id: str, show: _Show, *, cut_after: bool) -> _Shown:
+async def _newest(system: System, job_id: str, show: _Show, *, cut_after: bool) -> ShownJob:
     """Return the current answer or, with ``Prefer: wait``, wait for one that is new to the client, or for a stop.
 
     If there is an ``If-Match``, the current answer must match it, or Problem is raised.
@@ -213,7 +196,7 @@ def _add_control_calls(routes: Blueprint, system: System) -> None:
 async def _current_tag(system: System, job_id: str) -> str:
     """The tag of the whole JobResponse, which is what a client deletes."""
     state = await system.jobs.state(job_id)
-    return _Shown(await system.jobs.cut(job_id), around_frames(document_of(state, JobResponse, frames=[]))).tag
+    return (await shown_job(system, state, JobResponse)).tag
 
 
 def _status_response(state: JobState) -> Response:

@@ -10,6 +10,14 @@ from quart import Response, request
 
 from kinora.web.problems import Problem
 
+EVERY_ANSWER: Mapping[str, str] = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+"""The headers that all answers of the app have."""
+
 
 def json_response(data: Any, status: int = 200, **headers: str) -> Response:
     """An answer with ``data`` as JSON; bytes are taken to be JSON already.

@@ -20,7 +20,7 @@ from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework
 
-from kinora.web.connection import Connection
+from kinora.web.connection import Connection, Lane
 from kinora.web.problems import FULL
 from kinora.web.tls import Certificate, PlainHttp
 
@@ -121,6 +121,7 @@ class Server:
         grace_s: the seconds that ``stop`` gives to requests and sessions that still run.
         file_reserve: open files that are reserved for all but connections.
         certificate: with it all connections are encrypted.
+        lane: answers plain reads without the app, if given.
     """
 
     def __init__(
@@ -132,11 +133,13 @@ class Server:
         grace_s: float,
         file_reserve: int = FILE_RESERVE,
         certificate: Certificate | None = None,
+        lane: Lane | None = None,
     ) -> None:
         self._app = ASGIWrapper(app)
         self._sockets = tuple(sockets)
         self._grace_s = grace_s
         self._certificate = certificate
+        self._lane = lane
         self._max_connections = _connection_limit(max_sessions, file_reserve)
         self._open: set[Connection] = set()
         self._peak = self._refused = self._accepted = 0
@@ -200,7 +203,9 @@ class Server:
             await _refuse(stream, self._certificate)
             return
         state = {"server": self}
-        connection = Connection(self._app, self._config, context, state, stream, certificate=self._certificate)
+        connection = Connection(
+            self._app, self._config, context, state, stream, certificate=self._certificate, lane=self._lane
+        )
         self._open.add(connection)
         self._accepted += 1
         self._peak = max(self._peak, len(self._open))
