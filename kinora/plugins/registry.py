@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import attrs
@@ -14,6 +14,7 @@ from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.discovery import Candidate, find_candidates
 from kinora.plugins.import_errors import from_plugin_on, with_place
+from kinora.plugins.needed import may_be_needed, suffices
 from kinora.plugins.protocol import Origin
 from kinora.runtime.workers import (
     Conversation,
@@ -57,12 +58,22 @@ class PluginEntry:
 
 
 class PluginRegistry:
-    """The plugins of entry points, of ``plugins_dir`` and of ``plugin_files``; empty before the first reload."""
+    """The plugins of entry points, of ``plugins_dir`` and of ``plugin_files``; empty before the first reload.
+
+    ``needed`` has the names of the plugins that are used, None for any: then built-in ones that are not among them are
+    looked at only if that may change what those are.
+    """
 
     def __init__(
-        self, fork_server: ForkServer, *, plugins_dir: Path | None = None, plugin_files: Iterable[Path] = ()
+        self,
+        fork_server: ForkServer,
+        *,
+        plugins_dir: Path | None = None,
+        plugin_files: Iterable[Path] = (),
+        needed: Collection[str] | None = None,
     ) -> None:
         self._fork_server = fork_server
+        self._needed = needed
         self._plugins_dir = plugins_dir
         self._plugin_files = tuple(plugin_files)
         self._entries: tuple[PluginEntry, ...] = ()
@@ -100,25 +111,36 @@ class PluginRegistry:
             self._reloads += 1
             number = self._reloads
             candidates = await trio.to_thread.run_sync(find_candidates, self._plugins_dir, self._plugin_files)
-            found = await self._inspect_all(candidates)
-            self._entries = tuple(settle_names([entry for entries in found for entry in entries]))
+            found = await self._inspect_needed(candidates)
+            self._entries = tuple(settle_names(entry for place in candidates for entry in found.get(place, ())))
             self._finished = number
 
-    async def _inspect_all(self, candidates: Sequence[Candidate]) -> list[list[PluginEntry]]:
-        found: list[list[PluginEntry]] = [[] for _ in candidates]
+    async def _inspect_needed(self, candidates: Sequence[Candidate]) -> dict[Candidate, list[PluginEntry]]:
+        """The entries of those candidates that must be looked at: all of them, unless few are needed."""
+        if self._needed is None:
+            return await self._inspect_all(candidates)
+        found = await self._inspect_all([place for place in candidates if may_be_needed(place, self._needed)])
+        left_out = [place for place in candidates if place not in found]
+        names = {entry.name for entries in found.values() for entry in entries if entry.broken is None}
+        if suffices(names, left_out, self._needed):
+            return found
+        return found | await self._inspect_all(left_out)
+
+    async def _inspect_all(self, candidates: Sequence[Candidate]) -> dict[Candidate, list[PluginEntry]]:
+        found: dict[Candidate, list[PluginEntry]] = {}
         failures: list[ForkServerGone] = []
         at_once = trio.CapacityLimiter(INSPECT_AT_ONCE)
 
-        async def inspect(place: int, candidate: Candidate) -> None:
+        async def inspect(candidate: Candidate) -> None:
             try:
                 async with at_once:
-                    found[place] = await self._inspect(candidate)
+                    found[candidate] = await self._inspect(candidate)
             except ForkServerGone as error:
                 failures.append(error)
 
         async with trio.open_nursery() as nursery:
-            for place, candidate in enumerate(candidates):
-                nursery.start_soon(inspect, place, candidate)
+            for candidate in candidates:
+                nursery.start_soon(inspect, candidate)
         if failures:
             raise ForkServerGone("the plugins could not be inspected: reload them") from failures[0]
         return found

@@ -13,6 +13,7 @@ import trio.testing
 from kinora.plugins import registry as registry_module
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.discovery import find_candidates
+from kinora.plugins.loading import load
 from kinora.plugins.protocol import OptionsChecked, Origin
 from kinora.plugins.registry import PluginEntry, PluginRegistry, settle_names
 from kinora.runtime.workers import ForkServer
@@ -397,3 +398,41 @@ async def test_reloads_that_wait_share_the_next_one(
     assert len(looked) == 2
     assert looked[1] == ["new.py"]
     assert "new" in registry.names()
+
+
+async def inspected(registry: PluginRegistry) -> set[str]:
+    """The built-in plugins that were looked at in a reload."""
+    await registry.reload()
+    return {entry.name for entry in registry.all() if entry.origin.kind == "builtin"}
+
+
+async def test_only_the_plugins_that_are_needed_are_looked_at(fork_server: ForkServer, folder: Path) -> None:
+    """Of the built-in ones, whose names are known; a file may define any name."""
+    good(folder / "mine.py", "mine")
+    registry = PluginRegistry(fork_server, plugins_dir=folder, needed={"motion", "mine"})
+    assert await inspected(registry) == {"motion"}
+    assert registry.names() == ["mine", "motion"]
+
+
+async def test_what_is_not_found_is_looked_for_in_all_places(fork_server: ForkServer) -> None:
+    """So the answer can name those that there are."""
+    assert {"motion", "tracker"} < await inspected(PluginRegistry(fork_server, needed={"motin"}))
+
+
+async def test_a_file_takes_no_name_of_a_built_in_plugin_that_is_not_needed(
+    fork_server: ForkServer, folder: Path
+) -> None:
+    """The file is as broken as it is where all plugins are looked at."""
+    good(folder / "mine.py", "motion")
+    registry = PluginRegistry(fork_server, plugins_dir=folder, needed=())
+    await inspected(registry)
+    (mine,) = ours(registry)
+    assert mine.broken == "the name motion is taken by kinora.plugins.builtin.motion: rename this one"
+
+
+def test_a_built_in_plugin_has_the_name_of_its_entry_point() -> None:
+    """By which it is found without an import."""
+    built_in = [candidate for candidate in find_candidates(None, ()) if candidate.origin.kind == "builtin"]
+    assert {candidate.name: load(candidate.origin).metadata.name for candidate in built_in} == {
+        candidate.name: candidate.name for candidate in built_in
+    }
