@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 
 import attrs
@@ -39,29 +39,17 @@ from kinora.actors.usage import UsageMeter
 from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
 from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
-from kinora.media.source_types import opencv_limits
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
+from kinora.preloading import launch_of
+from kinora.runtime.launching import Launched
 from kinora.runtime.loop_watch import LoopWatch
 from kinora.runtime.private_files import make_private, make_private_folder
 from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer, HearOutput, nobody_hears
 from kinora.settings import Settings, SettingsError, require_usable_paths, source_limits
-
-PRELOAD = (
-    "numpy",
-    "cv2",
-    "av",
-    "kinora.plugins.worker",
-    "kinora.plugins.options_worker",
-    "kinora.media.programs.decoder",
-    "kinora.media.programs.still",
-    "kinora.media.programs.annotator",
-    "kinora.media.programs.live_jpeg",
-)
-"""The modules that the fork server imports for its workers; importing them starts no thread."""
 
 
 class MachineUnfit(KinoraError):
@@ -79,6 +67,8 @@ class System:
         *,
         token_needed: bool = False,
         tracer: Tracer | None = None,
+        needed_plugins: Collection[str] | None = None,
+        launched: Launched | None = None,
     ) -> None:
         self.settings = settings
         self._tracer = tracer
@@ -87,14 +77,16 @@ class System:
         self.uploads = settings.data_dir / UPLOADS
         """The folder of uploaded files."""
         self.loop_watch = LoopWatch()
+        launch = launch_of(settings)
         self.fork_server = ForkServer(
-            PRELOAD,
+            launch.preload,
             memory_limit=settings.worker_memory_mb * MB,
             memory_budget=settings.workers_memory_mb * MB,
             grace_s=settings.cancel_grace_ms / 1000,
-            environment=settings.worker_env,
-            variables=opencv_limits(source_limits(settings)),
+            environment=launch.environment,
+            variables=launch.variables,
             hear_output=hear_output,
+            launched=launched,
         )
         self.store = Store(
             settings.data_dir / DATABASE, floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
@@ -105,7 +97,10 @@ class System:
         self.held_sources = HeldSources()
         self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
         self.plugins = PluginRegistry(
-            self.fork_server, plugins_dir=settings.plugins_dir, plugin_files=settings.plugin_files
+            self.fork_server,
+            plugins_dir=settings.plugins_dir,
+            plugin_files=settings.plugin_files,
+            needed=needed_plugins,
         )
         self.libraries = LibraryList(self.fork_server)
         self._given_devices = devices
@@ -279,18 +274,25 @@ class System:
 
 @asynccontextmanager
 async def open_system(
-    settings: Settings, devices: Sequence[Device] | None = None, hear_output: HearOutput = nobody_hears
+    settings: Settings,
+    devices: Sequence[Device] | None = None,
+    hear_output: HearOutput = nobody_hears,
+    *,
+    needed_plugins: Collection[str] | None = None,
+    launched: Launched | None = None,
 ) -> AsyncIterator[System]:
     """Run a system; when the block is left, all of it has ended, worker processes included.
 
     ``devices`` are those that jobs may use; None stands for the detected ones. ``hear_output`` gets the output of all
-    workers as it comes.
+    workers as it comes. ``needed_plugins`` are the names of the only plugins that are used; None for any. ``launched``
+    is the process of the fork server, if that was started beforehand by :func:`~kinora.preloading.launch_of`.
 
     Raises:
         MachineUnfit, SettingsError, DataDirInUse: as :func:`make_system`.
         ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
-    with make_system(settings, devices, hear_output) as system:
+    making = make_system(settings, devices, hear_output, needed_plugins=needed_plugins, launched=launched)
+    with making as system:
         async with trio.open_nursery() as nursery:
             try:
                 await system.start(nursery)
@@ -306,10 +308,12 @@ def make_system(
     hear_output: HearOutput = nobody_hears,
     *,
     token_needed: bool = False,
+    needed_plugins: Collection[str] | None = None,
+    launched: Launched | None = None,
 ) -> Iterator[System]:
     """A system that does not run yet; during the block its data folder is locked, and private.
 
-    ``devices`` and ``hear_output`` are as for :func:`open_system`; ``token_needed`` says if clients need a token.
+    The arguments are those of :func:`open_system`; ``token_needed`` says if clients need a token.
 
     Raises:
         MachineUnfit: Kinora cannot work here.
@@ -320,7 +324,15 @@ def make_system(
         raise MachineUnfit(" ".join(unmet))
     require_usable_paths(settings)
     with own_data_folder(settings.data_dir), _open_tracer(settings.trace_frames) as tracer:
-        system = System(settings, devices, hear_output, token_needed=token_needed, tracer=tracer)
+        system = System(
+            settings,
+            devices,
+            hear_output,
+            token_needed=token_needed,
+            tracer=tracer,
+            needed_plugins=needed_plugins,
+            launched=launched,
+        )
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())
         with system.loop_watch:

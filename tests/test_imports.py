@@ -46,10 +46,18 @@ def test_most_commands_import_nothing_that_only_few_need() -> None:
 import sys
 from kinora.cli.main import cli
 found = [cli.get_command(None, name) for name in {sorted(COMMANDS.keys() - HEAVY)!r}]
+import kinora.cli.local_job
 print(*[name for name in {unwanted!r} if name in sys.modules])
 """
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split() == []
+
+
+def test_a_run_starts_its_fork_server_before_it_imports_what_takes_long() -> None:
+    """Both take long, and go on at once."""
+    assert loaded_by(("kinora.cli.run",), ("trio", "structlog", "kinora.system", "kinora.preloading")) == [
+        "kinora.preloading"
+    ]
 
 
 def test_a_pipeline_needs_no_store_and_no_clients() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import trio
 
 from kinora.actors.source_finder import DEMO_SOURCE
-from kinora.cli.errors import Failed, Misuse
+from kinora.cli.exits import Failed, Misuse
 from kinora.cli.live import Moment, live_progress
 from kinora.cli.output import print_line
 from kinora.media.source_types import SourceError, opencv_limits

@@ -14,7 +14,7 @@ import click
 from kinora.actors.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.local_token import read_secret
 from kinora.cli import options
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.cli.output import print_line
 from kinora.cli.this_machine import is_ones_own, is_this_machine
 from kinora.client import ClientError, KinoraClient

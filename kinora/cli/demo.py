@@ -12,7 +12,7 @@ import trio
 
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
-from kinora.cli.errors import Interrupted
+from kinora.cli.exits import Interrupted
 from kinora.cli.live import Live, Moment, live_progress
 from kinora.cli.moments import after
 from kinora.cli.output import print_line

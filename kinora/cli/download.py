@@ -15,7 +15,7 @@ import trio
 from kinora.actors.models import ENDED
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
-from kinora.cli.errors import Failed, Misuse
+from kinora.cli.exits import Failed, Misuse
 from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import whole_id

@@ -9,6 +9,7 @@ import click
 
 from kinora.actors.database import DatabaseUnusable
 from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge, UnsupportedSource
+from kinora.cli.exits import Failed, Misuse
 from kinora.cli.flags import PLUGIN_PLACE, in_flags
 from kinora.client import ClientError
 from kinora.plugins.opencv import opencv_advice
@@ -17,24 +18,6 @@ from kinora.runtime.workers import ForkServerGone
 from kinora.settings import SettingsError
 
 MISUSE_STATUSES = frozenset({400, 404, 413, 415, 422})
-
-
-class Failed(click.ClickException):
-    """The command could not do its work."""
-
-    exit_code = 1
-
-
-class Misuse(click.ClickException):
-    """The command was given wrong arguments or wrong input."""
-
-    exit_code = 2
-
-
-class Interrupted(click.ClickException):
-    """A signal ended the command, which has cleaned up."""
-
-    exit_code = 130
 
 
 RELOAD = "If its file is new or mended, have the server look for it: kinora plugins reload"

@@ -40,6 +40,10 @@ COMMANDS = {
 """The name of every command, which its module and its function share, and the first line of its help."""
 
 
+IMPORT_LATER = {"run"}
+"""The commands that start something before they import what they need."""
+
+
 class Commands(click.Group):
     """Subcommands that are imported when they are used."""
 
@@ -51,7 +55,8 @@ class Commands(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        import_structlog()
+        if cmd_name not in IMPORT_LATER:
+            import_structlog()
         command: click.Command = getattr(importlib.import_module(f"kinora.cli.{cmd_name}"), cmd_name)
         return command
 

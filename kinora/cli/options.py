@@ -13,7 +13,7 @@ import attrs
 import click
 
 from kinora.actors.job_request import MAX_OUTAGE_S, MAX_TIMEOUT_MS, JobOptions
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.cli.output import print_line
 from kinora.settings import Reading, Settings, SettingsError, passed_over, read_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 
 
 def real_path(written: str | Path) -> Path:

@@ -14,7 +14,7 @@ import msgspec
 
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_table
 from kinora.cli.paths import real_path

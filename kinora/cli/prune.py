@@ -13,7 +13,7 @@ from kinora.actors.messages import EndStatus
 from kinora.cli import options
 from kinora.cli.amounts import Age, Size, size_text
 from kinora.cli.client_flags import of_client
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.cli.output import counted, local_time, print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import SHORT_ID

@@ -12,7 +12,7 @@ import trio
 
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.cli.output import counted, print_line
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import whole_id

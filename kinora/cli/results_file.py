@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from kinora.actors.models import JobState
-from kinora.cli.errors import Failed, Misuse
+from kinora.cli.exits import Failed, Misuse
 from kinora.cli.report import Tally
 from kinora.cli.results_formats import STDOUT, CsvTable, Format, FrameLines, format_of
 from kinora.printable import printable_json

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from kinora.actors.models import JobState
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.web.csv_rows import csv_head, csv_rows
 
 STDOUT = Path("-")

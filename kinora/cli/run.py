@@ -2,65 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
-import msgspec
-import trio
 
-from kinora.actors.job_request import JobRequest, parse_job_request
-from kinora.actors.models import JobState
-from kinora.actors.source_finder import DEMO_SOURCE
-from kinora.actors.times import utc_now
 from kinora.cli import options
-from kinora.cli.annotating import annotate_source, check_kind
-from kinora.cli.errors import Misuse, naming_flags
-from kinora.cli.folders import require_existing
-from kinora.cli.live import Live, Moment, live_progress
-from kinora.cli.outages import Outages
-from kinora.cli.output import print_json, print_line
-from kinora.cli.paths import real_path
-from kinora.cli.plugin_output import PluginOutput
-from kinora.cli.report import Tally, print_summary, summary
-from kinora.cli.results_file import ResultsFile
-from kinora.cli.results_formats import STDOUT, format_of
-from kinora.cli.running import run_interruptible
-from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
-from kinora.log import configure_logging
-from kinora.media.source_names import is_watched
-from kinora.media.source_types import SourceError
-from kinora.media.url_access import ANY_PUBLIC, SourceUrl, is_url
-from kinora.runtime.workers import nobody_hears
+from kinora.cli.lean_imports import import_structlog
+from kinora.cli.run_arguments import RunArguments
+from kinora.preloading import launch_of
+from kinora.runtime.launching import Launched
 from kinora.settings import Settings
-from kinora.settings.fields import MAX_WEBCAM
-from kinora.system import System, open_system
-
-REFRESH_S = 0.1
-"""The time between two looks at a running job; its end is seen at once."""
-PLUGINS_FAILED = 3
-"""The exit code of a job that is done although plugins failed, with ``--strict``."""
-
-
-@attrs.frozen(kw_only=True)
-class RunArguments:
-    """The arguments of ``kinora run``."""
-
-    source: str
-    plugins: Sequence[str]
-    """Names, and paths of plugin files."""
-    plugin_options: Sequence[str]
-    device: str
-    job_options: Mapping[str, Any]
-    """The ``options`` of the job request."""
-    out: Path | None
-    annotate: Path | None
-    show_output: bool
-    strict: bool
-    as_json: bool
 
 
 @click.command
@@ -101,175 +55,19 @@ def run(ctx: click.Context, /, config: Path | None, **arguments: Any) -> None:
     job_options = options.job_options(arguments)
     given = {name: value for name, value in arguments.items() if name in attrs.fields_dict(RunArguments)}
     wanted = RunArguments(**given, job_options=job_options)
-    _check_outputs(wanted)
     settings = options.load({**flags, "realtime": False, **options.NO_DATA_DIR}, config)
+    with launch_of(settings).start() as launched:
+        ctx.exit(_run(settings, wanted, launched))
+
+
+def _run(settings: Settings, wanted: RunArguments, launched: Launched) -> int:
+    """Import what runs the job, while the process of the fork server imports what the workers need; then run it."""
+    import_structlog()
+    from kinora.cli.local_job import run_job  # noqa: PLC0415 - takes long, see above
+    from kinora.cli.run_outputs import check_outputs  # noqa: PLC0415
+    from kinora.cli.running import run_interruptible  # noqa: PLC0415
+    from kinora.log import configure_logging  # noqa: PLC0415
+
+    check_outputs(wanted)
     configure_logging("error")
-    ctx.exit(run_interruptible(partial(_run, settings, wanted)))
-
-
-def _check_outputs(wanted: RunArguments) -> None:
-    """Refuse what cannot be written, before anything runs."""
-    if wanted.as_json and wanted.out == STDOUT:
-        raise Misuse("--json and --out - both write to stdout: give --out a file")
-    if wanted.out is not None:
-        format_of(wanted.out)
-    if wanted.out is not None and wanted.annotate is not None and wanted.out.absolute() == wanted.annotate.absolute():
-        raise Misuse("--out and --annotate write to the same file: give them different ones")
-    if wanted.annotate is not None:
-        check_kind(wanted.annotate)
-    for written in filter(None, (wanted.out, wanted.annotate)):
-        if not written.absolute().parent.is_dir():
-            raise Misuse(f"The folder of {written} does not exist")
-        if real_path(written) == real_path(wanted.source):
-            raise Misuse(f"{written} is the source: write to another file")
-
-
-async def _run(settings: Settings, wanted: RunArguments) -> int:
-    await require_existing(settings, "models_dir", "plugins_dir")
-    with temporary_folder() as folder:
-        settings, source = _settled(settings, wanted, folder)
-        frames = folder / "frames.jsonl" if wanted.annotate is not None else None
-        state, results = await _run_job(settings, wanted, source, frames)
-        if frames is not None and wanted.annotate is not None and state.status == "done":
-            await annotate_source(source, settings, frames, wanted.annotate, total=state.frames_done)
-    summed = _report(state, results.tally, wanted)
-    if results.lacking:
-        names = ", ".join(sorted(results.lacking))
-        print_line(f"{wanted.out} lacks a part of what {names} gave: .jsonl and .json have all", file="stderr")
-    if state.status != "done":
-        return 1
-    return PLUGINS_FAILED if wanted.strict and summed["failed_plugins"] else 0
-
-
-async def _run_job(
-    settings: Settings, wanted: RunArguments, source: str, frames: Path | None
-) -> tuple[JobState, ResultsFile]:
-    """Run the job to its end; its frames are also written to ``frames``, if that is given.
-
-    If this is cancelled, what there is of the job is reported.
-    """
-    output = PluginOutput()
-    async with open_system(settings, hear_output=output.hear if wanted.show_output else nobody_hears) as system:
-        output.plugins = names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
-        with naming_flags(names):
-            submitted = await system.jobs.submit(_request(names, wanted, source))
-        if submitted.live and wanted.annotate is not None:
-            raise Misuse("--annotate cannot be made of a camera, whose pictures are gone afterwards: leave it out")
-        with ResultsFile.open(
-            wanted.out, submitted.state, frames=frames
-        ) as results:  # a refused job overwrites nothing
-            try:
-                await _follow(system, results, output)
-            except trio.Cancelled:
-                _report_interrupted(results, wanted)
-                raise
-    return results.state, results
-
-
-def _report_interrupted(results: ResultsFile, wanted: RunArguments) -> None:
-    """Report what there is, as of a camera that a user has watched for long enough."""
-    results.state = attrs.evolve(results.state, status="interrupted", finished_at=utc_now())
-    if results.state.frames_done:
-        _report(results.state, results.tally, wanted)
-
-
-def _report(state: JobState, tally: Tally, wanted: RunArguments) -> Mapping[str, Any]:
-    """Print the summary as it is wanted, and return it."""
-    summed = summary(msgspec.json.decode(msgspec.json.encode(state)), tally)
-    if wanted.as_json:
-        print_json(summed)
-    else:
-        print_summary(summed, file="stderr" if wanted.out == STDOUT else "stdout")
-    return summed
-
-
-def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
-    """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
-    files = tuple(_plugin_file(name) for name in wanted.plugins if options.is_plugin_file(name))
-    floor = min(settings.min_free_bytes, FLOOR_BYTES)
-    settings = attrs.evolve(
-        settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files), jobs={}
-    )
-    if wanted.source == DEMO_SOURCE or is_watched(wanted.source):
-        return attrs.evolve(settings, webcams=tuple(range(MAX_WEBCAM + 1))), wanted.source
-    if is_url(wanted.source):
-        return attrs.evolve(settings, url_hosts=(*settings.url_hosts, *_hosts(wanted.source))), wanted.source
-    source = real_path(wanted.source)
-    if not source.exists():
-        raise Misuse(f"There is no file or folder {wanted.source}")
-    return attrs.evolve(settings, media_dir=source.parent, follow_links=True), source.name
-
-
-def _plugin_file(plugin: str) -> Path:
-    path = real_path(plugin)
-    if path.is_dir() and not (path / "__init__.py").exists():
-        raise Misuse(
-            f"-p {plugin}: this folder has no __init__.py; for a folder of plugins write --plugins-dir {plugin}"
-        )
-    return path
-
-
-def _hosts(url: str) -> tuple[str, ...]:
-    """The hosts to allow: the URL's own, at any address, and public ones that it leads to."""
-    try:
-        return SourceUrl.parse(url).host, ANY_PUBLIC
-    except SourceError as error:
-        raise Misuse(str(error)) from error
-
-
-def _request(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequest:
-    return parse_job_request(
-        {
-            "source": source,
-            "plugins": options.plugin_requests(names, wanted.plugin_options),
-            "device_requested": wanted.device,
-            "options": wanted.job_options,
-        }
-    )
-
-
-def _names(system: System, plugin: str) -> list[str]:
-    """The names of the plugins that a file defines; any other argument is a name itself."""
-    if not options.is_plugin_file(plugin):
-        if system.plugins.get(plugin) is None and Path(f"{plugin}.py").is_file():
-            raise Misuse(
-                f"-p {plugin}: there is no plugin {plugin!r}; for the file in this folder write -p ./{plugin}.py"
-            )
-        return [plugin]
-    location = str(real_path(plugin))
-    entries = [entry for entry in system.plugins.all() if entry.origin.location == location]
-    broken = [entry.broken for entry in entries if entry.broken]
-    if broken or not entries:
-        raise Misuse(f"{plugin}: {broken[0] if broken else 'defines no plugin'}")
-    return [entry.name for entry in entries]
-
-
-async def _follow(system: System, results: ResultsFile, output: PluginOutput) -> None:
-    """Show the job of ``results`` and write its frames until it has ended."""
-    with live_progress(lines=False) as live, output.said_by(live.say):
-        outages = Outages(live.say)
-        while not results.state.ended:
-            _show(live, results.state, results.tally)
-            outages.look_at(results.state)
-            results.state = await system.jobs.wait_changed(results.state.job_id, results.state)
-            with trio.move_on_after(REFRESH_S):
-                await system.jobs.wait_ended(results.state.job_id)
-            await _take_frames(system, results)
-        await _take_frames(system, results)
-        _show(live, results.state, results.tally)
-
-
-async def _take_frames(system: System, results: ResultsFile) -> None:
-    async for page in system.jobs.frame_pages(results.state.job_id, after=results.last_index):
-        results.add(page)
-
-
-def _show(live: Live, state: JobState, tally: Tally) -> None:
-    moment = Moment(
-        stage=state.status if state.ended else state.stage,
-        done=state.frames_done,
-        total=state.frames_total,
-        detections=dict(tally.detections),
-        warnings=len(state.warnings),
-    )
-    live.show(moment)
+    return run_interruptible(partial(run_job, settings, wanted, launched))

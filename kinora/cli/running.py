@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import trio
 
-from kinora.cli.errors import Interrupted, for_user
+from kinora.cli.errors import for_user
+from kinora.cli.exits import Interrupted
 from kinora.log import flush_log
 from kinora.runtime.processes import descendants
 from kinora.runtime.running_clock import RunningClock

@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from kinora.cli import options
-from kinora.cli.errors import Failed
+from kinora.cli.exits import Failed
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_line
 from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals

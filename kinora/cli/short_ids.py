@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.client import KinoraClient
 
 SHORT_ID = 8

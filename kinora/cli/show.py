@@ -10,7 +10,7 @@ import click
 
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.cli.output import print_json
 from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.running import run_interruptible

@@ -12,7 +12,8 @@ from click.core import ParameterSource
 
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
-from kinora.cli.errors import Misuse, naming_flags
+from kinora.cli.errors import naming_flags
+from kinora.cli.exits import Misuse
 from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import SHORT_ID, whole_id

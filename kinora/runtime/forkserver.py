@@ -27,19 +27,8 @@ import msgspec
 
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.confinement import libraries
-from kinora.runtime.machine import THREAD_VARIABLES
 from kinora.runtime.process_names import name_process, name_worker
 from kinora.runtime.processes import become_subreaper, children, die_first, die_with_parent
-
-ENVIRONMENT = {
-    # It must stay single-threaded.
-    **dict.fromkeys(THREAD_VARIABLES, "1"),
-    # CUDA numbers the cards as NVML does, so that a device means the same card in the server and in a worker.
-    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-    # onnxruntime 1.29 and later otherwise tell Microsoft about each model, and keep a database for that in ~/.cache.
-    "ORT_DISABLE_TELEMETRY": "1",
-}
-"""Added to what is passed on of the server's environment."""
 
 
 class Fork(msgspec.Struct, tag="fork", frozen=True):

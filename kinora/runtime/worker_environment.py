@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kinora.runtime.machine import THREAD_VARIABLES
+
 PASSED_ON = (
     "PATH",
     "HOME",
@@ -22,6 +24,17 @@ PASSED_ON = (
     "XDG_CACHE_HOME",
 )
 """The variables of the server that every worker gets; a ``*`` at the end stands for any rest of the name."""
+
+
+SET = {
+    # It must stay single-threaded.
+    **dict.fromkeys(THREAD_VARIABLES, "1"),
+    # CUDA numbers the cards as NVML does, so that a device means the same card in the server and in a worker.
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    # onnxruntime 1.29 and later otherwise tell Microsoft about each model, and keep a database for that in ~/.cache.
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+"""Set for every worker, whatever the server has."""
 
 
 def passed_on(environment: Mapping[str, str], further: Sequence[str] = ()) -> dict[str, str]:

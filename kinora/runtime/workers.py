@@ -24,10 +24,10 @@ import trio
 
 from kinora.runtime import forkserver
 from kinora.runtime.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
+from kinora.runtime.launching import Launch, Launched
 from kinora.runtime.memory import largest_beyond, uses_more
 from kinora.runtime.processes import kill_children
 from kinora.runtime.program import Answer, Program, Request, encode
-from kinora.runtime.worker_environment import passed_on
 from kinora.runtime.worker_log import Log
 from kinora.runtime.worker_usage import ProcessUsage, WorkerKind, measure
 
@@ -324,7 +324,8 @@ class ForkServer:
     may have together: beyond it the largest is killed. ``grace_s`` is the time, in seconds, that a worker has to end by
     itself. ``environment`` names further variables that workers get, see :mod:`~kinora.runtime.worker_environment`;
     ``variables`` are set for them, whatever the server's own values. ``hear_output`` gets the output of all workers as
-    it comes; it must not block for long, nor raise.
+    it comes; it must not block for long, nor raise. ``launched`` is a process that was started beforehand in the same
+    way, for the first run.
     """
 
     def __init__(
@@ -337,14 +338,14 @@ class ForkServer:
         environment: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
         hear_output: HearOutput = nobody_hears,
+        launched: Launched | None = None,
     ) -> None:
         self.grace_s = grace_s
         self._hear_output = hear_output
-        self._preload = tuple(preload)
         self._memory_limit = memory_limit
         self._memory_budget = memory_budget
-        self._environment = tuple(environment)
-        self._variables = dict(variables or {})
+        self._launch = Launch(tuple(preload), tuple(environment), dict(variables or {}))
+        self._launched = launched
         self._workers: dict[int, Worker] = {}
         self._ended_cpu_s: dict[WorkerKind, float] = {}
         """The processor time of the workers that are gone; bounded by the programs and the operator's plugins."""
@@ -376,10 +377,10 @@ class ForkServer:
             ForkServerGone: the process ended on its own, or was ended because it hung.
         """
         self._hangs, self._unable = False, None
-        ours, theirs = socket_pair()
-        with theirs:
-            process = self._process = _start(theirs, self._preload, self._process_environment())
-        control = self._control = trio.socket.from_stdlib_socket(ours)
+        launched, self._launched = self._launched or self._launch.start(), None
+        process, end = launched.take()
+        self._process = process
+        control = self._control = trio.socket.from_stdlib_socket(end)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch_memory)
@@ -454,9 +455,6 @@ class ForkServer:
             yield Conversation(program, worker)
         finally:
             await worker.stop()  # noqa: ASYNC102 - it shields itself and bounds each wait
-
-    def _process_environment(self) -> dict[str, str]:
-        return {**passed_on(os.environ, self._environment), **self._variables, **forkserver.ENVIRONMENT}
 
     def stuck(self, group: str) -> tuple[int, ...]:
         """Return the pids of workers named ``group/…`` that could not be killed."""
@@ -614,25 +612,6 @@ class ForkServer:
         worker.log.close()
         worker.gone.set()
         worker.forked.set()
-
-
-_BOOTSTRAP = """import sys
-sys.path[:] = sys.argv[3:]
-from kinora.runtime.forkserver import main
-main(int(sys.argv[1]), sys.argv[2].split(",") if sys.argv[2] else [])
-"""
-"""Modules are imported from the same places as here, and not from the working folder, which may hold a select.py."""
-
-
-def _start(end: socket.socket, preload: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    # Not trio.lowlevel.open_process: it starts processes from a thread, which matters to parent-death signals.
-    return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-        [sys.executable, "-P", "-c", _BOOTSTRAP, str(end.fileno()), ",".join(preload), *sys.path],
-        stdin=subprocess.DEVNULL,
-        pass_fds=[end.fileno()],
-        env=environment,
-        start_new_session=True,
-    )
 
 
 def _excessive(workers: Sequence[Worker], budget: int | None) -> dict[Worker, str]:

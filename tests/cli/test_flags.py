@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kinora.actors.errors import FieldError, InvalidRequest
-from kinora.cli.errors import Failed, Misuse, for_user, naming_flags
+from kinora.cli.errors import for_user, naming_flags
+from kinora.cli.exits import Failed, Misuse
 from kinora.cli.flags import flag_of
 from kinora.cli.options import plugin_requests
 from kinora.client.errors import refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from kinora.cli.errors import Misuse
+from kinora.cli.exits import Misuse
 from kinora.cli.short_ids import CANDIDATES, whole_id, whole_ids
 from kinora.client import KinoraClient
 from kinora.serve import RunningServer

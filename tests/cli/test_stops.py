@@ -17,7 +17,8 @@ import attrs
 import pytest
 import trio
 
-from kinora.cli.errors import Failed, for_user
+from kinora.cli.errors import for_user
+from kinora.cli.exits import Failed
 from kinora.cli.running import stop_on_signal, stop_signals
 from kinora.runtime.processes import descendants
 from kinora.runtime.supervisor import ChildSpec, Supervisor

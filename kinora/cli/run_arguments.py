@@ -1,0 +1,27 @@
+"""The arguments of ``kinora run``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class RunArguments:
+    """The arguments of ``kinora run``."""
+
+    source: str
+    plugins: Sequence[str]
+    """Names, and paths of plugin files."""
+    plugin_options: Sequence[str]
+    device: str
+    job_options: Mapping[str, Any]
+    """The ``options`` of the job request."""
+    out: Path | None
+    annotate: Path | None
+    show_output: bool
+    strict: bool
+    as_json: bool
