@@ -43,8 +43,10 @@ from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.preloading import launch_of
+from kinora.runtime.cores import Cores
 from kinora.runtime.launching import Launched
 from kinora.runtime.loop_watch import LoopWatch
+from kinora.runtime.machine import cores
 from kinora.runtime.private_files import make_private, make_private_folder
 from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
@@ -78,6 +80,7 @@ class System:
         """The folder of uploaded files."""
         self.loop_watch = LoopWatch()
         launch = launch_of(settings)
+        self.cores = Cores(cores())
         self.fork_server = ForkServer(
             launch.preload,
             memory_limit=settings.worker_memory_mb * MB,
@@ -238,6 +241,7 @@ class System:
             device_health=DeviceHealth(settings.device_cool_down_s),
             records=self.plugin_records,
             fork_server=self.fork_server,
+            cores=self.cores,
             inspectors=self.inspectors,
             store=self.store,
             audience=audience,

@@ -15,7 +15,7 @@ from kinora.actors.errors import Conflict, FieldError, InvalidRequest
 from kinora.actors.inspector import Inspector, InspectorService
 from kinora.actors.job import Job, Work
 from kinora.actors.job_figures import JobFigures
-from kinora.actors.job_request import JobRequest
+from kinora.actors.job_request import AUTO, JobRequest
 from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
 from kinora.actors.job_trace import JobTrace, NoTracer, TracedJob, Tracer
 from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
@@ -23,6 +23,7 @@ from kinora.actors.pipeline import Pipeline, PipelineSpec
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.push_inlet import PushInlet
+from kinora.actors.replicas import NEEDS_ORDER, most_replicas, needs_order
 from kinora.actors.source_finder import Examined, SourceFinder
 from kinora.actors.source_reader import SourceSpec
 from kinora.actors.stage_spec import StageSpec
@@ -35,7 +36,8 @@ from kinora.media.source_types import SourceInfo
 from kinora.plugins.devices import CPU, Device, resolve
 from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.registry import PluginEntry, PluginRegistry
-from kinora.runtime.machine import cores, threads_per_worker
+from kinora.runtime.cores import Cores
+from kinora.runtime.machine import threads_per_worker
 from kinora.runtime.workers import MB, ForkServer
 
 
@@ -70,6 +72,7 @@ class JobFactory:
         device_health: DeviceHealth,
         records: PluginRecords,
         fork_server: ForkServer,
+        cores: Cores,
         inspectors: InspectorService,
         store: Store,
         audience: Audience,
@@ -83,6 +86,7 @@ class JobFactory:
         self._device_health = device_health
         self._records = records
         self._fork_server = fork_server
+        self._cores = cores
         self._options_checker = OptionsChecker(fork_server)
         self._inspectors = inspectors
         self._store = store
@@ -224,7 +228,8 @@ class JobFactory:
     ) -> ToolRunner:
         stage = ToolRunner(
             self._stage_spec(spec, plan, plugin),
-            process=PluginProcess(self._process_spec(spec, plan, plugin), self._fork_server),
+            make_process=partial(PluginProcess, self._process_spec(spec, plan, plugin), self._fork_server),
+            cores=self._cores,
             inspector=inspector,
             warnings=warnings,
             device_health=self._device_health,
@@ -237,16 +242,19 @@ class JobFactory:
         return stage
 
     def _stage_spec(self, spec: JobSpec, plan: JobPlan, plugin: PlannedPlugin) -> StageSpec:
-        wanted, device = spec.request.options, plan.device.device_used
+        wanted, used = spec.request.options, plan.device.device_used
+        device = used if used.partition(":")[0] in plugin.metadata.devices else CPU
         return StageSpec(
             job_id=spec.job_id,
             plugin=plugin.name,
             options=plugin.options,
-            device=device if device.partition(":")[0] in plugin.metadata.devices else CPU,
+            device=device,
             plugin_timeout_ms=wanted.plugin_timeout_ms,
             prepare_timeout_ms=wanted.prepare_timeout_ms,
             max_failures=self._limits.max_failures,
             max_errors=self._limits.max_errors,
+            replicas=most_replicas(plugin, device, self._cores.count),
+            fixed_replicas=plugin.replicas != AUTO,
             root_path=self._limits.root_path,
         )
 
@@ -258,7 +266,7 @@ class JobFactory:
             origin=plugin.origin,
             options=plugin.options,
             models_dir=self._limits.models_dir,
-            threads=threads_per_worker(cores(), self._limits.max_jobs, len(plan.plugins)),
+            threads=threads_per_worker(self._cores.count, self._limits.max_jobs, len(plan.plugins)),
             memory_limit=memory_limit_mb * MB if memory_limit_mb is not None else None,
         )
 
@@ -296,6 +304,9 @@ class JobFactory:
                 if entry is None or entry.metadata is None:
                     errors.append(FieldError(f"plugins[{number}]", self._why_not(wanted.name, entry)))
                     continue
+                if needs_order(wanted, entry.metadata):
+                    errors.append(FieldError(f"plugins[{number}].replicas", NEEDS_ORDER.format(entry.name)))
+                    continue
                 place = f"plugins[{number}].options"
                 try:
                     options = await check.filled(entry, wanted.options)
@@ -307,7 +318,13 @@ class JobFactory:
                     break
                 else:
                     found.append(
-                        PlannedPlugin(name=entry.name, origin=entry.origin, metadata=entry.metadata, options=options)
+                        PlannedPlugin(
+                            name=entry.name,
+                            origin=entry.origin,
+                            metadata=entry.metadata,
+                            options=options,
+                            replicas=wanted.replicas,
+                        )
                     )
         if errors:
             raise InvalidRequest("The plugins or their options are not valid.", errors, len(errors) + uncounted)

@@ -21,6 +21,7 @@ from kinora.actors.request_values import (
     Reader,
     Refused,
     device,
+    either,
     integer,
     mapping,
     number,
@@ -48,6 +49,11 @@ MAX_OPTIONS_BYTES = 64 * 1024
 DEFAULT_PLUGIN_TIMEOUT_MS = 10_000
 DEFAULT_PREPARE_TIMEOUT_MS = 120_000
 
+MAX_REPLICAS = 64
+"""The most replicas of a stage, each of which is a process; a larger number is refused."""
+AUTO: Literal["auto"] = "auto"
+
+Replicas = int | Literal["auto"]
 Policy = Literal["wait", "latest"]
 _TOO_DEEP = f"is nested too deeply: {MAX_DEPTH} levels are the limit"
 _Place = tuple[str | int, ...]
@@ -62,6 +68,8 @@ class PluginRequest:
 
     name: str = attrs.field(metadata=read_by(_NAME))
     options: Mapping[str, Any] = attrs.field(factory=dict, metadata=read_by(mapping))
+    replicas: Replicas = attrs.field(default=AUTO, metadata=read_by(either(AUTO, integer(1, MAX_REPLICAS))))
+    """The most processes that it runs in at once. ``auto``: idle cores if it is stateless and on the CPU, else 1."""
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from kinora.actors.held_sources import HeldSource
-from kinora.actors.job_request import JobRequest, Policy
+from kinora.actors.job_request import AUTO, JobRequest, Policy, Replicas
 from kinora.actors.live_count import Moment
 from kinora.actors.models import JobState
 from kinora.media.source_types import SourceInfo
@@ -27,6 +27,8 @@ class PlannedPlugin:
     metadata: PluginMetadata
     options: Mapping[str, Any]
     """The options, with defaults filled in."""
+    replicas: Replicas = AUTO
+    """As the client wants it."""
 
 
 @attrs.frozen(kw_only=True)

@@ -56,6 +56,8 @@ class StageState:
     frames: Count = 0
     failures: Count = 0
     restarts: Count = 0
+    replicas: Count = 0
+    """The processes that take its frames now; several only if the plugin is stateless."""
     queue_ms: TimingSummary | None = None
     run_ms: TimingSummary | None = None
     health: Health = "ok"

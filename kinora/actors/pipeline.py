@@ -57,8 +57,6 @@ STATE_EVERY_S = 0.2
 """The interval between two checks for a new state to send."""
 DECODE_AHEAD_SLOTS = 3
 """Slots beyond those of the stages; with fewer than two the decoder would wait for a slot when it could decode."""
-SLOTS_PER_STAGE = 2
-"""For one frame in the stage and one that waits for it."""
 BACK = "the source came back after an outage"
 """What is kept of all SOURCE_BACK warnings of a job, which differ in their length."""
 PICTURE_SLOTS = 1
@@ -242,7 +240,7 @@ class Pipeline:
             yield source
 
     def _make_ring(self, frame_bytes: int) -> JobRing:
-        wanted = len(self._stages) * SLOTS_PER_STAGE + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
+        wanted = sum(stage.spec.slots for stage in self._stages) + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
         return JobRing(slots_for(frame_bytes, wanted, self._spec.ring_bytes), frame_bytes)
 
     async def _run_stages(self, ring: JobRing, source: FrameSource) -> None:

@@ -17,6 +17,7 @@ from kinora.plugins import protocol
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import MAX_RESULT_BYTES, Done, Note, Raised
 from kinora.runtime.channel import ProtocolError
+from kinora.runtime.worker_usage import worker_name
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
 ADDRESS_SPACE_FACTOR = 4
@@ -97,8 +98,10 @@ class Process(Protocol):
 class PluginProcess:
     """A plugin in a worker process."""
 
-    def __init__(self, spec: ProcessSpec, fork_server: ForkServer) -> None:
+    def __init__(self, spec: ProcessSpec, fork_server: ForkServer, number: int = 0) -> None:
+        """``number`` tells the replicas of a stage apart, from 0."""
         self._spec = spec
+        self._name = worker_name(spec.job_id, spec.plugin, number)
         self._fork_server = fork_server
         self._talk: Conversation[protocol.Request, protocol.Answer | Note] | None = None
         self._exit = AsyncExitStack()
@@ -112,9 +115,7 @@ class PluginProcess:
 
     async def start(self) -> None:
         """Raise PluginDied if no process can be started."""
-        worker = self._fork_server.worker(
-            protocol.PLUGIN, f"{self._spec.job_id}/{self._spec.plugin}", memory_limit=self._spec.memory_limit
-        )
+        worker = self._fork_server.worker(protocol.PLUGIN, self._name, memory_limit=self._spec.memory_limit)
         try:
             self._talk = await self._exit.enter_async_context(worker)
         except ForkServerGone as error:

@@ -100,6 +100,20 @@ def one_of(*words: str) -> Reader:
     return Reader(read, Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(words)})])
 
 
+def either(word: str, reader: Reader) -> Reader:
+    """Return a reader that accepts what ``reader`` does, and the word, which it returns as it is."""
+
+    def read(value: Any, type_: Any) -> Any:
+        if value == word:
+            return word
+        try:
+            return reader(value, type_)
+        except Refused as refusal:
+            raise Refused(f"{refusal}, or {word}") from refusal
+
+    return Reader(read, reader.accepts | Annotated[str, msgspec.Meta(extra_json_schema={"enum": [word]})])
+
+
 def optional(reader: Reader) -> Reader:
     """Return a reader that also accepts null."""
     return Reader(lambda value, type_: None if value is None else reader(value, type_), reader.accepts | None)

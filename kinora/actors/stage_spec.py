@@ -7,6 +7,12 @@ from typing import Any
 
 import attrs
 
+SLOTS_PER_STAGE = 2
+"""For one frame in the stage and one that waits for it."""
+REORDER_FRAMES = 2
+"""The frames that may be done before one that takes longer, where several are at work. Beyond it the stage takes no
+further frame."""
+
 
 @attrs.frozen(kw_only=True)
 class StageSpec:
@@ -22,5 +28,14 @@ class StageSpec:
     """Consecutive deaths of the plugin's process that disable it."""
     max_errors: int
     """Consecutive exceptions that disable it."""
+    replicas: int = 1
+    """The most processes that may work on its frames at once; more than one only if the plugin is stateless."""
+    fixed_replicas: bool = False
+    """True if the client has set their number; else further ones work on idle cores only."""
     root_path: str = ""
     """The beginning of each address that is told to clients, as behind a proxy."""
+
+    @property
+    def slots(self) -> int:
+        """The slots of the ring that its frames need so that all its replicas can be at work."""
+        return SLOTS_PER_STAGE + (0 if self.replicas == 1 else self.replicas - 1 + REORDER_FRAMES)

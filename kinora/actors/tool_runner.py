@@ -5,13 +5,18 @@ All failures of the plugin become warnings here; none of them leaves as an excep
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from time import time_ns
 
+import attrs
 import msgspec
 import structlog
 import trio
 
 from kinora.actors.breaker import Breaker
+from kinora.actors.crew import Crew
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import Inspector
 from kinora.actors.job_ring import JobRing
@@ -22,13 +27,14 @@ from kinora.actors.plugin_process import Process
 from kinora.actors.plugin_records import PluginRecord
 from kinora.actors.replica import Lost, Outcome, Replica
 from kinora.actors.stage_log import StageLog
-from kinora.actors.stage_spec import StageSpec
+from kinora.actors.stage_spec import REORDER_FRAMES, StageSpec
 from kinora.actors.stage_voice import StageVoice, Tell
 from kinora.actors.ticket import FrameTicket
 from kinora.actors.warnings import WarningLog
 from kinora.plugins.api import PluginMetadata, Severity
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import Done, Raised
+from kinora.runtime.cores import Cores
 from kinora.runtime.sending import send
 
 LOGGED_CHARACTERS = 300
@@ -37,20 +43,43 @@ LOGGED_CHARACTERS = 300
 log = structlog.get_logger()
 
 
+@attrs.define(eq=False, kw_only=True)
+class _Flight:
+    """One frame on its way through the stage."""
+
+    ticket: FrameTicket
+    queue_ms: float
+    replica: Replica | None = None
+    """The one that processes it; None if the plugin is disabled."""
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    outcome: Outcome | None = None
+    """None also if the plugin was disabled before there was one."""
+    device: str = CPU
+    """The device that it was processed on."""
+    done: bool = False
+    began_ns: int = 0
+    ended_ns: int = 0
+
+
 class ToolRunner:
-    """Runs one plugin over the frames of one job, in order, and reports its results and failures."""
+    """Runs one plugin over the frames of one job, and reports its results and failures in the order of the frames.
+
+    Several replicas may be at work on different frames. What a plugin says itself, by notes, is told at once.
+    """
 
     def __init__(
         self,
         spec: StageSpec,
         *,
-        process: Process,
+        make_process: Callable[[int], Process],
+        cores: Cores,
         inspector: Inspector,
         warnings: WarningLog,
         device_health: DeviceHealth,
         record: PluginRecord,
         trace: JobTrace | None = None,
     ) -> None:
+        """``make_process`` makes the process of the replica with a number, which counts from 0."""
         self.spec = spec
         self.device = spec.device
         """The device in use now."""
@@ -66,7 +95,14 @@ class ToolRunner:
         self._metadata: PluginMetadata | None = None
         """What the inspector says about the plugin once the stage has started; None if it is unavailable."""
         self._status: StageStatus | None = None
-        self._replica = Replica(spec, process, inspector=inspector, log=self._log, hear=self._voice.note)
+        self._make_process = make_process
+        self._crew = Crew(spec, self._make_replica, cores)
+        self._flights: deque[_Flight] = deque()
+        """The frames in the stage, in order."""
+        self._landing = False
+        """True while a task judges the frames that are done."""
+        self._growing: trio.CancelScope | None = None
+        """Around the preparation of another replica."""
         self._frames = 0
         self._restarts = 0
         self._slow = False
@@ -93,19 +129,34 @@ class ToolRunner:
         self._ring, self._voice.tell = ring, tell
         self._metadata = self._inspector.inspect(self.spec.plugin)
         with inbox, outbox:
+            self._inbox, self._outbox = inbox, outbox
             try:
                 if not self._breaker.disabled:
                     await self._say("started")
                 await self._avoid_failed_device()
-                await self._ensure_prepared()
+                await self._ensure_prepared(self._crew.replicas[0])
                 task_status.started()
-                async for ticket in inbox:
-                    await self._take_frame(ticket)
-                    ticket.queued_at = trio.current_time()
-                    await send(outbox, ticket)
+                await self._take_frames(inbox)
                 await self._finalize()
             finally:
-                await self._replica.end()  # noqa: ASYNC102 - it shields itself and bounds each wait
+                await self._end()  # noqa: ASYNC102 - it shields itself and bounds each wait
+
+    async def _end(self) -> None:
+        with trio.CancelScope(shield=True):  # every wait in it has a deadline
+            await self._crew.end()
+        self._crew.reset()
+        self._flights.clear()
+        self._landing, self._growing = False, None
+
+    def _make_replica(self, number: int) -> Replica:
+        return Replica(
+            self.spec,
+            self._make_process(number),
+            inspector=self._inspector,
+            log=self._log,
+            hear=self._voice.note,
+            number=number,
+        )
 
     def restore(self, past: StageState, output: str) -> None:
         """Go on with the figures and the output of an earlier server. A plugin that was disabled stays so."""
@@ -124,6 +175,7 @@ class ToolRunner:
             frames=self._frames,
             failures=self._breaker.failures,
             restarts=self._restarts,
+            replicas=self._crew.prepared,
             queue_ms=inspector.queue_ms(plugin),
             run_ms=inspector.run_ms(plugin),
             health=self._health,
@@ -136,7 +188,7 @@ class ToolRunner:
     @property
     def log(self) -> str:
         """The end of the plugin's output."""
-        return self._log.text(self._replica.output)
+        return self._log.text(self._crew.output)
 
     @property
     def _health(self) -> Health:
@@ -144,48 +196,122 @@ class ToolRunner:
             return "failed"
         return "degraded" if self._slow or self._breaker.restart_delay_s else "ok"
 
-    # A frame
+    # The frames
 
-    async def _take_frame(self, ticket: FrameTicket) -> None:
-        """Have the plugin process a frame; its result, if any, goes into the ticket."""
+    async def _take_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket]) -> None:
+        """Give each frame to a replica; return when all frames have left the stage."""
+        async with trio.open_nursery() as nursery:
+            async for ticket in inbox:
+                await self._take_frame(ticket, nursery)
+            self._crew.grow_no_further()
+            if self._growing is not None:
+                self._growing.cancel(reason="there are no more frames")
+
+    async def _take_frame(self, ticket: FrameTicket, nursery: trio.Nursery) -> None:
+        """Begin with a frame, once there is a replica for it.
+
+        While there is only one replica, and no other on its way, return when the frame is done: that costs no task.
+        """
         self._ring = ticket.ring
-        await self._ensure_prepared()
-        if self._breaker.disabled:
-            return
+        replica = await self._next_replica()
         queue_ms = (trio.current_time() - ticket.queued_at) * 1000
-        self._inspector.add_queue(self.spec.plugin, queue_ms)
-        self._record.queue.add(queue_ms / 1000)
-        began_ns = time_ns() if self._trace.samples(ticket.index) else None
-        outcome = await self._process_frame(ticket)
-        if began_ns is not None:
-            self._trace.add(self._step(ticket, outcome, began_ns, queue_ms))
-        if outcome is not None:
-            await self._judge(outcome, ticket, queue_ms)
+        flight = _Flight(ticket=ticket, queue_ms=queue_ms, replica=replica, done=replica is None)
+        self._flights.append(flight)
+        if replica is None:
+            await self._land()
+        elif len(self._crew.replicas) == 1 and self._growing is None:
+            await self._fly(flight, replica, nursery)
+        else:
+            nursery.start_soon(self._fly, flight, replica, nursery)
 
-    def _step(self, ticket: FrameTicket, outcome: Outcome | None, began_ns: int, queue_ms: float) -> StageStep:
-        ended = not isinstance(outcome, Done | Raised)
+    async def _next_replica(self) -> Replica | None:
+        """Wait for a replica, and prepare it if need be; None if the plugin is disabled."""
+        while not self._breaker.disabled:
+            room = len(self._flights) < len(self._crew.replicas) + REORDER_FRAMES
+            replica = self._crew.pick() if room else None
+            if replica is None:
+                await self._crew.wait()
+                continue
+            if await self._ensure_prepared(replica):
+                return replica
+            self._crew.give_back(replica)
+        return None
+
+    async def _fly(self, flight: _Flight, replica: Replica, nursery: trio.Nursery) -> None:
+        """Have a replica process a frame, then judge all frames whose turn it is."""
+        ticket = flight.ticket
+        self._inspector.add_queue(self.spec.plugin, flight.queue_ms)
+        self._record.queue.add(flight.queue_ms / 1000)
+        flight.began_ns = time_ns() if self._trace.samples(ticket.index) else 0
+        with flight.scope:
+            flight.outcome = await self._process_frame(replica, ticket)
+        self._consider_growth(flight.outcome, nursery)
+        self._crew.rest(replica)
+        if flight.scope.cancelled_caught:
+            await replica.end()
+        flight.device, flight.done = replica.device, True
+        flight.ended_ns = time_ns() if flight.began_ns else 0
+        if not isinstance(flight.outcome, Lost):
+            self._crew.give_back(replica)
+        await self._land()
+
+    async def _process_frame(self, replica: Replica, ticket: FrameTicket) -> Outcome | None:
+        """Have the plugin process a frame; if its device fails, once more on the CPU. None if it was disabled there."""
+        await self._tell_begun_anew(ticket.frame_id)
+        outcome = await replica.process(ticket)
+        if not replica.blames_device(outcome):
+            return outcome
+        await self._fall_back(replica, outcome.message, ticket.frame_id)
+        if not await self._ensure_prepared(replica):
+            return None
+        await self._tell_begun_anew(ticket.frame_id)
+        return await replica.process(ticket)
+
+    async def _land(self) -> None:
+        """Judge the frames that are done and follow no other that is not, and pass them on.
+
+        One task does so at a time, for all of them.
+        """
+        if self._landing:
+            return
+        self._landing = True
+        while self._flights and self._flights[0].done:
+            flight = self._flights[0]
+            await self._finish(flight)
+            flight.ticket.queued_at = trio.current_time()
+            await send(self._outbox, flight.ticket)
+            self._flights.popleft()
+            self._crew.changed()
+        self._landing = False
+
+    async def _finish(self, flight: _Flight) -> None:
+        """Judge a frame, unless an earlier one had the plugin disabled: it would not have been processed then."""
+        if flight.began_ns:
+            self._trace.add(self._step(flight))
+        if not self._breaker.disabled and flight.outcome is not None:
+            await self._judge(flight.outcome, flight)
+        if flight.replica is not None and isinstance(flight.outcome, Lost):
+            self._crew.dismiss(flight.replica)
+            self._crew.give_back(flight.replica)
+
+    def _call_off(self) -> None:
+        """End the work on all frames: the plugin is disabled."""
+        for flight in self._flights:
+            flight.scope.cancel(reason="the plugin is disabled")
+        if self._growing is not None:
+            self._growing.cancel(reason="the plugin is disabled")
+
+    def _step(self, flight: _Flight) -> StageStep:
+        answered = isinstance(flight.outcome, Done | Raised)
         return StageStep(
             plugin=self.spec.plugin,
-            index=ticket.index,
-            device=self.device,
-            began_ns=began_ns,
-            ended_ns=time_ns(),
-            queue_ms=queue_ms,
-            fault="its process ended, or was too slow" if ended else getattr(outcome, "message", None),
+            index=flight.ticket.index,
+            device=flight.device,
+            began_ns=flight.began_ns,
+            ended_ns=flight.ended_ns,
+            queue_ms=flight.queue_ms,
+            fault=getattr(flight.outcome, "message", None) if answered else "its process ended, or was too slow",
         )
-
-    async def _process_frame(self, ticket: FrameTicket) -> Outcome | None:
-        """Have the plugin process a frame; if its device fails, once more on the CPU. None if it was disabled there."""
-        outcome = await self._attempt_frame(ticket)
-        if not self._replica.blames_device(outcome):
-            return outcome
-        await self._fall_back(outcome.message, ticket.frame_id)
-        await self._ensure_prepared()
-        return None if self._breaker.disabled else await self._attempt_frame(ticket)
-
-    async def _attempt_frame(self, ticket: FrameTicket) -> Outcome:
-        await self._tell_begun_anew(ticket.frame_id)
-        return await self._replica.process(ticket)
 
     async def _tell_begun_anew(self, frame_id: str) -> None:
         """Warn if the plugin has forgotten earlier frames, and needs them."""
@@ -195,65 +321,116 @@ class ToolRunner:
             await self._warn(Code.RESUMED, message, "medium", frame_id)
         self._anew = False
 
-    async def _judge(self, outcome: Outcome, ticket: FrameTicket, queue_ms: float) -> None:
+    async def _judge(self, outcome: Outcome, flight: _Flight) -> None:
         """Make of the outcome of a frame what follows from it."""
+        frame_id = flight.ticket.frame_id
         if isinstance(outcome, Lost):
-            await self._note_loss(outcome, ticket.frame_id)
-            await self._note_disabled(ticket.frame_id)
+            await self._note_loss(outcome, frame_id)
+            await self._note_disabled(frame_id)
             return
         self._frames += 1
         self._record.run.add(outcome.run_ms / 1000)
         if isinstance(outcome, Raised):
-            await self._note_raised(outcome, outcome.message, ticket.frame_id)
-            await self._note_disabled(ticket.frame_id)
+            await self._note_raised(outcome, outcome.message, frame_id)
+            await self._note_disabled(frame_id)
         else:
             self._breaker.succeeded()
-            await self._take_result(outcome, ticket, queue_ms)
+            await self._take_result(outcome, flight)
         if not self._breaker.disabled:
             await self._say("running", outcome.run_ms)
 
-    async def _take_result(self, answer: Done, ticket: FrameTicket, queue_ms: float) -> None:
+    async def _take_result(self, answer: Done, flight: _Flight) -> None:
+        ticket = flight.ticket
         if answer.fault is not None:
             await self._note_bad_result(answer.fault, ticket.frame_id)
         if answer.result is not None:
             ticket.results[self.spec.plugin] = answer.result
-            await self._voice.result(ticket, answer.result, device=self.device, run_ms=answer.run_ms, queue_ms=queue_ms)
+            await self._voice.result(
+                ticket, answer.result, device=flight.device, run_ms=answer.run_ms, queue_ms=flight.queue_ms
+            )
         if self._inspector.over_budget(self.spec.plugin, answer.run_ms):
             self._slow = True
             message = f"a frame took {answer.run_ms:.1f} ms, more than its latency budget"
             await self._warn(Code.PLUGIN_SLOW, message, "low", ticket.frame_id)
 
+    # Further replicas
+
+    def _consider_growth(self, outcome: Outcome | None, nursery: trio.Nursery) -> None:
+        """Begin to prepare another replica if frames wait for one."""
+        if self._growing is not None or not self._crew.may_grow or not isinstance(outcome, Done | Raised):
+            return
+        frames_wait = self._crew.is_waited_for or self._inbox.statistics().current_buffer_used > 0
+        if self._crew.is_short(frames_wait=frames_wait, run_s=outcome.run_ms / 1000):
+            self._growing = trio.CancelScope()
+            nursery.start_soon(self._grow, self._growing)
+
+    async def _grow(self, scope: trio.CancelScope) -> None:
+        """Prepare another replica. If that fails, the stage goes on with those that it has, and nothing counts."""
+        replica, outcome = self._crew.candidate(), None
+        try:
+            with scope:
+                await trio.sleep(self._breaker.restart_delay_s)
+                outcome = await replica.prepare(self.device, self._ring)
+        finally:
+            self._growing = None
+            if not isinstance(outcome, Done):
+                await replica.end()  # noqa: ASYNC102 - it shields itself and bounds each wait
+        if isinstance(outcome, Done):
+            if self._crew.join(replica):
+                self._restarts += 1
+                self._log.note_restart()
+        elif outcome is not None:
+            await self._note_no_growth(outcome)
+
+    async def _note_no_growth(self, outcome: Lost | Raised) -> None:
+        if isinstance(outcome, Lost) and outcome.death.blameless:
+            return
+        self._crew.grow_no_further()
+        code = outcome.death.code if isinstance(outcome, Lost) else Code.PLUGIN_ERROR
+        cause = outcome.death.message if isinstance(outcome, Lost) else outcome.message
+        message = f"another replica could not be prepared, and the stage goes on without it: {cause}"
+        await self._warn(code, message, "low", None)
+
     # Before and after the frames
 
-    async def _ensure_prepared(self) -> None:
-        """Start a process and prepare the plugin if need be, again and again until that works or it is disabled."""
-        while not self._replica.prepared and not self._breaker.disabled:
+    async def _ensure_prepared(self, replica: Replica) -> bool:
+        """Start a process and prepare the plugin if need be, again and again until that works or it is disabled.
+
+        Return whether it is prepared.
+        """
+        while not replica.prepared and not self._breaker.disabled:
             await trio.sleep(self._breaker.restart_delay_s)
             if self._breaker.restart_delay_s:
                 self._restarts += 1
                 self._log.note_restart()
-            outcome = await self._replica.prepare(self.device, self._ring)
+            outcome = await replica.prepare(self.device, self._ring)
             if isinstance(outcome, Done):
                 self._anew = self._frames > 0
             elif isinstance(outcome, Lost):
                 await self._note_loss(outcome, None)
             else:
-                await self._fall_back(outcome.message, None)
+                await self._fall_back(replica, outcome.message, None)
         await self._note_disabled(None)
+        return replica.prepared and not self._breaker.disabled
 
     async def _finalize(self) -> None:
         """Finalize the plugin, unless it is disabled. A failure here does not affect its frames."""
         if self._breaker.disabled:
             return
-        if self._replica.prepared:
-            outcome = await self._replica.finalize()
-            if isinstance(outcome, Lost):
-                await self._note_loss(outcome, None)
-            elif isinstance(outcome, Raised):
-                await self._note_raised(outcome, f"finalize: {outcome.message}", None)
-            else:
-                await self._take_sum(outcome)
+        async with trio.open_nursery() as nursery:
+            for number, replica in enumerate(self._crew.at_hand()):
+                nursery.start_soon(partial(self._finalize_replica, replica, is_first=number == 0))
         await self._say("completed")
+
+    async def _finalize_replica(self, replica: Replica, *, is_first: bool) -> None:
+        """Have a replica sum up. Only the first one's result counts: no process of several has seen all frames."""
+        outcome = await replica.finalize()
+        if isinstance(outcome, Lost):
+            await self._note_loss(outcome, None)
+        elif isinstance(outcome, Raised):
+            await self._note_raised(outcome, f"finalize: {outcome.message}", None)
+        elif is_first:
+            await self._take_sum(outcome)
 
     async def _take_sum(self, answer: Done) -> None:
         if answer.fault is not None:
@@ -270,11 +447,12 @@ class ToolRunner:
         if reason is not None:
             await self._use_cpu(reason, None)
 
-    async def _fall_back(self, message: str, frame_id: str | None) -> None:
+    async def _fall_back(self, replica: Replica, message: str, frame_id: str | None) -> None:
         """Note a failure of the device, which does not count as the plugin's; its next process runs on the CPU."""
-        self._device_health.note_failure(self.spec.plugin, self.device, message)
-        await self._replica.end()
-        await self._use_cpu(f"{self.device} failed: {message}", frame_id)
+        self._device_health.note_failure(self.spec.plugin, replica.device, message)
+        await replica.end()
+        if self.device != CPU:  # else another replica had it fail before
+            await self._use_cpu(f"{self.device} failed: {message}", frame_id)
 
     async def _use_cpu(self, reason: str, frame_id: str | None) -> None:
         self.device, self.fallback_reason = CPU, reason
@@ -322,6 +500,7 @@ class ToolRunner:
             message = f"failed {self._breaker.failures} times, the last ones in a row; this job goes on without it"
             await self._warn(Code.PLUGIN_DISABLED, message, "high", frame_id)
             await self._say("failed")
+            self._call_off()
 
     # Messages to clients
 

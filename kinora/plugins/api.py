@@ -42,7 +42,10 @@ class PluginMetadata:
     devices: tuple[str, ...] = attrs.field(default=("cpu",), converter=_names)
     """The kinds of device that it can run on: ``cpu``, ``cuda``."""
     stateless: bool = False
-    """True if the result of a frame does not depend on earlier frames: nothing is lost when the plugin begins anew."""
+    """True if the result of a frame does not depend on earlier frames.
+
+    Nothing is lost then when the plugin begins anew, and it may work on several frames at once, each in a process.
+    """
     latency_budget_ms: float | None = None
     """A soft limit: a frame that takes longer makes the plugin ``degraded`` and warns once."""
     memory_limit_mb: int | None = None

@@ -18,6 +18,15 @@ _UTIME = 11
 """The place of utime in /proc/PID/stat behind the command's name; stime, cutime and cstime follow."""
 
 
+def worker_name(job_id: str, plugin: str, number: int) -> str:
+    """Return the name of a stage's worker, by its number from 0: ``job/plugin``, then ``job/plugin#2`` and so on."""
+    return f"{job_id}/{plugin}" if number == 0 else f"{job_id}/{plugin}#{number + 1}"
+
+
+def _plugin_of(name: str) -> str:
+    return name.partition("/")[2].partition("#")[0]
+
+
 @attrs.frozen
 class WorkerKind:
     """What a worker runs."""
@@ -29,9 +38,9 @@ class WorkerKind:
 
     @classmethod
     def of(cls, target: str, name: str) -> WorkerKind:
-        """Return the kind of a worker by its target, ``module:function``, and its name, ``job/plugin`` for a stage."""
+        """Return the kind of a worker by its target, ``module:function``, and its name; see :func:`worker_name`."""
         program = target.partition(":")[0].rpartition(".")[2]
-        return cls(PLUGIN, name.partition("/")[2]) if program == "worker" else cls(program, "")
+        return cls(PLUGIN, _plugin_of(name)) if program == "worker" else cls(program, "")
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -20,6 +20,7 @@ from kinora.actors.ticket import FrameTicket
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.plugins.protocol import Done, Note, Raised
+from kinora.runtime.cores import Cores
 
 PLUGIN, JOB = "greedy", "job-1"
 RESULT = b'{"found": 1}'
@@ -57,9 +58,12 @@ class FakeProcess:
         start: Sequence[Act] = (),
         prepare: Sequence[Act | Ending] = (),
         frames: Sequence[Act | Ending] = (),
+        at: Mapping[int, Act | Ending] | None = None,
         finalize: Act | Ending = DONE,
         last_words: bytes = b"",
     ) -> None:
+        """``frames`` are the acts for its frames in their order; ``at`` has those for frames of certain indexes."""
+        self._at = at or {}
         self.calls: list[str] = []
         """All requests, in order."""
         self.rings: list[JobRing] = []
@@ -100,7 +104,8 @@ class FakeProcess:
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
         """Look at a frame."""
-        return await self._play(f"frame {ticket.index}", self._frames.pop(0) if self._frames else FOUND, hear)
+        act = self._at.get(ticket.index) or (self._frames.pop(0) if self._frames else FOUND)
+        return await self._play(f"frame {ticket.index}", act, hear)
 
     async def finalize(self, hear: Hear) -> Done | Raised:
         """Sum up."""
@@ -146,7 +151,9 @@ class Stage:
     def __init__(
         self,
         process: FakeProcess,
-        *,
+        *further: FakeProcess,
+        cores: Cores | None = None,
+        fixed_replicas: bool = False,
         inspector: Inspector | None = None,
         device_health: DeviceHealth | None = None,
         device: str = "cpu",
@@ -158,6 +165,7 @@ class Stage:
         trace: JobTrace | None = None,
     ) -> None:
         self.process = process
+        self.processes = (process, *further)
         self.warnings = WarningLog(JOB)
         self.record = PluginRecord()
         self.told: list[Payload] = []
@@ -173,10 +181,13 @@ class Stage:
             prepare_timeout_ms=prepare_timeout_ms,
             max_failures=max_failures,
             max_errors=max_errors,
+            replicas=1 + len(further),
+            fixed_replicas=fixed_replicas,
         )
         self.runner = ToolRunner(
             spec,
-            process=process,
+            make_process=lambda number: process if number == 0 else further[number - 1],
+            cores=cores or Cores(2),
             inspector=inspector or NullInspector(),
             warnings=self.warnings,
             device_health=device_health or DeviceHealth(60.0),
@@ -216,8 +227,9 @@ class Stage:
 
     def check_closed(self) -> None:
         """Each process that was started has been ended, once, and the channels of the stage are closed."""
-        assert not self.process.alive
-        assert len(self.process.ends) == len(self.process.starts)
+        for process in self.processes:
+            assert not process.alive
+            assert len(process.ends) == len(process.starts)
         assert self.inbox.statistics().open_receive_channels == 0
         assert self.outbox.statistics().open_send_channels == 0
 

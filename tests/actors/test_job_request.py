@@ -72,7 +72,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "colour",
     }
     assert errors["source"] == "is missing"
-    assert errors["plugins[1].nam"] == "is unknown; known here are: name, options"
+    assert errors["plugins[1].nam"] == "is unknown; known here are: name, options, replicas"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from kinora.media.source_types import SourceLimits
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Resolution
 from kinora.plugins.protocol import Origin
+from kinora.runtime.cores import Cores
 from kinora.runtime.workers import ForkServer, ForkServerGone
 from tests.clips import make_clip
 from tests.traces import no_traces
@@ -200,7 +202,8 @@ def make_pipeline(forks: ForkServer, clip: Path, tmp_path: Path, plugins: Sequen
                 max_failures=max_failures,
                 max_errors=3,
             ),
-            process=PluginProcess(process_spec(plugin, file, tmp_path), forks),
+            make_process=partial(PluginProcess, process_spec(plugin, file, tmp_path), forks),
+            cores=Cores(2),
             inspector=inspector,
             warnings=warnings,
             device_health=health,

@@ -103,15 +103,22 @@ class Cage:
 
 
 async def let_loose(
-    system: System, cage: Cage, animal: Animal, where: Where, hang_times_ms: Mapping[str, int] = PATIENT_TIMES_MS
+    system: System,
+    cage: Cage,
+    animal: Animal,
+    where: Where,
+    hang_times_ms: Mapping[str, int] = PATIENT_TIMES_MS,
+    *,
+    replicas: int = 1,
 ) -> Sighting:
-    """Run a job with the animal in front of the well-behaved plugin."""
+    """Run a job with the animal, in so many processes, in front of the well-behaved plugin."""
     name = cage.plugins[animal, where]
     (cage.folder / f"{name}.py.loose").touch()
     began = trio.current_time()
     options = hang_times_ms if animal.fate is Fate.HANGS else {}
     with warnings_heard(system) as warnings:
-        state = await run_job(system, name, "steady", source=animal.source, **options)
+        plugin = {"name": name, "replicas": replicas}
+        state = await run_job(system, plugin, "steady", source=animal.source, **options)
     return Sighting(
         animal=animal,
         where=where,

@@ -15,10 +15,13 @@ from kinora.system import System, open_system
 from tests.clips import make_clip
 from tests.jobs_kit import nothing_left_behind
 from tests.zoo.__main__ import PAGE
-from tests.zoo.animals import FAMILIES, Animal, Fate, Where
+from tests.zoo.animals import DYING, FAMILIES, HANGING, RAISING, Animal, Fate, Where
 from tests.zoo.keeper import Cage, LoopWatch, Sighting, let_loose, results_without, threads_and_shared_memory
 
 JOBS_AT_ONCE = 5
+REPLICAS = 3
+IN_REPLICAS = {"raises an Exception", "ends its process by os._exit(0)", "sleeps for ever"}
+"""The animals that are let loose in several processes as well: one for each kind of outcome."""
 LOOP_LIMIT_MS = 50
 LOOKS = 3
 """At what holds up the event loop for longer, before it counts."""
@@ -67,6 +70,31 @@ async def run_all(system: System, cage: Cage, animal: Animal) -> tuple[list[Sigh
             nursery.start_soon(look, where)
         nursery.start_soon(look_without)
     return sightings, alone
+
+
+async def test_jobs_survive_plugins_that_misbehave_in_several_processes(
+    settings: Settings, media: Path, plugins_dir: Path
+) -> None:
+    """The guarantee holds for replicas to the letter: the same frames are lost, and the same warnings told."""
+    animals = [
+        attrs.evolve(animal, metadata="stateless=True", where=(Where.FRAME,))
+        for animal in (*RAISING, *DYING, *HANGING)
+        if animal.does in IN_REPLICAS
+    ]
+    cage = Cage.build(plugins_dir, animals)
+    before = threads_and_shared_memory()
+    async with open_system(attrs.evolve(settings, max_jobs=JOBS_AT_ONCE)) as system:
+        with nothing_left_behind(system):
+            alone = await results_without(system, "clip.mp4")
+            async with trio.open_nursery() as nursery:
+                for animal in animals:
+                    nursery.start_soon(look_at_replicas, system, cage, animal, alone)
+    assert threads_and_shared_memory() == before
+
+
+async def look_at_replicas(system: System, cage: Cage, animal: Animal, alone: list[Any]) -> None:
+    """Let an animal loose in several processes, and check the outcome."""
+    check(await let_loose(system, cage, animal, Where.FRAME, replicas=REPLICAS), alone)
 
 
 def check(sighting: Sighting, alone: list[Any]) -> None:

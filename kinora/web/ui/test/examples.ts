@@ -47,6 +47,7 @@ const PLUGIN: StageState = {
   frames: 10,
   failures: 0,
   restarts: 0,
+  replicas: 1,
   queue_ms: null,
   run_ms: { last: 11, mean: 12, p50: 11, p95: 19, max: 30 },
   health: "ok",

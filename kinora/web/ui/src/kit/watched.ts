@@ -12,6 +12,7 @@ const WORKING: StageState = {
   frames: 42,
   failures: 0,
   restarts: 0,
+  replicas: 1,
   queue_ms: { last: 12, mean: 14, p50: 12, p95: 31, max: 44 },
   run_ms: { last: 22, mean: 24, p50: 21, p95: 46, max: 63 },
   finalize: null,
