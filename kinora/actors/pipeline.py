@@ -174,14 +174,18 @@ class Pipeline:
         await self._reports.tell(state)
 
     async def _tell_states(self) -> None:
-        """Send the state again whenever there were further events or output since the last time."""
-        known: tuple[int, dict[str, str]] = (0, {})
+        """Send the state again whenever there were further events, output or replicas since the last time."""
+        known: tuple[int, dict[str, str], list[int]] = (0, {}, [])
         while True:
             await trio.sleep(STATE_EVERY_S)
-            told, logs = self._reports.told, self._logs()
-            if (told, logs) != known:
+            told, logs, replicas = self._reports.told, self._logs(), [stage.replicas for stage in self._stages]
+            if (told, logs, replicas) != known:
                 await self._tell_state()
-                known = (told + 1, logs)  # the state itself is one; events during a wait for room come beyond it
+                known = (
+                    told + 1,
+                    logs,
+                    replicas,
+                )  # the state itself is one; events during a wait for room come beyond it
 
     async def _work(self) -> None:
         source = FrameSource(

@@ -175,7 +175,7 @@ class ToolRunner:
             frames=self._frames,
             failures=self._breaker.failures,
             restarts=self._restarts,
-            replicas=self._crew.prepared,
+            replicas=self.replicas,
             queue_ms=inspector.queue_ms(plugin),
             run_ms=inspector.run_ms(plugin),
             health=self._health,
@@ -184,6 +184,11 @@ class ToolRunner:
             last_error=self._log.last_error,
             errors=self._log.errors,
         )
+
+    @property
+    def replicas(self) -> int:
+        """The number of processes that take frames now."""
+        return self._crew.prepared
 
     @property
     def log(self) -> str:

@@ -62,7 +62,9 @@ async def test_two_processes_work_at_once_and_results_come_in_order(system: Syst
             f"kinora: paired#2 {short}",
         }
         assert (await system.fork_server.usage())[WorkerKind("plugin", "paired")].processes == 2
-        assert (await system.jobs.state(state.job_id)).plugins["paired"].replicas == 2
+        with trio.fail_after(60):
+            while (await system.jobs.state(state.job_id)).plugins["paired"].replicas != 2:  # noqa: ASYNC110
+                await trio.sleep(0.01)
         (plugins_dir / "go-on").touch()
         state = await ended(system, state)
     frames = await frames_of(system, state)
