@@ -64,12 +64,12 @@ class AccessLog:
     """Writes the lines; those at ``debug`` only if ``all_calls`` is true."""
 
     def __init__(self, *, all_calls: bool) -> None:
-        self._all_calls = all_calls
+        self.all_calls = all_calls
 
     def write(self, request: AnsweredRequest) -> None:
         """Write the line of a request that has ended."""
         level = level_of(request)
-        if level == "debug" and not self._all_calls:
+        if level == "debug" and not self.all_calls:
             return
         known = {"token_name": request.token_name} if request.token_name is not None else {}
         log.log(

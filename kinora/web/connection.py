@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -39,6 +40,8 @@ STOP_LINGER_S = 0.5
 """The same when the server stops."""
 STOP_STALL_S = 2.0
 """When the server stops, a client that takes no byte of what waits for it is cut off after this long."""
+HEAD_RECV = 4096
+"""The most bytes of a read, until so many have come: making room for more takes longer than the read itself."""
 _UNUSED = WorkerContext.event_class()
 """Stands for the event by which Hypercorn holds back the next request: there is none behind an upgrade."""
 log = structlog.get_logger()
@@ -79,6 +82,8 @@ class Connection(TCPServer):
         self.last_heard = trio.current_time()
         self.received = 0
         """The bytes that have come from the client."""
+        self._many_come = False
+        """True while the client sends more than request heads, such as a file."""
         self.malformed = 0
         """The requests that were refused because they are not HTTP, or their head is too large."""
         self._certificate = certificate
@@ -86,6 +91,9 @@ class Connection(TCPServer):
         self._session: TlsSession | None = None
         self._reading = trio.CancelScope()
         self._idling = trio.CancelScope()
+        """Its deadline comes no later than ``_idle_until``."""
+        self._idle_until = math.inf
+        """The time at which the connection is closed if no request comes."""
         self._watched = True
         """False once :meth:`watch_no_more` has been called."""
         self._closing = False
@@ -218,11 +226,12 @@ class Connection(TCPServer):
         if callable(answer):
             self._set_idle(False)
             answer = await self._made(answer)
+            self._set_idle(True)
         if answer is None:
             return False
         self.outgoing.put(answer)
         protocol.keep_alive_requests += 1
-        self._set_idle(True)
+        self._idle_until = trio.current_time() + self.config.keep_alive_timeout
         if self.outgoing:
             await self.outgoing.wait_for_room()
         return True
@@ -245,11 +254,25 @@ class Connection(TCPServer):
         return data
 
     async def _receive_from_wire(self) -> bytes:
-        data = bytes(await self.stream.receive_some(MAX_RECV))
-        if data:
-            self.last_heard = trio.current_time()
-            self.received += len(data)
-        return data
+        """Return the next bytes of the client; none at their end. With a wait first, as mostly nothing is there yet.
+
+        Raises:
+            trio.BrokenResourceError: the client has gone.
+        """
+        descriptor = self.stream.socket.fileno()
+        while True:
+            await trio.lowlevel.wait_readable(descriptor)
+            try:
+                data = os.read(descriptor, MAX_RECV if self._many_come else HEAD_RECV)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError from error
+            if data:
+                self.last_heard = trio.current_time()
+                self.received += len(data)
+            self._many_come = len(data) >= HEAD_RECV
+            return data
 
     async def _decrypted(self, session: TlsSession) -> bytes:
         """Return what can be decrypted of what has come; wait for room if TLS itself has to answer."""
@@ -282,7 +305,8 @@ class Connection(TCPServer):
 
         Sets a deadline and waits for nothing: the caller may be the task of a request that has just been cancelled.
         """
-        self._idling.deadline = trio.current_time() + self.config.keep_alive_timeout if idle else math.inf
+        self._idle_until = trio.current_time() + self.config.keep_alive_timeout if idle else math.inf
+        self._idling.deadline = self._idle_until
 
     def watch_no_more(self) -> None:
         """Note that the connection will not be idle again: it is a WebSocket, or has been read to its end."""
@@ -291,10 +315,13 @@ class Connection(TCPServer):
 
     async def _close_when_idle(self) -> None:
         """Close the connection if no whole request head comes in time, or if the server stops while no request runs."""
-        with self._idling:
-            await self.context.terminated.wait()
-            if self._idling.deadline == math.inf:
-                return  # the protocol closes the connection after the answer
+        while self._watched and trio.current_time() < self._idle_until:
+            with self._idling:
+                await self.context.terminated.wait()
+                if self._idle_until == math.inf:
+                    return  # the protocol closes the connection after the answer
+                break
+            self._idling = trio.CancelScope(deadline=self._idle_until)
         if not self._watched:
             return
         self._closing = True
@@ -327,18 +354,23 @@ class Protocol(H11Protocol):
         self._served = connection
         self._outgoing = connection.outgoing
         self._last_answer = False
+        self._at_rest = False
+        """True if that is known; see ``may_answer_past_app``."""
+        self.client_address = str(client[0]) if client else ""
 
-    @property
-    def client_address(self) -> str:
-        """The client's address; empty if it is unknown."""
-        return str(self.client[0]) if self.client else ""
+    async def handle(self, event: Event) -> None:
+        """Take what has come from the client, or its end."""
+        self._at_rest = False
+        await super().handle(event)
 
     @property
     def may_answer_past_app(self) -> bool:
         """True if nothing has come of a request, and the answer to the next one may keep the connection open."""
+        if not self._at_rest:
+            http = self.connection
+            self._at_rest = isinstance(http, BoundedHeads) and http.at_rest and self.stream is None
         keeps_open = self.keep_alive_requests + 1 < self.config.keep_alive_max_requests
-        at_rest = isinstance(self.connection, BoundedHeads) and self.connection.at_rest and self.stream is None
-        return at_rest and keeps_open and not self.context.terminated.is_set()
+        return self._at_rest and keeps_open and not self.context.terminated.is_set()
 
     async def send_continue(self) -> None:
         """Send 100 if the client waits for it before it sends a body. A checkpoint."""

@@ -39,6 +39,7 @@ MAX_HEADS = 1024
 Programs that poll send the same bytes again and again.
 """
 _HEADERS = {"content-type": JSON, "cache-control": "no-cache"}
+_OK, _UNCHANGED = int(HTTPStatus.OK), int(HTTPStatus.NOT_MODIFIED)
 _ANY_TYPE = frozenset({"", "*/*", JSON})
 """The values of ``Accept`` that surely choose JSON."""
 _HEALTH = Encoded(_HEADERS, msgspec.json.encode(Liveness(status="ok")))
@@ -92,7 +93,8 @@ class ReadingLane:
         self._allowed_hosts = allowed_hosts
         self._any_address = system.tokens.needed
         self._figures = figures
-        self._log = access_log
+        self._log = access_log if access_log is not None and access_log.all_calls else None
+        """Other logs have no lines of reads that succeed."""
         self._heads: OrderedDict[bytes, Asked] = OrderedDict()
         self._answers = ReadyAnswers()
 
@@ -171,17 +173,17 @@ class ReadingLane:
     def _told(self, asked: Asked, answer: Encoded, access: Access, began: float, client: str) -> bytes:
         """The answer in bytes; it is counted and written to the log."""
         unchanged = answer.tag is not None and asked.known.include(answer.tag)
-        status = HTTPStatus.NOT_MODIFIED if unchanged else HTTPStatus.OK
+        status = _UNCHANGED if unchanged else _OK
         if asked.read.reads_frames and asked.read.job_id is not None:
             self._system.jobs.note_read(asked.read.job_id)
         seconds = perf_counter() - began
-        self._figures.add("GET", asked.read.route, int(status), seconds)
+        self._figures.add("GET", asked.read.route, status, seconds)
         if self._log is not None:
             self._log.write(
                 AnsweredRequest(
                     method="GET",
                     path=asked.path,
-                    status=int(status),
+                    status=status,
                     bytes=0 if unchanged else answer.size,
                     seconds=seconds,
                     client=client,

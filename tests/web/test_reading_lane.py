@@ -19,7 +19,7 @@ from kinora.web.access import cookie_name
 from kinora.web.plain_heads import plain_head
 from kinora.web.ready_answers import KEPT_S, LIVE_S, Encoded, Made, ReadyAnswers
 from tests.access_kit import make_token, revoke
-from tests.jobs_kit import run_job, submit
+from tests.jobs_kit import run_job, submit, until
 from tests.lane_kit import BothWays, both_ways, get, wire
 
 TAKEN = (
@@ -267,7 +267,7 @@ async def test_what_is_read_counts_as_with_the_app(system: System) -> None:
     """The figures have its route, and retention knows that somebody reads the job."""
     job_id = (await run_job(system, "motion")).job_id
     async with both_ways(system) as both, wire(both.lane_port) as client:
-        assert system.jobs.may_go(job_id)
+        await until(lambda: system.jobs.may_go(job_id))
         await client.ask(get(f"/v1/jobs/{job_id}?after=27"))
         system.jobs._archive._reads.forget(job_id)
         answer = await client.ask(get(f"/v1/jobs/{job_id}?after=27"))
