@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
@@ -107,6 +108,33 @@ test("a camera that was cut off comes back, and its job goes on", async () => {
   expect(faults).toEqual([]);
   await context.close();
 });
+
+test("a job on a camera that a restart interrupted is resumed from its page", async () => {
+  camera.picture = await somePicture();
+  const jobId = await server.submit(["walker"], {}, { source: "camera:door" });
+  const framesDone = async () => (await server.state()).frames_done;
+  await expect.poll(framesDone).toBeGreaterThan(3);
+  await server.kill();
+  await server.start("--config", join(server.folder, "kinora.toml"));
+  await server.ended(jobId);
+  const before = await framesDone();
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
+  await page.getByText(/resume the job, and it goes on from now/).waitFor();
+  await page.locator(".job-actions").getByRole("button", { name: "Resume" }).click();
+  await expect.poll(() => shown(page), { message: "the page follows it again" }).toBeGreaterThan(before + 3);
+  expect(await page.getByText(/resume the job/).count(), "what was wrong is over").toBe(0);
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await server.ended(jobId);
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+/** A picture of the server's own clip. */
+async function somePicture(): Promise<Buffer> {
+  const jobId = await server.submit(["walker"], { max_frames: 1 });
+  await server.ended(jobId);
+  return Buffer.from(await (await server.call(`/v1/jobs/${jobId}/frames/0.jpg`)).arrayBuffer());
+}
 
 test("a browser that was not allowed to use its camera says what to do", async () => {
   const { context, page, faults } = await openForm(server.url, []);

@@ -56,6 +56,23 @@ test("one goes to a frame or a time, and to the nearest one if that was left out
   expect(player.index).toBe(9);
 });
 
+test("a player follows a job again that was interrupted and resumed", async () => {
+  const stored = [0, 1];
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response(stored.map((index) => `${JSON.stringify(frame(index))}\n`).join(""))));
+  const store = new RealtimeStore();
+  store.dispatch({ type: "watch", jobId: JOB_ID });
+  store.dispatch({ type: "job", job: job({ status: "interrupted" }) });
+  const player = new Player(JOB_ID, store);
+  player.start();
+  await vi.waitFor(() => expect(player.isComplete).toBe(true), 5000);
+  stored.splice(0, 2, 2, 3);
+  store.dispatch({ type: "job", job: job({ status: "running" }) });
+  await vi.waitFor(() => expect(player.timeline.length).toBe(4), 5000);
+  expect([player.isComplete, player.isLive]).toEqual([false, true]);
+  player.stop();
+  vi.unstubAllGlobals();
+});
+
 test.each([
   ["120", { frame: 120 }],
   ["#7", { frame: 7 }],

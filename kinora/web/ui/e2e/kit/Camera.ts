@@ -7,11 +7,14 @@ const INTERVAL_MS = 100;
 export class Camera {
   readonly #server: Server;
   port = 0;
+  /** Sent to those that connect from now on. */
+  picture: Buffer;
 
   constructor(picture: Buffer) {
+    this.picture = picture;
     this.#server = createServer((_request, response) => {
       response.writeHead(200, { "content-type": "multipart/x-mixed-replace; boundary=picture" });
-      const timer = setInterval(() => send(response, picture), INTERVAL_MS);
+      const timer = setInterval(() => send(response, this.picture), INTERVAL_MS);
       response.once("close", () => clearInterval(timer));
     });
   }

@@ -28,6 +28,10 @@ export function JobActions({ job, status, onDone, onRunAgain, onDeleted }: JobAc
     await (paused ? resumeJob(id) : pauseJob(id));
     onDone(null);
   };
+  const resume = async () => {
+    await resumeJob(id);
+    onDone(null);
+  };
 
   if (!mayOperate) return null;
   return (
@@ -42,6 +46,11 @@ export function JobActions({ job, status, onDone, onRunAgain, onDeleted }: JobAc
             {paused ? "Resume" : "Pause"}
           </Button>
         </>
+      )}
+      {status === "interrupted" && (
+        <Button icon="play" busy={busy === "resume"} onClick={() => run("resume", resume)}>
+          Resume
+        </Button>
       )}
       <Button icon="again" onClick={() => onRunAgain(job)}>
         Run again…

@@ -44,6 +44,7 @@ export class Player {
   readonly #listeners = new Set<() => void>();
   #state: PlayerState = { following: true, playing: false, speed: 1, loops: false, index: -1, version: 0, error: null };
   #abort = new AbortController();
+  #leave: () => void = () => undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tick = 0;
   #clock = { wall: 0, video: 0 };
@@ -66,10 +67,12 @@ export class Player {
 
   start(): void {
     this.#abort = new AbortController();
+    this.#leave = this.#store.subscribe(this.#goOn);
     void this.#extend(this.#abort.signal);
   }
 
   stop(): void {
+    this.#leave();
     this.#abort.abort();
     clearTimeout(this.#timer);
     cancelAnimationFrame(this.#tick);
@@ -262,6 +265,13 @@ export class Player {
     this.#grown();
     if (!this.#complete) this.#timer = setTimeout(() => void this.#extend(signal), EXTEND_MS);
   }
+
+  /** Look for frames again if the job goes on after it was interrupted. */
+  readonly #goOn = (): void => {
+    if (!this.#complete || this.#ended) return;
+    this.#complete = false;
+    void this.#extend(this.#abort.signal);
+  };
 
   #grown(): void {
     const { following, version, index } = this.#state;

@@ -11,6 +11,7 @@ import type {
   StageState,
   WarningPayload,
 } from "../api/generated";
+import type { Stage } from "../api/types";
 import { frameOf } from "./frameOf";
 import { reasonOf } from "./outage";
 import type { ConnectionInfo } from "./RealtimeClient";
@@ -95,9 +96,15 @@ function onProgress(state: RealtimeState, payload: ProgressPayload, at: string):
   const known = state.jobs[payload.job_id];
   // The first message after connecting says how things are, not when they became so.
   const outage = stage === "reconnecting" ? (known?.outage ?? { since: known ? at : null, why: null }) : null;
-  const next = withJob(state, payload.job_id, { progress, stage, framesDone, framesTotal, status: known?.status ?? null, outage });
+  const next = withJob(state, payload.job_id, { progress, stage, framesDone, framesTotal, status: statusAfter(known, stage), outage });
   if (payload.job_id !== state.jobId) return next;
   return { ...next, progress: clamp(progress), lengthKnown: progress !== null, stage, framesDone, framesTotal };
+}
+
+/** The final status of a job that tells of its progress. An interrupted one that does has been resumed. */
+function statusAfter(known: LiveJob | undefined, stage: Stage): string | null {
+  const status = known?.status ?? null;
+  return status === "interrupted" && stage !== "deleted" ? null : status;
 }
 
 function onComplete(state: RealtimeState, payload: CompletePayload): RealtimeState {
@@ -203,8 +210,14 @@ function onJob(state: RealtimeState, job: ExtendedJobResponse): RealtimeState {
     plugins: Object.fromEntries(Object.entries(job.plugins).map(([name, plugin]) => [name, livePlugin(plugin)])),
     warningGroups,
     warnings: warningGroups.map(warningText),
-    errors: job.error === null || state.errors.includes(job.error) ? state.errors : [...state.errors, job.error],
+    errors: errorsOf(state, job),
   };
+}
+
+/** The errors so far and the job's. That of a job which was resumed is over. */
+function errorsOf({ errors, job: before }: RealtimeState, { error }: ExtendedJobResponse): string[] {
+  if (error === null) return before?.error == null ? errors : errors.filter((each) => each !== before.error);
+  return errors.includes(error) ? errors : [...errors, error];
 }
 
 function livePlugin(plugin: StageState): LivePlugin {

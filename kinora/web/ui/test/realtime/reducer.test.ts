@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CompletePayload, ProgressPayload } from "../../src/api/generated";
 import { reduce, type Action } from "../../src/realtime/reducer";
-import { INITIAL_STATE, watching, type RealtimeState } from "../../src/realtime/state";
+import { INITIAL_STATE, watchedStatus, watching, type RealtimeState } from "../../src/realtime/state";
 import { framePayload, job, JOB_ID, message, warningPayload } from "../examples";
 
 const WATCHING = watching(INITIAL_STATE, JOB_ID);
@@ -42,6 +42,17 @@ describe("progress", () => {
     const end = (status: CompletePayload["status"]) => message("complete", { job_id: JOB_ID, status, frames: 7, duration_ms: 1, warnings_count: 0 });
     expect(after(said(progress({ progress: 60 }), end("done"))).progress).toBe(100);
     expect(after(said(progress({ progress: 60 }), end("cancelled")))).toMatchObject({ progress: 60, framesDone: 7 });
+  });
+
+  test("an interrupted job that was resumed is at work again, and its error is over", () => {
+    const why = "The source is live: resume the job, and it goes on from now.";
+    const ended = after([
+      { type: "job", job: job({ status: "interrupted", error: why }) },
+      ...said(progress({ progress: null }), message("complete", { job_id: JOB_ID, status: "interrupted", frames: 7, duration_ms: 1, warnings_count: 0 })),
+    ]);
+    expect([watchedStatus(ended), ended.errors]).toEqual(["interrupted", [why]]);
+    const resumed = after([...said(progress({ progress: null, stage: "queued" })), { type: "job", job: job({ status: "queued" }) }], ended);
+    expect([watchedStatus(resumed), resumed.errors]).toEqual(["queued", []]);
   });
 
   test("of thousands of jobs the newest few hundred are kept", () => {
