@@ -7,7 +7,7 @@ Its floors, from the ground up; no import runs upwards, as ``make check`` proves
 * :mod:`kinora.media`: what a source is, and how pictures are read, drawn and written
 * :mod:`kinora.actors`: the system at work
 * :mod:`kinora.settings`: what an operator chooses
-* ``kinora.system``: builds the tree of actors, with the data folder as its own
+* ``kinora.system``: builds the tree of actors, with the data folder and the preloading of its workers
 * :mod:`kinora.web`: REST, WebSocket and SSE
 * ``kinora.serve``, :mod:`kinora.doctor` and :mod:`kinora.cli`: a whole server, what is checked beforehand, the commands
 

@@ -279,10 +279,12 @@ def main(control_fd: int, preload: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # only the server acts on Ctrl-C
     control = Channel(socket.socket(fileno=control_fd))
+    gc.disable()  # imports leave next to nothing to collect
     if unable := _preload(preload):
         control.send(_encode(unable))
         return
     libraries()
+    gc.enable()
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages shared with this process
     server = _ForkServer(control)
     try:

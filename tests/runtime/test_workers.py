@@ -16,6 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from kinora.runtime import forkserver, workers
 from kinora.runtime.channel import MAX_MESSAGE_BYTES, PACKET_BYTES, ProtocolError
+from kinora.runtime.launching import Launch
 from kinora.runtime.worker_log import LOG_BYTES
 from kinora.runtime.workers import (
     ForkServer,
@@ -376,6 +377,26 @@ async def test_a_fork_server_that_cannot_import_says_so() -> None:
     words = "^kinora_no_such_module cannot be imported: ModuleNotFoundError: No module named 'kinora_no_such_module'$"
     with trio.fail_after(PLENTY_S), pytest.raises(ForkServerGone, match=words):
         await ForkServer(["kinora_no_such_module"]).run()
+
+
+async def test_a_process_that_was_started_beforehand_forks_the_workers() -> None:
+    """It is the first one of the fork server, and ends with it."""
+    with Launch(("kinora.runtime.processes",)).start() as launched:
+        server = ForkServer(launched=launched)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.run)
+            assert server.statistics().pid == launched.process.pid
+            worker = await server.fork(f"{TARGETS}:echo", "echo")
+            await worker.stop()
+            nursery.cancel_scope.cancel()
+    assert launched.process.returncode is not None
+
+
+def test_a_process_that_was_started_beforehand_for_nothing_is_gone() -> None:
+    """As of a command that refuses its arguments."""
+    with pytest.raises(ZeroDivisionError), Launch(("numpy",)).start() as launched:
+        _ = 1 / 0
+    assert launched.process.returncode == -signal.SIGKILL
 
 
 async def test_cancelling_run_leaves_no_process(lifeline: tuple[int, int]) -> None:
