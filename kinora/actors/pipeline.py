@@ -59,6 +59,8 @@ DECODE_AHEAD_SLOTS = 3
 """Slots beyond those of the stages; with fewer than two the decoder would wait for a slot when it could decode."""
 BACK = "the source came back after an outage"
 """What is kept of all SOURCE_BACK warnings of a job, which differ in their length."""
+BEHIND = "the pipeline was behind; the oldest waiting frame was dropped"
+"""Told with the first frame that is dropped; how many were is counted in the job's state."""
 PICTURE_SLOTS = 1
 """For the frame that a picture is being made of."""
 
@@ -304,7 +306,7 @@ class Pipeline:
         entrance.send_nowait(ticket)
         if dropped := replaces + ticket.skipped:
             self._dropped += dropped
-            await self._warn(Code.FRAMES_DROPPED, "the pipeline was behind; the oldest waiting frame was dropped")
+            await self._warn_once(Code.FRAMES_DROPPED, BEHIND)
         return not replaces
 
     async def _finish_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket]) -> None:
@@ -336,8 +338,12 @@ class Pipeline:
         await self._tell_state()
 
     async def _tell_note(self, note: SourceNote) -> None:
-        if not self._warnings.known(None, Code(note.code), note.message):  # as an earlier pipeline of the job told it
-            await self._warn(Code(note.code), note.message, severity=note.severity)
+        await self._warn_once(Code(note.code), note.message, note.severity)
+
+    async def _warn_once(self, code: Code, message: str, severity: Severity = "low") -> None:
+        """Warn unless this or an earlier pipeline of the job has told the same."""
+        if not self._warnings.known(None, code, message):
+            await self._warn(code, message, severity=severity)
 
     async def _tell_push(self, news: PushNews) -> None:
         """Tell of the client that pushes."""

@@ -30,7 +30,7 @@ LOSSES = frozenset(
 
 _OUTAGES = frozenset({Code.SOURCE_LOST, Code.SOURCE_BACK})
 """The warnings that are published each time. The pauses before a source is opened again bound their number."""
-_OF_SOURCES = _OUTAGES | {Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED, Code.SOURCE_RESIZED}
+_OF_SOURCES = _OUTAGES | {Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED, Code.SOURCE_RESIZED, Code.FRAMES_DROPPED}
 """The warnings that a source gives again on the next server."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kinora.actors.messages import Code
-from kinora.actors.warnings import MAX_DISTINCT, OVERFLOW_MESSAGE, WarningLog
+from kinora.actors.warnings import MAX_DISTINCT, OVERFLOW_MESSAGE, WarningLog, kept_by_pipeline
 
 
 def _add(log: WarningLog, message: str, times: int = 1) -> list[int]:
@@ -46,3 +46,12 @@ def test_a_plugin_that_warns_differently_each_time_is_bounded() -> None:
     assert log.texts()[-1] == f"p: {OVERFLOW_MESSAGE} ({MAX_DISTINCT * 2} times)"
     assert log.count("p") == MAX_DISTINCT * 3
     assert log.add("q", Code.PLUGIN_ERROR, "mine", "low") is not None
+
+
+def test_what_a_source_tells_once_in_a_job_is_known_to_the_pipelines_after_a_restart() -> None:
+    """So that none of it stands twice among the job's warnings."""
+    log = WarningLog("j")
+    log.add(None, Code.FRAMES_DROPPED, "behind", "low")
+    log.add(None, Code.SOURCE_GUESSED, "guessed", "low")
+    log.add(None, Code.STORE_FAILING, "full", "high")
+    assert [group.code for group in filter(kept_by_pipeline, log.groups())] == ["FRAMES_DROPPED", "SOURCE_GUESSED"]
