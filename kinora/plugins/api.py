@@ -5,7 +5,7 @@ Light to import: no Trio, no web, no PyAV. It runs in worker processes and in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, overload
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Severity = Literal["low", "medium", "high"]
 Result = Mapping[str, Any] | None
+State = bytes | Sequence[bytes]
+"""Bytes, or parts that are joined. A part that was in the state before, as the same object, is not copied again."""
 
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
@@ -45,6 +47,8 @@ class PluginMetadata:
     """True if the result of a frame does not depend on earlier frames.
 
     Nothing is lost then when the plugin begins anew, and it may work on several frames at once, each in a process.
+    """True if the result of a frame does not depend on earlier frames: nothing is lost when the plugin begins anew.
+    A plugin that is not stateless should define ``save_state`` and ``load_state``.
     """
     latency_budget_ms: float | None = None
     """A soft limit: a frame that takes longer makes the plugin ``degraded`` and warns once."""
@@ -121,6 +125,22 @@ class Plugin:
     def finalize(self) -> Result:
         """Sum up. The returned result becomes the last ``partial_result``."""
         return None
+
+    def save_state(self) -> State:
+        """Return what the plugin knows of the frames so far, at most 64 MiB; called between two frames.
+
+        Define it together with :meth:`load_state`: the plugin then goes on after a crash, and after a restart of the
+        server, as if nothing had happened. It is called after each frame while that costs little, and seldom otherwise.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define save_state(self)")
+
+    def load_state(self, data: bytes) -> None:
+        """Go on from a state that :meth:`save_state` has returned in another process; called after ``prepare``.
+
+        The state may come from another version of the plugin. Raise an exception if it cannot be used: the plugin then
+        begins anew, in a fresh process, and a warning tells the reason.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define load_state(self, data)")
 
 
 @overload

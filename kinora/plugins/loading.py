@@ -18,7 +18,8 @@ from kinora.plugins.api import Plugin, PluginMetadata
 from kinora.plugins.protocol import MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, encode_result
 
-METHODS = ("prepare", "process_frame", "finalize")
+STATE_METHODS = ("save_state", "load_state")
+METHODS = ("prepare", "process_frame", "finalize", *STATE_METHODS)
 
 
 class NoPluginError(TypeError):
@@ -51,9 +52,25 @@ def _checked(found: object, name: str) -> type[Plugin]:
         )
     if found.process_frame is Plugin.process_frame:
         raise UnusablePluginError(f"{name} does not define process_frame(self, frame)")
+    _require_both(found, name)
     for method in METHODS:
         _require_plain(inspect.unwrap(getattr(found, method)), f"{name}.{method}")
     return found
+
+
+def remembers(plugin: type[Plugin]) -> bool:
+    """Whether a plugin's class defines ``save_state`` and ``load_state``."""
+    return all(_defines(plugin, method) for method in STATE_METHODS)
+
+
+def _require_both(plugin: type[Plugin], name: str) -> None:
+    defined = [method for method in STATE_METHODS if _defines(plugin, method)]
+    if len(defined) == 1:
+        raise UnusablePluginError(f"{name} defines {defined[0]} alone: define both {' and '.join(STATE_METHODS)}")
+
+
+def _defines(plugin: type[Plugin], method: str) -> bool:
+    return getattr(plugin, method) is not getattr(Plugin, method)
 
 
 def _has_metadata(plugin: type[Plugin]) -> bool:

@@ -74,6 +74,24 @@ class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_onl
     """The most bytes that its process may map in addition to those mapped already; None for no cap."""
 
 
+class Remember(msgspec.Struct, tag_field="op", tag="remember", frozen=True, kw_only=True):
+    """Keep the plugin's states in the memory whose descriptor is sent along, after each frame while that is cheap.
+
+    With a second descriptor, which has an earlier state, run ``load_state`` first. Answered with Done or Raised; after
+    Raised the process must be ended.
+    """
+
+    places: list[tuple[int, int]] = []
+    """Offset and size of each part of the earlier state."""
+
+
+class SaveState(msgspec.Struct, tag_field="op", tag="save_state", frozen=True, kw_only=True):
+    """Keep the plugin's state now, whatever it costs; answered with Done, after Unsaved if that has failed."""
+
+    index: int
+    """The last frame before."""
+
+
 class Process(msgspec.Struct, tag_field="op", tag="process", frozen=True, kw_only=True):
     """Run ``process_frame`` on the picture in a slot of the ring that is mapped."""
 
@@ -130,6 +148,8 @@ class Done(msgspec.Struct, tag_field="op", tag="done", frozen=True, kw_only=True
     """Wall time inside the plugin."""
     fault: Message | None = None
     """The reason why the result, or a part of it, could not be encoded as JSON."""
+    remembers: bool = False
+    """Of Prepare: True if the plugin has ``save_state`` and ``load_state``."""
 
 
 class Raised(msgspec.Struct, tag_field="op", tag="raised", frozen=True, kw_only=True):
@@ -159,8 +179,17 @@ class Partial(msgspec.Struct, tag_field="op", tag="partial", frozen=True, kw_onl
     result: bytes
 
 
-Request = Inspect | CheckSchema | Prepare | UseRing | Process | Finalize
-Note = Warned | Partial
+class Unsaved(msgspec.Struct, tag_field="op", tag="unsaved", frozen=True, kw_only=True):
+    """The plugin's state after this frame is not kept: ``save_state`` raised, or gave something else than a state."""
+
+    message: Message
+    traceback: Traceback = ""
+    """Empty if nothing was raised."""
+    place: Annotated[str, msgspec.Meta(max_length=PLACE_CHARACTERS)] | None = None
+
+
+Request = Inspect | CheckSchema | Prepare | UseRing | Remember | SaveState | Process | Finalize
+Note = Warned | Partial | Unsaved
 Answer = Plugins | SchemaFaulty | OptionsChecked | Done | Raised
 
 PLUGIN: Program[Request, Answer | Note] = Program(

@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,14 +23,16 @@ import numpy as np
 from kinora.plugins import protocol
 from kinora.plugins.api import Frame, Plugin, Severity
 from kinora.plugins.failures import home_of, own_place, raised, valid
-from kinora.plugins.loading import NoPluginError, find, load
+from kinora.plugins.loading import NoPluginError, find, load, remembers
 from kinora.plugins.options_worker import check_schema
 from kinora.plugins.protocol import MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
+from kinora.plugins.state_saving import StateSaving
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.lending import RingLender
 from kinora.runtime.machine import THREAD_VARIABLES
 from kinora.runtime.program import Line, serve
+from kinora.runtime.state_memory import StateKeeper, read_state
 
 _SEVERITIES = ("low", "medium", "high")
 _Line = Line[protocol.Request, protocol.Answer | protocol.Note]
@@ -56,6 +59,8 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
                 return stage.prepare(request, fds)
             case protocol.UseRing():
                 return stage.use_ring(request, fds)
+            case protocol.Remember() | protocol.SaveState():
+                return stage.keep_state(request, fds)
             case protocol.Process():
                 return stage.process(request)
             case protocol.Finalize():
@@ -125,6 +130,8 @@ class _Stage:
         self._line = line
         self._plugin: Plugin | None = None
         self._ring: RingLender | None = None
+        self._saving: StateSaving | None = None
+        self._own = os.getpid()
         self._origin: protocol.Origin | None = None
         os.register_at_fork(before=self._before_fork)
 
@@ -141,7 +148,10 @@ class _Stage:
             plugin.prepare(context)
             self._plugin = plugin
 
-        return _timed(prepare)
+        answer = _timed(prepare)
+        if isinstance(answer, protocol.Done) and self._plugin is not None:
+            return msgspec.structs.replace(answer, remembers=remembers(type(self._plugin)))
+        return answer
 
     def use_ring(self, request: protocol.UseRing, fds: list[int]) -> protocol.Answer:
         self._ring = None  # unmapped first: the address space may be capped
@@ -149,7 +159,41 @@ class _Stage:
         close_all(fds[1:])
         return protocol.Done(result=None, run_ms=0.0)
 
+    def keep_state(self, request: protocol.Remember | protocol.SaveState, fds: list[int]) -> protocol.Answer:
+        return self._remember(request, fds) if isinstance(request, protocol.Remember) else self._save_state(request)
+
+    def _remember(self, request: protocol.Remember, fds: list[int]) -> protocol.Answer:
+        if self._plugin is None:
+            raise RuntimeError("remember came before prepare")
+        memory, *earlier = fds
+        self._saving = StateSaving(self._plugin, StateKeeper(memory))
+        if not earlier:
+            return protocol.Done(result=None, run_ms=0.0)
+        try:
+            state = read_state(earlier[0], request.places)
+        finally:
+            close_all(earlier)
+        return _timed(partial(self._plugin.load_state, state), lambda _: None)
+
+    def _save_state(self, request: protocol.SaveState) -> protocol.Answer:
+        began = time.perf_counter()
+        if self._saving is not None:
+            self._tell_unsaved(self._saving.save(request.index))
+        return protocol.Done(result=None, run_ms=_ms_since(began))
+
     def process(self, request: protocol.Process) -> protocol.Answer:
+        answer = self._process(request)
+        forked = os.getpid() != self._own  # by the plugin, and ends soon: only one of the two may save
+        if self._saving is not None and isinstance(answer, protocol.Done | protocol.Raised) and not forked:
+            self._tell_unsaved(self._saving.after_frame(request.index, answer.run_ms))
+        return answer
+
+    def _tell_unsaved(self, unsaved: protocol.Unsaved | None) -> None:
+        if unsaved is not None:
+            home = None if self._origin is None else home_of(self._origin)
+            self._line.send(msgspec.structs.replace(unsaved, place=own_place(unsaved.traceback, home)))
+
+    def _process(self, request: protocol.Process) -> protocol.Answer:
         plugin, ring = self._plugin, self._ring
         if plugin is None:
             raise RuntimeError("a frame came before prepare")

@@ -17,6 +17,7 @@ from kinora.plugins import protocol
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
 from kinora.runtime.frames import FrameRing, RingWriter
 from kinora.runtime.program import encode
+from kinora.runtime.state_memory import StateMemory, hold_state, read_state
 from kinora.runtime.workers import ForkServer, Worker, WorkerGone
 
 HEIGHT, WIDTH = 4, 6
@@ -142,7 +143,7 @@ async def ask(
         await worker.send(encode(request), fds)
         while True:
             match protocol.PLUGIN.decode_answer(await worker.receive()):
-                case protocol.Warned() | protocol.Partial() as note:
+                case protocol.Warned() | protocol.Partial() | protocol.Unsaved() as note:
                     notes.append(note)
                 case answer:
                     return answer, notes
@@ -815,3 +816,131 @@ async def test_a_request_that_is_none_ends_the_worker(bench: Bench) -> None:
     await worker.gone.wait()
     assert "ValidationError" in worker.log.text()
     assert await worker.kill()
+
+
+# Its state
+
+COUNTER = (
+    HEAD
+    + """
+class Counter(Plugin):
+    metadata = PluginMetadata(name="counter")
+
+    def prepare(self, context):
+        self.options = context.options
+        self.seen = 0
+
+    def process_frame(self, frame):
+        self.seen += 1
+        return {"seen": self.seen}
+
+    def save_state(self):
+        return eval(self.options.get("state", "b'%d' % self.seen"))
+
+    def load_state(self, data):
+        self.seen = int(data)
+"""
+)
+
+
+async def counter(
+    bench: Bench, memory: StateMemory, earlier: bytes | None = None, **options: str
+) -> tuple[Worker, protocol.Answer]:
+    """A worker with a counter that keeps its states in a memory, and its answer when it was told to."""
+    worker, prepared, _ = await bench.prepare(bench.write("counter.py", COUNTER), "Counter", options)
+    assert isinstance(prepared, protocol.Done)
+    assert prepared.remembers
+    held = [] if earlier is None else [hold_state(earlier)]
+    places = [] if earlier is None else [(0, len(earlier))]
+    answer, _ = await ask(worker, protocol.Remember(places=places), [memory.fd, *held])
+    for fd in held:
+        os.close(fd)
+    return worker, answer
+
+
+async def test_a_state_is_there_once_the_frame_is_answered(bench: Bench) -> None:
+    """It is still there after the worker was killed, and another one goes on with it."""
+    with closing(StateMemory()) as memory:
+        worker, _ = await counter(bench, memory)
+        for index in range(3):
+            await ask(worker, frame(index))
+        await worker.kill()
+        with pytest.raises(WorkerGone):
+            await worker.receive()
+        newest, before = memory.newest(2), memory.newest(1)
+        assert newest is not None
+        assert before is not None
+        assert read_state(memory.fd, newest.places) == b"3"
+        assert read_state(memory.fd, before.places) == b"2"
+    with closing(StateMemory()) as memory:
+        worker, answer = await counter(bench, memory, b"3")
+        assert isinstance(answer, protocol.Done)
+        answer, _ = await ask(worker, frame(3))
+        assert isinstance(answer, protocol.Done)
+        assert answer.result == b'{"seen":4}'
+        assert await worker.stop(5)
+
+
+async def test_a_state_that_is_refused_is_told_with_the_reason(bench: Bench) -> None:
+    """As any exception is."""
+    with closing(StateMemory()) as memory:
+        worker, answer = await counter(bench, memory, b"nothing")
+        assert isinstance(answer, protocol.Raised)
+        assert answer.message.startswith("ValueError: invalid literal")
+        assert answer.place is not None
+        assert answer.place.endswith("in load_state")
+        assert await worker.stop(5)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("1 // 0", "save_state: ZeroDivisionError: integer division or modulo by zero"),
+        ("'text'", "save_state: the state must be bytes or a list of bytes, not str"),
+        ("[b'', 3]", "save_state: a part of the state must be bytes, not int"),
+        ("bytes(2**27)", "save_state: the state has 134217728 bytes; at most 67108864 are kept"),
+        ("sys.exit(3)", "save_state: SystemExit: 3"),
+    ],
+)
+async def test_a_state_that_cannot_be_saved_costs_no_result(bench: Bench, state: str, message: str) -> None:
+    """The client is told the reason."""
+    with closing(StateMemory()) as memory:
+        worker, _ = await counter(bench, memory, state=state)
+        answer, notes = await ask(worker, frame())
+        assert isinstance(answer, protocol.Done)
+        assert answer.result == b'{"seen":1}'
+        (note,) = notes
+        assert isinstance(note, protocol.Unsaved)
+        assert note.message == message
+        assert (note.place is None) == (not note.traceback)
+        assert memory.newest(0) is None
+        assert await worker.stop(5)
+
+
+async def test_a_state_that_costs_much_is_saved_seldom_or_when_asked_for(bench: Bench) -> None:
+    """Its cost stays a small share of the plugin's time."""
+    state = "b'%d' % (sum(range(1_000_000)) and self.seen)"
+    with closing(StateMemory()) as memory:
+        worker, _ = await counter(bench, memory, state=state)
+        for index in range(10):
+            await ask(worker, frame(index))
+        found = memory.newest(9)
+        assert found is not None
+        assert found.index < 9
+        await ask(worker, protocol.SaveState(index=9))
+        found = memory.newest(9)
+        assert found is not None
+        assert (found.index, read_state(memory.fd, found.places)) == (9, b"10")
+        assert await worker.stop(5)
+
+
+async def test_a_plugin_with_one_of_the_two_methods_is_broken(bench: Bench) -> None:
+    """It says which is missing; with neither it does not remember."""
+    half = COUNTER.replace("load_state", "load")
+    answer = await bench.inspect(bench.write("half.py", half))
+    assert isinstance(answer, protocol.Raised)
+    assert "Counter defines save_state alone: define both save_state and load_state" in answer.message
+    worker, prepared, _ = await bench.prepare(bench.write("none.py", half.replace("save_state", "save")), "Counter")
+    assert isinstance(prepared, protocol.Done)
+    assert not prepared.remembers
+    assert await worker.stop(5)

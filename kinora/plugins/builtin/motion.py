@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
+from kinora.plugins.builtin.background import Applied, Background
+from kinora.plugins.builtin.saved import read_head, with_head
 from kinora.plugins.builtin.scaling import scale_down
 from kinora.plugins.builtin.schema import boolean, integer, number, options_schema
 from kinora.plugins.detections import Boxes, Detection, as_boxes
@@ -17,6 +20,17 @@ MOVING = 255  # in MOG2's mask; shadows are 127
 SUDDEN = 0.3  # if the moving share grows by more than this from one frame to the next, the whole picture changed: a cut
 MAX_PARTS = 500  # the largest are kept: noise has thousands, and they are compared in pairs
 SAMPLE = 6  # every sixth pixel, across and down, is enough to see how bright the background is
+STATE_VERSION = 1
+
+
+class _State(msgspec.Struct, array_like=True):
+    size: tuple[int, int] | None
+    told: bool
+    share: float
+    background: Applied
+
+
+_decoder = msgspec.msgpack.Decoder(_State)
 
 
 class Motion(Plugin):
@@ -70,10 +84,11 @@ class Motion(Plugin):
 
     def _begin(self) -> None:
         """Forget what was seen so far."""
-        self._background = cv2.createBackgroundSubtractorMOG2(
-            history=self._options["history"],
-            varThreshold=self._options["threshold"],
-            detectShadows=self._options["shadows"],
+        options = self._options
+        self._background = Background(
+            lambda: cv2.createBackgroundSubtractorMOG2(
+                history=options["history"], varThreshold=options["threshold"], detectShadows=options["shadows"]
+            )
         )
         self._share = 0.0
 
@@ -86,11 +101,23 @@ class Motion(Plugin):
         share = float(np.count_nonzero(moving)) / moving.size
         sudden, self._share = share - self._share > SUDDEN, share
         if sudden:
-            self._background.apply(small, learningRate=1.0)
+            self._background.begin_with(small)
             found = []
         else:
             found = self._things(moving, np.array([width, height]) / moving.shape[::-1])
         return {"detections": [thing.as_json() for thing in found], "metrics": {"motion": round(share, 4)}}
+
+    def save_state(self) -> list[bytes]:
+        """The background, and what is known of the picture before."""
+        head, parts = self._background.saved()
+        return [with_head(STATE_VERSION, _State(self._size, self._told, self._share, head)), *parts]
+
+    def load_state(self, data: bytes) -> None:
+        """Go on before that background."""
+        state, parts = read_head(data, STATE_VERSION, _decoder)
+        self._begin()
+        self._size, self._told, self._share = state.size, state.told, state.share
+        self._background.load(state.background, parts)
 
     def _take_size(self, size: tuple[int, int]) -> None:
         """Begin anew if this picture has another size: pixels of the background have no partner in it."""
@@ -107,10 +134,10 @@ class Motion(Plugin):
 
     def _moving(self, small: NDArray[Any]) -> NDArray[np.uint8]:
         """The mask of moving pixels, 1 or 0, without specks."""
-        background = self._background.getBackgroundImage()
-        if background is not None and background.size:  # before the first picture, OpenCV 5.1 gives an empty one
+        background = self._background.picture()
+        if background is not None:
             small = _as_bright_as(background, small)
-        mask = (np.asarray(self._background.apply(small)) == MOVING).view(np.uint8)
+        mask = (self._background.apply(small) == MOVING).view(np.uint8)
         return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, self._disc), dtype=np.uint8)
 
     def _things(self, moving: NDArray[np.uint8], zoom: NDArray[np.float64]) -> list[Detection]:

@@ -9,14 +9,17 @@ from typing import Any
 
 import attrs
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
+from kinora.plugins.builtin.saved import encode_head, read_head, with_head
 from kinora.plugins.builtin.schema import integer, number, options_schema
 
 SAMPLE_SIZE = (192, 108)
 BINS = (8, 4, 8)  # of hue, saturation and value
+STATE_VERSION = 1
 
 
 @attrs.define
@@ -27,6 +30,18 @@ class Scene:
     start_ms: float
     end: int
     end_ms: float
+
+
+class _State(msgspec.Struct, array_like=True):
+    count: int
+    newest: list[Scene]
+    """The scene that goes on, if any."""
+    before: int
+    """The bytes of the histogram, which follows; then come the scenes that have ended."""
+
+
+_decoder = msgspec.msgpack.Decoder(_State)
+_decode_scenes = msgspec.msgpack.Decoder(list[Scene]).decode
 
 
 class Scenes(Plugin):
@@ -57,6 +72,8 @@ class Scenes(Plugin):
         """Begin before the first scene."""
         self._context = context
         self._scenes: list[Scene] = []
+        self._ended: bytes | None = None
+        """The scenes that have ended, as they are saved; None after each cut."""
         self._count = 0
         self._before: NDArray[np.float32] | None = None
 
@@ -75,6 +92,22 @@ class Scenes(Plugin):
         self._scenes[-1].end, self._scenes[-1].end_ms = frame.index, frame.timestamp_ms
         return {"metrics": {"change": round(difference, 4), "scene": self._count}, "cut": cut}
 
+    def save_state(self) -> list[bytes]:
+        """The list of scenes, and the histogram of the frame before."""
+        if self._ended is None:
+            self._ended = encode_head(self._scenes[:-1])
+        before = b"" if self._before is None else self._before.tobytes()
+        head = _State(self._count, self._scenes[-1:], len(before))
+        return [with_head(STATE_VERSION, head), before, self._ended]
+
+    def load_state(self, data: bytes) -> None:
+        """Go on after that frame."""
+        state, rest = read_head(data, STATE_VERSION, _decoder)
+        before = np.frombuffer(rest[: state.before], np.float32)
+        self._before = before.reshape(BINS).copy() if len(before) else None
+        self._count, self._ended = state.count, bytes(rest[state.before :])
+        self._scenes = [*_decode_scenes(self._ended), *state.newest]
+
     def finalize(self) -> dict[str, Any]:
         """The scenes: first and last frame of each, and their timestamps in milliseconds."""
         return {"scenes": [attrs.asdict(scene) for scene in self._scenes]}
@@ -89,6 +122,7 @@ class Scenes(Plugin):
         self._count += 1
         at, ms = frame.index, frame.timestamp_ms
         self._scenes.append(Scene(start=at, start_ms=ms, end=at, end_ms=ms))
+        self._ended = None
         del self._scenes[: -self._context.options["max_scenes"]]
 
 

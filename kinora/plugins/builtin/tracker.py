@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+import msgspec
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
+from kinora.plugins.builtin.saved import read_head, with_head
 from kinora.plugins.builtin.schema import integer, names, number, options_schema
-from kinora.plugins.builtin.tracks import Track, associate
+from kinora.plugins.builtin.tracks import SavedTrack, Track, associate
 from kinora.plugins.detections import Detection, as_boxes, iou, read_detections
 
 FALLBACK_SOURCE = "motion"  # it says that something moves but not what: followed only if no other plugin detects
@@ -18,6 +20,20 @@ SAME_THING_IOU = 0.6  # boxes of one class that overlap by more than this are on
 SURENESS = 0.6  # mean confidence of ``min_hits`` sightings that are enough for an id; less sure ones must be more
 MAX_MISSED_UNNAMED = 1  # frames without it in a row after which a thing that has no id yet was a false alarm
 MAX_FOLLOWED = 500  # the surest detections of a frame, and the newest tracks: each is compared with each
+
+STATE_VERSION = 1
+
+
+class _State(msgspec.Struct, array_like=True):
+    tracks: list[SavedTrack]
+    named: int
+    ended: dict[str, int]
+    size: tuple[int, ...]
+    size_told: bool
+    others_seen: bool
+
+
+_decoder = msgspec.msgpack.Decoder(_State)
 
 
 class Tracker(Plugin):
@@ -84,6 +100,19 @@ class Tracker(Plugin):
         """The number of tracks, by class."""
         self._end_tracks(0.0, cut=True)
         return {"tracks": dict(self._ended)}
+
+    def save_state(self) -> bytes:
+        """The tracks, and what is counted."""
+        tracks = [track.saved() for track in self._tracks]
+        told = _State(tracks, self._named, self._ended, self._size, self._size_told, self._others_seen)
+        return with_head(STATE_VERSION, told)
+
+    def load_state(self, data: bytes) -> None:
+        """Go on with those tracks."""
+        state, _ = read_head(data, STATE_VERSION, _decoder)
+        self._tracks = [Track.restored(track) for track in state.tracks]
+        self._named, self._ended, self._size = state.named, Counter(state.ended), state.size
+        self._size_told, self._others_seen = state.size_told, state.others_seen
 
     def _see(self, found: Sequence[Detection], now: float) -> list[Track]:
         """Give each detection to a track, be it a new one, and return these in the order of the detections."""

@@ -13,8 +13,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
 import attrs
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,20 @@ AGILE = 0.5  # standard deviation of the change of speed in a second
 GATE = 4.0  # standard deviations from the expected place beyond which a detection is not a sighting
 SIZE_GAIN = 0.4  # the share of a measured change of size that is taken over
 MAX_KINDS = 50  # classes that are counted for a track; beyond it the rarest is forgotten
+
+
+class SavedTrack(msgspec.Struct, array_like=True):
+    """A track in a saved state."""
+
+    seen_ms: float
+    track_id: int | None
+    missed: int
+    hits: int
+    sureness: float
+    kinds: Annotated[list[tuple[str, int]], msgspec.Meta(min_length=1)]
+    motion: tuple[float, float, float, float, float, float]
+    """The centre, the size and the velocity."""
+    spread: tuple[float, float, float]
 
 
 @attrs.define(eq=False)
@@ -59,6 +75,32 @@ class Track:
     def __attrs_post_init__(self) -> None:
         self._centre, self._size = _centre(self.seen), _size(self.seen)
         self._count(self.seen)
+
+    def saved(self) -> SavedTrack:
+        """All that its further way depends on; the newest sighting itself is not part of that."""
+        return SavedTrack(
+            self.seen_ms,
+            self.track_id,
+            self.missed,
+            self.hits,
+            self.sureness,
+            list(self._kinds.items()),
+            (*self._centre.tolist(), *self._size.tolist(), *self._velocity.tolist()),
+            self._spread,
+        )
+
+    @classmethod
+    def restored(cls, saved: SavedTrack) -> Track:
+        """A track that goes on as the saved one would have."""
+        x, y, width, height, *velocity = saved.motion
+        kind = saved.kinds[-1][0]
+        seen = Detection(x=x - width / 2, y=y - height / 2, width=width, height=height, confidence=0.0, kind=kind)
+        track = cls(seen, saved.seen_ms, saved.track_id)
+        track._kinds = Counter(dict(saved.kinds))
+        track._centre, track._size = np.array([x, y]), np.array([width, height])
+        track._velocity, track._spread = np.array(velocity), saved.spread
+        track.missed, track.hits, track.sureness = saved.missed, saved.hits, saved.sureness
+        return track
 
     @property
     def kind(self) -> str:
