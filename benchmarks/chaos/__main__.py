@@ -176,7 +176,7 @@ def show(world: World, report: Report) -> None:
         lost = sum(job.lost(plugin) for job in done)
         warned = sum(job.warned(*oracle.LOSS_CODES, plugin=plugin) for job in done)
         print(f"{f'results of {plugin} lost, warned of':<46} {lost:7} {warned:7}")
-    anew = sum(job.warned("RESUMED", plugin=COUNT) for job in done)
+    anew = sum(job.warned("STATE_LOST", plugin=COUNT) for job in done)
     print(f"{f'times that {COUNT} began anew, as warned':<46} {anew:7}")
     print(f"{'messages heard, over connections':<46} {book.messages:7} {book.connections:7}")
     if (watcher := report.watcher) is not None:

@@ -55,11 +55,11 @@ def _judge_digests(job: Final, truth: Sequence[str]) -> Iterator[str]:
 
 
 def _judge_counts(job: Final) -> Iterator[str]:
-    """The counter begins anew only where a RESUMED warning says so."""
+    """The counter begins anew only where a STATE_LOST warning says so."""
     results = sorted(job.results(COUNT).items())
     anew = sum(result["seen"] == 1 for index, result in results if index > 0)
-    if anew > (warned := job.warned("RESUMED", plugin=COUNT)):
-        yield f"{job}: {COUNT} began anew {anew} times, expected the {warned} that RESUMED warnings tell of"
+    if anew > (warned := job.warned("STATE_LOST", plugin=COUNT)):
+        yield f"{job}: {COUNT} began anew {anew} times, expected the {warned} that STATE_LOST warnings tell of"
     for (index, result), (later, next_result) in pairwise(results):
         if next_result["seen"] not in {1, result["seen"] + later - index}:
             yield f"{job}: {COUNT} says {next_result['seen']} at frame {later} after {result['seen']} at {index}"

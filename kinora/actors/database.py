@@ -10,7 +10,7 @@ import binascii
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -164,6 +164,30 @@ def put_frame(job_id: str, index: int, data: bytes) -> Statement:
         "INSERT INTO frames SELECT number, ?, ? FROM jobs WHERE job_id = ? ON CONFLICT DO NOTHING",
         (index, data, job_id),
     )
+
+
+def put_states(job_id: str, index: int, states: Mapping[str, bytes]) -> list[Statement]:
+    """Store the plugins' states after a frame in place of all earlier ones, unless the job has ended."""
+    return [
+        Statement("DELETE FROM states WHERE job = (SELECT number FROM jobs WHERE job_id = ?)", (job_id,)),
+        *(
+            Statement(
+                "INSERT INTO states SELECT number, ?, ?, ? FROM jobs"
+                " WHERE job_id = ? AND status IN ('queued', 'running', 'paused', 'interrupted')",
+                (plugin, index, data, job_id),
+            )
+            for plugin, data in states.items()
+        ),
+    ]
+
+
+def states(connection: sqlite3.Connection, job_id: str) -> tuple[int, dict[str, bytes]] | None:
+    """Return the marked frame and plugin → its state after it; None if there are no states."""
+    rows = connection.execute(
+        "SELECT frame_index, plugin, data FROM states WHERE job = (SELECT number FROM jobs WHERE job_id = ?)",
+        (_text(job_id),),
+    ).fetchall()
+    return (rows[0][0], {plugin: data for _, plugin, data in rows}) if rows else None
 
 
 def open_writer(path: str) -> sqlite3.Connection:

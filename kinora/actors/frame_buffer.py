@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from time import monotonic
 
@@ -30,6 +30,17 @@ class WaitingFrame:
     """The time of :func:`time.monotonic` at which it came."""
 
 
+@attrs.frozen(eq=False)
+class WaitingStates:
+    """The states of a job's plugins after a frame, to be written with it."""
+
+    job_id: str
+    index: int
+    states: Mapping[str, bytes]
+    put_number: int
+    """The number of frames that were put in before it, and itself."""
+
+
 class FrameBuffer:
     """Keeps the waiting frames. It bounds nothing itself: see :attr:`has_room` before each :meth:`put`."""
 
@@ -42,6 +53,8 @@ class FrameBuffer:
         """The most frames that have waited at one time."""
         self._frames: deque[WaitingFrame] = deque()
         self._bytes = 0
+        self._states: dict[str, WaitingStates] = {}
+        """Job → its newest states; older ones that wait are dropped for them, since nobody would read them."""
 
     def __len__(self) -> int:
         """Return the number of waiting frames."""
@@ -62,12 +75,14 @@ class FrameBuffer:
         """True if waiting longer would make no larger batch."""
         return len(self._frames) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES
 
-    def put(self, job_id: str, index: int, data: bytes) -> None:
-        """Put a frame behind all others."""
+    def put(self, job_id: str, index: int, data: bytes, states: Mapping[str, bytes] | None = None) -> None:
+        """Put a frame behind all others, with the plugins' states after it if it is marked."""
         self._frames.append(WaitingFrame(job_id, index, data, monotonic()))
         self._bytes += len(data)
         self.put_total += 1
         self.peak = max(self.peak, len(self._frames))
+        if states:
+            self._states[job_id] = WaitingStates(job_id, index, states, self.put_total)
 
     def batch(self) -> list[WaitingFrame]:
         """Return the first frames, as many as go into one transaction; they stay until :meth:`drop`."""
@@ -79,6 +94,21 @@ class FrameBuffer:
             batch.append(frame)
             size += len(frame.data)
         return batch
+
+    def states_with(self, batch: Sequence[WaitingFrame]) -> list[WaitingStates]:
+        """Return the states that are to be written with a batch, which :meth:`batch` has returned."""
+        written = self.written_total + len(batch)
+        return [states for states in self._states.values() if states.put_number <= written]
+
+    def states_of(self, job_id: str) -> WaitingStates | None:
+        """Return the states of a job that wait, if any."""
+        return self._states.get(job_id)
+
+    def drop_states(self, written: Sequence[WaitingStates]) -> None:
+        """Remove states that are on disk now, unless newer ones have taken their place."""
+        for states in written:
+            if self._states.get(states.job_id) is states:
+                del self._states[states.job_id]
 
     def drop(self, written: Sequence[WaitingFrame]) -> None:
         """Remove a batch that is on disk now."""

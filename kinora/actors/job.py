@@ -516,7 +516,7 @@ class Job:
             return
         try:
             with trio.CancelScope() as self._waiting:
-                await self._store.put_frame(self.spec.job_id, frame.index, frame.data)
+                await self._store.put_frame(self.spec.job_id, frame.index, frame.data, frame.states)
                 self._newest_index = max(self._newest_index, frame.index)
                 self._next_index = frame.index + self.spec.request.options.stride
                 self._frames_done += 1

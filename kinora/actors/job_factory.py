@@ -11,6 +11,7 @@ import attrs
 
 from kinora.actors.audience import Audience
 from kinora.actors.device_health import DeviceHealth
+from kinora.actors.earlier_frames import StoredFrames
 from kinora.actors.errors import Conflict, FieldError, InvalidRequest
 from kinora.actors.inspector import Inspector, InspectorService
 from kinora.actors.job import Job, Work
@@ -212,6 +213,7 @@ class JobFactory:
                 warnings=warnings,
                 fork_server=self._fork_server,
                 inlet=inlet,
+                earlier=StoredFrames(self._store, spec.job_id),
             )
 
         return Work(plan, make_pipeline)
@@ -290,6 +292,7 @@ class JobFactory:
             source=source,
             cameras=self._sources.cameras,
             held=plan.held,
+            live=plan.info.kind == "stream",
             device=plan.device,
             ring_bytes=self._limits.ring_bytes,
         )

@@ -48,6 +48,8 @@ class Code(enum.StrEnum):
     DEVICE_FALLBACK = "DEVICE_FALLBACK"
     """The requested device is unavailable or has failed; ``cpu`` is used instead."""
     RESUMED = "RESUMED"
+    """The plugin goes on at this frame in a new process, with an older state: what it saw since that is lost."""
+    STATE_LOST = "STATE_LOST"
     """The plugin began anew at this frame, in a new process: what it had remembered of earlier frames is lost."""
     SOURCE_TRUNCATED = "SOURCE_TRUNCATED"
     """The source broke off; the frames before that are complete."""

@@ -15,11 +15,13 @@ import structlog
 import trio
 
 from kinora.actors.cameras import Cameras
+from kinora.actors.earlier_frames import EarlierFrames, NoEarlierFrames
 from kinora.actors.frame_source import FrameSource, SourceLost
 from kinora.actors.gate import Gate
 from kinora.actors.held_sources import HeldSource
 from kinora.actors.inspector import Inspector
 from kinora.actors.job_ring import JobRing
+from kinora.actors.marks import Marks
 from kinora.actors.messages import Code
 from kinora.actors.models import frame_id
 from kinora.actors.picture_taker import PictureTaker
@@ -77,6 +79,8 @@ class PipelineSpec:
     """The source if its check has left it open."""
     device: Resolution
     """The device to use, resolved from the requested one."""
+    live: bool = False
+    """True if the source has no earlier frames to read again."""
     ring_bytes: int
     """The size in bytes that the ring should not exceed; it has at least two slots in any case."""
 
@@ -93,9 +97,14 @@ class Pipeline:
         warnings: WarningLog,
         fork_server: ForkServer,
         inlet: PushInlet | None = None,
+        earlier: EarlierFrames | None = None,
     ) -> None:
-        """``inlet`` is where clients push the pictures in, if they do."""
+        """``inlet`` is where clients push the pictures in, if they do; ``earlier`` is what is stored of the job."""
         self._inlet = inlet
+        self._earlier = earlier or NoEarlierFrames()
+        self._marks = Marks()
+        self._first_new = spec.source.start
+        """The index from which on frames are new; those before it are shown to plugins that remember, once more."""
         self._spec = spec
         self._stages = stages
         self._inspector = inspector
@@ -191,7 +200,7 @@ class Pipeline:
 
     async def _work(self) -> None:
         source = FrameSource(
-            self._spec.source,
+            await self._take_up_states(),
             open_decoder=self._open_decoder,
             make_ring=self._make_ring,
             note_restart=self._note_restart,
@@ -205,6 +214,20 @@ class Pipeline:
             if ring is not None:
                 await self._run_stages(ring, source)
         self._truncated = source.truncated
+
+    async def _take_up_states(self) -> SourceSpec:
+        """Give each plugin the state that is stored of it, and return what to read: a file from the marked frame on."""
+        spec = self._spec.source
+        mark = await self._earlier.mark() if spec.start else None
+        if mark is None:
+            return spec
+        for stage in self._stages:
+            await stage.take_up(mark.index, mark.states.get(stage.spec.plugin))
+        start = mark.index + spec.stride
+        if self._spec.live or start >= spec.start:
+            return spec
+        again = len(range(start, spec.start, spec.stride))
+        return attrs.evolve(spec, start=start, max_frames=None if spec.max_frames is None else spec.max_frames + again)
 
     @asynccontextmanager
     async def _open_decoder(self) -> AsyncIterator[OpenSource]:
@@ -278,6 +301,9 @@ class Pipeline:
                 ticket.release()  # what a camera shows during a pause is over when the job goes on
                 return False
             await self._gate.wait_open()
+            if ticket.index < self._first_new:
+                return await self._show_again(ticket, entrance)
+            ticket.marked = self._marks.due(trio.current_time())
             self._pictures.offer(ticket)
             return await self._let_in(ticket, entrance, waiting)
 
@@ -286,6 +312,15 @@ class Pipeline:
                 await source.read(take)
             except SourceLost as lost:
                 self._lost = str(lost)
+
+    async def _show_again(self, ticket: FrameTicket, entrance: trio.MemorySendChannel[FrameTicket]) -> bool:
+        """Pass a frame that is stored to the stages; one that was dropped then is dropped again."""
+        ticket.stored = await self._earlier.results(ticket.index)
+        if ticket.stored is None:
+            ticket.release()
+        else:
+            await send(entrance, ticket)
+        return True
 
     async def _let_in(
         self,
@@ -315,7 +350,11 @@ class Pipeline:
             async for ticket in inbox:
                 if self._warnings.losses != self._losses_told:
                     await self._tell_state()
-                await self._reports.tell(FrameDone(ticket.index, ticket.frame_data().encode(), ticket.found))
+                if ticket.stored is None:
+                    data = ticket.frame_data().encode()
+                    await self._reports.tell(FrameDone(ticket.index, data, ticket.found, ticket.states))
+                if ticket.marked:
+                    self._marks.note_stored(sum(map(len, ticket.states.values())))
                 ticket.release()
 
     async def _note_restart(self, reason: str, index: int) -> None:

@@ -94,6 +94,8 @@ class FrameDone:
     """The FrameData as JSON text."""
     found: int = 0
     """The detections on it, as :attr:`FrameTicket.found <kinora.actors.ticket.FrameTicket.found>` counts them."""
+    states: Mapping[str, bytes] = attrs.field(factory=dict)
+    """Plugin → its state after this frame, to be stored with it in place of earlier ones; empty for most frames."""
 
 
 @attrs.frozen(kw_only=True)

@@ -12,11 +12,13 @@ import msgspec
 
 from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code
+from kinora.actors.stage_memory import Saved
 from kinora.actors.ticket import FrameTicket
 from kinora.plugins import protocol
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import MAX_RESULT_BYTES, Done, Note, Raised
 from kinora.runtime.channel import ProtocolError
+from kinora.runtime.state_memory import StateMemory
 from kinora.runtime.worker_usage import worker_name
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
@@ -33,11 +35,18 @@ class PluginDied(Exception):
     """The plugin's process cannot be used any more; ``code`` and ``message`` say why.
 
     ``blameless`` is true if the fork server's end was the reason, and not the plugin. ``place`` is the line of the
-    plugin's own code that raised, if it did and that is known.
+    plugin's own code that raised, if it did and that is known. ``killed`` is true after a SIGKILL that is not Kinora's.
     """
 
     def __init__(
-        self, code: Code, message: str, traceback: str = "", *, blameless: bool = False, place: str | None = None
+        self,
+        code: Code,
+        message: str,
+        traceback: str = "",
+        *,
+        blameless: bool = False,
+        place: str | None = None,
+        killed: bool = False,
     ) -> None:
         super().__init__(code, message)
         self.code = code
@@ -45,6 +54,12 @@ class PluginDied(Exception):
         self.traceback = traceback
         self.blameless = blameless
         self.place = place
+        self.killed = killed
+
+    @property
+    def from_outside(self) -> bool:
+        """True if the plugin did nothing: the fork server ended, or somebody else killed the process."""
+        return self.blameless or self.killed
 
 
 @attrs.frozen(kw_only=True)
@@ -84,6 +99,12 @@ class Process(Protocol):
 
     async def prepare(self, device: str, ring: JobRing, hear: Hear) -> Done | Raised:
         """Let the process read the ring, and prepare the plugin for the device."""
+
+    async def remember(self, memory: StateMemory, earlier: Saved | None, hear: Hear) -> Done | Raised:
+        """Have the plugin take up an earlier state, if any, and keep its own in the memory from now on."""
+
+    async def save_state(self, index: int, hear: Hear) -> Done | Raised:
+        """Have the plugin save its state after a frame now, whatever that costs."""
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
         """Have the plugin process a frame."""
@@ -136,6 +157,17 @@ class PluginProcess:
         self._ring = ring
         return await self._ask(request, hear, [ring.fd])
 
+    async def remember(self, memory: StateMemory, earlier: Saved | None, hear: Hear) -> Done | Raised:
+        """Send the descriptors of the memories; the state itself does not pass through the server."""
+        if earlier is None:
+            return await self._ask(protocol.Remember(), hear, [memory.fd])
+        request = protocol.Remember(places=list(earlier.state.places))
+        return await self._ask(request, hear, [memory.fd, earlier.fd])
+
+    async def save_state(self, index: int, hear: Hear) -> Done | Raised:
+        """Send the request, between two frames."""
+        return await self._ask(protocol.SaveState(index=index), hear)
+
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
         """Send the frame's slot; the process reads the pixels in the ring, which it maps first if it is another one."""
         if ticket.ring is not self._ring:
@@ -170,7 +202,7 @@ class PluginProcess:
             await self._talk.send(request, fds)
             while True:
                 match _checked(await self._talk.receive()):
-                    case protocol.Warned() | protocol.Partial() as note:
+                    case protocol.Warned() | protocol.Partial() | protocol.Unsaved() as note:
                         await hear(note)
                     case Done() | Raised() as answer:
                         return answer
@@ -178,7 +210,7 @@ class PluginProcess:
                         raise PluginDied(Code.PLUGIN_CRASH, "its process sent an unexpected answer")
         except WorkerGone as error:
             code = Code.PLUGIN_MEMORY if error.over_memory else Code.PLUGIN_CRASH
-            raise PluginDied(code, str(error), blameless=error.orphaned) from error
+            raise PluginDied(code, str(error), blameless=error.orphaned, killed=error.killed) from error
         except (ProtocolError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PluginDied(Code.PLUGIN_CRASH, NOT_A_MESSAGE) from error
 

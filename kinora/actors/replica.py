@@ -17,6 +17,7 @@ from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code
 from kinora.actors.plugin_process import PluginDied, Process
 from kinora.actors.stage_log import StageLog
+from kinora.actors.stage_memory import StageMemory
 from kinora.actors.stage_spec import StageSpec
 from kinora.actors.ticket import FrameTicket
 from kinora.plugins import protocol
@@ -46,8 +47,17 @@ class Replica:
     """A process of a stage, one after the other: a new one may be prepared when the last one has ended."""
 
     def __init__(
-        self, spec: StageSpec, process: Process, *, inspector: Inspector, log: StageLog, hear: HearNote, number: int = 0
+        self,
+        spec: StageSpec,
+        process: Process,
+        *,
+        inspector: Inspector,
+        log: StageLog,
+        hear: HearNote,
+        number: int = 0,
+        memory: StageMemory | None = None,
     ) -> None:
+        """``memory`` is what the plugin knew last; None if it need not remember. Its owner closes it."""
         self.prepared = False
         """True while there is a process that takes frames."""
         self.device = spec.device
@@ -59,7 +69,10 @@ class Replica:
         self._inspector = inspector
         self._log = log
         self._hear_note = hear
+        self._memory = memory
         self._frame_id: str | None = None
+        self._again = False
+        """True while the plugin sees a frame that is stored already: what it says of it was told then."""
         self._time_limit = trio.CancelScope()
         """Around each wait for the plugin's answer."""
 
@@ -77,7 +90,7 @@ class Replica:
 
         If that raised, the outcome is :class:`Lost`, or Raised if the device is to blame: :meth:`end` must follow.
         """
-        self.device, self._frame_id = device, None
+        self.device, self._frame_id, self._again = device, None, False
         try:
             await self._process.start()
         except PluginDied as death:
@@ -87,17 +100,55 @@ class Replica:
         if isinstance(outcome, Raised) and not self.blames_device(outcome):
             message = f"prepare: {outcome.message}"
             return await self._lose(PluginDied(Code.PLUGIN_ERROR, message, outcome.traceback, place=outcome.place))
+        if isinstance(outcome, Done) and outcome.remembers and self._memory is not None:
+            return await self._remember(self._memory, outcome, ring)
         self.prepared = isinstance(outcome, Done)
         return outcome
 
+    async def _remember(self, memory: StageMemory, prepared: Done, ring: JobRing) -> Outcome:
+        """Give the plugin the state that it had last. One that it refuses, or dies of, is forgotten."""
+        kept, earlier = memory.begin()
+        work = self._process.remember(kept, earlier, self._hear)
+        outcome = await self._attempt(work, self._spec.prepare_timeout_ms)
+        if isinstance(outcome, Done):
+            memory.note_begun()
+            self.prepared = True
+            return prepared
+        if isinstance(outcome, Lost):
+            if not outcome.death.from_outside:
+                memory.refuse(f"load_state: {outcome.death.message}")
+            return outcome
+        memory.refuse(f"load_state: {outcome.message}")
+        await self.end()
+        return await self.prepare(self.device, ring)
+
+    async def save(self) -> bytes | Lost | None:
+        """Return the plugin's state after the last frame that it has answered; None if there is none.
+
+        The process is asked to save it if it has not yet; it is :class:`Lost` if it dies of that.
+        """
+        memory = self._memory
+        if memory is None:
+            return None
+        if self.prepared and memory.begun and not memory.current:
+            work = self._process.save_state(memory.last, self._hear)
+            outcome = await self._attempt(work, self._spec.plugin_timeout_ms)
+            if isinstance(outcome, Lost):
+                return outcome
+        return await memory.read() if memory.current else None
+
     async def process(self, ticket: FrameTicket) -> Outcome:
         """Have the plugin process a frame, once."""
-        self._frame_id = ticket.frame_id
-        return await self._attempt(self._process.process(ticket, self._hear), self._spec.plugin_timeout_ms, frame=True)
+        self._frame_id, self._again = ticket.frame_id, ticket.stored is not None
+        work = self._process.process(ticket, self._hear)
+        outcome = await self._attempt(work, self._spec.plugin_timeout_ms, frame=not self._again)
+        if self._memory is not None and not isinstance(outcome, Lost):
+            self._memory.last = ticket.index
+        return outcome
 
     async def finalize(self) -> Outcome:
         """Finalize the plugin."""
-        self._frame_id = None
+        self._frame_id, self._again = None, False
         timeout_ms = min(FINALIZE_TIMEOUT_MS, self._spec.prepare_timeout_ms)
         return await self._attempt(self._process.finalize(self._hear), timeout_ms)
 
@@ -139,5 +190,6 @@ class Replica:
         """Tell a note. The plugin's time stands still meanwhile: telling waits where nobody takes what is told."""
         left_s = self._time_limit.deadline - trio.current_time()
         self._time_limit.deadline = math.inf
-        await self._hear_note(note, self._frame_id)
+        if not self._again or isinstance(note, protocol.Unsaved):
+            await self._hear_note(note, self._frame_id)
         self._time_limit.deadline = trio.current_time() + left_s

@@ -81,6 +81,22 @@ CREATE TRIGGER job_swept AFTER DELETE ON deleted BEGIN
     DELETE FROM sizes WHERE job = OLD.job;
 END;
 """  # noqa: S608 - a constant
+_STATES = """
+CREATE TABLE states (
+    job INTEGER NOT NULL,
+    plugin TEXT NOT NULL,
+    frame_index INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (job, plugin)
+);
+CREATE TRIGGER states_of_ended AFTER UPDATE OF status ON jobs
+WHEN NEW.status IN ('done', 'failed', 'cancelled') BEGIN
+    DELETE FROM states WHERE job = NEW.number;
+END;
+CREATE TRIGGER states_of_deleted AFTER DELETE ON jobs BEGIN
+    DELETE FROM states WHERE job = OLD.number;
+END;
+"""
 MIGRATIONS = (
     _JOBS_AND_FRAMES,
     _LOGS_AND_DELETED,
@@ -89,6 +105,7 @@ MIGRATIONS = (
     _SEARCHED,
     _TOKENS,
     _ENDS_AND_SIZES,
+    _STATES,
 )
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
@@ -278,9 +278,10 @@ class Store:
         """Return the id of this database, made with it: eight hexadecimal digits."""
         return await self._read(folder_id)
 
-    async def put_frame(self, job_id: str, index: int, data: bytes) -> None:
+    async def put_frame(self, job_id: str, index: int, data: bytes, states: Mapping[str, bytes] | None = None) -> None:
         """Accept a frame for the next batch, waiting for room. If cancelled, the frame was not accepted.
 
+        The plugins' ``states`` after it are written in the same transaction, in place of all that the job had.
         This works while the disk cannot be written, as long as there is room. A job's frames come in index order. A
         second frame of the same index is ignored, and so is a frame of an unknown job.
         """
@@ -289,7 +290,7 @@ class Store:
         while not self._frames.has_room:
             await self._progress.park()
             await self._wait_running()
-        self._frames.put(job_id, index, data)
+        self._frames.put(job_id, index, data, states)
         self._work.unpark_all()
 
     async def flush(self) -> None:
@@ -303,6 +304,13 @@ class Store:
             await self._progress.park()
             if self._frames.written_total < target and self._writer is None:
                 await self._wait_running()
+
+    async def states(self, job_id: str) -> tuple[int, dict[str, bytes]] | None:
+        """Return the newest marked frame, and plugin → its state after it, unwritten ones included; None for none."""
+        waiting = self._frames.states_of(job_id)
+        if waiting is not None:
+            return waiting.index, dict(waiting.states)
+        return await self._query(self._page_reader, database.states, job_id)
 
     async def wait_failing(self) -> str:
         """Wait until writing fails, and return the reason."""
@@ -482,6 +490,9 @@ class Store:
         changes, frames = list(self._changes), self._batch()
         statements = [change.statement for change in changes]
         statements += [database.put_frame(frame.job_id, frame.index, frame.data) for frame in frames]
+        states = self._frames.states_with(frames) if frames else []
+        for marked in states:
+            statements += database.put_states(marked.job_id, marked.index, marked.states)
         if self._health.fault and not statements:
             statements = [database.TOUCH]
         if not statements:
@@ -497,6 +508,7 @@ class Store:
         self._health.note_fault(None)
         self._transactions += 1
         self._frames.drop(frames)
+        self._frames.drop_states(states)
         self._settle(changes, faults[: len(changes)])
         return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import msgspec
 import trio
@@ -44,6 +46,15 @@ class FrameTicket:
     """True if a picture of it is being made for clients."""
     results: dict[str, bytes] = attrs.field(factory=dict)
     """Plugin → its result as JSON text."""
+    stored: Mapping[str, bytes] | None = None
+    """The results of all plugins if an earlier pipeline has stored the frame; None for a new frame.
+
+    It only passes so that plugins that remember see it again; what they say of it is not told.
+    """
+    marked: bool = False
+    """True if each plugin's state after it is stored with it."""
+    states: dict[str, bytes] = attrs.field(factory=dict)
+    """Plugin → its state after this frame, if it is marked."""
     queued_at: float = attrs.field(factory=trio.current_time)
     """The time since which it has waited for its stage, on Trio's clock."""
 

@@ -6,7 +6,7 @@ All failures of the plugin become warnings here; none of them leaves as an excep
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import time_ns
 
@@ -27,6 +27,7 @@ from kinora.actors.plugin_process import Process
 from kinora.actors.plugin_records import PluginRecord
 from kinora.actors.replica import Lost, Outcome, Replica
 from kinora.actors.stage_log import StageLog
+from kinora.actors.stage_memory import StageMemory
 from kinora.actors.stage_spec import REORDER_FRAMES, StageSpec
 from kinora.actors.stage_voice import StageVoice, Tell
 from kinora.actors.ticket import FrameTicket
@@ -95,6 +96,8 @@ class ToolRunner:
         self._metadata: PluginMetadata | None = None
         """What the inspector says about the plugin once the stage has started; None if it is unavailable."""
         self._status: StageStatus | None = None
+        self._memory = StageMemory()
+        """What the plugin knew last, if it remembers and has one process."""
         self._make_process = make_process
         self._crew = Crew(spec, self._make_replica, cores)
         self._flights: deque[_Flight] = deque()
@@ -144,6 +147,7 @@ class ToolRunner:
     async def _end(self) -> None:
         with trio.CancelScope(shield=True):  # every wait in it has a deadline
             await self._crew.end()
+        self._memory.close()
         self._crew.reset()
         self._flights.clear()
         self._landing, self._growing = False, None
@@ -156,7 +160,12 @@ class ToolRunner:
             log=self._log,
             hear=self._voice.note,
             number=number,
+            memory=self._memory if self.spec.replicas == 1 else None,
         )
+
+    async def take_up(self, index: int, state: bytes | None) -> None:
+        """Before :meth:`run`, give the plugin the state after a stored frame, or None if it has stored none."""
+        await self._memory.take_up(index, state)
 
     def restore(self, past: StageState, output: str) -> None:
         """Go on with the figures and the output of an earlier server. A plugin that was disabled stays so."""
@@ -207,10 +216,30 @@ class ToolRunner:
         """Give each frame to a replica; return when all frames have left the stage."""
         async with trio.open_nursery() as nursery:
             async for ticket in inbox:
-                await self._take_frame(ticket, nursery)
+                if ticket.stored is None:
+                    await self._take_frame(ticket, nursery)
+                else:
+                    await self._see_again(ticket, ticket.stored)
             self._crew.grow_no_further()
             if self._growing is not None:
                 self._growing.cancel(reason="there are no more frames")
+
+    async def _see_again(self, ticket: FrameTicket, stored: Mapping[str, bytes]) -> None:
+        """Show a stored frame to a plugin that has taken up its state, so that it knows what it knew when it ended.
+
+        These frames come before all others; no other one is in the stage.
+        """
+        self._ring = ticket.ring
+        if self._memory.begun_with is not None and (replica := await self._next_replica()) is not None:
+            outcome = await self._process_frame(replica, ticket)
+            if isinstance(outcome, Lost):
+                await self._note_loss(outcome, ticket.frame_id)
+                await self._note_disabled(ticket.frame_id)
+            self._crew.give_back(replica)
+        if (result := stored.get(self.spec.plugin)) is not None:
+            ticket.results[self.spec.plugin] = result
+        ticket.queued_at = trio.current_time()
+        await send(self._outbox, ticket)
 
     async def _take_frame(self, ticket: FrameTicket, nursery: trio.Nursery) -> None:
         """Begin with a frame, once there is a replica for it.
@@ -261,12 +290,18 @@ class ToolRunner:
         await self._land()
 
     async def _process_frame(self, replica: Replica, ticket: FrameTicket) -> Outcome | None:
-        """Have the plugin process a frame; if its device fails, once more on the CPU. None if it was disabled there."""
+        """Have the plugin process a frame; if its device fails, once more on the CPU. None if it was disabled there.
+
+        Once more, too, if its process was killed from outside and its state is at hand: the plugin did nothing.
+        """
         await self._tell_begun_anew(ticket.frame_id)
         outcome = await replica.process(ticket)
-        if not replica.blames_device(outcome):
+        if isinstance(outcome, Lost) and outcome.death.from_outside and self._memory.current:
+            await self._note_loss(outcome, ticket.frame_id)
+        elif replica.blames_device(outcome):
+            await self._fall_back(replica, outcome.message, ticket.frame_id)
+        else:
             return outcome
-        await self._fall_back(replica, outcome.message, ticket.frame_id)
         if not await self._ensure_prepared(replica):
             return None
         await self._tell_begun_anew(ticket.frame_id)
@@ -295,9 +330,20 @@ class ToolRunner:
             self._trace.add(self._step(flight))
         if not self._breaker.disabled and flight.outcome is not None:
             await self._judge(flight.outcome, flight)
+            if flight.ticket.marked and flight.replica is not None:
+                await self._save_into(flight.ticket, flight.replica)
         if flight.replica is not None and isinstance(flight.outcome, Lost):
             self._crew.dismiss(flight.replica)
             self._crew.give_back(flight.replica)
+
+    async def _save_into(self, ticket: FrameTicket, replica: Replica) -> None:
+        """Add the plugin's state after a marked frame to its ticket, if the plugin remembers."""
+        state = await replica.save()
+        if isinstance(state, Lost):
+            await self._note_loss(state, ticket.frame_id)
+            await self._note_disabled(ticket.frame_id)
+        elif state is not None:
+            ticket.states[self.spec.plugin] = state
 
     def _call_off(self) -> None:
         """End the work on all frames: the plugin is disabled."""
@@ -322,8 +368,14 @@ class ToolRunner:
         """Warn if the plugin has forgotten earlier frames, and needs them."""
         stateless = self._metadata is not None and self._metadata.stateless
         if self._anew and not stateless:
-            message = "began anew at this frame: what it knew of earlier ones is lost"
-            await self._warn(Code.RESUMED, message, "medium", frame_id)
+            memory = self._memory
+            if memory.begun_with is None:
+                reason = "" if memory.refused is None else f" ({memory.refused})"
+                message = f"began anew at this frame: what it knew of earlier ones is lost{reason}"
+                await self._warn(Code.STATE_LOST, message, "medium", frame_id)
+            elif memory.begun_with != memory.last:
+                message = f"goes on from what it knew at frame {memory.begun_with}: what it saw since is lost"
+                await self._warn(Code.RESUMED, message, "medium", frame_id)
         self._anew = False
 
     async def _judge(self, outcome: Outcome, flight: _Flight) -> None:

@@ -24,7 +24,7 @@ _ORIGINS = {Code.DEVICE_FALLBACK: "device", Code.STORE_FAILING: "store"}
 
 LOSSES = frozenset(
     {Code.PLUGIN_CRASH, Code.PLUGIN_TIMEOUT, Code.PLUGIN_MEMORY, Code.PLUGIN_DISABLED}
-    | {Code.RESUMED, Code.SOURCE_RESTARTED, Code.SOURCE_LOST, Code.SOURCE_BACK}
+    | {Code.RESUMED, Code.STATE_LOST, Code.SOURCE_RESTARTED, Code.SOURCE_LOST, Code.SOURCE_BACK}
 )
 """The warnings that say what frames lack. None comes oftener than processes die."""
 

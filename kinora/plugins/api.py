@@ -47,7 +47,6 @@ class PluginMetadata:
     """True if the result of a frame does not depend on earlier frames.
 
     Nothing is lost then when the plugin begins anew, and it may work on several frames at once, each in a process.
-    """True if the result of a frame does not depend on earlier frames: nothing is lost when the plugin begins anew.
     A plugin that is not stateless should define ``save_state`` and ``load_state``.
     """
     latency_budget_ms: float | None = None

@@ -15,12 +15,14 @@ from kinora.actors.job_trace import JobTrace
 from kinora.actors.messages import Code, FramePayload, Payload, PluginStatusPayload, WarningPayload
 from kinora.actors.plugin_process import Hear, PluginDied
 from kinora.actors.plugin_records import PluginRecord
+from kinora.actors.stage_memory import Saved
 from kinora.actors.stage_spec import StageSpec
 from kinora.actors.ticket import FrameTicket
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.plugins.protocol import Done, Note, Raised
 from kinora.runtime.cores import Cores
+from kinora.runtime.state_memory import StateMemory
 
 PLUGIN, JOB = "greedy", "job-1"
 RESULT = b'{"found": 1}'
@@ -101,6 +103,14 @@ class FakeProcess:
         self.rings.append(ring)
         assert ring.fd >= 0
         return await self._play(f"prepare {device}", self._prepare.pop(0) if self._prepare else DONE, hear)
+
+    async def remember(self, memory: StateMemory, earlier: Saved | None, hear: Hear) -> Done | Raised:
+        """Begin with a state, or with none."""
+        return await self._play(f"remember {None if earlier is None else earlier.state.index}", DONE, hear)
+
+    async def save_state(self, index: int, hear: Hear) -> Done | Raised:
+        """Save nothing."""
+        return await self._play(f"save {index}", DONE, hear)
 
     async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
         """Look at a frame."""

@@ -97,7 +97,7 @@ async def test_out_of_memory_on_a_frame(with_gpu: System) -> None:
     assert state.fallback_reason == f"greedy: cuda:0 failed: RuntimeError: {OUT_OF_MEMORY}"
     stage = state.plugins["greedy"]
     assert (stage.device_used, stage.failures, stage.status) == ("cpu", 0, "completed")
-    assert codes_of(with_gpu, state.job_id) == [("greedy", "DEVICE_FALLBACK"), ("greedy", "RESUMED")]
+    assert codes_of(with_gpu, state.job_id) == [("greedy", "DEVICE_FALLBACK"), ("greedy", "STATE_LOST")]
     warnings = messages_of(with_gpu, state.job_id, "warning")
     assert {warning["payload"]["frame_id"] for warning in warnings} == {"frame-000010"}
     assert OUT_OF_MEMORY in warnings[0]["payload"]["message"]

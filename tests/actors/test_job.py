@@ -182,7 +182,7 @@ async def test_a_plugin_whose_process_ends_is_started_again(system: System, host
     frames = await frames_of(system, state)
     assert [frame["index"] for frame in frames if "dies-once" not in frame["results"]] == [5]
     assert all("brightness" in frame["results"] for frame in frames)
-    assert codes_of(system, state.job_id) == [("dies-once", "PLUGIN_CRASH"), ("dies-once", "RESUMED")]
+    assert codes_of(system, state.job_id) == [("dies-once", "PLUGIN_CRASH"), ("dies-once", "STATE_LOST")]
     assert state.plugins["dies-once"].restarts == 1
     assert [(group.message, group.frame_id) for group in state.warning_groups] == [
         ("its process ended with exit code 3", "frame-000005"),

@@ -197,7 +197,7 @@ async def test_after_a_long_pause_the_workers_are_prepared_again(settings: Setti
             await system.jobs.resume(state.job_id)
             state = await ended(system, paused)
         assert (state.status, state.frames_done) == ("done", CLIP_FRAMES)
-        assert [(group.plugin, group.code) for group in state.warning_groups] == [("slow", "RESUMED")]
+        assert [(group.plugin, group.code) for group in state.warning_groups] == [("slow", "STATE_LOST")]
         assert await each_frame_once(system, state)
         assert state.plugins["slow"].frames >= CLIP_FRAMES
         assert state.plugins["slow"].restarts == 0

@@ -90,8 +90,8 @@ async def test_what_was_told_before_a_stop_is_told_after_it(settings: Settings, 
         state = await ended(system, state)
         assert (state.status, state.frames_done, state.started_at) == ("done", CLIP_FRAMES, before.started_at)
         assert [frame["index"] for frame in await frames_of(system, state)] == list(range(CLIP_FRAMES))
-        assert counts(state) == {"PLUGIN_WARNING": 1, "PLUGIN_ERROR": 1, "RESUMED": 1}
-        (resumed,) = [group for group in state.warning_groups if group.code == "RESUMED"]
+        assert counts(state) == {"PLUGIN_WARNING": 1, "PLUGIN_ERROR": 1, "STATE_LOST": 1}
+        (resumed,) = [group for group in state.warning_groups if group.code == "STATE_LOST"]
         assert (resumed.plugin, resumed.frame_id) == ("noted", "frame-000005")
         noted, pure = state.plugins["noted"], state.plugins["pure"]
         assert (noted.frames, noted.failures, pure.frames) == (CLIP_FRAMES, 1, CLIP_FRAMES)

@@ -90,7 +90,7 @@ async def test_a_killed_fork_server_costs_the_frames_in_its_workers(system: Syst
         assert [frame["index"] for frame in found] == list(range(FRAMES))
         lost = [frame for frame in found if not frame["results"]]
         assert len(lost) <= 2
-        told = {(None, "SOURCE_RESTARTED"), ("counts", "PLUGIN_CRASH"), ("counts", "RESUMED")}
+        told = {(None, "SOURCE_RESTARTED"), ("counts", "PLUGIN_CRASH"), ("counts", "STATE_LOST")}
         assert set(codes_of(system, state.job_id)) <= told
         stage = finished.plugins["counts"]
         assert (stage.status, stage.failures, stage.health) == ("completed", 0, "ok")

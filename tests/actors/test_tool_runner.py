@@ -176,7 +176,7 @@ async def test_the_end_of_the_fork_server_is_not_held_against_it(autojump_clock:
     assert stage.with_result == [0, 3, 5]
     assert stage.statuses == ["started", *["running"] * 3, "completed"]
     crashes = [group.count for group in stage.warnings.groups() if group.code == Code.PLUGIN_CRASH]
-    assert (sum(crashes), set(stage.codes)) == (4, {Code.PLUGIN_CRASH, Code.RESUMED})
+    assert (sum(crashes), set(stage.codes)) == (4, {Code.PLUGIN_CRASH, Code.STATE_LOST})
     state = stage.runner.state()
     assert (state.failures, state.restarts, state.last_error) == (0, 4, None)
     assert (stage.record.failures, stage.record.last_error) == (0, None)
@@ -222,7 +222,7 @@ async def test_the_frame_it_died_on_is_not_tried_again(autojump_clock: MockClock
     assert (stage.indexes, stage.with_result) == ([0, 1, 2], [0, 2])
     assert stage.warned == [
         (Code.PLUGIN_CRASH, "high", "frame-000001"),
-        (Code.RESUMED, "medium", "frame-000002"),
+        (Code.STATE_LOST, "medium", "frame-000002"),
     ]
     assert stage.healths == ["ok", "ok", "ok", "ok"]
 
@@ -264,7 +264,7 @@ async def test_what_an_earlier_server_has_seen_counts_on(autojump_clock: MockClo
     await stage.run(frames=2)
     state = stage.runner.state()
     assert (state.frames, state.failures, state.restarts) == (9, 3, 1)
-    assert stage.warned[0] == (Code.RESUMED, "medium", "frame-000000")
+    assert stage.warned[0] == (Code.STATE_LOST, "medium", "frame-000000")
 
 
 async def test_a_plugin_that_an_earlier_server_has_disabled_stays_so(autojump_clock: MockClock) -> None:
@@ -417,7 +417,7 @@ async def test_no_device_at_a_frame(autojump_clock: MockClock, inspector: Inspec
     assert [frame.device_used for frame in stage.frames_told] == [GPU, "cpu", "cpu"]
     assert stage.warned == [
         (Code.DEVICE_FALLBACK, "medium", "frame-000001"),
-        (Code.RESUMED, "medium", "frame-000001"),
+        (Code.STATE_LOST, "medium", "frame-000001"),
     ]
     assert stage.statuses == ["started", "running", "running", "running", "completed"]
     state = stage.runner.state()
@@ -567,7 +567,7 @@ async def test_each_failure_has_its_code_and_severity(
     """And the frame that it was about."""
     stage = Stage(FakeProcess(frames=[FOUND, ending]))
     await stage.run(frames=3)
-    again = [] if isinstance(ending, Raised | Done) else [(Code.RESUMED, "medium", "frame-000002")]
+    again = [] if isinstance(ending, Raised | Done) else [(Code.STATE_LOST, "medium", "frame-000002")]
     assert stage.warned == [(code, severity, "frame-000001"), *again]
 
 

@@ -63,13 +63,13 @@ class Sighting:
 
     @property
     def codes(self) -> list[str]:
-        """The codes of the warnings, each once, in their order, but for RESUMED, which follows from others."""
-        return [code for code in dict.fromkeys(warning["code"] for warning in self.warnings) if code != Code.RESUMED]
+        """The codes of the warnings, each once, in their order, but for STATE_LOST, which follows from others."""
+        return [code for code in dict.fromkeys(warning["code"] for warning in self.warnings) if code != Code.STATE_LOST]
 
     @property
     def began_anew(self) -> bool:
         """True if it is told that the plugin has forgotten what it had seen."""
-        return any(warning["code"] == Code.RESUMED for warning in self.warnings)
+        return any(warning["code"] == Code.STATE_LOST for warning in self.warnings)
 
     @property
     def steady(self) -> list[Any]:
