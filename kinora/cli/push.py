@@ -12,7 +12,7 @@ import trio
 
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
-from kinora.cli.exits import Misuse
+from kinora.cli.exits import Failed, Misuse
 from kinora.cli.output import counted, print_line
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import whole_id
@@ -25,6 +25,10 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 FPS = 25.0
 """The pace of a folder's pictures, unless the job takes every one in its own time."""
 STDIN = "-"
+NOTHING_CAME = (
+    "No picture was pushed, since no picture came on the standard input: see what the program that should write them"
+    " says, and try again. The job waits for another client for a while"
+)
 
 
 @click.command
@@ -52,6 +56,8 @@ async def _push(client: KinoraClient, given: str, pictures: str, fps: float | No
         fps = None if policy == "wait" else FPS
     async with client.push(job_id, timestamps=timestamps) as pushing:
         count = await _send(pushing, found, fps, live=pictures == STDIN, timestamps=timestamps)
+        if count == 0:  # leaving by an exception lets the job wait for another client
+            raise Failed(NOTHING_CAME)
     print_line(f"{counted(count, 'picture')} pushed, {pushing.ack.dropped} dropped")
 
 

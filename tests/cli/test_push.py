@@ -67,6 +67,15 @@ async def test_what_a_program_writes_is_pushed(server: RunningServer) -> None:
     assert (code, "has ended" in said) == (1, True)
 
 
+async def test_an_empty_input_is_a_failure(server: RunningServer) -> None:
+    """The program that should write the pictures has failed, and says so itself; the job waits for another one."""
+    job_id = await start(server, "seen", policy="wait")
+    code, said = await kinora_push(server, job_id, "-")
+    assert (code, "no picture came" in said) == (1, True)
+    assert (await kinora_push(server, job_id, "-", stdin=picture(0)))[0] == 0
+    assert await numbers_of(server, job_id) == [0]
+
+
 async def test_what_cannot_be_pushed_is_said(server: RunningServer, tmp_path: Path) -> None:
     """In a sentence, before the server is asked."""
     code, said = await kinora_push(server, "0123456789", str(tmp_path))
