@@ -1,4 +1,7 @@
-"""A client of a Kinora server, for Trio: ``KinoraClient`` for its REST calls, ``connect`` for its live messages."""
+"""A client of a Kinora server, for programs on Trio: run them by ``trio.run``.
+
+``KinoraClient`` has its REST calls, ``connect`` gives its live messages.
+"""
 
 from __future__ import annotations
 
