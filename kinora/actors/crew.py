@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import trio
 
 from kinora.actors.replica import Replica
 from kinora.actors.stage_spec import StageSpec
-from kinora.runtime.cores import Cores
+from kinora.runtime.cores import Cores, Load
 
 GROW_AFTER_S = 0.2
 """The time, in sum, for which frames have waited for the stage while cores were idle, before it gets another replica.
 A process costs memory and the time of ``prepare``, which a short job does not win back."""
+
+
+THREADS_FOR_S = 1.0
+"""The time for which a number of threads holds. Libraries need some time to change it."""
 
 
 class Crew:
@@ -27,17 +32,27 @@ class Crew:
         """What the stage waits for, while it does."""
         self._taken: set[Replica] = set()
         self._on_cores: set[Replica] = set()
+        self._load: Load | None = None
+        self._threads = 1
         self.reset()
 
     def reset(self) -> None:
         """Begin with one replica, which is not prepared. The others must have ended."""
         for replica in list(self._on_cores):
             self.rest(replica)
+        self._threads_until = -math.inf
         self._taken.clear()
         self.replicas = [self._make(0)]
         self._most = self._spec.replicas
         self._starved_s = 0.0
         self._lost = 0
+
+    @property
+    def load(self) -> Load:
+        """The load of this stage. Made when Trio runs."""
+        if self._load is None:
+            self._load = Load()
+        return self._load
 
     @property
     def is_waited_for(self) -> bool:
@@ -78,14 +93,14 @@ class Crew:
         if chosen is not None:
             self._taken.add(chosen)
             self._on_cores.add(chosen)
-            self._cores.begin()
+            self._cores.begin(self.load)
         return chosen
 
     def rest(self, replica: Replica) -> None:
         """Note that a replica is not at work any more; it is not free for another frame yet."""
         if replica in self._on_cores:
             self._on_cores.remove(replica)
-            self._cores.end()
+            self._cores.end(self.load)
 
     def give_back(self, replica: Replica) -> None:
         """Note that a replica has done its frame, and is free for another one."""
@@ -103,6 +118,14 @@ class Crew:
         """Wake the stage if it waits for a replica."""
         if self._changed is not None:
             self._changed.set()
+
+    def threads(self) -> int:
+        """Return how many threads the libraries of each process may use now."""
+        now = trio.current_time()
+        if now >= self._threads_until:
+            self._threads = self._cores.threads(self.load, self.prepared)
+            self._threads_until = now + THREADS_FOR_S
+        return self._threads
 
     async def wait(self) -> None:
         """Wait until it makes sense to :meth:`pick` again."""

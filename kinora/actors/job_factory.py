@@ -212,6 +212,7 @@ class JobFactory:
                 inspector=inspector,
                 warnings=warnings,
                 fork_server=self._fork_server,
+                cores=self._cores,
                 inlet=inlet,
                 earlier=StoredFrames(self._store, spec.job_id),
             )

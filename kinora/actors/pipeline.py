@@ -49,6 +49,7 @@ from kinora.media.camera_errors import LostReason
 from kinora.media.source_types import SourceError, SourceNote
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
+from kinora.runtime.cores import Cores
 from kinora.runtime.frames import slots_for
 from kinora.runtime.sending import send
 from kinora.runtime.workers import ForkServer
@@ -96,6 +97,7 @@ class Pipeline:
         inspector: Inspector,
         warnings: WarningLog,
         fork_server: ForkServer,
+        cores: Cores,
         inlet: PushInlet | None = None,
         earlier: EarlierFrames | None = None,
     ) -> None:
@@ -110,6 +112,7 @@ class Pipeline:
         self._inspector = inspector
         self._warnings = warnings
         self._fork_server = fork_server
+        self._cores = cores
         self._pictures = PictureTaker(spec.job_id, fork_server)
         self._gate = Gate()
         self._scope = trio.CancelScope()
@@ -297,6 +300,7 @@ class Pipeline:
         """Pass each frame to the first stage. If the source is lost, the frames before that are still processed."""
 
         async def take(ticket: FrameTicket) -> bool:
+            self._cores.spent(ticket.decode_s)
             if source.live and not self._gate.is_open:
                 ticket.release()  # what a camera shows during a pause is over when the job goes on
                 return False

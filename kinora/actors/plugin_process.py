@@ -72,7 +72,7 @@ class ProcessSpec:
     options: Mapping[str, Any]
     models_dir: Path
     threads: int
-    """The most threads that its libraries may use."""
+    """The most threads that its libraries may use while it is prepared, and those that settle it then for good."""
     memory_limit: int | None
     """The most bytes that its process and its descendants may have resident; None if the plugin declares no limit."""
 
@@ -106,8 +106,8 @@ class Process(Protocol):
     async def save_state(self, index: int, hear: Hear) -> Done | Raised:
         """Have the plugin save its state after a frame now, whatever that costs."""
 
-    async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
-        """Have the plugin process a frame."""
+    async def process(self, ticket: FrameTicket, threads: int, hear: Hear) -> Done | Raised:
+        """Have the plugin process a frame; its libraries may use so many threads."""
 
     async def finalize(self, hear: Hear) -> Done | Raised:
         """Finalize the plugin."""
@@ -168,7 +168,7 @@ class PluginProcess:
         """Send the request, between two frames."""
         return await self._ask(protocol.SaveState(index=index), hear)
 
-    async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
+    async def process(self, ticket: FrameTicket, threads: int, hear: Hear) -> Done | Raised:
         """Send the frame's slot; the process reads the pixels in the ring, which it maps first if it is another one."""
         if ticket.ring is not self._ring:
             mapped = await self._ask(_use(ticket.ring), hear, [ticket.ring.fd])
@@ -182,6 +182,7 @@ class PluginProcess:
             width=ticket.width,
             height=ticket.height,
             results=ticket.results,
+            threads=threads,
         )
         return await self._ask(request, hear)
 

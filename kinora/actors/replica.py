@@ -137,10 +137,10 @@ class Replica:
                 return outcome
         return await memory.read() if memory.current else None
 
-    async def process(self, ticket: FrameTicket) -> Outcome:
-        """Have the plugin process a frame, once."""
+    async def process(self, ticket: FrameTicket, threads: int) -> Outcome:
+        """Have the plugin process a frame, once; its libraries may use so many threads."""
         self._frame_id, self._again = ticket.frame_id, ticket.stored is not None
-        work = self._process.process(ticket, self._hear)
+        work = self._process.process(ticket, threads, self._hear)
         outcome = await self._attempt(work, self._spec.plugin_timeout_ms, frame=not self._again)
         if self._memory is not None and not isinstance(outcome, Lost):
             self._memory.last = ticket.index

@@ -244,6 +244,7 @@ class SourceReader:
                     file=ready.file,
                     received_s=ready.received_s,
                     skipped=skipped,
+                    decode_s=ready.cpu_s,
                 )
             case NeedsLarger(frame_bytes) if self.ring.slot_bytes < frame_bytes <= self._most_bytes:
                 raise RingTooSmall(frame_bytes)

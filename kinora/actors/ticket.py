@@ -42,6 +42,8 @@ class FrameTicket:
     """When it came from its camera, by :func:`~kinora.media.arrival.clock_s`; None if the source is not live."""
     skipped: int = 0
     """The number of frames just before it that the decoder left out: of a live source, those it had no slot for."""
+    decode_s: float = 0.0
+    """The processor time of its decoder."""
     pictured: bool = False
     """True if a picture of it is being made for clients."""
     results: dict[str, bytes] = attrs.field(factory=dict)

@@ -295,7 +295,7 @@ class ToolRunner:
         Once more, too, if its process was killed from outside and its state is at hand: the plugin did nothing.
         """
         await self._tell_begun_anew(ticket.frame_id)
-        outcome = await replica.process(ticket)
+        outcome = await replica.process(ticket, self._crew.threads())
         if isinstance(outcome, Lost) and outcome.death.from_outside and self._memory.current:
             await self._note_loss(outcome, ticket.frame_id)
         elif replica.blames_device(outcome):
@@ -305,7 +305,7 @@ class ToolRunner:
         if not await self._ensure_prepared(replica):
             return None
         await self._tell_begun_anew(ticket.frame_id)
-        return await replica.process(ticket)
+        return await replica.process(ticket, self._crew.threads())
 
     async def _land(self) -> None:
         """Judge the frames that are done and follow no other that is not, and pass them on.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -118,6 +118,8 @@ class FrameReady(msgspec.Struct, tag_field="op", tag="frame", frozen=True, kw_on
     """The name of its file, if the source is a folder."""
     received_s: float | None = None
     """When it came from its camera, in seconds of :func:`~kinora.media.arrival.clock_s`; None for files."""
+    cpu_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """The processor time of the decoder since the frame before."""
 
 
 class Noted(msgspec.Struct, tag_field="op", tag="noted", frozen=True):

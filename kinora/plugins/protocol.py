@@ -69,7 +69,7 @@ class Prepare(msgspec.Struct, tag_field="op", tag="prepare", frozen=True, kw_onl
     models_dir: str
     ring: UseRing
     threads: int
-    """The most threads that the plugin's libraries may use."""
+    """The most threads that the plugin's libraries may use, until a frame says otherwise."""
     address_space: int | None
     """The most bytes that its process may map in addition to those mapped already; None for no cap."""
 
@@ -101,6 +101,8 @@ class Process(msgspec.Struct, tag_field="op", tag="process", frozen=True, kw_onl
     width: int
     height: int
     results: dict[str, bytes]
+    threads: int = 1
+    """The most threads that the plugin's libraries may use now, if they can change it."""
 
 
 class Finalize(msgspec.Struct, tag_field="op", tag="finalize", frozen=True, kw_only=True):

@@ -90,6 +90,15 @@ def _use_threads(threads: int) -> None:
         sys.modules["cv2"].setNumThreads(threads)
 
 
+def _change_threads(before: int, threads: int) -> int:
+    """Set the threads of OpenCV, unless the plugin has set them itself; return the number that is set."""
+    cv2 = sys.modules.get("cv2")
+    if before == threads or cv2 is None or cv2.getNumThreads() != before:
+        return before
+    cv2.setNumThreads(threads)
+    return threads
+
+
 def _cap_address_space(more: int | None) -> None:
     """Let this process map at most ``more`` further bytes, beyond which Python raises MemoryError; None: no cap."""
     if more is not None:
@@ -133,12 +142,14 @@ class _Stage:
         self._saving: StateSaving | None = None
         self._own = os.getpid()
         self._origin: protocol.Origin | None = None
+        self._threads = 1
         os.register_at_fork(before=self._before_fork)
 
     def prepare(self, request: protocol.Prepare, fds: list[int]) -> protocol.Answer:
         self._origin = request.origin
         self.use_ring(request.ring, fds)
         _use_threads(request.threads)
+        self._threads = request.threads
         _cap_address_space(request.address_space)
         options = MappingProxyType(msgspec.json.decode(request.options))
         context = _Context(self._line, options, request.device, Path(request.models_dir))
@@ -199,6 +210,7 @@ class _Stage:
             raise RuntimeError("a frame came before prepare")
         if ring is None:
             raise RuntimeError("there is no ring to find the frame in: the last one could not be mapped")
+        self._threads = _change_threads(self._threads, request.threads)
         try:
             return _process(plugin, ring, request)
         finally:  # all references to the frame but the plugin's own have ended with that call

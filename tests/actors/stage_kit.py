@@ -70,6 +70,8 @@ class FakeProcess:
         """All requests, in order."""
         self.rings: list[JobRing] = []
         """Those that the processes were started with."""
+        self.threads: list[int] = []
+        """Those that it was allowed for each frame."""
         self.starts: list[float] = []
         """When a process was started, on Trio's clock."""
         self.ends: list[float] = []
@@ -112,8 +114,9 @@ class FakeProcess:
         """Save nothing."""
         return await self._play(f"save {index}", DONE, hear)
 
-    async def process(self, ticket: FrameTicket, hear: Hear) -> Done | Raised:
+    async def process(self, ticket: FrameTicket, threads: int, hear: Hear) -> Done | Raised:
         """Look at a frame."""
+        self.threads.append(threads)
         act = self._at.get(ticket.index) or (self._frames.pop(0) if self._frames else FOUND)
         return await self._play(f"frame {ticket.index}", act, hear)
 

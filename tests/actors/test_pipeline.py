@@ -221,7 +221,7 @@ def make_pipeline(forks: ForkServer, clip: Path, tmp_path: Path, plugins: Sequen
         policy="wait",
     )
     spec = PipelineSpec(job_id=JOB, source=source, device=Resolution("cpu"), ring_bytes=64 * 2**20)
-    return Pipeline(spec, stages=stages, inspector=inspector, warnings=warnings, fork_server=forks)
+    return Pipeline(spec, stages=stages, inspector=inspector, warnings=warnings, fork_server=forks, cores=Cores(2))
 
 
 def process_spec(plugin: str, file: Path, models_dir: Path) -> ProcessSpec:

@@ -15,7 +15,7 @@ from kinora.actors.messages import Code
 from kinora.actors.plugin_process import PluginDied
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import Done
-from kinora.runtime.cores import Cores
+from kinora.runtime.cores import Cores, Load
 from tests.actors.stage_kit import (
     CRASH,
     DONE,
@@ -60,11 +60,12 @@ def stage(
 @contextmanager
 def hog(cores: Cores) -> Iterator[None]:
     """Another stage has a core."""
-    cores.begin()
+    load = Load()
+    cores.begin(load)
     try:
         yield
     finally:
-        cores.end()
+        cores.end(load)
 
 
 def frames_of(process: FakeProcess) -> list[int]:
@@ -297,3 +298,44 @@ async def test_it_may_be_run_again(autojump_clock: MockClock) -> None:
     await both.run(frames=4)
     assert (len(first.starts), len(second.starts)) == (2, 2)
     assert both.runner.state().frames == 8
+
+
+# Threads
+
+
+async def test_a_plugin_alone_may_use_all_cores(autojump_clock: MockClock) -> None:
+    """Its libraries have as many threads as there are cores."""
+    process = FakeProcess(frames=works())
+    await stage(process, cores=Cores(4)).run(frames=3)
+    assert set(process.threads) == {4}
+
+
+async def test_threads_follow_what_others_leave(autojump_clock: MockClock) -> None:
+    """While others are at work on two of four cores it has two threads, after a second or so; then four again."""
+    cores = Cores(4)
+    process = FakeProcess(frames=works(takes_s=0.25))
+    async with trio.open_nursery() as nursery:
+        with hog(cores), hog(cores):
+            nursery.start_soon(stage(process, cores=cores).run, 20)
+            await trio.sleep(2.5)
+    assert [process.threads[n] for n in (0, 9, 19)] == [4, 2, 4]
+
+
+async def test_replicas_come_before_threads(autojump_clock: MockClock) -> None:
+    """Several processes share what is left for the stage."""
+    first, second = FakeProcess(frames=works()), FakeProcess(frames=works())
+    await stage(first, second, cores=Cores(4)).run(frames=12)
+    assert first.threads[0] == 4
+    assert {first.threads[-1], second.threads[-1]} == {2}
+
+
+async def test_a_decoder_counts_with_its_processor_time(autojump_clock: MockClock) -> None:
+    """Half a second of it for each half second is one core."""
+    cores = Cores(2)
+    load = Load()
+    assert cores.threads(load, 1) == 2
+    for _ in range(10):
+        await trio.sleep(0.5)
+        cores.spent(0.5)
+    assert cores.threads(load, 1) == 1
+    assert cores.threads(load, 5) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -62,6 +63,8 @@ class _Decoder:
         self._waits_for_ring = False
         self._ended = False
         self._notes_told = 0
+        self._cpu_s = time.process_time()
+        """The processor time that had been used when the last frame was written."""
 
     def answer(self, request: DecoderRequest, fds: list[int]) -> Iterator[DecoderAnswer]:
         match request:
@@ -111,7 +114,9 @@ class _Decoder:
         if self._ring is None:
             raise RuntimeError("Slot came before Map")
         picture.write_to(self._ring.view(slot, picture.height, picture.width))
+        before, self._cpu_s = self._cpu_s, time.process_time()
         return FrameReady(
+            cpu_s=self._cpu_s - before,
             slot=slot,
             index=picture.index,
             timestamp_ms=picture.timestamp_ms,
