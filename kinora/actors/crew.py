@@ -32,7 +32,7 @@ class Crew:
         """What the stage waits for, while it does."""
         self._taken: set[Replica] = set()
         self._on_cores: set[Replica] = set()
-        self._load: Load | None = None
+        self._load = Load()
         self._threads = 1
         self.reset()
 
@@ -46,13 +46,6 @@ class Crew:
         self._most = self._spec.replicas
         self._starved_s = 0.0
         self._lost = 0
-
-    @property
-    def load(self) -> Load:
-        """The load of this stage. Made when Trio runs."""
-        if self._load is None:
-            self._load = Load()
-        return self._load
 
     @property
     def is_waited_for(self) -> bool:
@@ -86,21 +79,20 @@ class Crew:
         """
         if self._on_cores and not (self._cores.idle or self._spec.fixed_replicas):
             return None
-        free = [replica for replica in self.replicas if replica not in self._taken]
-        chosen = next((replica for replica in free if replica.prepared), None)
+        chosen = next((replica for replica in self.replicas if replica.prepared and replica not in self._taken), None)
         if chosen is None and not self._taken:
             chosen = self.replicas[0]
         if chosen is not None:
             self._taken.add(chosen)
             self._on_cores.add(chosen)
-            self._cores.begin(self.load)
+            self._cores.begin(self._load)
         return chosen
 
     def rest(self, replica: Replica) -> None:
         """Note that a replica is not at work any more; it is not free for another frame yet."""
         if replica in self._on_cores:
             self._on_cores.remove(replica)
-            self._cores.end(self.load)
+            self._cores.end(self._load)
 
     def give_back(self, replica: Replica) -> None:
         """Note that a replica has done its frame, and is free for another one."""
@@ -123,7 +115,7 @@ class Crew:
         """Return how many threads the libraries of each process may use now."""
         now = trio.current_time()
         if now >= self._threads_until:
-            self._threads = self._cores.threads(self.load, self.prepared)
+            self._threads = self._cores.threads(self._load, self.prepared)
             self._threads_until = now + THREADS_FOR_S
         return self._threads
 

@@ -52,7 +52,8 @@ class _Flight:
     queue_ms: float
     replica: Replica | None = None
     """The one that processes it; None if the plugin is disabled."""
-    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    scope: trio.CancelScope | None = None
+    """Around the work on it, if others are under way at the same time."""
     outcome: Outcome | None = None
     """None also if the plugin was disabled before there was one."""
     device: str = CPU
@@ -256,6 +257,7 @@ class ToolRunner:
         elif len(self._crew.replicas) == 1 and self._growing is None:
             await self._fly(flight, replica, nursery)
         else:
+            flight.scope = trio.CancelScope()
             nursery.start_soon(self._fly, flight, replica, nursery)
 
     async def _next_replica(self) -> Replica | None:
@@ -277,12 +279,15 @@ class ToolRunner:
         self._inspector.add_queue(self.spec.plugin, flight.queue_ms)
         self._record.queue.add(flight.queue_ms / 1000)
         flight.began_ns = time_ns() if self._trace.samples(ticket.index) else 0
-        with flight.scope:
+        if flight.scope is None:
             flight.outcome = await self._process_frame(replica, ticket)
+        else:
+            with flight.scope:
+                flight.outcome = await self._process_frame(replica, ticket)
+            if flight.scope.cancelled_caught:
+                await replica.end()
         self._consider_growth(flight.outcome, nursery)
         self._crew.rest(replica)
-        if flight.scope.cancelled_caught:
-            await replica.end()
         flight.device, flight.done = replica.device, True
         flight.ended_ns = time_ns() if flight.began_ns else 0
         if not isinstance(flight.outcome, Lost):
@@ -348,7 +353,8 @@ class ToolRunner:
     def _call_off(self) -> None:
         """End the work on all frames: the plugin is disabled."""
         for flight in self._flights:
-            flight.scope.cancel(reason="the plugin is disabled")
+            if flight.scope is not None:
+                flight.scope.cancel(reason="the plugin is disabled")
         if self._growing is not None:
             self._growing.cancel(reason="the plugin is disabled")
 
