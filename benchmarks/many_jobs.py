@@ -28,6 +28,7 @@ from kinora.actors.job_request import JobRequest, PluginRequest
 from kinora.actors.models import JobState, JobStatus, StageState, TimingSummary
 from kinora.actors.store import JobRecord
 from kinora.actors.usage import USAGE_AGE_S
+from kinora.runtime.loop_watch import core_time_in
 
 JOBS = (0, 10_000, 100_000)
 QUEUED = (0, 620, 2_000)
@@ -47,14 +48,17 @@ QUIET_S = 0.02
 class Server:
     """A ``kinora serve`` on a data folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, tree: Path | None = None, **settings: str) -> None:
+        """``tree`` is the checkout to run, this one by default; ``settings`` are further environment variables."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        env = {**os.environ, "KINORA_MAX_QUEUED": "100000"}
+        env = {**os.environ, "KINORA_MAX_QUEUED": "100000", **settings}
+        if tree is not None:
+            env["PYTHONPATH"] = str(tree)
         folders = ["--data-dir", str(folder), "--media-dir", str(folder), "--log-level", "warning"]
         command = [sys.executable, "-m", "kinora", "serve", "--port", str(self.port), *folders]
         begun = time.perf_counter()
-        self._process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, env=env, cwd=tree, stderr=subprocess.DEVNULL)
         while not self._ready():
             if time.perf_counter() - begun > START_S:
                 raise SystemExit("the server did not start")
@@ -74,8 +78,19 @@ class Server:
         self.connection.request("POST" if body is not None else "GET", target, sent, headers)
         with self.connection.getresponse() as response:
             answer = json.loads(response.read())
-            assert response.status == http.HTTPStatus.OK, answer
+            assert response.status in {http.HTTPStatus.OK, http.HTTPStatus.ACCEPTED}, answer
             return answer
+
+    def text(self, target: str) -> str:
+        """Ask for something that is text."""
+        self.connection.request("GET", target)
+        with self.connection.getresponse() as response:
+            return response.read().decode()
+
+    def loop_times_s(self) -> tuple[float, float]:
+        """The seconds for which the event loop's thread has run, and for which it has waited for a core."""
+        times = core_time_in(Path(f"/proc/{self._process.pid}"))
+        return times.ran_s, times.waited_s
 
     def p50_ms(self, target: str) -> float:
         """The median time of one answer."""

@@ -118,6 +118,8 @@ class ClientSession:
         """Where the session runs; None before and after that."""
         self._writing = True
         """False while everything has been sent, so that new messages may be sent directly."""
+        self._offered = 0
+        """The number of events that were kept since the client was sent the last batch of them."""
         self._next_ping = math.inf
         self._stopped = False
         self._goodbye: tuple[CloseCode, str] = GOING_AWAY
@@ -199,10 +201,11 @@ class ClientSession:
         """Send all that waits. The task ends when nothing does: most clients keep up, and need none."""
         for batch in opening:
             await self._send(batch)
-        self._leave_backlog()
-        while len(self._outbox):
-            await self._send(self._next_batch())
-            self._leave_backlog()
+        while len(self._outbox) or self._backlog is not None:
+            async with self._manager.writers:
+                batch = self._next_batch()
+            if batch:
+                await self._send(batch)
         self._writing = False
 
     def _begin_writing(self) -> None:
@@ -222,13 +225,17 @@ class ClientSession:
             await trio.sleep_forever()  # until the session ends: nothing more is sent to a client that has gone
 
     def _next_batch(self) -> list[bytes]:
+        """Return the next messages, with those that a backlog has kept; none if none wait."""
+        self._leave_backlog()
+        self._offered = 0
         taken = self._outbox.take(BATCH_BYTES)
         batch = [event.data for event in taken.events]
         if taken.dropped is not None:
             self._manager.figures.dropped += taken.dropped.count
             self._manager.figures.gaps["slow"] += 1
             batch.insert(0, self._encoded(self._slow_gap(taken.dropped), self._position))
-        self._position = taken.events[-1].seq
+        if taken.events:
+            self._position = taken.events[-1].seq
         return batch
 
     def _slow_gap(self, dropped: Dropped) -> GapPayload:
@@ -247,10 +254,21 @@ class ClientSession:
             self._position = batch.events[-1].seq
             return
         self._keep(Taken(batch.events, None))
+        self._offered += len(batch.events)
         self._begin_writing()
-        if self._backlog is None and self._pace is None and len(self._outbox) >= JOIN_AT:
+        if self._takes_too_little:
             member = Member(self._outbox, self._give_up)
             self._backlog = self._manager.backlogs.join(self._subscription, member)
+
+    @property
+    def _takes_too_little(self) -> bool:
+        """True if a backlog should keep the next events.
+
+        To take them back costs as much as to keep those in the outbox, so at least half of them must have come since
+        the client took any.
+        """
+        may_join = self._backlog is None and self._pace is None
+        return may_join and self._offered >= JOIN_AT and 2 * self._offered >= len(self._outbox)
 
     def _keep(self, waiting: Taken) -> None:
         try:

@@ -25,6 +25,11 @@ from kinora.runtime.backlog import Backlogs
 from kinora.runtime.broadcast import Broadcast, BroadcastStatistics, Offer, Subscription
 
 MAX_CONNECTIONS = 10_000
+WRITERS_AT_ONCE = 8
+"""Clients that are behind and get their next batch in one pass of the scheduler; the others wait in line.
+
+A batch takes some 0.1 ms, and all clients may be behind at once: all other tasks would wait for all of them.
+"""
 GREETING_S = 1.0
 """For this long, clients that connect without an event in between get the same bytes of the plugins' metadata."""
 
@@ -105,6 +110,8 @@ class ConnectionManager:
         """The broadcast that sessions subscribe to; the source of each of its events is a Subject."""
         self.backlogs = Backlogs(self.feed)
         """The events of sessions whose clients read nothing."""
+        self.writers = trio.CapacityLimiter(WRITERS_AT_ONCE)
+        """Held by each session that makes a batch for a client that is behind."""
         self.heartbeat = Heartbeat()
         """Pings the clients."""
         self.active_connections: dict[str, Session] = {}

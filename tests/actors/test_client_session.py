@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from kinora.actors import client_session
 from kinora.actors.client_session import BATCH_BYTES, CLOSE_GRACE_S, ClientSession, in_batches
-from kinora.actors.connection_manager import CloseCode, ConnectionManager
+from kinora.actors.connection_manager import WRITERS_AT_ONCE, CloseCode, ConnectionManager
 from kinora.actors.filters import Filters
 from kinora.actors.messages import RealtimeMessage
 from kinora.runtime.broadcast import Broadcast
@@ -291,6 +291,20 @@ async def test_a_slow_client_misses_frames_and_is_told(autojump_clock: MockClock
         manager.broadcast(frame(2_000))
         await settle()
         assert indices(client)[-1] == 2_000
+
+
+async def test_clients_that_are_behind_take_turns(autojump_clock: MockClock) -> None:
+    """However many get batches of their own, other tasks have their turn after a few of them."""
+    manager = manager_of()
+    async with running(manager) as nursery:
+        clients = [await connect(nursery, manager, Client(direct=False), session_id=str(n)) for n in range(40)]
+        manager.broadcast(frame(0))
+        sent = most = 0
+        while sent < len(clients):
+            await trio.lowlevel.checkpoint()
+            before, sent = sent, sum(client.batches for client in clients)
+            most = max(most, sent - before)
+    assert most <= 2 * WRITERS_AT_ONCE  # the test may run first in one pass, and last in the next
 
 
 async def test_a_frame_larger_than_the_outbox_is_dropped_and_told(autojump_clock: MockClock) -> None:
