@@ -6,7 +6,10 @@ from collections.abc import Collection, Iterable
 
 from kinora.plugins.discovery import Candidate
 
-BUILTIN = "builtin"
+
+def is_builtin(candidate: Candidate) -> bool:
+    """Whether it is one of Kinora's own plugins."""
+    return candidate.origin.kind == "builtin"
 
 
 def may_be_needed(candidate: Candidate, names: Collection[str]) -> bool:
@@ -14,7 +17,7 @@ def may_be_needed(candidate: Candidate, names: Collection[str]) -> bool:
 
     The name of a built-in plugin is known beforehand, that of others only once they are imported.
     """
-    return candidate.origin.kind != BUILTIN or candidate.name in names
+    return not is_builtin(candidate) or candidate.name in names
 
 
 def suffices(working: Collection[str], left_out: Iterable[Candidate], names: Collection[str]) -> bool:

@@ -1,9 +1,13 @@
-"""Finds the available plugins. Each is imported and inspected in a process of its own, never in the server."""
+"""Finds the available plugins. Each is imported and inspected in a process of its own, never in the server.
+
+The built-in ones share one.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -14,7 +18,7 @@ from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.discovery import Candidate, find_candidates
 from kinora.plugins.import_errors import from_plugin_on, with_place
-from kinora.plugins.needed import may_be_needed, suffices
+from kinora.plugins.needed import is_builtin, may_be_needed, suffices
 from kinora.plugins.protocol import Origin
 from kinora.runtime.workers import (
     Conversation,
@@ -138,11 +142,41 @@ class PluginRegistry:
             except ForkServerGone as error:
                 failures.append(error)
 
+        async def inspect_builtin(nursery: trio.Nursery, builtin: Sequence[Candidate]) -> None:
+            try:
+                found.update(await self._inspect_together(builtin))
+            except ForkServerGone as error:
+                failures.append(error)
+            for candidate in builtin:
+                if candidate not in found:
+                    nursery.start_soon(inspect, candidate)
+
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(inspect_builtin, nursery, [place for place in candidates if is_builtin(place)])
             for candidate in candidates:
-                nursery.start_soon(inspect, candidate)
+                if not is_builtin(candidate):
+                    nursery.start_soon(inspect, candidate)
         if failures:
             raise ForkServerGone("the plugins could not be inspected: reload them") from failures[0]
+        return found
+
+    async def _inspect_together(self, candidates: Sequence[Candidate]) -> dict[Candidate, list[PluginEntry]]:
+        """The entries of built-in plugins, by one process for all: it takes longer to fork than to look at one.
+
+        Those that are broken are left out, and those after one that ends the process or hangs: they are to be looked
+        at alone.
+        """
+        found: dict[Candidate, list[PluginEntry]] = {}
+        if not candidates:
+            return found
+        with suppress(trio.TooSlowError, WorkerGone, ProtocolError, msgspec.MsgspecError):
+            async with self._fork_server.worker(protocol.PLUGIN, "inspect built-in plugins") as talk:
+                for candidate in candidates:
+                    with trio.fail_after(INSPECT_TIMEOUT_S):
+                        entries = read_answer(candidate, await talk.ask(protocol.Inspect(origin=candidate.origin)))
+                        entries = [await _with_defaults(candidate, entry, talk) for entry in entries]
+                    if all(entry.broken is None for entry in entries):
+                        found[candidate] = entries
         return found
 
     async def _inspect(self, candidate: Candidate) -> list[PluginEntry]:
