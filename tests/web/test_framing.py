@@ -9,6 +9,7 @@ import trio
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web.server import MAX_HEAD_BYTES
+from tests.cli.test_cli import Served
 from tests.client_kit import get, post, request
 from tests.jobs_kit import ended
 
@@ -23,7 +24,7 @@ UPGRADE = {
 }
 
 
-async def answers(server: RunningServer, sent: bytes) -> bytes:
+async def answers(server: RunningServer | Served, sent: bytes) -> bytes:
     """Send this on one connection, and return all that comes until the server ends it."""
     async with await trio.open_tcp_stream("127.0.0.1", int(server.url.rpartition(":")[2])) as stream:
         await stream.send_all(sent)
@@ -31,33 +32,33 @@ async def answers(server: RunningServer, sent: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("length", [b"7", b"999999999999"])
-async def test_a_body_with_two_lengths_is_the_last(server: RunningServer, length: bytes) -> None:
+async def test_a_body_with_two_lengths_is_the_last(shared: Served, length: bytes) -> None:
     """The chunked body counts; the connection ends after the answer, and what follows is not a request."""
     body = b"2\r\n{}\r\n0\r\n\r\n"
     head = b"POST /v1/jobs HTTP/1.1\r\n" + CHUNKED + b"Content-Length: " + length + b"\r\n\r\n"
-    got = await answers(server, head + body + b"GET /v1/health HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
+    got = await answers(shared, head + body + b"GET /v1/health HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
     assert got.startswith(b"HTTP/1.1 422")
     assert b"connection: close\r\n" in got.lower()
     assert got.count(b"HTTP/1.1 ") == 1
 
 
-async def test_a_chunked_body_alone_keeps_the_connection(server: RunningServer) -> None:
+async def test_a_chunked_body_alone_keeps_the_connection(shared: Served) -> None:
     """With one length the next request is answered."""
     post_ = b"POST /v1/jobs HTTP/1.1\r\n" + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n\r\n"
-    got = await answers(server, post_ + b"GET /v1/health HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
+    got = await answers(shared, post_ + b"GET /v1/health HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
     assert got.count(b"HTTP/1.1 ") == 2
 
 
 @pytest.mark.parametrize("earlier", [0, 1], ids=["first", "second"])
 @pytest.mark.parametrize(("more", "status"), [(0, b"200"), (1, b"431")])
 async def test_a_head_beyond_the_limit_is_refused_although_it_is_complete(
-    server: RunningServer, earlier: int, more: int, status: bytes
+    shared: Served, earlier: int, more: int, status: bytes
 ) -> None:
     """A head of exactly the limit is taken, one of a byte more is not, at any place in a connection."""
     one = b"GET /v1/health HTTP/1.1\r\n" + HOST
     last = one + CLOSE + b"X: %s\r\n\r\n"
     filler = b"x" * (MAX_HEAD_BYTES + more - len(last % b""))
-    got = await answers(server, (one + b"\r\n") * earlier + last % filler)
+    got = await answers(shared, (one + b"\r\n") * earlier + last % filler)
     *before, answer = got.split(b"HTTP/1.1 ")[1:]
     assert len(before) == earlier
     assert answer.startswith(status)
@@ -91,16 +92,16 @@ async def test_an_answer_without_content_does_not_describe_any(server: RunningSe
         (b"http://localhost/nothing", b"localhost", b"404"),
     ],
 )
-async def test_a_target_may_be_absolute(server: RunningServer, target: bytes, host: bytes, status: bytes) -> None:
+async def test_a_target_may_be_absolute(shared: Served, target: bytes, host: bytes, status: bytes) -> None:
     """Its path is served, and its host counts instead of the ``Host`` header's."""
-    got = await answers(server, b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + CLOSE + b"\r\n")
+    got = await answers(shared, b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + CLOSE + b"\r\n")
     assert got.startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.parametrize("version", ["8", "14", "13, 8"])
-async def test_another_version_of_websocket_is_told_the_right_one(server: RunningServer, version: str) -> None:
+async def test_another_version_of_websocket_is_told_the_right_one(shared: Served, version: str) -> None:
     """The answer is 426 with the version that the server speaks."""
-    answer = await request(f"{server.url}/v1/realtime", headers=UPGRADE | {"sec-websocket-version": version})
+    answer = await request(f"{shared.url}/v1/realtime", headers=UPGRADE | {"sec-websocket-version": version})
     assert answer.status == 426
     assert answer.headers["sec-websocket-version"] == "13"
     assert answer.headers["upgrade"] == "websocket"
@@ -109,10 +110,10 @@ async def test_another_version_of_websocket_is_told_the_right_one(server: Runnin
 
 
 @pytest.mark.parametrize("key", ["", "c2hvcnQ=", "not base64", "dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-key: a"])
-async def test_a_key_must_be_one_of_16_bytes(server: RunningServer, key: str) -> None:
+async def test_a_key_must_be_one_of_16_bytes(shared: Served, key: str) -> None:
     """A missing, short, malformed or second key is 400."""
     head = "".join(f"{name}: {value}\r\n" for name, value in (UPGRADE | {"sec-websocket-key": key}).items())
-    got = await answers(server, b"GET /v1/realtime HTTP/1.1\r\n" + HOST + head.encode() + b"\r\n")
+    got = await answers(shared, b"GET /v1/realtime HTTP/1.1\r\n" + HOST + head.encode() + b"\r\n")
     assert got.startswith(b"HTTP/1.1 400")
 
 
@@ -127,18 +128,18 @@ LINES = (
 )
 
 
-async def test_a_request_line_gets_a_true_answer(server: RunningServer) -> None:
+async def test_a_request_line_gets_a_true_answer(shared: Served) -> None:
     """Other versions of HTTP are not taken for 1.1, and the server as a whole has options."""
     for line, status, says in LINES:
-        got = await answers(server, line + b"\r\n" + HOST + CLOSE + b"\r\n")
+        got = await answers(shared, line + b"\r\n" + HOST + CLOSE + b"\r\n")
         assert got.startswith(b"HTTP/1.1 " + status), line
         assert says in got, line
         assert got.count(b"HTTP/1.1 " + status) == 1, line
 
 
-async def test_the_preface_of_http2_gets_one_answer(server: RunningServer) -> None:
+async def test_the_preface_of_http2_gets_one_answer(shared: Served) -> None:
     """It looks like two requests, and is none."""
-    got = await answers(server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    got = await answers(shared, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 505")
     assert got.count(b"content-length") == 1
 
@@ -147,11 +148,9 @@ async def test_the_preface_of_http2_gets_one_answer(server: RunningServer) -> No
     ("path", "status", "says"),
     [("/v1/jobs", 400, "/v1/realtime"), ("/v1/health", 400, "/v1/realtime"), ("/x", 404, "")],
 )
-async def test_an_upgrade_elsewhere_is_told_where_it_can_be(
-    server: RunningServer, path: str, status: int, says: str
-) -> None:
+async def test_an_upgrade_elsewhere_is_told_where_it_can_be(shared: Served, path: str, status: int, says: str) -> None:
     """The answer does not call the request bad HTTP, nor the method wrong."""
-    answer = await request(server.url + path, headers=UPGRADE)
+    answer = await request(shared.url + path, headers=UPGRADE)
     assert (answer.status, "allow" in answer.headers) == (status, False)
     assert says in answer.json()["detail"]
 
@@ -179,10 +178,10 @@ async def test_a_body_that_is_refused_is_not_asked_for(settings: Settings) -> No
             assert b"connection: close\r\n" in got.lower(), head
 
 
-async def test_a_body_that_is_wanted_is_asked_for_once(server: RunningServer) -> None:
+async def test_a_body_that_is_wanted_is_asked_for_once(shared: Served) -> None:
     """100 comes before the body and is the only one, and the connection goes on after the answer."""
     head = b"POST /v1/jobs HTTP/1.1\r\nContent-Length: 2\r\n" + HOST + JSON
-    async with await trio.open_tcp_stream("127.0.0.1", int(server.url.rpartition(":")[2])) as stream:
+    async with await trio.open_tcp_stream("127.0.0.1", int(shared.url.rpartition(":")[2])) as stream:
         await stream.send_all(head + b"Expect: 100-continue\r\n\r\n")
         asked = b""
         while b"\r\n\r\n" not in asked:

@@ -17,7 +17,7 @@ from kinora.actors.options_checker import CHECK_TIMEOUT_S, OptionsChecker
 from kinora.runtime.processes import children
 from kinora.serve import RunningServer
 from kinora.system import System
-from tests.cli.test_cli import LIMIT_S, line_of, started
+from tests.cli.test_cli import LIMIT_S, Served, line_of, started
 from tests.client_kit import Answer, get, post
 from tests.jobs_kit import nothing_left_behind, write_plugin
 
@@ -56,7 +56,7 @@ LONG: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 
 
-async def asked(server: RunningServer, plugin: str, options: dict[str, Any]) -> tuple[Answer, int]:
+async def asked(server: RunningServer | Served, plugin: str, options: dict[str, Any]) -> tuple[Answer, int]:
     """The answer to a job with these options, and the number of answers that others got meanwhile."""
     answers: list[Answer] = []
     others = 0
@@ -118,10 +118,10 @@ async def test_a_check_without_end_hinders_nobody(server: RunningServer, plugins
 
 
 @pytest.mark.parametrize("name", LONG)
-async def test_options_of_any_number_get_a_short_answer(server: RunningServer, name: str) -> None:
+async def test_options_of_any_number_get_a_short_answer(shared: Served, name: str) -> None:
     """At most fifty errors in short sentences, well before the check's deadline; the detail counts the others."""
     plugin, options, listed = LONG[name]
-    answer, _ = await asked(server, plugin, options)
+    answer, _ = await asked(shared, plugin, options)
     assert answer.status == 422, answer
     assert len(answer.body) < MAX_ANSWER
     document = answer.json()
@@ -131,16 +131,16 @@ async def test_options_of_any_number_get_a_short_answer(server: RunningServer, n
     assert ("Only 50 of at least" in document["detail"]) is (listed == 50)
 
 
-async def test_a_huge_request_is_refused_unread(server: RunningServer) -> None:
+async def test_a_huge_request_is_refused_unread(shared: Served) -> None:
     """Megabytes of options are more than a request may have."""
-    answer, _ = await asked(server, "tracker", {"classes": [{"x": number} for number in range(70_000)]})
+    answer, _ = await asked(shared, "tracker", {"classes": [{"x": number} for number in range(70_000)]})
     assert answer.status == 413
 
 
-async def test_all_plugins_share_one_limit(server: RunningServer) -> None:
+async def test_all_plugins_share_one_limit(shared: Served) -> None:
     """The plugin whose options exceed it is named."""
     plugins = [{"name": name, "options": {"x": "x" * 30_000}} for name in ("motion", "faces", "tracker")]
-    answer = await post(f"{server.url}/v1/jobs", {"source": "clip.mp4", "plugins": plugins})
+    answer = await post(f"{shared.url}/v1/jobs", {"source": "clip.mp4", "plugins": plugins})
     assert answer.status == 422
     assert [error["path"] for error in answer.json()["errors"]] == ["plugins[2].options"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import trio
 
-from kinora.serve import RunningServer
 from kinora.web.security import refusal
+from tests.cli.test_cli import Served
 from tests.client_kit import get, post, request
 
 OWN = "localhost:8000"
@@ -146,31 +146,31 @@ def test_an_old_browser_is_known_by_its_referer(referer: str, status: int | None
         assert status_of(scope(method="POST", referer=referer, **known)) is None
 
 
-async def test_refusals_are_problem_documents_on_every_way_in(server: RunningServer) -> None:
+async def test_refusals_are_problem_documents_on_every_way_in(shared: Served) -> None:
     """HTTP, event streams and WebSocket upgrades of foreign pages are refused with 403 before anything is done."""
     for headers in ({"host": "evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
         for path in ("/v1/jobs", "/v1/realtime", "/", "/openapi.json"):
-            answer = await request(server.url + path, headers=headers)
+            answer = await request(shared.url + path, headers=headers)
             assert answer.status == 403
             assert answer.headers["content-type"] == "application/problem+json"
     for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
-        answer = await request(f"{server.url}/v1/realtime", headers=UPGRADE | headers)
+        answer = await request(f"{shared.url}/v1/realtime", headers=UPGRADE | headers)
         assert answer.status == 403
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_foreign_form_cannot_cancel(server: RunningServer) -> None:
+async def test_a_foreign_form_cannot_cancel(shared: Served) -> None:
     """A form on another site's page is refused, and an unknown media type is 415."""
-    url = f"{server.url}/v1/jobs/some-job/cancel"
+    url = f"{shared.url}/v1/jobs/some-job/cancel"
     assert (await post(url, origin="http://evil.example")).status == 403
     plain = await request(url, "POST", headers={"content-type": "text/plain"}, body=b"{}")
     assert plain.status == 415
     assert plain.json()["detail"]
 
 
-async def test_a_refused_client_is_not_left_waiting_for_its_body(server: RunningServer) -> None:
+async def test_a_refused_client_is_not_left_waiting_for_its_body(shared: Served) -> None:
     """A refusal is sent while the body is still arriving."""
-    port = int(server.url.rpartition(":")[2])
+    port = int(shared.url.rpartition(":")[2])
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
         await stream.send_all(
             b"POST /v1/jobs HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 1000000\r\n\r\n" + bytes(70_000)
@@ -178,19 +178,19 @@ async def test_a_refused_client_is_not_left_waiting_for_its_body(server: Running
         assert b"403" in bytes(await stream.receive_some(20))
 
 
-async def test_the_target_must_be_a_path(server: RunningServer) -> None:
+async def test_the_target_must_be_a_path(shared: Served) -> None:
     """Targets that are not paths are 400: they neither pass the guard nor cause a server error."""
-    port = int(server.url.rpartition(":")[2])
+    port = int(shared.url.rpartition(":")[2])
     for target in (b"?x", b"http://[", b"http://a@localhost/", b"ftp://localhost/", b"x", b"/%00"):
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
             await stream.send_all(b"OPTIONS " + target + b" HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             assert b"HTTP/1.1 400" in bytes(await stream.receive_some(2000))
 
 
-async def test_answers_tell_browsers_to_keep_them_to_themselves(server: RunningServer) -> None:
+async def test_answers_tell_browsers_to_keep_them_to_themselves(shared: Served) -> None:
     """Every answer has the headers against sniffing, framing and embedding."""
     for path in ("/", "/v1/jobs", "/nothing"):
-        headers = (await get(server.url + path)).headers
+        headers = (await get(shared.url + path)).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert headers["cross-origin-resource-policy"] == "same-origin"
