@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ REPLICAS = 3
 IN_REPLICAS = {"raises an Exception", "ends its process by os._exit(0)", "sleeps for ever"}
 """The animals that are let loose in several processes as well: one for each kind of outcome."""
 LOOP_LIMIT_MS = 50
+WAITED_FOR = "hang"
+"""The family that is waited for most of the time, so that its animals can be run at once."""
 LOOKS = 3
 """At what holds up the event loop for longer, before it counts."""
 MOST_SHOWN = 3
@@ -36,20 +39,42 @@ async def test_jobs_survive_plugins_that(family: str, settings: Settings, media:
     cage = Cage.build(plugins_dir, FAMILIES[family])
     before = threads_and_shared_memory()
     async with open_system(attrs.evolve(settings, max_jobs=JOBS_AT_ONCE)) as system:
-        for animal in FAMILIES[family]:
-            for _ in range(LOOKS):
-                watch = await run_and_check(system, cage, animal)
-                if watch.longest_ms < LOOP_LIMIT_MS:
-                    break  # else a machine that is not its own may have held it up; what we do wrong, we do again
-            assert watch.longest_ms < LOOP_LIMIT_MS, (animal, watch.culprit)
+        quiet = family == WAITED_FOR and await hold_nothing_up_together(system, cage, FAMILIES[family])
+        for animal in FAMILIES[family] if not quiet else ():
+            await hold_nothing_up(system, cage, animal)
     assert threads_and_shared_memory() == before
 
 
-async def run_and_check(system: System, cage: Cage, animal: Animal) -> LoopWatch:
-    """Let it loose in all its places and check the outcomes; the caller checks the time that held up the event loop."""
-    with nothing_left_behind(system), LoopWatch() as watch:
+async def hold_nothing_up_together(system: System, cage: Cage, animals: Sequence[Animal]) -> bool:
+    """Run the animals at once, and return whether the event loop was not held up; if it was, look at each alone."""
+    return (await run_and_check(system, cage, animals)).longest_ms < LOOP_LIMIT_MS
+
+
+async def hold_nothing_up(system: System, cage: Cage, animal: Animal) -> None:
+    """Run the animal alone, and check that the event loop is not held up.
+
+    A machine that is not the loop's own may hold it up now and then; what we do wrong, we do again.
+    """
+    for _ in range(LOOKS):
+        watch = await run_and_check(system, cage, [animal])
+        if watch.longest_ms < LOOP_LIMIT_MS:
+            break
+    assert watch.longest_ms < LOOP_LIMIT_MS, (animal, watch.culprit)
+
+
+async def run_and_check(system: System, cage: Cage, animals: Sequence[Animal]) -> LoopWatch:
+    """Let them loose in all their places and check the outcomes; the caller checks what held up the event loop."""
+    outcomes: list[tuple[Sighting, list[Any]]] = []
+
+    async def run(animal: Animal) -> None:
         sightings, alone = await run_all(system, cage, animal)
-    for sighting in sightings:
+        outcomes.extend((sighting, alone) for sighting in sightings)
+
+    with nothing_left_behind(system), LoopWatch() as watch:
+        async with trio.open_nursery() as nursery:
+            for animal in animals:
+                nursery.start_soon(run, animal)
+    for sighting, alone in outcomes:
         check(sighting, alone)
     return watch
 
