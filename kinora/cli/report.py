@@ -7,7 +7,6 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -56,7 +55,7 @@ class Tally:
 
 def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
     """The outcome of a job whose ``/extended`` is ``state``, to print or to give out as JSON."""
-    seconds = _seconds(state["started_at"], state["finished_at"])
+    seconds = None if state["duration_ms"] is None else round(state["duration_ms"] / 1000, 3)
     frames = state["frames_done"]
     return {
         "job_id": state["job_id"],
@@ -208,9 +207,3 @@ def _wrapped(message: str) -> Iterable[str]:
     return textwrap.wrap(
         message, width, subsequent_indent="  ", max_lines=SHOWN_MESSAGE_LINES, placeholder=" …", break_on_hyphens=False
     )
-
-
-def _seconds(start: str | None, end: str | None) -> float | None:
-    if start is None or end is None:
-        return None
-    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)

@@ -63,11 +63,10 @@ function cancelledInWords(job: ExtendedJobResponse): string {
 }
 
 function Facts({ job }: { job: ExtendedJobResponse }) {
-  const ran = job.started_at === null ? null : Date.parse(job.finished_at ?? "") - Date.parse(job.started_at);
   const facts: [string, string | null][] = [
     ["Device", job.device_used],
     ["Created", moment(job.created_at)],
-    ["Took", ran === null || Number.isNaN(ran) ? null : duration(ran / 1000)],
+    ["Took", job.finished_at === null || job.duration_ms === null ? null : duration(job.duration_ms / 1000)],
     ["Place in queue", job.queue_position === null ? null : String(job.queue_position)],
     ["Frames dropped", job.frames_dropped === 0 ? null : job.frames_dropped.toLocaleString("en")],
     ["Job", job.job_id.slice(0, 8)],
