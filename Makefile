@@ -70,6 +70,7 @@ check: ui-types $(UI_TOOLS) ## Lint, types and the order of the floors
 bench: $(VENV)/.installed-dev ## Measure, and compare with others
 	$(BIN)/python -m benchmarks.pipeline
 	$(if $(wildcard ../shared/data/people.mp4),$(BIN)/python -m benchmarks.people_recall)
+	$(BIN)/python -m benchmarks.replicas
 	$(BIN)/python -m benchmarks.sources
 	$(BIN)/python -m benchmarks.rtsp
 	$(BIN)/python -m benchmarks.cancel

@@ -32,6 +32,12 @@ class InOrder(_Detect):
     metadata = PluginMetadata(name="in-order")
 
 
+class InOrderToo(_Detect):
+    """An equal one."""
+
+    metadata = PluginMetadata(name="in-order-too")
+
+
 class Blurring(Plugin):
     """A filter over all pixels, which needs its frames in order."""
 

@@ -48,6 +48,8 @@ TWO_AUTO = "Kinora, two stateless tools"
 TWO_SINGLE = "Kinora, the same with replicas = 1 each"
 THREADS = "plain loop, OpenCV's threads"
 IN_ORDER = "Kinora, one tool that needs its order"
+TWO_THREADS = "plain loop of both tools, OpenCV's threads"
+TWO_IN_ORDER = "Kinora, two tools that need their order"
 BLUR_THREADS = "plain loop, OpenCV's threads, blurs"
 BLURRING = "Kinora, blurs that need their order"
 AIMS = (
@@ -55,6 +57,7 @@ AIMS = (
     Aim("the limit / plain loop, one thread", LIMIT, ONE_THREAD, 0.0),
     Aim("two stateless tools / the same with replicas = 1", TWO_AUTO, TWO_SINGLE, 1.0),
     Aim("one tool in order / plain loop, OpenCV's threads", IN_ORDER, THREADS, 1.0),
+    Aim("two tools in order / plain loop, OpenCV's threads", TWO_IN_ORDER, TWO_THREADS, 1.0),
     Aim("blurs in order / plain loop, OpenCV's threads", BLURRING, BLUR_THREADS, 1.0),
 )
 
@@ -86,6 +89,8 @@ async def measure(system: System, clip: Path, pool: ProcessPoolExecutor, figures
     figures[TWO_SINGLE].append(await fps(system, clip, *ones))
     figures[THREADS].append(await in_thread(plain_loop, clip, [detect]))
     figures[IN_ORDER].append(await fps(system, clip, "in-order"))
+    figures[TWO_THREADS].append(await in_thread(plain_loop, clip, [detect, detect]))
+    figures[TWO_IN_ORDER].append(await fps(system, clip, "in-order", "in-order-too"))
     figures[BLUR_THREADS].append(await in_thread(plain_loop, clip, [blur]))
     figures[BLURRING].append(await fps(system, clip, "blurring"))
 
