@@ -19,11 +19,12 @@ from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import MAX_RESULT_BYTES, Done, Note, Raised
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.state_memory import StateMemory
-from kinora.runtime.worker_usage import worker_name
+from kinora.runtime.worker_usage import WorkerKind, worker_name
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
 ADDRESS_SPACE_FACTOR = 4
 """Threads, allocators and mapped files reserve more than they use."""
+NO_ROOM = "the workers have nearly all the memory that they may have together (workers_memory_mb)"
 NOT_A_MESSAGE = "its process sent bytes that are not a message"
 
 Hear = Callable[[Note], Awaitable[None]]
@@ -120,8 +121,9 @@ class PluginProcess:
     """A plugin in a worker process."""
 
     def __init__(self, spec: ProcessSpec, fork_server: ForkServer, number: int = 0) -> None:
-        """``number`` tells the replicas of a stage apart, from 0."""
+        """``number`` tells the replicas of a stage apart, from 0. Those after the first are not needed."""
         self._spec = spec
+        self._is_needed = number == 0
         self._name = worker_name(spec.job_id, spec.plugin, number)
         self._fork_server = fork_server
         self._talk: Conversation[protocol.Request, protocol.Answer | Note] | None = None
@@ -135,7 +137,10 @@ class PluginProcess:
         return b"" if self._talk is None else self._talk.worker.log.data()
 
     async def start(self) -> None:
-        """Raise PluginDied if no process can be started."""
+        """Raise PluginDied if no process can be started, or if one that is not needed would be too much."""
+        kind = WorkerKind.of(protocol.PLUGIN.target, self._name)
+        if not self._is_needed and not await self._fork_server.has_room_like(kind):
+            raise PluginDied(Code.PLUGIN_MEMORY, NO_ROOM)
         worker = self._fork_server.worker(protocol.PLUGIN, self._name, memory_limit=self._spec.memory_limit)
         try:
             self._talk = await self._exit.enter_async_context(worker)

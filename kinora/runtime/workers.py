@@ -56,6 +56,9 @@ END_GRACE_S = 1.0
 """The time that the fork server has to kill all workers and end once its channel has closed; then it is killed."""
 MEMORY_CHECK_S = 0.1
 """The interval between two checks of the workers' memory."""
+BUDGET_FOR_MORE = 0.8
+"""The share of the memory budget up to which a worker is started that is useful and not needed; the rest is for those
+that grow."""
 CRASH_SIGNALS = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
     | {signal.SIGSYS, signal.SIGXCPU, signal.SIGXFSZ}
@@ -521,6 +524,15 @@ class ForkServer:
                 used = ProcessUsage(processes=1, memory_bytes=now.memory_bytes, cpu_s=worker.cpu_s)
                 total[worker.kind] = total.get(worker.kind, ProcessUsage()) + used
         return total
+
+    async def has_room_like(self, kind: WorkerKind) -> bool:
+        """Measure whether one more worker, as large as those of its kind are, leaves the memory budget some room."""
+        if self._memory_budget is None:
+            return True
+        usage = await self.usage()
+        like = usage.get(kind, ProcessUsage())
+        wanted = sum(used.memory_bytes for used in usage.values()) + like.memory_bytes / max(1, like.processes)
+        return wanted <= self._memory_budget * BUDGET_FOR_MORE
 
     async def _request(self, request: forkserver.Request, fds: Sequence[int] = ()) -> None:
         async with self._sending:

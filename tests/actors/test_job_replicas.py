@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 
 from kinora.actors.errors import InvalidRequest
+from kinora.actors.plugin_process import NO_ROOM
 from kinora.runtime.worker_usage import WorkerKind
-from kinora.system import System
+from kinora.settings import Settings
+from kinora.system import System, open_system
 from tests.actors.test_process_names import names_of
 from tests.jobs_kit import ended, frames_of, messages_of, nothing_left_behind, submit, write_plugin
 
@@ -76,16 +79,69 @@ async def test_two_processes_work_at_once_and_results_come_in_order(system: Syst
     assert told == list(range(len(frames)))
 
 
-@pytest.mark.parametrize(("replicas", "message"), [(2, "needs its frames in order"), (0, "whole"), (65, "or auto")])
-async def test_replicas_that_cannot_be_are_refused(system: System, replicas: int, message: str) -> None:
-    """A plugin that is not stateless runs in one process; the number has its bounds."""
-    with pytest.raises(InvalidRequest) as refused:
-        await submit(system, {"name": "motion", "replicas": replicas})
-    (error,) = refused.value.errors
-    assert error.path == "plugins[0].replicas"
-    assert message in error.message
+async def test_replicas_that_cannot_be_are_refused(system: System) -> None:
+    """A plugin that is not stateless runs in one process, which a client may ask for; the number has its bounds."""
+    for replicas, message in ((2, "needs its frames in order"), (0, "whole"), (65, "or auto"), ("all", "or auto")):
+        with pytest.raises(InvalidRequest) as refused:
+            await submit(system, {"name": "motion", "replicas": replicas})
+        (error,) = refused.value.errors
+        assert error.path == "plugins[0].replicas"
+        assert message in error.message
+    await submit(system, {"name": "motion", "replicas": 1}, {"name": "colors", "replicas": "auto"}, max_frames=1)
 
 
-async def test_one_replica_is_for_every_plugin(system: System) -> None:
-    """Whoever does not want more may say so."""
-    await ended(system, await submit(system, {"name": "motion", "replicas": 1}, {"name": "colors", "replicas": "auto"}))
+LARGE = """
+class Large(Plugin):
+    metadata = PluginMetadata(name="large", stateless=True)
+
+    def prepare(self, context):
+        self.hoard = np.ones(250 * 2**20, np.uint8)
+
+    def process_frame(self, frame):
+        return {"index": frame.index}
+"""
+
+
+async def test_a_further_process_that_would_not_fit_is_not_started(
+    settings: Settings, media: Path, plugins_dir: Path
+) -> None:
+    """Else the largest worker would be killed, and cost a frame that one process would have had."""
+    write_plugin(plugins_dir, "large", LARGE)
+    async with open_system(attrs.evolve(settings, workers_memory_mb=600)) as system:
+        state = await ended(system, await submit(system, {"name": "large", "replicas": 2}))
+        frames = await frames_of(system, state)
+    assert all("large" in frame["results"] for frame in frames)
+    assert (state.plugins["large"].failures, state.plugins["large"].restarts) == (0, 0)
+    (warning,) = state.warnings
+    assert "another replica could not be prepared" in warning
+    assert NO_ROOM in warning
+
+
+THREADS = """
+import cv2
+
+class Obedient(Plugin):
+    metadata = PluginMetadata(name="obedient")
+
+    def process_frame(self, frame):
+        return {"threads": cv2.getNumThreads()}
+
+class Stubborn(Plugin):
+    metadata = PluginMetadata(name="stubborn")
+
+    def prepare(self, context):
+        cv2.setNumThreads(3)
+
+    def process_frame(self, frame):
+        return {"threads": cv2.getNumThreads()}
+"""
+
+
+async def test_opencv_has_the_threads_that_are_free(system: System, plugins_dir: Path) -> None:
+    """All cores for the first frame of a job that is alone; a plugin that sets its threads itself keeps them."""
+    write_plugin(plugins_dir, "threads", THREADS)
+    await system.plugins.reload()
+    state = await ended(system, await submit(system, "obedient", "stubborn"))
+    frames = await frames_of(system, state)
+    assert frames[0]["results"]["obedient"] == {"threads": system.cores.count}
+    assert {frame["results"]["stubborn"]["threads"] for frame in frames} == {3}
