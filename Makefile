@@ -78,6 +78,7 @@ bench: $(VENV)/.installed-dev ## Measure, and compare with others
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.fanout
+	$(BIN)/python -m benchmarks.polling
 
 clean: ## Remove the environment and what tools have cached
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(UI)/node_modules kinora/web/static

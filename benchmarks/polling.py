@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -52,7 +53,7 @@ class Effort:
     realtime_s: float
 
 
-FULL = Effort(rounds=3, seconds=0.6, realtime_s=3.0)
+FULL = Effort(rounds=3, seconds=0.6, realtime_s=2.0)
 QUICK = Effort(rounds=1, seconds=0.4, realtime_s=1.0)
 
 
@@ -96,8 +97,6 @@ def _answers(port: int) -> bool:
 
 
 def _free_port() -> int:
-    import socket  # noqa: PLC0415
-
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
         return port
@@ -147,13 +146,16 @@ def compare(folder: Path, effort: Effort) -> None:
             peers[name] = stack.enter_context(served(name, _free_port(), folder))
         slow_id = trio.run(make_jobs, peers["without the lane"].port)
         for count in COUNTS:
-            print(f"\n{count} connections: requests/s, p50 / p99, the server's processor time of a request", flush=True)
+            print(f"\n{count} connections: requests/s, p50 / p99, the server's processor time of a request; for peers,")
+            print(
+                "  how many times their requests/s we have (median, least, most), and their processor time", flush=True
+            )
             for read in asked:
                 found: dict[str, list[Run]] = {name: [] for name in NAMES}
-                for _ in range(effort.rounds):
-                    for name, peer in peers.items():
-                        target = targets(slow_id if name == "without the lane" else job_id)[read]
-                        found[name].append(_poll(peer, read, target, count, effort.seconds))
+                present = NAMES if count == COUNTS[0] else NAMES[:-1]
+                for name in present * effort.rounds:
+                    target = targets(slow_id if name == "without the lane" else job_id)[read]
+                    found[name].append(_poll(peers[name], read, target, count, effort.seconds))
                 _print(read, found)
 
 
@@ -170,18 +172,24 @@ def _poll(peer: Served, read: str, target: str, count: int, seconds: float) -> R
 
 
 def _print(read: str, found: dict[str, list[Run]]) -> None:
-    for name, runs in found.items():
+    ours = found["kinora"]
+    for name, runs in ((name, runs) for name, runs in found.items() if runs):
         p50, p99, per_s = (
             statistics.median(getattr(run.polled, field) for run in runs) for field in ("p50_ms", "p99_ms", "per_s")
         )
-        processor = statistics.median(run.processor_us for run in runs)
-        ratios = [a.polled.per_s / b.polled.per_s for a, b in zip(found["kinora"], runs, strict=True)]
-        verdict = ""
-        if name in {"fastapi", "aiohttp"}:
-            aim = AIM if name == "fastapi" else 1.0
-            verdict = f"{times(ratios)} {'met' if statistics.median(ratios) >= aim else 'missed'}"
         label = f"{read} ({runs[0].polled.bytes} bytes)" if name == "kinora" else f"  {name}"
-        row(label, f"{per_s:,.0f}/s", f"{p50:.2f} / {p99:.2f} ms", f"{processor:.0f} µs", verdict)
+        verdict = _verdict(ours, runs, AIM if name == "fastapi" else 1.0) if name in {"fastapi", "aiohttp"} else ""
+        row(label, f"{per_s:,.0f}/s", f"{p50:.2f} / {p99:.2f} ms", f"{_processor_us(runs):.0f} µs", verdict)
+
+
+def _verdict(ours: list[Run], theirs: list[Run], aim: float) -> str:
+    ratios = [a.polled.per_s / b.polled.per_s for a, b in zip(ours, theirs, strict=True)]
+    met = "met" if statistics.median(ratios) >= aim else "missed"
+    return f"  {times(ratios)} {met}; processor {_processor_us(theirs) / _processor_us(ours):.1f}"
+
+
+def _processor_us(runs: list[Run]) -> float:
+    return statistics.median(run.processor_us for run in runs)
 
 
 @contextmanager
@@ -207,7 +215,7 @@ def beside_realtime(folder: Path, effort: Effort) -> None:
         asked = request(targets(job_id)["tail"])
         clients = Clients(peer.port, peer.target, REALTIME)
         clients.run(peer.control, RATE, effort.realtime_s)
-        for _ in range(2 * effort.rounds):
+        for _ in range(3 * effort.rounds):
             late[False].append(clients.run(peer.control, RATE, effort.realtime_s))
             with polling(peer.port, asked):
                 late[True].append(clients.run(peer.control, RATE, effort.realtime_s))

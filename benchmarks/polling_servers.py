@@ -49,17 +49,17 @@ def fastapi(port: int, folder: Path) -> None:
     app, documents = FastAPI(), _documents(folder)
     tag = '"tag"'
 
-    async def health() -> Any:
+    async def health() -> Any:  # noqa: ASYNC124 - others run in threads
         return documents["health"]
 
-    async def jobs() -> Any:
+    async def jobs() -> Any:  # noqa: ASYNC124 - others run in threads
         return documents["list"]
 
-    async def extended(job_id: str) -> Any:
+    async def extended(job_id: str) -> Any:  # noqa: ASYNC124 - others run in threads
         assert job_id
         return documents["extended"]
 
-    async def job(job_id: str, asked: Any, answer: Any, after: int | None = None) -> Any:
+    async def job(job_id: str, asked: Any, answer: Any, after: int | None = None) -> Any:  # noqa: ASYNC124 - others run in threads
         assert job_id
         answer.headers["etag"] = tag
         if asked.headers.get("if-none-match") == tag:
@@ -84,12 +84,12 @@ def aiohttp(port: int, folder: Path) -> None:
     tag = '"tag"'
 
     def give(name: str) -> Callable[[Any], Any]:
-        async def answer(_: web.Request) -> web.Response:
+        async def answer(_: web.Request) -> web.Response:  # noqa: ASYNC124 - aiohttp takes no others
             return web.json_response(documents[name], dumps=dumps)
 
         return answer
 
-    async def job(request: web.Request) -> web.Response:
+    async def job(request: web.Request) -> web.Response:  # noqa: ASYNC124 - as above
         if request.headers.get("If-None-Match") == tag:
             return web.Response(status=304, headers={"ETag": tag})
         name = "tail" if "after" in request.query else "job"

@@ -28,6 +28,7 @@ class BothWays:
     plain_app: KinoraApp
     lane_port: int = 0
     plain_port: int = 0
+    servers: tuple[Server, ...] = ()
     taken: list[bytes] = attrs.field(factory=list)
     """The requests that the lane has answered, or begun to answer."""
 
@@ -55,14 +56,14 @@ async def both_ways(system: System) -> AsyncIterator[BothWays]:
     async with trio.open_nursery() as nursery:
         lanes, plain = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
         both.lane_port, both.plain_port = lanes[0].getsockname()[1], plain[0].getsockname()[1]
-        servers = (
+        both.servers = (
             Server(both.lane_app, lanes, max_sessions=10, grace_s=5, lane=both.answer),
             Server(both.plain_app, plain, max_sessions=10, grace_s=5),
         )
-        for server in servers:
+        for server in both.servers:
             await nursery.start(server.run)
         yield both
-        for server in servers:
+        for server in both.servers:
             server.stop()
 
 

@@ -227,11 +227,12 @@ class Connection(TCPServer):
             self._set_idle(False)
             answer = await self._made(answer)
             self._set_idle(True)
+        elif answer is not None:
+            self._idle_until = self.last_heard + self.config.keep_alive_timeout
         if answer is None:
             return False
         self.outgoing.put(answer)
         protocol.keep_alive_requests += 1
-        self._idle_until = trio.current_time() + self.config.keep_alive_timeout
         if self.outgoing:
             await self.outgoing.wait_for_room()
         return True

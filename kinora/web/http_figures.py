@@ -55,7 +55,9 @@ class HttpFigures:
         self.answered[method, route, status] += 1
         self.failed += status == FAILED
         if seconds is not None:
-            self.latency.setdefault((method, route), Histogram()).add(seconds)
+            if (known := self.latency.get((method, route))) is None:
+                known = self.latency[method, route] = Histogram()
+            known.add(seconds)
 
 
 @lru_cache(maxsize=ROUTES)

@@ -263,6 +263,28 @@ async def test_many_that_ask_for_the_same_share_one_read(system: System, monkeyp
     assert reads <= 2
 
 
+async def test_an_answer_that_is_being_made_does_not_delay_a_stop(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is told to come back, as by the app, and that the connection ends."""
+    job_id, reading = (await run_job(system, "motion")).job_id, trio.Event()
+
+    async def never(*_: object) -> None:
+        reading.set()
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(system.jobs, "cut", never)
+    async with both_ways(system) as both, wire(both.lane_port) as client:
+        await client.stream.send_all(get(f"/v1/jobs/{job_id}"))
+        await reading.wait()
+        both.servers[0].stop()
+        answer = await client.answer()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nconnection: close" in answer.lower()
+        assert await client.is_closed()
+        assert len(both.taken) == 1
+
+
 async def test_what_is_read_counts_as_with_the_app(system: System) -> None:
     """The figures have its route, and retention knows that somebody reads the job."""
     job_id = (await run_job(system, "motion")).job_id

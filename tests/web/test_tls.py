@@ -73,6 +73,13 @@ async def server(settings: Settings, authority: Authority) -> AsyncIterator[Runn
         yield running_server
 
 
+@pytest.mark.usefixtures("both_ways")
+async def test_plain_reads_are_answered_as_by_the_app(server: RunningServer) -> None:
+    """The reading lane sees what is decrypted, and its answers are encrypted."""
+    for target in ("health", "ready", "jobs", "jobs?limit=1"):
+        assert (await get(f"{server.url}/v1/{target}")).status == 200
+
+
 async def test_an_upload_a_job_its_messages_and_its_results(server: RunningServer, media: Path) -> None:
     """An upload of some MB, the job's messages over the WebSocket, and its results: all encrypted, all complete."""
     assert server.url.startswith("https://127.0.0.1:")
