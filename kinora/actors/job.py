@@ -163,7 +163,8 @@ class Job:
         self._stuck: tuple[int, ...] = ()
         self._waiting = trio.CancelScope()
         """The scope of the current wait for the store or for the work; a cancel ends it."""
-        self._changed = trio.Event()
+        # set, and replaced by new ones, at each change of the state, and when the job is paused or goes on
+        self._changed, self._switched = trio.Event(), trio.Event()
         self.save_soon: Callable[[], None] = lambda: None
         """Stores the job's state before all frames that are stored after this; does not wait. Its owner sets it."""
         self.changes = 0
@@ -428,13 +429,13 @@ class Job:
         while True:
             with trio.move_on_after(self._paused_keep_s):
                 while self.paused:
-                    await self._changed.wait()
+                    await self._switched.wait()
             if self.paused and self._asked_to_cancel is None:
                 self._parked = True
                 self._commands.put(Stop())
                 return
             while not self.paused:
-                await self._changed.wait()
+                await self._switched.wait()
 
     async def _follow_pipeline(self, pipeline: AnyPipeline, work: Work) -> PipelineEnded:
         """Run the pipeline, and handle its events until the last one."""
@@ -611,6 +612,8 @@ class Job:
         if self._status != status:
             self._status = status
             self._commands.put(command)
+            self._switched.set()
+            self._switched = trio.Event()
             self._enter(stage)
         elif status == "paused" and self._stage == "queued":  # it no longer waits for a place
             self._enter(stage)

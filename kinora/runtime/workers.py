@@ -202,12 +202,25 @@ class Worker:
             ProtocolError: the worker sent bytes that are not a message; it must be killed.
         """
         while True:
-            packet = await _recv_packet(self._socket)
+            packet = await self._recv_packet()
             if not packet:
                 raise await self._gone()
             message = self._assembler.add(packet)
             if message is not None:
                 return message
+
+    async def _recv_packet(self) -> bytes:
+        """Wait for the next packet, as :func:`_recv_packet`, but first: it is hardly ever there at once."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while self._end.fileno() >= 0:
+            try:
+                await trio.lowlevel.wait_readable(self._end)
+                return self._end.recv(READ_BYTES)
+            except (BlockingIOError, ConnectionResetError):
+                continue
+            except (OSError, trio.ClosedResourceError):
+                break
+        return b""
 
     async def _gone(self) -> WorkerGone:
         with trio.move_on_after(STATUS_WAIT_S):
