@@ -1,4 +1,4 @@
-"""What is stored of a job that goes on: the marked states of its plugins, and the frames since, with their results."""
+"""What a pipeline sees of the stored part of a job that goes on: its marked states, and the results since."""
 
 from __future__ import annotations
 
@@ -6,23 +6,6 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import attrs
-import msgspec
-import structlog
-
-from kinora.actors.store import Store, StoreFailing
-
-PAGE_FRAMES = 64
-"""The stored frames that are held at a time."""
-log = structlog.get_logger()
-
-
-class _Results(msgspec.Struct):
-    """The part of a FrameData that plugins see."""
-
-    results: dict[str, msgspec.Raw] = {}
-
-
-_decode_results = msgspec.json.Decoder(_Results).decode
 
 
 @attrs.frozen
@@ -54,28 +37,3 @@ class NoEarlierFrames:
     async def results(self, index: int) -> Mapping[str, bytes] | None:  # noqa: ARG002 - the protocol's signature
         """Return None."""
         return None
-
-
-class StoredFrames:
-    """Those in the store."""
-
-    def __init__(self, store: Store, job_id: str) -> None:
-        self._store = store
-        self._job_id = job_id
-        self._page: dict[int, bytes] = {}
-
-    async def mark(self) -> Mark | None:
-        """As :class:`EarlierFrames` says; so does the method below."""
-        try:
-            found = await self._store.states(self._job_id)
-        except StoreFailing as error:
-            log.warning("the states of a job cannot be read", job_id=self._job_id, reason=str(error))
-            return None
-        return None if found is None else Mark(*found)
-
-    async def results(self, index: int) -> Mapping[str, bytes] | None:
-        """Read a page of frames if need be."""
-        if index not in self._page:
-            self._page = dict(await self._store.frames(self._job_id, after=index - 1, limit=PAGE_FRAMES))
-        data = self._page.pop(index, None)
-        return None if data is None else {name: bytes(raw) for name, raw in _decode_results(data).results.items()}

@@ -11,7 +11,6 @@ import attrs
 
 from kinora.actors.audience import Audience
 from kinora.actors.device_health import DeviceHealth
-from kinora.actors.earlier_frames import StoredFrames
 from kinora.actors.errors import Conflict, FieldError, InvalidRequest
 from kinora.actors.inspector import Inspector, InspectorService
 from kinora.actors.job import Job, Work
@@ -29,6 +28,7 @@ from kinora.actors.source_finder import Examined, SourceFinder
 from kinora.actors.source_reader import SourceSpec
 from kinora.actors.stage_spec import StageSpec
 from kinora.actors.store import Store
+from kinora.actors.stored_frames import StoredFrames
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
 from kinora.media.pushed import PUSH
