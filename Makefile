@@ -24,8 +24,8 @@ demo: $(VENV)/.installed ## Run a server and a job on it, live  [VIDEO=path] [ON
 serve: $(VENV)/.installed ## Run the server  [PORT=8000]
 	@$(BIN)/kinora serve $(if $(PORT),--port "$(PORT)")
 
-test: $(VENV)/.installed-dev ui-test nginx ## Run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --max-worker-restart 0
+test: $(VENV)/.installed-dev ui-test nginx ## Run all tests  [WORKERS=auto]
+	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),auto) --dist worksteal --max-worker-restart 0
 
 fuzz: $(VENV)/.installed-dev ## Send an RTSP client broken streams, and a server all that its document allows  [EXAMPLES=200]
 	$(BIN)/python -m pytest --hypothesis-profile long tests/media/test_rtsp_fuzz.py
