@@ -30,7 +30,8 @@ from kinora.actors.messages import (
     ProgressPayload,
     Stage,
 )
-from kinora.actors.models import ENDED, CancelAnswer, Fingerprint, JobState, JobStatus
+from kinora.actors.models import ENDED, CancelAnswer, Fingerprint, JobState, JobStatus, Outage
+from kinora.actors.outages import newest
 from kinora.actors.pipeline_link import (
     EVENTS_WAITING,
     AnyPipeline,
@@ -309,6 +310,7 @@ class Job:
             plugin_timings=seen.timings,
             warnings=self._warnings.texts() + seen.warnings,
             warning_groups=self._warnings.groups() + seen.warning_groups,
+            outages=self._outages,
             status=self._status,
             stage=self._stage,
             error=self._error,
@@ -342,6 +344,12 @@ class Job:
     def frames_dropped(self) -> int:
         """The number of frames that were dropped for newer ones."""
         return self._dropped_before + self._seen.dropped
+
+    @property
+    def _outages(self) -> tuple[Outage, ...]:
+        """Those on earlier servers, and those on this one: only jobs on files have several pipelines on one server."""
+        before = () if self.spec.past is None else self.spec.past.state.outages
+        return newest(before, self._seen.outages)
 
     def _options(self) -> dict[str, Any]:
         options = self._request["options"]

@@ -10,6 +10,7 @@ import msgspec
 
 from kinora.actors.field_types import Count, FrameId, Index, JobId, Milliseconds, Percent, Pixels, Time
 from kinora.actors.messages import EndStatus, Health, Stage, StageStatus
+from kinora.media.camera_errors import LostReason
 from kinora.plugins.api import Severity
 
 JobStatus = Literal["queued", "running", "paused", EndStatus]
@@ -81,6 +82,25 @@ class WarningGroup:
     count: Count
     frame_id: FrameId | None
     """The first frame on which it occurred; null if it is not about a frame."""
+    at: Time | None = None
+    """When it first occurred, as ISO 8601 in UTC; null if an earlier version has stored it."""
+
+
+@attrs.frozen(kw_only=True)
+class Outage:
+    """A time without pictures from a live source, which goes on."""
+
+    reason: LostReason
+    message: str
+    """A sentence that says why the source was lost."""
+    lost_at: Time
+    """When it was found out, as ISO 8601 in UTC; once the source is back, when the last frame before it came."""
+    back_at: Time | None = None
+    """When the first frame after it came; null while it lasts, and if the server ended during it."""
+    seconds: float | None = None
+    """Its length; null with ``back_at``."""
+    frame_id: FrameId | None = None
+    """The first frame after it; null with ``back_at``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -97,6 +117,8 @@ class JobState:
     warnings: tuple[str, ...]
     warning_groups: tuple[WarningGroup, ...] = ()
     """The same warnings with all their fields."""
+    outages: tuple[Outage, ...] = ()
+    """The newest 20 outages of a live source, oldest first."""
     status: JobStatus
     stage: Stage
     error: str | None

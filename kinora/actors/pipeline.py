@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from datetime import UTC, datetime
 
 import attrs
 import structlog
@@ -24,6 +25,7 @@ from kinora.actors.job_ring import JobRing
 from kinora.actors.marks import Marks
 from kinora.actors.messages import Code
 from kinora.actors.models import frame_id
+from kinora.actors.outages import OutageLog
 from kinora.actors.picture_taker import PictureTaker
 from kinora.actors.pipeline_link import (
     CommandQueue,
@@ -123,6 +125,7 @@ class Pipeline:
         self._dropped = 0
         self._source_restarts = 0
         self._is_away = False
+        self._outages = OutageLog()
 
     async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
         """Work until the source ends, Stop comes or the work fails; the last event says which.
@@ -152,6 +155,7 @@ class Pipeline:
             dropped=self._dropped,
             source_restarts=self._source_restarts,
             is_away=self._is_away,
+            outages=self._outages.outages,
             logs=self._logs(),
         )
 
@@ -371,6 +375,7 @@ class Pipeline:
         log.warning("a live source was lost", job_id=self._spec.job_id, reason=lost.reason)
         await self._warn(Code.SOURCE_LOST, f"{lost.reason}: {lost.sentence}", severity="medium")
         self._is_away = True
+        self._outages.lose(lost, datetime.now(UTC))
         await self._tell_state()
 
     async def _note_back(self, outage_s: float, index: int) -> None:
@@ -378,6 +383,7 @@ class Pipeline:
         message = f"the source is back after {outage_s:.1f} s; it goes on at frame {index}"
         await self._warn(Code.SOURCE_BACK, message, frame_id(index), kept_as=BACK)
         self._is_away = False
+        self._outages.come_back(outage_s, index, datetime.now(UTC))
         await self._tell_state()
 
     async def _tell_note(self, note: SourceNote) -> None:

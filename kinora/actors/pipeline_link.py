@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from kinora.actors.messages import FrameImage, Payload, Stage
-from kinora.actors.models import StageState, WarningGroup
+from kinora.actors.models import Outage, StageState, WarningGroup
 from kinora.plugins.devices import Resolution
 from kinora.runtime.sending import send
 
@@ -119,6 +119,8 @@ class PipelineState:
     """The number of decoders that took the place of one that had failed."""
     is_away: bool = False
     """True while a live source is lost and opened again and again."""
+    outages: tuple[Outage, ...] = ()
+    """The newest outages of a live source in this pipeline, oldest first."""
     logs: Mapping[str, str]
     """Plugin → the end of its output."""
 

@@ -11,6 +11,7 @@ import attrs
 
 from kinora.actors.messages import Code, WarningPayload
 from kinora.actors.models import WarningGroup
+from kinora.actors.times import utc_now
 from kinora.plugins.api import Severity
 from kinora.repeats import is_told
 
@@ -46,6 +47,7 @@ class _Kept:
     severity: Severity
     frame_id: str | None
     count: int = 0
+    at: str | None = None
 
 
 @attrs.define
@@ -74,7 +76,9 @@ class WarningLog:
         Those with the same ``kept_as`` are kept as one; it stands for the message, which is published.
         """
         key = self._key(plugin, code, kept_as or message)
-        kept = self._kept.setdefault(key, _Kept(severity, frame_id))
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = _Kept(severity, frame_id, at=utc_now())
         kept.count += 1
         self.losses += code in LOSSES
         self._totals[plugin] = self._totals.get(plugin, 0) + 1
@@ -98,7 +102,7 @@ class WarningLog:
         """Count warnings of an earlier server again; none of them is published."""
         for group in groups:
             key = _Key(group.plugin, Code(group.code), group.message)
-            self._kept[key] = _Kept(group.severity, group.frame_id, group.count)
+            self._kept[key] = _Kept(group.severity, group.frame_id, group.count, group.at)
             self._totals[group.plugin] = self._totals.get(group.plugin, 0) + group.count
             self._distinct[group.plugin] = self._distinct.get(group.plugin, 0) + 1
 
@@ -124,7 +128,7 @@ class WarningLog:
         )
 
     def groups(self) -> tuple[WarningGroup, ...]:
-        """Return each different warning with its first frame and its count."""
+        """Return each different warning with its first frame, its first time and its count."""
         return tuple(
             WarningGroup(
                 plugin=key.plugin,
@@ -133,6 +137,7 @@ class WarningLog:
                 message=key.message,
                 count=kept.count,
                 frame_id=kept.frame_id,
+                at=kept.at,
             )
             for key, kept in self._kept.items()
         )

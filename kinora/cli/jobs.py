@@ -12,6 +12,7 @@ from kinora.cli import options
 from kinora.cli.client_flags import of_client
 from kinora.cli.output import counted, local_time, print_json, print_line, print_table
 from kinora.cli.prune import prune
+from kinora.cli.report import state_in_words
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import SHORT_ID
 from kinora.client import KinoraClient
@@ -61,7 +62,7 @@ jobs.add_command(prune)
 
 
 def for_people(job: dict[str, Any]) -> dict[str, Any]:
-    """A job with its short id, which commands take too, its failed plugins, and in local time."""
+    """A job with its short id, which commands take too, its state in words, its failed plugins, and in local time."""
     failed = f", {counted(len(names), 'plugin')} failed" if (names := job.get("plugins_failed")) else ""
-    status, created_at = job["status"] + failed, local_time(job["created_at"])
+    status, created_at = state_in_words(job) + failed, local_time(job["created_at"])
     return {**job, "job_id": job["job_id"][:SHORT_ID], "status": status, "created_at": created_at}

@@ -10,13 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from kinora.cli.output import counted, print_line, print_state, print_table
+from kinora.cli.output import counted, local_time, print_line, print_state, print_table
 from kinora.cli.results_text import WIDTH, cut, result_lines
 from kinora.cli.tracebacks import own_lines, own_place
 
 SHOWN_FAILED = 10
 """Plugins that failed, with the reason."""
 SHOWN_WARNINGS = 10
+SHOWN_OUTAGES = 5
+"""Of a live source, the newest ones."""
+AWAY = frozenset({"reconnecting", "waiting"})
+"""The stages of a running job without its live source."""
 SHOWN_RESULT_LINES = 12
 """Lines of what one plugin's ``finalize`` returned."""
 SHOWN_ERRORS = 5
@@ -60,6 +64,7 @@ def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
     return {
         "job_id": state["job_id"],
         "status": state["status"],
+        "stage": state["stage"],
         "error": state["error"],
         "device_used": state["device_used"],
         "frames": frames,
@@ -70,6 +75,8 @@ def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
         "failed_plugins": failed_plugins(state, tally),
         "plugins": {name: _plugin(name, state, tally) for name in state["plugins"]},
         "warnings": list(state["warnings"]),
+        "warning_groups": list(state["warning_groups"]),
+        "outages": list(state.get("outages", ())),
     }
 
 
@@ -118,13 +125,40 @@ def print_summary(summed: Mapping[str, Any], *, file: str = "stdout") -> None:
     for name, plugin in summed["plugins"].items():
         if plugin["finalize"] is not None:
             _print_result(name, plugin["finalize"], file)
-    _print_some([f"warning: {warning}" for warning in summed["warnings"]], SHOWN_WARNINGS, "warning", file)
+    _print_some(_warnings(summed), SHOWN_WARNINGS, "warning", file)
+    for outage in summed["outages"][-SHOWN_OUTAGES:]:
+        _print_message(f"outage: {outage_in_words(outage)}", file)
     _print_errors(summed["plugins"], file)
+
+
+def _warnings(summed: Mapping[str, Any]) -> list[str]:
+    """Each different warning, with the frame and the time at which it came first, where they are known."""
+    pairs = zip(summed["warnings"], summed["warning_groups"], strict=True)
+    return [f"warning: {text}{_first_in_words(group)}" for text, group in pairs]
+
+
+def _first_in_words(group: Mapping[str, Any]) -> str:
+    at = [local_time(group["at"])] if group.get("at") else []
+    frame = [group["frame_id"]] if group.get("frame_id") else []
+    first = "first " if group["count"] > 1 and (at or frame) else ""
+    return f" ({first}{', '.join(at + frame)})" if at or frame else ""
+
+
+def outage_in_words(outage: Mapping[str, Any]) -> str:
+    """When a live source was lost, for how long, and why."""
+    seconds = outage["seconds"]
+    length = "not back" if seconds is None else f"back after {seconds:,.1f} s at {outage['frame_id']}"
+    return f"{local_time(outage['lost_at'])}, {length}: {outage['message']}"
+
+
+def state_in_words(job: Mapping[str, Any]) -> str:
+    """The status of a job; of one that runs without its live source, what its stage says of that."""
+    return str(job["stage"] if job["status"] == "running" and job["stage"] in AWAY else job["status"])
 
 
 def _print_headline(summed: Mapping[str, Any], file: str) -> None:
     failed = len(summed["failed_plugins"])
-    state = summed["status"] + (f", {counted(failed, 'plugin')} failed" if failed else "")
+    state = state_in_words(summed) + (f", {counted(failed, 'plugin')} failed" if failed else "")
     pace = f" in {summed['seconds']:,.1f} s, {summed['fps'] or 0:.1f} fps" if summed["seconds"] else ""
     dropped = f", {summed['frames_dropped']:,} dropped" if summed["frames_dropped"] else ""
     print_state(state, f": {counted(summed['frames'], 'frame')}{pace}{dropped}, on {summed['device_used']}", file=file)

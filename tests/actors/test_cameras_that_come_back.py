@@ -134,6 +134,12 @@ async def test_a_camera_that_closes_the_connection_is_watched_again(
         "finalizing",
     ]
     assert [(group.code, group.count) for group in state.warning_groups] == [("SOURCE_LOST", 2), ("SOURCE_BACK", 2)]
+    assert [(outage.reason, outage.frame_id) for outage in state.outages] == [
+        ("closed", f"frame-{at:06d}") for at in (shown, 2 * shown)
+    ]
+    assert [f"the source is back after {outage.seconds:.1f} s" for outage in state.outages] == [
+        text.partition(";")[0] for text in back
+    ]
     await until(lambda: camera.open == 0)
     assert (camera.connections if kind == "rtsp" else host.asked.count("/cam")) == 3
 
@@ -225,7 +231,10 @@ async def test_a_job_resumed_on_the_next_server_waits_for_its_camera(settings: S
         camera.streams["cam"] = camera.streams.pop("back")
         await until_state(system, state, lambda state: state.frames_done == 2 * (PICTURES - 1))
         frames = await frames_of(system, state)
+        outages = (await system.jobs.state(state.job_id)).outages
         assert (await system.jobs.cancel(state.job_id)).cancelled
+    assert outages[0] == left.outages[0], "what was known before is kept"
+    assert (outages[1].lost_at > outages[0].lost_at, outages[1].frame_id) == (True, frames[len(before)]["frame_id"])
     assert frames[: len(before)] == before
     assert [frame["index"] for frame in frames] == list(range(len(frames)))
     last, first = frames[len(before) - 1], frames[len(before)]

@@ -86,6 +86,8 @@ def state(stages: dict[str, dict[str, Any]], groups: list[dict[str, Any]] | None
     return {
         "job_id": "j",
         "status": "done",
+        "stage": "finalizing",
+        "outages": [],
         "duration_ms": 2000.0,
         "error": None,
         "device_used": "cpu",
@@ -327,4 +329,35 @@ def test_a_list_of_jobs_tells_people_of_failed_plugins() -> None:
         "done",
         "done, 1 plugin failed",
         "done, 2 plugins failed",
+    ]
+
+
+def test_a_running_job_without_its_source_is_said_to_be_so() -> None:
+    """In the list as in the report; what programs read is the status."""
+    job = {"job_id": "688a4f4d-1", "created_at": "2026-11-26T05:00:07.123Z"}
+    for stage, said in (("reconnecting", "reconnecting"), ("waiting", "waiting"), ("running", "running")):
+        assert for_people({**job, "status": "running", "stage": stage})["status"] == said
+    assert for_people({**job, "status": "interrupted", "stage": "reconnecting"})["status"] == "interrupted"
+
+
+def test_a_report_says_when_warnings_came_and_the_source_was_away(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the frames, the length of outages, and the time as people read it."""
+    at = "2026-11-26T05:00:07.123Z"
+    groups = [
+        {**group("p", "RESUMED", "began anew"), "frame_id": "frame-000007", "at": at},
+        {**group("p", "PLUGIN_SLOW", "no", 3), "frame_id": None, "at": at},
+        group("p", "PLUGIN_SLOW", "told by an earlier version"),
+    ]
+    outage = {"lost_at": at, "message": "cam is silent.", "seconds": None, "frame_id": None}
+    outages = [{**outage, "seconds": 1234.5, "frame_id": "frame-000009"}, outage]
+    live = state({"p": {}}, groups) | {"status": "running", "stage": "reconnecting", "outages": outages}
+    print_summary(summary(live, tally()))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "reconnecting: 4 frames in 2.0 s, 2.0 fps, on cpu"
+    assert [line for line in lines if line.startswith(("warning", "outage"))] == [
+        f"warning: p: began anew ({local_time(at)}, frame-000007)",
+        f"warning: p: no (first {local_time(at)})",
+        "warning: p: told by an earlier version",
+        f"outage: {local_time(at)}, back after 1,234.5 s at frame-000009: cam is silent.",
+        f"outage: {local_time(at)}, not back: cam is silent.",
     ]

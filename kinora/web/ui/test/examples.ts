@@ -80,6 +80,7 @@ export function job(change: Partial<ExtendedJobResponse> = {}): ExtendedJobRespo
     fallback_reason: null,
     frames_dropped: 0,
     fps: 20,
+    outages: [],
     detections: 0,
     picture: null,
     duration_ms: null,

@@ -28,6 +28,7 @@ const RUNNING: ExtendedJobResponse = {
   warnings: [],
   warning_groups: [],
   fallback_reason: null,
+  outages: [],
   frames_dropped: 0,
   fps: 24,
   detections: 0,

@@ -35,7 +35,7 @@ export function withState(groups: ShownWarning[], warnings: readonly WarningGrou
   return isSame(next, groups) ? groups : next;
 }
 
-function groupOf({ plugin, code, severity, message, count, frame_id }: WarningGroup): ShownWarning {
+function groupOf({ plugin, code, severity, message, count, frame_id }: Omit<WarningGroup, "at">): ShownWarning {
   // Each return of a camera says another length of its outage: the server keeps them as one, and so does the page.
   const key = code === "SOURCE_BACK" ? code : `${plugin ?? ""} ${code} ${message}`;
   return { key, plugin, message, code, severity, count, frameIndex: indexOfFrameId(frame_id) };

@@ -105,7 +105,7 @@ describe("warnings", () => {
   });
 
   test("those in the job's state have their frames too, and newer ones from messages are added", () => {
-    const known = { plugin: "faces", code: "PLUGIN_ERROR", severity: "high", message: "ZeroDivisionError: division by zero", count: 9, frame_id: "frame-000002" } as const;
+    const known = { plugin: "faces", code: "PLUGIN_ERROR", severity: "high", message: "ZeroDivisionError: division by zero", count: 9, frame_id: "frame-000002", at: null } as const;
     const state = after([
       { type: "job", job: job({ warning_groups: [known] }) },
       ...said(message("warning", warningPayload({ count: 10 })), message("warning", warningPayload({ message: "another" }))),

@@ -17,7 +17,7 @@ describe("a camera that comes back again and again", () => {
     const once = withWarning([], back("the source is back after 3.1 s; it goes on at frame 9", 1));
     const twice = withWarning(once, back("the source is back after 8.0 s; it goes on at frame 70", 2));
     expect(twice.map(({ count }) => count)).toEqual([2]);
-    const told = withState(twice, [back("the source came back after an outage", 3)]);
+    const told = withState(twice, [{ ...back("the source came back after an outage", 3), at: null }]);
     expect(told.map(({ message, count }) => [message, count])).toEqual([["the source came back after an outage", 3]]);
   });
 });
