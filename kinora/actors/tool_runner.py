@@ -32,6 +32,7 @@ from kinora.actors.stage_spec import REORDER_FRAMES, StageSpec
 from kinora.actors.stage_voice import StageVoice, Tell
 from kinora.actors.ticket import FrameTicket
 from kinora.actors.warnings import WarningLog
+from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata, Severity
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import Done, Raised
@@ -145,6 +146,11 @@ class ToolRunner:
             finally:
                 await self._end()  # noqa: ASYNC102 - it shields itself and bounds each wait
 
+    async def _hear(self, note: protocol.Note, frame_id: str | None) -> None:
+        if isinstance(note, protocol.Unsaved) and note.traceback:
+            self._log.note_failure(Code.PLUGIN_ERROR, note.message, note.traceback, frame_id)
+        await self._voice.note(note, frame_id)
+
     async def _end(self) -> None:
         with trio.CancelScope(shield=True):  # every wait in it has a deadline
             await self._crew.end()
@@ -159,7 +165,7 @@ class ToolRunner:
             self._make_process(number),
             inspector=self._inspector,
             log=self._log,
-            hear=self._voice.note,
+            hear=self._hear,
             number=number,
             memory=self._memory if self.spec.replicas == 1 else None,
         )

@@ -28,12 +28,13 @@ Every job ended `done` with all its frames. The other plugin's results were the 
 thread, descriptor or shared memory was left. `tests/zoo` checks all of this on every change. Only results of the plugin
 that misbehaves are lost, and the client is told why.
 
-"In" is the place where it misbehaves: while its module is imported, in `prepare`, in `process_frame`, mostly from frame
-5 on, or in `finalize`. (A plugin that cannot be imported when the server looks for plugins is listed as broken, with
-the reason, and no job gets it.) "Frames lost" are those without a result of it. "ms" is the duration of the job, which
-is {alone} ms without it. These jobs end a hang after {frame} ms for a frame and {prepare} ms elsewhere
-(`plugin_timeout_ms`, `prepare_timeout_ms`), and disable the plugin after three, with 0.1 s and 0.2 s in between. In all
-jobs together, no step of any task of the server took more than {longest} ms.
+"In" is the place where it misbehaves: while its module is imported, in `prepare`, in `process_frame`, mostly from
+frame 5 on, in `finalize`, in `save_state` from frame 5 on, or in `load_state` after it has died there. (A plugin that
+cannot be imported when the server looks for plugins is listed as broken, with the reason, and no job gets it.)
+"Frames lost" are those without a result of it. "ms" is the duration of the job, which is {alone} ms without it. These
+jobs end a hang after {frame} ms for a frame and {prepare} ms elsewhere (`plugin_timeout_ms`, `prepare_timeout_ms`),
+and disable the plugin after three, with 0.1 s and 0.2 s in between. In all jobs together, no step of any task of the
+server took more than {longest} ms.
 
 `python -m tests.zoo` makes this page.
 """

@@ -18,6 +18,9 @@ class Where(enum.StrEnum):
     PREPARE = "prepare"
     FRAME = "process_frame"
     FINALIZE = "finalize"
+    SAVE = "save_state"
+    LOAD = "load_state"
+    """After its process has died once, at the first of its frames."""
 
 
 class Fate(enum.StrEnum):
@@ -67,6 +70,8 @@ class Animal:
     def codes(self, where: Where) -> list[str]:
         """The codes of its warnings, each once, in their order."""
         codes = ["PLUGIN_WARNING"] * self.warns + [self.fate] * bool(self.fate)
+        if where is Where.LOAD:
+            codes = [*dict.fromkeys(["PLUGIN_CRASH", *codes])]
         return [*codes, "PLUGIN_DISABLED"] if self.is_disabled(where) else codes
 
     def is_disabled(self, where: Where) -> bool:
@@ -76,7 +81,9 @@ class Animal:
 
     def frames_lost(self, where: Where, frames: int) -> set[int]:
         """The indexes without a result of it, of a source with so many frames."""
-        if where is Where.FRAME:
+        if where is Where.LOAD:
+            return {self.strikes[0]}
+        if where in {Where.FRAME, Where.SAVE}:
             return {index for index in range(frames) if index in self.strikes} if self.loses_results else set()
         return set(range(frames)) if self.is_disabled(where) else set()
 
@@ -112,12 +119,25 @@ class Animal(Plugin):
             misbehave(None, context)
 
     def process_frame(self, frame):
+        self.index = frame.index
+        if "{where}" == "load_state" and frame.index == {strikes}[0]:
+            os._exit(0)
         if "{where}" == "process_frame" and frame.index in {strikes}:
             return misbehave(frame, self.context)
         return {{"index": frame.index}}
 
     def finalize(self):
         return misbehave(None, self.context) if "{where}" == "finalize" else None
+
+    if "{where}" in ("save_state", "load_state"):
+
+        def save_state(self):
+            return misbehave(None, self.context) if "{where}" == "save_state" and self.index in {strikes} else b"state"
+
+        def load_state(self, data):
+            assert data == b"state"
+            if "{where}" == "load_state":
+                misbehave(None, self.context)
 
 
 if "{where}" == "import" and Path(__file__ + ".loose").exists():
@@ -452,6 +472,37 @@ MOODY = (
     ),
 )
 
+FORGETFUL = (
+    Animal(
+        does="raises an Exception",
+        code='raise ValueError("no good")',
+        fate=Fate.RAISES,
+        where=(Where.SAVE,),
+        given_up=False,
+        loses_results=False,
+    ),
+    Animal(
+        does="gives a string",
+        code='return "state"',
+        fate=Fate.TALKS_RUBBISH,
+        where=(Where.SAVE,),
+        loses_results=False,
+    ),
+    Animal(
+        does="gives 100 MB",
+        code="return bytes(100_000_000)",
+        fate=Fate.TALKS_RUBBISH,
+        where=(Where.SAVE,),
+        loses_results=False,
+    ),
+    Animal(does="ends its process by os._exit(0)", code="os._exit(0)", fate=Fate.DIES, where=(Where.SAVE,)),
+    Animal(does="sleeps for ever", code="time.sleep(1000)", fate=Fate.HANGS, where=(Where.SAVE,)),
+    Animal(does="refuses its own state", code='raise ValueError("no good")', fate=Fate.UNHARMED, where=(Where.LOAD,)),
+    Animal(
+        does="ends its process by os._exit(0)", code="os._exit(0)", fate=Fate.DIES, where=(Where.LOAD,), given_up=False
+    ),
+    Animal(does="sleeps for ever", code="time.sleep(1000)", fate=Fate.HANGS, where=(Where.LOAD,), given_up=False),
+)
 FAMILIES = {
     "raise": RAISING,
     "die": DYING,
@@ -460,5 +511,6 @@ FAMILIES = {
     "give bad results": RUBBISH,
     "vandalise": VANDALS,
     "fail now and then": MOODY,
+    "fail to remember": FORGETFUL,
 }
 """Kind of misbehaviour → the animals that show it."""
