@@ -26,6 +26,9 @@ class EarlierFrames(Protocol):
     async def results(self, index: int) -> Mapping[str, bytes] | None:
         """Return plugin → its result on a stored frame; None if it is not stored. Indexes are asked for in order."""
 
+    async def count_before(self, index: int) -> int:
+        """Return the number of stored frames before an index."""
+
 
 class NoEarlierFrames:
     """Those of a new job."""
@@ -37,3 +40,7 @@ class NoEarlierFrames:
     async def results(self, index: int) -> Mapping[str, bytes] | None:  # noqa: ARG002 - the protocol's signature
         """Return None."""
         return None
+
+    async def count_before(self, index: int) -> int:  # noqa: ARG002 - the protocol's signature
+        """Return 0."""
+        return 0

@@ -99,6 +99,8 @@ class Subject(msgspec.Struct, frozen=True):
     """The frame's index, in a message about a frame or its picture."""
     pictured: bool = False
     """True if there is a picture of that frame."""
+    from_side: bool = False
+    """True if the plugin works at the side of the others."""
     stage: str | None = None
     """The job's stage, in a ``progress``."""
     running: bool = False
@@ -116,6 +118,7 @@ class Subject(msgspec.Struct, frozen=True):
             plugin=payload.plugin,
             index=payload.index,
             pictured=payload.pictured,
+            from_side=payload.from_side,
             stage=payload.stage,
             running=payload.running,
             final=payload.final,
@@ -240,7 +243,8 @@ class _Job:
 class Pace:
     """Thins out the messages of each job to ``max_fps`` frames a second, by the time of publishing.
 
-    Frames are chosen by index, so all plugins show the same ones. Progress and running status pass at the same rate
+    Frames are chosen by index, so all plugins show the same ones. A plugin at the side has frames of its own, at the
+    same rate: it would seldom have one of those. Progress and running status pass at the same rate
     for each job and plugin; a change of stage and the last progress always pass. All other messages pass.
 
     With ``pictured``, a frame that has a picture is chosen up to half an interval early, and any other only when it is
@@ -264,6 +268,8 @@ class Pace:
         self._jobs[subject.job_id] = job
         job.heard = event.time
         self._forget_silent(event.time)
+        if subject.from_side:
+            return self._is_due(job, ("frame", subject.plugin), event.time)
         if subject.index is not None:
             return self._shows_frame(job, subject, subject.index, event.time)
         if subject.type == "progress":

@@ -24,6 +24,7 @@ from kinora.actors.plugin_process import PluginProcess, ProcessSpec
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.push_inlet import PushInlet
 from kinora.actors.replicas import NEEDS_ORDER, most_replicas, needs_order
+from kinora.actors.side_stage import SideStage
 from kinora.actors.source_finder import Examined, SourceFinder
 from kinora.actors.source_reader import SourceSpec
 from kinora.actors.stage_spec import StageSpec
@@ -228,17 +229,18 @@ class JobFactory:
         inspector: Inspector,
         warnings: WarningLog,
         trace: JobTrace,
-    ) -> ToolRunner:
-        stage = ToolRunner(
+    ) -> ToolRunner | SideStage:
+        runner = ToolRunner(
             self._stage_spec(spec, plan, plugin),
             make_process=partial(PluginProcess, self._process_spec(spec, plan, plugin), self._fork_server),
-            cores=self._cores,
+            cores=Cores(self._cores.count) if plugin.asked.side else self._cores,
             inspector=inspector,
             warnings=warnings,
             device_health=self._device_health,
             record=self._records.of(plugin.name),
             trace=trace,
         )
+        stage = SideStage(runner) if plugin.asked.side else runner
         past = spec.past
         if past is not None and plugin.name in past.state.plugins:
             stage.restore(past.state.plugins[plugin.name], past.logs.get(plugin.name, ""))
@@ -252,12 +254,14 @@ class JobFactory:
             plugin=plugin.name,
             options=plugin.options,
             device=device,
+            every=plugin.asked.every,
+            side=plugin.asked.side,
             plugin_timeout_ms=wanted.plugin_timeout_ms,
             prepare_timeout_ms=wanted.prepare_timeout_ms,
             max_failures=self._limits.max_failures,
             max_errors=self._limits.max_errors,
             replicas=most_replicas(plugin, device, self._cores.count),
-            fixed_replicas=plugin.replicas != AUTO,
+            fixed_replicas=plugin.asked.replicas != AUTO,
             root_path=self._limits.root_path,
         )
 
@@ -295,6 +299,7 @@ class JobFactory:
             held=plan.held,
             live=plan.info.kind == "stream",
             device=plan.device,
+            first_number=begin.frames,
             ring_bytes=self._limits.ring_bytes,
         )
 
@@ -323,11 +328,11 @@ class JobFactory:
                 else:
                     found.append(
                         PlannedPlugin(
+                            asked=wanted,
                             name=entry.name,
                             origin=entry.origin,
                             metadata=entry.metadata,
                             options=options,
-                            replicas=wanted.replicas,
                         )
                     )
         if errors:

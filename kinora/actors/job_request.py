@@ -22,6 +22,7 @@ from kinora.actors.request_values import (
     Refused,
     device,
     either,
+    flag,
     integer,
     mapping,
     number,
@@ -39,6 +40,7 @@ MAX_SOURCE = 4096
 """The most characters of a source, as of a path on Linux."""
 MAX_FRAMES = 1_000_000_000
 MAX_STRIDE = 1_000_000
+MAX_EVERY = 1_000_000
 MAX_TIMEOUT_MS = 3_600_000
 MAX_OUTAGE_S = 31_536_000
 """A year."""
@@ -70,6 +72,10 @@ class PluginRequest:
     options: Mapping[str, Any] = attrs.field(factory=dict, metadata=read_by(mapping))
     replicas: Replicas = attrs.field(default=AUTO, metadata=read_by(either(AUTO, integer(1, MAX_REPLICAS))))
     """The most processes that it runs in at once. ``auto``: idle cores if it is stateless and on the CPU, else 1."""
+    every: int = attrs.field(default=1, metadata=read_by(integer(1, MAX_EVERY)))
+    """It works on every Nth of the frames that are processed, from the job's first one on; the others pass it."""
+    side: bool = attrs.field(default=False, metadata=read_by(flag))
+    """It works at the side of the others and never slows them: when it is free, it takes the newest frame."""
 
 
 @attrs.frozen(kw_only=True)

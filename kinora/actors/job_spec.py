@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from kinora.actors.held_sources import HeldSource
-from kinora.actors.job_request import AUTO, JobRequest, Policy, Replicas
+from kinora.actors.job_request import JobRequest, PluginRequest, Policy
 from kinora.actors.live_count import Moment
 from kinora.actors.models import JobState
 from kinora.media.source_types import SourceInfo
@@ -22,13 +22,13 @@ from kinora.plugins.protocol import Origin
 class PlannedPlugin:
     """A plugin of the job that can be used."""
 
+    asked: PluginRequest
+    """Its entry in the request."""
     name: str
     origin: Origin
     metadata: PluginMetadata
     options: Mapping[str, Any]
     """The options, with defaults filled in."""
-    replicas: Replicas = AUTO
-    """As the client wants it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -104,6 +104,16 @@ class JobSpec:
 
 
 def asked_again(request: JobRequest, *, uploaded: bool) -> dict[str, Any]:
-    """The JSON that asks for the same once more; without ``source`` if that was uploaded, to be sent with the file."""
+    """The JSON that asks for the same once more; without ``source`` if that was uploaded, to be sent with the file.
+
+    What a plugin's entry has beside its options is left out where it is the default, as a client would write it.
+    """
     document: dict[str, Any] = msgspec.to_builtins(request)
+    document["plugins"] = [_as_written(plugin) for plugin in request.plugins]
     return {name: value for name, value in document.items() if not (uploaded and name == "source")}
+
+
+def _as_written(plugin: PluginRequest) -> dict[str, Any]:
+    usual = PluginRequest(name=plugin.name)
+    entry: dict[str, Any] = msgspec.to_builtins(plugin)
+    return {key: value for key, value in entry.items() if key in {"name", "options"} or value != getattr(usual, key)}

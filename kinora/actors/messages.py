@@ -106,6 +106,11 @@ class Facts:
         return False
 
     @property
+    def from_side(self) -> bool:
+        """True if the plugin works at the side of the others."""
+        return False
+
+    @property
     def stage(self) -> str | None:
         """The job's stage."""
         return None
@@ -167,6 +172,15 @@ class FramePayload(Facts):
     """The name of the frame's file in the folder that is the job's source; left out for other sources."""
     pictured: bool = False
     """True if the frame's picture is sent too, to clients that asked for ``images=binary``."""
+    every: Count | msgspec.UnsetType = msgspec.UNSET
+    """The plugin works on every Nth frame, and has no result on the others. Left out if it works on each."""
+    side: bool | msgspec.UnsetType = msgspec.UNSET
+    """True if the plugin works at the side: newer frames may be done already. Left out for other plugins."""
+
+    @property
+    def from_side(self) -> bool:
+        """As the field says."""
+        return self.side is True
 
 
 @attrs.frozen(kw_only=True)

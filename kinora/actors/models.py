@@ -53,8 +53,17 @@ class StageState:
     """The version of the plugin that works on the job; null before its start, and if the inspector was unavailable."""
     options: Mapping[str, Any] = attrs.field(factory=dict)
     """The options in use, with defaults filled in."""
+    every: Count = 1
+    """It works on every Nth frame that is processed."""
+    side: bool = False
+    """It works at the side of the others."""
     status: Literal["waiting"] | StageStatus = "waiting"
     frames: Count = 0
+    """The frames that it has done."""
+    passed_over: Count = 0
+    """The frames that went by while it was busy; of a plugin at the side only."""
+    late: Count = 0
+    """Its results that came after their frames were done: they are told as messages, and are not in the frames."""
     failures: Count = 0
     restarts: Count = 0
     replicas: Count = 0

@@ -43,8 +43,9 @@ from kinora.actors.pipeline_link import (
 )
 from kinora.actors.push_inlet import Back, Begun, Gone, PushInlet, PushNews, Waiting
 from kinora.actors.reconnecting import Lost, Reconnecting
+from kinora.actors.side_stage import OfferingInbox, SideStage
 from kinora.actors.source_reader import OpenSource, SourceSpec, open_source
-from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket
+from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket, Inbox
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.media.camera_errors import LostReason
@@ -52,7 +53,7 @@ from kinora.media.source_types import SourceError, SourceNote
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.cores import Cores
-from kinora.runtime.frames import slots_for
+from kinora.runtime.frames import MIN_SLOTS, slots_for
 from kinora.runtime.sending import send
 from kinora.runtime.workers import ForkServer
 
@@ -84,6 +85,8 @@ class PipelineSpec:
     """The device to use, resolved from the requested one."""
     live: bool = False
     """True if the source has no earlier frames to read again."""
+    first_number: int = 0
+    """The number of frames that the job has processed before."""
     ring_bytes: int
     """The size in bytes that the ring should not exceed; it has at least two slots in any case."""
 
@@ -95,7 +98,7 @@ class Pipeline:
         self,
         spec: PipelineSpec,
         *,
-        stages: Sequence[ToolRunner],
+        stages: Sequence[ToolRunner | SideStage],
         inspector: Inspector,
         warnings: WarningLog,
         fork_server: ForkServer,
@@ -122,6 +125,7 @@ class Pipeline:
         self._truncated: str | None = None
         self._lost: str | None = None
         """The sentence that says why the source could not be read to its end, if so."""
+        self._next_number = spec.first_number
         self._dropped = 0
         self._source_restarts = 0
         self._is_away = False
@@ -233,6 +237,7 @@ class Pipeline:
         start = mark.index + spec.stride
         if self._spec.live or start >= spec.start:
             return spec
+        self._next_number = await self._earlier.count_before(start)
         again = len(range(start, spec.start, spec.stride))
         return attrs.evolve(spec, start=start, max_frames=None if spec.max_frames is None else spec.max_frames + again)
 
@@ -276,16 +281,25 @@ class Pipeline:
             yield source
 
     def _make_ring(self, frame_bytes: int) -> JobRing:
-        wanted = sum(stage.spec.slots for stage in self._stages) + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
-        return JobRing(slots_for(frame_bytes, wanted, self._spec.ring_bytes), frame_bytes)
+        held = sum(stage.spec.slots for stage in self._stages if isinstance(stage, SideStage))
+        chained = sum(stage.spec.slots for stage in self._stages if not isinstance(stage, SideStage))
+        wanted = chained + DECODE_AHEAD_SLOTS + PICTURE_SLOTS + held
+        return JobRing(max(MIN_SLOTS + held, slots_for(frame_bytes, wanted, self._spec.ring_bytes)), frame_bytes)
 
     async def _run_stages(self, ring: JobRing, source: FrameSource) -> None:
-        """Chain the stages by channels, and start reading once each plugin is prepared or disabled."""
+        """Chain the stages by channels, and start reading once each plugin is prepared or disabled.
+
+        Those at the side are outside the chain, and not waited for. At the end they still have a frame or two.
+        """
         async with trio.open_nursery() as nursery:
             entrance, waiting = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
-            inbox = waiting.clone()
+            inbox: Inbox = waiting.clone()
             async with trio.open_nursery() as starting:
                 for stage in self._stages:
+                    if isinstance(stage, SideStage):
+                        starting.start_soon(nursery.start, stage.run, ring, self._reports.tell)
+                        inbox = OfferingInbox(inbox, stage)
+                        continue
                     outbox, next_inbox = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
                     starting.start_soon(nursery.start, stage.run, ring, inbox, outbox, self._reports.tell)
                     inbox = next_inbox
@@ -327,8 +341,14 @@ class Pipeline:
         if ticket.stored is None:
             ticket.release()
         else:
+            self._number(ticket)
             await send(entrance, ticket)
         return True
+
+    def _number(self, ticket: FrameTicket) -> None:
+        """Give a frame that is let in the next number."""
+        ticket.number = self._next_number
+        self._next_number += 1
 
     async def _let_in(
         self,
@@ -340,24 +360,29 @@ class Pipeline:
 
         Return False if one was.
         """
+        replaces = self._spec.source.policy == "latest" and (
+            entrance.statistics().current_buffer_used == STAGE_QUEUE_FRAMES
+        )
+        if replaces:
+            waiting.receive_nowait().release()
+            self._next_number -= 1
+        self._number(ticket)
         if self._spec.source.policy == "wait":
             await send(entrance, ticket)
             return True
-        replaces = entrance.statistics().current_buffer_used == STAGE_QUEUE_FRAMES
-        if replaces:
-            waiting.receive_nowait().release()
         entrance.send_nowait(ticket)
         if dropped := replaces + ticket.skipped:
             self._dropped += dropped
             await self._warn_once(Code.FRAMES_DROPPED, BEHIND)
         return not replaces
 
-    async def _finish_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket]) -> None:
+    async def _finish_frames(self, inbox: Inbox) -> None:
         """Report the frames that have passed all stages, in the order of the source, and free their slots."""
         with inbox:
             async for ticket in inbox:
                 if self._warnings.losses != self._losses_told:
                     await self._tell_state()
+                ticket.is_done = True
                 if ticket.stored is None:
                     data = ticket.frame_data().encode()
                     await self._reports.tell(FrameDone(ticket.index, data, ticket.found, ticket.states))

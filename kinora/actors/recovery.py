@@ -92,12 +92,18 @@ def _caught_up(state: JobState, frames: int) -> JobState:
     """Return the state as it was when the last of so many frames was stored.
 
     A killed server has not stored the state of its last second. Each stage counts as if it had processed the frames of
-    that time, and none beyond them.
+    that time, and none beyond them; what a stage at the side did in it is unknown.
     """
 
     def caught_up(stage: StageState) -> StageState:
-        if stage.status == "failed":
+        if stage.status == "failed" or stage.side:
             return stage
-        return attrs.evolve(stage, frames=min(stage.frames, state.frames_done) + max(0, frames - state.frames_done))
+        before, now = _turns(state.frames_done, stage.every), _turns(frames, stage.every)
+        return attrs.evolve(stage, frames=min(stage.frames, before) + max(0, now - before))
 
     return attrs.evolve(state, plugins={name: caught_up(stage) for name, stage in state.plugins.items()})
+
+
+def _turns(frames: int, every: int) -> int:
+    """Return how many of so many frames a stage has worked on that takes every Nth."""
+    return -(-frames // every)

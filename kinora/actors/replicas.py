@@ -18,6 +18,8 @@ def needs_order(wanted: PluginRequest, metadata: PluginMetadata) -> bool:
 
 def most_replicas(plugin: PlannedPlugin, device: str, cores: int) -> int:
     """Return the most replicas: the number that was asked for, else one for each core if that is of use."""
-    if plugin.replicas != AUTO:
-        return plugin.replicas
+    if plugin.asked.replicas != AUTO:
+        return plugin.asked.replicas
+    if plugin.asked.side:
+        return 1
     return cores if plugin.metadata.stateless and device == CPU else 1

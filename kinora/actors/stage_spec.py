@@ -21,6 +21,10 @@ class StageSpec:
     job_id: str
     plugin: str
     options: Mapping[str, Any]
+    every: int = 1
+    """It works on every Nth frame."""
+    side: bool = False
+    """It works at the side of the others."""
     device: str
     plugin_timeout_ms: int
     prepare_timeout_ms: int

@@ -86,5 +86,7 @@ class StageVoice:
                 image_url=f"{self._spec.root_path}/v1/jobs/{job_id}/frames/{ticket.index}.jpg",
                 file=ticket.file or msgspec.UNSET,
                 pictured=ticket.pictured,
+                every=self._spec.every if self._spec.every > 1 else msgspec.UNSET,
+                side=self._spec.side or msgspec.UNSET,
             )
         )

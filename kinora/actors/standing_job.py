@@ -33,7 +33,7 @@ class StandingJob:
     source: str
     """As in a request: ``camera:front``, a URL, a path in the media folder."""
     plugins: tuple[Any, ...]
-    """Names of plugins, or tables of ``name`` and ``options``, in their order."""
+    """Names of plugins, or tables of ``name``, ``options``, ``every`` and ``side`` as in a request, in their order."""
     options: Mapping[str, Any] = attrs.field(factory=_no_options)
     """The options of the job, as in a request: ``stride``, ``policy``, ``max_frames`` and so on."""
     device_requested: str = "auto"

@@ -412,10 +412,10 @@ class Store:
         """Return one frame; None if it is not there (yet)."""
         return dict(await self.frames(job_id, after=index - 1, last=index)).get(index)
 
-    async def frame_count(self, job_id: str) -> int:
-        """Return the number of the job's frames, unwritten ones included."""
-        waiting = self._frames.of(job_id)
-        stored = await self._read(database.frame_count, job_id, min(waiting, default=database.LARGEST))
+    async def frame_count(self, job_id: str, *, before: int = database.LARGEST) -> int:
+        """Return the number of the job's frames with an index below ``before``, unwritten ones included."""
+        waiting = [index for index in self._frames.of(job_id) if index < before]
+        stored = await self._read(database.frame_count, job_id, min(waiting, default=before))
         return stored + len(waiting)
 
     async def last_index(self, job_id: str) -> int | None:

@@ -33,7 +33,7 @@ class StoredFrames:
         self._page: dict[int, bytes] = {}
 
     async def mark(self) -> Mark | None:
-        """As that class says; so does the method below."""
+        """As that class says; so do the methods below."""
         try:
             found = await self._store.states(self._job_id)
         except StoreFailing as error:
@@ -47,3 +47,7 @@ class StoredFrames:
             self._page = dict(await self._store.frames(self._job_id, after=index - 1, limit=PAGE_FRAMES))
         data = self._page.pop(index, None)
         return None if data is None else {name: bytes(raw) for name, raw in _decode_results(data).results.items()}
+
+    async def count_before(self, index: int) -> int:
+        """Ask the store."""
+        return await self._store.frame_count(self._job_id, before=index)

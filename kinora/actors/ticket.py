@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import TracebackType
+from typing import Protocol, Self
 
 import attrs
 import msgspec
@@ -33,6 +35,8 @@ class FrameTicket:
     """The ring that holds the frame; the next frame may be in another one."""
     slot: int
     index: int
+    number: int = 0
+    """Its place among the frames that the job processes, from 0, over all its pauses and servers."""
     timestamp_ms: float
     width: int
     height: int
@@ -57,6 +61,10 @@ class FrameTicket:
     """True if each plugin's state after it is stored with it."""
     states: dict[str, bytes] = attrs.field(factory=dict)
     """Plugin → its state after this frame, if it is marked."""
+    side_results: dict[str, bytes] = attrs.field(factory=dict)
+    """Those of plugins at the side, which no other plugin sees: they may come at any time."""
+    is_done: bool = False
+    """True once the frame has passed all stages: a result that comes later is not in its data."""
     queued_at: float = attrs.field(factory=trio.current_time)
     """The time since which it has waited for its stage, on Trio's clock."""
 
@@ -68,7 +76,11 @@ class FrameTicket:
     @property
     def found(self) -> int:
         """The detections on the frame: those of the plugin that has the most, as others may have found the same."""
-        return max(map(_count_detections, self.results.values()), default=0)
+        return max(map(_count_detections, self._all_results.values()), default=0)
+
+    def is_turn_of(self, every: int) -> bool:
+        """Return whether a stage that works on every Nth frame works on this one."""
+        return self.number % every == 0
 
     def share(self) -> None:
         """Add a user of the frame, who must release it as well."""
@@ -88,8 +100,38 @@ class FrameTicket:
             height=self.height,
             file=self.file or msgspec.UNSET,
             received_at=msgspec.UNSET if self.received_s is None else arrival_text(self.received_s),
-            results={plugin: msgspec.Raw(data) for plugin, data in self.results.items()},
+            results={plugin: msgspec.Raw(data) for plugin, data in self._all_results.items()},
         )
+
+    @property
+    def _all_results(self) -> dict[str, bytes]:
+        return self.results | self.side_results if self.side_results else self.results
+
+
+class Inbox(Protocol):
+    """The receiving end of a channel of tickets, as a stage uses it; it is closed at the end of its block."""
+
+    async def receive(self) -> FrameTicket:
+        """Wait for the next ticket."""
+
+    def receive_nowait(self) -> FrameTicket:
+        """Return the next ticket if one waits."""
+
+    def statistics(self) -> trio.MemoryChannelStatistics:
+        """Say how many tickets wait."""
+
+    def close(self) -> None:
+        """Take no more."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> FrameTicket: ...
 
 
 def _count_detections(result: bytes) -> int:

@@ -30,7 +30,7 @@ from kinora.actors.stage_log import StageLog
 from kinora.actors.stage_memory import StageMemory
 from kinora.actors.stage_spec import REORDER_FRAMES, StageSpec
 from kinora.actors.stage_voice import StageVoice, Tell
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.ticket import FrameTicket, Inbox
 from kinora.actors.warnings import WarningLog
 from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata, Severity
@@ -118,7 +118,7 @@ class ToolRunner:
     async def run(
         self,
         ring: JobRing,
-        inbox: trio.MemoryReceiveChannel[FrameTicket],
+        inbox: Inbox,
         outbox: trio.MemorySendChannel[FrameTicket],
         tell: Tell,
         *,
@@ -187,6 +187,8 @@ class ToolRunner:
         return StageState(
             version=None if self._metadata is None else self._metadata.version,
             options=self.spec.options,
+            every=self.spec.every,
+            side=self.spec.side,
             status=self._status or "waiting",
             frames=self._frames,
             failures=self._breaker.failures,
@@ -219,7 +221,7 @@ class ToolRunner:
 
     # The frames
 
-    async def _take_frames(self, inbox: trio.MemoryReceiveChannel[FrameTicket]) -> None:
+    async def _take_frames(self, inbox: Inbox) -> None:
         """Give each frame to a replica; return when all frames have left the stage."""
         async with trio.open_nursery() as nursery:
             async for ticket in inbox:
@@ -237,7 +239,8 @@ class ToolRunner:
         These frames come before all others; no other one is in the stage.
         """
         self._ring = ticket.ring
-        if self._memory.begun_with is not None and (replica := await self._next_replica()) is not None:
+        turn = ticket.is_turn_of(self.spec.every) and self._memory.begun_with is not None
+        if turn and (replica := await self._next_replica()) is not None:
             outcome = await self._process_frame(replica, ticket)
             if isinstance(outcome, Lost):
                 await self._note_loss(outcome, ticket.frame_id)
@@ -253,6 +256,9 @@ class ToolRunner:
 
         While there is only one replica, and no other on its way, return when the frame is done: that costs no task.
         """
+        if not ticket.is_turn_of(self.spec.every):
+            await self._let_pass(ticket)
+            return
         self._ring = ticket.ring
         replica = await self._next_replica()
         queue_ms = (trio.current_time() - ticket.queued_at) * 1000
@@ -266,11 +272,23 @@ class ToolRunner:
             flight.scope = trio.CancelScope()
             nursery.start_soon(self._fly, flight, replica, nursery)
 
+    async def _let_pass(self, ticket: FrameTicket) -> None:
+        """Pass a frame on untouched, behind those that are under way."""
+        while not self._has_room:
+            await self._crew.wait()
+        if ticket.marked and self.spec.replicas == 1 and not self._breaker.disabled:
+            await self._save_into(ticket, self._crew.replicas[0])
+        self._flights.append(_Flight(ticket=ticket, queue_ms=0.0, done=True))
+        await self._land()
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._flights) < len(self._crew.replicas) + REORDER_FRAMES
+
     async def _next_replica(self) -> Replica | None:
         """Wait for a replica, and prepare it if need be; None if the plugin is disabled."""
         while not self._breaker.disabled:
-            room = len(self._flights) < len(self._crew.replicas) + REORDER_FRAMES
-            replica = self._crew.pick() if room else None
+            replica = self._crew.pick() if self._has_room else None
             if replica is None:
                 await self._crew.wait()
                 continue

@@ -20,6 +20,8 @@ _FRAGMENTS = ("must ", "is ", "leave ")
 """The beginnings of messages that need their place before them."""
 PLUGIN_PLACE = re.compile(r"plugins\[\d+\]")
 """The place of a plugin itself, not of its options."""
+_OWN_FLAGS = frozenset({"every", "side"})
+"""What a plugin's entry has beside its options; each is a flag of the same name."""
 _OF_PLUGIN = re.compile(r"plugins\[(\d+)\](?:\.name)?(?P<options>\.options)?\.?(?P<option>.*)", re.DOTALL)
 
 
@@ -54,6 +56,8 @@ def flag_of(path: str, plugins: Sequence[str] = ()) -> str:
     """The flag that gives the value at this place: ``-o faces.min_size`` for ``plugins[1].options.min_size``."""
     if found := _OF_PLUGIN.fullmatch(path):
         name = _nth(plugins, int(found[1]))
+        if found["option"] in _OWN_FLAGS and not found["options"]:
+            return f"--{found['option']} {name}"
         return f"-o {name}.{found['option']}".rstrip(".") if found["options"] else f"-p {name}"
     return FLAGS.get(path) or f"--{path.removeprefix('options.').removesuffix('_ms').replace('_', '-')}"
 

@@ -21,7 +21,7 @@ from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
 from kinora.cli.outages import Outages
-from kinora.cli.output import print_json, print_line
+from kinora.cli.output import counted, print_json, print_line
 from kinora.cli.paths import real_path
 from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import Tally, print_summary, summary
@@ -61,9 +61,21 @@ async def run_job(settings: Settings, wanted: RunArguments, launched: Launched) 
     if results.lacking:
         names = ", ".join(sorted(results.lacking))
         print_line(f"{wanted.out} lacks a part of what {names} gave: .jsonl and .json have all", file="stderr")
+    if wanted.out is not None:
+        _tell_late(state, wanted.out)
     if state.status != "done":
         return 1
     return PLUGINS_FAILED if wanted.strict and summed["failed_plugins"] else 0
+
+
+def _tell_late(state: JobState, out: Path) -> None:
+    """Say which results are not in the file because they came too late for their frames."""
+    for name, stage in state.plugins.items():
+        if stage.late:
+            came = counted(stage.late, "result")
+            print_line(
+                f"{out} lacks {came} of {name}, whose frames were done before: --side waits for none", file="stderr"
+            )
 
 
 async def _run_to_end(
@@ -152,7 +164,7 @@ def _request(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequ
     return parse_job_request(
         {
             "source": source,
-            "plugins": options.plugin_requests(names, wanted.plugin_options),
+            "plugins": options.plugin_requests(names, wanted.plugin_options, every=wanted.every, side=wanted.side),
             "device_requested": wanted.device,
             "options": wanted.job_options,
         }

@@ -62,6 +62,25 @@ plugin_options = click.option(
     help="An option of a plugin; a value that is not JSON is text.  Repeatable.",
 )
 
+_EVERY = click.option(
+    "--every",
+    multiple=True,
+    metavar="PLUGIN=N",
+    help="Have a plugin work on every Nth frame only, from the first one on.  Repeatable.",
+)
+_SIDE = click.option(
+    "--side",
+    multiple=True,
+    metavar="PLUGIN",
+    help="Have a plugin work at the side: it never slows the others, and takes the newest frame when it is free.  "
+    "Repeatable.",
+)
+
+
+def of_plugins(command: Command) -> Command:
+    """Give a command what can be asked of each plugin; see :func:`plugin_requests`."""
+    return plugin_options(_EVERY(_SIDE(command)))
+
 
 class Seconds(click.ParamType[int]):
     """A time limit, written in seconds; its value is in whole milliseconds."""
@@ -148,15 +167,29 @@ def is_plugin_file(plugin: str) -> bool:
     return plugin.endswith(".py") or "/" in plugin
 
 
-def plugin_requests(names: Sequence[str], given: Sequence[str]) -> list[dict[str, Any]]:
-    """The ``plugins`` of a job request, from ``-p NAME`` and ``-o NAME.KEY=VALUE``."""
-    requests: dict[str, dict[str, Any]] = {name: {} for name in names}
+def plugin_requests(
+    names: Sequence[str], given: Sequence[str], *, every: Sequence[str] = (), side: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The ``plugins`` of a job request.
+
+    It is made from ``-p NAME``, ``-o NAME.KEY=VALUE``, ``--every NAME=N`` and ``--side NAME``.
+    """
+    requests: dict[str, dict[str, Any]] = {name: {"name": name, "options": {}} for name in names}
     for text in given:
         plugin, key, value = _split(text)
-        if plugin not in requests:
-            raise Misuse(f"-o {text}: plugin {plugin!r} is not in this job; its plugins are {', '.join(requests)}")
-        requests[plugin][key] = value
-    return [{"name": name, "options": requests[name]} for name in names]
+        _entry(requests, plugin, f"-o {text}")["options"][key] = value
+    for text in every:
+        plugin, turn = _turn(text)
+        _entry(requests, plugin, f"--every {text}")["every"] = turn
+    for plugin in side:
+        _entry(requests, plugin, f"--side {plugin}")["side"] = True
+    return [requests[name] for name in names]
+
+
+def _entry(requests: Mapping[str, dict[str, Any]], plugin: str, said: str) -> dict[str, Any]:
+    if plugin not in requests:
+        raise Misuse(f"{said}: plugin {plugin!r} is not in this job; its plugins are {', '.join(requests)}")
+    return requests[plugin]
 
 
 def _split(text: str) -> tuple[str, str, Any]:
@@ -168,3 +201,10 @@ def _split(text: str) -> tuple[str, str, Any]:
         return plugin, key, json.loads(value)
     except ValueError:
         return plugin, key, value
+
+
+def _turn(text: str) -> tuple[str, int]:
+    plugin, _, number = text.rpartition("=")
+    if not plugin or not number.isdecimal():
+        raise Misuse(f"--every {text}: write it as PLUGIN=N, for example --every faces=10")
+    return plugin, int(number)

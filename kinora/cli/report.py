@@ -32,7 +32,9 @@ FIRST_TRACEBACK_LINES = 5
 SHOWN_MESSAGE_LINES = 4
 """Lines of one message on a terminal."""
 NUMBERS = ("status", "health", "frames", "failures", "restarts")
-LESS_TELLING = ("health", "total_ms", "p95_ms", "restarts", "mean_ms", "detections", "failures")
+OF_SIDE = ("passed_over", "late")
+"""Numbers that only plugins at the side have; the table has their columns if any is there."""
+LESS_TELLING = ("health", "total_ms", "p95_ms", "late", "restarts", "mean_ms", "detections", "failures")
 """The columns that a narrow terminal need not show, the least telling first."""
 OF_FRAMES = frozenset({"PLUGIN_ERROR", "PLUGIN_TIMEOUT", "PLUGIN_CRASH", "PLUGIN_MEMORY", "PLUGIN_BAD_RESULT"})
 """The codes of warnings that say why a plugin has no result on a frame."""
@@ -84,6 +86,7 @@ def _plugin(name: str, state: Mapping[str, Any], tally: Tally) -> dict[str, Any]
     stage = state["plugins"][name]
     return {
         **{number: stage[number] for number in NUMBERS},
+        **{number: stage.get(number, 0) for number in OF_SIDE},  # an older server has none
         "detections": tally.detections[name],
         "mean_ms": (stage["run_ms"] or {}).get("mean"),
         "p95_ms": (stage["run_ms"] or {}).get("p95"),
@@ -103,8 +106,11 @@ def _why_failed(name: str, state: Mapping[str, Any], tally: Tally) -> str | None
     groups = [group for group in state["warning_groups"] if group["plugin"] == name and group["code"] in OF_FRAMES]
     last = [group for group in groups if group["message"].startswith(FINALIZE)]
     worst = max(groups, key=lambda group: group["count"], default=None)
-    fruitless = not tally.results[name] and 0 < state["frames_done"] <= sum(group["count"] for group in groups)
-    if state["plugins"][name]["status"] == "failed" or fruitless:
+    stage = state["plugins"][name]
+    turns = -(-state["frames_done"] // stage.get("every", 1)) - stage.get("passed_over", 0)
+    has_results = tally.results[name] > 0 or stage.get("late", 0) > 0
+    fruitless = not has_results and 0 < turns <= sum(group["count"] for group in groups)
+    if stage["status"] == "failed" or fruitless:
         return "it was disabled" if worst is None else _with_count(worst)
     return _with_count(last[0]) if last else None
 
@@ -166,7 +172,8 @@ def _print_headline(summed: Mapping[str, Any], file: str) -> None:
 
 def _print_plugins(plugins: Mapping[str, Mapping[str, Any]], file: str) -> None:
     """For programs every column; on a terminal those that tell something, so that they fit."""
-    columns = [*NUMBERS, "detections", "mean_ms", "p95_ms", "total_ms"]
+    of_side = [column for column in OF_SIDE if any(plugin[column] for plugin in plugins.values())]
+    columns = [*NUMBERS, *of_side, "detections", "mean_ms", "p95_ms", "total_ms"]
     if getattr(sys, file).isatty():
         silent = {"health": "ok", "failures": 0, "restarts": 0, "detections": 0}
         columns = [

@@ -20,7 +20,7 @@ from kinora.settings import Settings
 @click.command
 @click.argument("source")
 @options.plugins
-@options.plugin_options
+@options.of_plugins
 @options.device
 @options.of_job
 @click.option(

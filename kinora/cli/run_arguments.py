@@ -17,6 +17,8 @@ class RunArguments:
     plugins: Sequence[str]
     """Names, and paths of plugin files."""
     plugin_options: Sequence[str]
+    every: Sequence[str]
+    side: Sequence[str]
     device: str
     job_options: Mapping[str, Any]
     """The ``options`` of the job request."""

@@ -26,7 +26,7 @@ WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "token", "token_fi
 @click.command
 @click.argument("source", required=False)
 @options.plugins_if_any
-@options.plugin_options
+@options.of_plugins
 @options.device
 @options.of_job
 @click.option("--upload", is_flag=True, help="Send SOURCE, a file of this machine.")
@@ -67,7 +67,9 @@ def submit(
 
 def _request(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "plugins": options.plugin_requests(asked["plugins"], asked["plugin_options"]),
+        "plugins": options.plugin_requests(
+            asked["plugins"], asked["plugin_options"], every=asked["every"], side=asked["side"]
+        ),
         "device_requested": asked["device"],
         "options": options.job_options(asked),
     }

@@ -126,7 +126,8 @@ def job_plan(request: JobRequest, *, kind: str = "video", frames: int | None = F
         duration_ms=None,
     )
     origin = Origin(kind="builtin", location="kinora.plugins.builtin.motion", attribute="Motion")
-    plugin = PlannedPlugin(name=PLUGIN, origin=origin, metadata=PluginMetadata(name=PLUGIN), options={})
+    (asked,) = request.plugins
+    plugin = PlannedPlugin(asked=asked, name=PLUGIN, origin=origin, metadata=PluginMetadata(name=PLUGIN), options={})
     return JobPlan(
         request=request,
         location="/media/clip.mp4",

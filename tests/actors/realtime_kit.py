@@ -32,7 +32,13 @@ SESSION_ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
 def frame(
-    index: int, job_id: str = "job", plugin: str = "motion", size: int = 0, *, pictured: bool = False
+    index: int,
+    job_id: str = "job",
+    plugin: str = "motion",
+    size: int = 0,
+    *,
+    pictured: bool = False,
+    side: bool = False,
 ) -> RealtimeMessage:
     """A frame message, its data ``size`` bytes long."""
     return RealtimeMessage(
@@ -50,6 +56,7 @@ def frame(
             timestamp_ms=index * 40.0,
             image_url=None,
             pictured=pictured,
+            side=side or msgspec.UNSET,
         )
     )
 

@@ -153,9 +153,9 @@ class FakeProcess:
         return act.ending
 
 
-def frame(index: int, ring: JobRing = RING) -> FrameTicket:
+def frame(index: int, ring: JobRing = RING, slot: int = 0) -> FrameTicket:
     """A frame that is put in front of a stage now."""
-    return FrameTicket(ring=ring, slot=0, index=index, timestamp_ms=index * 40.0, width=1, height=1)
+    return FrameTicket(ring=ring, slot=slot, index=index, number=index, timestamp_ms=index * 40.0, width=1, height=1)
 
 
 class Stage:
@@ -170,6 +170,8 @@ class Stage:
         inspector: Inspector | None = None,
         device_health: DeviceHealth | None = None,
         device: str = "cpu",
+        every: int = 1,
+        side: bool = False,
         plugin_timeout_ms: int = 1_000,
         prepare_timeout_ms: int = 5_000,
         max_failures: int = 3,
@@ -190,6 +192,8 @@ class Stage:
             plugin=PLUGIN,
             options={"size": 3},
             device=device,
+            every=every,
+            side=side,
             plugin_timeout_ms=plugin_timeout_ms,
             prepare_timeout_ms=prepare_timeout_ms,
             max_failures=max_failures,

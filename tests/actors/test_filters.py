@@ -141,6 +141,18 @@ def test_pace_shows_the_same_frames_of_all_plugins() -> None:
     assert shown[:4] == [0, 3, 5, 8]
 
 
+def test_a_plugin_at_the_side_has_a_pace_of_its_own() -> None:
+    """Its results are seldom on the frames that the others show; neither chooses for the other."""
+    pace, alone = Pace(max_fps=8), Pace(max_fps=8)
+    shown: list[int] = []
+    for index in range(100):
+        now = index / 64
+        assert pace.admits(published(frame(index), time=now)) == alone.admits(published(frame(index), time=now))
+        late = published(frame(max(0, index - 7), plugin="late", side=True), time=now)
+        shown += [index] if pace.admits(late) else []
+    assert shown == list(range(0, 100, 8))
+
+
 @given(st.lists(st.floats(0, 0.5), min_size=1, max_size=100), st.floats(0.5, 60))
 def test_pace_is_kept(gaps: list[float], max_fps: float) -> None:
     """In no stretch of time there is more than one frame above max_fps, and never none for long."""

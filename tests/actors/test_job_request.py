@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kinora.actors.errors import InvalidRequest
 from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest, parse_job_request
+from kinora.actors.job_spec import asked_again
 
 GOOD: dict[str, Any] = {"source": "clip.mp4", "plugins": ["motion"]}
 
@@ -26,17 +27,40 @@ def test_a_full_request_is_taken_as_it_stands() -> None:
     request = parse_job_request(
         {
             "source": "clip.mp4",
-            "plugins": ["motion", {"name": "faces", "options": {"min_size": 40}}],
+            "plugins": ["motion", {"name": "faces", "options": {"min_size": 40}, "every": 5, "side": True}],
             "device_requested": "cuda:1",
             "options": {"max_frames": None, "stride": 3, "policy": "wait", "max_outage_s": 90, "plugin_timeout_ms": 10},
         }
     )
     assert request == JobRequest(
         source="clip.mp4",
-        plugins=(PluginRequest(name="motion"), PluginRequest(name="faces", options={"min_size": 40})),
+        plugins=(
+            PluginRequest(name="motion"),
+            PluginRequest(name="faces", options={"min_size": 40}, every=5, side=True),
+        ),
         device_requested="cuda:1",
         options=JobOptions(stride=3, policy="wait", max_outage_s=90.0, plugin_timeout_ms=10),
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [({"every": 0}, "every"), ({"every": 2.0}, "every"), ({"every": True}, "every"), ({"side": 1}, "side")],
+)
+def test_a_plugins_turns_are_checked(entry: dict[str, Any], place: str) -> None:
+    """The error has the place of the value."""
+    assert set(errors_of({"source": "clip.mp4", "plugins": ["motion", {"name": "faces", **entry}]})) == {
+        f"plugins[1].{place}"
+    }
+
+
+def test_what_is_asked_again_is_as_a_client_would_write_it() -> None:
+    """What a plugin's entry has beside its options stands there only where it is asked for."""
+    plugins = [{"name": "motion", "options": {}}, {"name": "faces", "options": {"min_size": 40}, "every": 5}]
+    request = parse_job_request({"source": "clip.mp4", "plugins": plugins})
+    again = asked_again(request, uploaded=False)
+    assert again["plugins"] == plugins
+    assert parse_job_request(again) == request
 
 
 def test_what_is_left_out_has_its_default() -> None:
@@ -72,7 +96,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "colour",
     }
     assert errors["source"] == "is missing"
-    assert errors["plugins[1].nam"] == "is unknown; known here are: name, options, replicas"
+    assert errors["plugins[1].nam"] == "is unknown; known here are: name, options, replicas, every, side"
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,16 @@ async def test_a_jobs_figures_go_on(store: Store) -> None:
     assert (state.plugins[PLUGIN].frames, state.plugins[PLUGIN].failures, state.plugins[PLUGIN].restarts) == (6, 3, 1)
     assert taken.job.logs() == {PLUGIN: "printed"}
     assert taken.job.fingerprint == state.fingerprint
+
+
+@pytest.mark.parametrize(("every", "counted"), [(1, 6), (2, 3), (3, 2), (4, 2), (7, 1)])
+async def test_a_stage_counts_its_turns_of_the_last_second(store: Store, every: int, counted: int) -> None:
+    """Its state was stored after four frames; two more were."""
+    found = record("a", "running", job_request())
+    stage = StageState(status="running", every=every, frames=-(-4 // every), finalize=msgspec.Raw(b"null"))
+    state = attrs.evolve(msgspec.json.decode(found.state, type=JobState), frames_done=4, plugins={PLUGIN: stage})
+    await store.add_job(attrs.evolve(found, state=msgspec.json.encode(state)))
+    for index in range(6):
+        await store.put_frame("a", index, b"{}")
+    (taken,) = await recover(store, FakeFactory(store))
+    assert taken.job.state().plugins[PLUGIN].frames == counted

@@ -13,6 +13,7 @@ from kinora.actors.crew import GROW_AFTER_S
 from kinora.actors.inspector import PluginInspector
 from kinora.actors.messages import Code
 from kinora.actors.plugin_process import PluginDied
+from kinora.actors.stage_spec import REORDER_FRAMES
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import Done
 from kinora.runtime.cores import Cores, Load
@@ -42,7 +43,12 @@ def works(*endings: Ending, takes_s: float = FRAME_S) -> list[Act]:
 
 
 def stage(
-    *processes: FakeProcess, cores: Cores | None = None, fixed: bool = True, max_failures: int = 3, device: str = "cpu"
+    *processes: FakeProcess,
+    cores: Cores | None = None,
+    fixed: bool = True,
+    max_failures: int = 3,
+    device: str = "cpu",
+    every: int = 1,
 ) -> Stage:
     """A stage of a stateless plugin with so many replicas."""
     metadata = PluginMetadata(name=PLUGIN, stateless=True)
@@ -54,6 +60,7 @@ def stage(
         max_failures=max_failures,
         plugin_timeout_ms=5_000,
         device=device,
+        every=every,
     )
 
 
@@ -96,6 +103,27 @@ async def test_results_wait_for_those_of_earlier_frames(autojump_clock: MockCloc
     assert [told.index for told in both.frames_told] == list(range(9))
     assert both.indexes == list(range(9))
     assert len(frames_of(second)) > 2
+
+
+async def test_frames_out_of_turn_stay_in_order_and_are_bounded(autojump_clock: MockClock) -> None:
+    """They wait behind those that are at work, and no more of them than of others."""
+    first, second = FakeProcess(frames=works()), FakeProcess(frames=works())
+    both = stage(first, second, every=3)
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while both.process.alive or not both.passed_on:
+            most = max(most, len(both.runner._flights))
+            await trio.sleep(FRAME_S / 10)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        await both.run(frames=30)
+    assert both.indexes == list(range(30))
+    assert both.with_result == sorted(frames_of(first) + frames_of(second)) == list(range(0, 30, 3))
+    assert len(frames_of(second)) > 2
+    assert most <= 2 + REORDER_FRAMES
 
 
 async def test_a_further_process_is_started_once_frames_have_waited_long_enough(autojump_clock: MockClock) -> None:

@@ -84,6 +84,19 @@ async def test_a_result_is_told_with_all_that_belongs_to_it(autojump_clock: Mock
     assert told.image_url == "/v1/jobs/job-1/frames/0.jpg"
 
 
+async def test_frames_out_of_turn_pass_untouched(autojump_clock: MockClock, inspector: Inspector) -> None:
+    """Nothing is told of them, they do not count, and a plugin that died is not started for them."""
+    stage = Stage(FakeProcess(frames=[FOUND, CRASH]), inspector=inspector, every=3)
+    await stage.run(frames=8)
+    assert stage.process.calls == ["prepare cpu", "frame 0", "frame 3", "prepare cpu", "frame 6", "finalize"]
+    assert [ticket.index for ticket in stage.passed_on] == list(range(8))
+    assert [ticket.index for ticket in stage.passed_on if ticket.results] == [0, 6]
+    assert [(told.index, told.every) for told in stage.frames_told] == [(0, 3), (6, 3)]
+    assert stage.statuses == ["started", "running", "running", "completed"]
+    assert (stage.runner.state().frames, stage.runner.state().every) == (2, 3)
+    assert len(stage.warned) == 2  # of the death, and of what was forgotten by it
+
+
 async def test_a_frame_that_passes_on_begins_to_wait_anew(autojump_clock: MockClock) -> None:
     """What it has waited for one stage is not what it waits for the next one."""
     stage = Stage(FakeProcess(frames=[Act(FOUND, takes_s=0.5)]))

@@ -28,6 +28,9 @@ from kinora.plugins.options import check_options
         ("plugins[1].options.min_size", "-o faces.min_size"),
         ("plugins[0].options.region.z", "-o motion.region.z"),
         ("plugins[0].options", "-o motion"),
+        ("plugins[0].options.every", "-o motion.every"),
+        ("plugins[1].every", "--every faces"),
+        ("plugins[0].side", "--side motion"),
         ("plugins[7].options.size", "-o (plugin 8).size"),
     ],
 )
@@ -84,3 +87,26 @@ def test_the_example_of_an_option_is_one_that_its_plugin_takes() -> None:
     example = str(said.value).rpartition(" -o ")[2]
     (request,) = plugin_requests(["motion"], [example])
     check_options(Motion.metadata, request["options"])
+
+
+def test_turns_are_given_by_plugin() -> None:
+    """Like its options, each by the plugin's name."""
+    assert plugin_requests(["motion", "faces"], ["faces.min_size=40"], every=["faces=10"], side=["faces"]) == [
+        {"name": "motion", "options": {}},
+        {"name": "faces", "options": {"min_size": 40}, "every": 10, "side": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("every", "side", "said"),
+    [
+        (["faces"], [], r"^--every faces: write it as PLUGIN=N, for example --every faces=10$"),
+        (["faces=x"], [], r"^--every faces=x: write it as PLUGIN=N"),
+        (["people=2"], [], r"^--every people=2: plugin 'people' is not in this job; its plugins are motion, faces$"),
+        ([], ["people"], r"^--side people: plugin 'people' is not in this job"),
+    ],
+)
+def test_wrong_turns_are_refused_with_what_to_write(every: list[str], side: list[str], said: str) -> None:
+    """Before anything is asked of a server."""
+    with pytest.raises(Misuse, match=said):
+        plugin_requests(["motion", "faces"], [], every=every, side=side)

@@ -177,6 +177,10 @@ def test_a_result_is_taken_apart_where_it_is_long() -> None:
         ({}, [group("p", "PLUGIN_SLOW", "slow", 4)], None),
         ({"status": "failed"}, [group("p", "PLUGIN_CRASH", "died", 3)], "died (3 times)"),
         ({}, [group("p", "PLUGIN_ERROR", "finalize: KeyError: 'a'")], "finalize: KeyError: 'a'"),
+        ({"every": 3}, [group("p", "PLUGIN_ERROR", "a", 2)], "a (2 times)"),
+        ({"side": True, "passed_over": 2}, [group("p", "PLUGIN_ERROR", "a", 2)], "a (2 times)"),
+        ({"side": True, "passed_over": 1}, [group("p", "PLUGIN_ERROR", "a", 2)], None),
+        ({"side": True, "passed_over": 2, "late": 1}, [group("p", "PLUGIN_ERROR", "a", 2)], None),
     ],
 )
 def test_a_plugin_that_gave_nothing_has_failed(stage: dict[str, Any], groups: list[Any], why: str | None) -> None:
@@ -188,6 +192,16 @@ def test_a_plugin_with_results_has_not_failed() -> None:
     """However many frames it failed on."""
     groups = [group("p", "PLUGIN_BAD_RESULT", "a is NaN and became null", 4)]
     assert failed_plugins(state({"p": {}}, groups), tally(p={"a": None})) == {}
+
+
+def test_what_a_plugin_at_the_side_left_out_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only if there is one; a program finds the numbers in any case."""
+    print_summary(summary(state({"p": {}}), tally()))
+    assert "passed_over" not in capsys.readouterr().out
+    summed = summary(state({"p": {}, "q": {"side": True, "passed_over": 3, "late": 1}}), tally())
+    print_summary(summed)
+    assert "passed_over" in capsys.readouterr().out
+    assert [(plugin["passed_over"], plugin["late"]) for plugin in summed["plugins"].values()] == [(0, 0), (3, 1)]
 
 
 def test_a_report_fits_a_terminal(terminal: Callable[[int], Terminal]) -> None:

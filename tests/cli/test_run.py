@@ -151,6 +151,20 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
     assert {row[head.index("metric")] for row in rows if row not in boxes} == {"motion"}
 
 
+def test_a_plugin_works_on_some_frames_or_at_the_side(media: Path, tmp_path: Path) -> None:
+    """``--every`` and ``--side`` by the plugins' names; of results that came too late it is said how many there are."""
+    path, out = plugin(tmp_path, "slow", SLOW), tmp_path / "out.jsonl"
+    flags = ("--every", "motion=7", "--side", "slow", "--out", out, "--json")
+    done = kinora("run", media / "clip.mp4", "-p", path, "-p", "motion", *flags)
+    assert done.returncode == 0
+    frames = [json.loads(line)["results"] for line in out.read_text().splitlines()]
+    slow = json.loads(done.stdout)["plugins"]["slow"]
+    assert [index for index, results in enumerate(frames) if "motion" in results] == [0, 7, 14, 21, 28]
+    assert slow["frames"] + slow["passed_over"] == len(frames) == 30
+    assert sum("slow" in results for results in frames) == slow["frames"] - slow["late"]
+    assert done.stderr.startswith(f"{out} lacks {slow['late']} result")
+
+
 def test_a_run_that_is_interrupted_says_what_there_was(media: Path, tmp_path: Path) -> None:
     """As of a camera: the report, and a file that is well-formed; and a hint for who forgets ``./``."""
     path, out = plugin(tmp_path, "slow", SLOW), tmp_path / "out.json"

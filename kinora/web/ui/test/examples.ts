@@ -43,8 +43,12 @@ export function warningPayload(change: Partial<WarningPayload> = {}): WarningPay
 const PLUGIN: StageState = {
   version: "1.0.0",
   options: {},
+  every: 1,
+  side: false,
   status: "running",
   frames: 10,
+  passed_over: 0,
+  late: 0,
   failures: 0,
   restarts: 0,
   replicas: 1,

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { changedOptions, parseOption, rangeInWords, withOption } from "../src/api/optionSchema";
-import { draftOf, firstDraft, requestOf } from "../src/start/draft";
+import { draftOf, firstDraft, NO_TURN, requestOf } from "../src/start/draft";
 import { keepDraft, keptDraft } from "../src/start/draftStore";
 import { mediaEntries } from "../src/start/mediaEntries";
 import { Sending } from "../src/start/Sending";
@@ -57,6 +57,20 @@ test("options with the plugin's default are not counted as set", () => {
   expect(changedOptions(schema, { votes: 3, classes: [] })).toEqual([]);
   expect(changedOptions(schema, { votes: 4, classes: [], mode: "fast" })).toEqual(["votes", "mode"]);
   expect(changedOptions(null, { any: 1 })).toEqual(["any"]);
+});
+
+test("a plugin's turns are sent, kept, and come back when the job is run again", () => {
+  const draft = firstDraft("cpu");
+  const plugins = [{ name: "motion", options: {} }, { name: "ocr", options: {}, every: 10, side: true }];
+  expect(requestOf({ ...draft, plugins })).toMatchObject({ plugins });
+  keepDraft({ ...draft, plugins });
+  expect(keptDraft().plugins).toEqual(plugins);
+  expect(requestOf({ ...draft, plugins: [{ name: "ocr", options: {}, every: NO_TURN }] })).toBe("Under the options of ocr, type a whole number of 1 or more.");
+  const ran = job();
+  const [[name, stage] = ["", undefined]] = Object.entries(ran.plugins);
+  if (!stage) throw new Error("the example has a plugin");
+  expect(draftOf({ ...ran, plugins: { [name]: { ...stage, every: 10, side: true } } }).plugins).toEqual([{ name, options: {}, every: 10, side: true }]);
+  expect(draftOf(ran).plugins[0]).toEqual({ name, options: {} });
 });
 
 test("moving changes the order and nothing else", () => {

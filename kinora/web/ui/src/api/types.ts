@@ -6,4 +6,4 @@ export type Stage = JobSummary["stage"];
 export type StageStatus = StageState["status"];
 export type Health = StageState["health"];
 export type Severity = WarningGroup["severity"];
-export type PluginChoice = Required<Pick<PluginRequest, "name" | "options">>;
+export type PluginChoice = PluginRequest & Required<Pick<PluginRequest, "options">>;

@@ -87,10 +87,11 @@ function fillMask(context: CanvasRenderingContext2D, { given: { mask } }: Detect
 }
 
 function fillLightly(context: CanvasRenderingContext2D, color: string, alpha = 0.2): void {
-  context.globalAlpha = alpha;
+  const before = context.globalAlpha;
+  context.globalAlpha = before * alpha;
   context.fillStyle = color;
   context.fill();
-  context.globalAlpha = 1;
+  context.globalAlpha = before;
 }
 
 function drawLabels(

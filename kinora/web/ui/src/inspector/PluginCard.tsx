@@ -6,6 +6,7 @@ import { FinalResult } from "./FinalResult";
 import { PluginFaults } from "./PluginFaults";
 import { PluginMetadata } from "./PluginMetadata";
 import { PluginOutput } from "./PluginOutput";
+import { framesInWords } from "./framesInWords";
 import { stageInWords } from "./stageInWords";
 import { TimingChart } from "./TimingChart";
 import type { Times } from "./times";
@@ -33,7 +34,7 @@ export function TimedCard({ name, times }: { name: string; times: Times }) {
     <article className="plugin-card" aria-label={name}>
       <header>
         <h3>{name}</h3>
-        <span className="hint">{count(live.frames, "frame")}</span>
+        <span className="hint">{framesInWords(live.frames, full)}</span>
         <Badge text={stageInWords(live.status, jobStatus)} />
         {live.health !== "ok" && live.health !== live.status && <Badge text={live.health} />}
         {restarts > 0 && <Badge text={count(restarts, "restart")} tone="warn" />}

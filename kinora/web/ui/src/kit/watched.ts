@@ -7,9 +7,13 @@ import { JOB, PLUGINS } from "./examples";
 const WORKING: StageState = {
   version: "1.0.0",
   options: {},
+  every: 1,
+  side: false,
   status: "running",
   health: "ok",
   frames: 42,
+  passed_over: 0,
+  late: 0,
   failures: 0,
   restarts: 0,
   replicas: 1,

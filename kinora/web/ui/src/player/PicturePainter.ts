@@ -12,6 +12,9 @@ import { paintScheduler } from "../realtime/paintScheduler";
 import { PictureLoader, type Picture } from "./PictureLoader";
 import type { Player } from "./Player";
 
+/** Results of an earlier frame are paler, so that they are not taken for those of the picture. */
+const HELD_ALPHA = 0.5;
+
 /** The frame on the canvas and its place there. */
 interface Drawn extends Placing {
   frame: FrameData;
@@ -134,7 +137,7 @@ export class PicturePainter {
     // The trails on the map may become longer when earlier frames have been loaded.
     const loaded = options.radar ? this.#player.getState().version : 0;
     const results = Object.keys(frame.results).length;
-    const looks = [frame, picture, results, options, this.#player.picked.get(), width, height, window.devicePixelRatio, left, top, scale, loaded];
+    const looks = [frame, picture, results, this.#player.heldVersion, options, this.#player.picked.get(), width, height, window.devicePixelRatio, left, top, scale, loaded];
     const changed = looks.some((value, at) => value !== this.#looks[at]);
     this.#looks = looks;
     return changed;
@@ -160,6 +163,12 @@ export class PicturePainter {
     const options = this.#options();
     const { frame, scale } = drawn;
     const view = inView(drawn);
+    const held = this.#player.heldFor(frame);
+    if (held) {
+      context.globalAlpha = HELD_ALPHA;
+      drawOverlay(context, held, scale, options, undefined, view);
+      context.globalAlpha = 1;
+    }
     drawOverlay(context, frame, scale, options, this.#player.picked.get(), view);
     if (!options.radar) return;
     const present = new Set(allDetections(frame).flatMap(({ trackId }) => trackId ?? []));

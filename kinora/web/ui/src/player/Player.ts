@@ -94,7 +94,18 @@ export class Player {
   frameAt(index: number): FrameData | null {
     const row = this.timeline.rowOf(index);
     const stored = this.timeline.index(row) === index ? this.pages.at(row) : null;
-    return stored ?? this.#store.frames.get(index);
+    const frame = stored ?? this.#store.frames.get(index);
+    return frame && this.#store.sparse.completed(frame);
+  }
+
+  /** While the picture follows a job, the results of plugins that have none on this frame, of an earlier one; null if there are none. */
+  heldFor(frame: FrameData): FrameData | null {
+    return this.isLive ? this.#store.sparse.held(frame) : null;
+  }
+
+  /** Changes when `heldFor` may give other results. */
+  get heldVersion(): number {
+    return this.isLive ? this.#store.sparse.version : -1;
   }
 
   /** Those of the last `limit` frames before this one that are loaded, in order; missing stored ones are fetched. */

@@ -21,12 +21,15 @@ export class FrameBuffer {
     this.#most = most;
   }
 
+  /** Add a result; one of a plugin at the side, whose frame may be gone from here, is kept elsewhere. */
   add(payload: FramePayload, now: number): void {
     const { plugin, index } = payload;
+    if (payload.side) return;
     const frame = this.#frames.get(index) ?? frameOf(payload, {});
     frame.results[plugin] = payload.data;
     this.#frames.set(index, frame);
-    this.#reached.set(plugin, { index, at: now });
+    // Nobody waits for a plugin that has a result on few frames.
+    if (payload.every === undefined) this.#reached.set(plugin, { index, at: now });
     this.#forgetOld();
   }
 

@@ -5,6 +5,7 @@ import { FrameBuffer } from "./FrameBuffer";
 import { paintScheduler } from "./paintScheduler";
 import { reduce, type Action } from "./reducer";
 import { SentPictures } from "./SentPictures";
+import { SparseResults } from "./SparseResults";
 import { INITIAL_STATE, type RealtimeState } from "./state";
 import { TimingHistory } from "./TimingHistory";
 
@@ -16,6 +17,7 @@ export type Listener = () => void;
 export class RealtimeStore {
   /** The watched job's frames; they are drawn, never rendered. */
   readonly frames = new FrameBuffer();
+  readonly sparse = new SparseResults();
   readonly pictures = new SentPictures();
   readonly timings = new Map<string, TimingHistory>();
   readonly #readers = new Set<Listener>();
@@ -73,6 +75,7 @@ export class RealtimeStore {
 
   #startAfresh(): void {
     this.frames.clear();
+    this.sparse.clear();
     this.pictures.clear();
     this.timings.clear();
   }
@@ -81,6 +84,7 @@ export class RealtimeStore {
     if (message.type !== "frame" || message.payload.job_id !== this.#state.jobId) return;
     const { plugin, index, timing_ms, queue_ms } = message.payload;
     this.frames.add(message.payload, performance.now());
+    this.sparse.add(message.payload);
     let history = this.timings.get(plugin);
     if (!history) this.timings.set(plugin, (history = new TimingHistory()));
     history.add(index, timing_ms, queue_ms);

@@ -1,5 +1,5 @@
 import { useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
-import type { JsonObject, PluginSummary } from "../api/generated";
+import type { PluginSummary } from "../api/generated";
 import { changedOptions } from "../api/optionSchema";
 import type { PluginChoice } from "../api/types";
 import { Badge } from "../ui/Badge";
@@ -8,6 +8,7 @@ import { focusNeighbour } from "../ui/focusNeighbour";
 import { Icon } from "../ui/Icon";
 import { OptionsForm } from "./OptionsForm";
 import { moved } from "./reorder";
+import { TurnsFields } from "./TurnsFields";
 
 interface PluginPickerProps {
   plugins: readonly PluginSummary[];
@@ -49,7 +50,7 @@ export function PluginPicker({ plugins, chosen, onChange }: PluginPickerProps) {
             <ChosenPlugin choice={choice} plugin={plugins.find(({ name }) => name === choice.name)}
               onGrab={(event) => onGrab(event, choice.name)} onMove={(step) => move(index, index + step)}
               onRemove={() => onChange(chosen.toSpliced(index, 1))}
-              onOptions={(options) => onChange(chosen.with(index, { ...choice, options }))} />
+              onChange={(next) => onChange(chosen.with(index, next))} />
           </li>
         ))}
       </ol>
@@ -89,14 +90,14 @@ interface ChosenPluginProps {
   onGrab: (event: PointerEvent) => void;
   onMove: (step: number) => void;
   onRemove: () => void;
-  onOptions: (options: JsonObject) => void;
+  onChange: (choice: PluginChoice) => void;
 }
 
-function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onOptions }: ChosenPluginProps) {
+function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onChange }: ChosenPluginProps) {
   const [open, setOpen] = useState(false);
-  const { name, options } = choice;
+  const { name, options, every, side = false } = choice;
   const schema = plugin?.metadata?.config_schema ?? null;
-  const changed = changedOptions(schema, options).length;
+  const changed = changedOptions(schema, options).length + Number(every !== undefined) + Number(side);
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (step === undefined) return;
@@ -121,7 +122,12 @@ function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onOptions }: C
       </div>
       {plugin?.health === "broken" && <p className="bad-text">{plugin.reason}</p>}
       {!plugin && <p className="bad-text">This plugin is no longer on the server: remove it.</p>}
-      {open && <OptionsForm schema={schema} options={options} onChange={onOptions} />}
+      {open && (
+        <>
+          <OptionsForm schema={schema} options={options} onChange={(next) => onChange({ ...choice, options: next })} />
+          <TurnsFields choice={choice} onChange={onChange} />
+        </>
+      )}
     </>
   );
 }

@@ -28,6 +28,8 @@ export interface Draft {
 }
 
 const DEMO = "demo:";
+/** Stands for a text that is no number, in the turns of a plugin. */
+export const NO_TURN = 0;
 const FIRST_PLUGINS = ["motion", "people", "tracker", "quality", "scenes"];
 
 export const firstDraft = (device: string): Draft => ({
@@ -53,6 +55,8 @@ export function requestOf(draft: Draft): JobRequest | string {
     return { demo: "", media: "Choose a file from the media folder.", url: "Type a URL.", upload: "Choose a file.", camera: "Choose a camera." }[draft.kind];
   }
   if (draft.plugins.length === 0) return "Add at least one plugin.";
+  const unclear = draft.plugins.find(({ every }) => every === NO_TURN);
+  if (unclear) return `Under the options of ${unclear.name}, type a whole number of 1 or more.`;
   const options: JobOptions = {};
   const [maxFrames, stride] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride)];
   const [timeout, prepareTimeout] = [seconds(draft.timeout), seconds(draft.prepareTimeout)];
@@ -93,7 +97,12 @@ export function draftOf(job: ExtendedJobResponse): Draft {
     camera: kind === "camera" ? source : "",
     files: file ? [file] : [],
     fileName: kind === "upload" ? source : "",
-    plugins: Object.entries(job.plugins).map(([name, { options: own }]) => ({ name, options: own })),
+    plugins: Object.entries(job.plugins).map(([name, { options: own, every, side }]) => ({
+      name,
+      options: own,
+      ...(every > 1 && { every }),
+      ...(side && { side }),
+    })),
     device: job.device_requested,
     maxFrames: typeof options.max_frames === "number" ? String(options.max_frames) : "",
     stride: typeof options.stride === "number" && options.stride !== 1 ? String(options.stride) : "",

@@ -30,6 +30,6 @@ function isPartOf(draft: Draft) {
 
 function isChoice(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { name, options } = value as Record<string, unknown>;
-  return typeof name === "string" && typeof options === "object" && options !== null;
+  const { name, options, every = 1, side = false } = value as Record<string, unknown>;
+  return typeof name === "string" && typeof options === "object" && options !== null && typeof every === "number" && typeof side === "boolean";
 }

@@ -6,6 +6,7 @@ import type { PluginChoice } from "../../src/api/types";
 import { DeviceSelector } from "../../src/controls/DeviceSelector";
 import { cancelInWords } from "../../src/controls/JobActions";
 import { ConnectionNote } from "../../src/header/ConnectionBadge";
+import { framesInWords } from "../../src/inspector/framesInWords";
 import { PluginMetadata } from "../../src/inspector/PluginMetadata";
 import { stageInWords } from "../../src/inspector/stageInWords";
 import { Warnings } from "../../src/inspector/WarningList";
@@ -16,6 +17,7 @@ import { PluginsPage } from "../../src/plugins/PluginsPage";
 import { OptionsForm } from "../../src/start/OptionsForm";
 import { PluginPicker } from "../../src/start/PluginPicker";
 import { VirtualList } from "../../src/ui/VirtualList";
+import { job } from "../examples";
 
 test.each([[-5, "0"], [0, "0"], [42.4, "42"], [250, "100"], [Number.NaN, "0"]])("progress %s is shown as %s", (progress, shown) => {
   render(<ProgressBar progress={progress} />);
@@ -118,6 +120,38 @@ test("a plugin with trouble in its last job can still be added, and its health i
   expect(within(screen.getByRole("list", { name: /Chosen plugins/ })).getByText("failed")).toBeDefined();
   await userEvent.click(screen.getByRole("button", { name: "colors degraded" }));
   expect(onChange).toHaveBeenLastCalledWith([{ name: "ocr", options: {} }, { name: "colors", options: {} }]);
+});
+
+test("a plugin's turns are chosen under its options, and a number that is none is told", async () => {
+  const onChoice = vi.fn<(chosen: PluginChoice[]) => void>();
+  function Turns() {
+    const [chosen, setChosen] = useState<PluginChoice[]>([{ name: "ocr", options: {} }]);
+    return (
+      <PluginPicker plugins={PLUGINS} chosen={chosen} onChange={(next) => {
+        setChosen(next);
+        onChoice(next);
+      }} />
+    );
+  }
+  render(<Turns />);
+  await userEvent.click(screen.getByRole("button", { name: "Options of ocr" }));
+  await userEvent.type(screen.getByLabelText("Every n-th frame"), "5");
+  await userEvent.click(screen.getByLabelText("At the side"));
+  expect(onChoice).toHaveBeenLastCalledWith([{ name: "ocr", options: {}, every: 5, side: true }]);
+  expect(screen.getByText("2 set")).toBeDefined();
+  await userEvent.type(screen.getByLabelText("Every n-th frame"), "x");
+  expect(screen.getByText("must be a whole number of 1 or more")).toBeDefined();
+  await userEvent.clear(screen.getByLabelText("Every n-th frame"));
+  expect(onChoice).toHaveBeenLastCalledWith([{ name: "ocr", options: {}, side: true }]);
+});
+
+test("a card says why a plugin has not done all frames", () => {
+  const [example] = Object.values(job().plugins);
+  if (!example) throw new Error("the example has a plugin");
+  const stage = { ...example, every: 5, side: true, passed_over: 7 };
+  expect(framesInWords(3, stage)).toBe("3 frames · 1 in 5 · at the side · 7 passed over");
+  expect(framesInWords(1, { ...stage, every: 1, side: false, passed_over: 0 })).toBe("1 frame");
+  expect(framesInWords(1, undefined)).toBe("1 frame");
 });
 
 test("the plugins page lists all of them, broken ones too", async () => {

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { FramePayload } from "../../src/api/generated";
+import { frameOf } from "../../src/realtime/frameOf";
 import { RealtimeStore } from "../../src/realtime/RealtimeStore";
 import { TimingHistory } from "../../src/realtime/TimingHistory";
 import { framePayload, JOB_ID, message } from "../examples";
@@ -70,6 +72,48 @@ test("the newest frame has the results of all plugins that keep up", () => {
   say("motion", 5);
   expect(store.frames.newest(performance.now(), Infinity)?.index).toBe(5);
   expect(store.frames.newest(performance.now(), 3)?.index).toBe(3);
+});
+
+test("nobody waits for a plugin at the side, or for one that takes every Nth frame", () => {
+  const store = watchingStore();
+  const say = (index: number, change: Partial<FramePayload>) => store.dispatch({ type: "message", message: message("frame", framePayload({ index, ...change })) });
+  say(0, { plugin: "ocr", side: true });
+  for (let index = 0; index < 9; index++) say(index, { plugin: "motion" });
+  say(0, { plugin: "faces", every: 20 });
+  expect(store.newestFrame()?.index).toBe(8);
+  expect(store.frames.get(0)?.results).toEqual({ motion: { detections: [] }, faces: { detections: [] } });
+});
+
+test("a late result is merged into its frame, which stays the same object until there is another", () => {
+  const store = watchingStore();
+  const late = (index: number, plugin: string) => {
+    store.dispatch({ type: "message", message: message("frame", framePayload({ index, plugin, side: true, data: { of: index } })) });
+  };
+  const stored = { ...frameOf(framePayload({ index: 7 }), { motion: {} }) };
+  expect(store.sparse.completed(stored)).toBe(stored);
+  late(7, "ocr");
+  const once = store.sparse.completed(stored);
+  expect(once.results).toEqual({ motion: {}, ocr: { of: 7 } });
+  late(9, "ocr");
+  expect(store.sparse.completed(stored)).toBe(once);
+  late(7, "faces");
+  expect(store.sparse.completed(stored).results).toEqual({ motion: {}, ocr: { of: 7 }, faces: { of: 7 } });
+  for (let index = 10; index < 3000; index++) late(index, "ocr");
+  expect(store.sparse.completed(stored)).toBe(stored);
+  store.dispatch({ type: "watch", jobId: null });
+  expect(store.sparse.completed({ ...stored, index: 2999 }).results).toEqual({ motion: {} });
+});
+
+test("on the live picture the newest result before it stands for a plugin that has none on the frame", () => {
+  const { sparse } = watchingStore();
+  const at = (index: number, results = {}) => sparse.held({ ...frameOf(framePayload({ index }), results) })?.results ?? null;
+  for (const index of [0, 10, 20]) sparse.add(framePayload({ index, plugin: "faces", every: 10, data: { of: index } }));
+  sparse.add(framePayload({ index: 4, plugin: "ocr", side: true, data: { of: 4 } }));
+  sparse.add(framePayload({ index: 5, plugin: "motion" }));
+  expect(at(0)).toBeNull();
+  expect(at(3)).toEqual({ faces: { of: 0 } });
+  expect(at(14)).toEqual({ faces: { of: 10 }, ocr: { of: 4 } });
+  expect(at(20, { faces: {} })).toEqual({ ocr: { of: 4 } });
 });
 
 test("the times of the last 120 frames are kept, and give the percentiles", () => {
