@@ -20,6 +20,11 @@ Result = Mapping[str, Any] | None
 State = bytes | Sequence[bytes]
 """Bytes, or parts that are joined. A part that was in the state before, as the same object, is not copied again."""
 
+MAX_BATCH = 64
+"""The most frames that a plugin may take at once; more is refused when it is inspected."""
+MAX_BATCH_WAIT_MS = 1_000.0
+"""The longest that a frame may wait for others; more is refused when the plugin is inspected."""
+
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(given)
@@ -53,6 +58,10 @@ class PluginMetadata:
     """A soft limit: a frame that takes longer makes the plugin ``degraded`` and warns once."""
     memory_limit_mb: int | None = None
     """Resident memory in MB beyond which its worker process is killed."""
+    max_batch: int = 1
+    """The most frames that ``process_batch`` takes at once, up to 64. With 1, frames come one by one."""
+    batch_wait_ms: float = 20.0
+    """How long the first frame of a batch waits at most for others, up to 1,000; 0 takes what is there already."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -64,7 +73,7 @@ class Frame:
 
     The array, and each view or tensor of it, stays as it is for as long as it is kept. The plugin gets the picture
     without a copy, until it has kept one; from then on each picture is copied for it. Only a bare address
-    (``image.ctypes.data``) is valid no longer than ``process_frame`` runs.
+    (``image.ctypes.data``) is valid no longer than ``process_frame`` or ``process_batch`` runs.
     """
     index: int
     """The frame's number in the source, from 0; with a stride of 3 it goes 0, 3, 6."""
@@ -107,19 +116,38 @@ class DeviceError(Exception):
 class Plugin:
     """A vision tool: ``prepare`` → ``process_frame`` for each frame, in order → ``finalize``.
 
+    With ``max_batch`` in its metadata, ``process_batch`` gets several frames at once in place of ``process_frame``.
+
     Each job has its own instance in a process of its own. If an instance raises, hangs or crashes, the job goes on.
     Results are mappings that JSON can express. Turned into JSON are also numpy numbers, arrays and tensors up to 10,000
     elements, dataclasses and other records, enums, sets, times, paths and their like; null stands for anything else.
     """
 
     metadata: ClassVar[PluginMetadata]
+    max_batch: int | None = None
+    """Set it in ``prepare`` to take fewer frames at once than the metadata says, as for a model that takes one."""
 
     def prepare(self, context: PluginContext) -> None:
         """Load what is needed; runs once per worker process, before the first frame."""
 
     def process_frame(self, frame: Frame) -> Result:
-        """Return the result for one frame, or None if there is none."""
-        raise NotImplementedError(f"{type(self).__name__} must define process_frame(self, frame)")
+        """Return the result for one frame, or None if there is none.
+
+        A plugin that defines ``process_batch`` alone gets a batch of one.
+        """
+        if type(self).process_batch is Plugin.process_batch:
+            raise NotImplementedError(f"{type(self).__name__} must define process_frame(self, frame)")
+        result: Result
+        (result,) = one_for_each(self.process_batch([frame]), 1)
+        return result
+
+    def process_batch(self, frames: Sequence[Frame]) -> Sequence[Result]:
+        """Return one result for each of these frames, in their order; None where there is nothing to say.
+
+        The frames follow each other in the job, 1 to ``max_batch`` of them. If this raises, hangs, crashes or returns
+        anything else, the same frames come again one by one, to ``process_frame``.
+        """
+        return [self.process_frame(frame) for frame in frames]
 
     def finalize(self) -> Result:
         """Sum up. The returned result becomes the last ``partial_result``."""
@@ -140,6 +168,23 @@ class Plugin:
         begins anew, in a fresh process, and a warning tells the reason.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define load_state(self, data)")
+
+
+def one_for_each(results: object, frames: int) -> list[Any]:
+    """The results of a batch of so many frames.
+
+    Raises:
+        TypeError, ValueError: it is not a sequence, or not of one result for each frame; the text says what to return.
+    """
+    if not isinstance(results, Sequence) or isinstance(results, str | bytes):
+        kind = type(results).__name__
+        raise TypeError(f"process_batch must return a list with one result for each frame, not {kind}")
+    if len(results) != frames:
+        raise ValueError(
+            f"process_batch returned {len(results)} results for {frames} frames: return one for each, in their order, "
+            "and None where there is nothing to say"
+        )
+    return list(results)
 
 
 @overload

@@ -19,7 +19,7 @@ from kinora.plugins.protocol import MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, encode_result
 
 STATE_METHODS = ("save_state", "load_state")
-METHODS = ("prepare", "process_frame", "finalize", *STATE_METHODS)
+METHODS = ("prepare", "process_frame", "process_batch", "finalize", *STATE_METHODS)
 
 
 class NoPluginError(TypeError):
@@ -50,8 +50,7 @@ def _checked(found: object, name: str) -> type[Plugin]:
         raise NoPluginError(
             f"{name} has no metadata: add `metadata = PluginMetadata(name=…)` to the class, or a _ before its name"
         )
-    if found.process_frame is Plugin.process_frame:
-        raise UnusablePluginError(f"{name} does not define process_frame(self, frame)")
+    _require_process(found, name)
     _require_both(found, name)
     for method in METHODS:
         _require_plain(inspect.unwrap(getattr(found, method)), f"{name}.{method}")
@@ -61,6 +60,21 @@ def _checked(found: object, name: str) -> type[Plugin]:
 def remembers(plugin: type[Plugin]) -> bool:
     """Whether a plugin's class defines ``save_state`` and ``load_state``."""
     return all(_defines(plugin, method) for method in STATE_METHODS)
+
+
+def _require_process(plugin: type[Plugin], name: str) -> None:
+    """Check that the plugin defines what its metadata says that it takes: frames, or batches of them."""
+    frames, batches = (_defines(plugin, method) for method in ("process_frame", "process_batch"))
+    most = plugin.metadata.max_batch
+    takes_batches = isinstance(most, int) and most > 1
+    if takes_batches and not batches:
+        raise UnusablePluginError(f"{name} has max_batch={most} and does not define process_batch(self, frames)")
+    if not frames and batches and not takes_batches:
+        raise UnusablePluginError(
+            f"{name} defines process_batch alone: set max_batch in its metadata to the most frames that it takes"
+        )
+    if not frames and not batches:
+        raise UnusablePluginError(f"{name} does not define process_frame(self, frame)")
 
 
 def _require_both(plugin: type[Plugin], name: str) -> None:

@@ -19,6 +19,8 @@ MAX_RESULT_BYTES = 4 * 2**20
 """The size of the largest result, as JSON; both sides refuse larger ones."""
 TRACEBACK_CHARACTERS = 8_000
 PLACE_CHARACTERS = 300
+BATCH_BYTES = 12 * 2**20
+"""The most JSON text of a batch in either direction. A batch with more goes in, or comes, one by one."""
 
 Message = Annotated[str, msgspec.Meta(max_length=MESSAGE_CHARACTERS)]
 Traceback = Annotated[str, msgspec.Meta(max_length=TRACEBACK_CHARACTERS)]
@@ -105,6 +107,12 @@ class Process(msgspec.Struct, tag_field="op", tag="process", frozen=True, kw_onl
     """The most threads that the plugin's libraries may use now, if they can change it."""
 
 
+class ProcessBatch(msgspec.Struct, tag_field="op", tag="process_batch", frozen=True, kw_only=True):
+    """Run ``process_batch`` on pictures in the ring that is mapped; answered with BatchDone, or Raised for all."""
+
+    frames: list[Process]
+
+
 class Finalize(msgspec.Struct, tag_field="op", tag="finalize", frozen=True, kw_only=True):
     """Run ``finalize``."""
 
@@ -152,6 +160,15 @@ class Done(msgspec.Struct, tag_field="op", tag="done", frozen=True, kw_only=True
     """The reason why the result, or a part of it, could not be encoded as JSON."""
     remembers: bool = False
     """Of Prepare: True if the plugin has ``save_state`` and ``load_state``."""
+    max_batch: Annotated[int, msgspec.Meta(ge=1)] = 1
+    """In the answer to Prepare: the most frames that the plugin takes at once."""
+
+
+class BatchDone(msgspec.Struct, tag_field="op", tag="batch_done", frozen=True, kw_only=True):
+    """``process_batch`` returned one result for each frame, in their order."""
+
+    frames: list[Done]
+    """``run_ms`` of each is the batch's time divided by the number of frames."""
 
 
 class Raised(msgspec.Struct, tag_field="op", tag="raised", frozen=True, kw_only=True):
@@ -190,9 +207,9 @@ class Unsaved(msgspec.Struct, tag_field="op", tag="unsaved", frozen=True, kw_onl
     place: Annotated[str, msgspec.Meta(max_length=PLACE_CHARACTERS)] | None = None
 
 
-Request = Inspect | CheckSchema | Prepare | UseRing | Remember | SaveState | Process | Finalize
+Request = Inspect | CheckSchema | Prepare | UseRing | Remember | SaveState | Process | ProcessBatch | Finalize
 Note = Warned | Partial | Unsaved
-Answer = Plugins | SchemaFaulty | OptionsChecked | Done | Raised
+Answer = Plugins | SchemaFaulty | OptionsChecked | Done | BatchDone | Raised
 
 PLUGIN: Program[Request, Answer | Note] = Program(
     "kinora.plugins.worker:main",

@@ -15,7 +15,7 @@ import msgspec
 import trio
 
 from kinora.plugins import protocol
-from kinora.plugins.api import PluginMetadata
+from kinora.plugins.api import MAX_BATCH, MAX_BATCH_WAIT_MS, PluginMetadata
 from kinora.plugins.discovery import Candidate, find_candidates
 from kinora.plugins.import_errors import from_plugin_on, with_place
 from kinora.plugins.needed import is_builtin, may_be_needed, suffices
@@ -243,6 +243,10 @@ def _fault(metadata: PluginMetadata) -> str | None:
         return f"the name {metadata.name} is the address of a call: choose another"
     if metadata.memory_limit_mb is not None and metadata.memory_limit_mb <= 0:
         return "memory_limit_mb must be more than 0"
+    if not 1 <= metadata.max_batch <= MAX_BATCH:
+        return f"max_batch must be from 1 to {MAX_BATCH}, not {metadata.max_batch}"
+    if not 0 <= metadata.batch_wait_ms <= MAX_BATCH_WAIT_MS:
+        return f"batch_wait_ms must be from 0 to {MAX_BATCH_WAIT_MS:.0f}, not {metadata.batch_wait_ms:g}"
     return None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.api import Frame, Plugin, Severity
+from kinora.plugins.api import Frame, Plugin, Severity, one_for_each
 from kinora.plugins.options import check_options
 from kinora.plugins.results import Encoded, encode_frame_result, encode_result
 
@@ -36,8 +37,13 @@ def run_plugin(
     options: Mapping[str, Any] | None = None,
     device: str = "cpu",
     models_dir: Path = Path(),
+    *,
+    batch: int = 1,
 ) -> PluginRun:
     """Run a fresh instance over the frames: ``prepare``, ``process_frame`` for each, ``finalize``.
+
+    With ``batch`` of more than 1, ``process_batch`` gets so many at once, or as many as the plugin takes; and the rest
+    at the end.
 
     Plain pictures (HxWx3, uint8, BGR) are numbered from 0 and come at 25 a second; give ``Frame`` objects for other
     times, or to pass the results of earlier plugins. Either way the plugin gets read-only pictures.
@@ -51,11 +57,18 @@ def run_plugin(
     checked = check_options(plugin.metadata, options or {})
     instance = plugin()
     instance.prepare(_Context(run, checked, device, models_dir))
-    for index, frame in enumerate(frames):
-        result = instance.process_frame(_as_frame(frame, index))
-        run.results.append(_as_json(run, encode_frame_result(result)))
+    most = min(batch, plugin.metadata.max_batch, instance.max_batch or batch)
+    given = (_as_frame(frame, index) for index, frame in enumerate(frames))
+    while together := list(islice(given, most)):
+        run.results += [_as_json(run, encode_frame_result(result)) for result in _results(instance, together, most)]
     run.final = _as_json(run, encode_result(instance.finalize()))
     return run
+
+
+def _results(plugin: Plugin, frames: Sequence[Frame], most: int) -> list[Any]:
+    if most == 1:
+        return [plugin.process_frame(frame) for frame in frames]
+    return one_for_each(plugin.process_batch(frames), len(frames))
 
 
 @attrs.frozen

@@ -11,21 +11,21 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from kinora.plugins import protocol
-from kinora.plugins.api import Frame, Plugin, Severity
+from kinora.plugins.api import Frame, Plugin, Severity, one_for_each
 from kinora.plugins.failures import home_of, own_place, raised, valid
 from kinora.plugins.loading import NoPluginError, find, load, remembers
 from kinora.plugins.options_worker import check_schema
-from kinora.plugins.protocol import MESSAGE_CHARACTERS
+from kinora.plugins.protocol import BATCH_BYTES, MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
 from kinora.plugins.state_saving import StateSaving
 from kinora.runtime.channel import Channel, close_all
@@ -34,6 +34,7 @@ from kinora.runtime.machine import THREAD_VARIABLES
 from kinora.runtime.program import Line, serve
 from kinora.runtime.state_memory import StateKeeper, read_state
 
+_T = TypeVar("_T")
 _SEVERITIES = ("low", "medium", "high")
 _Line = Line[protocol.Request, protocol.Answer | protocol.Note]
 
@@ -61,8 +62,8 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
                 return stage.use_ring(request, fds)
             case protocol.Remember() | protocol.SaveState():
                 return stage.keep_state(request, fds)
-            case protocol.Process():
-                return stage.process(request)
+            case protocol.Process() | protocol.ProcessBatch():
+                return stage.work_on(request)
             case protocol.Finalize():
                 return stage.finalize()
     except BaseException as error:  # noqa: ASYNC103, BLE001 - it is the plugin's, and is sent to the server
@@ -154,14 +155,15 @@ class _Stage:
         options = MappingProxyType(msgspec.json.decode(request.options))
         context = _Context(self._line, options, request.device, Path(request.models_dir))
 
-        def prepare() -> None:
+        def prepare() -> int:
             plugin = load(request.origin)()
             plugin.prepare(context)
             self._plugin = plugin
+            return _most_at_once(plugin)
 
-        answer = _timed(prepare)
-        if isinstance(answer, protocol.Done) and self._plugin is not None:
-            return msgspec.structs.replace(answer, remembers=remembers(type(self._plugin)))
+        answer = _run(prepare, lambda most, run_ms: protocol.Done(result=None, run_ms=run_ms, max_batch=most))
+        if isinstance(answer, protocol.Done) and self._plugin is not None and remembers(type(self._plugin)):
+            return msgspec.structs.replace(answer, remembers=True, max_batch=1)  # it is saved after any single frame
         return answer
 
     def use_ring(self, request: protocol.UseRing, fds: list[int]) -> protocol.Answer:
@@ -192,7 +194,12 @@ class _Stage:
             self._tell_unsaved(self._saving.save(request.index))
         return protocol.Done(result=None, run_ms=_ms_since(began))
 
-    def process(self, request: protocol.Process) -> protocol.Answer:
+    def work_on(self, request: protocol.Process | protocol.ProcessBatch) -> protocol.Answer:
+        return (
+            self._process_batch(request) if isinstance(request, protocol.ProcessBatch) else self._process_one(request)
+        )
+
+    def _process_one(self, request: protocol.Process) -> protocol.Answer:
         answer = self._process(request)
         forked = os.getpid() != self._own  # by the plugin, and ends soon: only one of the two may save
         if self._saving is not None and isinstance(answer, protocol.Done | protocol.Raised) and not forked:
@@ -205,16 +212,26 @@ class _Stage:
             self._line.send(msgspec.structs.replace(unsaved, place=own_place(unsaved.traceback, home)))
 
     def _process(self, request: protocol.Process) -> protocol.Answer:
-        plugin, ring = self._plugin, self._ring
-        if plugin is None:
-            raise RuntimeError("a frame came before prepare")
-        if ring is None:
-            raise RuntimeError("there is no ring to find the frame in: the last one could not be mapped")
-        self._threads = _change_threads(self._threads, request.threads)
+        plugin, ring = self._at_work(request.threads)
         try:
             return _process(plugin, ring, request)
         finally:  # all references to the frame but the plugin's own have ended with that call
             _or_end(ring.take_back)
+
+    def _process_batch(self, request: protocol.ProcessBatch) -> protocol.Answer:
+        plugin, ring = self._at_work(request.frames[0].threads)
+        try:
+            return _process_batch(plugin, ring, request.frames)
+        finally:  # as above
+            _or_end(ring.take_back)
+
+    def _at_work(self, threads: int) -> tuple[Plugin, RingLender]:
+        if self._plugin is None:
+            raise RuntimeError("a frame came before prepare")
+        if self._ring is None:
+            raise RuntimeError("there is no ring to find the frame in: the last one could not be mapped")
+        self._threads = _change_threads(self._threads, threads)
+        return self._plugin, self._ring
 
     def finalize(self) -> protocol.Answer:
         if self._plugin is None:
@@ -242,24 +259,67 @@ def _or_end(give: Callable[[], None]) -> None:
         os._exit(1)
 
 
+def _most_at_once(plugin: Plugin) -> int:
+    """The most frames that a prepared plugin takes at once."""
+    most, own = plugin.metadata.max_batch, plugin.max_batch
+    if own is None:
+        return most
+    if not isinstance(own, int) or own < 1:
+        raise ValueError(f"max_batch must be a whole number from 1 to that of the metadata, not {own!r}")
+    return min(most, own)
+
+
 def _process(plugin: Plugin, ring: RingLender, request: protocol.Process) -> protocol.Answer:
-    frame = Frame(
+    frame = _lent(ring, request)
+    return _timed(lambda: plugin.process_frame(frame), encode_frame_result)
+
+
+def _process_batch(plugin: Plugin, ring: RingLender, requests: Sequence[protocol.Process]) -> protocol.Answer:
+    frames = [_lent(ring, request) for request in requests]
+    return _run(
+        lambda: one_for_each(plugin.process_batch(frames), len(requests)),
+        lambda results, run_ms: _batch_done(results, run_ms / len(requests)),
+    )
+
+
+def _lent(ring: RingLender, request: protocol.Process) -> Frame:
+    return Frame(
         image=ring.lend(request.slot, request.height, request.width),
         index=request.index,
         timestamp_ms=request.timestamp_ms,
         results={name: msgspec.json.decode(data) for name, data in request.results.items()},
     )
-    return _timed(lambda: plugin.process_frame(frame), encode_frame_result)
 
 
 def _timed(method: Callable[[], object], encode: Callable[[object], Encoded | None] = encode_result) -> protocol.Answer:
     """Run a method of the plugin and encode its result; only the method counts in ``run_ms``."""
+    return _run(method, lambda value, run_ms: _done(value, run_ms, encode))
+
+
+def _run(method: Callable[[], _T], answer: Callable[[_T, float], protocol.Answer]) -> protocol.Answer:
+    """Run a method of the plugin; ``answer`` gets what it returned, and the milliseconds that it took."""
     began = time.perf_counter()
     try:
         value = method()
     except BaseException as error:  # noqa: ASYNC103, BLE001 - SystemExit and KeyboardInterrupt are a plugin's failure as well
         return raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
-    run_ms = _ms_since(began)
+    return answer(value, _ms_since(began))
+
+
+def _batch_done(results: Sequence[object], run_ms: float) -> protocol.Answer:
+    """The answer for a batch, whose frames took ``run_ms`` each.
+
+    Raises:
+        BadResult: the results are too large together.
+    """
+    frames = [_done(result, run_ms, encode_frame_result) for result in results]
+    size = sum(len(frame.result or b"") for frame in frames)
+    if size > BATCH_BYTES:
+        raise BadResult(f"the results of a batch are {size} bytes of JSON; at most {BATCH_BYTES} are allowed")
+    return protocol.BatchDone(frames=frames)
+
+
+def _done(value: object, run_ms: float, encode: Callable[[object], Encoded | None]) -> protocol.Done:
     try:
         encoded = encode(value)
     except BadResult as error:

@@ -22,17 +22,15 @@ from kinora.runtime.syscalls import make_read_only, map_file, map_memory, move_p
 
 
 class RingLender:
-    """A reader's view of a ring, which lends one picture at a time. It takes over the descriptor.
+    """A reader's view of a ring, which lends pictures until they are taken back. It takes over the descriptor.
 
     The arrays are protected from writing by numpy and by the kernel.
     """
 
     def __init__(self, fd: int, slots: int, slot_bytes: int) -> None:
         self._slot_bytes = slot_bytes
-        self._lent: int | None = None
-        """The slot whose pages are lent."""
-        self._references = 0
-        """The number of references to the pages of that slot before they were lent."""
+        self._lent: dict[int, int] = {}
+        """Slot whose pages are lent → the number of references to them before that."""
         self._copies = False
         """True if the borrower gets copies, since it has kept a picture."""
         self._lock = threading.RLock()
@@ -47,6 +45,8 @@ class RingLender:
     def lend(self, slot: int, height: int, width: int) -> NDArray[np.uint8]:
         """The picture in a slot: HxWx3, uint8, BGR. What is left of it when it is taken back stays as it is.
 
+        Pictures of several slots can be lent at once.
+
         Raises:
             ValueError: the slot does not exist, or the picture is empty or larger than a slot.
         """
@@ -57,36 +57,41 @@ class RingLender:
             if self._copies:
                 pixels = np.frombuffer(pixels.tobytes(), np.uint8)
             else:
-                self._lent, self._references = slot, references
+                self._lent.setdefault(slot, references)
             return pixels.reshape(height, width, CHANNELS)
 
     def take_back(self) -> None:
-        """Give the borrower the picture for good if it still has any view of it.
+        """Give the borrower each lent picture for good if it still has any view of it.
 
-        It must be called before the slot gets another picture. A view in a cycle of garbage counts as well.
+        It must be called before the slots get other pictures. A view in a cycle of garbage counts as well.
 
         Raises:
-            OSError: there is no memory for the copy; the borrower's view will show other pictures.
+            OSError: there is no memory for a copy; the borrower's view will show other pictures.
         """
         with self._lock:
-            if self._lent is not None and self._count(self._lent) > self._references:
-                self._copies = True
-                self.give_away()
-            self._lent = None
+            kept = [slot for slot, references in self._lent.items() if self._count(slot) > references]
+            self._copies = self._copies or bool(kept)
+            for slot in kept:
+                self._give(slot)
+            self._lent.clear()
 
     def give_away(self) -> None:
-        """Give the borrower the picture that is lent now, if any. A process forked after that has it as well.
+        """Give the borrower all pictures that are lent now. A process forked after that has them as well.
 
         Raises:
-            OSError: there is no memory for the copy.
+            OSError: there is no memory for a copy.
         """
         with self._lock:
-            if self._lent is not None:
-                given, another = self._slots[self._lent], _reserve(self._slot_bytes)
-                share_pages(_address(given), self._slot_bytes, _address(another))
-                _make_private(given, self._slot_bytes)
-                self._slots[self._lent] = another
-                self._lent = None
+            for slot in self._lent:
+                self._give(slot)
+            self._lent.clear()
+
+    def _give(self, slot: int) -> None:
+        """Make the pages that are lent the borrower's own, and map the slot at another address."""
+        given, another = self._slots[slot], _reserve(self._slot_bytes)
+        share_pages(_address(given), self._slot_bytes, _address(another))
+        _make_private(given, self._slot_bytes)
+        self._slots[slot] = another
 
     def _count(self, slot: int) -> int:
         """The number of references to the pages of a slot: arrays, memoryviews and tensors all hold one."""

@@ -28,9 +28,11 @@ def save_model(
     kind: int = TensorProto.FLOAT,
     any_size: bool = False,
     channels_last: bool = False,
+    batch: int | str = 1,
 ) -> Path:
     """A model whose output is that of a ``yolov5``, a ``yolov8`` or an ``end2end`` model.
 
+    ``batch`` is the number of pictures that it says it takes; only the layout ``batched``, a ``yolov8``, takes several.
     ``kind`` is the type of its input; whole numbers go from 0 to 255.
     """
     white = np.array(255 if kind == TensorProto.UINT8 else 1, np.float32)
@@ -53,12 +55,12 @@ def save_model(
         *_OUTPUTS[layout],
     ]
     side: Any = "side" if any_size else SIDE
-    shape = [1, side, side, 3] if channels_last else [1, 3, side, side]
+    shape = [batch, side, side, 3] if channels_last else [batch, 3, side, side]
     graph = helper.make_graph(
         nodes,
         layout,
         [helper.make_tensor_value_info("images", kind, shape)],
-        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, None, None])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [None if layout == "batched" else 1, None, None])],
         [numpy_helper.from_array(value, name) for name, value in {**_constants(), "white": white}.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -119,7 +121,7 @@ def _constants() -> dict[str, np.ndarray]:
         "bias": np.array([-2, -5.2], np.float32),
         "zero": np.array(0, np.float32),
         "one": np.array(1, np.float32),
-        "flat": np.array([1, 2, CELLS * CELLS]),
+        "flat": np.array([-1, 2, CELLS * CELLS]),
         "cells": np.stack([x, y, x * 0 + WINDOW, y * 0 + WINDOW]).astype(np.float32)[None],
         "corners": np.stack([x - half, y - half, x + half, y + half], axis=1).astype(np.float32),
         "ten": np.array([10]),
@@ -131,6 +133,12 @@ def _constants() -> dict[str, np.ndarray]:
 
 _OUTPUTS = {
     "yolov8": [_node("Concat", ["cells", "scores"], "output0", axis=1)],
+    "batched": [
+        _node("ReduceMax", ["scores"], "best_score", axes=[1]),
+        _node("Sub", ["best_score", "best_score"], "nothing"),
+        _node("Add", ["cells", "nothing"], "all_cells"),
+        _node("Concat", ["all_cells", "scores"], "output0", axis=1),
+    ],
     "yolov5": [
         _node("ReduceMax", ["scores"], "anything", axes=[1]),
         _node("Concat", ["cells", "anything", "scores"], "rows", axis=1),

@@ -71,6 +71,30 @@ def test_a_tall_picture_is_fitted_in_as_well(tmp_path: Path) -> None:
     assert near(light, (120, 200, 100, 100), 10)
 
 
+@pytest.mark.parametrize("batch", ["batch", 4])
+def test_a_batch_gives_what_its_frames_give(tmp_path: Path, batch: int | str) -> None:
+    """Each frame gets its own boxes, in batches of full size and in the rest, whatever its picture's size."""
+    tall = np.ascontiguousarray(picture().transpose(1, 0, 2))
+    frames = [picture(), tall, np.zeros((50, 90, 3), np.uint8), picture() // 10 * 9, tall, picture()]
+    model = save_model(tmp_path / "model.onnx", "batched", batch=batch)
+    alone, together = (
+        run_plugin(Onnx, frames, {"model": model.name, "confidence": 0.5}, models_dir=tmp_path, batch=batch)
+        for batch in (1, 4)
+    )
+    assert together.results == alone.results
+    assert [len(result["detections"]) for result in together.results if result] == [2, 2, 0, 2, 2, 2]
+    assert ["takes 4 pictures at a time" in warning for warning in together.warnings] == [True] * (batch == 4)
+
+
+@pytest.mark.parametrize("batch", [1, "batch"])
+def test_a_model_that_takes_one_picture_gets_them_one_by_one(tmp_path: Path, batch: int | str) -> None:
+    """Also if it says that it takes any number and fails with two."""
+    model = save_model(tmp_path / "model.onnx", "yolov8", batch=batch)
+    run = run_plugin(Onnx, [picture()] * 3, {"model": model.name}, models_dir=tmp_path, batch=8)
+    assert [len(result["detections"]) for result in run.results if result] == [2, 2, 2]
+    assert run.warnings == []
+
+
 def test_an_empty_picture(tmp_path: Path) -> None:
     """A picture without squares gives no box."""
     for layout in LAYOUTS:

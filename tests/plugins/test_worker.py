@@ -318,6 +318,15 @@ WRONG = [
         ),
         "A.finalize is async",
     ),
+    ("@tool('a', max_batch=8)\ndef a(frame): ...", "a has max_batch=8 and does not define process_batch(self, frames)"),
+    (
+        "class A(Plugin):\n  metadata = PluginMetadata(name='a')\n  def process_batch(self, frames): ...",
+        "A defines process_batch alone: set max_batch",
+    ),
+    (
+        "class A(Plugin):\n  metadata = PluginMetadata(name='a', max_batch=2)\n  def process_batch(s, f): yield",
+        "A.process_batch has a yield in it",
+    ),
     ("def f(:", "SyntaxError"),
     ("import no_such_module", "No module named 'no_such_module'"),
     ("sys.exit('bye')", "SystemExit: bye"),
@@ -741,6 +750,113 @@ resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), resource
     await worker.gone.wait()
     assert "no memory for the frames that the plugin keeps" in worker.log.text()
     assert await worker.kill()
+
+
+BATCHES = (
+    HEAD
+    + """
+import numpy as np
+
+class Batches(Plugin):
+    metadata = PluginMetadata(name="batches", max_batch=8)
+
+    def prepare(self, context):
+        self.context, self.kept = context, []
+        exec(context.options.get("prepare", ""), {"self": self})
+
+    def process_batch(self, frames):
+        scope = {"self": self, "frames": frames, "np": np}
+        exec(self.context.options["batch"], scope)
+        return scope.get("results")
+"""
+)
+"""A plugin that defines ``process_batch`` alone."""
+
+
+async def batch_worker(bench: Bench, code: str, **options: str) -> tuple[Worker, protocol.Answer]:
+    """A worker that has prepared it, and its answer."""
+    path = bench.write("batches.py", BATCHES)
+    worker, answer, _ = await bench.prepare(path, "Batches", {"batch": code, **options})
+    return worker, answer
+
+
+def batch(*indexes: int) -> protocol.ProcessBatch:
+    """A request for pictures that lie in both slots in turn, beginning with slot 1."""
+    frames = [msgspec.structs.replace(frame(index, {"n": {"i": index}}), slot=1 - index % 2) for index in indexes]
+    return protocol.ProcessBatch(frames=frames)
+
+
+async def test_a_batch_comes_in_one_call(bench: Bench) -> None:
+    """All its frames with their own results of earlier plugins, one result each, and each its share of the time."""
+    code = "import time; time.sleep(0.02)\nresults = [{'i': f.index, 'n': f.results['n']['i']} for f in frames]"
+    worker, answer = await batch_worker(bench, code)
+    assert isinstance(answer, protocol.Done)
+    assert answer.max_batch == 8
+    done, _ = await ask(worker, batch(0, 1))
+    assert isinstance(done, protocol.BatchDone)
+    assert [result_of(frame) for frame in done.frames] == [{"i": 0, "n": 0}, {"i": 1, "n": 1}]
+    assert done.frames[0].run_ms == done.frames[1].run_ms >= 10
+    single, _ = await ask(worker, frame(2, {"n": {"i": 2}}))
+    assert result_of(single) == {"i": 2, "n": 2}
+    assert await worker.stop(5)
+
+
+async def test_frames_of_a_batch_that_are_kept_stay_what_they_were(bench: Bench) -> None:
+    """Also where only one of them is kept, or one of each batch."""
+    code = "before = [np.unique(k).tolist() for k in self.kept]\nself.kept.append(frames[0].image[1:])\n"
+    worker, _ = await batch_worker(bench, code + "results = [{'before': before}] * len(frames)")
+    for index in range(3):
+        bench.picture[:] = index
+        done, _ = await ask(worker, batch(0, 1))
+        assert isinstance(done, protocol.BatchDone)
+        assert result_of(done.frames[1])["before"] == [[number] for number in range(index)]
+    assert await worker.stop(5)
+
+
+WRONG_BATCHES = [
+    ("results = {}", "TypeError: process_batch must return a list with one result for each frame, not dict"),
+    ("results = None", "not NoneType"),
+    ("results = 'ab'", "not str"),
+    ("results = [None]", "ValueError: process_batch returned 1 results for 2 frames"),
+    ("results = [{}, {}, {}]", "process_batch returned 3 results for 2 frames"),
+    ("raise KeyError(1)", "KeyError: 1"),
+    ("results = [{'x': 'x' * 4_000_000}] * 4", "the results of a batch are 16000032 bytes"),
+]
+
+
+async def test_a_wrong_answer_is_the_whole_batchs(bench: Bench) -> None:
+    """It is told in a sentence, and the worker goes on."""
+    for code, words in WRONG_BATCHES:
+        worker, _ = await batch_worker(bench, code)
+        for _ in range(2):
+            answer, _ = await ask(worker, batch(0, 1, 2, 3) if "4_000" in code else batch(0, 1))
+            assert isinstance(answer, protocol.Raised)
+            assert words in answer.message
+        assert await worker.stop(5)
+
+
+async def test_one_bad_result_of_a_batch_is_one_frames(bench: Bench) -> None:
+    """The other results of the batch are there."""
+    worker, _ = await batch_worker(bench, "results = ('cat', {'ok': 1}, None)")
+    done, _ = await ask(worker, batch(0, 1, 2))
+    assert isinstance(done, protocol.BatchDone)
+    assert [frame.fault for frame in done.frames] == ["a result must be a dict or None, not str", None, None]
+    assert [frame.result for frame in done.frames] == [None, b'{"ok":1}', None]
+    assert await worker.stop(5)
+
+
+async def test_a_prepared_plugin_may_take_fewer_at_once(bench: Bench) -> None:
+    """As for a model that takes fewer; more than the metadata says are never asked for, and rubbish is told."""
+    for most, told in (("2", 2), ("100", 8), ("None", 8)):
+        worker, answer = await batch_worker(bench, "", prepare=f"self.max_batch = {most}")
+        assert isinstance(answer, protocol.Done)
+        assert answer.max_batch == told
+        assert await worker.stop(5)
+    for most in ("0", "'8'", "2.0"):
+        worker, answer = await batch_worker(bench, "", prepare=f"self.max_batch = {most}")
+        assert isinstance(answer, protocol.Raised)
+        assert "max_batch must be a whole number" in answer.message
+        assert await worker.stop(5)
 
 
 async def test_another_ring_takes_the_place_of_the_first(bench: Bench, source: str) -> None:

@@ -152,6 +152,34 @@ def test_all_that_are_kept_stay(library: Library) -> None:
     assert [int(picture.min()) for picture in kept] == list(range(20))
 
 
+def test_of_several_lent_at_once_those_kept_stay(library: Library) -> None:
+    """They are taken back together; of the others nothing is copied, and every slot goes on to its next picture."""
+    for slot in range(3):
+        library.fill(slot + 1, slot)
+    pictures = [library.lend(slot) for slot in range(3)]
+    places = [picture.ctypes.data for picture in pictures]
+    kept = pictures[1][2:4]
+    del pictures
+    library.lender.take_back()
+    for slot in range(3):
+        library.fill(slot + 11, slot)
+    assert np.unique(kept).tolist() == [2]
+    assert kept.base is not None
+    assert places[1] <= kept.ctypes.data < places[1] + HEIGHT * WIDTH * 3
+    assert [int(library.lend(slot).max()) for slot in range(3)] == [11, 12, 13]
+
+
+def test_all_that_are_lent_are_given_away(library: Library) -> None:
+    """Before a fork in the middle of a batch: none of them changes after that."""
+    for slot in range(2):
+        library.fill(slot + 1, slot)
+    pictures = [library.lend(slot) for slot in range(2)]
+    library.lender.give_away()
+    for slot in range(2):
+        library.fill(9, slot)
+    assert [int(picture.max()) for picture in pictures] == [1, 2]
+
+
 def test_what_is_kept_cannot_be_written_to(library: Library) -> None:
     """Neither the first one, nor the later ones, which are copies."""
     library.fill(1)

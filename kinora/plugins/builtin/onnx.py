@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,21 @@ from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.onnx_sessions import open_session, require_extra
 from kinora.plugins.builtin.schema import integer, names, number, options_schema
 from kinora.plugins.builtin.yolo.checks import checked
-from kinora.plugins.builtin.yolo.decoding import read_rows, rows_of
+from kinora.plugins.builtin.yolo.decoding import LIST_DIMENSIONS, Rows, read_rows, rows_of
 from kinora.plugins.builtin.yolo.heads import Head, head_of
 from kinora.plugins.builtin.yolo.metadata import read_facts
 from kinora.plugins.builtin.yolo.overlaps import without_overlaps
-from kinora.plugins.builtin.yolo.pictures import DEFAULT_SIDE, GREY, input_of
+from kinora.plugins.builtin.yolo.pictures import DEFAULT_SIDE, GREY, Letterbox, input_of, takes_any_number
 from kinora.plugins.detections import Detection
+from kinora.plugins.devices import CPU
 
 require_extra("onnx", "onnxruntime")
 
 MAX_PATH = 4096  # characters, as of a path on Linux
 MAX_DETECTIONS = 300
 """The most objects of a frame; the surest are kept."""
+MOST_AT_ONCE = 8
+"""The most frames that a model gets at once, if it takes several."""
 _SCHEMA = options_schema(
     model={
         "type": "string",
@@ -69,6 +73,7 @@ class Onnx(Plugin):
         outputs=("detections",),
         capabilities=("detections",),
         devices=("cpu", "cuda"),
+        max_batch=MOST_AT_ONCE,
         config_schema={**_SCHEMA, "required": ["model"]},
     )
 
@@ -96,16 +101,25 @@ class Onnx(Plugin):
             context.warn(remark)
         if self._input.batch > 1:
             context.warn(
-                f"this model takes {self._input.batch} pictures at a time, and each frame runs it on "
-                f"{self._input.batch - 1} empty ones as well: export it for one picture (batch=1), it will be faster"
+                f"this model takes {self._input.batch} pictures at a time, and runs on empty ones where fewer frames "
+                "wait: export it for any number of them (dynamic=True), it will be faster"
             )
+        self._sizes = self._sizes_of_batches()
+        self.max_batch = min(self._sizes[-1], MOST_AT_ONCE)
 
-    def process_frame(self, frame: Frame) -> dict[str, Any]:
-        """The objects in this frame, the surest first."""
-        given, fitted = self._input.take(frame.image)
+    def process_batch(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
+        """The objects in each of these frames, the surest first."""
+        size = next(size for size in self._sizes if size >= len(frames))
+        given, fitted = self._input.take_all([frame.image for frame in frames], size)
         (output,) = self._session.run([self._head.output], {self._input.name: given})
         self._tell_rubbish(output)
-        found = read_rows(rows_of(output, self._head), self._head, self._options["confidence"], self._size)
+        return [
+            self._objects(rows_of(output, self._head, picture), frame, fit)
+            for picture, (frame, fit) in enumerate(zip(frames, fitted, strict=True))
+        ]
+
+    def _objects(self, rows: Rows, frame: Frame, fitted: Letterbox) -> dict[str, Any]:
+        found = read_rows(rows, self._head, self._options["confidence"], self._size)
         if self._head.layout != "end2end":
             found = without_overlaps(found, self._options["iou"])
         height, width = frame.image.shape[:2]
@@ -117,6 +131,30 @@ class Onnx(Plugin):
             for (x, y, w, h), score, number in zip(boxes[inside].tolist(), found.scores, found.classes, strict=True)
         ]
         return {"detections": [detection.as_json() for detection in detections]}
+
+    def _sizes_of_batches(self) -> Sequence[int]:
+        """The numbers of pictures that the model can be run on, in increasing order.
+
+        A GPU tunes itself for each, which takes long: there are few, and each is run once before the first frame.
+        """
+        (given,) = self._session.get_inputs()
+        if not takes_any_number(given):
+            return [self._input.batch]
+        if not self._takes(2):
+            return [1]
+        if self._context.device == CPU:
+            return range(1, MOST_AT_ONCE + 1)
+        return [size for size in (1, 2, 4, MOST_AT_ONCE) if self._takes(size)]
+
+    def _takes(self, number: int) -> bool:
+        """Whether the model gives something for each of so many pictures: some say so and take one only."""
+        grey = np.full((*self._size, 3), GREY, np.uint8)
+        pictures, _ = self._input.take_all([grey] * number, number)
+        try:
+            (output,) = self._session.run([self._head.output], {self._input.name: pictures})
+        except Exception:  # noqa: BLE001 - of onnxruntime's own kinds
+            return False
+        return output.ndim == LIST_DIMENSIONS or len(output) == number
 
     def _run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """All outputs of the model for a picture, by name."""

@@ -14,6 +14,8 @@ from kinora.plugins.detections import Boxes
 MAX_CANDIDATES = 3_000
 """The most boxes that are compared with each other; more are noise."""
 BOX = 4
+LIST_DIMENSIONS = 2
+"""Of an output (N, 7), which is one list for all pictures; others have a table for each."""
 FROM_YOLOV7 = [1, 2, 3, 4, 6, 5]
 """The columns of a YOLOv7 with overlaps removed, in the order of the others."""
 
@@ -39,11 +41,11 @@ class Candidates:
         return Candidates(self.boxes[chosen], self.scores[chosen], self.classes[chosen], turned)
 
 
-def rows_of(output: NDArray[Any], head: Head) -> Rows:
-    """The rows of the first picture in an output."""
-    if output.ndim == 2:  # noqa: PLR2004 - (N, 7): a list for all pictures
-        return np.asarray(output[output[:, 0] == 0][:, FROM_YOLOV7], dtype=np.float32)
-    table = np.asarray(output[0], dtype=np.float32)
+def rows_of(output: NDArray[Any], head: Head, picture: int = 0) -> Rows:
+    """The rows of a picture in an output, by its place in the batch."""
+    if output.ndim == LIST_DIMENSIONS:
+        return np.asarray(output[output[:, 0] == picture][:, FROM_YOLOV7], dtype=np.float32)
+    table = np.asarray(output[picture], dtype=np.float32)
     return table.T if head.columns_first else table
 
 

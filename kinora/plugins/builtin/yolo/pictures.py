@@ -54,20 +54,27 @@ class Input:
     """3 for red, green and blue, 1 for grey."""
     channels_last: bool = False
     batch: int = 1
-    """How many pictures it takes at a time. Only the first is used; the others are grey."""
+    """How many pictures it takes at a time, if it takes one number only. Those that are not used are grey."""
 
     def take(self, image: NDArray[np.uint8]) -> tuple[NDArray[Any], Letterbox]:
         """A BGR picture as an array for the model, and how it was fitted in."""
-        canvas, fitted = fit(image, self.width, self.height)
-        code = cv2.COLOR_BGR2RGB if self.channels == COLOURS else cv2.COLOR_BGR2GRAY
-        pixels: NDArray[Any] = cv2.cvtColor(canvas, code).reshape(self.height, self.width, self.channels)
-        if not self.channels_last:
-            pixels = pixels.transpose(2, 0, 1)
-        given: NDArray[Any] = np.full((self.batch, *pixels.shape), GREY, np.uint8)
-        given[0] = pixels
+        given, (fitted,) = self.take_all([image], self.batch)
+        return given, fitted
+
+    def take_all(self, images: Sequence[NDArray[np.uint8]], batch: int) -> tuple[NDArray[Any], list[Letterbox]]:
+        """BGR pictures as an array of ``batch`` of them for the model, and how each was fitted in."""
+        canvases, fitted = zip(*[fit(image, self.width, self.height) for image in images], strict=True)
+        pixels = [self._pixels(canvas) for canvas in canvases]
+        given: NDArray[Any] = np.full((batch, *pixels[0].shape), GREY, np.uint8)
+        given[: len(pixels)] = pixels
         if self.dtype is not np.uint8:
             given = np.multiply(given, 1 / 255, dtype=np.float32).astype(self.dtype, copy=False)
-        return given, fitted
+        return given, list(fitted)
+
+    def _pixels(self, canvas: NDArray[np.uint8]) -> NDArray[Any]:
+        code = cv2.COLOR_BGR2RGB if self.channels == COLOURS else cv2.COLOR_BGR2GRAY
+        pixels: NDArray[Any] = cv2.cvtColor(canvas, code).reshape(self.height, self.width, self.channels)
+        return pixels if self.channels_last else pixels.transpose(2, 0, 1)
 
 
 def fit(image: NDArray[np.uint8], width: int, height: int) -> tuple[NDArray[np.uint8], Letterbox]:
@@ -112,6 +119,12 @@ def input_of(inputs: Sequence[Any], facts: Facts, side: int) -> Input:
         channels_last=channels_last,
         batch=shape[0] or 1,
     )
+
+
+def takes_any_number(given: Any) -> bool:
+    """Whether a model takes any number of pictures at a time, told by ONNX Runtime's description of its input."""
+    number = given.shape[0]
+    return not (isinstance(number, int) and number > 0)
 
 
 def _order(shape: Sequence[int | None], facts: Facts) -> tuple[int, bool] | None:

@@ -21,6 +21,7 @@ export function PluginMetadata({ metadata }: PluginMetadataProps) {
         <Row term="Runs on" values={metadata.devices} />
         <Row term="Budget" values={metadata.latency_budget_ms === null ? [] : [`${metadata.latency_budget_ms} ms per frame`]} />
         <Row term="Memory" values={metadata.memory_limit_mb === null ? [] : [`${metadata.memory_limit_mb} MB`]} />
+        <Row term="Batches" values={metadata.max_batch > 1 ? [`up to ${metadata.max_batch} frames`] : []} />
       </dl>
     </details>
   );

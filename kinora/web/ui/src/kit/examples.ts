@@ -107,6 +107,8 @@ function plugin(name: string, description: string, health: PluginSummary["health
       stateless: false,
       latency_budget_ms: 40,
       memory_limit_mb: null,
+      max_batch: 1,
+      batch_wait_ms: 20,
     },
   };
 }
