@@ -115,33 +115,3 @@ async def test_a_further_process_that_would_not_fit_is_not_started(
     (warning,) = state.warnings
     assert "another replica could not be prepared" in warning
     assert NO_ROOM in warning
-
-
-THREADS = """
-import cv2
-
-class Obedient(Plugin):
-    metadata = PluginMetadata(name="obedient")
-
-    def process_frame(self, frame):
-        return {"threads": cv2.getNumThreads()}
-
-class Stubborn(Plugin):
-    metadata = PluginMetadata(name="stubborn")
-
-    def prepare(self, context):
-        cv2.setNumThreads(3)
-
-    def process_frame(self, frame):
-        return {"threads": cv2.getNumThreads()}
-"""
-
-
-async def test_opencv_has_the_threads_that_are_free(system: System, plugins_dir: Path) -> None:
-    """All cores for the first frame of a job that is alone; a plugin that sets its threads itself keeps them."""
-    write_plugin(plugins_dir, "threads", THREADS)
-    await system.plugins.reload()
-    state = await ended(system, await submit(system, "obedient", "stubborn"))
-    frames = await frames_of(system, state)
-    assert frames[0]["results"]["obedient"] == {"threads": system.cores.count}
-    assert {frame["results"]["stubborn"]["threads"] for frame in frames} == {3}

@@ -54,6 +54,15 @@ import cv2
 @tool("threads")
 def threads(frame):
     return {"opencv": cv2.getNumThreads(), "variable": os.environ["OMP_NUM_THREADS"]}
+
+class Stubborn(Plugin):
+    metadata = PluginMetadata(name="stubborn")
+
+    def prepare(self, context):
+        cv2.setNumThreads(3)
+
+    def process_frame(self, frame):
+        return {"opencv": cv2.getNumThreads()}
 """
 
 
@@ -106,15 +115,19 @@ async def test_memory_that_processes_share_counts_once(settings: Settings, plugi
         assert state.frames_done == 1
 
 
-async def test_a_worker_has_its_share_of_the_cores(settings: Settings, plugins_dir: Path) -> None:
-    """OpenCV and the libraries that read the usual variables are told how many threads they may use."""
+async def test_a_worker_has_the_cores_that_are_free(settings: Settings, plugins_dir: Path) -> None:
+    """OpenCV has all for the first frame of a job that is alone; a plugin that sets its threads itself keeps them.
+
+    The libraries that read the usual variables settle it when they are loaded, so they have an equal share.
+    """
     write_plugin(plugins_dir, "threads", THREADS)
     async with open_system(settings) as system:
-        state = await run_job(system, "threads")
+        state = await run_job(system, "threads", "stubborn")
         share = threads_per_worker(cores(), settings.max_jobs, 1)
         frames = await frames_of(system, state)
     assert len(frames) == CLIP_FRAMES
-    assert frames[0]["results"]["threads"] == {"opencv": share, "variable": str(share)}
+    assert frames[0]["results"]["threads"] == {"opencv": cores(), "variable": str(share)}
+    assert {frame["results"]["stubborn"]["opencv"] for frame in frames} == {3}
 
 
 async def test_all_workers_together_have_a_budget(settings: Settings, plugins_dir: Path) -> None:
