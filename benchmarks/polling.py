@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import signal
 import socket
 import statistics
 import subprocess
@@ -50,11 +51,13 @@ class Effort:
 
     rounds: int
     seconds: float
+    pairs: int
+    """Runs with realtime clients, each without and with pollers: many short ones, as other load comes and goes."""
     realtime_s: float
 
 
-FULL = Effort(rounds=3, seconds=0.6, realtime_s=2.0)
-QUICK = Effort(rounds=1, seconds=0.4, realtime_s=1.0)
+FULL = Effort(rounds=3, seconds=0.6, pairs=15, realtime_s=1.0)
+QUICK = Effort(rounds=1, seconds=0.4, pairs=5, realtime_s=0.5)
 
 
 @attrs.frozen
@@ -193,14 +196,14 @@ def _processor_us(runs: list[Run]) -> float:
 
 
 @contextmanager
-def polling(port: int, asked: bytes) -> Iterator[None]:
-    """Pollers in a process of their own."""
+def polling(port: int, asked: bytes) -> Iterator[subprocess.Popen[bytes]]:
+    """Pollers in a process of their own, once each has an answer."""
     command = [sys.executable, "-m", "benchmarks.polling_load", str(port), str(POLLERS), str(PERIOD_S), asked.hex()]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         try:
-            yield
+            yield process
             assert process.poll() is None, "the pollers have failed"
         finally:
             process.terminate()
@@ -215,10 +218,11 @@ def beside_realtime(folder: Path, effort: Effort) -> None:
         asked = request(targets(job_id)["tail"])
         clients = Clients(peer.port, peer.target, REALTIME)
         clients.run(peer.control, RATE, effort.realtime_s)
-        for _ in range(3 * effort.rounds):
-            late[False].append(clients.run(peer.control, RATE, effort.realtime_s))
-            with polling(peer.port, asked):
-                late[True].append(clients.run(peer.control, RATE, effort.realtime_s))
+        with polling(peer.port, asked) as pollers:
+            for number in range(2 * effort.pairs):
+                beside = number % 2 == 1
+                pollers.send_signal(signal.SIGCONT if beside else signal.SIGSTOP)
+                late[beside].append(clients.run(peer.control, RATE, effort.realtime_s))
         clients.close()
     print(f"\n{REALTIME} realtime clients, {RATE} messages/s to each: p50 / p99")
     row("alone", latency(late[False]))

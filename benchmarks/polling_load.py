@@ -116,7 +116,7 @@ class Pollers:
                 fd = fds[number % len(fds)]
                 if fd not in self._sent:
                     self._send(fd)
-                number, next_at = number + 1, next_at + step
+                number, next_at = number + 1, max(next_at, time.perf_counter() - step) + step  # after SIGSTOP too
             for fd in self._answered(max(0.0, next_at - time.perf_counter())):
                 del self._sent[fd]
 
