@@ -156,7 +156,7 @@ async def test_both_ways_give_the_same_bytes(system: System) -> None:
             both.taken.clear()
             alike(await both.ask(get(target.format(id=job_id))), target)
             assert not both.taken or target in {"/v1/jobs/no_such_job", "/v1/health?"}, target
-        for target in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/frames", "/v1/jobs", "/v1/health"):
+        for target in (f"/v1/jobs/{job_id}?limit=1", f"/v1/jobs/{job_id}/frames?limit=1"):
             await headers_are_alike(both, target)
         for head in ODD_HEADS:
             alike(await both.ask(head), head)
@@ -283,6 +283,22 @@ async def test_an_answer_that_is_being_made_does_not_delay_a_stop(
         assert b"\r\nconnection: close" in answer.lower()
         assert await client.is_closed()
         assert len(both.taken) == 1
+
+
+async def test_what_fails_is_answered_by_the_app(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of whatever kind ends neither the connection nor its turn at the lane."""
+    job_id = (await run_job(system, "motion")).job_id
+
+    async def fails(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+        raise ValueError("not as expected")
+
+    async with both_ways(system) as both, wire(both.lane_port) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(system.jobs, "cut", fails)
+            assert (await client.ask(get(f"/v1/jobs/{job_id}"))).startswith(b"HTTP/1.1 500 ")
+        assert (await client.ask(get(f"/v1/jobs/{job_id}"))).startswith(b"HTTP/1.1 200 ")
+        assert len(both.taken) == 2
 
 
 async def test_what_is_read_counts_as_with_the_app(system: System) -> None:
