@@ -22,6 +22,10 @@ from kinora.media.source_types import SourceError
 
 ANY_PUBLIC = "*"
 """An entry of the allowed hosts that allows every host with a public address."""
+NO_PASSWORDS = (
+    "Leave user and password out of the URL: everyone who sees the job would see them. Give the camera a name instead,"
+    " as [cameras.NAME] with url, user and password_file in kinora.toml, and use camera:NAME; see docs/cameras.md."
+)
 HTTP = {"http": 80, "https": 443}
 RTSP = {"rtsp": 554, "rtsps": 322}
 """Scheme → port, for each protocol that sources are read by."""
@@ -109,7 +113,7 @@ class SourceUrl:
         if port == 0:
             raise _refused(f"Nothing can listen on port 0 of {host}: give the server's port, or none.")
         if parts.username is not None:
-            raise _refused("Leave user and password out of the URL: everyone who sees the job would see them.")
+            raise _refused(NO_PASSWORDS)
         target = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")
         return cls(parts.scheme, host, port or PORTS[parts.scheme], target)
 

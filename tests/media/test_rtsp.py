@@ -217,7 +217,7 @@ def test_a_host_that_is_not_allowed_is_never_asked(server: RtspServer) -> None:
     for url, hosts, said in (
         (server.url("cam"), (), "--url-hosts"),
         (server.url("cam"), ("*",), "private network"),
-        (server.url("cam").replace("://", f"://joe:{PASSWORD}@"), (server.host,), "Leave user and password out"),
+        (server.url("cam").replace("://", f"://joe:{PASSWORD}@"), (server.host,), "[cameras.NAME] with url, user and"),
         (f"rtsp://joe:{PASSWORD}@[/", ("*",), "That is not a URL"),
         (f"rtsp://joe:{PASSWORD}@/cam", ("*",), "names no host"),
         ("rtspu://127.0.0.1/cam", ("*",), "Sources are not read from rtspu://"),
