@@ -3,7 +3,7 @@ import { shownState } from "../src/api/jobStates";
 import { stageInWords } from "../src/overlay/EmptyStage";
 import { progressInWords } from "../src/overlay/RealtimeOverlay";
 import { lastReason, outageInWords, reasonOf } from "../src/realtime/outage";
-import type { ProgressPayload } from "../src/api/generated";
+import type { ExtendedJobResponse, ProgressPayload } from "../src/api/generated";
 import { reduce, type Action } from "../src/realtime/reducer";
 import { INITIAL_STATE, isEndless, watchedOutage, watching, type RealtimeState } from "../src/realtime/state";
 import { titleOf } from "../src/watch/useJobTitle";
@@ -57,6 +57,15 @@ test("an outage that began before this page was opened has no made-up begin", ()
   expect(watchedOutage(away)).toEqual({ since: null, why: null });
   expect(outageInWords({ since: null, why: null })).toBe("No picture: trying again");
   expect(outageInWords({ since: null, why: "auth" })).toBe("No picture: the camera wants another name or password, trying again");
+});
+
+test("a page that is opened in an outage says since when and why, as the server keeps it", () => {
+  const outage = { reason: "silent", message: "cam is silent.", lost_at: "2026-11-23T12:04:10.000Z", back_at: null, seconds: null, frame_id: null } as const;
+  const open = (outages: ExtendedJobResponse["outages"]) =>
+    ([progress("reconnecting", NOW), { type: "job", job: job({ ...LIVE, stage: "reconnecting", outages }) }] as Action[]).reduce(reduce, watching(INITIAL_STATE, JOB_ID));
+  expect(watchedOutage(open([outage]))).toEqual({ since: outage.lost_at, why: "silent" });
+  expect(stageInWords(open([outage])).words).toMatch(/^No picture since .*: the camera has fallen silent, trying again$/);
+  expect(watchedOutage(open([{ ...outage, back_at: "2026-11-23T12:05:00.000Z" }])), "that one is over").toEqual({ since: null, why: null });
 });
 
 test("the reason is the word with which the last loss begins", () => {

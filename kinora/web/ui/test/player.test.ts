@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { nextMoment } from "../src/player/Moments";
 import { parsePlace } from "../src/player/parsePlace";
+import { PictureLoader, type Picture } from "../src/player/PictureLoader";
 import { Player } from "../src/player/Player";
 import { Timeline } from "../src/player/Timeline";
 import { extentOf, following, moved, zoomed } from "../src/player/Window";
@@ -70,6 +71,22 @@ test("a player follows a job again that was interrupted and resumed", async () =
   await vi.waitFor(() => expect(player.timeline.length).toBe(4), 5000);
   expect([player.isComplete, player.isLive]).toEqual([false, true]);
   player.stop();
+  vi.unstubAllGlobals();
+});
+
+test("the pictures of a live source are not asked for, and what is missing is said once", async () => {
+  const player = tenFrames();
+  expect(player.keepsPictures).toBe(true);
+  player.timeline.add({ ...frame(10), received_at: "2026-11-23T08:00:00.000Z" });
+  expect(player.keepsPictures).toBe(false);
+  const fetched = vi.fn();
+  vi.stubGlobal("fetch", fetched);
+  const told: Picture[] = [];
+  const loader = new PictureLoader(JOB_ID, (picture) => told.push(picture));
+  for (const index of [3, 3, 4]) loader.miss(index, "not kept");
+  await vi.advanceTimersByTimeAsync(10);
+  expect(told).toEqual([3, 4].map((index) => ({ index, bitmap: null, fault: "not kept" })));
+  expect(fetched).not.toHaveBeenCalled();
   vi.unstubAllGlobals();
 });
 

@@ -41,6 +41,14 @@ export class PictureLoader {
     }
   }
 
+  /** Tell that there is no picture of this frame, for a reason that is known without asking. */
+  miss(index: number, fault: string): void {
+    this.stop();
+    if (index === this.#last) return;
+    this.#last = index;
+    this.#onPicture({ index, bitmap: null, fault });
+  }
+
   /** Load nothing until something is wanted again. */
   stop(): void {
     this.#request?.abort();

@@ -14,6 +14,7 @@ import type { Player } from "./Player";
 
 /** Results of an earlier frame are paler, so that they are not taken for those of the picture. */
 const HELD_ALPHA = 0.5;
+const NOT_KEPT = "The pictures of a live source are not kept: these are the results.";
 
 /** The frame on the canvas and its place there. */
 interface Drawn extends Placing {
@@ -107,8 +108,12 @@ export class PicturePainter {
     this.#picture = null;
   }
 
-  /** Fetch a picture; of a live job no more per second than the user asked for. */
+  /** Fetch a picture; of a running job no more per second than the user asked for. That of a live source comes by itself. */
   #wantPicture(index: number): void {
+    if (!this.#player.keepsPictures) {
+      if (!this.#player.isLive) this.#loader.miss(index, NOT_KEPT);
+      return;
+    }
     const pause = this.#wantedAt + 1000 / this.#options().fps - performance.now();
     clearTimeout(this.#later);
     if (pause > 1 && this.#player.isLive) {

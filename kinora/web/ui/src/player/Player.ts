@@ -4,6 +4,7 @@ import { isEnded } from "../api/jobStates";
 import { Picked } from "../draw/Picked";
 import { PictureView } from "../draw/PictureView";
 import type { BinaryPicture } from "../realtime/binaryPicture";
+import { receivedAt } from "../realtime/outage";
 import type { RealtimeStore } from "../realtime/RealtimeStore";
 import { inWords } from "../ui/inWords";
 import { FramePages } from "./FramePages";
@@ -106,6 +107,11 @@ export class Player {
   /** Changes when `heldFor` may give other results. */
   get heldVersion(): number {
     return this.isLive ? this.#store.sparse.version : -1;
+  }
+
+  /** False if the source was live: its pictures are sent as they come, and none can be fetched. */
+  get keepsPictures(): boolean {
+    return !this.timeline.isLive && receivedAt(this.#store.newestFrame()) === null;
   }
 
   /** Those of the last `limit` frames before this one that are loaded, in order; missing stored ones are fetched. */

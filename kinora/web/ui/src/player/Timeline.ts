@@ -2,6 +2,7 @@
 import { streamFrames } from "../api/calls";
 import type { FrameData } from "../api/generated";
 import { isCut, visibleDetections } from "../draw/detections";
+import { receivedAt } from "../realtime/outage";
 import { giveWay } from "../ui/giveWay";
 import { Columns } from "./Columns";
 import { FoundKinds } from "./FoundKinds";
@@ -23,6 +24,9 @@ export class Timeline {
   readonly #time = new Growing((size) => new Float64Array(size));
   readonly #found = new Growing((size) => new Uint16Array(size));
   readonly #cut = new Growing((size) => new Uint8Array(size));
+
+  /** True if the source is live, whose pictures are not kept. */
+  isLive = false;
 
   get length(): number {
     return this.#index.length;
@@ -71,6 +75,7 @@ export class Timeline {
   add(frame: FrameData): void {
     const row = this.length;
     if (row > 0 && frame.index <= this.index(row - 1)) return;
+    this.isLive ||= receivedAt(frame) !== null;
     this.#index.push(frame.index);
     this.#time.push(frame.timestamp_ms);
     this.#found.push(visibleDetections(frame).length);

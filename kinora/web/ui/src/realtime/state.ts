@@ -95,8 +95,17 @@ export function watching(state: RealtimeState, jobId: string | null): RealtimeSt
 }
 
 /** The outage of the watched job's source, as far as it is known; null if there is none. */
-export function watchedOutage({ stage, jobs, jobId }: RealtimeState): Outage | null {
-  return stage === "reconnecting" ? (jobs[jobId ?? ""]?.outage ?? { since: null, why: null }) : null;
+export function watchedOutage({ stage, jobs, jobId, job }: RealtimeState): Outage | null {
+  if (stage !== "reconnecting") return null;
+  const { since, why } = jobs[jobId ?? ""]?.outage ?? { since: null, why: null };
+  const known = presentOutage(job);
+  return { since: since ?? known.since, why: why ?? known.why };
+}
+
+/** The outage that a job's state has as not over. */
+export function presentOutage(job: Pick<ExtendedJobResponse, "outages"> | null): Outage {
+  const last = job?.outages.at(-1);
+  return last?.back_at === null ? { since: last.lost_at, why: last.reason } : { since: null, why: null };
 }
 
 /** True if the watched job's source has no known end, as a camera. */
