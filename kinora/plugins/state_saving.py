@@ -11,7 +11,7 @@ from kinora.plugins.failures import raised
 from kinora.plugins.protocol import MESSAGE_CHARACTERS
 from kinora.runtime.state_memory import StateKeeper, StateTooLarge
 
-CHEAP_MS = 0.25
+CHEAP_MS = 1.0
 """The processor time that saving may take after each frame, however short the frame's time is."""
 SHARE = 0.02
 """The share of the plugin's time that saving may take. A state that costs more is saved after fewer frames."""

@@ -1,10 +1,10 @@
 """A state that one process keeps for another, so that it outlives a kill at any moment.
 
 The memory is one ``memfd``, which the keeper writes and the owner reads; neither maps it, so that it takes no address
-space and no truncation can hurt. A state is a list of parts. Two tables at the beginning say where the parts of the two
-newest states are, each with a checksum. A new state overwrites neither the parts of these nor the newer table: a
-keeper that dies meanwhile leaves both of them, or the newer one, whole. A part that was in the newest state already is
-not written again.
+space, no page has to be mapped, and no truncation can hurt. A state is a list of parts. Two tables at the beginning
+say where the parts of the two newest states are, each with a checksum. A new state overwrites neither the parts of
+these nor the newer table: a keeper that dies meanwhile leaves both of them, or the newer one, whole. A part that was
+in the newest state already is not written again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import fcntl
 import os
 import struct
 import zlib
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import attrs
 
@@ -54,6 +55,15 @@ class KeptState:
         return sum(size for _, size in self.places)
 
 
+class _Part(NamedTuple):
+    """A part of the newest state."""
+
+    data: bytes
+    place: Place
+    packed: bytes
+    """The place, as tables have it."""
+
+
 class StateMemory:
     """The owner's side. What is read is the keeper's, and is not trusted but for its limits."""
 
@@ -86,15 +96,19 @@ class StateKeeper:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._number = 0
-        self._newest: list[tuple[bytes, Place]] = []
-        self._before: list[tuple[bytes, Place]] = []
+        self._newest: dict[int, _Part] = {}
+        """By the identity of its bytes, which it holds."""
+        self._used: list[Place] = []
+        """Those of the two newest states, in order."""
+        self._dropped: list[Place] = []
+        """Those of them that only the older one has."""
 
     def save(self, index: int, parts: Sequence[bytes]) -> None:
         """Save the state after a frame.
 
         Raises:
             StateTooLarge: it is; the two newest states stay.
-            OSError: it could not be written; the newest state stays.
+            OSError: there is no memory for it; the newest state stays.
         """
         size = sum(map(len, parts))
         if size > MAX_STATE_BYTES:
@@ -102,24 +116,35 @@ class StateKeeper:
         if len(parts) > MAX_PARTS:
             raise StateTooLarge(f"the state has {len(parts)} parts; at most {MAX_PARTS} are kept")
         placed = self._write_parts(parts)
-        table = _table(self._number + 1, index, [place for _, place in placed])
-        os.pwrite(self._fd, table, (self._number + 1) % 2 * _TABLE_BYTES)
+        table = _table(self._number + 1, index, [part.packed for part in placed])
+        self._put(table, (self._number + 1) % 2 * _TABLE_BYTES)
         self._number += 1
-        self._before, self._newest = self._newest, placed
+        self._note_saved({id(part.data): part for part in placed})
 
-    def _write_parts(self, parts: Sequence[bytes]) -> list[tuple[bytes, Place]]:
+    def _write_parts(self, parts: Sequence[bytes]) -> list[_Part]:
         """Write the parts that are new into gaps, and return all with their places."""
-        there = {id(part): place for part, place in self._newest}
-        used = sorted({place for _, place in (*self._newest, *self._before)})
-        placed: list[tuple[bytes, Place]] = []
-        for part in parts:
-            place = there.get(id(part))
-            if place is None:
-                place = _gap(used, len(part))
-                _write_all(self._fd, part, place[0])
-                insort(used, place)
-            placed.append((part, place))
+        fresh: dict[int, _Part] = {}
+        placed = []
+        for data in parts:
+            part = self._newest.get(id(data)) or fresh.get(id(data))
+            if part is None:
+                place = _gap(sorted([*self._used, *(part.place for part in fresh.values())]), len(data))
+                self._put(data, place[0])
+                part = fresh[id(data)] = _Part(data, place, _PLACE.pack(*place))
+            placed.append(part)
         return placed
+
+    def _note_saved(self, newest: dict[int, _Part]) -> None:
+        """Note that the state before the last is not needed any more."""
+        before, self._newest = self._newest, newest
+        for place in self._dropped:
+            del self._used[bisect_left(self._used, place)]
+        for key in newest.keys() - before.keys():
+            insort(self._used, newest[key].place)
+        self._dropped = [before[key].place for key in before.keys() - newest.keys()]
+
+    def _put(self, data: bytes, at: int) -> None:
+        _write_all(self._fd, data, at)
 
 
 def read_state(fd: int, places: Sequence[Place]) -> bytes:
@@ -157,8 +182,8 @@ def _gap(used: Sequence[Place], size: int) -> Place:
     return start, size
 
 
-def _table(number: int, index: int, places: Sequence[Place]) -> bytes:
-    rest = b"".join(_PLACE.pack(*place) for place in places)
+def _table(number: int, index: int, places: Sequence[bytes]) -> bytes:
+    rest = b"".join(places)
     return _HEAD.pack(number, index, len(places), _checksum(number, index, rest)) + rest
 
 

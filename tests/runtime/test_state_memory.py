@@ -65,13 +65,13 @@ def test_a_part_that_was_there_is_not_written_again(memory: StateMemory, monkeyp
     """So a large part costs its copy once."""
     keeper, written = keeper_of(memory), list[int]()
     large = bytes(100_000)
-    write = os.pwrite
+    put = StateKeeper._put
 
-    def counted(fd: int, data: bytes, at: int) -> int:
+    def counted(self: StateKeeper, data: bytes, at: int) -> None:
         written.append(len(data))
-        return write(fd, data, at)
+        put(self, data, at)
 
-    monkeypatch.setattr(os, "pwrite", counted)
+    monkeypatch.setattr(StateKeeper, "_put", counted)
     for index in range(3):
         keeper.save(index, [large, b"%d" % index])
     assert sorted(written)[-2:] == [struct.calcsize("<QqIIQQQQ"), 100_000]
@@ -87,19 +87,19 @@ def test_a_kill_in_the_middle_of_a_save_leaves_the_state_before(writes: int, sha
     """Wherever it comes: before, between or within the writes."""
     memory = StateMemory()
     keeper, left = keeper_of(memory), writes
-    write = os.pwrite
+    put = StateKeeper._put
 
-    def die(fd: int, data: bytes, at: int) -> int:
+    def die(self: StateKeeper, data: bytes, at: int) -> None:
         nonlocal left
         left -= 1
         if left < 0:
-            write(fd, bytes(data)[: int(share * len(data))], at)
+            put(self, data[: int(share * len(data))], at)
             raise Killed
-        return write(fd, data, at)
+        put(self, data, at)
 
     saved = -1
     with pytest.MonkeyPatch.context() as patch, suppress(Killed):
-        patch.setattr(os, "pwrite", die)
+        patch.setattr(StateKeeper, "_put", die)
         for index in range(10):
             keeper.save(index, [b"%d" % index * 40, b"b" * index])
             saved = index

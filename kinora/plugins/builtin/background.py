@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.builtin.mog2_memory import ModelMemory
+from kinora.runtime.state_memory import MAX_STATE_BYTES
 
-REPLAYED_FRAMES = 32
-"""The most pictures in a state; with one more the model itself is copied."""
+REPLAYED_FRAMES = 40
+"""The most pictures in a state; with one more the model itself is copied. Fewer if the state would become too large."""
+ROOM_BYTES = MAX_STATE_BYTES - 2**16
+"""For the model and the pictures."""
 Picture = NDArray[np.uint8]
 
 
@@ -56,8 +59,9 @@ class Background:
     def apply(self, picture: Picture) -> Picture:
         """Learn from a picture, and return where it differs: 255, 127 for shadows, else 0."""
         mask = self._learn(picture)
-        if len(self._since) == REPLAYED_FRAMES:
-            self._base, self._base_count, self._since = ModelMemory(self._model, self._shape).copy(), self._count, []
+        model = ModelMemory(self._model, self._shape)
+        if len(self._since) >= min(REPLAYED_FRAMES, (ROOM_BYTES - model.size) // picture.nbytes):
+            self._base, self._base_count, self._since = model.copy(), self._count, []
         else:
             self._since.append(picture.tobytes())
         return mask
