@@ -82,11 +82,12 @@ class SourceNote:
     code: Literal["SOURCE_LEFT_OUT", "SOURCE_GUESSED", "SOURCE_RESIZED"] = "SOURCE_LEFT_OUT"
 
 
-def changes_size(name: str, before: tuple[int, int], after: tuple[int, int]) -> SourceNote:
-    """The note on a stream whose pictures are not all of one size."""
+def changes_size(name: str, before: tuple[int, int], after: tuple[int, int], *, film: bool = False) -> SourceNote:
+    """The note on a source whose pictures are not all of one size. ``film``: a video can be made of it later."""
+    video = ", and an annotated video fits all into the first" if film else ""
     return SourceNote(
-        f"{name} changes its size from {before[0]}x{before[1]} to {after[0]}x{after[1]}: each frame has its own,"
-        " and an annotated video fits all into the first.",
+        f"{name} changes its size from {before[0]}x{before[1]} to {after[0]}x{after[1]}:"
+        f" each frame has its own{video}.",
         "low",
         "SOURCE_RESIZED",
     )

@@ -189,7 +189,7 @@ class VideoSource:
         first, now = (self.info.width, self.info.height), (picture.width, picture.height)
         if now != first and not self._changed:
             self._changed = True
-            self._note(changes_size(self._file.name, first, now))
+            self._note(changes_size(self._file.name, first, now, film=True))
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:

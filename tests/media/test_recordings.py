@@ -233,7 +233,9 @@ def test_a_change_of_size_is_told_once(tmp_path: Path) -> None:
     assert seen.numbers == [number for number in range(4) for _ in range(3)]
     (note,) = seen.notes
     assert (note.code, note.severity) == ("SOURCE_RESIZED", "low")
-    assert note.message.startswith("a.h264 changes its size from 160x120 to 120x160: each frame has its own")
+    assert note.message.startswith(
+        "a.h264 changes its size from 160x120 to 120x160: each frame has its own, and an annotated video"
+    )
 
 
 def refusal(path: Path) -> str:

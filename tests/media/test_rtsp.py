@@ -389,6 +389,7 @@ def test_a_new_size_is_taken_up_and_told(server: RtspServer, clips: dict[Codec, 
         sizes = {one.index: (one.width, one.height) for one in islice(pictures_of, PICTURES + 4)}
     assert sizes == {index: (320, 240) if index >= PICTURES - 1 else (160, 120) for index in range(PICTURES + 4)}
     assert "cam changes its size from 160x120 to 320x240" in source.notes[-1].message
+    assert "video" not in source.notes[-1].message, "none can be made of a camera"
 
 
 @pytest.mark.parametrize(
