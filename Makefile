@@ -71,6 +71,7 @@ bench: $(VENV)/.installed-dev ## Measure, and compare with others
 	$(BIN)/python -m benchmarks.pipeline
 	$(if $(wildcard ../shared/data/people.mp4),$(BIN)/python -m benchmarks.people_recall)
 	$(BIN)/python -m benchmarks.replicas
+	$(BIN)/python -m benchmarks.side
 	$(BIN)/python -m benchmarks.sources
 	$(BIN)/python -m benchmarks.rtsp
 	$(BIN)/python -m benchmarks.cancel

@@ -53,7 +53,7 @@ from kinora.media.source_types import SourceError, SourceNote
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.cores import Cores
-from kinora.runtime.frames import MIN_SLOTS, slots_for
+from kinora.runtime.frames import slots_for
 from kinora.runtime.sending import send
 from kinora.runtime.workers import ForkServer
 
@@ -281,10 +281,11 @@ class Pipeline:
             yield source
 
     def _make_ring(self, frame_bytes: int) -> JobRing:
-        held = sum(stage.spec.slots for stage in self._stages if isinstance(stage, SideStage))
+        """Make a ring in which stages at the side hold no slot that the others would have without them."""
+        at_side = sum(stage.spec.slots for stage in self._stages if isinstance(stage, SideStage))
         chained = sum(stage.spec.slots for stage in self._stages if not isinstance(stage, SideStage))
-        wanted = chained + DECODE_AHEAD_SLOTS + PICTURE_SLOTS + held
-        return JobRing(max(MIN_SLOTS + held, slots_for(frame_bytes, wanted, self._spec.ring_bytes)), frame_bytes)
+        wanted = chained + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
+        return JobRing(slots_for(frame_bytes, wanted, self._spec.ring_bytes) + at_side, frame_bytes)
 
     async def _run_stages(self, ring: JobRing, source: FrameSource) -> None:
         """Chain the stages by channels, and start reading once each plugin is prepared or disabled.
