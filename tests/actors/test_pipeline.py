@@ -34,6 +34,7 @@ from kinora.actors.pipeline_link import (
 )
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
 from kinora.actors.plugin_records import PluginRecord
+from kinora.actors.side_stage import SideStage
 from kinora.actors.source_reader import SourceSpec
 from kinora.actors.stage_spec import StageSpec
 from kinora.actors.tool_runner import ToolRunner
@@ -171,11 +172,11 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    forks: ForkServer, clip: Path, tmp_path: Path, *plugins: str, max_failures: int = 3
+    forks: ForkServer, clip: Path, tmp_path: Path, *plugins: str, side: str | None = None, max_failures: int = 3
 ) -> AsyncIterator[Running]:
-    """A pipeline of these plugins over the clip; the block must see its end, or else it is cancelled."""
+    """A pipeline of these plugins, one of them at the side; unless the block sees its end, it is cancelled."""
     send, receive = trio.open_memory_channel[Event](EVENTS_WAITING)
-    work = Running(make_pipeline(forks, clip, tmp_path, plugins, max_failures), receive)
+    work = Running(make_pipeline(forks, clip, tmp_path, plugins, max_failures, side=side), receive)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work.pipeline.run, send, work.commands)
         with receive:
@@ -183,7 +184,9 @@ async def running(
         nursery.cancel_scope.cancel()
 
 
-def make_pipeline(forks: ForkServer, clip: Path, tmp_path: Path, plugins: Sequence[str], max_failures: int) -> Pipeline:
+def make_pipeline(
+    forks: ForkServer, clip: Path, tmp_path: Path, plugins: Sequence[str], max_failures: int, *, side: str | None = None
+) -> Pipeline:
     """Of plugins of this file, called by their classes."""
     file = tmp_path / "plugins.py"
     file.write_text(PLUGINS, encoding="utf-8")
@@ -211,6 +214,7 @@ def make_pipeline(forks: ForkServer, clip: Path, tmp_path: Path, plugins: Sequen
         )
         for plugin in plugins
     ]
+    chain = [SideStage(stage) if plugin == side else stage for plugin, stage in zip(plugins, stages, strict=True)]
     source = SourceSpec(
         location=str(clip),
         name=clip.name,
@@ -221,7 +225,7 @@ def make_pipeline(forks: ForkServer, clip: Path, tmp_path: Path, plugins: Sequen
         policy="wait",
     )
     spec = PipelineSpec(job_id=JOB, source=source, device=Resolution("cpu"), ring_bytes=64 * 2**20)
-    return Pipeline(spec, stages=stages, inspector=inspector, warnings=warnings, fork_server=forks, cores=Cores(2))
+    return Pipeline(spec, stages=chain, inspector=inspector, warnings=warnings, fork_server=forks, cores=Cores(2))
 
 
 def process_spec(plugin: str, file: Path, models_dir: Path) -> ProcessSpec:
@@ -408,6 +412,23 @@ async def test_a_decoder_that_is_killed_is_replaced(forks: ForkServer, clip: Pat
         )
     indexes = [index_of(warning) for warning in warnings]
     assert indexes == sorted(set(indexes))
+
+
+async def test_a_plugin_that_hangs_at_the_side_holds_no_new_decoder_up(
+    forks: ForkServer, clip: Path, tmp_path: Path
+) -> None:
+    """The old ring is given up although that plugin has a frame in it; all are done before its time is up."""
+    with no_traces(forks):
+        async with running(forks, clip, tmp_path, "Hangs", "Quick", side="Hangs") as work:
+            await work.take_until(5)
+            os.kill(pid_of(forks, "decoder"), signal.SIGKILL)
+            await work.take_until(FRAMES)
+            warned = [event.code for event in work.seen if isinstance(event, WarningPayload)]
+            work.commands.put(Stop())
+            await work.take_all()
+    assert work.indexes == list(range(FRAMES))
+    assert warned == [Code.SOURCE_RESTARTED]
+    assert work.end == PipelineEnded()
 
 
 async def test_a_decoder_that_is_replaced_is_pictured_as_well(forks: ForkServer, clip: Path, tmp_path: Path) -> None:
