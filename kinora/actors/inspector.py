@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -25,7 +26,9 @@ class Timings:
     """Durations in milliseconds, and their summary."""
 
     def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._recent: deque[float] = deque()
+        self._ordered: list[float] = []
+        """The same, from the shortest to the longest: kept so, as a summary is asked for again and again."""
         self._count = 0
         self._total = 0.0
         self._longest = 0.0
@@ -33,7 +36,10 @@ class Timings:
 
     def add(self, ms: float) -> None:
         """Add a duration."""
+        if len(self._recent) == RECENT:
+            del self._ordered[bisect_left(self._ordered, self._recent.popleft())]
         self._recent.append(ms)
+        insort(self._ordered, ms)
         self._count += 1
         self._total += ms
         self._longest = max(self._longest, ms)
@@ -47,12 +53,11 @@ class Timings:
         """Return the summary so far, with one decimal; None if there are no durations."""
         if not self._recent:
             return self._restored
-        ordered = sorted(self._recent)
         return TimingSummary(
             last=round(self._recent[-1], 1),
             mean=round(self._total / self._count, 1),
-            p50=round(_percentile(ordered, 0.50), 1),
-            p95=round(_percentile(ordered, 0.95), 1),
+            p50=round(_percentile(self._ordered, 0.50), 1),
+            p95=round(_percentile(self._ordered, 0.95), 1),
             max=round(self._longest, 1),
         )
 
