@@ -72,6 +72,7 @@ bench: $(VENV)/.installed-dev ## Measure, and compare with others
 	$(if $(wildcard ../shared/data/people.mp4),$(BIN)/python -m benchmarks.people_recall)
 	$(BIN)/python -m benchmarks.replicas
 	$(BIN)/python -m benchmarks.side
+	$(BIN)/python -m benchmarks.batches
 	$(BIN)/python -m benchmarks.sources
 	$(BIN)/python -m benchmarks.rtsp
 	$(BIN)/python -m benchmarks.cancel

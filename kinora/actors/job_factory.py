@@ -262,6 +262,8 @@ class JobFactory:
             max_errors=self._limits.max_errors,
             replicas=most_replicas(plugin, device, self._cores.count),
             fixed_replicas=plugin.asked.replicas != AUTO,
+            max_batch=1 if plugin.asked.side else plugin.metadata.max_batch,
+            batch_wait_ms=plugin.metadata.batch_wait_ms,
             root_path=self._limits.root_path,
         )
 

@@ -17,8 +17,10 @@ class JobRing(FrameRing):
     it takes effect once the slot is given back.
     """
 
-    def __init__(self, slots: int, frame_bytes: int) -> None:
+    def __init__(self, slots: int, frame_bytes: int, batch: int = 1) -> None:
         super().__init__(slots, frame_bytes)
+        self.batch = batch
+        """The most frames that a stage may take at once: with more, others would wait for a slot."""
         self._released = trio.lowlevel.ParkingLot()
         self._lent = [0] * slots
         """Slot → the users at the side."""

@@ -43,14 +43,15 @@ from kinora.actors.pipeline_link import (
 )
 from kinora.actors.push_inlet import Back, Begun, Gone, PushInlet, PushNews, Waiting
 from kinora.actors.reconnecting import Lost, Reconnecting
+from kinora.actors.ring_room import STAGE_QUEUE_FRAMES, batch_that_fits, slots_wanted, waiting_places
 from kinora.actors.side_stage import OfferingInbox, SideStage
 from kinora.actors.source_reader import OpenSource, SourceSpec, open_source
-from kinora.actors.ticket import STAGE_QUEUE_FRAMES, FrameTicket, Inbox
+from kinora.actors.ticket import FrameTicket, Inbox
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
 from kinora.media.camera_errors import LostReason
 from kinora.media.source_types import SourceError, SourceNote
-from kinora.plugins.api import Severity
+from kinora.plugins.api import MAX_BATCH, Severity
 from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.cores import Cores
 from kinora.runtime.frames import slots_for
@@ -119,6 +120,9 @@ class Pipeline:
         self._fork_server = fork_server
         self._cores = cores
         self._pictures = PictureTaker(spec.job_id, fork_server)
+        self._chained = [stage.spec for stage in stages if not isinstance(stage, SideStage)]
+        self._places = waiting_places(self._chained, spec.source.policy)
+        """For frames before each stage, and at last behind all."""
         self._gate = Gate()
         self._scope = trio.CancelScope()
         self._losses_told = warnings.losses
@@ -283,9 +287,10 @@ class Pipeline:
     def _make_ring(self, frame_bytes: int) -> JobRing:
         """Make a ring in which stages at the side hold no slot that the others would have without them."""
         at_side = sum(stage.spec.slots for stage in self._stages if isinstance(stage, SideStage))
-        chained = sum(stage.spec.slots for stage in self._stages if not isinstance(stage, SideStage))
-        wanted = chained + DECODE_AHEAD_SLOTS + PICTURE_SLOTS
-        return JobRing(slots_for(frame_bytes, wanted, self._spec.ring_bytes) + at_side, frame_bytes)
+        others = DECODE_AHEAD_SLOTS + PICTURE_SLOTS
+        wanted = slots_wanted(self._chained, self._places, MAX_BATCH) + others
+        slots = slots_for(frame_bytes, wanted, self._spec.ring_bytes)
+        return JobRing(slots + at_side, frame_bytes, batch_that_fits(self._chained, self._places, slots - others))
 
     async def _run_stages(self, ring: JobRing, source: FrameSource) -> None:
         """Chain the stages by channels, and start reading once each plugin is prepared or disabled.
@@ -293,15 +298,16 @@ class Pipeline:
         Those at the side are outside the chain, and not waited for. At the end they still have a frame or two.
         """
         async with trio.open_nursery() as nursery:
-            entrance, waiting = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
+            entrance, waiting = trio.open_memory_channel[FrameTicket](self._places[0])
             inbox: Inbox = waiting.clone()
+            places = iter(self._places[1:])
             async with trio.open_nursery() as starting:
                 for stage in self._stages:
                     if isinstance(stage, SideStage):
                         starting.start_soon(nursery.start, stage.run, ring, self._reports.tell)
                         inbox = OfferingInbox(inbox, stage)
                         continue
-                    outbox, next_inbox = trio.open_memory_channel[FrameTicket](STAGE_QUEUE_FRAMES)
+                    outbox, next_inbox = trio.open_memory_channel[FrameTicket](next(places))
                     starting.start_soon(nursery.start, stage.run, ring, inbox, outbox, self._reports.tell)
                     inbox = next_inbox
             await self._reports.tell(Prepared())

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import attrs
 import msgspec
+import trio
 
 from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code
@@ -16,7 +17,7 @@ from kinora.actors.stage_memory import Saved
 from kinora.actors.ticket import FrameTicket
 from kinora.plugins import protocol
 from kinora.plugins.devices import CPU
-from kinora.plugins.protocol import MAX_RESULT_BYTES, Done, Note, Raised
+from kinora.plugins.protocol import MAX_RESULT_BYTES, BatchDone, Done, Note, Raised
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.state_memory import StateMemory
 from kinora.runtime.worker_usage import WorkerKind, worker_name
@@ -25,6 +26,7 @@ from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, Wor
 ADDRESS_SPACE_FACTOR = 4
 """Threads, allocators and mapped files reserve more than they use."""
 NO_ROOM = "the workers have nearly all the memory that they may have together (workers_memory_mb)"
+UNEXPECTED = "its process sent an unexpected answer"
 NOT_A_MESSAGE = "its process sent bytes that are not a message"
 
 Hear = Callable[[Note], Awaitable[None]]
@@ -110,6 +112,9 @@ class Process(Protocol):
     async def process(self, ticket: FrameTicket, threads: int, hear: Hear) -> Done | Raised:
         """Have the plugin process a frame; its libraries may use so many threads."""
 
+    async def process_batch(self, tickets: Sequence[FrameTicket], threads: int, hear: Hear) -> BatchDone | Raised:
+        """Have the plugin process frames of one ring at once. BatchDone has a result for each of them."""
+
     async def finalize(self, hear: Hear) -> Done | Raised:
         """Finalize the plugin."""
 
@@ -175,21 +180,22 @@ class PluginProcess:
 
     async def process(self, ticket: FrameTicket, threads: int, hear: Hear) -> Done | Raised:
         """Send the frame's slot; the process reads the pixels in the ring, which it maps first if it is another one."""
-        if ticket.ring is not self._ring:
-            mapped = await self._ask(_use(ticket.ring), hear, [ticket.ring.fd])
-            if isinstance(mapped, Raised):
-                return mapped
-            self._ring = ticket.ring
-        request = protocol.Process(
-            slot=ticket.slot,
-            index=ticket.index,
-            timestamp_ms=ticket.timestamp_ms,
-            width=ticket.width,
-            height=ticket.height,
-            results=ticket.results,
-            threads=threads,
-        )
-        return await self._ask(request, hear)
+        fault = await self._map(ticket.ring, hear)
+        return fault or await self._ask(_process(ticket, threads), hear)
+
+    async def process_batch(self, tickets: Sequence[FrameTicket], threads: int, hear: Hear) -> BatchDone | Raised:
+        """Send all slots in one request; likewise."""
+        fault = await self._map(tickets[0].ring, hear)
+        if fault is not None:
+            return fault
+        request = protocol.ProcessBatch(frames=[_process(ticket, threads) for ticket in tickets])
+        answer = await self._converse(request, hear)
+        match answer:
+            case BatchDone(frames=frames) if len(frames) == len(tickets):
+                return answer
+            case Raised():
+                return answer
+        raise PluginDied(Code.PLUGIN_CRASH, UNEXPECTED)
 
     async def finalize(self, hear: Hear) -> Done | Raised:
         """Send the request, after the last frame."""
@@ -201,19 +207,33 @@ class PluginProcess:
         await self._exit.aclose()
         return b"" if talk is None else talk.worker.log.data()
 
+    async def _map(self, ring: JobRing, hear: Hear) -> Raised | None:
+        """Have the process read this ring. Return its answer if it cannot."""
+        if ring is self._ring:
+            return None
+        mapped = await self._ask(_use(ring), hear, [ring.fd])
+        if isinstance(mapped, Raised):
+            return mapped
+        self._ring = ring
+        return None
+
     async def _ask(self, request: protocol.Request, hear: Hear, fds: Sequence[int] = ()) -> Done | Raised:
+        answer = await self._converse(request, hear, fds)
+        if not isinstance(answer, Done | Raised):
+            raise PluginDied(Code.PLUGIN_CRASH, UNEXPECTED)
+        return answer
+
+    async def _converse(self, request: protocol.Request, hear: Hear, fds: Sequence[int] = ()) -> protocol.Answer:
         if self._talk is None:
             raise RuntimeError("start must come first")
         try:
             await self._talk.send(request, fds)
             while True:
-                match _checked(await self._talk.receive()):
+                match await _checked(await self._talk.receive()):
                     case protocol.Warned() | protocol.Partial() | protocol.Unsaved() as note:
                         await hear(note)
-                    case Done() | Raised() as answer:
+                    case answer:
                         return answer
-                    case _:
-                        raise PluginDied(Code.PLUGIN_CRASH, "its process sent an unexpected answer")
         except WorkerGone as error:
             code = Code.PLUGIN_MEMORY if error.over_memory else Code.PLUGIN_CRASH
             raise PluginDied(code, str(error), blameless=error.orphaned, killed=error.killed) from error
@@ -225,8 +245,34 @@ def _use(ring: JobRing) -> protocol.UseRing:
     return protocol.UseRing(slots=ring.slots, slot_bytes=ring.slot_bytes)
 
 
-def _checked(answer: protocol.Answer | Note) -> protocol.Answer | Note:
-    """Return the answer if its result is a JSON object: a plugin's process is not trusted.
+def _process(ticket: FrameTicket, threads: int) -> protocol.Process:
+    return protocol.Process(
+        slot=ticket.slot,
+        index=ticket.index,
+        timestamp_ms=ticket.timestamp_ms,
+        width=ticket.width,
+        height=ticket.height,
+        results=ticket.results,
+        threads=threads,
+    )
+
+
+async def _checked(answer: protocol.Answer | Note) -> protocol.Answer | Note:
+    """Return the answer if its results are JSON objects: a plugin's process is not trusted. Gives way between results.
+
+    Raises as :func:`_check`.
+    """
+    if isinstance(answer, BatchDone):
+        for frame in answer.frames:
+            _check(frame.result)
+            await trio.lowlevel.checkpoint()
+    elif isinstance(answer, Done | protocol.Partial):
+        _check(answer.result)
+    return answer
+
+
+def _check(result: bytes | None) -> None:
+    """Check that a result, if there is one, is a JSON object.
 
     The JSON is checked without making objects of it, which would take the event loop ten times as long.
 
@@ -234,10 +280,8 @@ def _checked(answer: protocol.Answer | Note) -> protocol.Answer | Note:
         ProtocolError: the result is not an object, or too large.
         msgspec.DecodeError, UnicodeDecodeError, RecursionError: it is not JSON, not UTF-8, or nested too deeply.
     """
-    result = answer.result if isinstance(answer, Done | protocol.Partial) else None
     if result is not None:
         if len(result) > MAX_RESULT_BYTES or not result.startswith(b"{"):
             raise ProtocolError("the process sent a result that is too large or not an object")
         _decode_raw(result)
         result.decode()
-    return answer

@@ -6,8 +6,8 @@ It decides nothing: each attempt has an outcome, and the ToolRunner makes of it 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
-from typing import TypeGuard
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeGuard, TypeVar
 
 import attrs
 import trio
@@ -22,7 +22,7 @@ from kinora.actors.stage_spec import StageSpec
 from kinora.actors.ticket import FrameTicket
 from kinora.plugins import protocol
 from kinora.plugins.devices import CPU
-from kinora.plugins.protocol import Done, Raised
+from kinora.plugins.protocol import BatchDone, Done, Raised
 
 FINALIZE_TIMEOUT_MS = 30_000
 """The time limit of ``finalize``; that of ``prepare`` if it is shorter."""
@@ -41,6 +41,12 @@ class Lost:
 
 
 Outcome = Done | Raised | Lost
+_Answer = TypeVar("_Answer", Done | Raised, BatchDone | Raised)
+
+
+def _times(answer: Done | Raised | BatchDone) -> list[float | None]:
+    """The milliseconds inside the plugin, for each frame."""
+    return [frame.run_ms for frame in answer.frames] if isinstance(answer, BatchDone) else [answer.run_ms]
 
 
 class Replica:
@@ -146,6 +152,15 @@ class Replica:
             self._memory.last = ticket.index
         return outcome
 
+    async def process_batch(self, tickets: Sequence[FrameTicket], threads: int) -> BatchDone | Raised | Lost:
+        """Have the plugin process frames at once, once; likewise. All must be done within the time for one.
+
+        The time of a batch that failed counts for no frame.
+        """
+        self._frame_id, self._again = None, False
+        work = self._process.process_batch(tickets, threads, self._hear)
+        return await self._attempt(work, self._spec.plugin_timeout_ms)
+
     async def finalize(self) -> Outcome:
         """Finalize the plugin."""
         self._frame_id, self._again = None, False
@@ -159,21 +174,22 @@ class Replica:
         self._log.take(output)
         return output
 
-    async def _attempt(self, work: Awaitable[Done | Raised], timeout_ms: int, *, frame: bool = False) -> Outcome:
+    async def _attempt(self, work: Awaitable[_Answer], timeout_ms: int, *, frame: bool = False) -> _Answer | Lost:
         """Wait for the process to answer; if it died or was too slow, end it."""
         plugin = self._spec.plugin
         self._inspector.start_timing(plugin, self.number)
-        run_ms = None
+        times: list[float | None] = [None]
         try:
             answer = await self._within(timeout_ms, work)
-            run_ms = answer.run_ms
+            frame, times = frame or isinstance(answer, BatchDone), _times(answer)
         except PluginDied as death:
             return await self._lose(death)
         finally:
-            self._inspector.stop_timing(plugin, run_ms, frame=frame, worker=self.number)
+            for run_ms in times:
+                self._inspector.stop_timing(plugin, run_ms, frame=frame, worker=self.number)
         return answer
 
-    async def _within(self, timeout_ms: int, work: Awaitable[Done | Raised]) -> Done | Raised:
+    async def _within(self, timeout_ms: int, work: Awaitable[_Answer]) -> _Answer:
         """Wait for an answer.
 
         Raises:

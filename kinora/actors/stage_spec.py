@@ -36,6 +36,10 @@ class StageSpec:
     """The most processes that may work on its frames at once; more than one only if the plugin is stateless."""
     fixed_replicas: bool = False
     """True if the client has set their number; else further ones work on idle cores only."""
+    max_batch: int = 1
+    """The most frames that the plugin takes at once."""
+    batch_wait_ms: float = 0.0
+    """How long the first frame of a batch may wait for others."""
     root_path: str = ""
     """The beginning of each address that is told to clients, as behind a proxy."""
 

@@ -23,9 +23,6 @@ class _WithDetections(msgspec.Struct):
 
 _detections_in = msgspec.json.Decoder(_WithDetections).decode
 
-STAGE_QUEUE_FRAMES = 1
-"""The frames that can wait for a stage. If it is full, the stage before waits, and so on back to the decoder."""
-
 
 @attrs.define(kw_only=True)
 class FrameTicket:

@@ -6,7 +6,7 @@ All failures of the plugin become warnings here; none of them leaves as an excep
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import time_ns
 
@@ -15,15 +15,17 @@ import msgspec
 import structlog
 import trio
 
+from kinora.actors.batching import Batching
 from kinora.actors.breaker import Breaker
 from kinora.actors.crew import Crew
 from kinora.actors.device_health import DeviceHealth
+from kinora.actors.gathering import gather
 from kinora.actors.inspector import Inspector
 from kinora.actors.job_ring import JobRing
 from kinora.actors.job_trace import JobTrace, NoTrace, StageStep
 from kinora.actors.messages import Code, Health, StageStatus
 from kinora.actors.models import StageState
-from kinora.actors.plugin_process import Process
+from kinora.actors.plugin_process import PluginDied, Process
 from kinora.actors.plugin_records import PluginRecord
 from kinora.actors.replica import Lost, Outcome, Replica
 from kinora.actors.stage_log import StageLog
@@ -35,7 +37,7 @@ from kinora.actors.warnings import WarningLog
 from kinora.plugins import protocol
 from kinora.plugins.api import PluginMetadata, Severity
 from kinora.plugins.devices import CPU
-from kinora.plugins.protocol import Done, Raised
+from kinora.plugins.protocol import BatchDone, Done, Raised
 from kinora.runtime.cores import Cores
 from kinora.runtime.sending import send
 
@@ -47,12 +49,12 @@ log = structlog.get_logger()
 
 @attrs.define(eq=False, kw_only=True)
 class _Flight:
-    """One frame on its way through the stage."""
+    """One frame on its way through the stage, alone or in a batch."""
 
     ticket: FrameTicket
     queue_ms: float
     replica: Replica | None = None
-    """The one that processes it; None if the plugin is disabled."""
+    """The one that processes it and comes back to the crew after it; None if there is none."""
     scope: trio.CancelScope | None = None
     """Around the work on it, if others are under way at the same time."""
     outcome: Outcome | None = None
@@ -60,6 +62,8 @@ class _Flight:
     device: str = CPU
     """The device that it was processed on."""
     done: bool = False
+    judged: trio.Event | None = None
+    """Set once what follows from the outcome has been done, if somebody waits for that."""
     began_ns: int = 0
     ended_ns: int = 0
 
@@ -93,6 +97,7 @@ class ToolRunner:
         self._device_health = device_health
         self._record = record
         self._trace = trace or NoTrace()
+        self._batching = Batching(spec)
         self._log = StageLog(spec.job_id, record)
         self._breaker = Breaker(spec.max_failures, spec.max_errors)
         self._metadata: PluginMetadata | None = None
@@ -252,7 +257,7 @@ class ToolRunner:
         await send(self._outbox, ticket)
 
     async def _take_frame(self, ticket: FrameTicket, nursery: trio.Nursery) -> None:
-        """Begin with a frame, once there is a replica for it.
+        """Begin with a frame, once there is a replica for it, and with others that go with it in a batch.
 
         While there is only one replica, and no other on its way, return when the frame is done: that costs no task.
         """
@@ -261,16 +266,29 @@ class ToolRunner:
             return
         self._ring = ticket.ring
         replica = await self._next_replica()
-        queue_ms = (trio.current_time() - ticket.queued_at) * 1000
-        flight = _Flight(ticket=ticket, queue_ms=queue_ms, replica=replica, done=replica is None)
-        self._flights.append(flight)
+        alone = replica is None or self.spec.max_batch == 1
+        tickets = [ticket] if alone else await gather(ticket, self._inbox, self._batching)
+        taken = [self._flight(ticket, replica) for ticket in tickets]
+        self._flights.extend(taken)
+        flights = [flight for flight in taken if not flight.done]
         if replica is None:
             await self._land()
         elif len(self._crew.replicas) == 1 and self._growing is None:
-            await self._fly(flight, replica, nursery)
+            await self._fly(flights, replica, nursery)
         else:
-            flight.scope = trio.CancelScope()
-            nursery.start_soon(self._fly, flight, replica, nursery)
+            if len(flights) == 1:
+                flights[0].scope = trio.CancelScope()
+            nursery.start_soon(self._fly, flights, replica, nursery)
+
+    def _flight(self, ticket: FrameTicket, replica: Replica | None) -> _Flight:
+        queue_ms = (trio.current_time() - ticket.queued_at) * 1000
+        if replica is None or not ticket.is_turn_of(self.spec.every):
+            return _Flight(ticket=ticket, queue_ms=queue_ms, done=True)
+        flight = _Flight(ticket=ticket, queue_ms=queue_ms, replica=replica)
+        self._inspector.add_queue(self.spec.plugin, queue_ms)
+        self._record.queue.add(queue_ms / 1000)
+        flight.began_ns = time_ns() if self._trace.samples(ticket.index) else 0
+        return flight
 
     async def _let_pass(self, ticket: FrameTicket) -> None:
         """Pass a frame on untouched, behind those that are under way."""
@@ -283,7 +301,8 @@ class ToolRunner:
 
     @property
     def _has_room(self) -> bool:
-        return len(self._flights) < len(self._crew.replicas) + REORDER_FRAMES
+        most = (len(self._crew.replicas) + REORDER_FRAMES) * self._batching.most(self._ring)
+        return len(self._flights) < most
 
     async def _next_replica(self) -> Replica | None:
         """Wait for a replica, and prepare it if need be; None if the plugin is disabled."""
@@ -297,26 +316,109 @@ class ToolRunner:
             self._crew.give_back(replica)
         return None
 
-    async def _fly(self, flight: _Flight, replica: Replica, nursery: trio.Nursery) -> None:
-        """Have a replica process a frame, then judge all frames whose turn it is."""
-        ticket = flight.ticket
-        self._inspector.add_queue(self.spec.plugin, flight.queue_ms)
-        self._record.queue.add(flight.queue_ms / 1000)
-        flight.began_ns = time_ns() if self._trace.samples(ticket.index) else 0
-        if flight.scope is None:
-            flight.outcome = await self._process_frame(replica, ticket)
-        else:
-            with flight.scope:
-                flight.outcome = await self._process_frame(replica, ticket)
-            if flight.scope.cancelled_caught:
-                await replica.end()
-        self._consider_growth(flight.outcome, nursery)
+    async def _fly(self, flights: Sequence[_Flight], replica: Replica, nursery: trio.Nursery) -> None:
+        """Have a replica process a frame or a batch, then judge all frames whose turn it is."""
+        if len(flights) > 1:
+            await self._fly_together(flights, replica, nursery)
+            return
+        (flight,) = flights
+        await self._fly_alone(flight, replica)
+        self._consider_growth([flight.outcome], nursery)
         self._crew.rest(replica)
-        flight.device, flight.done = replica.device, True
-        flight.ended_ns = time_ns() if flight.began_ns else 0
         if not isinstance(flight.outcome, Lost):
             self._crew.give_back(replica)
         await self._land()
+
+    async def _fly_alone(self, flight: _Flight, replica: Replica) -> None:
+        """Have a replica process a frame. If that is called off, its process ends."""
+        if flight.scope is None:
+            flight.outcome = await self._process_frame(replica, flight.ticket)
+        else:
+            with flight.scope:
+                flight.outcome = await self._process_frame(replica, flight.ticket)
+            if flight.scope.cancelled_caught:
+                await replica.end()
+        self._note_done(flight, replica)
+
+    def _note_done(self, flight: _Flight, replica: Replica) -> None:
+        flight.device, flight.done = replica.device, True
+        flight.ended_ns = time_ns() if flight.began_ns else 0
+        if isinstance(flight.outcome, Done | Raised):
+            self._batching.note_run(flight.outcome.run_ms)
+
+    # Several frames at once
+
+    async def _fly_together(self, flights: Sequence[_Flight], replica: Replica, nursery: trio.Nursery) -> None:
+        """Have a replica process a batch; if that fails, its frames one by one. Then judge those whose turn it is."""
+        device = replica.device
+        outcome = await self._process_batch(flights, replica) if self._fits(flights) else None
+        if isinstance(outcome, BatchDone):
+            self._batching.note_success()
+            for flight, answer in zip(flights, outcome.frames, strict=True):
+                flight.outcome = answer
+                self._note_done(flight, replica)
+        else:
+            await self._fly_one_by_one(flights, replica)
+            if outcome is not None and replica.device == device:
+                await self._note_failed_batch(outcome, flights)
+        self._consider_growth([flight.outcome for flight in flights], nursery)
+        self._crew.rest(replica)
+        if not replica.prepared:
+            self._crew.dismiss(replica)
+        self._crew.give_back(replica)
+        await self._land()
+
+    def _fits(self, flights: Sequence[_Flight]) -> bool:
+        return self._batching.fits([flight.ticket for flight in flights])
+
+    async def _process_batch(self, flights: Sequence[_Flight], replica: Replica) -> BatchDone | Raised | Lost | None:
+        """Have the plugin process frames at once; None if that is called off. Nothing is told of a failure yet."""
+        outcome = None
+        scope = trio.CancelScope()
+        for flight in flights:
+            flight.scope, flight.replica = scope, None
+        await self._tell_begun_anew(flights[0].ticket.frame_id)
+        with scope:
+            outcome = await replica.process_batch([flight.ticket for flight in flights], self._crew.threads())
+        if scope.cancelled_caught:
+            await replica.end()
+        if isinstance(outcome, Lost):
+            # Which frame is to blame is not known yet: nothing counts against the plugin, and it starts again at once.
+            self._restarts += 1
+            self._log.note_restart()
+            self._log_loss(outcome.death, flights[0].ticket.frame_id)
+        return outcome
+
+    async def _fly_one_by_one(self, flights: Sequence[_Flight], replica: Replica) -> None:
+        """Have a replica process the frames of a batch that failed. It stays theirs, whatever comes of its process."""
+        for flight in flights:
+            flight.scope, flight.replica, flight.judged = trio.CancelScope(), None, trio.Event()
+            if await self._ensure_prepared(replica):
+                await self._fly_alone(flight, replica)
+            flight.done = True
+            await self._land()
+            if not isinstance(flight.outcome, Done):
+                await flight.judged.wait()  # the next attempt depends on what follows from it
+
+    async def _note_failed_batch(self, outcome: Raised | Lost, flights: Sequence[_Flight]) -> None:
+        """Tell of a batch that failed though each of its frames succeeds alone; else a frame's failure was told."""
+        if not all(isinstance(flight.outcome, Done) and flight.outcome.fault is None for flight in flights):
+            self._batching.note_success()
+            return
+        if isinstance(outcome, Lost) and outcome.death.blameless:
+            return
+        cause = outcome.death if isinstance(outcome, Lost) else outcome
+        code = outcome.death.code if isinstance(outcome, Lost) else Code.PLUGIN_ERROR
+        message = (
+            f"a batch of {len(flights)} frames failed, and none of them alone: {_placed(cause.message, cause.place)}"
+        )
+        if self._batching.note_fruitless():
+            message += "; its frames come one by one from here on"
+        frame_id = flights[0].ticket.frame_id
+        self._log.note_failure(code, message, cause.traceback, frame_id)
+        await self._warn(code, message, "medium", frame_id)
+
+    # One frame
 
     async def _process_frame(self, replica: Replica, ticket: FrameTicket) -> Outcome | None:
         """Have the plugin process a frame; if its device fails, once more on the CPU. None if it was disabled there.
@@ -350,6 +452,8 @@ class ToolRunner:
             flight.ticket.queued_at = trio.current_time()
             await send(self._outbox, flight.ticket)
             self._flights.popleft()
+            if flight.judged is not None:
+                flight.judged.set()
             self._crew.changed()
         self._landing = False
 
@@ -442,12 +546,13 @@ class ToolRunner:
 
     # Further replicas
 
-    def _consider_growth(self, outcome: Outcome | None, nursery: trio.Nursery) -> None:
-        """Begin to prepare another replica if frames wait for one."""
-        if self._growing is not None or not self._crew.may_grow or not isinstance(outcome, Done | Raised):
+    def _consider_growth(self, outcomes: Sequence[Outcome | None], nursery: trio.Nursery) -> None:
+        """Begin to prepare another replica if frames wait for one, after one has come to these outcomes."""
+        run_ms = sum(outcome.run_ms for outcome in outcomes if isinstance(outcome, Done | Raised))
+        if self._growing is not None or not self._crew.may_grow or not run_ms:
             return
         frames_wait = self._crew.is_waited_for or self._inbox.statistics().current_buffer_used > 0
-        if self._crew.is_short(frames_wait=frames_wait, run_s=outcome.run_ms / 1000):
+        if self._crew.is_short(frames_wait=frames_wait, run_s=run_ms / 1000):
             self._growing = trio.CancelScope()
             nursery.start_soon(self._grow, self._growing)
 
@@ -493,6 +598,7 @@ class ToolRunner:
             outcome = await replica.prepare(self.device, self._ring)
             if isinstance(outcome, Done):
                 self._anew = self._frames > 0
+                self._batching.note_prepared(outcome.max_batch)
             elif isinstance(outcome, Lost):
                 await self._note_loss(outcome, None)
             else:
@@ -567,6 +673,12 @@ class ToolRunner:
             self._breaker.lost()
         else:
             self._breaker.died()
+        self._log_loss(death, frame_id)
+        if not death.blameless:
+            self._log.note_death(death.code, death.message, death.traceback, frame_id, lost.last_words)
+        await self._warn(death.code, _placed(death.message, death.place), "high", frame_id)
+
+    def _log_loss(self, death: PluginDied, frame_id: str | None) -> None:
         log.warning(
             "a plugin's process has ended",
             job_id=self.spec.job_id,
@@ -575,9 +687,6 @@ class ToolRunner:
             reason=death.message[:LOGGED_CHARACTERS],
             frame_id=frame_id,
         )
-        if not death.blameless:
-            self._log.note_death(death.code, death.message, death.traceback, frame_id, lost.last_words)
-        await self._warn(death.code, _placed(death.message, death.place), "high", frame_id)
 
     async def _note_disabled(self, frame_id: str | None) -> None:
         """Say that the job goes on without the plugin, if so. Not for ``finalize``: after it nothing goes on."""

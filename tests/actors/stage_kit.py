@@ -20,7 +20,7 @@ from kinora.actors.stage_spec import StageSpec
 from kinora.actors.ticket import FrameTicket
 from kinora.actors.tool_runner import ToolRunner
 from kinora.actors.warnings import WarningLog
-from kinora.plugins.protocol import Done, Note, Raised
+from kinora.plugins.protocol import BatchDone, Done, Note, Raised
 from kinora.runtime.cores import Cores
 from kinora.runtime.state_memory import StateMemory
 
@@ -33,7 +33,7 @@ NO_DEVICE = Raised(message="RuntimeError: out of memory", traceback="", run_ms=2
 CRASH = PluginDied(Code.PLUGIN_CRASH, "its process ended with exit code 3")
 HANG: Literal["hang"] = "hang"
 
-RING = JobRing(2, 3)
+RING = JobRing(2, 3, batch=64)
 """The ring of the frames, which nobody looks at."""
 
 Ending = Done | Raised | PluginDied | Literal["hang"]
@@ -61,10 +61,15 @@ class FakeProcess:
         prepare: Sequence[Act | Ending] = (),
         frames: Sequence[Act | Ending] = (),
         at: Mapping[int, Act | Ending] | None = None,
+        batches: Sequence[Act | Ending] = (),
         finalize: Act | Ending = DONE,
         last_words: bytes = b"",
+        max_batch: int = 1,
     ) -> None:
-        """``frames`` are the acts for its frames in their order; ``at`` has those for frames of certain indexes."""
+        """``frames`` are the acts for its frames in their order; ``at`` has those for frames of certain indexes.
+
+        ``max_batch`` is what the prepared plugin takes at once, if it is prepared without an act.
+        """
         self._at = at or {}
         self.calls: list[str] = []
         """All requests, in order."""
@@ -78,7 +83,11 @@ class FakeProcess:
         """When one was ended."""
         self._start = list(start)
         self._prepare, self._frames, self._finalize = list(prepare), list(frames), finalize
+        self._batches = list(batches)
+        self.handed_over: list[tuple[float, list[int]]] = []
+        """When each batch came, on Trio's clock, and its frames."""
         self._last_words = last_words
+        self._prepared = Done(result=None, run_ms=1.0, max_batch=max_batch)
         self._busy = False
 
     @property
@@ -104,7 +113,7 @@ class FakeProcess:
         """Start."""
         self.rings.append(ring)
         assert ring.fd >= 0
-        return await self._play(f"prepare {device}", self._prepare.pop(0) if self._prepare else DONE, hear)
+        return await self._play(f"prepare {device}", self._prepare.pop(0) if self._prepare else self._prepared, hear)
 
     async def remember(self, memory: StateMemory, earlier: Saved | None, hear: Hear) -> Done | Raised:
         """Begin with a state, or with none."""
@@ -119,6 +128,15 @@ class FakeProcess:
         self.threads.append(threads)
         act = self._at.get(ticket.index) or (self._frames.pop(0) if self._frames else FOUND)
         return await self._play(f"frame {ticket.index}", act, hear)
+
+    async def process_batch(self, tickets: Sequence[FrameTicket], threads: int, hear: Hear) -> BatchDone | Raised:
+        """Look at several frames; without an act for it, as if at each of them."""
+        call = f"batch {' '.join(str(ticket.index) for ticket in tickets)}"
+        self.threads.append(threads)
+        self.handed_over.append((trio.current_time(), [ticket.index for ticket in tickets]))
+        act = self._batches.pop(0) if self._batches else FOUND
+        answer = await self._play(call, act, hear)
+        return BatchDone(frames=[answer] * len(tickets)) if isinstance(answer, Done) else answer
 
     async def finalize(self, hear: Hear) -> Done | Raised:
         """Sum up."""
@@ -178,6 +196,8 @@ class Stage:
         max_errors: int = 3,
         tell_takes_s: float = 0.0,
         trace: JobTrace | None = None,
+        max_batch: int = 1,
+        batch_wait_ms: float = 20.0,
     ) -> None:
         self.process = process
         self.processes = (process, *further)
@@ -200,6 +220,8 @@ class Stage:
             max_errors=max_errors,
             replicas=1 + len(further),
             fixed_replicas=fixed_replicas,
+            max_batch=max_batch,
+            batch_wait_ms=batch_wait_ms,
         )
         self.runner = ToolRunner(
             spec,
@@ -211,7 +233,7 @@ class Stage:
             record=self.record,
             trace=trace,
         )
-        self.entrance, self.inbox = trio.open_memory_channel[FrameTicket](1)
+        self.entrance, self.inbox = trio.open_memory_channel[FrameTicket](max_batch)
         self.outbox, self.exit = trio.open_memory_channel[FrameTicket](1)
 
     async def tell(self, payload: Payload) -> None:

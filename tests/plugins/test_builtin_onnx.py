@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from kinora.actors.job_request import parse_job_request
+from kinora.plugins import PluginContext
 from kinora.plugins.builtin.onnx import Onnx, model_file
 from kinora.plugins.builtin.yolo.decoding import read_rows, rows_of
 from kinora.plugins.builtin.yolo.heads import Head, head_of
@@ -71,6 +72,15 @@ def test_a_tall_picture_is_fitted_in_as_well(tmp_path: Path) -> None:
     assert near(light, (120, 200, 100, 100), 10)
 
 
+class Together(Onnx):
+    """Takes several frames at once on the CPU as well, as on a GPU."""
+
+    def prepare(self, context: PluginContext) -> None:
+        """As many as the model takes."""
+        super().prepare(context)
+        self.max_batch = self.sizes[-1]
+
+
 @pytest.mark.parametrize("batch", ["batch", 4])
 def test_a_batch_gives_what_its_frames_give(tmp_path: Path, batch: int | str) -> None:
     """Each frame gets its own boxes, in batches of full size and in the rest, whatever its picture's size."""
@@ -78,7 +88,7 @@ def test_a_batch_gives_what_its_frames_give(tmp_path: Path, batch: int | str) ->
     frames = [picture(), tall, np.zeros((50, 90, 3), np.uint8), picture() // 10 * 9, tall, picture()]
     model = save_model(tmp_path / "model.onnx", "batched", batch=batch)
     alone, together = (
-        run_plugin(Onnx, frames, {"model": model.name, "confidence": 0.5}, models_dir=tmp_path, batch=batch)
+        run_plugin(Together, frames, {"model": model.name, "confidence": 0.5}, models_dir=tmp_path, batch=batch)
         for batch in (1, 4)
     )
     assert together.results == alone.results
@@ -90,7 +100,7 @@ def test_a_batch_gives_what_its_frames_give(tmp_path: Path, batch: int | str) ->
 def test_a_model_that_takes_one_picture_gets_them_one_by_one(tmp_path: Path, batch: int | str) -> None:
     """Also if it says that it takes any number and fails with two."""
     model = save_model(tmp_path / "model.onnx", "yolov8", batch=batch)
-    run = run_plugin(Onnx, [picture()] * 3, {"model": model.name}, models_dir=tmp_path, batch=8)
+    run = run_plugin(Together, [picture()] * 3, {"model": model.name}, models_dir=tmp_path, batch=8)
     assert [len(result["detections"]) for result in run.results if result] == [2, 2, 2]
     assert run.warnings == []
 

@@ -126,6 +126,9 @@ class Animal(Plugin):
             return misbehave(frame, self.context)
         return {{"index": frame.index}}
 
+    def process_batch(self, frames):
+        return [self.process_frame(frame) for frame in frames]
+
     def finalize(self):
         return misbehave(None, self.context) if "{where}" == "finalize" else None
 
@@ -503,6 +506,24 @@ FORGETFUL = (
     ),
     Animal(does="sleeps for ever", code="time.sleep(1000)", fate=Fate.HANGS, where=(Where.LOAD,), given_up=False),
 )
+BATCHING = tuple(
+    Animal(
+        does=f"{does} on one frame of a batch",
+        code=code,
+        fate=fate,
+        where=(Where.FRAME,),
+        metadata="max_batch=8, batch_wait_ms=500",
+        strikes=range(11, 12),
+        given_up=False,
+    )
+    for does, code, fate in (
+        ("raises", 'raise ValueError("no good")', Fate.RAISES),
+        ("ends its process", "os._exit(0)", Fate.DIES),
+        ("hangs", "ctypes.PyDLL(None).sleep(10**6)", Fate.HANGS),
+    )
+)
+"""They take eight frames at once, and each frame that waits with the bad one keeps its result."""
+
 FAMILIES = {
     "raise": RAISING,
     "die": DYING,
@@ -512,5 +533,6 @@ FAMILIES = {
     "vandalise": VANDALS,
     "fail now and then": MOODY,
     "fail to remember": FORGETFUL,
+    "fail in a batch": BATCHING,
 }
 """Kind of misbehaviour → the animals that show it."""

@@ -104,12 +104,14 @@ class Onnx(Plugin):
                 f"this model takes {self._input.batch} pictures at a time, and runs on empty ones where fewer frames "
                 "wait: export it for any number of them (dynamic=True), it will be faster"
             )
-        self._sizes = self._sizes_of_batches()
-        self.max_batch = min(self._sizes[-1], MOST_AT_ONCE)
+        self.sizes = self._sizes_of_batches()
+        self.max_batch = min(self.sizes[-1], MOST_AT_ONCE)
+        if context.device == CPU and self._input.batch == 1:
+            self.max_batch = 1  # there a batch takes as long as its pictures one by one
 
     def process_batch(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
         """The objects in each of these frames, the surest first."""
-        size = next(size for size in self._sizes if size >= len(frames))
+        size = next(size for size in self.sizes if size >= len(frames))
         given, fitted = self._input.take_all([frame.image for frame in frames], size)
         (output,) = self._session.run([self._head.output], {self._input.name: given})
         self._tell_rubbish(output)
