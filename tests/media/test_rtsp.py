@@ -150,7 +150,9 @@ def test_a_password_lets_in_and_is_told_to_nobody(server: RtspServer, challenge:
     server.passwords, server.challenge = {"joe": PASSWORD}, challenge
     reason, said = refused(server)
     assert reason == LostReason.AUTH
-    assert said.startswith("cam asks for a user and password: the operator can give both to a camera")
+    assert said.startswith(
+        "cam asks for a user and password: give its [cameras.NAME] in kinora.toml user and password_file."
+    )
     for wrong in (Credentials("joe", "other"), Credentials("jim", PASSWORD)):
         assert refused(server, credentials=wrong) == (
             LostReason.AUTH,

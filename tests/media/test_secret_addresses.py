@@ -25,7 +25,7 @@ USER, PASSWORD = "joe-the-user", "Pa55w0rd-of-mine"
 ME = Credentials(USER, PASSWORD)
 NAME = "camera:front"
 SECRETS = (USER, PASSWORD, "127.0.0.1", "localhost", ".invalid", "stream1", "elsewhere")
-NEEDED = f"{NAME} asks for a user and password: the operator can give both to a camera placed in kinora.toml."
+NEEDED = f"{NAME} asks for a user and password: give its [cameras.NAME] in kinora.toml user and password_file."
 
 
 @pytest.fixture

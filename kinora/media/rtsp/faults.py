@@ -61,7 +61,7 @@ def password_needed(name: str) -> CameraError:
     """The error for a camera that nobody may watch without a password."""
     return CameraError(
         LostReason.AUTH,
-        f"{name} asks for a user and password: the operator can give both to a camera placed in kinora.toml.",
+        f"{name} asks for a user and password: give its [cameras.NAME] in kinora.toml user and password_file.",
     )
 
 
