@@ -77,7 +77,8 @@ def _from_folder(folder: Path) -> Iterator[bytes]:
     try:
         names = [path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
     except OSError as error:
-        raise Misuse(f"{folder} cannot be read as a folder: {error.strerror}") from error
+        hint = f"; push a video by `ffmpeg -i {folder} -f mjpeg - | kinora push JOB -`" if folder.is_file() else ""
+        raise Misuse(f"{folder} cannot be read as a folder: {error.strerror}{hint}") from error
     if not names:
         raise Misuse(f"{folder} has no pictures: their names must end in {', '.join(sorted(SUFFIXES))}")
     return ((folder / name).read_bytes() for name in in_natural_order(names))

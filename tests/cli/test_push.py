@@ -86,6 +86,9 @@ async def test_what_cannot_be_pushed_is_said(server: RunningServer, tmp_path: Pa
     assert (code, "has no pictures" in said) == (2, True)
     code, said = await kinora_push(server, "0123456789", str(tmp_path / "nowhere"))
     assert (code, "cannot be read as a folder" in said) == (2, True)
+    (tmp_path / "clip.mp4").touch()
+    code, said = await kinora_push(server, "0123456789", str(tmp_path / "clip.mp4"))
+    assert (code, "clip.mp4 -f mjpeg - | kinora push JOB -" in said) == (2, True)
 
 
 async def test_the_page_on_cameras_has_a_whole_program(server: RunningServer, tmp_path: Path) -> None:
