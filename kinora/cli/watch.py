@@ -167,7 +167,8 @@ def _local_clock(timestamp: str) -> str:
 
 def _progress(payload: dict[str, Any]) -> str:
     per_cent = "" if payload["progress"] is None else f"{payload['progress']} % "
-    return f"{per_cent}{payload['stage']}"
+    done = payload.get("frames_done")
+    return f"{per_cent}{payload['stage']}" + (f", {counted(done, 'frame')}" if done else "")
 
 
 def _frame(payload: dict[str, Any]) -> str:

@@ -17,6 +17,8 @@ from kinora.cli.plugin_output import LINE_BYTES, PluginOutput
 from kinora.cli.report import SHOWN_TRACEBACK_LINES, Tally, failed_plugins, print_summary, summary
 from kinora.cli.results_text import WIDTH, result_lines
 from kinora.cli.tracebacks import own_lines, own_place
+from kinora.cli.watch import described
+from kinora.client import Message
 
 STAGE: dict[str, Any] = {
     "status": "completed",
@@ -375,3 +377,11 @@ def test_a_report_says_when_warnings_came_and_the_source_was_away(capsys: pytest
         f"outage: {local_time(at)}, back after 1,234.5 s at frame-000009: cam is silent.",
         f"outage: {local_time(at)}, not back: cam is silent.",
     ]
+
+
+def test_a_line_of_progress_says_how_many_frames_are_done() -> None:
+    """A source without an end has no per cent, and every line would be the same."""
+    payload = {"job_id": "688a4f4d-1", "progress": None, "stage": "running", "frames_done": 1200}
+    line = described(Message(type="progress", payload=payload, timestamp="2026-11-26T05:00:07.123Z", id="e-1"))
+    assert line is not None
+    assert line.endswith("running, 1,200 frames")
