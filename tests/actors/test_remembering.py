@@ -106,8 +106,8 @@ async def undisturbed(system: System, go: Path, *plugins: str) -> list[dict[str,
     return _undisturbed.setdefault(plugins, frames)
 
 
-async def kill_workers(system: System, state: JobState, *plugins: str) -> None:
-    """Kill the processes of some plugins, and wait until they are gone."""
+def kill_workers(system: System, state: JobState, *plugins: str) -> None:
+    """Kill the processes of some plugins."""
     names = {f"{state.job_id}/{plugin}" for plugin in plugins}
     workers = [worker for worker in system.fork_server._workers.values() if worker.name in names]
     assert len(workers) == len(plugins)
@@ -120,7 +120,7 @@ async def test_killed_workers_of_trackers_change_nothing(system: System, go: Pat
     with trio.fail_after(SAFETY_S):
         expected = await undisturbed(system, go, *PLUGINS)
         state = await begun(system, *PLUGINS)
-        await kill_workers(system, state, "motion", "scenes", "tracker")
+        kill_workers(system, state, "motion", "scenes", "tracker")
         await trio.Path(go).touch()
         assert await finished(system, state) == expected
     assert sorted(codes_of(system, state.job_id)) == [(name, "PLUGIN_CRASH") for name in sorted(PLUGINS[1:])]
@@ -130,7 +130,7 @@ async def test_a_worker_killed_in_the_middle_of_a_frame_sees_it_again(system: Sy
     """What was no fault of the plugin's costs no result."""
     with trio.fail_after(SAFETY_S):
         state = await begun(system, "counts")
-        await kill_workers(system, state, "counts")
+        kill_workers(system, state, "counts")
         await trio.Path(go).touch()
         found = await finished(system, state)
     assert [frame["results"]["counts"]["seen"] for frame in found] == list(range(1, FRAMES + 1))
@@ -141,7 +141,7 @@ async def test_who_cannot_take_up_its_state_begins_anew_and_says_so(system: Syst
     """The reason is told, if there is one."""
     with trio.fail_after(SAFETY_S):
         state = await begun(system, "brake", "forgets", "refuses")
-        await kill_workers(system, state, "forgets", "refuses")
+        kill_workers(system, state, "forgets", "refuses")
         await trio.Path(go).touch()
         found = await finished(system, state)
     assert {plugin for plugin, code in codes_of(system, state.job_id) if code == "STATE_LOST"} == {"forgets", "refuses"}
