@@ -295,13 +295,15 @@ class JobManager:
         self._going |= ids
         try:
             with trio.move_on_after(DELETE_S, shield=True) as limit:
-                await self._store.delete_job(*ids)
+                try:
+                    await self._store.delete_job(*ids)
+                finally:
+                    self._settled += 1  # they may be deleted although the call failed
                 for job in going:
                     await self._forget(job.job_id, job.upload)
                     await trio.lowlevel.checkpoint()  # others have their turns: there may be hundreds
         finally:
             self._going -= ids
-            self._settled += 1
         if limit.cancelled_caught:
             raise StoreFailing(f"Jobs could not be deleted within {DELETE_S:.0f} s: check the disk of the data folder.")
         await trio.lowlevel.checkpoint()
@@ -510,6 +512,7 @@ class JobManager:
             del self._active[job_id]
             with trio.move_on_after(UNDO_GRACE_S, shield=True), suppress(Exception):
                 await self._store.delete_job(job_id)  # the row may be on disk, though nobody was told
+            self._settled += 1  # it may have been in a list meanwhile
             raise
         self._accepted += 1
         log.info("job accepted", job_id=job_id, source=without_query(request.source), uploaded=spec.uploaded)

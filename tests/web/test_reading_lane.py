@@ -10,6 +10,8 @@ from hypercorn.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinora.actors.store import JobRecord, StoreFailing
+from kinora.actors.stored_room import EndedJob
 from kinora.actors.tokens import cookie_of
 from kinora.serve import open_server
 from kinora.settings import Settings
@@ -236,6 +238,51 @@ async def test_changes_are_seen_at_once(system: System) -> None:
         assert (await client.ask(get(f"/v1/jobs/{state.job_id}"))).startswith(b"HTTP/1.1 404 ")
         assert state.job_id.encode() not in await client.ask(get("/v1/jobs"))
         assert len(both.taken) > 4
+
+
+async def test_what_retention_deletes_is_gone_before_clients_are_told(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that asks between the deletion and the message about it gets no answer from before."""
+    state, answers = await run_job(system, "motion"), list[bytes]()
+    forget, asked = system.jobs._archive.forget, get(f"/v1/jobs/{state.job_id}?limit=0")
+    async with both_ways(system) as both, wire(both.lane_port) as client:
+
+        async def ask_first(job_id: str, upload: str | None) -> None:
+            answers.extend([await client.ask(asked), await client.ask(get("/v1/jobs"))])
+            await forget(job_id, upload)
+
+        await until(lambda: system.jobs.may_go(state.job_id))
+        assert all([(await client.ask(request))[9:12] == b"200" for request in (asked, get("/v1/jobs"))])
+        monkeypatch.setattr(system.jobs._archive, "forget", ask_first)
+        assert state.finished_at is not None
+        job = EndedJob(
+            number=1, job_id=state.job_id, status="done", ended_at=state.finished_at, upload=None, stored_bytes=1
+        )
+        assert await system.jobs.delete_ended([job]) == {state.job_id}
+    assert answers[0][9:12] == b"404"
+    assert state.job_id.encode() not in answers[1]
+
+
+async def test_a_job_that_was_not_acknowledged_is_not_listed(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though somebody has read the list while its row was on disk."""
+    add, delete, lists = system.store.add_job, system.store.delete_job, list[bytes]()
+    async with both_ways(system) as both, wire(both.lane_port) as client:
+
+        async def fails(record: JobRecord) -> None:
+            await add(record)
+            raise StoreFailing("The disk is full.")
+
+        async def ask_first(*job_ids: str) -> None:
+            lists.append(await client.ask(get("/v1/jobs")))
+            await delete(*job_ids)
+
+        monkeypatch.setattr(system.store, "add_job", fails)
+        monkeypatch.setattr(system.store, "delete_job", ask_first)
+        with pytest.raises(StoreFailing):
+            await submit(system, "motion")
+        lists.append(await client.ask(get("/v1/jobs")))
+    assert [b'"job_id"' in answer for answer in lists] == [True, False]
 
 
 async def test_many_that_ask_for_the_same_share_one_read(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
