@@ -87,6 +87,15 @@ def test_a_frame_on_which_a_plugin_failed_is_no_reason_to_follow_motion() -> Non
     assert track(frames).final == {"tracks": {"person": 1}}
 
 
+def test_frames_that_no_plugin_has_looked_at_are_not_held_against_a_thing() -> None:
+    """A thing that is found on every fifth frame, as with ``every: 5``, gets its id at the second sighting."""
+    frames = [people(found(10 * i)) if i % 5 == 0 else {} for i in range(30)]
+    for options in ({}, {"sources": ["people"]}):
+        run = track(frames, options)
+        assert ids(run)[5:] == [[1] if i % 5 == 0 else [] for i in range(5, 30)]
+        assert run.final == {"tracks": {"person": 1}}
+
+
 def test_sources_and_classes_are_chosen_by_options() -> None:
     """``sources`` names the plugins, ``classes`` the kinds of thing."""
     frames = [

@@ -18,7 +18,7 @@ from kinora.plugins.detections import Detection, as_boxes, iou, read_detections
 FALLBACK_SOURCE = "motion"  # it says that something moves but not what: followed only if no other plugin detects
 SAME_THING_IOU = 0.6  # boxes of one class that overlap by more than this are one thing
 SURENESS = 0.6  # mean confidence of ``min_hits`` sightings that are enough for an id; less sure ones must be more
-MAX_MISSED_UNNAMED = 1  # frames without it in a row after which a thing that has no id yet was a false alarm
+MAX_MISSED_UNNAMED = 1  # frames in a row looked at without it, after which a thing that has no id yet was a false alarm
 MAX_FOLLOWED = 500  # the surest detections of a frame, and the newest tracks: each is compared with each
 
 STATE_VERSION = 1
@@ -89,7 +89,10 @@ class Tracker(Plugin):
         """The detections of this frame that belong to a track, and their number."""
         now = frame.timestamp_ms
         self._end_tracks(now, cut=self._takes_new_size(frame.image.shape) or read_cut(frame.results))
-        seen = self._see(self._detections(frame.results), now)
+        sources = [source for source in self._sources(frame.results) if source in frame.results]
+        if sources:
+            self._note_looked()
+        seen = self._see(self._detections(sources, frame.results), now)
         for track in seen:
             self._name(track)
         named = [attrs.evolve(t.seen, kind=t.kind, track_id=t.track_id) for t in seen if t.track_id is not None]
@@ -114,10 +117,13 @@ class Tracker(Plugin):
         self._named, self._ended, self._size = state.named, Counter(state.ended), state.size
         self._size_told, self._others_seen = state.size_told, state.others_seen
 
-    def _see(self, found: Sequence[Detection], now: float) -> list[Track]:
-        """Give each detection to a track, be it a new one, and return these in the order of the detections."""
+    def _note_looked(self) -> None:
+        """Note that a plugin has looked at this frame: what it has not found was missed."""
         for track in self._tracks:
             track.missed += 1
+
+    def _see(self, found: Sequence[Detection], now: float) -> list[Track]:
+        """Give each detection to a track, be it a new one, and return these in the order of the detections."""
         claimed = {}
         for track_index, found_index in associate(self._tracks, found, now, self._options["min_match"]):
             self._tracks[track_index].see(found[found_index], now)
@@ -168,10 +174,10 @@ class Tracker(Plugin):
             self._named += 1
             track.track_id = self._named
 
-    def _detections(self, results: Mapping[str, Any]) -> list[Detection]:
-        """The detections to follow in this frame, each thing once."""
+    def _detections(self, sources: Sequence[str], results: Mapping[str, Any]) -> list[Detection]:
+        """The detections of these plugins that are to be followed in this frame, each thing once."""
         found: list[Detection] = []
-        for source in self._sources(results):
+        for source in sources:
             found += read_detections(results.get(source))
         classes = self._options["classes"]
         found = [d for d in found if not classes or d.kind in classes]

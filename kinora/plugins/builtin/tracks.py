@@ -59,7 +59,7 @@ class Track:
     seen_ms: float
     track_id: int | None = None
     missed: int = 0
-    """Frames since it was last seen."""
+    """Frames since it was last seen, of those that a plugin has looked at."""
     hits: int = 0
     sureness: float = 0.0
     """The sum of its sightings' confidences."""
