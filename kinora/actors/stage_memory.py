@@ -78,9 +78,13 @@ class StageMemory:
 
     @property
     def current(self) -> bool:
-        """True if the newest state is that after the last frame that the plugin has answered."""
+        """True if a new process can know what the plugin does: all up to the last frame that it has answered."""
         newest = self.newest()
-        return newest is not None and newest.state.index == self.last
+        return self._knows_nothing if newest is None else newest.state.index == self.last
+
+    @property
+    def _knows_nothing(self) -> bool:
+        return self.begun and self.last < 0
 
     @property
     def begun_with(self) -> int | None:

@@ -52,6 +52,24 @@ class Counts(Plugin):
 """
 FORGETS = COUNTS.replace("counts", "forgets").replace("save_state", "save").replace("load_state", "load")
 REFUSES = COUNTS.replace("counts", "refuses").replace("int(data)", "int(data + b'?')")
+FIRST = """
+class First(Plugin):
+    metadata = PluginMetadata(name="first")
+    seen = 0
+
+    def process_frame(self, frame):
+        self.seen += 1
+        if not os.path.exists(GO):
+            open(GO, "x").close()
+            os.kill(os.getpid(), 9)
+        return {"seen": self.seen}
+
+    def save_state(self):
+        return b"%d" % self.seen
+
+    def load_state(self, data):
+        self.seen = int(data)
+"""
 _undisturbed: dict[tuple[str, ...], list[dict[str, Any]]] = {}
 
 
@@ -74,7 +92,13 @@ def go(tmp_path: Path, media: Path, plugins_dir: Path) -> Path:
     """The file that lets a job go on at ``STOP``; the plugins and the clip are there."""
     draw_clip(media / "drawn.mp4")
     path = tmp_path / "go"
-    for name, text in (("brake", BRAKE), ("counts", COUNTS), ("forgets", FORGETS), ("refuses", REFUSES)):
+    for name, text in (
+        ("brake", BRAKE),
+        ("counts", COUNTS),
+        ("forgets", FORGETS),
+        ("refuses", REFUSES),
+        ("first", FIRST),
+    ):
         write_plugin(plugins_dir, name, text.replace("GO", repr(str(path))).replace("STOP", str(STOP)))
     return path
 
@@ -135,6 +159,15 @@ async def test_a_worker_killed_in_the_middle_of_a_frame_sees_it_again(system: Sy
         found = await finished(system, state)
     assert [frame["results"]["counts"]["seen"] for frame in found] == list(range(1, FRAMES + 1))
     assert codes_of(system, state.job_id) == [("counts", "PLUGIN_CRASH")]
+
+
+async def test_a_worker_killed_in_its_first_frame_sees_it_again(system: System, go: Path) -> None:
+    """It knew nothing yet, so that a new process knows as much as it did."""
+    with trio.fail_after(SAFETY_S):
+        state = await submit(system, "first", source="drawn.mp4")
+        found = await finished(system, state)
+    assert [frame["results"]["first"]["seen"] for frame in found] == list(range(1, FRAMES + 1))
+    assert codes_of(system, state.job_id) == [("first", "PLUGIN_CRASH")]
 
 
 async def test_who_cannot_take_up_its_state_begins_anew_and_says_so(system: System, go: Path) -> None:
