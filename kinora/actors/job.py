@@ -30,7 +30,7 @@ from kinora.actors.messages import (
     ProgressPayload,
     Stage,
 )
-from kinora.actors.models import ENDED, CancelAnswer, Fingerprint, JobState, JobStatus, Outage
+from kinora.actors.models import ENDED, CancelAnswer, Fingerprint, JobState, JobStatus, Outage, when_ended
 from kinora.actors.outages import newest
 from kinora.actors.pipeline_link import (
     EVENTS_WAITING,
@@ -326,7 +326,7 @@ class Job:
             fps=self._fps,
             duration_ms=None if self._ran_s is None else round(self._ran_s * 1000, 1),
             cancel_ms=self._cancel_ms,
-            plugins=seen.stages,
+            plugins=when_ended(seen.stages) if self._status in ENDED else seen.stages,
             source=request.source,
             uploaded=spec.uploaded,
             standing=spec.standing,
@@ -578,7 +578,7 @@ class Job:
         """Let the job end with this status, unless its end is decided already."""
         if self._status in ENDED:
             return
-        self._status = status
+        self._status, self._stage = status, "finalizing"
         self._finished = trio.current_time()
         self._finished_at = utc_now()
 
@@ -696,12 +696,16 @@ class Job:
 
 
 def _left_by(past: Past) -> PipelineState:
-    """Return what the pipelines of an earlier server have told last."""
+    """Return what the pipelines of an earlier server have told last; stages that were stopped wait to go on."""
     state = past.state
+    stages = {
+        name: attrs.evolve(stage, status="waiting") if stage.status == "stopped" else stage
+        for name, stage in state.plugins.items()
+    }
     warnings = WarningLog(state.job_id)
     warnings.restore(filter(kept_by_pipeline, state.warning_groups))
     return PipelineState(
-        stages=state.plugins,
+        stages=stages,
         device=Resolution(state.device_used, fallback=state.fallback, reason=state.fallback_reason),
         timings=state.plugin_timings,
         warnings=warnings.texts(),

@@ -13,7 +13,7 @@ import trio
 from kinora.actors.errors import InvalidRequest, NotFound
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import asked_again
-from kinora.actors.models import ENDED, JobState
+from kinora.actors.models import ENDED, JobState, when_ended
 from kinora.actors.recent_reads import RecentReads
 from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
@@ -213,7 +213,8 @@ def stored_state(record: JobRecord) -> JobState:
     state = msgspec.json.decode(record.state, type=JobState)
     if not state.request:  # stored by an earlier version
         state = attrs.evolve(state, request=asked_again(stored_request(record), uploaded=state.uploaded))
-    return state if state.status in ENDED else attrs.evolve(state, status="interrupted")
+    status = state.status if state.status in ENDED else "interrupted"
+    return attrs.evolve(state, status=status, stage="finalizing", plugins=when_ended(state.plugins))
 
 
 def stored_request(record: JobRecord) -> JobRequest:

@@ -57,7 +57,8 @@ class StageState:
     """It works on every Nth frame that is processed."""
     side: bool = False
     """It works at the side of the others."""
-    status: Literal["waiting"] | StageStatus = "waiting"
+    status: Literal["waiting", "stopped"] | StageStatus = "waiting"
+    """``stopped`` if the job has ended before it was completed."""
     frames: Count = 0
     """The frames that it has done."""
     passed_over: Count = 0
@@ -213,6 +214,14 @@ class JobPage:
 
     jobs: tuple[JobState, ...]
     next_cursor: str | None
+
+
+def when_ended(stages: Mapping[str, StageState]) -> dict[str, StageState]:
+    """Return the states of the stages of a job that has ended: one that is neither completed nor failed is stopped."""
+    return {
+        name: stage if stage.status in {"completed", "failed"} else attrs.evolve(stage, status="stopped")
+        for name, stage in stages.items()
+    }
 
 
 def frame_id(index: int) -> str:

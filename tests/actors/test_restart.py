@@ -77,6 +77,11 @@ def counts(state: JobState) -> Mapping[str, int]:
     return {group.code: group.count for group in state.warning_groups}
 
 
+def says_stopped(state: JobState) -> bool:
+    """True if nothing of it is said to wait or to run."""
+    return state.stage == "finalizing" and {stage.status for stage in state.plugins.values()} == {"stopped"}
+
+
 async def test_what_was_told_before_a_stop_is_told_after_it(settings: Settings, go: Path) -> None:
     """Warnings, output, failures, versions and times survive; figures add up; who has forgotten something says so."""
     async with open_system(settings) as system:
@@ -110,6 +115,7 @@ async def test_an_interrupted_job_says_what_is_true_of_it(settings: Settings, go
         state = await ended(system, await system.jobs.state(before.job_id))
         assert (state.status, state.frames_done, state.frames_total) == ("interrupted", 5, CLIP_FRAMES)
         assert state.progress == 5 * 100 // CLIP_FRAMES
+        assert says_stopped(state)
         assert "clip.mp4" in str(state.error)
         assert counts(state) == {"PLUGIN_WARNING": 1, "PLUGIN_ERROR": 1}
         (error,) = messages_of(system, before.job_id, "error")
@@ -126,9 +132,12 @@ async def test_an_interrupted_job_can_be_taken_up(settings: Settings, go: Path, 
     clip.with_suffix(".away").rename(clip)
     await trio.Path(go).touch()
     async with open_system(settings) as system:
-        assert (await system.jobs.state(state.job_id)).status == "interrupted"
+        stored = await system.jobs.state(state.job_id)
+        assert stored.status == "interrupted"
+        assert says_stopped(stored)
         resumed = await system.jobs.resume(state.job_id)
         assert (resumed.status, resumed.error, resumed.frames_done) == ("queued", None, 5)
+        assert {stage.status for stage in resumed.plugins.values()} == {"waiting"}
         state = await ended(system, resumed)
         assert (state.status, state.frames_done) == ("done", CLIP_FRAMES)
         assert [frame["index"] for frame in await frames_of(system, state)] == list(range(CLIP_FRAMES))
