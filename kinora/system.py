@@ -187,7 +187,7 @@ class System:
             ChildSpec(name="plugins", run=self._find_plugins),
             ChildSpec(name="sources", run=self.held_sources.run),
             ChildSpec(name="cameras", run=self.camera_checks.run, optional=True),
-            ChildSpec(name="jobs", run=self.jobs.run),
+            ChildSpec(name="jobs", run=self.jobs.run, stop=self.jobs.stop),
             ChildSpec(name="standing jobs", run=self.standing_jobs.run, optional=True),
             ChildSpec(name="retention", run=self.retention.run, optional=True),
         ]

@@ -29,3 +29,5 @@ class Gate:
     async def wait_open(self) -> None:
         """Wait until the gate is open. Always a checkpoint."""
         await self._opened.wait()
+        while not self._opened.is_set():  # it was closed before this task had its turn
+            await self._opened.wait()

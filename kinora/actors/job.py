@@ -44,6 +44,7 @@ from kinora.actors.pipeline_link import (
     Prepared,
     Resume,
     StageIs,
+    StatesSaved,
     Stop,
     Watch,
 )
@@ -108,6 +109,10 @@ class Job:
 
     inlet: PushInlet | None = None
     """Where clients push its pictures in; its maker sets it. None if its source is another."""
+    _stopping = False
+    """True once the server stops: the job is parked as well, and goes on at the next server."""
+    _following = False
+    """True while there is a pipeline at work."""
 
     def __init__(
         self,
@@ -290,6 +295,17 @@ class Job:
         """Continue after :meth:`pause`. Return False unless it is running or paused."""
         return self._switch("running", "preparing" if self._parked else self._at_work, Resume())
 
+    async def stop(self) -> None:
+        """Before the server ends, store what the plugins know; return once the job has no pipeline any more.
+
+        The job has not ended, and begins no other pipeline: its owner cancels :meth:`run`.
+        """
+        if self._status not in ENDED and self._asked_to_cancel is None:
+            self._parked = self._stopping = True
+            self._commands.put(Stop(saving=True))
+        while self._following:
+            await self._changed.wait()
+
     def note_store_failing(self, reason: str) -> None:
         """Warn that results cannot be stored now: the job goes on while there is room for frames, and then waits."""
         if self._status in {"running", "paused"}:
@@ -404,14 +420,19 @@ class Job:
                 begin = attrs.evolve(self.spec.resumed, frames=self._frames_done, start=self._next_index)
                 self._pipeline = work.make_pipeline(begin)
                 self._seen = self._pipeline.state()
-            ended = await self._follow_pipeline(self._pipeline, work)
+            self._following = True
+            try:
+                ended = await self._follow_pipeline(self._pipeline, work)
+            finally:
+                self._following = False
+                self._note_change()
             if not self._parked or ended.error is not None:
                 break
         return ended
 
     async def _wait_due(self) -> bool:
         """Wait while the job is parked. Return False if it is to end."""
-        while self._parked and self.paused and self._asked_to_cancel is None:
+        while self._parked and self._held and self._asked_to_cancel is None:
             await self._changed.wait()
         if self._parked and self.running and self._asked_to_cancel is None:
             self._parked = False
@@ -419,6 +440,11 @@ class Job:
             self._commands = CommandQueue()
             self._pipeline = None
         return not self._parked
+
+    @property
+    def _held(self) -> bool:
+        """True while no pipeline is to begin."""
+        return self.paused or (self._stopping and self.running)
 
     async def _require_work(self) -> Work | None:
         """Return the job's work, found now if an earlier server has left the job; None if it is cancelled meanwhile."""
@@ -440,7 +466,7 @@ class Job:
                     await self._switched.wait()
             if self.paused and self._asked_to_cancel is None:
                 self._parked = True
-                self._commands.put(Stop())
+                self._commands.put(Stop(saving=True))
                 return
             while not self.paused:
                 await self._switched.wait()
@@ -481,6 +507,8 @@ class Job:
         match event:
             case FrameDone():
                 await self._store_frame(event)
+            case StatesSaved(frame):
+                await self._store_states(frame)
             case PipelineState():
                 self._take_state(event)
             case Prepared():
@@ -535,6 +563,13 @@ class Job:
         except ActorGone as error:
             self._fail(f"Its results could not be stored: {error}.")
             self._commands.put(Stop())
+
+    async def _store_states(self, frame: FrameDone) -> None:
+        """Store the states after the last frame with that frame; the store ignores a second copy of a frame."""
+        if self._asked_to_cancel is not None or self._status in ENDED:
+            return
+        with suppress(ActorGone), trio.CancelScope() as self._waiting:
+            await self._store.put_frame(self.spec.job_id, frame.index, frame.data, frame.states)
 
     async def _finish(self, ended: PipelineEnded) -> None:
         """Decide how the job ends, unless that is decided already."""

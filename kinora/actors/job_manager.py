@@ -53,6 +53,8 @@ REPEAT_AFTER_S = 1
 """The time after which a client should repeat a request whose first copy is in progress."""
 LOOK_AGAIN_S = 10.0
 """The time after which who waits for a job's end looks again if there is such a job."""
+STOP_S = 1.0
+"""The time that a stop of the server leaves the jobs to store what their plugins know; what is left is cut off."""
 MAX_SUBMITTING = 100
 """The submissions that are checked or wait for that; further ones are refused with QueueFull, see ``has_room``."""
 
@@ -151,12 +153,14 @@ class JobManager:
         """Called whenever the end of a job is on disk."""
         self._work = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
+        self._stopping = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Recover the jobs of an earlier server, then run jobs until cancelled.
+        """Recover the jobs of an earlier server, then run jobs until :meth:`stop` or cancelled.
 
-        When cancelled, running jobs stay in the store as running, and the next server continues them.
+        Then running jobs stay in the store as running, and the next server continues them.
         """
+        self._stopping = trio.Event()
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -165,11 +169,18 @@ class JobManager:
                 nursery.start_soon(self._warn_of_failing_store)
                 nursery.start_soon(self._start_jobs, nursery)
                 task_status.started()
+                await self._stopping.wait()
+                await self._stop_jobs()
+                nursery.cancel_scope.cancel(reason="the server stops")
         finally:
             self._nursery = None
             self._active.clear()
             self._settled += 1
             self._archive.close()
+
+    def stop(self) -> None:
+        """Have :meth:`run` return soon, with what the plugins know stored."""
+        self._stopping.set()
 
     # Commands
 
@@ -617,6 +628,12 @@ class JobManager:
             self._figures.queued.add(trio.current_time() - active.entered_at)
             active.job.begin()
             nursery.start_soon(self._run_job, active)
+
+    async def _stop_jobs(self) -> None:
+        with trio.move_on_after(STOP_S):
+            async with trio.open_nursery() as nursery:
+                for active in self._active.values():
+                    nursery.start_soon(active.job.stop)
 
     async def _run_job(self, active: _ActiveJob) -> None:
         """Run a job that has begun to its end, and store that."""

@@ -18,6 +18,7 @@ import trio
 from kinora.actors.cameras import Cameras
 from kinora.actors.earlier_frames import EarlierFrames, NoEarlierFrames
 from kinora.actors.frame_source import FrameSource, SourceLost
+from kinora.actors.frames_inside import FramesInside
 from kinora.actors.gate import Gate
 from kinora.actors.held_sources import HeldSource
 from kinora.actors.inspector import Inspector
@@ -38,6 +39,7 @@ from kinora.actors.pipeline_link import (
     Reports,
     Resume,
     StageIs,
+    StatesSaved,
     Stop,
     Watch,
 )
@@ -68,6 +70,8 @@ BACK = "the source came back after an outage"
 """What is kept of all SOURCE_BACK warnings of a job, which differ in their length."""
 BEHIND = "the pipeline was behind; the oldest waiting frame was dropped"
 """Told with the first frame that is dropped; how many were is counted in the job's state."""
+SAVE_GRACE_S = 0.5
+"""The time that a stop waits for the frames inside and for the states after them; beyond it the last mark stays."""
 PICTURE_SLOTS = 1
 """For the frame that a picture is being made of."""
 
@@ -124,6 +128,13 @@ class Pipeline:
         self._places = waiting_places(self._chained, spec.source.policy)
         """For frames before each stage, and at last behind all."""
         self._gate = Gate()
+        self._inside = FramesInside()
+        self._last: FrameDone | None = None
+        """The last frame that was told, without states."""
+        self._stopping = False
+        """True once the pipeline saves the states before its end: it takes no further frame."""
+        self._read_out = False
+        """True once the source is read: the stages sum up after the last frame."""
         self._scope = trio.CancelScope()
         self._losses_told = warnings.losses
         self._truncated: str | None = None
@@ -172,7 +183,7 @@ class Pipeline:
         error = None
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._obey, commands)
+                nursery.start_soon(self._obey, commands, nursery)
                 nursery.start_soon(self._tell_states)
                 if self._inlet is not None:
                     nursery.start_soon(self._inlet.run, self._tell_push)
@@ -182,17 +193,38 @@ class Pipeline:
             error = _first(group)
         return error or self._lost
 
-    async def _obey(self, commands: CommandQueue) -> None:
+    async def _obey(self, commands: CommandQueue, nursery: trio.Nursery) -> None:
         while True:
             match await commands.get():
                 case Pause():
                     self._gate.close()
-                case Resume():
+                case Resume() if not self._stopping:
                     self._gate.open()
                 case Watch(fps):
                     self._pictures.fps = fps
+                case Stop(saving=True):
+                    nursery.start_soon(self._stop_saving)
                 case Stop():
                     self._scope.cancel(reason="the job is stopped")
+
+    async def _stop_saving(self) -> None:
+        """Tell the states after the last frame if they are at hand in time, then end everything."""
+        if self._stopping:
+            return
+        with trio.move_on_after(SAVE_GRACE_S):
+            if not self._read_out and any(stage.remembers for stage in self._stages):
+                self._stopping = True
+                self._gate.close()
+                await self._inside.wait_none()
+                await self._save_states()
+        self._scope.cancel(reason="the job is stopped")
+
+    async def _save_states(self) -> None:
+        """Tell the states after the last new frame; nothing unless each plugin that remembers gives its own."""
+        states = {stage.spec.plugin: await stage.save() for stage in self._stages if stage.remembers}
+        known = {plugin: state for plugin, state in states.items() if state is not None}
+        if self._last is not None and len(known) == len(states):
+            await self._reports.tell(StatesSaved(attrs.evolve(self._last, states=known)))
 
     async def _tell_state(self) -> None:
         state = self.state()
@@ -330,6 +362,7 @@ class Pipeline:
                 ticket.release()  # what a camera shows during a pause is over when the job goes on
                 return False
             await self._gate.wait_open()
+            self._inside.enter()
             if ticket.index < self._first_new:
                 return await self._show_again(ticket, entrance)
             ticket.marked = self._marks.due(trio.current_time())
@@ -341,12 +374,16 @@ class Pipeline:
                 await source.read(take)
             except SourceLost as lost:
                 self._lost = str(lost)
+            if self._stopping:
+                await trio.sleep_forever()  # the stages are not to sum up
+            self._read_out = True
 
     async def _show_again(self, ticket: FrameTicket, entrance: trio.MemorySendChannel[FrameTicket]) -> bool:
         """Pass a frame that is stored to the stages; one that was dropped then is dropped again."""
         ticket.stored = await self._earlier.results(ticket.index)
         if ticket.stored is None:
             ticket.release()
+            self._inside.leave()
         else:
             self._number(ticket)
             await send(entrance, ticket)
@@ -372,6 +409,7 @@ class Pipeline:
         )
         if replaces:
             waiting.receive_nowait().release()
+            self._inside.leave()
             self._next_number -= 1
         self._number(ticket)
         if self._spec.source.policy == "wait":
@@ -392,10 +430,12 @@ class Pipeline:
                 ticket.is_done = True
                 if ticket.stored is None:
                     data = ticket.frame_data().encode()
-                    await self._reports.tell(FrameDone(ticket.index, data, ticket.found, ticket.states))
+                    self._last = FrameDone(ticket.index, data, ticket.found)
+                    await self._reports.tell(attrs.evolve(self._last, states=ticket.states))
                 if ticket.marked:
                     self._marks.note_stored(sum(map(len, ticket.states.values())))
                 ticket.release()
+                self._inside.leave()
 
     async def _note_restart(self, reason: str, index: int) -> None:
         self._source_restarts += 1

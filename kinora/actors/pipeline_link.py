@@ -31,7 +31,10 @@ class Resume:
 
 @attrs.frozen
 class Stop:
-    """End everything now; the answer is PipelineEnded."""
+    """End everything; the answer is PipelineEnded."""
+
+    saving: bool = False
+    """True to let the frames inside finish first, and to tell the states after the last one, if that is quick."""
 
 
 @attrs.frozen
@@ -98,6 +101,14 @@ class FrameDone:
     """Plugin → its state after this frame, to be stored with it in place of earlier ones; empty for most frames."""
 
 
+@attrs.frozen
+class StatesSaved:
+    """What the plugins know after the last frame, as the pipeline stops."""
+
+    frame: FrameDone
+    """The frame as it was told before, with the states after it."""
+
+
 @attrs.frozen(kw_only=True)
 class PipelineState:
     """The pipeline's state, sent at intervals and before its end."""
@@ -137,7 +148,7 @@ class PipelineEnded:
     """The pids of processes that cannot be killed."""
 
 
-Event = Payload | FrameImage | FrameDone | Prepared | StageIs | PipelineState | PipelineEnded
+Event = Payload | FrameImage | FrameDone | StatesSaved | Prepared | StageIs | PipelineState | PipelineEnded
 
 
 class AnyPipeline(Protocol):

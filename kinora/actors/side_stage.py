@@ -71,6 +71,15 @@ class SideStage:
         self._state = state
         await self._runner.take_up(index, state)
 
+    @property
+    def remembers(self) -> bool:
+        """True once the plugin has a state."""
+        return self._state is not None
+
+    async def save(self) -> bytes | None:
+        """Return the newest state, that after some earlier frame."""
+        return self._state
+
     def restore(self, past: StageState, output: str) -> None:
         """Go on with the figures and the output of an earlier server; see :meth:`ToolRunner.restore`."""
         self._passed_over, self._late = past.passed_over, past.late

@@ -96,6 +96,11 @@ class StageMemory:
         """True while a process keeps its states in a memory."""
         return self._memory is not None
 
+    @property
+    def remembers(self) -> bool:
+        """True if there is a state, or a process that keeps one."""
+        return self.begun or self._earlier is not None
+
     async def read(self) -> bytes | None:
         """Return the newest state; None if it cannot be read."""
         newest = self.newest()

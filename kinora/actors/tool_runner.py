@@ -179,6 +179,19 @@ class ToolRunner:
         """Before :meth:`run`, give the plugin the state after a stored frame, or None if it has stored none."""
         await self._memory.take_up(index, state)
 
+    @property
+    def remembers(self) -> bool:
+        """True while the plugin has a state that can be saved."""
+        return self._memory.remembers and not self._breaker.disabled
+
+    async def save(self) -> bytes | None:
+        """While no frame is in the stage, return the plugin's state after the last one; None if it gives none."""
+        state = await self._crew.replicas[0].save()
+        if not isinstance(state, Lost):
+            return state
+        await self._note_loss(state, None)
+        return None
+
     def restore(self, past: StageState, output: str) -> None:
         """Go on with the figures and the output of an earlier server. A plugin that was disabled stays so."""
         self._frames, self._restarts = past.frames, past.restarts

@@ -256,7 +256,7 @@ class Pipelines:
             self.points.append(point)
             await tell(Prepared())
             await frames(tell, point.start, point.start + 2)
-            while self.commands[-1:] != [Stop()]:
+            while not self.commands or not isinstance(self.commands[-1], Stop):
                 self.commands.append(await commands.get())
             self.commands.append("ended")
             await tell(PipelineEnded())
@@ -301,4 +301,6 @@ async def test_the_pause_must_be_long(
         job.cancel()
         await job.ended.wait()
         assert job.state().status == "cancelled"
+        stops = [command for command in pipelines.commands if isinstance(command, Stop)]
+        assert stops == [Stop(saving=True)] * (len(begun_at) - 1) + [Stop()]
         store.stop()
