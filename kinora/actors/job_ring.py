@@ -27,6 +27,11 @@ class JobRing(FrameRing):
         self._keepers = 0
         self._is_closing = False
 
+    @property
+    def is_open(self) -> bool:
+        """True while processes can be given the ring."""
+        return self.fd >= 0
+
     async def lease_next(self) -> int:
         """Take a free slot, once there is one. A checkpoint only if it has to wait."""
         while (slot := self.lease()) is None:

@@ -570,12 +570,16 @@ class ToolRunner:
             nursery.start_soon(self._grow, self._growing)
 
     async def _grow(self, scope: trio.CancelScope) -> None:
-        """Prepare another replica. If that fails, the stage goes on with those that it has, and nothing counts."""
-        replica, outcome = self._crew.candidate(), None
+        """Prepare another replica. If that fails, the stage goes on with those that it has, and nothing counts.
+
+        If all frames have left the ring, and it is gone, that is left to a later frame.
+        """
+        replica, ring, outcome = self._crew.candidate(), self._ring, None
         try:
-            with scope:
+            with scope, ring.kept_open():  # frames may outgrow it meanwhile
                 await trio.sleep(self._breaker.restart_delay_s)
-                outcome = await replica.prepare(self.device, self._ring)
+                if ring.is_open:
+                    outcome = await replica.prepare(self.device, ring)
         finally:
             self._growing = None
             if not isinstance(outcome, Done):

@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from kinora.actors.crew import GROW_AFTER_S
 from kinora.actors.inspector import PluginInspector
+from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code
 from kinora.actors.plugin_process import PluginDied
 from kinora.actors.stage_spec import REORDER_FRAMES
@@ -27,10 +28,12 @@ from tests.actors.stage_kit import (
     PLUGIN,
     RAISED,
     RESULT,
+    RING,
     Act,
     Ending,
     FakeProcess,
     Stage,
+    frame,
 )
 
 FRAME_S = 1.0
@@ -103,6 +106,50 @@ async def test_results_wait_for_those_of_earlier_frames(autojump_clock: MockCloc
     assert [told.index for told in both.frames_told] == list(range(9))
     assert both.indexes == list(range(9))
     assert len(frames_of(second)) > 2
+
+
+async def test_a_ring_that_frames_have_outgrown_stays_until_a_replica_has_taken_it(autojump_clock: MockClock) -> None:
+    """The source closes its ring while a further process starts, which is still prepared with it."""
+    first, second = FakeProcess(frames=works()), FakeProcess(start=[Act(DONE, takes_s=3.0)], frames=works())
+    both, outgrown = stage(first, second), JobRing(2, 3)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(both.run_alone)
+        await both.entrance.send(frame(0, outgrown))
+        await both.exit.receive()
+        outgrown.close()
+        await trio.sleep(5.0)
+        for index in (1, 2):
+            await both.entrance.send(frame(index))
+        both.entrance.close()
+        async for ticket in both.exit:
+            both.passed_on.append(ticket)
+    both.check_closed()
+    assert second.rings == [outgrown]
+    assert outgrown.fd < 0
+    assert both.with_result == [1, 2]
+    assert both.warned == []
+
+
+async def test_no_replica_is_prepared_with_a_ring_that_is_gone(autojump_clock: MockClock) -> None:
+    """The frames of a batch that failed may have left the stage, and their ring, before it is seen what they cost."""
+    first, second = FakeProcess(batches=[RAISED], frames=works(takes_s=0.1), max_batch=2), FakeProcess()
+    both = Stage(first, second, fixed_replicas=True, max_batch=2, tell_takes_s=0.5)
+    outgrown = JobRing(2, 3, batch=2)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(both.run_alone)
+        for index in (0, 1):
+            await both.entrance.send(frame(index, outgrown))
+        for _ in range(2):
+            await both.exit.receive()
+        outgrown.close()
+        await trio.sleep(5.0)
+        await both.entrance.send(frame(2))
+        both.passed_on.append(await both.exit.receive())
+        await trio.sleep(5.0)
+        both.entrance.close()
+    both.check_closed()
+    assert both.with_result == [2]
+    assert second.rings == [RING]
 
 
 async def test_frames_out_of_turn_stay_in_order_and_are_bounded(autojump_clock: MockClock) -> None:
