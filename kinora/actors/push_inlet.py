@@ -92,6 +92,8 @@ class PushInlet:
         """``grace_s`` is the time without a client after which the source ends."""
         self.next_index = first_index
         """The number of pictures so far, those of an earlier server included."""
+        self.cut_off: str | None = None
+        """Why the source ended without a client's end; None while it goes on, and if a client has ended it."""
         self._first_index = first_index
         self._grace_s = grace_s
         self._newest_wins = newest_wins
@@ -231,6 +233,11 @@ class PushInlet:
         """Wait until a client pushes, or has pushed; return False if the source has ended, or none came in time."""
         with trio.move_on_after(self._grace_s) as grace:
             await self._until(lambda: self._pusher is not None or self._ended or self.next_index != seen)
+        if grace.cancelled_caught and self.next_index:
+            self.cut_off = (
+                f"No client has pushed pictures for {self._grace_s:g} s, so the job ended with those that it had:"
+                " push_grace_s sets how long it waits."
+            )
         return not (self._ended or grace.cancelled_caught)
 
     async def _wait_other(self, seen: int) -> None:

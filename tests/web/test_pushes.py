@@ -175,6 +175,8 @@ async def test_a_job_whose_client_does_not_come_back_is_done(settings: Settings)
             await with_frames(server, job_id, 1)
         state = await ended(server, job_id)
         assert (state["status"], state["frames_done"]) == ("done", 1)
+        assert [group["code"] for group in state["warning_groups"]] == ["SOURCE_TRUNCATED", "SOURCE_LOST"]
+        assert "No client has pushed pictures for 0.3 s" in state["warnings"][0]
         assert await refusal(server, job_id) == 409
 
 

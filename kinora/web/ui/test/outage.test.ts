@@ -55,8 +55,12 @@ test("an outage is told with its begin and reason, and is over with the next pic
 test("an outage that began before this page was opened has no made-up begin", () => {
   const away = reduce(watching(INITIAL_STATE, JOB_ID), progress("reconnecting", NOW));
   expect(watchedOutage(away)).toEqual({ since: null, why: null });
-  expect(outageInWords({ since: null, why: null })).toBe("No picture: trying again");
-  expect(outageInWords({ since: null, why: "auth" })).toBe("No picture: the camera wants another name or password, trying again");
+  expect(outageInWords({ since: null, why: null }, "camera:front")).toBe("No picture: trying again");
+  expect(outageInWords({ since: null, why: "auth" }, "camera:front")).toBe("No picture: the camera wants another name or password, trying again");
+});
+
+test("nobody tries again where clients push: the server waits for them", () => {
+  expect(outageInWords({ since: null, why: "closed" }, "push:")).toBe("No picture: waiting for the client that pushes");
 });
 
 test("a page that is opened in an outage says since when and why, as the server keeps it", () => {

@@ -23,7 +23,7 @@ export function stageInWords(state: RealtimeState): { words: string; why: string
   if (isEnded(status)) return { words: "Loading the picture…", why: null };
   if (status === "queued") return { words: queueInWords(job.queue_position), why: null };
   const outage = watchedOutage(state);
-  if (outage !== null && status === "running") return { words: outageInWords({ ...outage, why: outage.why ?? lastReason(state.warningGroups) }), why: null };
+  if (outage !== null && status === "running") return { words: outageInWords({ ...outage, why: outage.why ?? lastReason(state.warningGroups) }, job.source), why: null };
   if (status === "paused") return { words: "Paused before the first frame.", why: null };
   return { words: stage === "preparing" ? "The plugins are getting ready…" : "Waiting for the first frame…", why: null };
 }

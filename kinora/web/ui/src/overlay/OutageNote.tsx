@@ -9,11 +9,12 @@ export function OutageNote() {
   usePlayerState(player);
   const outage = useRealtime((state) => (watchedStatus(state) === "running" ? watchedOutage(state) : null));
   const reason = useRealtime((state) => lastReason(state.warningGroups));
+  const source = useRealtime(({ job }) => job?.source ?? "");
   if (outage === null) return null;
   const last = player.timeline.length === 0 ? null : player.frameAt(player.timeline.index(player.timeline.length - 1));
   return (
     <p className="stage-outage" role="status">
-      <span className="dot" /> {outageInWords({ since: receivedAt(last) ?? outage.since, why: outage.why ?? reason })}
+      <span className="dot" /> {outageInWords({ since: receivedAt(last) ?? outage.since, why: outage.why ?? reason }, source)}
     </p>
   );
 }

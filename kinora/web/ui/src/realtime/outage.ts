@@ -1,5 +1,6 @@
 /** The time without pictures from a live source, in words. */
 import type { FrameData, LostReason } from "../api/generated";
+import { PUSHED } from "../camera/pushed";
 import { moment } from "../ui/format";
 import type { Outage, ShownWarning } from "./state";
 
@@ -29,9 +30,10 @@ export function lastReason(groups: readonly Pick<ShownWarning, "code" | "message
   return lost ? reasonOf(lost.message) : null;
 }
 
-/** A sentence such as "No picture since 12:04: camera unreachable, trying again". */
-export function outageInWords({ since, why }: Outage, now = new Date()): string {
+/** A sentence such as "No picture since 12:04: camera unreachable, trying again"; clients that push come by themselves. */
+export function outageInWords({ since, why }: Outage, source: string, now = new Date()): string {
   const begin = since === null ? "No picture" : `No picture since ${moment(since, now)}`;
+  if (source === PUSHED) return `${begin}: waiting for the client that pushes`;
   const reason = why === null ? "" : ` ${REASONS[why]},`;
   return `${begin}:${reason} trying again`;
 }

@@ -31,7 +31,7 @@ export function Tile({ job, feed }: TileProps) {
   const inView = useInView(link);
   const stage = live?.stage ?? job.stage;
   const status = live?.status ?? statusIn(stage, job.status);
-  const outage = useOutage(id, status === "running" ? stage : status, live);
+  const outage = useOutage(id, job.source, status === "running" ? stage : status, live);
   const rate = useRate(live?.framesDone ?? job.frames_done);
   const progress = live?.progress ?? job.progress;
 

@@ -4,7 +4,7 @@ import { outageInWords } from "../realtime/outage";
 import { presentOutage, type LiveJob, type Outage } from "../realtime/state";
 
 /** The outage of a job's source in words; null if there is none. Asks the server for what no message has told. */
-export function useOutage(jobId: string, stage: string, live: LiveJob | undefined): string | null {
+export function useOutage(jobId: string, source: string, stage: string, live: LiveJob | undefined): string | null {
   const [told, setTold] = useState<Outage>({ since: null, why: null });
   const lost = stage === "reconnecting";
   const why = live?.outage?.why ?? null;
@@ -14,5 +14,5 @@ export function useOutage(jobId: string, stage: string, live: LiveJob | undefine
     getExtended(jobId, abort.signal).then((job) => setTold(presentOutage(job)), () => undefined);
     return () => abort.abort();
   }, [jobId, lost, why]);
-  return lost ? outageInWords({ since: live?.outage?.since ?? told.since, why: why ?? told.why }) : null;
+  return lost ? outageInWords({ since: live?.outage?.since ?? told.since, why: why ?? told.why }, source) : null;
 }
