@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from kinora.cli import options
 from kinora.cli.client_flags import of_client
 from kinora.cli.output import print_json, print_table
 from kinora.cli.running import run_interruptible
+from kinora.cli.short_ids import SHORT_ID
 from kinora.client import KinoraClient
 
 MAX_ASKED = 6
@@ -32,7 +34,8 @@ def cameras(ctx: click.Context, /, client: KinoraClient, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        print_table(COLUMNS, [_row(camera) for camera in found["cameras"]])
+        shown = map(for_people, found["cameras"]) if sys.stdout.isatty() else found["cameras"]
+        print_table(COLUMNS, [_row(camera) for camera in shown])
     ctx.exit(0 if all(camera["reachable"] for camera in found["cameras"]) else 1)
 
 
@@ -43,6 +46,14 @@ async def _tested(client: KinoraClient) -> dict[str, Any]:
             break
         found = await client.cameras()
     return found
+
+
+def for_people(camera: dict[str, Any]) -> dict[str, Any]:
+    """A camera with the short id of its job, and with its reason in that column alone."""
+    message, job = camera["message"].removeprefix(f"{camera['reason']}: "), camera["in_use_by"]
+    if job is None:
+        return {**camera, "message": message}
+    return {**camera, "message": message.replace(job, job[:SHORT_ID]), "in_use_by": job[:SHORT_ID]}
 
 
 def _row(camera: dict[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from kinora.actors.standing_job import StandingJob
+from kinora.cli.cameras import for_people
 from kinora.client import KinoraClient
 from kinora.doctor.cameras import check_cameras, try_cameras
 from kinora.doctor.trial import check_a_frame
@@ -85,6 +86,16 @@ async def test_each_camera_is_tried_and_what_was_found_is_kept(server: RunningSe
     assert (done.returncode, rows[0]) == (1, ["camera", "reachable", "reason"])
     assert rows[1:3] == [["camera:front", "yes", ""], ["camera:gone", "no", "refused"]]
     assert camera.connections == 1
+
+
+def test_people_see_a_short_id_and_the_reason_once() -> None:
+    """As the table must fit a terminal."""
+    job = "0190f2aa-1111-7222-8333-444455556666"
+    watched = {"source": "camera:front", "reachable": True, "reason": None, "in_use_by": job}
+    shown = for_people({**watched, "message": f"Job {job} watches it."})
+    assert (shown["in_use_by"], shown["message"]) == ("0190f2aa", "Job 0190f2aa watches it.")
+    lost = for_people({**watched, "reachable": False, "reason": "auth", "message": "auth: camera:front refuses it."})
+    assert lost["message"] == "camera:front refuses it."
 
 
 async def test_a_camera_is_never_opened_twice(server: RunningServer, camera: RtspServer) -> None:
