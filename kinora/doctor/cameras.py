@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import trio
 
 from kinora.actors.camera_checks import CameraState
 from kinora.doctor.finding import Finding, ok, warning
 from kinora.doctor.folders import in_use
+from kinora.media.placed_camera import unreadable
 from kinora.settings import Settings, password_faults
 from kinora.system import System
 
@@ -19,11 +22,14 @@ def check_cameras(settings: Settings) -> list[Finding]:
     placed = [*settings.cameras, *(f"webcam:{number}" for number in settings.webcams)]
     faults = password_faults(settings)
     found = ok("cameras", f"in the settings: {', '.join(placed) or 'none'}")
-    return [found, *(warning("cameras", fault, "see docs/cameras.md") for fault in faults)]
+    return [found, *_warnings(faults)]
 
 
 async def try_cameras(settings: Settings, system: System) -> list[Finding]:
-    """Open each camera for a moment, but none that a server with these settings may have open."""
+    """Open each camera for a moment, but none that a server with these settings may have open.
+
+    Of one whose password cannot be read :func:`check_cameras` tells.
+    """
     if not (settings.cameras or settings.webcams):
         return []
     if in_use(settings.data_dir):
@@ -32,10 +38,16 @@ async def try_cameras(settings: Settings, system: System) -> list[Finding]:
     with trio.move_on_after(TRY_S):
         while not states or not all(state.checked_at for state in states):
             states = await system.camera_checks.states()
-    return [_finding(state) for state in states]
+    reached = [ok("cameras", _in_words(state)) for state in states if state.reachable]
+    others = (state for state in states if not state.reachable)
+    return reached + _warnings([_in_words(one) for one in others if not one.message.startswith(unreadable(one.source))])
 
 
-def _finding(state: CameraState) -> Finding:
-    if state.reachable:
-        return ok("cameras", f"{state.source}: {state.message}")
-    return warning("cameras", f"{state.source}: {state.message}", "see docs/cameras.md")
+def _in_words(state: CameraState) -> str:
+    """What was found out; many sentences have the camera's name already."""
+    return state.message if state.source in state.message else f"{state.source}: {state.message}"
+
+
+def _warnings(faults: Sequence[str]) -> list[Finding]:
+    """A warning for each; the last one says where to read on."""
+    return [warning("cameras", fault, "see docs/cameras.md" if fault == faults[-1] else "") for fault in faults]

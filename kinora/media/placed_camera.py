@@ -70,10 +70,18 @@ class PlacedCamera:
         try:
             return Credentials(self.user, read_password(self.password_file))
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            raise CameraError(
-                LostReason.AUTH, f"The password of {name} cannot be read ({why}): the operator can mend its file."
-            ) from error
+            said = f"{unreadable(name)} ({why_unreadable(error)}): the operator can mend its file."
+            raise CameraError(LostReason.AUTH, said) from error
+
+
+def unreadable(name: str) -> str:
+    """The begin of the sentence that says of a camera that its password cannot be read."""
+    return f"The password of {name} cannot be read"
+
+
+def why_unreadable(error: OSError | ValueError) -> str:
+    """The reason in words, without the file's path."""
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def read_password(path: Path) -> str:

@@ -7,9 +7,9 @@ import stat
 import sys
 from pathlib import Path
 
-from kinora.media.placed_camera import others_can_read
+from kinora.media.placed_camera import others_can_read, read_password, unreadable, why_unreadable
 from kinora.media.source_names import CAMERA
-from kinora.media.source_types import SourceError, SourceLimits
+from kinora.media.source_types import SourceLimits
 from kinora.settings.fields import Settings, SettingsError
 
 
@@ -23,12 +23,14 @@ def password_faults(settings: Settings) -> list[str]:
     """What is wrong with the password files of cameras, a sentence each. Blocks, as long as a disk does not answer."""
     faults = []
     for name, camera in settings.cameras.items():
+        if (path := camera.password_file) is None:
+            continue
         try:
-            camera.credentials(f"{CAMERA}{name}")
-        except SourceError as error:
-            faults.append(str(error))
-        if camera.password_file is not None and others_can_read(camera.password_file):
-            faults.append(f"Everyone on this machine can read {camera.password_file}: chmod o= {camera.password_file}")
+            read_password(path)
+        except (OSError, ValueError) as error:
+            faults.append(f"{unreadable(f'{CAMERA}{name}')} ({why_unreadable(error)}): put it into {path}")
+        if others_can_read(path):
+            faults.append(f"Everyone on this machine can read {path}: chmod o= {path}")
     return faults
 
 

@@ -90,6 +90,7 @@ def test_password_files_are_looked_at(tmp_path: Path) -> None:
     settings = load_settings({}, {}, toml(tmp_path, FRONT))
     [missing] = password_faults(settings)
     assert missing.startswith("The password of camera:front cannot be read (No such file or directory)")
+    assert missing.endswith(f"put it into {tmp_path / 'secrets' / 'front'}")
     (tmp_path / "secrets").mkdir()
     (secret := tmp_path / "secrets" / "front").write_text("secret")
     secret.chmod(0o644)

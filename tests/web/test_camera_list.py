@@ -149,6 +149,13 @@ async def test_the_doctor_tries_them_unless_a_server_may_have_them(settings: Set
     )
     assert told[2] == ("ok", "camera:front: It sends pictures of 160x120.")
     assert [state for state, _ in told[3:]] == ["warning", "warning"]
+    assert all(said.count("camera:gone") + said.count("webcam:250") == 1 for _, said in told[3:])
+    assert [finding.mend for finding in found if finding.state == "warning"][-2:] == ["", "see docs/cameras.md"]
+    await trio.Path(tmp_path / "password").unlink()
+    (again := tmp_path / "again").mkdir()
+    found = [*check_cameras(settings), *(await check_a_frame(settings, again))]
+    [missing] = [finding.found for finding in found if "camera:front" in finding.found]
+    assert missing.endswith(f"(No such file or directory): put it into {tmp_path / 'password'}")
     with make_system(settings) as system:
         [one] = await try_cameras(settings, system)
     assert "a server is at work, so none is opened" in one.found
