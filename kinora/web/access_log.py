@@ -18,7 +18,11 @@ Clients put secrets where none belong, and unknown paths are logged as well.
 """
 MAX_PATH = 200
 """The most characters of a path."""
+MAX_REASON = 500
+"""The most characters of the reason for which a request was refused; what is longer is cut."""
 LEFT_OUT = "…"
+_SECRETS = re.compile(rf"\S*@\S*|\?\S+|[\w-]{{{SHORTEST_SECRET},}}")
+"""What could be one in a sentence: a user with a password, the query of a URL, a long word."""
 _JOB_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REFUSED = 400
 
@@ -54,6 +58,11 @@ def without_secrets(path: str) -> str:
     """The path with ``…`` for each part that could be a secret, cut to a bounded length."""
     parts = path[: 2 * MAX_PATH].split("/")
     return "/".join(part if _is_harmless(part) else LEFT_OUT for part in parts)[:MAX_PATH]
+
+
+def reason_without_secrets(reason: str) -> str:
+    """A sentence with ``…`` for each part that could be a secret, cut to a bounded length."""
+    return _SECRETS.sub(LEFT_OUT, reason[: 2 * MAX_REASON])[:MAX_REASON]
 
 
 def _is_harmless(part: str) -> bool:

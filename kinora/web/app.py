@@ -13,11 +13,12 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
 
+from kinora.actors.errors import KinoraError
 from kinora.system import System
 from kinora.web.about import about_routes
 from kinora.web.access import access_of
 from kinora.web.access_gate import AccessGate
-from kinora.web.access_log import AccessLog, without_secrets
+from kinora.web.access_log import AccessLog, reason_without_secrets, without_secrets
 from kinora.web.addresses import own_names
 from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.bundle import read_bundle, ui_routes
@@ -127,6 +128,9 @@ async def _answer_error(error: Exception) -> Response:
         failed = request if has_request_context() else websocket
         path = without_secrets(failed.path)
         log.error("a request failed because of an error in the server", path=path, exc_info=error)
+    elif has_request_context() and request.method == "POST" and isinstance(error, KinoraError):
+        reason = reason_without_secrets(str(error))
+        log.info("a request was refused", path=without_secrets(request.path), status=problem.status, reason=reason)
     return problem_response(problem)
 
 

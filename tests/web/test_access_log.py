@@ -21,7 +21,7 @@ from kinora.actors.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.tokens import cookie_of
 from kinora.serve import open_server
 from kinora.settings import Settings
-from kinora.web.access_log import AnsweredRequest, level_of, without_secrets
+from kinora.web.access_log import MAX_REASON, AnsweredRequest, level_of, reason_without_secrets, without_secrets
 from tests.access_kit import WRONG_TOKEN, make_token, owner
 from tests.cli.test_cli import KINORA, LIMIT_S
 from tests.client_kit import Part, get, post, request, upload
@@ -204,3 +204,29 @@ async def test_no_secret_is_ever_written(tmp_path: Path) -> None:
             assert form not in written.lower() if form == hidden.lower() else form not in written
     assert "authorization" not in written.lower()
     assert "cookie" not in written.lower()
+
+
+async def test_a_refused_submission_stands_in_the_log_with_its_reason(settings: Settings) -> None:
+    """So that an operator can say why a job did not begin."""
+    async with open_server(settings) as server:
+        with capture_logs() as lines:
+            answer = await post(f"{server.url}/v1/jobs", {"source": "demo:", "plugins": ["none-such"]})
+    assert answer.status == 422
+    [line] = [line for line in lines if line["event"] == "a request was refused"]
+    assert (line["path"], line["status"], line["log_level"]) == ("/v1/jobs", 422, "info")
+    assert "none-such" in line["reason"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("plugins[1].options.min_size: must be a number", "plugins[1].options.min_size: must be a number"),
+        ("rtsp://joe:secret@cam/x is not read", f"{REDACTED} is not read"),
+        ("http://cam/x?key=secret is gone", f"http://cam/x{REDACTED} is gone"),
+        (f"There is no {WRONG_TOKEN}.", f"There is no {REDACTED}."),
+        ("a " * MAX_REASON, ("a " * MAX_REASON)[:MAX_REASON]),
+    ],
+)
+def test_the_reason_has_no_secrets_and_an_end(reason: str, shown: str) -> None:
+    """Clients put secrets where none belong."""
+    assert reason_without_secrets(reason) == shown
