@@ -19,7 +19,7 @@ interface CameraPickerProps {
   onChange: (source: string) => void;
 }
 
-/** A choice of the cameras that the operator has placed, and of this browser's own. */
+/** A choice of this browser's own camera, and of those that the operator has placed. */
 export function CameraPicker({ camera, onChange }: CameraPickerProps) {
   const { value, error, reload } = useLoaded(getCameras);
   const cameras = value?.cameras ?? [];
@@ -41,12 +41,12 @@ export function CameraPicker({ camera, onChange }: CameraPickerProps) {
       {error !== null && <Notice tone="bad">{error} <button type="button" className="link" onClick={reload}>Try again</button></Notice>}
       <fieldset className="media-list camera-list">
         <legend className="visually-hidden">Cameras</legend>
-        {cameras.map((each) => <Placed key={each.source} camera={each} chosen={each.source === camera} onChoose={() => onChange(each.source)} />)}
         <label>
           <input type="radio" name="camera" checked={camera === PUSHED} onChange={chooseOwn} />
           <Icon name="camera" />
           <span className="file-name">This browser’s camera</span>
         </label>
+        {cameras.map((each) => <Placed key={each.source} camera={each} chosen={each.source === camera} onChoose={() => onChange(each.source)} />)}
       </fieldset>
       {value !== null && cameras.length === 0 && <p className="hint">The operator of this server has placed no cameras: they stand in its kinora.toml, under [cameras.NAME].</p>}
       {camera !== PUSHED && camera !== "" && value !== null && !cameras.some(({ source }) => source === camera) && <p className="hint">Chosen: {camera}, which is not among them.</p>}

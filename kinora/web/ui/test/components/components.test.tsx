@@ -3,6 +3,7 @@ import { userEvent } from "@testing-library/user-event";
 import { useState } from "react";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { PluginChoice } from "../../src/api/types";
+import { CameraPicker } from "../../src/camera/CameraPicker";
 import { DeviceSelector } from "../../src/controls/DeviceSelector";
 import { cancelInWords } from "../../src/controls/JobActions";
 import { ConnectionNote } from "../../src/header/ConnectionBadge";
@@ -152,6 +153,15 @@ test("a card says why a plugin has not done all frames", () => {
   expect(framesInWords(3, stage)).toBe("3 frames · 1 in 5 · at the side · 7 passed over");
   expect(framesInWords(1, { ...stage, every: 1, side: false, passed_over: 0 })).toBe("1 frame");
   expect(framesInWords(1, undefined)).toBe("1 frame");
+});
+
+test("this browser's camera comes before those of the operator", async () => {
+  const front = { source: "camera:front", name: "front", reachable: true, reason: null, message: "It sends.", checked_at: "now", in_use_by: null };
+  vi.stubGlobal("fetch", () => Promise.resolve(Response.json({ cameras: [front] })));
+  render(<CameraPicker camera="" onChange={() => undefined} />);
+  await screen.findByText("front");
+  expect(screen.getAllByRole("radio").map((radio) => radio.closest("label")?.textContent)).toEqual([expect.stringContaining("This browser"), expect.stringContaining("front")]);
+  vi.unstubAllGlobals();
 });
 
 test("the plugins page lists all of them, broken ones too", async () => {
