@@ -3,10 +3,16 @@ import { afterEach, expect, test, vi } from "vitest";
 import { Deletions, UNDO_MS } from "../src/jobs/Deletions";
 import { JobList } from "../src/jobs/JobList";
 import { countsOf, headline } from "../src/jobs/jobWords";
+import { pictureOf } from "../src/jobs/Thumbnail";
 import { JOB } from "../src/kit/examples";
 import { RUNNING_JOB } from "../src/kit/watched";
 import { RealtimeContext } from "../src/realtime/RealtimeContext";
 import { soon } from "./soon";
+
+test.each([["demo:", 3, 9, 3], ["clip.mp4", null, 9, 0], ["clip.mp4", null, 0, null], ["camera:front", 3, 9, null], ["push:", 0, 9, null], ["rtsp://cam/x", 1, 9, null]])(
+  "the picture of a job on %s",
+  (source, picture, done, index) => expect(pictureOf({ source, picture, frames_done: done })).toBe(index),
+);
 
 afterEach(() => {
   vi.unstubAllGlobals();

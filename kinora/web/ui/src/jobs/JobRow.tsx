@@ -4,7 +4,7 @@ import type { LiveJob } from "../realtime/state";
 import { Badge } from "../ui/Badge";
 import { count, moment } from "../ui/format";
 import { countsOf, headline } from "./jobWords";
-import { Thumbnail } from "./Thumbnail";
+import { pictureOf, Thumbnail } from "./Thumbnail";
 
 interface JobRowProps {
   job: JobSummary;
@@ -31,7 +31,7 @@ export function JobRow({ job, live, href, current, onOpen, chosen = false, onCho
         </label>
       )}
       <a className="job-row" href={href} aria-current={current ? "page" : undefined} onClick={onOpen}>
-        <Thumbnail jobId={job.job_id} index={job.picture ?? (job.frames_done > 0 ? 0 : null)} />
+        <Thumbnail jobId={job.job_id} index={pictureOf(job)} />
         <span className="job-row-text">
           <span className="job-row-head">
             <span className="job-source" title={job.source}>{job.source}</span>
