@@ -3,7 +3,7 @@ import { usePlayer } from "../player/PlayerContext";
 import { useRealtime } from "../realtime/RealtimeContext";
 import type { ShownWarning } from "../realtime/state";
 import { Badge } from "../ui/Badge";
-import { count } from "../ui/format";
+import { count, moment } from "../ui/format";
 
 const SHOWN = 4;
 
@@ -45,7 +45,7 @@ export function Warnings({ groups, onJump }: WarningsProps) {
 }
 
 function Warning({ group, onJump }: { group: ShownWarning; onJump: (index: number) => void }) {
-  const { plugin, message, code, severity, frameIndex } = group;
+  const { plugin, message, code, severity, frameIndex, at } = group;
   return (
     <li className="warning">
       <div className="warning-head">
@@ -53,6 +53,7 @@ function Warning({ group, onJump }: { group: ShownWarning; onJump: (index: numbe
         <Badge text={severity} />
         <code>{code}</code>
         {group.count > 1 && <span className="times">× {group.count.toLocaleString("en")}</span>}
+        {at !== null && <time className="hint" dateTime={at}>{moment(at)}</time>}
         {frameIndex !== null && (
           <button type="button" className="link" onClick={() => onJump(frameIndex)}>
             frame {frameIndex}

@@ -63,6 +63,7 @@ export const WARNINGS: readonly ShownWarning[] = [
     severity: "medium",
     count: 1,
     frameIndex: 150,
+    at: "2026-11-23T12:04:10.000Z",
   },
   {
     key: "2",
@@ -72,8 +73,9 @@ export const WARNINGS: readonly ShownWarning[] = [
     severity: "high",
     count: 1250,
     frameIndex: 3,
+    at: null,
   },
-  { key: "3", plugin: null, message: "The source broke off.", code: "SOURCE_TRUNCATED", severity: "low", count: 1, frameIndex: null },
+  { key: "3", plugin: null, message: "The source broke off.", code: "SOURCE_TRUNCATED", severity: "low", count: 1, frameIndex: null, at: null },
 ];
 
 function plugin(name: string, description: string, health: PluginSummary["health"] = "ok"): PluginSummary {

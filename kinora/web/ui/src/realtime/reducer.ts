@@ -83,7 +83,7 @@ function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeStat
     case "plugin_status":
       return message.payload.job_id === state.jobId ? onPluginStatus(state, message.payload) : state;
     case "warning":
-      return onWarning(withOutage(state, message.payload, message.timestamp), message.payload);
+      return onWarning(withOutage(state, message.payload, message.timestamp), message.payload, message.timestamp);
     case "partial_result":
     case "ping":
     case "pong":
@@ -168,9 +168,9 @@ function withOutage(state: RealtimeState, { job_id: jobId, code, message }: Warn
   return withJob(state, jobId, { ...known, outage: { since: known.outage?.since ?? at, why: reasonOf(message) } });
 }
 
-function onWarning(state: RealtimeState, payload: WarningPayload): RealtimeState {
+function onWarning(state: RealtimeState, payload: WarningPayload, at: string): RealtimeState {
   if (payload.job_id !== state.jobId) return state;
-  const warningGroups = withWarning(state.warningGroups, payload);
+  const warningGroups = withWarning(state.warningGroups, payload, at);
   return { ...state, warningGroups, warnings: warningGroups.map(warningText) };
 }
 

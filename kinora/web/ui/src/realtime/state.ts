@@ -14,6 +14,8 @@ export interface ShownWarning {
   count: number;
   /** The index of the frame on which it first occurred; null if that is unknown. */
   frameIndex: number | null;
+  /** When it came first, as ISO 8601; null if that is unknown. */
+  at: string | null;
 }
 
 export interface LivePlugin {

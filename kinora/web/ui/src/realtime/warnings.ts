@@ -15,8 +15,8 @@ export function indexOfFrameId(frameId: string | null): number | null {
 }
 
 /** `groups` with one more warning; a repeat raises its group's count to the server's, by at least one. */
-export function withWarning(groups: ShownWarning[], warning: WarningPayload): ShownWarning[] {
-  const fresh = groupOf(warning);
+export function withWarning(groups: ShownWarning[], warning: WarningPayload, time: string | null = null): ShownWarning[] {
+  const fresh = groupOf({ ...warning, at: time });
   const at = groups.findIndex(({ key }) => key === fresh.key);
   const known = groups[at];
   if (!known) return groups.length < MAX_GROUPS ? [...groups, fresh] : groups;
@@ -35,10 +35,10 @@ export function withState(groups: ShownWarning[], warnings: readonly WarningGrou
   return isSame(next, groups) ? groups : next;
 }
 
-function groupOf({ plugin, code, severity, message, count, frame_id }: Omit<WarningGroup, "at">): ShownWarning {
+function groupOf({ plugin, code, severity, message, count, frame_id, at }: WarningGroup): ShownWarning {
   // Each return of a camera says another length of its outage: the server keeps them as one, and so does the page.
   const key = code === "SOURCE_BACK" ? code : `${plugin ?? ""} ${code} ${message}`;
-  return { key, plugin, message, code, severity, count, frameIndex: indexOfFrameId(frame_id) };
+  return { key, plugin, message, code, severity, count, frameIndex: indexOfFrameId(frame_id), at };
 }
 
 function isSame(a: readonly ShownWarning[], b: readonly ShownWarning[]): boolean {

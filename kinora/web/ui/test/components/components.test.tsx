@@ -48,6 +48,7 @@ test("warnings show how often they occurred and lead to their frame", async () =
   const onJump = vi.fn();
   render(<Warnings groups={WARNINGS} onJump={onJump} />);
   expect(screen.getByText("× 1,250")).toBeDefined();
+  expect(screen.getAllByRole("time").map((time) => time.getAttribute("datetime"))).toEqual(["2026-11-23T12:04:10.000Z"]);
   await userEvent.click(screen.getByRole("button", { name: "frame 3" }));
   expect(onJump).toHaveBeenCalledWith(3);
 });
