@@ -260,7 +260,7 @@ class Pipeline:
             ring = await source.open()
             if ring is not None:
                 await self._run_stages(ring, source)
-        self._truncated = source.truncated or (self._inlet and self._inlet.cut_off)
+        self._truncated = source.truncated or (None if self._inlet is None else self._inlet.cut_off)
 
     async def _take_up_states(self) -> SourceSpec:
         """Give each plugin the state that is stored of it, and return what to read: a file from the marked frame on."""
