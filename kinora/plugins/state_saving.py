@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Sequence
 
@@ -25,7 +26,7 @@ class StateSaving:
         self._plugin = plugin
         self._keeper = keeper
         self._cost_ms = 0.0
-        """The mean processor time of a save: a busy machine does not make it longer."""
+        """The mean cost of a save."""
         self._worked_ms = 0.0
         """The plugin's time since the last save."""
 
@@ -38,7 +39,7 @@ class StateSaving:
 
     def save(self, index: int) -> protocol.Unsaved | None:
         """Save the state after a frame; return what to tell if that failed."""
-        began = time.thread_time()
+        began = _Clocks()
         try:
             self._keeper.save(index, _parts(self._plugin.save_state()))
         except (StateTooLarge, _NoStateError) as error:
@@ -48,9 +49,28 @@ class StateSaving:
             message = f"save_state: {told.message}"[:MESSAGE_CHARACTERS]
             return protocol.Unsaved(message=message, traceback=told.traceback)  # noqa: ASYNC104 - no Trio here
         finally:
-            self._cost_ms += _WEIGHT * ((time.thread_time() - began) * 1000 - self._cost_ms)
+            self._cost_ms += _WEIGHT * (began.cost_ms() - self._cost_ms)
             self._worked_ms = 0.0
         return None
+
+
+class _Clocks:
+    """What a save has cost since this was made: processor time, which a busy machine does not make longer.
+
+    If the thread has waited for something meanwhile, as for a GPU, the clock's time.
+    """
+
+    def __init__(self) -> None:
+        self._waits, self._cpu_s, self._at = _waits(), time.thread_time(), time.perf_counter()
+
+    def cost_ms(self) -> float:
+        cpu_s, clock_s = time.thread_time() - self._cpu_s, time.perf_counter() - self._at
+        return 1000 * (cpu_s if _waits() == self._waits else clock_s)
+
+
+def _waits() -> int:
+    """How often this thread has given up the processor by itself."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
 class _NoStateError(TypeError):
