@@ -386,8 +386,15 @@ class JobManager:
         return JobPage(jobs=tuple(states), next_cursor=next_cursor)
 
     async def cut(self, job_id: str, after: int | None = None, limit: int | None = None) -> FrameCut:
-        """See :meth:`JobArchive.cut`."""
-        return await self._archive.cut(job_id, after, limit)
+        """See :meth:`JobArchive.cut`.
+
+        Raises:
+            NotFound: there is no such job (any more).
+        """
+        cut = await self._archive.cut(job_id, after, limit)
+        if not cut.first_page and limit != 0:
+            await self.state(job_id)  # a job that has just been deleted has no frames either
+        return cut
 
     def cut_pages(self, cut: FrameCut) -> AsyncGenerator[list[tuple[int, bytes]], None]:
         """See :meth:`JobArchive.cut_pages`."""

@@ -264,6 +264,27 @@ async def test_what_retention_deletes_is_gone_before_clients_are_told(
     assert state.job_id.encode() not in answers[1]
 
 
+async def test_a_job_that_is_deleted_while_it_is_read_is_not_shown_without_frames(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the reading of its state and that of its frames it goes: then it is missing, either way."""
+    read = system.store.newest_and_page
+
+    async def delete_first(job_id: str, *, after: int, limit: int | None) -> tuple[int, list[tuple[int, bytes]]]:
+        await system.jobs.delete(job_id)
+        return await read(job_id, after=after, limit=limit)
+
+    async with both_ways(system) as both:
+        for port in (both.lane_port, both.plain_port):
+            for path in ("", "/frames"):
+                job_id = (await run_job(system, "motion", max_frames=1)).job_id
+                with monkeypatch.context() as patched:
+                    patched.setattr(system.store, "newest_and_page", delete_first)
+                    async with wire(port) as client:
+                        answer = await client.ask(get(f"/v1/jobs/{job_id}{path}"))
+                assert answer[9:12] == b"404", path
+
+
 async def test_a_job_that_was_not_acknowledged_is_not_listed(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though somebody has read the list while its row was on disk."""
     add, delete, lists = system.store.add_job, system.store.delete_job, list[bytes]()
