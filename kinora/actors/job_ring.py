@@ -46,7 +46,8 @@ class JobRing(FrameRing):
     def release(self, slot: int) -> None:
         """Remove a user from a slot; see :meth:`FrameRing.release`."""
         super().release(slot)
-        self._released.unpark_all()
+        if self._released:
+            self._released.unpark_all()
 
     def lend(self, slot: int) -> None:
         """Add a user at the side, who must give the slot back."""

@@ -57,7 +57,7 @@ from kinora.plugins.api import MAX_BATCH, Severity
 from kinora.plugins.devices import CPU, Resolution
 from kinora.runtime.cores import Cores
 from kinora.runtime.frames import slots_for
-from kinora.runtime.sending import send
+from kinora.runtime.sending import receive, send
 from kinora.runtime.workers import ForkServer
 
 log = structlog.get_logger()
@@ -361,7 +361,8 @@ class Pipeline:
             if source.live and not self._gate.is_open:
                 ticket.release()  # what a camera shows during a pause is over when the job goes on
                 return False
-            await self._gate.wait_open()
+            if not self._gate.is_open:
+                await self._gate.wait_open()
             self._inside.enter()
             if ticket.index < self._first_new:
                 return await self._show_again(ticket, entrance)
@@ -424,7 +425,7 @@ class Pipeline:
     async def _finish_frames(self, inbox: Inbox) -> None:
         """Report the frames that have passed all stages, in the order of the source, and free their slots."""
         with inbox:
-            async for ticket in inbox:
+            while (ticket := await receive(inbox)) is not None:
                 if self._warnings.losses != self._losses_told:
                     await self._tell_state()
                 ticket.is_done = True

@@ -279,19 +279,22 @@ class Store:
         return await self._read(folder_id)
 
     async def put_frame(self, job_id: str, index: int, data: bytes, states: Mapping[str, bytes] | None = None) -> None:
-        """Accept a frame for the next batch, waiting for room. If cancelled, the frame was not accepted.
+        """Accept a frame for the next batch, waiting for room. A checkpoint only if it waits.
+
+        If cancelled, the frame was not accepted.
 
         The plugins' ``states`` after it are written in the same transaction, in place of all that the job had.
         This works while the disk cannot be written, as long as there is room. A job's frames come in index order. A
         second frame of the same index is ignored, and so is a frame of an unknown job.
         """
-        await trio.lowlevel.checkpoint()
-        await self._wait_running()
-        while not self._frames.has_room:
-            await self._progress.park()
+        while not self._running or not self._frames.has_room:
             await self._wait_running()
+            if not self._frames.has_room:
+                await self._progress.park()
+        waited = bool(self._frames)
         self._frames.put(job_id, index, data, states)
-        self._work.unpark_all()
+        if not waited or self._frames.fills_a_batch:
+            self._work.unpark_all()
 
     async def flush(self) -> None:
         """Wait, without a time limit, until all frames that were put before are on disk."""

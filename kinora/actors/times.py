@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from kinora.media.arrival import clock_s
 
+MILLISECONDS_END = len("2026-11-23T08:00:00.123")
+
 
 def time_text(time: datetime) -> str:
     """Return the time as ``2026-11-23T08:00:00.123Z``."""
@@ -14,7 +16,7 @@ def time_text(time: datetime) -> str:
 
 def utc_now() -> str:
     """Return the current time, as :func:`time_text` does."""
-    return time_text(datetime.now(UTC))
+    return f"{datetime.now(UTC).isoformat(timespec='milliseconds')[:MILLISECONDS_END]}Z"
 
 
 def arrival_text(received_s: float) -> str:

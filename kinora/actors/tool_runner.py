@@ -39,7 +39,7 @@ from kinora.plugins.api import PluginMetadata, Severity
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import BatchDone, Done, Raised
 from kinora.runtime.cores import Cores
-from kinora.runtime.sending import send
+from kinora.runtime.sending import receive, send
 
 LOGGED_CHARACTERS = 300
 """The most characters of a failure's message in the log; it is the plugin's own text."""
@@ -242,7 +242,7 @@ class ToolRunner:
     async def _take_frames(self, inbox: Inbox) -> None:
         """Give each frame to a replica; return when all frames have left the stage."""
         async with trio.open_nursery() as nursery:
-            async for ticket in inbox:
+            while (ticket := await receive(inbox)) is not None:
                 if ticket.stored is None:
                     await self._take_frame(ticket, nursery)
                 else:

@@ -143,6 +143,9 @@ class Broadcast:
         )
 
     def _add(self, event: Event) -> None:
+        if not self._groups and not self._pending:
+            self._handed_on += 1  # there is nobody to offer it to, and so nothing to wake
+            return
         self._pending.append(event)
         self._published.set()
         if len(self._pending) >= MAX_PENDING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import array
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 PACKET_BYTES = 64 * 1024
 """Well below the kernel's default send buffer of 208 KiB, beyond which a packet is refused."""
@@ -35,7 +35,7 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return pair
 
 
-def packets(data: bytes) -> Iterator[bytes]:
+def packets(data: bytes) -> Iterable[bytes]:
     """Cut a message into packets.
 
     Raises:
@@ -43,8 +43,12 @@ def packets(data: bytes) -> Iterator[bytes]:
     """
     if len(data) > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {len(data)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
+    return (_LAST + data,) if len(data) < PACKET_BYTES else _several(data)
+
+
+def _several(data: bytes) -> Iterator[bytes]:
     size = PACKET_BYTES - 1
-    last = max(0, (len(data) - 1) // size)
+    last = (len(data) - 1) // size
     for number in range(last + 1):
         flag = _LAST if number == last else _MORE
         yield flag + data[number * size : (number + 1) * size]
@@ -65,6 +69,8 @@ class Assembler:
                 message exceeds ``MAX_MESSAGE_BYTES``.
         """
         flag, part = packet[:1], packet[1:]
+        if flag == _LAST and not self._parts and len(packet) <= PACKET_BYTES:
+            return part
         self._size += len(part)
         # Only full packets may be continued: otherwise endless empty packets would never reach the limit.
         well_formed = flag == _LAST or (flag == _MORE and len(packet) == PACKET_BYTES)

@@ -185,11 +185,13 @@ class Worker:
         """
         try:
             for packet in packets(data):
-                ancillary = [_rights(fds)] if fds else []
-                try:
-                    self._end.sendmsg([packet], ancillary)  # the same socket; Trio's call would run all other tasks
+                try:  # the same socket; Trio's calls would run all other tasks
+                    if fds:
+                        self._end.sendmsg([packet], [_rights(fds)])
+                    else:
+                        self._end.send(packet)
                 except BlockingIOError:
-                    await self._socket.sendmsg([packet], ancillary)
+                    await self._socket.sendmsg([packet], [_rights(fds)] if fds else [])
                 fds = ()
         except (OSError, trio.ClosedResourceError):
             raise await self._gone() from None
@@ -211,7 +213,6 @@ class Worker:
 
     async def _recv_packet(self) -> bytes:
         """Wait for the next packet, as :func:`_recv_packet`, but first: it is hardly ever there at once."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         while self._end.fileno() >= 0:
             try:
                 await trio.lowlevel.wait_readable(self._end)

@@ -1,4 +1,4 @@
-"""Sending without a checkpoint where there is room."""
+"""Sending without a checkpoint where there is room, and receiving where something waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import assert_checkpoints, assert_no_checkpoints
 
-from kinora.runtime.sending import send
+from kinora.runtime.sending import receive, send
 
 
 async def test_where_there_is_room_sending_lets_no_other_task_run() -> None:
@@ -40,3 +40,17 @@ async def test_a_receiver_that_has_gone_is_told_unless_the_sender_is_cancelled_a
         scope.cancel()
         await send(sender, 1)
     assert scope.cancelled_caught
+
+
+async def test_what_waits_is_received_without_letting_another_task_run() -> None:
+    """Only an empty channel makes the receiver wait, and one that has ended gives None, also while it waits."""
+    sender, receiver = trio.open_memory_channel[int](1)
+    await send(sender, 1)
+    with assert_no_checkpoints():
+        assert await receive(receiver) == 1
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sender.aclose)
+        with assert_checkpoints():
+            assert await receive(receiver) is None
+    with assert_no_checkpoints():
+        assert await receive(receiver) is None
