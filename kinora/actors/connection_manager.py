@@ -165,11 +165,12 @@ class ConnectionManager:
 
     def broadcast(self, message: RealtimeMessage) -> str:
         """Send a message to all clients that want it, keep it for those that reconnect, and return its id."""
+        payload = message.payload
         event = self.feed.publish(
             message.encode,
-            overflow=message.overflow,
+            overflow=payload.overflow,
             key=message.replaces,
-            topic=message.job_id,
+            topic=payload.job_id,
             source=Subject.of(message),
         )
         return self.feed.log.id_of(event.seq)

@@ -79,14 +79,20 @@ class Crew:
         """
         if self._on_cores and not (self._cores.idle or self._spec.fixed_replicas):
             return None
-        chosen = next((replica for replica in self.replicas if replica.prepared and replica not in self._taken), None)
-        if chosen is None and not self._taken:
-            chosen = self.replicas[0]
+        chosen = self._first_free()
         if chosen is not None:
             self._taken.add(chosen)
             self._on_cores.add(chosen)
             self._cores.begin(self._load)
         return chosen
+
+    def _first_free(self) -> Replica | None:
+        if not self._taken and self.replicas[0].prepared:
+            return self.replicas[0]
+        for replica in self.replicas:
+            if replica.prepared and replica not in self._taken:
+                return replica
+        return None if self._taken else self.replicas[0]
 
     def rest(self, replica: Replica) -> None:
         """Note that a replica is not at work any more; it is not free for another frame yet."""

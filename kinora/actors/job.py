@@ -552,17 +552,23 @@ class Job:
         if self._asked_to_cancel is not None or self._status in ENDED:
             return
         try:
-            with trio.CancelScope() as self._waiting:
-                await self._store.put_frame(self.spec.job_id, frame.index, frame.data, frame.states)
-                self._newest_index = max(self._newest_index, frame.index)
-                self._next_index = frame.index + self.spec.request.options.stride
-                self._frames_done += 1
-                self._figures.frames_done += 1
-                self._found.add(frame)
-                self._publish_progress()
+            if self._store.has_room:
+                await self._put_frame(frame)
+            else:
+                with trio.CancelScope() as self._waiting:
+                    await self._put_frame(frame)
         except ActorGone as error:
             self._fail(f"Its results could not be stored: {error}.")
             self._commands.put(Stop())
+
+    async def _put_frame(self, frame: FrameDone) -> None:
+        await self._store.put_frame(self.spec.job_id, frame.index, frame.data, frame.states)
+        self._newest_index = max(self._newest_index, frame.index)
+        self._next_index = frame.index + self.spec.request.options.stride
+        self._frames_done += 1
+        self._figures.frames_done += 1
+        self._found.add(frame)
+        self._publish_progress()
 
     async def _store_states(self, frame: FrameDone) -> None:
         """Store the states after the last frame with that frame; the store ignores a second copy of a frame."""

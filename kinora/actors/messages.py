@@ -385,10 +385,12 @@ class RealtimeMessage:
     @property
     def replaces(self) -> tuple[str | None, str, str | None]:
         """The key of messages that replace each other: job, type and plugin."""
-        return (self.job_id, self.type, self.payload.plugin)
+        payload = self.payload
+        return (payload.job_id, payload.type, payload.plugin)
 
     def encode(self, message_id: str) -> bytes:
         """Encode the message as one line of JSON in UTF-8."""
+        payload = self.payload
         return msgspec.json.encode(
-            {"type": self.type, "payload": self.payload.document(), "timestamp": self.timestamp, "id": message_id}
+            {"type": payload.type, "payload": payload.document(), "timestamp": self.timestamp, "id": message_id}
         )

@@ -432,7 +432,8 @@ class Pipeline:
                 if ticket.stored is None:
                     data = ticket.frame_data().encode()
                     self._last = FrameDone(ticket.index, data, ticket.found)
-                    await self._reports.tell(attrs.evolve(self._last, states=ticket.states))
+                    done = attrs.evolve(self._last, states=ticket.states) if ticket.states else self._last
+                    await self._reports.tell(done)
                 if ticket.marked:
                     self._marks.note_stored(sum(map(len, ticket.states.values())))
                 ticket.release()

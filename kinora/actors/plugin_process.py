@@ -31,6 +31,9 @@ NOT_A_MESSAGE = "its process sent bytes that are not a message"
 
 Hear = Callable[[Note], Awaitable[None]]
 """Called with each note that the plugin sends before its answer."""
+_DONE_OR_RAISED = (Done, Raised)
+_WITH_RESULT = (Done, protocol.Partial)
+_NOTES = (protocol.Warned, protocol.Partial, protocol.Unsaved)
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -180,8 +183,9 @@ class PluginProcess:
 
     async def process(self, ticket: FrameTicket, threads: int, hear: Hear) -> Done | Raised:
         """Send the frame's slot; the process reads the pixels in the ring, which it maps first if it is another one."""
-        fault = await self._map(ticket.ring, hear)
-        return fault or await self._ask(_process(ticket, threads), hear)
+        if ticket.ring is not self._ring and (fault := await self._map(ticket.ring, hear)) is not None:
+            return fault
+        return await self._ask(_process(ticket, threads), hear)
 
     async def process_batch(self, tickets: Sequence[FrameTicket], threads: int, hear: Hear) -> BatchDone | Raised:
         """Send all slots in one request; likewise."""
@@ -219,7 +223,7 @@ class PluginProcess:
 
     async def _ask(self, request: protocol.Request, hear: Hear, fds: Sequence[int] = ()) -> Done | Raised:
         answer = await self._converse(request, hear, fds)
-        if not isinstance(answer, Done | Raised):
+        if not isinstance(answer, _DONE_OR_RAISED):
             raise PluginDied(Code.PLUGIN_CRASH, UNEXPECTED)
         return answer
 
@@ -229,11 +233,14 @@ class PluginProcess:
         try:
             await self._talk.send(request, fds)
             while True:
-                match await _checked(await self._talk.receive()):
-                    case protocol.Warned() | protocol.Partial() | protocol.Unsaved() as note:
-                        await hear(note)
-                    case answer:
-                        return answer
+                answer = await self._talk.receive()
+                if isinstance(answer, _WITH_RESULT):
+                    _check(answer.result)
+                elif isinstance(answer, BatchDone):
+                    await _check_all(answer)
+                if not isinstance(answer, _NOTES):
+                    return answer
+                await hear(answer)
         except WorkerGone as error:
             code = Code.PLUGIN_MEMORY if error.over_memory else Code.PLUGIN_CRASH
             raise PluginDied(code, str(error), blameless=error.orphaned, killed=error.killed) from error
@@ -257,22 +264,15 @@ def _process(ticket: FrameTicket, threads: int) -> protocol.Process:
     )
 
 
-async def _checked(answer: protocol.Answer | Note) -> protocol.Answer | Note:
-    """Return the answer if its results are JSON objects: a plugin's process is not trusted. Gives way between results.
-
-    Raises as :func:`_check`.
-    """
-    if isinstance(answer, BatchDone):
-        for frame in answer.frames:
-            _check(frame.result)
-            await trio.lowlevel.checkpoint()
-    elif isinstance(answer, Done | protocol.Partial):
-        _check(answer.result)
-    return answer
+async def _check_all(answer: BatchDone) -> None:
+    """Check each result as :func:`_check` does, and give way between two."""
+    for frame in answer.frames:
+        _check(frame.result)
+        await trio.lowlevel.checkpoint()
 
 
 def _check(result: bytes | None) -> None:
-    """Check that a result, if there is one, is a JSON object.
+    """Check that a result, if there is one, is a JSON object: a plugin's process is not trusted.
 
     The JSON is checked without making objects of it, which would take the event loop ten times as long.
 

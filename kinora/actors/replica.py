@@ -41,6 +41,8 @@ class Lost:
 
 
 Outcome = Done | Raised | Lost
+ANSWERED = (Done, Raised)
+"""The outcomes that the plugin itself has given."""
 _Answer = TypeVar("_Answer", Done | Raised, BatchDone | Raised)
 
 
@@ -76,7 +78,8 @@ class Replica:
         self._log = log
         self._hear_note = hear
         self._memory = memory
-        self._frame_id: str | None = None
+        self._ticket: FrameTicket | None = None
+        """The frame that the plugin works on alone."""
         self._again = False
         """True while the plugin sees a frame that is stored already: what it says of it was told then."""
         self._time_limit = trio.CancelScope()
@@ -96,7 +99,7 @@ class Replica:
 
         If that raised, the outcome is :class:`Lost`, or Raised if the device is to blame: :meth:`end` must follow.
         """
-        self.device, self._frame_id, self._again = device, None, False
+        self.device, self._ticket, self._again = device, None, False
         try:
             await self._process.start()
         except PluginDied as death:
@@ -145,7 +148,7 @@ class Replica:
 
     async def process(self, ticket: FrameTicket, threads: int) -> Outcome:
         """Have the plugin process a frame, once; its libraries may use so many threads."""
-        self._frame_id, self._again = ticket.frame_id, ticket.stored is not None
+        self._ticket, self._again = ticket, ticket.stored is not None
         work = self._process.process(ticket, threads, self._hear)
         outcome = await self._attempt(work, self._spec.plugin_timeout_ms, frame=not self._again)
         if self._memory is not None and not isinstance(outcome, Lost):
@@ -157,13 +160,13 @@ class Replica:
 
         The time of a batch that failed counts for no frame.
         """
-        self._frame_id, self._again = None, False
+        self._ticket, self._again = None, False
         work = self._process.process_batch(tickets, threads, self._hear)
         return await self._attempt(work, self._spec.plugin_timeout_ms)
 
     async def finalize(self) -> Outcome:
         """Finalize the plugin."""
-        self._frame_id, self._again = None, False
+        self._ticket, self._again = None, False
         timeout_ms = min(FINALIZE_TIMEOUT_MS, self._spec.prepare_timeout_ms)
         return await self._attempt(self._process.finalize(self._hear), timeout_ms)
 
@@ -180,24 +183,17 @@ class Replica:
         self._inspector.start_timing(plugin, self.number)
         times: list[float | None] = [None]
         try:
-            answer = await self._within(timeout_ms, work)
-            frame, times = frame or isinstance(answer, BatchDone), _times(answer)
+            with trio.CancelScope(deadline=trio.current_time() + timeout_ms / 1000) as self._time_limit:
+                answer = await work
+                frame, times = frame or isinstance(answer, BatchDone), _times(answer)
+                return answer
+            message = f"no answer within {timeout_ms} ms; its process was killed"
+            return await self._lose(PluginDied(Code.PLUGIN_TIMEOUT, message))
         except PluginDied as death:
             return await self._lose(death)
         finally:
             for run_ms in times:
                 self._inspector.stop_timing(plugin, run_ms, frame=frame, worker=self.number)
-        return answer
-
-    async def _within(self, timeout_ms: int, work: Awaitable[_Answer]) -> _Answer:
-        """Wait for an answer.
-
-        Raises:
-            PluginDied: there was none in time; the process must be ended.
-        """
-        with trio.move_on_after(timeout_ms / 1000) as self._time_limit:
-            return await work
-        raise PluginDied(Code.PLUGIN_TIMEOUT, f"no answer within {timeout_ms} ms; its process was killed")
 
     async def _lose(self, death: PluginDied) -> Lost:
         return Lost(death, await self.end())
@@ -207,5 +203,5 @@ class Replica:
         left_s = self._time_limit.deadline - trio.current_time()
         self._time_limit.deadline = math.inf
         if not self._again or isinstance(note, protocol.Unsaved):
-            await self._hear_note(note, self._frame_id)
+            await self._hear_note(note, None if self._ticket is None else self._ticket.frame_id)
         self._time_limit.deadline = trio.current_time() + left_s

@@ -278,6 +278,11 @@ class Store:
         """Return the id of this database, made with it: eight hexadecimal digits."""
         return await self._read(folder_id)
 
+    @property
+    def has_room(self) -> bool:
+        """True if :meth:`put_frame` would not wait now."""
+        return self._running and self._frames.has_room
+
     async def put_frame(self, job_id: str, index: int, data: bytes, states: Mapping[str, bytes] | None = None) -> None:
         """Accept a frame for the next batch, waiting for room. A checkpoint only if it waits.
 
@@ -287,7 +292,7 @@ class Store:
         This works while the disk cannot be written, as long as there is room. A job's frames come in index order. A
         second frame of the same index is ignored, and so is a frame of an unknown job.
         """
-        while not self._running or not self._frames.has_room:
+        while not self.has_room:
             await self._wait_running()
             if not self._frames.has_room:
                 await self._progress.park()
