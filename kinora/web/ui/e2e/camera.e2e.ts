@@ -115,7 +115,7 @@ test("a job on a camera that a restart interrupted is resumed from its page", as
   const framesDone = async () => (await server.state()).frames_done;
   await expect.poll(framesDone).toBeGreaterThan(3);
   await server.kill();
-  await server.start("--config", join(server.folder, "kinora.toml"));
+  await server.start("--allowed-hosts", ELSEWHERE, "--config", join(server.folder, "kinora.toml"));
   await server.ended(jobId);
   const before = await framesDone();
   const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
