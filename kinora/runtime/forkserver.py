@@ -274,7 +274,10 @@ def _drain(fd: int) -> None:
 
 def main(control_fd: int, preload: list[str]) -> None:
     """Import the workers' libraries, then serve; see the module's docstring."""
-    become_subreaper()
+    try:
+        become_subreaper()
+    except OSError:
+        return  # the server finds that this machine lacks it, and says so
     name_process("fork server")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # only the server acts on Ctrl-C

@@ -107,7 +107,10 @@ class ReadingLane:
         access = None if asked is None else self._access(asked)
         if asked is None or access is None:
             return None
-        answer = self._ready(asked.read)
+        try:
+            answer = self._ready(asked.read)
+        except Exception:  # noqa: BLE001 - the app fails in the same way, answers and logs it
+            return None
         if answer is None:
             make = asked.read.make
             return None if make is None else partial(self._later, asked, make, began, client)

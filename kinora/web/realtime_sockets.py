@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+import structlog
 import trio
 from werkzeug.datastructures import MultiDict
 
@@ -26,6 +27,9 @@ from kinora.web.websocket_stream import Lane, binary_frame, lane_of, text_frame
 
 PATHS = frozenset({PATH, f"{PATH}/"})
 """The addresses of the WebSocket; as everywhere, a slash at the end does not count."""
+SERVER_ERROR = 1011
+"""The close code of RFC 6455 for an error of the server."""
+log = structlog.get_logger()
 
 
 def websocket_frame(message: bytes) -> bytes:
@@ -132,7 +136,7 @@ class RealtimeSockets:
         if session is None:
             await send({"type": "websocket.close", "code": int(CloseCode.BAD_SESSION_ID), "reason": BAD_SESSION_ID})
         else:
-            await run_until_going_away(session, connection_of(scope))
+            await _run(session, connection_of(scope), send)
 
     def _session(self, scope: Mapping[str, Any], receive: Any, send: Any) -> ClientSession | None:
         """The session that the client asks for; None if its id is not valid.
@@ -153,6 +157,15 @@ class RealtimeSockets:
             filters=filters,
             last_event_id=args.get("last_event_id"),
         )
+
+
+async def _run(session: ClientSession, connection: Connection | None, send: Any) -> None:
+    """Run a session; an error of the server in it ends this one alone, and is logged."""
+    try:
+        await run_until_going_away(session, connection)
+    except Exception as error:
+        log.error("a request failed because of an error in the server", path=PATH, exc_info=error)  # noqa: TRY400 - as the app does
+        await send({"type": "websocket.close", "code": SERVER_ERROR, "reason": ""})
 
 
 def _transport(scope: Mapping[str, Any], receive: Any, send: Any) -> WebSocketTransport:

@@ -105,9 +105,8 @@ def _plugins(plugins_dir: Path) -> None:
 async def until(system: System, state: JobState, reached: Callable[[JobState], bool]) -> JobState:
     """Wait until a job has reached a state."""
     with trio.fail_after(60):
-        while not reached(state):
+        while not reached(state := await system.jobs.state(state.job_id)):
             await system.jobs._active[state.job_id].job.wait_changed()
-            state = await system.jobs.state(state.job_id)
     assert not state.ended
     return state
 
