@@ -36,7 +36,8 @@ def both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
             if _facts(answer) == _facts(other):
                 return first
             answer = await plain(url, headers=headers)
-        assert _still_runs(other), (_facts(answer), _facts(other))
+        ended_meanwhile = _facts(answer) == _facts(other)  # this answer came after the last other one
+        assert ended_meanwhile or _still_runs(other), (_facts(answer), _facts(other))
         assert [*answer.headers] == [*other.headers]
         assert answer.status == other.status
         return first
