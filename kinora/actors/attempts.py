@@ -98,15 +98,13 @@ class Attempts:
         """Show the plugin a stored frame, whose result is known."""
         outcome = await self.process(replica, ticket)
         if isinstance(outcome, Lost):
-            await self._judge.note_loss(outcome, ticket.frame_id)
-            await self._judge.note_disabled(ticket.frame_id)
+            await self._judge.lose(outcome, ticket.frame_id)
 
     async def save_into(self, ticket: FrameTicket, replica: Replica) -> None:
         """Add the plugin's state after a marked frame to its ticket, if the plugin remembers."""
         state = await replica.save()
         if isinstance(state, Lost):
-            await self._judge.note_loss(state, ticket.frame_id)
-            await self._judge.note_disabled(ticket.frame_id)
+            await self._judge.lose(state, ticket.frame_id)
         elif state is not None:
             ticket.states[self._spec.plugin] = state
 

@@ -10,8 +10,7 @@ import trio
 from kinora.actors.attempts import Attempts
 from kinora.actors.batching import Batching
 from kinora.actors.flights import Flight
-from kinora.actors.messages import Code
-from kinora.actors.replica import ANSWERED, Lost, Outcome, Replica
+from kinora.actors.replica import ANSWERED, Lost, Outcome, Replica, failure_of
 from kinora.actors.stage_judge import StageJudge, placed
 from kinora.plugins.protocol import BatchDone, Done, Raised
 
@@ -93,8 +92,7 @@ class Flying:
             return
         if isinstance(outcome, Lost) and outcome.death.blameless:
             return
-        cause = outcome.death if isinstance(outcome, Lost) else outcome
-        code = outcome.death.code if isinstance(outcome, Lost) else Code.PLUGIN_ERROR
+        code, cause = failure_of(outcome)
         message = (
             f"a batch of {len(flights)} frames failed, and none of them alone: {placed(cause.message, cause.place)}"
         )

@@ -8,8 +8,7 @@ import trio
 
 from kinora.actors.attempts import Attempts
 from kinora.actors.crew import Crew
-from kinora.actors.messages import Code
-from kinora.actors.replica import Lost, Outcome
+from kinora.actors.replica import Lost, Outcome, failure_of
 from kinora.actors.stage_judge import StageJudge
 from kinora.actors.ticket import Inbox
 from kinora.plugins.protocol import Done, Raised
@@ -74,7 +73,6 @@ class Growth:
         if isinstance(outcome, Lost) and outcome.death.blameless:
             return
         self._crew.grow_no_further()
-        code = outcome.death.code if isinstance(outcome, Lost) else Code.PLUGIN_ERROR
-        cause = outcome.death.message if isinstance(outcome, Lost) else outcome.message
-        message = f"another replica could not be prepared, and the stage goes on without it: {cause}"
+        code, cause = failure_of(outcome)
+        message = f"another replica could not be prepared, and the stage goes on without it: {cause.message}"
         await self._judge.warn(code, message, "low", None)

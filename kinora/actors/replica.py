@@ -51,6 +51,11 @@ def _times(answer: Done | Raised | BatchDone) -> list[float | None]:
     return [frame.run_ms for frame in answer.frames] if isinstance(answer, BatchDone) else [answer.run_ms]
 
 
+def failure_of(outcome: Lost | Raised) -> tuple[Code, PluginDied | Raised]:
+    """What an attempt failed by: its code, and what says why."""
+    return (outcome.death.code, outcome.death) if isinstance(outcome, Lost) else (Code.PLUGIN_ERROR, outcome)
+
+
 class Replica:
     """A process of a stage, one after the other: a new one may be prepared when the last one has ended."""
 

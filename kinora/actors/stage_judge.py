@@ -88,8 +88,7 @@ class StageJudge:
         """Make of the outcome of a frame what follows from it."""
         ticket = flight.ticket
         if isinstance(outcome, Lost):
-            await self.note_loss(outcome, ticket.frame_id)
-            await self.note_disabled(ticket.frame_id)
+            await self.lose(outcome, ticket.frame_id)
             return
         self.frames += 1
         self._record.run.add(outcome.run_ms / 1000)
@@ -167,6 +166,11 @@ class StageJudge:
         """Count a process that is started for one that has ended."""
         self.restarts += 1
         self.log.note_restart()
+
+    async def lose(self, lost: Lost, frame_id: str | None) -> None:
+        """Note the loss of a process at a frame, and what follows for the plugin."""
+        await self.note_loss(lost, frame_id)
+        await self.note_disabled(frame_id)
 
     async def note_loss(self, lost: Lost, frame_id: str | None) -> None:
         """Count a process that died or failed, and warn."""
