@@ -1,13 +1,13 @@
 import { useEffect } from "react";
 import { getCameras } from "../api/calls";
 import type { CameraStatus } from "../api/generated";
+import { PUSHED } from "../api/sources";
 import { Badge } from "../ui/Badge";
 import { Icon } from "../ui/Icon";
 import { Notice } from "../ui/Notice";
 import { useLoaded } from "../ui/useLoaded";
 import { browserCamera } from "./BrowserCamera";
 import { BrowserPreview } from "./BrowserPreview";
-import { PUSHED } from "./pushed";
 import { pushing } from "./Pushing";
 
 /** Cameras that nobody has looked at yet are asked about again soon. */

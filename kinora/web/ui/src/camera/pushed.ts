@@ -1,9 +1,7 @@
 /** Jobs on this browser's camera. */
+import { PUSHED } from "../api/sources";
 import { browserCamera } from "./BrowserCamera";
 import { pushing } from "./Pushing";
-
-/** The source of a job whose pictures a client sends. */
-export const PUSHED = "push:";
 
 /** The sentence about a job on this source that cannot be started yet; null if it can be. */
 export function whyNotYet(source: string): string | null {

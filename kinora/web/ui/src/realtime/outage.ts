@@ -1,6 +1,6 @@
 /** The time without pictures from a live source, in words. */
 import type { FrameData, LostReason } from "../api/generated";
-import { PUSHED } from "../camera/pushed";
+import { PUSHED } from "../api/sources";
 import { moment } from "../ui/format";
 import type { Outage, ShownWarning } from "./state";
 

@@ -1,0 +1,4 @@
+/** Words of the API for sources. */
+
+/** The source of a job whose pictures a client sends. */
+export const PUSHED = "push:";
