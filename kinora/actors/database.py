@@ -228,7 +228,9 @@ def unusable(path: str, error: sqlite3.Error) -> DatabaseUnusable:
 def open_reader(path: str) -> sqlite3.Connection:
     """Open a second connection to the file, which reads what the writer has committed."""
     existing = f"file:{quote(path)}?mode=rw"  # a file that has gone meanwhile must not be made
-    connection = sqlite3.connect(existing, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=True)
+    connection = sqlite3.connect(
+        existing, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=True
+    )
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT count(*) FROM jobs WHERE number = 0").fetchone()  # opens its files now, not later
