@@ -1,0 +1,1 @@
+"""The server's side of agents, and what both sides say to each other."""
