@@ -40,6 +40,7 @@ from kinora.actors.pipeline_link import (
     FrameDone,
     Pause,
     PipelineEnded,
+    PipelineLost,
     PipelineState,
     Prepared,
     Resume,
@@ -519,7 +520,7 @@ class Job:
                 self._enter(self._stage if self.paused else stage)
             case FrameImage():
                 self._audience.show(event)
-            case PipelineEnded():
+            case PipelineEnded() | PipelineLost():
                 raise ValueError("_take_events handles the last event")
             case payload:
                 self._pass_on(payload)

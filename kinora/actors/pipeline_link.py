@@ -148,7 +148,21 @@ class PipelineEnded:
     """The pids of processes that cannot be killed."""
 
 
-Event = Payload | FrameImage | FrameDone | StatesSaved | Prepared | StageIs | PipelineState | PipelineEnded
+@attrs.frozen
+class PipelineLost:
+    """The last event in place of PipelineEnded: the agent of the pipeline is lost, and all that it did not tell.
+
+    Its processes are gone, or will be before another pipeline of the job could meet them.
+    """
+
+    reason: str
+    """A sentence."""
+    agent: str
+    """The id of the agent."""
+
+
+LastEvent = PipelineEnded | PipelineLost
+Event = Payload | FrameImage | FrameDone | StatesSaved | Prepared | StageIs | PipelineState | LastEvent
 
 
 class AnyPipeline(Protocol):
