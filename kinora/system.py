@@ -27,6 +27,7 @@ from kinora.actors.job_trace import Tracer
 from kinora.actors.leftovers import remove_leftovers
 from kinora.actors.library_list import LibraryList
 from kinora.actors.local_token import FILE as LOCAL_TOKEN
+from kinora.actors.means import Means
 from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.retention import Kept, Retention
@@ -224,11 +225,9 @@ class System:
     def _job_factory(self, sources: SourceFinder, audience: Audience) -> JobFactory:
         settings = self.settings
         limits = JobLimits(
-            models_dir=settings.models_dir,
             ring_bytes=settings.ring_bytes,
             max_failures=settings.max_failures,
             max_errors=settings.max_errors,
-            max_jobs=settings.max_jobs,
             paused_keep_s=settings.paused_keep_s,
             push_grace_s=settings.push_grace_s,
             root_path=settings.root_path,
@@ -237,16 +236,28 @@ class System:
             limits=limits,
             sources=sources,
             registry=self.plugins,
+            means=self._means(sources),
+            store=self.store,
+            audience=audience,
+            figures=self.job_figures,
+            tracer=self._tracer,
+        )
+
+    def _means(self, sources: SourceFinder) -> Means:
+        """The means of this process for pipelines."""
+        settings = self.settings
+        return Means(
+            find_plugin=self.plugins.get,
             devices=self.devices,
             device_health=DeviceHealth(settings.device_cool_down_s),
             records=self.plugin_records,
             fork_server=self.fork_server,
             cores=self.cores,
             inspectors=self.inspectors,
-            store=self.store,
-            audience=audience,
-            figures=self.job_figures,
-            tracer=self._tracer,
+            source_limits=sources.limits,
+            cameras=sources.cameras,
+            models_dir=settings.models_dir,
+            max_jobs=settings.max_jobs,
         )
 
     def _plugin_metadata(self) -> Sequence[MetadataPayload]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import chain, filterfalse
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import attrs
 import structlog
@@ -17,7 +17,7 @@ import trio
 from kinora.actors.audience import Audience
 from kinora.actors.errors import KinoraError
 from kinora.actors.job_figures import JobFigures
-from kinora.actors.job_spec import JobPlan, JobSpec, Past, ResumePoint
+from kinora.actors.job_spec import JobPlan, JobSpec, Past
 from kinora.actors.job_trace import JobTrace, NoTrace
 from kinora.actors.messages import (
     Code,
@@ -53,6 +53,7 @@ from kinora.actors.push_inlet import PushInlet
 from kinora.actors.store import Store
 from kinora.actors.times import utc_now
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
+from kinora.actors.work_order import WorkOrder, for_pipelines, state_left
 from kinora.media.source_names import without_query, without_query_of
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU, Resolution
@@ -69,16 +70,23 @@ NOTHING = PipelineState(stages={}, device=Resolution(CPU), timings=None, logs={}
 CRASHED = "An internal error stopped the job; the server's log has the details."
 
 
+class PipelinesHere(Protocol):
+    """The :class:`~kinora.actors.pipeline_maker.JobPipelines` of a job, as the Job sees them."""
+
+    def state(self) -> PipelineState:
+        """Return what is shown before the first attempt."""
+
+    def make(self, order: WorkOrder) -> AnyPipeline:
+        """Make the pipeline of an attempt in this server."""
+
+
 @attrs.frozen
 class Work:
-    """A plan, and the pipelines that carry it out.
-
-    ``make_pipeline`` gives a pipeline that begins at the given point. Further ones are made when the job goes on after
-    a long pause; they share their stages, timings and warnings with the first.
-    """
+    """A plan, the order for the first attempt, and what makes the pipelines of attempts in this server."""
 
     plan: JobPlan
-    make_pipeline: Callable[[ResumePoint], AnyPipeline]
+    order: WorkOrder
+    here: PipelinesHere
 
 
 @attrs.define
@@ -112,6 +120,8 @@ class Job:
     """Where clients push its pictures in; its maker sets it. None if its source is another."""
     _stopping = False
     """True once the server stops: the job is parked as well, and goes on at the next server."""
+    _attempt = 0
+    """The number of the newest attempt, which has a pipeline of its own."""
     _following = False
     """True while there is a pipeline at work."""
 
@@ -133,8 +143,8 @@ class Job:
         """Set when the job has ended and all its processes are gone."""
         self._work = work
         self._find_work = find_work
-        self._pipeline = None if work is None else work.make_pipeline(spec.resumed)
-        """The pipeline that runs or is to run next; None while there is none."""
+        self._pipeline: AnyPipeline | None = None
+        """The pipeline that runs or has run last."""
         self._paused_keep_s = paused_keep_s
         self._figures = figures or JobFigures()
         self._trace = trace or NoTrace()
@@ -145,7 +155,7 @@ class Job:
         self._commands = CommandQueue()
         self._warnings = WarningLog(spec.job_id)
         """The Job's own warnings; the pipeline publishes its own."""
-        self._seen = NOTHING if self._pipeline is None else self._pipeline.state()
+        self._seen = NOTHING if work is None else work.here.state()
         """The newest state from the pipeline."""
         self._dropped_before = 0
         """The number of frames that earlier pipelines dropped."""
@@ -187,8 +197,8 @@ class Job:
         self._dropped_before = state.frames_dropped
         self._found = _Found(state.detections, state.picture)
         self._warnings.restore(filterfalse(kept_by_pipeline, state.warning_groups))
-        if self._pipeline is None:
-            self._seen = _left_by(past)
+        if self._work is None:
+            self._seen = state_left(for_pipelines(state), past.logs)
 
     # Commands
 
@@ -417,10 +427,8 @@ class Job:
             work = await self._require_work()
             if work is None:
                 break
-            if self._pipeline is None:
-                begin = attrs.evolve(self.spec.resumed, frames=self._frames_done, start=self._next_index)
-                self._pipeline = work.make_pipeline(begin)
-                self._seen = self._pipeline.state()
+            self._pipeline = work.here.make(self._next_order(work))
+            self._seen = self._pipeline.state()
             self._following = True
             try:
                 ended = await self._follow_pipeline(self._pipeline, work)
@@ -439,7 +447,6 @@ class Job:
             self._parked = False
             self._dropped_before += self._seen.dropped
             self._commands = CommandQueue()
-            self._pipeline = None
         return not self._parked
 
     @property
@@ -458,6 +465,12 @@ class Job:
         except KinoraError as error:
             raise CannotGoOn(f"The job cannot go on: {error}") from error
         return self._work
+
+    def _next_order(self, work: Work) -> WorkOrder:
+        """Return the order for the next attempt, which goes on after the last stored frame."""
+        self._attempt += 1
+        begin = attrs.evolve(self.spec.resumed, frames=self._frames_done, start=self._next_index)
+        return attrs.evolve(work.order, attempt=self._attempt, begin=begin)
 
     async def _park_after_long_pause(self) -> None:
         """Stop the pipeline once the job has been paused for ``paused_keep_s``."""
@@ -735,26 +748,6 @@ class Job:
         self.changes += 1
         self._changed.set()
         self._changed = trio.Event()
-
-
-def _left_by(past: Past) -> PipelineState:
-    """Return what the pipelines of an earlier server have told last; stages that were stopped wait to go on."""
-    state = past.state
-    stages = {
-        name: attrs.evolve(stage, status="waiting") if stage.status == "stopped" else stage
-        for name, stage in state.plugins.items()
-    }
-    warnings = WarningLog(state.job_id)
-    warnings.restore(filter(kept_by_pipeline, state.warning_groups))
-    return PipelineState(
-        stages=stages,
-        device=Resolution(state.device_used, fallback=state.fallback, reason=state.fallback_reason),
-        timings=state.plugin_timings,
-        warnings=warnings.texts(),
-        warning_groups=warnings.groups(),
-        warnings_total=warnings.total,
-        logs=past.logs,
-    )
 
 
 def _waiting(events: trio.MemoryReceiveChannel[Event]) -> Iterator[Event]:

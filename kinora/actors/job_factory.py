@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -10,49 +10,36 @@ from pathlib import Path
 import attrs
 
 from kinora.actors.audience import Audience
-from kinora.actors.device_health import DeviceHealth
 from kinora.actors.errors import Conflict, FieldError, InvalidRequest
-from kinora.actors.inspector import Inspector, InspectorService
 from kinora.actors.job import Job, Work
 from kinora.actors.job_figures import JobFigures
-from kinora.actors.job_request import AUTO, JobRequest
-from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
+from kinora.actors.job_request import JobRequest
+from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin
 from kinora.actors.job_trace import JobTrace, NoTracer, TracedJob, Tracer
+from kinora.actors.means import Chosen, JobHere, Means
 from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
-from kinora.actors.pipeline import Pipeline, PipelineSpec
-from kinora.actors.plugin_process import PluginProcess, ProcessSpec
-from kinora.actors.plugin_records import PluginRecords
+from kinora.actors.pipeline_maker import PipelineMaker
 from kinora.actors.push_inlet import PushInlet
-from kinora.actors.replicas import NEEDS_ORDER, most_replicas, needs_order
-from kinora.actors.side_stage import SideStage
+from kinora.actors.replicas import NEEDS_ORDER, needs_order
 from kinora.actors.source_finder import Examined, SourceFinder
-from kinora.actors.source_reader import SourceSpec
-from kinora.actors.stage_spec import StageSpec
 from kinora.actors.store import Store
 from kinora.actors.stored_frames import StoredFrames
-from kinora.actors.tool_runner import ToolRunner
-from kinora.actors.warnings import WarningLog, kept_by_pipeline
+from kinora.actors.work_order import OrderedPlugin, WorkOrder, for_pipelines
 from kinora.media.pushed import PUSH
 from kinora.media.source_names import is_watched, without_query
 from kinora.media.source_types import SourceInfo
-from kinora.plugins.devices import CPU, Device, resolve
+from kinora.plugins.devices import resolve
 from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.registry import PluginEntry, PluginRegistry
-from kinora.runtime.cores import Cores
-from kinora.runtime.machine import threads_per_worker
-from kinora.runtime.workers import MB, ForkServer
 
 
 @attrs.frozen(kw_only=True)
 class JobLimits:
     """The operator's settings for all jobs."""
 
-    models_dir: Path
     ring_bytes: int
     max_failures: int
     max_errors: int
-    max_jobs: int
-    """The number of jobs that share the cores."""
     paused_keep_s: float
     """The time for which a paused job's workers stay."""
     push_grace_s: float
@@ -70,12 +57,7 @@ class JobFactory:
         limits: JobLimits,
         sources: SourceFinder,
         registry: PluginRegistry,
-        devices: Callable[[], Sequence[Device]],
-        device_health: DeviceHealth,
-        records: PluginRecords,
-        fork_server: ForkServer,
-        cores: Cores,
-        inspectors: InspectorService,
+        means: Means,
         store: Store,
         audience: Audience,
         figures: JobFigures,
@@ -84,13 +66,9 @@ class JobFactory:
         self._limits = limits
         self._sources = sources
         self._registry = registry
-        self._devices = devices
-        self._device_health = device_health
-        self._records = records
-        self._fork_server = fork_server
-        self._cores = cores
-        self._options_checker = OptionsChecker(fork_server)
-        self._inspectors = inspectors
+        self._devices = means.devices
+        self._maker = PipelineMaker(means)
+        self._options_checker = OptionsChecker(means.fork_server)
         self._store = store
         self._audience = audience
         self._figures = figures
@@ -195,114 +173,31 @@ class JobFactory:
         return self._work(spec, plan, trace, inlet)
 
     def _work(self, spec: JobSpec, plan: JobPlan, trace: JobTrace, inlet: PushInlet | None) -> Work:
-        """Make the stages of a job. They and all its pipelines share their inspector and their warnings."""
-        inspector = self._inspectors.open_job(spec.job_id, {plugin.name: plugin.metadata for plugin in plan.plugins})
-        warnings = WarningLog(spec.job_id)
-        if spec.past is not None:
-            inspector.restore(spec.past.state)
-            warnings.restore(filter(kept_by_pipeline, spec.past.state.warning_groups))
-        stages = [
-            self._stage(spec, plan, plugin, inspector=inspector, warnings=warnings, trace=trace)
-            for plugin in plan.plugins
-        ]
+        order = self._order(spec, plan)
+        chosen = Chosen(plugins=plan.plugins, device=plan.device, device_told=True)
+        earlier = StoredFrames(self._store, spec.job_id)
+        here = JobHere(earlier=earlier, inlet=inlet, held=plan.held, trace=trace)
+        return Work(plan, order, self._maker.open_job(order, chosen, here))
 
-        def make_pipeline(begin: ResumePoint) -> Pipeline:
-            return Pipeline(
-                self._pipeline_spec(spec, plan, begin),
-                stages=stages,
-                inspector=inspector,
-                warnings=warnings,
-                fork_server=self._fork_server,
-                cores=self._cores,
-                inlet=inlet,
-                earlier=StoredFrames(self._store, spec.job_id),
-            )
-
-        return Work(plan, make_pipeline)
-
-    def _stage(
-        self,
-        spec: JobSpec,
-        plan: JobPlan,
-        plugin: PlannedPlugin,
-        *,
-        inspector: Inspector,
-        warnings: WarningLog,
-        trace: JobTrace,
-    ) -> ToolRunner | SideStage:
-        runner = ToolRunner(
-            self._stage_spec(spec, plan, plugin),
-            make_process=partial(PluginProcess, self._process_spec(spec, plan, plugin), self._fork_server),
-            cores=Cores(self._cores.count) if plugin.asked.side else self._cores,
-            inspector=inspector,
-            warnings=warnings,
-            device_health=self._device_health,
-            record=self._records.of(plugin.name),
-            trace=trace,
-        )
-        stage = SideStage(runner) if plugin.asked.side else runner
-        past = spec.past
-        if past is not None and plugin.name in past.state.plugins:
-            stage.restore(past.state.plugins[plugin.name], past.logs.get(plugin.name, ""))
-        return stage
-
-    def _stage_spec(self, spec: JobSpec, plan: JobPlan, plugin: PlannedPlugin) -> StageSpec:
-        wanted, used = spec.request.options, plan.device.device_used
-        device = used if used.partition(":")[0] in plugin.metadata.devices else CPU
-        return StageSpec(
+    def _order(self, spec: JobSpec, plan: JobPlan) -> WorkOrder:
+        """Make the order of a job's first attempt on this server."""
+        limits, past = self._limits, spec.past
+        return WorkOrder(
             job_id=spec.job_id,
-            plugin=plugin.name,
-            options=plugin.options,
-            device=device,
-            every=plugin.asked.every,
-            side=plugin.asked.side,
-            plugin_timeout_ms=wanted.plugin_timeout_ms,
-            prepare_timeout_ms=wanted.prepare_timeout_ms,
-            max_failures=self._limits.max_failures,
-            max_errors=self._limits.max_errors,
-            replicas=most_replicas(plugin, device, self._cores.count),
-            fixed_replicas=plugin.asked.replicas != AUTO,
-            max_batch=1 if plugin.asked.side else plugin.metadata.max_batch,
-            batch_wait_ms=plugin.metadata.batch_wait_ms,
-            root_path=self._limits.root_path,
-        )
-
-    def _process_spec(self, spec: JobSpec, plan: JobPlan, plugin: PlannedPlugin) -> ProcessSpec:
-        memory_limit_mb = plugin.metadata.memory_limit_mb
-        return ProcessSpec(
-            job_id=spec.job_id,
-            plugin=plugin.name,
-            origin=plugin.origin,
-            options=plugin.options,
-            models_dir=self._limits.models_dir,
-            threads=threads_per_worker(self._cores.count, self._limits.max_jobs, len(plan.plugins)),
-            memory_limit=memory_limit_mb * MB if memory_limit_mb is not None else None,
-        )
-
-    def _pipeline_spec(self, spec: JobSpec, plan: JobPlan, begin: ResumePoint) -> PipelineSpec:
-        options = plan.request.options
-        left = None if options.max_frames is None else max(0, options.max_frames - begin.frames)
-        source = SourceSpec(
+            attempt=1,
+            request=spec.request,
             location=plan.location,
-            name=plan.request.source,
-            limits=self._sources.limits,
-            start=begin.start,
-            stride=options.stride,
-            max_frames=left,
-            policy=plan.policy,
-            after=begin.after,
-            patient=plan.info.kind == "stream" and plan.location != PUSH,  # it was there when the job was accepted
-            max_outage_s=options.max_outage_s,
-        )
-        return PipelineSpec(
-            job_id=spec.job_id,
-            source=source,
-            cameras=self._sources.cameras,
-            held=plan.held,
-            live=plan.info.kind == "stream",
-            device=plan.device,
-            first_number=begin.frames,
-            ring_bytes=self._limits.ring_bytes,
+            info=plan.info,
+            plugins=tuple(
+                OrderedPlugin(asked=plugin.asked, options=plugin.options, code=plugin.code) for plugin in plan.plugins
+            ),
+            begin=spec.resumed,
+            past=None if past is None else for_pipelines(past.state),
+            logs={} if past is None else past.logs,
+            max_failures=limits.max_failures,
+            max_errors=limits.max_errors,
+            ring_bytes=limits.ring_bytes,
+            root_path=limits.root_path,
         )
 
     async def _find_plugins(self, request: JobRequest) -> tuple[PlannedPlugin, ...]:
@@ -335,6 +230,7 @@ class JobFactory:
                             origin=entry.origin,
                             metadata=entry.metadata,
                             options=options,
+                            code=getattr(entry, "code", ""),
                         )
                     )
         if errors:

@@ -29,6 +29,8 @@ class PlannedPlugin:
     metadata: PluginMetadata
     options: Mapping[str, Any]
     """The options, with defaults filled in."""
+    code: str = ""
+    """The hash of its code."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +49,7 @@ class JobPlan:
     @property
     def policy(self) -> Policy:
         """The request's policy; if it has none, the one for this kind of source."""
-        return self.request.options.policy or ("latest" if self.info.kind == "stream" else "wait")
+        return policy_of(self.request, self.info)
 
     @property
     def frames_expected(self) -> int | None:
@@ -101,6 +103,11 @@ class JobSpec:
     def as_asked(self) -> dict[str, Any]:
         """The request as JSON, to be sent again; that of an upload has no source, which is the file sent with it."""
         return asked_again(self.request, uploaded=self.uploaded)
+
+
+def policy_of(request: JobRequest, info: SourceInfo) -> Policy:
+    """Return the request's policy; if it has none, the one for this kind of source."""
+    return request.options.policy or ("latest" if info.kind == "stream" else "wait")
 
 
 def asked_again(request: JobRequest, *, uploaded: bool) -> dict[str, Any]:

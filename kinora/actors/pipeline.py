@@ -88,6 +88,8 @@ class PipelineSpec:
     """The source if its check has left it open."""
     device: Resolution
     """The device to use, resolved from the requested one."""
+    device_told: bool = True
+    """False if the pipeline is to tell when the device is not the requested one."""
     live: bool = False
     """True if the source has no earlier frames to read again."""
     first_number: int = 0
@@ -180,8 +182,10 @@ class Pipeline:
 
     async def _work_under_command(self, commands: CommandQueue) -> str | None:
         """Do the work, and obey commands meanwhile; return the reason if the work failed."""
-        error = None
+        error, device = None, self._spec.device
         try:
+            if device.fallback and not self._spec.device_told:
+                await self._warn_once(Code.DEVICE_FALLBACK, str(device.reason), "medium")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._obey, commands, nursery)
                 nursery.start_soon(self._tell_states)

@@ -15,8 +15,9 @@ from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
 from kinora.actors.messages import CompletePayload, FrameImage, Payload, ProgressPayload
 from kinora.actors.models import StageState
-from kinora.actors.pipeline_link import CommandQueue, Event, FrameDone, PipelineEnded, PipelineState
+from kinora.actors.pipeline_link import AnyPipeline, CommandQueue, Event, FrameDone, PipelineEnded, PipelineState
 from kinora.actors.store import JobRecord, Store
+from kinora.actors.work_order import OrderedPlugin, WorkOrder
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Resolution
@@ -137,6 +138,35 @@ def job_plan(request: JobRequest, *, kind: str = "video", frames: int | None = F
     )
 
 
+class FakePipelines:
+    """Makes pipelines as a test says."""
+
+    def __init__(self, make: Callable[[WorkOrder], AnyPipeline]) -> None:
+        self.make = make
+
+    def state(self) -> PipelineState:
+        """As it is before the first one."""
+        return pipeline_state()
+
+
+def job_work(plan: JobPlan, make: Callable[[WorkOrder], AnyPipeline], begin: ResumePoint | None = None) -> Work:
+    """A plan, with pipelines that a test makes."""
+    order = WorkOrder(
+        job_id=JOB,
+        attempt=1,
+        request=plan.request,
+        location=plan.location,
+        info=plan.info,
+        plugins=tuple(OrderedPlugin(asked=plugin.asked, options={}, code="") for plugin in plan.plugins),
+        begin=begin or ResumePoint(),
+        max_failures=3,
+        max_errors=3,
+        ring_bytes=2**20,
+        root_path="",
+    )
+    return Work(plan, order, FakePipelines(make))
+
+
 def make_job(
     script: Script,
     store: Store,
@@ -147,9 +177,8 @@ def make_job(
     figures: JobFigures | None = None,
 ) -> Job:
     """A job of ten frames that has not begun."""
-    plan = job_plan(job_request(), frames=frames)
     spec = job_spec(resumed=resumed or ResumePoint())
-    work = Work(plan, lambda _: FakePipeline(script))
+    work = job_work(job_plan(job_request(), frames=frames), lambda _: FakePipeline(script))
     return Job(spec, work=work, store=store, audience=audience, figures=figures)
 
 

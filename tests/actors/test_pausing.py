@@ -10,15 +10,25 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.actors.job import Job, Work
+from kinora.actors.job import Job
 from kinora.actors.job_spec import ResumePoint
 from kinora.actors.models import JobState
 from kinora.actors.pipeline_link import CommandQueue, Pause, PipelineEnded, Prepared, Resume, Stop
 from kinora.actors.store import Store
+from kinora.actors.work_order import WorkOrder
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system
-from tests.actors.job_kit import FakePipeline, RecordingAudience, Tell, frames, job_plan, job_request, job_spec
+from tests.actors.job_kit import (
+    FakePipeline,
+    RecordingAudience,
+    Tell,
+    frames,
+    job_plan,
+    job_request,
+    job_spec,
+    job_work,
+)
 from tests.client_kit import get, post
 from tests.jobs_kit import (
     CLIP_FRAMES,
@@ -249,8 +259,9 @@ class Pipelines:
         self.points: list[ResumePoint] = []
         self.commands: list[object] = []
 
-    def make(self, point: ResumePoint) -> FakePipeline:
+    def make(self, order: WorkOrder) -> FakePipeline:
         """Make one."""
+        point = order.begin
 
         async def work(tell: Tell, commands: CommandQueue) -> None:
             self.points.append(point)
@@ -275,7 +286,7 @@ async def test_the_pause_must_be_long(
     store, audience, pipelines = Store(tmp_path / "kinora.db"), RecordingAudience(), Pipelines()
     plan = job_plan(job_request(stride=2), kind=kind)
     job = Job(
-        job_spec(plan.request), work=Work(plan, pipelines.make), store=store, audience=audience, paused_keep_s=600.0
+        job_spec(plan.request), work=job_work(plan, pipelines.make), store=store, audience=audience, paused_keep_s=600.0
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)

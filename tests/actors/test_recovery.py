@@ -30,6 +30,7 @@ from tests.actors.job_kit import (
     job_plan,
     job_request,
     job_spec,
+    job_work,
 )
 
 MANY = 600
@@ -83,7 +84,7 @@ async def leave(
 def record(job_id: str, status: JobStatus, request: JobRequest) -> JobRecord:
     """A job as an earlier server has stored it."""
     plan = job_plan(request, kind="stream" if request.source == "camera" else "video")
-    work = Work(plan, lambda _: FakePipeline(do_nothing))
+    work = job_work(plan, lambda _: FakePipeline(do_nothing))
     job = Job(job_spec(request, job_id=job_id), work=work, store=Store(":memory:"), audience=RecordingAudience())
     state = attrs.evolve(job.state(), status=status)
     return JobRecord(
