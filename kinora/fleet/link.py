@@ -123,7 +123,7 @@ class Told(msgspec.Struct, tag="told", frozen=True, kw_only=True):
     first: int
     """The sequence number of the first one."""
     events: tuple[tuple[str, bytes], ...]
-    """The kind of each and its encoding; see ``kinora.fleet.events``."""
+    """The kind of each and its encoding; see ``kinora.fleet.events``. A large one comes in parts, see ``parts``."""
 
 
 class Ask(msgspec.Struct, tag="ask", frozen=True, kw_only=True):
@@ -133,6 +133,13 @@ class Ask(msgspec.Struct, tag="ask", frozen=True, kw_only=True):
     attempt: Attempt
     what: Literal["mark", "results", "count_before"]
     index: int = 0
+
+
+class Leaving(msgspec.Struct, tag="leaving", frozen=True):
+    """The agent ends, and wants no further attempt. The others tell PipelineLost; then it closes the connection."""
+
+    reason: str
+    """A sentence."""
 
 
 # From the server
@@ -203,7 +210,7 @@ class Leave(msgspec.Struct, tag="leave", frozen=True):
     """A sentence."""
 
 
-FromAgent = Hello | Renew | Told | Ask
+FromAgent = Hello | Renew | Told | Ask | Leaving
 FromServer = Welcome | Refused | Renewed | Assign | Tell | Acknowledged | Answer | Leave
 
 encode = msgspec.msgpack.encode
