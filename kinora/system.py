@@ -6,10 +6,12 @@ import importlib
 import importlib.util
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 
 import attrs
 import trio
 
+from kinora import __version__
 from kinora.actors.audience import Audience, Nobody
 from kinora.actors.camera_checks import CameraChecks
 from kinora.actors.cameras import Cameras
@@ -40,6 +42,8 @@ from kinora.actors.usage import UsageMeter
 from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
 from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
+from kinora.fleet.agent_book import AgentBook
+from kinora.fleet.lease_watch import watch_leases
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
@@ -114,6 +118,7 @@ class System:
         self._metadata: Sequence[MetadataPayload] = ()
         self.plugin_records = PluginRecords()
         self.job_figures = JobFigures()
+        self.agent_book = AgentBook(__version__)
         self.jobs = self._job_manager()
         self.camera_checks.watching = self.jobs.watching
         self.standing_jobs = StandingJobs(settings.jobs, self.jobs)
@@ -188,6 +193,7 @@ class System:
             ChildSpec(name="plugins", run=self._find_plugins),
             ChildSpec(name="sources", run=self.held_sources.run),
             ChildSpec(name="cameras", run=self.camera_checks.run, optional=True),
+            ChildSpec(name="agents", run=partial(watch_leases, self.agent_book)),
             ChildSpec(name="jobs", run=self.jobs.run, stop=self.jobs.stop),
             ChildSpec(name="standing jobs", run=self.standing_jobs.run, optional=True),
             ChildSpec(name="retention", run=self.retention.run, optional=True),

@@ -301,6 +301,23 @@ class Store:
         if not waited or self._frames.fills_a_batch:
             self._work.unpark_all()
 
+    @property
+    def frames_put(self) -> int:
+        """The number of frames that were ever accepted."""
+        return self._frames.put_total
+
+    async def wait_written(self, number: int) -> None:
+        """Wait, without a time limit, until that many of the accepted frames are on disk; this hurries nothing.
+
+        Raises:
+            ActorGone: the store was stopped.
+        """
+        await trio.lowlevel.checkpoint()
+        while self._frames.written_total < number:
+            await self._wait_running()
+            if self._frames.written_total < number:
+                await self._progress.park()
+
     async def flush(self) -> None:
         """Wait, without a time limit, until all frames that were put before are on disk."""
         await trio.lowlevel.checkpoint()

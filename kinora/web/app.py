@@ -20,6 +20,7 @@ from kinora.web.access import access_of
 from kinora.web.access_gate import AccessGate
 from kinora.web.access_log import AccessLog, reason_without_secrets, without_secrets
 from kinora.web.addresses import own_names
+from kinora.web.agents import agent_routes
 from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.cameras import camera_routes
@@ -90,7 +91,15 @@ def create_app(system: System, links: LoginLinks | None = None) -> KinoraApp:
     figures = HttpFigures()
     app.register_blueprint(job_routes(system, figures.uploads))
     app.register_blueprint(metrics_routes(system, figures))
-    for make_routes in (plugin_routes, media_routes, camera_routes, realtime_routes, push_routes, about_routes):
+    for make_routes in (
+        plugin_routes,
+        media_routes,
+        camera_routes,
+        realtime_routes,
+        push_routes,
+        agent_routes,
+        about_routes,
+    ):
         app.register_blueprint(make_routes(system))
     app.register_blueprint(token_routes(system))
     app.register_blueprint(session_routes(system, links, wrong_tokens))

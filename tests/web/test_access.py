@@ -91,14 +91,15 @@ async def test_without_a_good_token_only_what_is_open_answers(server: RunningSer
 
 
 async def test_a_viewer_may_read_all_and_change_nothing(server: RunningServer) -> None:
-    """The role ``view`` gets 403 for each call that may change something, and for tokens."""
+    """The role ``view`` gets 403 for each call that may change something, for tokens and for what agents use."""
     viewer = bearer((await make_token(server, "wall"))["token"])
     answers = await all_answers(server, viewer)
     closed = {call for call, code in answers.items() if code == 403}
+    closed_paths = ("/v1/tokens", "/v1/agents/link", "/v1/agents/files/")
     assert closed == {
         (method, path)
         for method, path in answers
-        if (method not in READING or path.startswith("/v1/tokens")) and not is_open(method, path) and path[:2] != "//"
+        if (method not in READING or path.startswith(closed_paths)) and not is_open(method, path) and path[:2] != "//"
     }
     assert 401 not in {code for call, code in answers.items() if call != ("GET", "/login")}
 
