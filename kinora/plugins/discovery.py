@@ -34,6 +34,8 @@ class Candidate:
     """Why nothing can be loaded from it."""
     imported: bool = False
     """True if other files of its folder import it, so that it may be there only for them."""
+    distribution: str = attrs.field(default="", eq=False)
+    """The name and the version of the installed package that it is of; empty for files."""
 
 
 def find_candidates(plugins_dir: Path | None, plugin_files: Iterable[Path]) -> list[Candidate]:
@@ -56,7 +58,8 @@ def _from_entry_point(point: importlib.metadata.EntryPoint) -> Candidate:
     if not all(part.isidentifier() for part in (*module.split("."), *(attribute.split(".") if attribute else ()))):
         fault = f"its entry point {point.value!r} is not of the form package.module:Class"
         return Candidate(point.name, Origin(kind=kind, location=point.value, attribute=""), fault)
-    return Candidate(point.name, Origin(kind=kind, location=module, attribute=attribute))
+    packaged = "" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    return Candidate(point.name, Origin(kind=kind, location=module, attribute=attribute), distribution=packaged)
 
 
 def _files(plugins_dir: Path | None, plugin_files: Iterable[Path]) -> Iterator[Candidate]:
@@ -78,11 +81,12 @@ def _imported(paths: Iterable[Path]) -> set[str]:
     files = ((path.stem, file) for path in paths for file in ([path] if path.suffix == ".py" else path.rglob("*.py")))
     named: set[str] = set()
     for own, file in itertools.islice(files, MAX_FILES):
-        named |= _imports(file) - {own}
+        named |= imports_of(file) - {own}
     return named
 
 
-def _imports(file: Path) -> set[str]:
+def imports_of(file: Path) -> set[str]:
+    """The outermost names of the modules that a file of Python imports; none if it cannot be read. Blocks."""
     try:
         with file.open("rb") as opened:
             text = opened.read(MAX_BYTES).decode("utf-8", "replace")

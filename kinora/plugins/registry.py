@@ -16,6 +16,7 @@ import trio
 
 from kinora.plugins import protocol
 from kinora.plugins.api import MAX_BATCH, MAX_BATCH_WAIT_MS, PluginMetadata
+from kinora.plugins.code_hash import codes_of
 from kinora.plugins.discovery import Candidate, find_candidates
 from kinora.plugins.import_errors import from_plugin_on, with_place
 from kinora.plugins.needed import is_builtin, may_be_needed, suffices
@@ -59,6 +60,8 @@ class PluginEntry:
     """The reason, as a sentence, why it cannot be used; None if it can."""
     traceback: str | None = None
     """The Python traceback of a broken plugin, or the output of its process."""
+    code: str = ""
+    """The hash of its code, with which two machines compare what they have; see ``code_hash``."""
 
 
 class PluginRegistry:
@@ -116,7 +119,12 @@ class PluginRegistry:
             number = self._reloads
             candidates = await trio.to_thread.run_sync(find_candidates, self._plugins_dir, self._plugin_files)
             found = await self._inspect_needed(candidates)
-            self._entries = tuple(settle_names(entry for place in candidates for entry in found.get(place, ())))
+            codes = await trio.to_thread.run_sync(codes_of, found)
+            self._entries = tuple(
+                settle_names(
+                    attrs.evolve(entry, code=codes[place]) for place in candidates for entry in found.get(place, ())
+                )
+            )
             self._finished = number
 
     async def _inspect_needed(self, candidates: Sequence[Candidate]) -> dict[Candidate, list[PluginEntry]]:

@@ -169,6 +169,8 @@ class PluginDetail(PluginSummary, kw_only=True):
     traceback: str | None
     """The traceback of a broken plugin."""
     last_error: ErrorDict | None
+    code: str
+    """The hash of its code: agents that have another one run no job with this plugin."""
 
 
 class LibraryStatus(msgspec.Struct, kw_only=True):

@@ -44,7 +44,12 @@ def plugin_routes(system: System) -> Blueprint:
             raise NotFound(f"There is no such plugin: use one of {known}.")
         record = _record(system, entry)
         return json_response(
-            PluginDetail(**_facts(entry, record), traceback=entry.traceback, last_error=_last_error(record))
+            PluginDetail(
+                **_facts(entry, record),
+                traceback=entry.traceback,
+                last_error=_last_error(record),
+                code=entry.code,
+            )
         )
 
     return routes

@@ -359,6 +359,19 @@ async def test_reloading_shows_what_has_changed(registry: PluginRegistry, folder
     assert held.metadata is not None
 
 
+async def test_a_reload_finds_out_the_code_again(registry: PluginRegistry, folder: Path) -> None:
+    """Broken plugins have theirs too."""
+    good(folder / "a.py", "a")
+    good(folder / "b.py", "b")
+    await registry.reload()
+    before = {entry.name: entry.code for entry in ours(registry)}
+    write(folder / "b.py", "raise ValueError")
+    await registry.reload()
+    after = {entry.name: entry.code for entry in ours(registry)}
+    assert before["a"] == after["a"]
+    assert len({*before.values(), *after.values()} - {""}) == 3
+
+
 async def test_while_reloading_the_old_ones_are_there(
     registry: PluginRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

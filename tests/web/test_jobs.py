@@ -498,6 +498,8 @@ async def test_plugins_are_shown_with_those_that_do_not_work(server: RunningServ
     assert by_name["bad"]["health"] == "broken"
     assert "out of luck" in by_name["bad"]["reason"]
     alone = (await get(f"{server.url}/v1/plugins/bad")).json()
+    motion = (await get(f"{server.url}/v1/plugins/motion")).json()
+    assert len(alone.pop("code")) == len(motion["code"]) == 64
     assert "RuntimeError" in alone["traceback"]
 
 
