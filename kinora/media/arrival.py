@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
+from kinora.runtime.boot_clock import boot_s
 
 
 def clock_s() -> float:
     """Seconds of a clock that all processes of the machine share; it is never set, and goes on in a suspended one."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return boot_s()

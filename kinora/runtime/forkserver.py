@@ -3,7 +3,8 @@
 It has imported the workers' libraries (numpy, OpenCV) but never called them, so that a fork is ready in milliseconds
 and safe: a library that has started threads would hang its forked copy. It is the parent of all workers and the
 subreaper of their descendants. So each of its children is either a live worker or an orphan of a dead one, and orphans
-are killed. When the server's end of the control channel closes, for any reason, it kills everything and ends.
+are killed. When the server's end of the control channel closes, for any reason, it kills everything and ends. Under a
+lease it does the same when that is over, also while the server hangs or is stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import faulthandler
 import fcntl
 import gc
 import importlib
+import math
 import os
 import resource
 import select
@@ -25,6 +27,7 @@ from typing import NoReturn
 
 import msgspec
 
+from kinora.runtime.boot_clock import boot_s
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.confinement import libraries
 from kinora.runtime.process_names import name_process, name_worker
@@ -48,6 +51,13 @@ class Kill(msgspec.Struct, tag="kill", frozen=True):
 
     worker: int
     signal: int
+
+
+class Lease(msgspec.Struct, tag="lease", frozen=True):
+    """Kill everything and end at this time, unless told another one; None stands for never, as without this."""
+
+    until: float | None
+    """By CLOCK_BOOTTIME, in seconds."""
 
 
 class Ping(msgspec.Struct, tag="ping", frozen=True):
@@ -92,10 +102,14 @@ class Gone(msgspec.Struct, tag="gone", frozen=True):
     worker: int
 
 
-Request = Fork | Kill | Ping
+Request = Fork | Kill | Lease | Ping
 Report = Ready | Unable | Pong | Forked | Exited | Gone
 
-_decode_request = msgspec.msgpack.Decoder(Fork | Kill | Ping).decode
+LOOK_S = 0.2
+"""The longest time between two looks at the end of the lease: what poll(2) waits for stands still while the machine is
+suspended, and the lease does not."""
+
+_decode_request = msgspec.msgpack.Decoder(Fork | Kill | Lease | Ping).decode
 _encode = msgspec.msgpack.encode
 
 
@@ -106,9 +120,11 @@ class _ForkServer:
         """pid → the server's number for the worker."""
         self._sweeping: set[int] = set()
         """Workers that have exited while orphans were left."""
+        self._until: float | None = None
+        """The end of the lease."""
 
     def run(self) -> None:
-        """Serve until the control channel closes."""
+        """Serve until the control channel closes or the lease ends."""
         wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -116,8 +132,8 @@ class _ForkServer:
         poll.register(wake, select.POLLIN)
         poll.register(self._control.fileno(), select.POLLIN)
         self._report(Ready())
-        while True:
-            ready = {fd for fd, _ in poll.poll()}
+        while (left_s := self._left_s()) > 0:
+            ready = {fd for fd, _ in poll.poll(None if left_s == math.inf else min(left_s, LOOK_S) * 1000)}
             if wake in ready:
                 _drain(wake)
                 self._reap()
@@ -132,6 +148,9 @@ class _ForkServer:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(-1, 0)
 
+    def _left_s(self) -> float:
+        return math.inf if self._until is None else self._until - boot_s()
+
     def _serve(self) -> None:
         data, fds = self._control.recv()
         match _decode_request(data):
@@ -141,6 +160,8 @@ class _ForkServer:
                 pid = next((pid for pid, known in self._workers.items() if known == worker), None)
                 if pid is not None:
                     _signal(pid, number)
+            case Lease(until):
+                self._until = until
             case Ping():
                 self._report(Pong())
 

@@ -374,6 +374,8 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._watched = trio.lowlevel.ParkingLot()
         """The task that checks the workers' memory waits here while there is no worker."""
+        self._until: float | None = None
+        """The end of the lease."""
         self._nursery: trio.Nursery | None = None
         """The nursery of the tasks that read the logs; None while workers cannot be forked."""
         self._pong = trio.Event()
@@ -458,6 +460,17 @@ class ForkServer:
             raise ForkServerGone("the fork server ended while it was to start a worker")
         self._started += 1
         return worker
+
+    async def lease(self, until: float | None) -> None:
+        """Have the fork server kill all workers and end at this time, whatever becomes of this process until then.
+
+        Args:
+            until: by :func:`~kinora.runtime.boot_clock.boot_s`; the newest one counts, and None stands for never. It
+                holds for the next fork server too, if this one ends.
+        """
+        self._until = until
+        with contextlib.suppress(ForkServerGone):  # the next one is told when it is ready
+            await self._request(forkserver.Lease(until))
 
     @contextlib.asynccontextmanager
     async def worker(
@@ -564,6 +577,8 @@ class ForkServer:
         while packet := await _recv_packet(control):
             match _decode_report(packet[1:]):
                 case forkserver.Ready():
+                    if self._until is not None:
+                        await self.lease(self._until)
                     self._nursery = nursery
                     self._ready.set()
                     nursery.start_soon(self._watch_answers, nursery.cancel_scope)
