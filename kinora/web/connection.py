@@ -257,6 +257,8 @@ class Connection(TCPServer):
     async def _receive_from_wire(self) -> bytes:
         """Return the next bytes of the client; none at their end. With a wait first, as mostly nothing is there yet.
 
+        Mere pongs are left out.
+
         Raises:
             trio.BrokenResourceError: the client has gone.
         """
@@ -273,7 +275,13 @@ class Connection(TCPServer):
                 self.last_heard = trio.current_time()
                 self.received += len(data)
             self._many_come = len(data) >= HEAD_RECV
-            return data
+            if not self._is_mere_pong(data):
+                return data
+
+    def _is_mere_pong(self, data: bytes) -> bool:
+        """True for what most idle clients send and nothing comes of; its way through the protocols takes 70 µs."""
+        stream = cast("Protocol", self.protocol).stream if self._session is None else None
+        return isinstance(stream, WebSocketStream) and stream.is_mere_pong(data)
 
     async def _decrypted(self, session: TlsSession) -> bytes:
         """Return what can be decrypted of what has come; wait for room if TLS itself has to answer."""

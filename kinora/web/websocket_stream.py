@@ -32,6 +32,9 @@ _KEY = b"sec-websocket-key"
 _EXTENSIONS = b"sec-websocket-extensions"  # kept from Hypercorn, so that none is agreed on
 _TEXT, _BINARY = 0x81, 0x82  # a whole message in one frame
 _PING = b"\x89\x00"
+_PONG = b"\x8a\x80"
+"""The head of a client's answer to it; the four bytes of a mask follow."""
+_PONG_BYTES = 6
 _SHORT, _MEDIUM = 126, 2**16  # payloads of this length need 2 or 8 more bytes in the frame's header
 
 _ACCEPTED = Handshake([], "1.1")
@@ -92,12 +95,7 @@ class Lane:
     @property
     def open(self) -> bool:
         """True while messages may be sent: after the handshake, and before either side begins to close."""
-        stream = self._stream
-        return (
-            not stream.closed
-            and stream.state is ASGIWebsocketState.CONNECTED
-            and stream.connection.state is ConnectionState.OPEN
-        )
+        return self._stream.open
 
     def take_messages(self, take: TakeMessage, max_bytes: int) -> None:
         """Have ``take`` get the messages instead of the app, binary ones of up to ``max_bytes`` bytes.
@@ -182,6 +180,22 @@ class WebSocketStream(WSStream):
         self._take_message: TakeMessage | None = None
         self.held: trio.Event | None = None
         """While nothing may be read behind the next message: set at the end of that."""
+
+    @property
+    def open(self) -> bool:
+        """See :attr:`Lane.open`."""
+        return (
+            not self.closed
+            and self.state is ASGIWebsocketState.CONNECTED
+            and self.connection.state is ConnectionState.OPEN
+        )
+
+    def is_mere_pong(self, data: bytes) -> bool:
+        """True if ``data``, which has come next, is one empty pong: a sign of life, which asks for nothing."""
+        if len(data) != _PONG_BYTES or not data.startswith(_PONG) or not self.open:
+            return False
+        decoder = self.connection._proto._frame_decoder  # noqa: SLF001 - there is no public way
+        return decoder.header is None and not decoder.buffer
 
     def take_messages(self, take: TakeMessage, max_bytes: int) -> None:
         """See :meth:`Lane.take_messages`."""

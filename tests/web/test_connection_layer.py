@@ -338,6 +338,22 @@ async def test_a_message_in_many_fragments_is_one_message_and_has_one_limit() ->
             assert await read_all(stream) == CLOSED_1009
 
 
+async def test_a_pong_by_itself_is_a_sign_of_life_and_what_looks_like_one_inside_a_message_is_the_message() -> None:
+    """Pongs that come alone change nothing; the same bytes behind a frame's head are its payload."""
+    pong, mask, text = masked(10, b""), bytes((0x8A ^ ord("m"), 0x80 ^ ord("a"), 0, 0)), b"masked"
+    payload = bytes(byte ^ mask[number % 4] for number, byte in enumerate(text))
+    assert payload.startswith(pong[:2])
+    async with running(hello) as target, upgraded(target) as stream:
+        for _ in range(3):
+            await stream.send_all(pong)
+            await stream.send_all(masked(9, b"p"))
+            assert await read_until(stream, b"\x8a\x01p") == b"\x8a\x01p"
+        await stream.send_all(masked(9, b"q") + b"\x81\x86" + mask)
+        await read_until(stream, b"\x8a\x01q")  # what came with it has been read too
+        await stream.send_all(payload)
+        assert await read_until(stream, text_frame(text)) == text_frame(text)
+
+
 @pytest.mark.parametrize("parameters", [b"", b"; client_max_window_bits=99"], ids=["plain", "impossible"])
 async def test_compression_is_never_agreed_on(parameters: bytes) -> None:
     """An offer of permessage-deflate in any form is not accepted, and a compressed frame is an error."""
