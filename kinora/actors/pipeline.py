@@ -395,8 +395,9 @@ class Pipeline:
         return True
 
     def _number(self, ticket: FrameTicket) -> None:
-        """Give a frame that is let in the next number."""
-        ticket.number = self._next_number
+        """Give a frame that is let in its number: the next one, unless other pipelines have frames before it."""
+        source = self._spec.source
+        ticket.number = ticket.index // source.stride if source.spans else self._next_number
         self._next_number += 1
 
     async def _let_in(

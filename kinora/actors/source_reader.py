@@ -35,6 +35,7 @@ from kinora.media.messages import (
     Opened,
     Refused,
     Slot,
+    Span,
 )
 from kinora.media.pushed import PUSH
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
@@ -97,6 +98,8 @@ class SourceSpec:
     """True if the first opening is tried again as well, as the later ones of a live source are."""
     max_outage_s: float | None = None
     """A live source that is away for longer than that has ended; None: it is waited for without end."""
+    spans: tuple[Span, ...] = ()
+    """Those parts of the file that are read, in order, each from a frame that is wanted on; empty for all."""
 
     @property
     def pushed(self) -> bool:
@@ -170,6 +173,7 @@ async def start_reading(source: OpenSource, ring: JobRing, spec: SourceSpec) -> 
         stride=spec.stride,
         max_frames=None if spec.policy == "latest" else spec.max_frames,  # those that are dropped do not count
         newest=spec.policy == "latest",
+        spans=spec.spans,
     )
     await _have_mapped(source.decoder, request, ring)
     return SourceReader(source, ring, spec)

@@ -21,6 +21,8 @@ MAX_FILES = 64
 WRITES = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: MAX_FILES}
 WRITES_NOTHING = {**WRITES, resource.RLIMIT_FSIZE: 0}
 """The limits of such programs: no core dumps, which would hold frames, and few files; most write no file at all."""
+Span = tuple[int, int | None]
+"""A part of a video: the index of its first frame, and of the first one behind it; None for the end of the video."""
 JPEG_QUALITY = 85
 """The quality of every JPEG that Kinora makes, 0 to 100."""
 
@@ -58,6 +60,10 @@ class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True, kw_only=True
     """They go to the host of the URL alone."""
 
 
+class FindKeyFrames(msgspec.Struct, tag_field="op", tag="key_frames", frozen=True):
+    """Find out where the source may be cut; comes before Map, and is answered with KeyFrames."""
+
+
 class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):
     """Map the ring, whose descriptor is sent along, and begin to decode; answered with Mapped."""
 
@@ -69,6 +75,8 @@ class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):
     max_frames: int | None = None
     newest: bool = False
     """True if pictures of a live source that come while there is no slot are left out, but for the newest."""
+    spans: tuple[Span, ...] = ()
+    """Those parts of a video whose frames are decoded, in order; empty for all."""
 
 
 class MapLarger(msgspec.Struct, tag_field="op", tag="larger", frozen=True, kw_only=True):
@@ -100,6 +108,12 @@ class Refused(msgspec.Struct, tag_field="op", tag="refused", frozen=True):
     message: str
     reason: LostReason | None = None
     """Why a camera cannot be watched; None for errors of other kinds."""
+
+
+class KeyFrames(msgspec.Struct, tag_field="op", tag="key_frames", frozen=True):
+    """The frames at which reading may begin without decoding others, in order; empty if the source is not to be cut."""
+
+    indexes: list[int]
 
 
 class Mapped(msgspec.Struct, tag_field="op", tag="mapped", frozen=True):
@@ -143,8 +157,8 @@ class Ended(msgspec.Struct, tag_field="op", tag="end", frozen=True):
     """The same in one word, if the source is a camera that was lost."""
 
 
-DecoderRequest = Open | Map | MapLarger | Slot
-DecoderAnswer = Opened | Refused | Mapped | FrameReady | Noted | NeedsLarger | Ended
+DecoderRequest = Open | FindKeyFrames | Map | MapLarger | Slot
+DecoderAnswer = Opened | Refused | KeyFrames | Mapped | FrameReady | Noted | NeedsLarger | Ended
 DECODER: Program[DecoderRequest, DecoderAnswer] = Program(
     "kinora.media.programs.decoder:main",
     msgspec.msgpack.Decoder(DecoderRequest).decode,

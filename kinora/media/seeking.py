@@ -6,6 +6,7 @@ sorted by the time when they are shown, they are in the order of their pictures'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
@@ -43,7 +44,7 @@ def find_place(container: InputContainer, stream: VideoStream, wanted: int) -> P
     try:
         if container.format.name == MP4:
             return _by_index(container, stream, wanted)
-        times = _times(container.demux(stream), wanted + REORDER)
+        times = sorted(_stored_times(container.demux(stream), wanted + REORDER))
     except av.FFmpegError:
         return None
     return Place(wanted, times[wanted], _numbers(times, 0)) if wanted < len(times) else None
@@ -61,16 +62,26 @@ def _by_index(container: InputContainer, stream: VideoStream, wanted: int) -> Pl
     first = next((number for number in range(wanted, -1, -1) if index[number].timestamp == entry.dts), None)
     if first is None:
         return None
-    times = _times(chain([entry], packets), wanted + REORDER - first)
-    return Place(wanted, time, _numbers(times, first)) if wanted - first < len(times) else None
+    stored = _stored_times(chain([entry], packets), wanted + REORDER - first)
+    if wanted - first >= len(stored):
+        return None
+    key = next((number for number in range(wanted, first, -1) if index[number].is_keyframe), first)
+    if _divides(stored, key - first):
+        return Place(wanted, index[key].timestamp, _numbers(sorted(stored[key - first :]), key))
+    return Place(wanted, time, _numbers(sorted(stored), first))
+
+
+def _divides(stored: list[int], at: int) -> bool:
+    """True if the pictures stored before this one are shown before it, and those stored behind it after it."""
+    return max(stored[:at], default=-math.inf) < stored[at] == min(stored[at:])
 
 
 def _numbers(times: list[int], first: int) -> Mapping[int, int]:
     return {time: number for number, time in enumerate(times, first)}
 
 
-def _times(packets: Iterator[Packet[VideoStream]], most: int) -> list[int]:
-    """The sorted timestamps of the first ``most`` packets; empty if one of them cannot be trusted."""
+def _stored_times(packets: Iterator[Packet[VideoStream]], most: int) -> list[int]:
+    """The timestamps of the first ``most`` packets, as they are stored; empty if one of them cannot be trusted."""
     times: list[int] = []
     for packet in islice(packets, most):
         if not packet.size:  # the mark of the end
@@ -78,4 +89,4 @@ def _times(packets: Iterator[Packet[VideoStream]], most: int) -> list[int]:
         if packet.pts is None or packet.is_discard or packet.is_corrupt or not (times or packet.is_keyframe):
             return []
         times.append(packet.pts)
-    return sorted(times) if len(set(times)) == len(times) else []
+    return times if len(set(times)) == len(times) else []

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraLost, stream_ended
 from kinora.media.clock import Clock
+from kinora.media.key_frames import find_key_frames
 from kinora.media.mp4_outline import Mp4Outline
 from kinora.media.orientation import Orientation
 from kinora.media.seeking import SEEKABLE, Place, find_place
@@ -100,8 +101,8 @@ class VideoSource:
             duration_ms=self._length.duration_ms,
         )
 
-    def frames(self, start: int = 0, stride: int = 1) -> Iterator[VideoPicture]:
-        """Pictures ``start``, ``start + stride``, …; the ones between are decoded but not converted.
+    def frames(self, start: int = 0, stride: int = 1, stop: int | None = None) -> Iterator[VideoPicture]:
+        """Pictures ``start``, ``start + stride``, … before ``stop``; the ones between are decoded but not converted.
 
         Raises:
             SourceTruncated: at the end, if the file ends early or packets could not be decoded.
@@ -122,13 +123,30 @@ class VideoSource:
                         picture = VideoPicture(index, at_ms, frame, converter, clock_s() if is_live else None)
                         self._note_size(picture)
                         yield picture
+                        if stop is not None and wanted >= stop:
+                            break
         except SourceError as error:
             raise (CameraLost.by(error) if is_live else broken_off(error, at_ms)) from error
         if is_live:
             raise stream_ended(self._file.name)
-        ends_early = not clock.was_set_anew and self._length.ends_early(end_ms, reading.last_dts)
-        if reading.damaged or ends_early or (self._outline.is_cut and self._length.pictures is None):
+        if reading.damaged or ((stop is None or wanted < stop) and self._ends_early(clock, end_ms, reading.last_dts)):
             raise damaged(self._file.name, at_ms)
+
+    def _ends_early(self, clock: Clock, end_ms: float, last_dts: int | None) -> bool:
+        """True if a file that was read to its end should have more."""
+        if self._outline.is_cut and self._length.pictures is None:
+            return True
+        return not clock.was_set_anew and self._length.ends_early(end_ms, last_dts)
+
+    def key_frames(self) -> list[int]:
+        """The pictures at which reading may begin without decoding others; empty if the video is not to be cut.
+
+        They are known without reading the file only if it has an index of all its packets.
+        """
+        if not self._seekable or self.info.kind != "video" or self._outline.films > 1:
+            return []
+        with self._open() as (container, stream):
+            return find_key_frames(container, stream, self.info.frames_total, self._file.size)
 
     @contextlib.contextmanager
     def _reading(self, start: int) -> Iterator[tuple[Reading, Iterator[tuple[int, VideoFrame]]]]:

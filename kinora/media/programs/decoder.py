@@ -16,7 +16,9 @@ from kinora.media.messages import (
     DecoderAnswer,
     DecoderRequest,
     Ended,
+    FindKeyFrames,
     FrameReady,
+    KeyFrames,
     Map,
     MapLarger,
     Mapped,
@@ -36,6 +38,8 @@ from kinora.media.source_mark import source_mark
 from kinora.media.source_names import device_of
 from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
+from kinora.media.spans import read_spans
+from kinora.media.video import VideoSource
 from kinora.runtime.channel import Channel
 from kinora.runtime.frames import RingWriter
 from kinora.runtime.program import Line, serve
@@ -70,6 +74,8 @@ class _Decoder:
         match request:
             case Open():
                 yield self._open(request, fds)
+            case FindKeyFrames():
+                yield KeyFrames(self._source.key_frames() if isinstance(self._source, VideoSource) else [])
             case Map():
                 self._begin(request)
                 yield self._map(request, fds)
@@ -101,7 +107,7 @@ class _Decoder:
         self._newest = request.newest and self._source.info.kind == "stream"
         if self._newest and isinstance(self._source, RtspSource):
             self._source.let_go_old()
-        pictures: Iterator[Picture] = self._source.frames(request.start, request.stride)
+        pictures = _pictures(self._source, request)
         self._pictures = islice(Newest(pictures) if self._newest else pictures, request.max_frames)
 
     def _map(self, request: Map | MapLarger, fds: list[int]) -> Mapped:
@@ -147,6 +153,12 @@ class _Decoder:
         notes = () if self._source is None else self._source.notes[self._notes_told :]
         self._notes_told += len(notes)
         yield from map(Noted, notes)
+
+
+def _pictures(source: Source, request: Map) -> Iterator[Picture]:
+    if request.spans and isinstance(source, VideoSource):
+        return read_spans(source, request.spans, request.start, request.stride)
+    return source.frames(request.start, request.stride)
 
 
 def _open_located(request: Open) -> Source:
