@@ -33,6 +33,7 @@ COMMANDS = {
     "delete": "Delete jobs of a server.",
     "plugins": "List the plugins that are installed here, show one, or have a server look for new ones.",
     "cameras": "List a server's cameras, and whether each can be reached now.",
+    "agents": "List the agents that run jobs for a server.",
     "token": "Make, list and revoke tokens of a server, and links that sign a browser in.",
     "doctor": "Check all that a server needs here, with the same flags, and say what mends what is wrong.",
     "config": "Show the settings that a server would have here, and where each comes from.",

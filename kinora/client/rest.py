@@ -82,6 +82,14 @@ class KinoraClient:
         """The operator's cameras and webcams, and whether each can be reached now; those not known yet have null."""
         return await self._get("/v1/cameras")
 
+    async def agents(self) -> dict[str, Any]:
+        """The agents that run jobs for the server, and under ``lost`` those that it has lost in the last hour."""
+        return await self._get("/v1/agents")
+
+    async def agent(self, agent_id: str) -> dict[str, Any]:
+        """One of the server's agents."""
+        return await self._get(f"/v1/agents/{quote(agent_id, safe='')}")
+
     async def log(self, job_id: str, *, plugin: str | None = None) -> str:
         """The output of one of a job's plugins, or of all of them with the plugin's name before each line."""
         query = f"?{urlencode({'plugin': plugin})}" if plugin is not None else ""

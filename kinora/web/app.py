@@ -20,6 +20,7 @@ from kinora.web.access import access_of
 from kinora.web.access_gate import AccessGate
 from kinora.web.access_log import AccessLog, reason_without_secrets, without_secrets
 from kinora.web.addresses import own_names
+from kinora.web.agent_list import agent_list_routes
 from kinora.web.agents import agent_routes
 from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.bundle import read_bundle, ui_routes
@@ -95,6 +96,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> KinoraApp:
         plugin_routes,
         media_routes,
         camera_routes,
+        agent_list_routes,
         realtime_routes,
         push_routes,
         agent_routes,

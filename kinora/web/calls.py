@@ -54,7 +54,7 @@ class Call:
 
     def in_path(self) -> Iterator[Parameter]:
         """The parameters in the path."""
-        known = (parameters.JOB_ID, parameters.INDEX, parameters.NAME, parameters.TOKEN_ID)
+        known = (parameters.JOB_ID, parameters.INDEX, parameters.NAME, parameters.TOKEN_ID, parameters.AGENT_ID)
         return (parameter for parameter in known if f"{{{parameter.name}}}" in self.path)
 
 
@@ -235,6 +235,23 @@ CALLS = (
         "list_cameras",
         "List the operator's cameras and webcams, and whether each can be reached now; waits some seconds for that",
         {200: of("CameraList")},
+    ),
+    Call(
+        "get",
+        "/v1/agents",
+        "list_agents",
+        "List the agents that run jobs for this server, and those that it has lost in the last hour",
+        {200: of("AgentList", "ETag"), 304: _UNCHANGED},
+        given=(parameters.IF_NONE_MATCH,),
+    ),
+    Call(
+        "get",
+        "/v1/agents/{agent_id}",
+        "get_agent",
+        "Get one agent",
+        {200: of("AgentState", "ETag"), 304: _UNCHANGED},
+        (404,),
+        (parameters.IF_NONE_MATCH,),
     ),
     Call("get", "/v1/devices", "list_devices", "List the devices that jobs can run on", {200: of("DeviceList")}),
     Call(

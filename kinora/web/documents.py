@@ -10,6 +10,7 @@ import msgspec
 from kinora.actors.field_types import Count, Index, JobId, Milliseconds, Percent, Time
 from kinora.actors.messages import Health, Stage
 from kinora.actors.models import JobState, JobStatus, StageError
+from kinora.fleet.agent_state import AgentState, LostAgent
 from kinora.media.camera_errors import LostReason
 from kinora.plugins.protocol import Origin
 from kinora.web.room_documents import HealthDetails
@@ -205,6 +206,15 @@ class CameraList(msgspec.Struct, kw_only=True):
     """All cameras and webcams that clients may watch."""
 
     cameras: list[CameraStatus]
+
+
+class AgentList(msgspec.Struct, kw_only=True):
+    """The agents that work for this server, and those that it has lost."""
+
+    agents: list[AgentState]
+    """In the order in which they came; empty if all jobs run in the server itself."""
+    lost: list[LostAgent]
+    """Those of the last hour, the newest first."""
 
 
 class DeviceList(msgspec.Struct, kw_only=True):

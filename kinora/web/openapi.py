@@ -26,6 +26,7 @@ LINKS = {
     "list_jobs": ("200", {"job_id": "$response.body#/jobs/0/job_id"}),
     "list_frames": ("200", {"job_id": "$request.path.job_id", "index": "$response.body#/frames/0/index"}),
     "list_plugins": ("200", {"name": "$response.body#/plugins/0/name"}),
+    "list_agents": ("200", {"agent_id": "$response.body#/agents/0/id"}),
     "make_token": ("201", {"token_id": "$response.body#/id"}),
 }
 """For a call: the status of the answer that has the path of further calls, and where it has each part of it."""

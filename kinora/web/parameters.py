@@ -176,6 +176,7 @@ PLUGIN = Parameter(name="plugin", description="Only the output of this plugin.",
 JOB_ID = Parameter(name="job_id", description="The job's id.", accepts=JobId, place="path")
 INDEX = Parameter(name="index", description="The frame's index in the source.", accepts=Index, place="path")
 TOKEN_ID = Parameter(name="token_id", description="The token's id.", place="path")
+AGENT_ID = Parameter(name="agent_id", description="The agent's id.", place="path")
 NAME = Parameter(name="name", description="The plugin's name.", place="path")
 
 IDEMPOTENCY_KEY = Parameter(

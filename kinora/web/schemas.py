@@ -18,12 +18,14 @@ from kinora.actors.models import FrameData, JobState
 from kinora.actors.prune_request import CHOICES, PruneRequest
 from kinora.actors.request_values import READER
 from kinora.actors.token_request import NewLink, NewToken, SignIn
+from kinora.fleet.agent_state import AgentState
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Device
 from kinora.plugins.option_errors import MAX_ERRORS
 from kinora.web.access_documents import LoginLink, Session, TokenList, TokenMade
 from kinora.web.documents import (
     REF,
+    AgentList,
     CameraList,
     CancelAnswer,
     DeviceList,
@@ -46,6 +48,8 @@ _Schema = dict[str, Any]
 _TAKEN = (JobRequest, PluginRequest, JobOptions, NewLink, NewToken, PruneRequest, SignIn)
 _SAID = (Subscription, ShownToken, *CLIENT_MESSAGES)
 _ANSWERS = (
+    AgentList,
+    AgentState,
     CameraList,
     CancelAnswer,
     DeviceList,
