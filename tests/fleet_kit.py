@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import attrs
+import msgspec
 
 from kinora.fleet.agent_state import AgentDevice, AgentLoad, AgentState, DifferingPlugin, LostAgent
 from kinora.fleet.figures import FleetFigures
@@ -38,6 +39,9 @@ BUSY = AgentState(
     differing=(DifferingPlugin(name="ocr", reason="It has another version: 0.9 in place of 1.0."),),
     unacknowledged=12,
 )
+AWAY = msgspec.structs.replace(
+    BUSY, id="east-1", name="east", status="away", lost_at="2026-11-26T18:00:05.500Z", load=None
+)
 LOST = LostAgent(
     id="south-1",
     name="south",
@@ -56,6 +60,13 @@ class ToldFleet:
     told: Sequence[AgentState] = (BUSY,)
     gone: Sequence[LostAgent] = (LOST,)
     figures: FleetFigures = attrs.field(factory=FleetFigures)
+
+    def __attrs_post_init__(self) -> None:
+        """Count something of each agent that is told of first."""
+        for agent in self.told:
+            count = self.figures.join(agent.name, ())
+            count.frames, count.received_bytes, count.sent_bytes, count.refused_events = 100, 5000, 300, 2
+        self.figures.lost = len(self.gone)
 
     def agents(self) -> Sequence[AgentState]:
         """Those told of."""

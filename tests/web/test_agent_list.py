@@ -11,7 +11,8 @@ import trio
 from kinora.fleet.figures import MAX_NAMES, OTHER, FleetFigures
 from kinora.serve import RunningServer
 from tests.client_kit import get
-from tests.fleet_kit import BUSY, LOST, ToldFleet
+from tests.fleet_kit import AWAY, BUSY, LOST, ToldFleet
+from tests.web.test_metrics import figures
 
 
 async def test_a_server_without_agents_lists_none(server: RunningServer) -> None:
@@ -70,8 +71,7 @@ async def test_the_command_lists_them(server: RunningServer) -> None:
     """A line each; what is lost goes to stderr, and an agent that is away makes it end with 1."""
     code, table, said = await run_agents(server)
     assert (code, table.split("\t")[0], "kinora agent --server" in said) == (0, "agent", True)
-    away = msgspec.structs.replace(BUSY, status="away", lost_at="2026-11-26T18:00:05.500Z")
-    server.system.agents = ToldFleet([BUSY, away])
+    server.system.agents = ToldFleet([BUSY, AWAY])
     code, table, said = await run_agents(server)
     rows = [line.split("\t") for line in table.splitlines()]
     assert (code, [row[3] for row in rows]) == (1, ["status", "busy", "away"])
@@ -82,3 +82,18 @@ async def test_the_command_lists_them(server: RunningServer) -> None:
     server.system.agents = ToldFleet()
     code, found, _ = await run_agents(server, "--json")
     assert (code, json.loads(found)) == (0, json.loads((await get(f"{server.url}/v1/agents")).body))
+
+
+async def test_what_agents_do_is_in_the_figures(server: RunningServer) -> None:
+    """By name: those of one name are added up, and one that is lost has 0 for a while."""
+    server.system.agents = ToldFleet([BUSY, msgspec.structs.replace(BUSY, id="north-2"), AWAY])
+    found = await figures(server)
+    assert (found["kinora_agent_up north"], found["kinora_agent_up east"], found["kinora_agents_lost_total"]) == (
+        2,
+        0,
+        1,
+    )
+    assert (found["kinora_agent_jobs north"], found["kinora_agent_busy_cpus north"]) == (2, 6.4)
+    assert (found["kinora_agent_workers east"], found["kinora_agent_lease_seconds east"]) == (0, 4)
+    assert (found["kinora_agent_frames_total north"], found["kinora_agent_refused_events_total north"]) == (100, 2)
+    assert found["kinora_agent_link_bytes_total north received"] == 5000

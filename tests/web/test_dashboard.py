@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kinora.serve import RunningServer
 from tests.client_kit import get
+from tests.fleet_kit import ToldFleet
 from tests.web.test_metrics import run_job
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -42,6 +43,7 @@ def _expressions(part: Any) -> Iterator[str]:
 
 async def served(server: RunningServer) -> dict[str, set[str]]:
     """Each name of a sample, with its labels, of a server that has run a job."""
+    server.system.agents = ToldFleet()
     await run_job(server)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families((await get(f"{server.url}/metrics")).body.decode()):

@@ -8,10 +8,12 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from kinora.fleet.figures import MAX_NAMES
 from kinora.runtime.histogram import SECONDS
 from kinora.serve import RunningServer
 from kinora.web.metrics.labels import MAX_PLUGINS
 from tests.client_kit import get
+from tests.fleet_kit import ToldFleet
 from tests.web.test_metrics import run_job
 
 DOCUMENT = Path(__file__).parents[2] / "docs/metrics.md"
@@ -26,6 +28,7 @@ def row(family: Metric) -> str:
 
 async def test_each_metric_is_in_the_document(server: RunningServer) -> None:
     """Name, type, labels and meaning are the same, each metric stands there once, and no other does."""
+    server.system.agents = ToldFleet()
     await run_job(server)  # so that each family with labels has a sample
     text = (await get(f"{server.url}/metrics")).body.decode()
     served = [row(family) for family in text_string_to_metric_families(text) if family.name.startswith("kinora_")]
@@ -34,7 +37,8 @@ async def test_each_metric_is_in_the_document(server: RunningServer) -> None:
 
 
 def test_the_document_tells_the_buckets_and_the_bound() -> None:
-    """The buckets and the number of plugins with a label are those of the code."""
+    """The buckets and the numbers of plugins and agents with a label are those of the code."""
     text = DOCUMENT.read_text()
     assert f"{', '.join(f'{bound:g}' for bound in SECONDS)}." in text
     assert f"The first {MAX_PLUGINS} plugins" in text
+    assert f"{MAX_NAMES} names of agents" in text

@@ -18,6 +18,7 @@ from kinora.runtime.worker_usage import ProcessUsage, WorkerKind
 from kinora.system import System
 from kinora.web.http_figures import HttpFigures
 from kinora.web.metrics.labels import MAX_PLUGINS, Labels
+from kinora.web.metrics.of_agents import of_agents
 from kinora.web.metrics.of_http import of_connections, of_http, of_uploads
 from kinora.web.metrics.of_jobs import of_jobs
 from kinora.web.metrics.of_plugins import of_plugins
@@ -89,6 +90,7 @@ class _Sources:
         yield from of_jobs(system.jobs, system.job_figures)
         yield from of_plugins(system.plugins.all(), system.plugin_records.all(), self.plugins)
         yield from of_workers(system.fork_server.statistics(), self.usage, self.plugins)
+        yield from of_agents(system.agents)
         yield from of_store(system.store.statistics())
         yield from of_disk(system.store.statistics())
         yield from of_realtime(system.connections)
