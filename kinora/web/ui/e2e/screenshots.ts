@@ -76,6 +76,7 @@ test("screenshots of each view", async () => {
     await page.getByRole("tab", { name: "All jobs" }).click();
   }, ["wide", "phone"]);
   await shoot("plugins", "/#/plugins", (page) => page.getByText("Traceback").click(), ["wide", "phone", "zoomed"]);
+  await shoot("agents-none", "/#/agents", (page) => page.getByText("kinora serve --agents 2").waitFor(), ["wide", "phone"]);
   await shoot("drawn", `/#/jobs/${done}`, async (page) => {
     await page.locator("canvas[data-index]").waitFor();
     await page.getByRole("slider", { name: "Frame", exact: true }).fill("40");

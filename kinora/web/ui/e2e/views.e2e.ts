@@ -130,6 +130,7 @@ const VIEWS: Record<string, [path: () => string, ready: (page: Page) => Promise<
       await page.getByText(/import torch_is_not_here/).waitFor();
     },
   ],
+  "the agents of a server without any": [() => "/#/agents", (page) => page.getByText("kinora serve --agents 2").waitFor()],
   "the API's page": [() => "/docs", (page) => page.getByText('"source": "demo:"').first().waitFor()],
   "the kit": [() => "/ui-kit", (page) => page.getByText("UI kit").waitFor()],
 };

@@ -7,6 +7,7 @@ import { RealtimeProvider } from "./realtime/RealtimeProvider";
 import { useRoute, type Route } from "./ui/useRoute";
 import { Workspace } from "./Workspace";
 
+const AgentsPage = lazy(() => import("./agents/AgentsPage").then(({ AgentsPage: page }) => ({ default: page })));
 const PluginsPage = lazy(() => import("./plugins/PluginsPage").then(({ PluginsPage: page }) => ({ default: page })));
 const SignIn = lazy(() => import("./access/SignIn").then(({ SignIn: page }) => ({ default: page })));
 const TokensPage = lazy(() => import("./access/TokensPage").then(({ TokensPage: page }) => ({ default: page })));
@@ -35,6 +36,8 @@ function pageOf(view: Exclude<Route["view"], "work">): ReactNode {
       return <WallPage />;
     case "plugins":
       return <PluginsPage />;
+    case "agents":
+      return <AgentsPage />;
     case "tokens":
       return <TokensPage />;
   }

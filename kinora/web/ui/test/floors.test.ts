@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 const FLOORS = [
   ["."],
   ["kit"],
-  ["start", "watch", "wall", "plugins", "header"],
+  ["start", "watch", "wall", "plugins", "agents", "header"],
   ["access"],
   ["controls", "overlay", "camera"],
   ["jobs"],

@@ -1,5 +1,6 @@
 /** The calls of the API as functions. All throw ApiError. */
 import type {
+  AgentList,
   CameraList,
   CancelAnswer,
   DeviceList,
@@ -75,6 +76,8 @@ export async function getRoom(signal?: AbortSignal): Promise<HealthDetails | nul
 export const getDevices = (signal?: AbortSignal) => getJson<DeviceList>(at("/v1/devices"), signal);
 
 export const getCameras = (signal?: AbortSignal) => getJson<CameraList>(at("/v1/cameras"), signal);
+
+export const getAgents = (signal?: AbortSignal) => getJson<AgentList>(at("/v1/agents"), signal);
 
 export const getMedia = (signal?: AbortSignal) => getJson<MediaList>(at("/v1/media"), signal);
 

@@ -15,6 +15,7 @@ export function Header({ route }: { route: Route }) {
         <a href="#/" aria-current={current("work")}>Jobs</a>
         <a href="#/wall" aria-current={current("wall")}>Wall</a>
         <a href="#/plugins" aria-current={current("plugins")}>Plugins</a>
+        <a href="#/agents" aria-current={current("agents")}>Agents</a>
         <a href="docs">API</a>
       </nav>
       <ConnectionBadge />

@@ -1,4 +1,5 @@
 import { useState, type ReactNode } from "react";
+import { AgentArticle } from "../agents/AgentArticle";
 import type { JobSummary, PluginSummary } from "../api/generated";
 import { STATUSES } from "../api/jobStates";
 import type { PluginChoice } from "../api/types";
@@ -19,7 +20,7 @@ import { Choice } from "../ui/Choice";
 import { Notice } from "../ui/Notice";
 import { Tabs } from "../ui/Tabs";
 import { VirtualList } from "../ui/VirtualList";
-import { CONNECTIONS, DEVICES, JOB, PLUGINS, WARNINGS } from "./examples";
+import { AGENTS, CONNECTIONS, DEVICES, JOB, PLUGINS, WARNINGS } from "./examples";
 import { FAILED_JOB, RUNNING_JOB } from "./watched";
 
 /** A page with the components in all their states, to look at; it makes no requests. */
@@ -45,6 +46,11 @@ export function UiKit() {
       </Example>
       <Example title="Jobs">
         {STATUSES.map((status) => <JobExample key={status} status={status} />)}
+      </Example>
+      <Example title="Agents">
+        <div className="agent-grid">
+          {AGENTS.map((agent) => <AgentArticle key={agent.id} agent={agent} jobs={new Map([[JOB.job_id, JOB]])} />)}
+        </div>
       </Example>
       <Example title="Warnings">
         <Warnings groups={WARNINGS} onJump={noop} />

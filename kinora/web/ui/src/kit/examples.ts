@@ -1,5 +1,5 @@
 /** Example data for the UI kit. */
-import type { Device, JobSummary, PluginSummary } from "../api/generated";
+import type { AgentState, Device, JobSummary, PluginSummary } from "../api/generated";
 import type { ConnectionInfo } from "../realtime/RealtimeClient";
 import type { ShownWarning } from "../realtime/state";
 
@@ -129,5 +129,64 @@ export const PLUGINS: readonly PluginSummary[] = [
     reason: "on import it raised ModuleNotFoundError: No module named 'torch'",
     origin: { kind: "file", location: "/plugins/mine.py", attribute: "" },
     metadata: null,
+  },
+];
+
+export const AGENTS: readonly AgentState[] = [
+  {
+    id: "north-1",
+    name: "north",
+    kind: "joined",
+    host: "north.example",
+    pid: 4711,
+    status: "busy",
+    since: "2026-11-26T18:00:00.000Z",
+    joined_at: "2026-11-26T17:00:00.000Z",
+    lost_at: null,
+    reason: "All its places are taken.",
+    jobs: [JOB.job_id],
+    places: 1,
+    places_free: 0,
+    cpus: 8,
+    cpus_free: 7,
+    gpus_free: 0.5,
+    memory: 16e9,
+    devices: [{ id: "cpu", kind: "cpu", name: "AMD EPYC", available: true }, { id: "cuda:0", kind: "cuda", name: "NVIDIA L4", available: true }],
+    resources: { licence: 2 },
+    resources_free: { licence: 1 },
+    load: { busy_cpus: 3.2, memory: 7e8, workers: 3 },
+    shares_files: false,
+    kinora: "0.1.0",
+    versions: { python: "3.12.3", numpy: "2.3.4", opencv: "4.12.0", pyav: "18.1.0" },
+    differing: [{ name: "ocr", reason: "It has version 0.9, and the server 1.0." }],
+    unacknowledged: 12,
+  },
+  {
+    id: "south-1",
+    name: "south",
+    kind: "local",
+    host: "south",
+    pid: 4712,
+    status: "away",
+    since: "2026-11-26T18:00:00.000Z",
+    joined_at: "2026-11-26T17:00:00.000Z",
+    lost_at: "2026-11-26T18:00:05.500Z",
+    reason: "Its connection is broken.",
+    jobs: [],
+    places: 2,
+    places_free: 2,
+    cpus: 2,
+    cpus_free: 2,
+    gpus_free: 0,
+    memory: 4e9,
+    devices: [],
+    resources: {},
+    resources_free: {},
+    load: null,
+    shares_files: true,
+    kinora: "0.1.0",
+    versions: { python: "3.12.3" },
+    differing: [],
+    unacknowledged: 0,
   },
 ];

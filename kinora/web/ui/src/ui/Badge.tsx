@@ -2,6 +2,10 @@ export type Tone = "neutral" | "info" | "good" | "warn" | "bad";
 
 const TONES: Record<string, Tone> = {
   queued: "neutral",
+  ready: "good",
+  busy: "info",
+  away: "warn",
+  leaving: "neutral",
   waiting: "neutral",
   started: "info",
   running: "info",

@@ -1,11 +1,12 @@
 import { useSyncExternalStore } from "react";
 
 /** The view of the page, kept in the address's fragment so that links, reload and "back" work. */
-export type Route = { view: "work"; jobId: string | null } | { view: "wall" } | { view: "plugins" } | { view: "tokens" };
+export type Route = { view: "work"; jobId: string | null } | { view: "wall" } | { view: "plugins" } | { view: "agents" } | { view: "tokens" };
 
 export function parseRoute(fragment: string): Route {
   if (fragment === "#/wall") return { view: "wall" };
   if (fragment === "#/plugins") return { view: "plugins" };
+  if (fragment === "#/agents") return { view: "agents" };
   if (fragment === "#/tokens") return { view: "tokens" };
   const job = /^#\/jobs\/([^/?]+)(?:\?.*)?$/.exec(fragment)?.[1];
   return { view: "work", jobId: job === undefined ? null : decodeURIComponent(job) };
