@@ -53,6 +53,11 @@ def environments() -> Iterator[Mapping[str, str]]:
     yield dict(re.findall(r"(KINORA_\w+): (\S+)", (DEPLOY / "compose.yaml").read_text()))
 
 
+def agents() -> dict[str, Any]:
+    """The Deployment of agents."""
+    return dict(yaml.safe_load((DEPLOY / "kubernetes-agents.yaml").read_text()))
+
+
 @pytest.mark.parametrize("environment", list(environments()))
 def test_each_variable_is_a_setting(environment: Mapping[str, str]) -> None:
     """None is passed over, and the values can be read."""
@@ -106,3 +111,18 @@ def test_kubernetes_sets_no_variable_for_its_service() -> None:
     assert pod()["enableServiceLinks"] is False
     assert resources()["Deployment"]["spec"]["replicas"] == 1
     assert resources()["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_agents_run_as_the_server_does_and_reach_it() -> None:
+    """The same image, user and rights; they have time for their end, and know the name of the service."""
+    spec = agents()["spec"]["template"]["spec"]
+    (container,), (of_server,) = spec["containers"], pod()["containers"]
+    assert {name: container[name] for name in ("image", "securityContext")} == {
+        name: of_server[name] for name in ("image", "securityContext")
+    }
+    assert spec["securityContext"] == {
+        name: value for name, value in pod()["securityContext"].items() if name != "fsGroupChangePolicy"
+    }
+    assert spec["terminationGracePeriodSeconds"] > STOP_S
+    assert spec["enableServiceLinks"] is False
+    assert f"--server=http://{resources()['Service']['metadata']['name']}" in container["args"]

@@ -41,7 +41,7 @@ def _print(found: dict[str, Any]) -> None:
     shown = map(for_people, found["agents"]) if sys.stdout.isatty() else found["agents"]
     print_table(COLUMNS, [_row(agent) for agent in shown], optional=OPTIONAL)
     if not found["agents"]:
-        print_line("There are no agents: kinora agent --server URL starts one.", file="stderr")
+        print_line("There are no agents: kinora agent --server URL starts one, see docs/scale.md.", file="stderr")
     for lost in found["lost"]:
         print_line(f"{lost['name']} was lost at {local_time(lost['lost_at'])}: {lost['reason']}", file="stderr")
 
