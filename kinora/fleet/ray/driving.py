@@ -1,0 +1,151 @@
+"""The driver's work: it asks Ray for agents as the server tells it to, and tells the server what becomes of them.
+
+Three threads: the main one decides and alone calls Ray for agents, one reads the server's lines, and one asks the head
+of the cluster each second if it is there. The others, and Ray's own, only put into the main one's inbox.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import attrs
+
+from kinora.fleet.ray.cluster import Agent, Look, NoCluster, connect, look
+from kinora.fleet.ray.deaths import died, ended
+from kinora.fleet.ray.room import no_room, wanted_amounts
+from kinora.fleet.ray.talk import Begin, End, Ended, FromDriver, Lost, Pending, Placed, Up, decode_to_driver, line
+
+LOOK_S = 1.0
+"""The interval between two looks at the cluster."""
+LOST_S = 6.0
+"""The time after which a cluster whose head has not answered counts as lost."""
+ROOM_S = 1.0
+"""The time that Ray has to place an agent before the reason is told why it does not."""
+
+
+@attrs.define(eq=False)
+class Held:
+    """An agent that was asked for."""
+
+    begin: Begin
+    agent: Agent
+    asked_at: float
+    placed: bool = False
+    reason: str = ""
+    """The reason that was told last why it is not placed."""
+
+
+class Driving:
+    """The main thread. The inbox holds functions for it to call; the server bounds the agents, and so the inbox."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self.inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._out = out
+        self._held: dict[str, Held] = {}
+        self._looked_at = time.monotonic()
+
+    def run(self, version: str, address: str) -> None:
+        """Work until the cluster is lost."""
+        self._tell(Up(address, version))
+        while time.monotonic() - self._looked_at < LOST_S:
+            try:
+                self.inbox.get(timeout=LOOK_S)()
+            except queue.Empty:
+                continue
+        self.lost("The head of the Ray cluster does not answer.")
+
+    def lost(self, reason: str) -> None:
+        """Tell the server, and end at once: a polite end would wait for the head."""
+        self._tell(Lost(reason))
+        os._exit(1)
+
+    def obey(self, message: Begin | End) -> None:
+        """Do as the server says."""
+        if isinstance(message, Begin):
+            self._begin(message)
+        elif (held := self._held.get(message.name)) is not None:
+            held.agent.kill()
+            self._forget(message.name, "It was not needed any more.")
+
+    def seen(self, now: Look) -> None:
+        """Take note of what the cluster has, and say of each agent that waits why it does."""
+        self._looked_at = time.monotonic()
+        for name, held in self._held.items():
+            if not held.placed and self._looked_at - held.asked_at >= ROOM_S:
+                begin = held.begin
+                reason = no_room(wanted_amounts(begin.cpus, begin.gpus, begin.resources), now.nodes, now.free)
+                if reason != held.reason:
+                    held.reason = reason
+                    self._tell(Pending(name, reason))
+
+    def _begin(self, begin: Begin) -> None:
+        name = begin.name
+
+        def later(act: Callable[[str, Future[Any]], None]) -> Callable[[Future[Any]], None]:
+            return lambda future: self.inbox.put(lambda: act(name, future))
+
+        agent = Agent(begin, on_host=later(self._placed), on_end=later(self._ended))
+        self._held[name] = Held(begin, agent, time.monotonic())
+
+    def _placed(self, name: str, host: Future[Any]) -> None:
+        held = self._held.get(name)
+        if held is not None and host.exception() is None:
+            held.placed = True
+            self._tell(Placed(name, host.result()))
+
+    def _ended(self, name: str, end: Future[Any]) -> None:
+        held = self._held.get(name)
+        if held is not None:
+            held.agent.kill()  # else the actor keeps its room
+            error = end.exception()
+            self._forget(name, ended(end.result()) if error is None else died(str(error)))
+
+    def _forget(self, name: str, reason: str) -> None:
+        del self._held[name]
+        self._tell(Ended(name, reason))
+
+    def _tell(self, message: FromDriver) -> None:
+        self._out.write(line(message))
+        self._out.flush()
+
+
+def _read(driving: Driving) -> None:
+    for received in sys.stdin.buffer:
+        message = decode_to_driver(received)
+        driving.inbox.put(lambda message=message: driving.obey(message))  # type: ignore[misc]
+
+
+def _watch(driving: Driving) -> None:
+    while True:
+        now = look()
+        driving.inbox.put(lambda now=now: driving.seen(now))  # type: ignore[misc]
+        time.sleep(LOOK_S)
+
+
+def main(address: str, folder: str) -> None:
+    """Connect, and drive; what others print goes to stderr."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    driving = Driving(out)
+    try:
+        import ray  # noqa: PLC0415
+
+        found = connect(address, Path(folder))
+    except NoCluster as error:
+        driving.lost(str(error))
+        return
+    for work in (_read, _watch):
+        threading.Thread(target=work, args=[driving], daemon=True).start()
+    driving.run(ray.__version__, found)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
