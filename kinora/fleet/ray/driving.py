@@ -37,10 +37,10 @@ class Held:
 
     begin: Begin
     agent: Agent
-    asked_at: float
+    waits_since: float
     placed: bool = False
     reason: str = ""
-    """The reason that was told last why it is not placed."""
+    """The reason that was told last why it is not placed; told anew after the end of another one."""
 
 
 class Driving:
@@ -79,7 +79,7 @@ class Driving:
         """Take note of what the cluster has, and say of each agent that waits why it does."""
         self._looked_at = time.monotonic()
         for name, held in self._held.items():
-            if not held.placed and self._looked_at - held.asked_at >= ROOM_S:
+            if not held.placed and self._looked_at - held.waits_since >= ROOM_S:
                 begin = held.begin
                 reason = no_room(wanted_amounts(begin.cpus, begin.gpus, begin.resources), now.nodes, now.free)
                 if reason != held.reason:
@@ -110,6 +110,8 @@ class Driving:
 
     def _forget(self, name: str, reason: str) -> None:
         del self._held[name]
+        for held in self._held.values():
+            held.reason, held.waits_since = "", time.monotonic()  # there may be room now
         self._tell(Ended(name, reason))
 
     def _tell(self, message: FromDriver) -> None:

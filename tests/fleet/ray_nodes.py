@@ -1,0 +1,72 @@
+"""A simulated Ray cluster of three nodes on this machine: ``python -m tests.fleet.ray_nodes``.
+
+It prints its address, then obeys a line at a time, each answered by a line: ``lose head``, ``lose small``, ``lose
+large``, ``begin`` for a new cluster at the same address. It ends, with all its processes, when its stdin is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from typing import Any
+
+from kinora.runtime.keeper import keep
+
+BYTES = 80 * 2**20
+NODES: dict[str, dict[str, Any]] = {
+    "head": {"num_cpus": 0},
+    "small": {"num_cpus": 1},
+    "large": {"num_cpus": 2, "resources": {"camera": 1}},
+}
+"""The nodes → what each pretends to have."""
+
+
+class Nodes:
+    """The cluster and its nodes by name."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._cluster: Any = None
+        self._nodes: dict[str, Any] = {}
+        self._port = 0
+
+    def begin(self) -> str:
+        """Start all nodes; return the address."""
+        from ray.cluster_utils import Cluster  # noqa: PLC0415 - the keeper of this process does without
+
+        self._cluster = Cluster(connect=False)
+        for name, has in NODES.items():
+            own = {"gcs_server_port": self._port, "temp_dir": self._folder} if name == "head" else {}
+            self._nodes[name] = self._cluster.add_node(
+                object_store_memory=BYTES, include_dashboard=False, wait=False, **has, **own
+            )
+        self._cluster.wait_for_nodes()
+        self._port = int(self._cluster.address.rpartition(":")[2])
+        return str(self._cluster.address)
+
+    def lose(self, name: str) -> str:
+        """Kill all processes of a node; without its head, the whole cluster is of no use, and all nodes go."""
+        for lost in [name] if name != "head" else [*self._nodes]:
+            self._nodes.pop(lost).kill_all_processes(check_alive=False, allow_graceful=False)
+        return "lost"
+
+
+def main(folder: str) -> None:
+    """Obey."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    nodes = Nodes(folder)
+    print(nodes.begin(), file=out, flush=True)
+    for line in sys.stdin:
+        verb, *names = line.split()
+        print(nodes.lose(*names) if verb == "lose" else nodes.begin(), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        main(sys.argv[1])
+    else:
+        with tempfile.TemporaryDirectory(prefix="kinora-ray-", dir="/tmp") as made:
+            ours = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+            keep([sys.executable, "-m", "tests.fleet.ray_nodes", made], ours, 0.0)
