@@ -56,6 +56,12 @@ SERVER_FLAGS: tuple[Callable[[Any], Any], ...] = (
     options.models_dir,
     options.plugins_dir,
     click.option("--max-jobs", type=int, help="Jobs that run at once.  [default: 2]"),
+    click.option("--engine", help="embedded, or ray to have Ray start agents for jobs.  [default: embedded]"),
+    click.option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="The Ray cluster: auto or HOST:PORT.  [default: one of this machine that ends with the server]",
+    ),
     click.option(
         "--no-realtime",
         "realtime",

@@ -109,6 +109,16 @@ def _path_prefix(_settings: object, _field: object, value: str) -> None:
         raise ValueError(f"{value!r} is not the beginning of a path: write it as /kinora")
 
 
+def _ray_address(_settings: object, _field: object, value: str) -> None:
+    if not re.fullmatch(r"|auto|[A-Za-z0-9._-]+:\d+|\[[0-9a-fA-F:]+\]:\d+", value):
+        raise ValueError(f"{value!r} is not the address of a Ray cluster: write it as auto or 10.0.0.5:6379")
+
+
+def _url(_settings: object, _field: object, value: str) -> None:
+    if not re.fullmatch(r"|https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        raise ValueError(f"{value!r} is not an address of this server: write it as http://10.0.0.5:8000")
+
+
 def _without_last_slash(path: str) -> str:
     return path.rstrip("/")
 
@@ -218,6 +228,20 @@ class Settings:
     shutdown_grace_s: float = attrs.field(default=5.0, validator=attrs.validators.ge(0.0))
     """The time for clients to take what is under way when the server stops. ``docker stop`` kills after 10 s, and the
     rest of the stop needs time as well."""
+
+    engine: str = attrs.field(default="embedded", validator=attrs.validators.in_(("embedded", "ray")))
+    """Where jobs get their places. ``embedded``: in this server, and in agents that join it. ``ray``: Ray starts an
+    agent for each job that finds none, with the ``cpus``, ``gpus`` and ``resources`` that it asks for. Needs
+    ``pip install 'kinora[ray]'``; see docs/ray.md."""
+    ray_address: str = attrs.field(default="", validator=_ray_address)
+    """The cluster for ``engine = "ray"``: the address of its head, such as ``10.0.0.5:6379``, or ``auto`` for the one
+    that runs on this machine. Empty starts a Ray of this machine that ends with the server."""
+    agent_url: str = attrs.field(default="", converter=_without_last_slash, validator=_url)
+    """The address by which agents that Ray starts on other machines reach this server, such as behind a proxy. Empty
+    takes the first one that the server listens on."""
+    agent_idle_s: float = attrs.field(default=60.0, validator=attrs.validators.ge(0.0))
+    """The time for which an agent that Ray has started is kept for the next job. If another job needs its room it is
+    given back earlier."""
 
     log_level: str = attrs.field(default="info", validator=attrs.validators.in_(("debug", "info", "warning", "error")))
     """What is logged: ``debug``, ``info``, ``warning`` or ``error``, each with all behind it."""
