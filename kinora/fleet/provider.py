@@ -29,6 +29,9 @@ class Provider(Protocol):
         The engine calls it after each change of either.
         """
 
+    def refusal(self, needs: Needs) -> str | None:
+        """The reason, as a sentence, why a job will never get an agent from here; None if it may."""
+
     def waiting_for(self, job_id: str) -> str | None:
         """The reason, as a sentence, why a job of the line has no agent yet; None if there is nothing to say."""
 

@@ -82,6 +82,16 @@ class _Agent:
         return self.no_room or "Ray is asked for an agent for it."
 
 
+@attrs.frozen
+class _Trouble:
+    """An agent that was asked for and did not come."""
+
+    reason: str
+    pause_s: float
+    until: float
+    """The time at which the next one is asked for."""
+
+
 class Demand:
     """The agents that Ray was asked for, and what follows from the jobs that wait and the agents that are here.
 
@@ -100,9 +110,8 @@ class Demand:
         """The agents that were given back and whose room Ray has not got yet."""
         self._down: str | None = "Ray is being started."
         """The reason why nothing can be asked for."""
-        self._pause_s = 0.0
-        self._paused_until = -math.inf
-        self._trouble = ""
+        self._troubles: dict[str, _Trouble] = {}
+        """The jobs in line whose agent did not come → what was wrong last."""
         self._reasons: dict[str, str] = {}
 
     def up(self) -> None:
@@ -132,7 +141,7 @@ class Demand:
             other.no_room = ""  # it is told again if that still holds
         agent = self._agents.pop(name, None)
         if agent is not None and not agent.connected:
-            self._failed(reason, now)
+            self._failed(agent, reason, now)
 
     def dismissed(self, name: str) -> None:
         """Take note that an agent was sent away."""
@@ -146,6 +155,8 @@ class Demand:
         """Return what to do now; each agent to give back is forgotten, each to dismiss only by ``dismissed``."""
         self._note(present, now)
         waiting = [needs for needs in waiting if self._may_serve(needs)]
+        in_line = {needs.job_id for needs in waiting}
+        self._troubles = {job_id: trouble for job_id, trouble in self._troubles.items() if job_id in in_line}
         left = [*self._left(present), *self._late(now)]
         self._forget(left)
         matched = self._match(waiting)
@@ -158,7 +169,8 @@ class Demand:
         """The time of the next decision if nothing happens before."""
         times = [agent.idle_since + self._idle_s for agent in self._agents.values()]
         times += [agent.placed_at + CONNECT_S for agent in self._coming()]
-        return min((time for time in (*times, self._paused_until) if time > now), default=math.inf)
+        times += [trouble.until for trouble in self._troubles.values()]
+        return min((time for time in times if time > now), default=math.inf)
 
     def _may_serve(self, needs: Needs) -> bool:
         return needs.where == "anywhere" or (needs.where == "this_machine" and self._shares_files)
@@ -175,9 +187,7 @@ class Demand:
         for seen in present:
             if (agent := self._agents.get(seen.name)) is None:
                 continue
-            if not agent.connected:
-                agent.connected = True
-                self._pause_s, self._trouble = 0.0, ""
+            agent.connected = True
             agent.idle_since = math.inf if seen.attempts else min(agent.idle_since, now)
 
     def _left(self, present: Sequence[Present]) -> list[str]:
@@ -188,13 +198,14 @@ class Demand:
     def _late(self, now: float) -> list[str]:
         late = [agent for agent in self._coming() if now - agent.placed_at >= CONNECT_S]
         for agent in late:
-            self._failed(f"It was started on {agent.node} and did not reach this server.", now)
+            self._failed(agent, f"It was started on {agent.node} and did not reach this server.", now)
         return [agent.name for agent in late]
 
-    def _failed(self, reason: str, now: float) -> None:
-        self._pause_s = min(max(FIRST_PAUSE_S, 2 * self._pause_s), LONGEST_PAUSE_S)
-        self._paused_until = now + self._pause_s
-        self._trouble = reason
+    def _failed(self, agent: _Agent, reason: str, now: float) -> None:
+        job_id = agent.needs.job_id
+        before = self._troubles.get(job_id)
+        pause_s = FIRST_PAUSE_S if before is None else min(2 * before.pause_s, LONGEST_PAUSE_S)
+        self._troubles[job_id] = _Trouble(reason, pause_s, now + pause_s)
 
     def _match(self, waiting: Sequence[Needs]) -> Mapping[str, _Agent]:
         """The jobs for which an agent is coming, each with it."""
@@ -216,7 +227,7 @@ class Demand:
                 self._reasons[needs.job_id] = agent.coming
             elif any(agent.covers(needs) for agent in idle):
                 continue  # the engine knows why it does not get that one; another one would be no better
-            elif (obstacle := self._obstacle(now)) is not None:
+            elif (obstacle := self._obstacle(needs, now)) is not None:
                 self._reasons[needs.job_id] = obstacle
             else:
                 new = _Agent(f"{self._prefix}{next(self._numbers)}", needs)
@@ -225,12 +236,13 @@ class Demand:
                 asked.append(Ask(new.name, needs))
         return asked
 
-    def _obstacle(self, now: float) -> str | None:
+    def _obstacle(self, needs: Needs, now: float) -> str | None:
         """The reason why no further agent is asked for now."""
         if self._down is not None:
             return self._down
-        if now < self._paused_until:
-            return f"An agent that Ray was asked for did not come. {self._trouble} Another one is asked for soon."
+        trouble = self._troubles.get(needs.job_id)
+        if trouble is not None and now < trouble.until:
+            return f"An agent that Ray was asked for did not come. {trouble.reason} Another one is asked for soon."
         if len(self._agents) >= MAX_AGENTS:
             return f"There are {MAX_AGENTS} agents of Ray, the most that are allowed: it waits for one of them."
         if len(self._coming()) >= MAX_COMING:

@@ -30,6 +30,7 @@ from kinora.fleet.ray.talk import (
     line,
 )
 from kinora.fleet.ray_demand import Ask, Demand, GiveBack, Step
+from kinora.fleet.ray_limits import refusal
 from kinora.runtime.tail import Tail
 
 START_S = 90.0
@@ -83,6 +84,10 @@ class RayProvider:
         """Take note; what follows is decided in ``run``."""
         self._waiting, self._present = waiting, present
         self._changed.set()
+
+    def refusal(self, needs: Needs) -> str | None:
+        """The reason, as a sentence, why Ray takes no request for such an agent; None if it does."""
+        return refusal(needs)
 
     def waiting_for(self, job_id: str) -> str | None:
         """The reason, as a sentence, why a job has no agent yet."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from kinora.actors.engine import Needs
 from kinora.fleet.provider import Present
 from kinora.fleet.ray_demand import CONNECT_S, MAX_AGENTS, MAX_COMING, Ask, Demand, Dismiss, GiveBack, Step
+from kinora.fleet.ray_limits import refusal
 
 IDLE_S = 60.0
 
@@ -203,3 +206,30 @@ def test_agents_of_others_are_left_alone() -> None:
     cluster = Cluster()
     cluster.present.update({"atelier": 0, "ray-80-1": 0})
     assert cluster.decide() == []
+
+
+@pytest.mark.parametrize(
+    ("needs", "word"),
+    [
+        (job(gpus=1.5), "gpus"),
+        (job(cpus=0.00001), "cpus"),
+        (job(resources={"memory": 1.0}), "memory"),
+        (job(resources={"card": 0.00005}), "card"),
+    ],
+)
+def test_what_ray_takes_no_request_for_is_refused_with_a_sentence(needs: Needs, word: str) -> None:
+    """Such a job would wait for ever."""
+    assert word in (refusal(needs) or "")
+
+
+def test_parts_of_cores_and_gpus_and_resources_of_one_s_own_can_be_asked_for() -> None:
+    """As Ray counts them."""
+    assert refusal(job(cpus=1.5, gpus=0.25, resources={"card": 2.5})) is None
+
+
+def test_an_agent_that_does_not_come_holds_up_no_other_job() -> None:
+    """Only the one that it was asked for pauses."""
+    cluster = Cluster()
+    (ask,) = cluster.decide(job("j1", resources={"broken": 1.0}))
+    cluster.demand.ended(ask.name, "Kinora is missing.", cluster.now)
+    assert cluster.decide(job("j1", resources={"broken": 1.0}), job("j2")) == [Ask("ray-7f-2", job("j2"))]

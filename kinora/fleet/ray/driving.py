@@ -1,7 +1,8 @@
 """The driver's work: it asks Ray for agents as the server tells it to, and tells the server what becomes of them.
 
-Three threads: the main one decides and alone calls Ray for agents, one reads the server's lines, and one asks the head
-of the cluster each second if it is there. The others, and Ray's own, only put into the main one's inbox.
+One thread does as it is told and alone asks Ray for agents, which may block while the head of the cluster is away. One
+reads the server's lines, one looks at the cluster each second; these and Ray's own only put into the first one's inbox.
+The main thread waits for none of them: it ends the process if the cluster has not answered for long.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,7 +46,7 @@ class Held:
 
 
 class Driving:
-    """The main thread. The inbox holds functions for it to call; the server bounds the agents, and so the inbox."""
+    """What was asked for. The inbox holds functions for it to call; the server bounds the agents, and so the inbox."""
 
     def __init__(self, out: BinaryIO) -> None:
         self.inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -53,14 +55,16 @@ class Driving:
         self._looked_at = time.monotonic()
 
     def run(self, version: str, address: str) -> None:
-        """Work until the cluster is lost."""
+        """Tell that the cluster is there, and do what comes in."""
         self._tell(Up(address, version))
-        while time.monotonic() - self._looked_at < LOST_S:
-            try:
-                self.inbox.get(timeout=LOOK_S)()
-            except queue.Empty:
-                continue
-        self.lost("The head of the Ray cluster does not answer.")
+        while True:
+            self.inbox.get()()
+
+    def guard(self) -> None:
+        """Return when the cluster has not answered for LOST_S."""
+        self._looked_at = time.monotonic()
+        while (left_s := self._looked_at + LOST_S - time.monotonic()) > 0:
+            time.sleep(left_s)
 
     def lost(self, reason: str) -> None:
         """Tell the server, and end at once: a polite end would wait for the head."""
@@ -92,7 +96,11 @@ class Driving:
         def later(act: Callable[[str, Future[Any]], None]) -> Callable[[Future[Any]], None]:
             return lambda future: self.inbox.put(lambda: act(name, future))
 
-        agent = Agent(begin, on_host=later(self._placed), on_end=later(self._ended))
+        try:
+            agent = Agent(begin, on_host=later(self._placed), on_end=later(self._ended))
+        except Exception as error:  # noqa: BLE001 - Ray raises many kinds
+            self._tell(Ended(name, died(str(error))))
+            return
         self._held[name] = Held(begin, agent, time.monotonic())
 
     def _placed(self, name: str, host: Future[Any]) -> None:
@@ -144,9 +152,10 @@ def main(address: str, folder: str) -> None:
     except NoCluster as error:
         driving.lost(str(error))
         return
-    for work in (_read, _watch):
-        threading.Thread(target=work, args=[driving], daemon=True).start()
-    driving.run(ray.__version__, found)
+    for work in (partial(driving.run, ray.__version__, found), partial(_read, driving), partial(_watch, driving)):
+        threading.Thread(target=work, daemon=True).start()
+    driving.guard()
+    driving.lost("The head of the Ray cluster does not answer.")
 
 
 if __name__ == "__main__":
