@@ -16,7 +16,7 @@ NATIVE = ("/cv2/", "opencv", "/av/", "av.libs")
 """Where OpenCV and PyAV lie with their libraries."""
 
 
-HEAVY = {"serve", "demo", "doctor", "watch", "push"}
+HEAVY = {"agent", "serve", "demo", "doctor", "watch", "push"}
 """The commands that are a server, or stay connected to one."""
 
 

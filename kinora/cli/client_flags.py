@@ -72,7 +72,7 @@ def of_client(command: Command) -> Command:
 
     @wraps(command)
     def with_client(*args: Any, url: str, ca_file: Path | None, **others: Any) -> Any:
-        token = _token(url, others.pop("token"), others.pop("token_file"))
+        token = token_for(url, others.pop("token"), others.pop("token_file"))
         return command(*args, client=KinoraClient(url, token, ca_file), **others)
 
     for flag in reversed(CLIENT_FLAGS):
@@ -80,7 +80,7 @@ def of_client(command: Command) -> Command:
     return cast("Command", with_client)
 
 
-def _token(url: str, token: str | None, token_file: Path | None) -> str | None:
+def token_for(url: str, token: str | None, token_file: Path | None) -> str | None:
     """The token given by a flag, else by a variable, else that of a server on this machine; None if there is none."""
     try:
         given = token or (token_in(token_file) if token_file else token_of_environment())

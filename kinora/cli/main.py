@@ -19,6 +19,7 @@ from kinora.printable import printable
 
 COMMANDS = {
     "serve": "Run the server.",
+    "agent": "Run jobs of a server here, on its behalf.",
     "run": "Run one source through plugins here, without a server.",
     "demo": "Run a server and a job on it, and show the job live.",
     "submit": "Give a job to a server.",
@@ -73,14 +74,14 @@ def cli() -> None:
     """Run computer-vision plugins over images and video, and watch the results live."""
 
 
-def main(args: Sequence[str] | None = None) -> None:
+def main(args: Sequence[str] | None = None, command: click.Command = cli) -> None:
     """Run ``args`` (None: this process's arguments) and exit with the code; errors are a sentence on stderr."""
     open_missing_streams()
     if os.getpid() == 1:  # as in a container: until a command handles signals, the kernel would drop them
         signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     atexit.register(gc.freeze)  # what is left at the end needs no last collection, which takes as long as much of a run
     try:
-        sys.exit(cli.main(args, prog_name="kinora", standalone_mode=False))
+        sys.exit(command.main(args, prog_name="kinora", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(error.exit_code)

@@ -20,6 +20,7 @@ from kinora.cli import options
 from kinora.cli.exits import Failed
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_line
+from kinora.cli.root_warning import warn_of_root
 from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals
 from kinora.cli.server_flags import of_server
 from kinora.cli.temporary import remove_left_folders
@@ -66,12 +67,6 @@ def serve(config: Path | None, **flags: Any) -> None:
         warn_of_token(settings)
         remove_left_folders()
         run_to_end(lambda: _serve(settings, held.close))
-
-
-def warn_of_root() -> None:
-    """Log once that the server runs as root, if it does."""
-    if os.geteuid() == 0:
-        log.warning("running as root: give Kinora a user account of its own, as plugins have all rights of this one")
 
 
 def warn_of_token(settings: Settings) -> None:

@@ -105,12 +105,15 @@ def server_address(url: str) -> SplitResult:
     return parts
 
 
-async def open_stream(address: SplitResult, ca_file: str | Path | None = None) -> ClientStream:
+async def open_stream(
+    address: SplitResult, ca_file: str | Path | None = None, certificate: Path | None = None
+) -> ClientStream:
     """Connect to the server; with ``https`` the connection is encrypted, and the server's certificate checked.
 
     Args:
         address: of the server.
         ca_file: further certificates to trust; None stands for those in the file that ``CA_FILE`` names.
+        certificate: the server's own, first in this file: it alone is trusted then, whatever its names and its age.
 
     Raises:
         OSError: it cannot be reached.
@@ -119,10 +122,12 @@ async def open_stream(address: SplitResult, ca_file: str | Path | None = None) -
     host, port = address.hostname or "", address.port or PORTS[address.scheme]
     if address.scheme == "http":
         return await trio.open_tcp_stream(host, port)
-    context = _trusting(ca_file)
+    context = _trusting(ca_file) if certificate is None else _trusting_nobody()
     stream = await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True, ssl_context=context)
     try:
         await stream.do_handshake()
+        if certificate is not None:
+            _require_certificate(stream, certificate)
     except trio.BrokenResourceError as error:
         await trio.aclose_forcefully(stream)
         raise _no_handshake(address, error.__cause__) from error
@@ -144,6 +149,29 @@ def _trusting(ca_file: str | Path | None) -> ssl.SSLContext:
                 f"{named} cannot be read as certificates in PEM: give another file with --ca-file"
             ) from error
     return context
+
+
+def _trusting_nobody() -> ssl.SSLContext:
+    """The client's side of TLS with a server whose certificate is compared afterwards."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _first_pem(text: str) -> str:
+    """The first certificate in a file that may have text, keys and further certificates."""
+    return ssl.PEM_HEADER + text.partition(ssl.PEM_HEADER)[2].partition(ssl.PEM_FOOTER)[0] + ssl.PEM_FOOTER
+
+
+def _require_certificate(stream: trio.SSLStream[trio.SocketStream], file: Path) -> None:
+    """Raise ClientError unless the server has shown the first certificate in the file."""
+    try:
+        wanted = ssl.PEM_cert_to_DER_cert(_first_pem(file.read_text("ascii")))
+    except (OSError, ValueError) as error:
+        raise ClientError(f"{file} cannot be read as a certificate in PEM") from error
+    if stream.getpeercert(binary_form=True) != wanted:
+        raise ClientError(f"The server has not the certificate in {file}")
 
 
 def _no_handshake(address: SplitResult, reason: BaseException | None) -> ClientError:

@@ -50,16 +50,25 @@ async def running(link: Link) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def open_socket(
-    address: SplitResult, target: str, headers: list[tuple[bytes, bytes]], ca_file: str | Path | None
+    address: SplitResult,
+    target: str,
+    headers: list[tuple[bytes, bytes]],
+    ca_file: str | Path | None,
+    *,
+    certificate: Path | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[WebSocketConnection]:
-    """Connect and do the handshake, each within CONNECT_S; the connection is gone after the block."""
+    """Connect and do the handshake, each within CONNECT_S; the connection is gone after the block.
+
+    ``certificate`` is as for :func:`~kinora.client.http.open_stream`.
+    """
     # The stream is ours: trio-websocket leaves its own open when the server closes first or refuses.
     with trio.fail_after(CONNECT_S):
-        stream = await open_stream(address, ca_file)
+        stream = await open_stream(address, ca_file, certificate)
     async with stream, trio.open_nursery() as nursery:
         with trio.fail_after(CONNECT_S):
             socket = await wrap_client_stream(
-                nursery, stream, address.netloc, target, max_message_size=MAX_MESSAGE_BYTES, extra_headers=headers
+                nursery, stream, address.netloc, target, max_message_size=max_message_bytes, extra_headers=headers
             )
         yield socket
 

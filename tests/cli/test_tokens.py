@@ -20,7 +20,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from kinora.actors import tokens
-from kinora.cli.client_flags import _token
+from kinora.cli.client_flags import token_for
 from kinora.cli.serve import warn_of_token
 from kinora.cli.this_machine import is_ones_own, is_this_machine, users_listening
 from kinora.client import ClientError, KinoraClient
@@ -150,16 +150,16 @@ def test_a_token_comes_from_flags_then_variables_then_the_data_folder(
     (tmp_path / "other").write_text("kin_file\n")
     monkeypatch.setenv("KINORA_DATA_DIR", str(tmp_path))
     here, there = "http://127.0.0.1:8000", "http://192.0.2.1:8000"
-    assert _token(here, None, None) == "kin_local"
-    assert _token(f"http://{socket.gethostname()}", None, None) == "kin_local"
-    assert _token(there, None, None) is None
-    assert _token("http://kinora.example", None, None) is None
+    assert token_for(here, None, None) == "kin_local"
+    assert token_for(f"http://{socket.gethostname()}", None, None) == "kin_local"
+    assert token_for(there, None, None) is None
+    assert token_for("http://kinora.example", None, None) is None
     monkeypatch.setenv("KINORA_TOKEN_FILE", str(tmp_path / "other"))
-    assert _token(here, None, None) == _token(there, None, None) == "kin_file"
+    assert token_for(here, None, None) == token_for(there, None, None) == "kin_file"
     monkeypatch.setenv("KINORA_TOKEN", TOKEN)
-    assert _token(here, None, None) == TOKEN
-    assert _token(here, None, tmp_path / "other") == "kin_file"
-    assert _token(here, "kin_flag", None) == "kin_flag"
+    assert token_for(here, None, None) == TOKEN
+    assert token_for(here, None, tmp_path / "other") == "kin_file"
+    assert token_for(here, "kin_flag", None) == "kin_flag"
     assert KinoraClient(here).token == TOKEN
     assert KinoraClient(here, f"{TOKEN}b").token == f"{TOKEN}b"
     assert "kin_" not in repr(KinoraClient(here))

@@ -1,0 +1,117 @@
+"""LocalAgents: the agents that a server starts on its own machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import structlog
+import trio
+
+from kinora.fleet.local_start import LocalStart, encode_start
+from kinora.runtime.growing_pauses import GrowingPauses
+
+PROGRAM = "kinora.cli.local_agent"
+"""The module that reads a LocalStart from its standard input."""
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 10.0
+"""The pauses before an agent that has ended is started again grow from the one to the other."""
+STEADY_S = 30.0
+"""An agent that has run for this long has settled: the pause after it is the first one again."""
+END_S = 6.0
+"""The time for an agent to end after SIGTERM; then it is killed, and its fork server ends all that it has started."""
+
+log = structlog.get_logger()
+
+
+class LocalAgents:
+    """Starts agents, starts another one whenever one has ended, and ends them when it is cancelled."""
+
+    def __init__(self) -> None:
+        self._starts: Sequence[LocalStart] = ()
+        self._begun = trio.Event()
+
+    def begin(self, starts: Sequence[LocalStart]) -> None:
+        """Start these agents as soon as :meth:`run` runs; called once the server can be reached."""
+        self._starts = starts
+        self._begun.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep the agents running until cancelled; all have ended then, and all that they have started."""
+        task_status.started()
+        await self._begun.wait()
+        async with trio.open_nursery() as nursery:
+            for start in self._starts:
+                nursery.start_soon(self._keep_running, start)
+
+    async def _keep_running(self, start: LocalStart) -> None:
+        pauses = GrowingPauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
+        while True:
+            began = trio.current_time()
+            status = await _run_once(start)
+            if trio.current_time() - began >= STEADY_S:
+                pauses.reset()
+            pause_s = pauses.next_s()
+            log.warning("an agent has ended and is started again", agent=start.name, status=status, in_s=pause_s)
+            await trio.sleep(pause_s)
+
+
+async def _run_once(start: LocalStart) -> int:
+    """Run an agent to its end, and return its status; if cancelled, end it."""
+    process = _start(encode_start(start))
+    log.info("an agent was started", agent=start.name, pid=process.pid)
+    try:
+        await _wait_exit(process)
+    finally:
+        with trio.CancelScope(shield=True):
+            await _end(process)
+    return process.returncode
+
+
+def _start(document: bytes) -> subprocess.Popen[bytes]:
+    with _standard_input(document) as opened:
+        # Not trio.lowlevel.open_process: it starts processes from a thread, which matters to parent-death signals.
+        return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+            [sys.executable, "-P", "-m", PROGRAM],
+            stdin=opened,
+            start_new_session=True,  # Ctrl-C is for the server, which ends its agents in its order
+        )
+
+
+@contextmanager
+def _standard_input(data: bytes) -> Iterator[int]:
+    """A file without a name that has this data: neither arguments nor environment, which others might read."""
+    document = os.memfd_create("kinora-agent", os.MFD_CLOEXEC)
+    try:
+        with open(document, "wb", closefd=False) as file:
+            file.write(data)
+        os.lseek(document, 0, os.SEEK_SET)
+        yield document
+    finally:
+        os.close(document)
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with trio.move_on_after(END_S):
+            await _wait_exit(process)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+async def _wait_exit(process: subprocess.Popen[bytes]) -> None:
+    """Wait until it has ended."""
+    if process.poll() is not None:
+        return
+    held = os.pidfd_open(process.pid)
+    try:
+        await trio.lowlevel.wait_readable(held)
+    finally:
+        os.close(held)
+    process.wait()

@@ -1,0 +1,29 @@
+"""LocalStart: what a server tells an agent that it starts on its own machine, by the agent's standard input."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class LocalStart(msgspec.Struct, frozen=True, kw_only=True):
+    """The start of an agent by its server."""
+
+    server_pid: int
+    """The process with which it ends."""
+    url: str
+    """The server's address on this machine."""
+    token: str | None
+    certificate: str | None
+    """The file with the server's certificate, with TLS."""
+    name: str
+    places: int
+    settings: bytes
+    """The server's; see ``kinora.settings.transfer``."""
+
+    def __repr__(self) -> str:
+        """Return the name alone, as the rest has a token."""
+        return f"LocalStart({self.name})"
+
+
+encode_start = msgspec.msgpack.encode
+decode_start = msgspec.msgpack.Decoder(LocalStart).decode
