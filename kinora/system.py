@@ -43,7 +43,8 @@ from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
 from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
 from kinora.fleet.agent_book import AgentBook
-from kinora.fleet.agent_state import FleetView, NoAgents
+from kinora.fleet.agent_state import FleetView
+from kinora.fleet.fleet_view import BookView
 from kinora.fleet.lease_watch import watch_leases
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
@@ -120,7 +121,7 @@ class System:
         self.plugin_records = PluginRecords()
         self.job_figures = JobFigures()
         self.agent_book = AgentBook(__version__)
-        self.agents: FleetView = NoAgents()
+        self.agents: FleetView = BookView(self.agent_book, self.plugins.all)
         self.jobs = self._job_manager()
         self.camera_checks.watching = self.jobs.watching
         self.standing_jobs = StandingJobs(settings.jobs, self.jobs)

@@ -48,6 +48,7 @@ LOST = LostAgent(
     kind="local",
     host="north.example",
     lost_at="2026-11-26T17:30:00.000Z",
+    left=False,
     reason="Its lease ended without a word of it.",
     jobs=(JOB,),
 )

@@ -43,7 +43,8 @@ def _print(found: dict[str, Any]) -> None:
     if not found["agents"]:
         print_line("There are no agents: kinora agent --server URL starts one, see docs/scale.md.", file="stderr")
     for lost in found["lost"]:
-        print_line(f"{lost['name']} was lost at {local_time(lost['lost_at'])}: {lost['reason']}", file="stderr")
+        how = "has left" if lost["left"] else "was lost"
+        print_line(f"{lost['name']} {how} at {local_time(lost['lost_at'])}: {lost['reason']}", file="stderr")
 
 
 def for_people(agent: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import attrs
 import structlog
 
 from kinora.fleet.assigned import Assigned
+from kinora.fleet.figures import FleetFigures
 from kinora.fleet.joined import Joined, Line
 from kinora.fleet.link import LEASE_S, MARGIN_S, PROTOCOL, Attempt, FromServer, Hello, Leave, Refused, Running, Welcome
 from kinora.runtime.boot_clock import boot_s
@@ -45,6 +46,8 @@ class AgentBook:
         """Called after each change in what agents there are, or in what they can take."""
         self.on_lost: Callable[[Joined], None] = lambda _agent: None
         """Called with each agent that is lost or has left."""
+        self.figures = FleetFigures()
+        """What is counted of all agents."""
         self._kinora = kinora
         self._clock = clock
         self._joined: dict[str, Joined] = {}
@@ -103,6 +106,7 @@ class AgentBook:
             instance=hello.instance,
             facts=hello.facts,
             granted_s=self._clock(),
+            figures=self.figures.join(name, {other.facts.name for other in self.all()}),
         )
         self._joined[hello.instance] = agent
         log.info("an agent has joined", agent=agent.id, host=agent.facts.host, pid=agent.facts.pid)
@@ -176,6 +180,8 @@ class AgentBook:
         if self._joined.pop(agent.instance, None) is None:
             return
         log.warning("an agent is lost", agent=agent.id, reason=reason, attempts=len(agent.assigned))
+        if agent.leaving is None:
+            self.figures.lost += 1
         agent.lose(reason)
         self.on_lost(agent)
         self.on_change()

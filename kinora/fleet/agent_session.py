@@ -42,6 +42,9 @@ MAX_ASKED = 32
 MAX_HELLO_BYTES = 2**20
 """The most bytes of a Hello; a longer one ends the connection."""
 
+FRAME = "frame_done"
+"""The kind of the event that is told once for each frame."""
+
 log = structlog.get_logger()
 SendNowait = Callable[[bytes], bool]
 Send = Callable[[bytes], Awaitable[None]]
@@ -89,6 +92,7 @@ class AgentSession:
     def send(self, message: FromServer) -> None:
         """Send a message behind all others; an agent for which too much waits is cut off."""
         data = encode(message)
+        self._count(data)
         if not self._waits and self._send_nowait(data):
             return
         self._outgoing.append(data)
@@ -111,6 +115,8 @@ class AgentSession:
             return
         try:
             self._take(self._decoded(data))
+            if self._agent is not None:
+                self._agent.figures.received_bytes += len(data)
         except LinkMisused as error:
             self._refuse(str(error))
 
@@ -167,6 +173,7 @@ class AgentSession:
             return
         agent.load = message.load
         renewed = encode(Renewed(message.asked_at))
+        self._count(renewed)
         if not self._send_nowait(renewed):
             self._renewed = renewed
             self._work.set()
@@ -174,9 +181,13 @@ class AgentSession:
     def _take_told(self, agent: Joined, message: Told) -> None:
         assigned = agent.assigned.get(message.attempt)
         if assigned is None:
-            agent.refused_events += len(message.events)  # of an attempt that nobody wants any more, or never had
+            agent.figures.refused_events += len(
+                message.events
+            )  # of an attempt that nobody wants any more, or never had
         else:
-            assigned.take(message.first, message.events)
+            new = assigned.take(message.first, message.events)
+            frames = sum(kind == FRAME for kind, _ in message.events[len(message.events) - new :])
+            agent.figures.frames += frames
 
     def _take_question(self, question: Ask) -> None:
         if len(self._asked) >= MAX_ASKED:
@@ -212,6 +223,10 @@ class AgentSession:
         data = self._outgoing.popleft()
         self._outgoing_bytes -= len(data)
         return data
+
+    def _count(self, data: bytes) -> None:
+        if self._agent is not None:
+            self._agent.figures.sent_bytes += len(data)
 
     async def _written(self, data: bytes) -> bool:
         with trio.move_on_after(SEND_S) as scope:

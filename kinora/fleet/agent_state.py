@@ -62,7 +62,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     """``ready`` for a job, ``busy`` with all its places taken, ``away`` while its connection is broken, ``leaving``
     while it gets no more jobs and is about to end."""
     since: Time
-    """When it took up this status."""
+    """When it connected, or when its connection broke if it is ``away``."""
     joined_at: Time
     lost_at: Time | None
     """When it counts as lost, and its jobs go elsewhere, unless it comes back; null unless it is ``away``."""
@@ -95,7 +95,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     differing: tuple[DifferingPlugin, ...]
     """The plugins that it has otherwise than the server, or not at all."""
     unacknowledged: Count
-    """Frames that it has told and that are not on the server's disk yet."""
+    """What it has told, mostly frames, that the server has not yet taken and stored."""
 
 
 class LostAgent(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +106,8 @@ class LostAgent(msgspec.Struct, frozen=True, kw_only=True):
     kind: AgentKind
     host: str
     lost_at: Time
+    left: bool
+    """True if it has said so and handed its jobs back, as when its operator ends it."""
     reason: str
     """A sentence."""
     jobs: tuple[JobId, ...]
@@ -125,22 +127,3 @@ class FleetView(Protocol):
 
     def leases(self) -> Mapping[str, float]:
         """Return the seconds that each agent's lease still lasts, by its id; 0 once it has ended."""
-
-
-class NoAgents:
-    """The view of a server that has no agents."""
-
-    def __init__(self) -> None:
-        self.figures = FleetFigures()
-
-    def agents(self) -> Sequence[AgentState]:
-        """Return none."""
-        return ()
-
-    def lost(self) -> Sequence[LostAgent]:
-        """Return none."""
-        return ()
-
-    def leases(self) -> Mapping[str, float]:
-        """Return none."""
-        return {}

@@ -11,6 +11,7 @@ import trio
 from kinora.actors.engine import Needs
 from kinora.actors.times import utc_now
 from kinora.fleet.assigned import Assigned
+from kinora.fleet.figures import AgentFigures
 from kinora.fleet.link import Attempt, Facts, FromServer, Load
 from kinora.plugins.devices import CPU
 
@@ -47,8 +48,8 @@ class Joined:
     """True once it has broken the rules of the link: its lease is not renewed."""
     lost: str | None = None
     """The reason, as a sentence, why it counts as lost."""
-    refused_events: int = 0
-    """The events of attempts that it does not have, or no more."""
+    figures: AgentFigures = attrs.field(factory=AgentFigures)
+    """What is counted of it, and of others of its name."""
     gone: trio.Event = attrs.field(factory=trio.Event)
     """Set once it is lost or has left."""
     assigned: dict[Attempt, Assigned] = attrs.field(factory=dict)

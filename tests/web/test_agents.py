@@ -87,7 +87,7 @@ async def test_what_it_tells_of_unknown_attempts_is_refused(server: RunningServe
         await opened.send(Ask(id=3, attempt=NOBODYS, what="results"))
         assert await opened.next(Answer) == Answer(id=3, value=b"")
         (joined,) = server.system.agent_book.all()
-        assert joined.refused_events == 1
+        assert joined.figures.refused_events == 1
         await opened.send(Leaving("It is stopped."))
         await opened.renew()
         assert not joined.available

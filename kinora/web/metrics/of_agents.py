@@ -18,7 +18,9 @@ _LABEL = "agent"
 def of_agents(fleet: FleetView) -> Iterable[Metric]:
     """What agents do, have and have told."""
     yield counter("kinora_agents_lost", "Agents that were lost, with the jobs they had.", fleet.figures.lost)
-    yield gauges("kinora_agent_up", "Agents of this name that are connected; 0 for an hour after.", _LABEL, _up(fleet))
+    yield gauges(
+        "kinora_agent_up", "Agents of this name that are connected; 0 for an hour after a loss.", _LABEL, _up(fleet)
+    )
     for name, text, value in _GAUGES:
         yield gauges(name, text, _LABEL, _added(fleet, value))
     yield gauges("kinora_agent_lease_seconds", "How long the lease lasts, the shortest.", _LABEL, _leases(fleet))
@@ -36,12 +38,16 @@ _GAUGES: tuple[tuple[str, str, Callable[[AgentState], float]], ...] = (
     ),
     ("kinora_agent_memory_bytes", "The memory of its processes.", lambda agent: agent.load.memory if agent.load else 0),
     ("kinora_agent_workers", "Its worker processes.", lambda agent: agent.load.workers if agent.load else 0),
-    ("kinora_agent_unacknowledged_frames", "Frames told and not yet on disk.", lambda agent: agent.unacknowledged),
+    (
+        "kinora_agent_unacknowledged_events",
+        "What it has told and is not stored.",
+        lambda agent: agent.unacknowledged,
+    ),
 )
 
 
 def _up(fleet: FleetView) -> Mapping[str, float]:
-    gone = {fleet.figures.label(agent.name): 0.0 for agent in fleet.lost()}
+    gone = {fleet.figures.label(agent.name): 0.0 for agent in fleet.lost() if not agent.left}
     return {**gone, **_added(fleet, lambda agent: agent.status in PRESENT)}
 
 

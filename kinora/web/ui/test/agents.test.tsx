@@ -7,7 +7,7 @@ import { AGENTS, JOB } from "../src/kit/examples";
 
 const [north, south] = AGENTS;
 if (north === undefined || south === undefined) throw new Error("there are two examples");
-const GONE: LostAgent = { id: "west-1", name: "west", kind: "joined", host: "west", lost_at: "2026-11-26T18:00:00.000Z", reason: "Its lease ended without a word of it.", jobs: [] };
+const GONE: LostAgent = { id: "west-1", name: "west", kind: "joined", host: "west", lost_at: "2026-11-26T18:00:00.000Z", left: false, reason: "Its lease ended without a word of it.", jobs: [] };
 
 function serve(list: AgentList): void {
   vi.stubGlobal("fetch", (url: string) => Promise.resolve(Response.json(url.includes("/v1/agents") ? list : { jobs: [JOB], next_cursor: null })));

@@ -19,7 +19,7 @@ export function AgentArticle({ agent, jobs }: AgentArticleProps) {
       <header>
         <h2>{name}</h2>
         <Badge text={status} />
-        <p className="hint">{originOf(agent)}, {status} since {moment(since)}</p>
+        <p className="hint">{originOf(agent)}, {status === "away" ? "away" : "connected"} since {moment(since)}</p>
       </header>
       {reason !== null && <Notice tone={status === "away" ? "warn" : "neutral"}>{reason}{lostAt !== null && ` It counts as lost at ${moment(lostAt)}.`}</Notice>}
       <div className="bars">

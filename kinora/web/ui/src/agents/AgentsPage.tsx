@@ -71,8 +71,8 @@ function Lost({ lost }: { lost: readonly LostAgent[] }) {
     <section className="lost-agents" aria-labelledby="lost-agents">
       <h2 id="lost-agents">Gone in the last hour</h2>
       <ul>
-        {lost.map(({ id, name, lost_at: at, reason }) => (
-          <li key={id}><strong>{name}</strong> <time className="hint" dateTime={at}>{moment(at)}</time> <span>{reason}</span></li>
+        {lost.map(({ id, name, lost_at: at, left, reason }) => (
+          <li key={id}><strong>{name}</strong> <time className="hint" dateTime={at}>{left ? "left" : "lost"} at {moment(at)}</time> <span>{reason}</span></li>
         ))}
       </ul>
     </section>
