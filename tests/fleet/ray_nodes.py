@@ -1,7 +1,8 @@
 """A simulated Ray cluster of three nodes on this machine: ``python -m tests.fleet.ray_nodes``.
 
-It prints its address, then obeys a line at a time, each answered by a line: ``lose head``, ``lose small``, ``lose
-large``, ``begin`` for a new cluster at the same address. It ends, with all its processes, when its stdin is closed.
+It prints its address, then obeys a line at a time, each answered by a line: ``lose NAME`` of a node, where ``head`` is
+the whole cluster; ``begin`` for a new cluster at the same address; ``whose PID`` for the node that a process belongs
+to. It ends, with all its processes, when its stdin is closed.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import tempfile
 from typing import Any
 
 from kinora.runtime.keeper import keep
+from kinora.runtime.processes import status_of
 
 BYTES = 80 * 2**20
 NODES: dict[str, dict[str, Any]] = {
     "head": {"num_cpus": 0},
-    "small": {"num_cpus": 1},
-    "large": {"num_cpus": 2, "resources": {"camera": 1}},
+    "small": {"num_cpus": 1, "resources": {"card": 1}},
+    "large": {"num_cpus": 2, "resources": {"card": 1}},
 }
 """The nodes → what each pretends to have."""
+RAYLET = "raylet"
 
 
 class Nodes:
@@ -45,6 +48,14 @@ class Nodes:
         self._port = int(self._cluster.address.rpartition(":")[2])
         return str(self._cluster.address)
 
+    def whose(self, pid: str) -> str:
+        """Return the name of the node that a process belongs to."""
+        raylets = {node.all_processes[RAYLET][0].process.pid: name for name, node in self._nodes.items()}
+        above = int(pid)
+        while above not in raylets and (status := status_of(above)) is not None:
+            above = status.parent
+        return raylets[above]
+
     def lose(self, name: str) -> str:
         """Kill all processes of a node; without its head, the whole cluster is of no use, and all nodes go."""
         for lost in [name] if name != "head" else [*self._nodes]:
@@ -60,7 +71,7 @@ def main(folder: str) -> None:
     print(nodes.begin(), file=out, flush=True)
     for line in sys.stdin:
         verb, *names = line.split()
-        print(nodes.lose(*names) if verb == "lose" else nodes.begin(), file=out, flush=True)
+        print(getattr(nodes, verb)(*names), file=out, flush=True)
 
 
 if __name__ == "__main__":

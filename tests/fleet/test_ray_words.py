@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kinora.fleet.ray.actor import End, agent_environment
 from kinora.fleet.ray.deaths import died, ended
 from kinora.fleet.ray.driver import environment
 from kinora.fleet.ray.room import no_room, wanted_amounts
-from kinora.fleet.ray.talk import MAX_REASON
+from kinora.fleet.ray.talk import MAX_REASON, Begin
 from kinora.fleet.ray.versions import misfit
 
 NODES = [{"CPU": 4.0, "memory": 1e9}, {"CPU": 8.0, "GPU": 1.0}]
@@ -71,11 +73,23 @@ def test_the_end_of_an_agent_is_told_by_its_last_line_or_by_ray() -> None:
     assert len(died("x" * 10_000)) <= MAX_REASON + 20
 
 
+def begin(**parts: Any) -> Begin:
+    """An agent with one core."""
+    return Begin(**{"name": "ray-1", "cpus": 1.0, "gpus": 0.0, "resources": {}, "arguments": (), **parts})
+
+
 def test_the_token_is_in_the_environment_of_the_agent_only_and_ray_s_variables_are_not() -> None:
     """The agent's own settings stay."""
-    inherited = {"RAY_AUTH_TOKEN": "1", "KINORA_TOKEN": "of another", "KINORA_PLUGINS_DIR": "/p", "PATH": "/bin"}
-    assert agent_environment(inherited, None) == {"KINORA_PLUGINS_DIR": "/p", "PATH": "/bin"}
-    assert agent_environment(inherited, "kin_1").items() >= {"KINORA_TOKEN": "kin_1"}.items()
+    inherited = {"RAY_AUTH_TOKEN": "1", "KINORA_TOKEN": "of another", "KINORA_PLUGINS_DIR": "/p"}
+    assert agent_environment(inherited, begin(gpus=1.0)) == {"KINORA_PLUGINS_DIR": "/p"}
+    with_token = agent_environment(inherited, begin(token="kin_1"))  # noqa: S106 - an example
+    assert with_token.items() >= {"KINORA_TOKEN": "kin_1"}.items()
+
+
+def test_an_agent_sees_no_gpu_that_it_has_not_asked_for() -> None:
+    """Ray hides all others from it only if it has asked for one."""
+    assert agent_environment({}, begin())["CUDA_VISIBLE_DEVICES"] == ""
+    assert agent_environment({"CUDA_VISIBLE_DEVICES": "3"}, begin(gpus=0.5))["CUDA_VISIBLE_DEVICES"] == "3"
 
 
 def test_a_ray_of_our_own_takes_nobody_else_s_commands_and_reports_nothing() -> None:

@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 
+from kinora.fleet.ray.kept import first_line
+from kinora.fleet.ray.talk import Begin
 from kinora.runtime.tail import Tail
 
 TOKEN = "KINORA_TOKEN"  # noqa: S105 - the name of the variable
@@ -33,21 +35,23 @@ class AgentActor:
         """Return the name of the machine."""
         return socket.gethostname()
 
-    def run(self, arguments: Sequence[str], token: str | None) -> End:
+    def run(self, begin: Begin) -> End:
         """Run ``kinora agent`` until it ends. It blocks the actor for good: only ``ray.kill`` ends it from outside.
 
         The keeper's stdin closes when this process ends, however that comes. Nothing is forked here, where Ray has
         threads: the keeper is a program of its own.
         """
-        command = [sys.executable, "-m", "kinora.fleet.ray.kept", *arguments]
         process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            command,
+            [sys.executable, "-m", "kinora.fleet.ray.kept", *begin.arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=agent_environment(os.environ, token),
+            env=agent_environment(os.environ, begin),
         )
         with process:
+            if process.stdin is not None:
+                process.stdin.write(first_line(begin.start))
+                process.stdin.flush()
             return _to_end(process)
 
 
@@ -60,7 +64,12 @@ def _to_end(process: subprocess.Popen[bytes]) -> End:
     return End(process.wait(), tail.text())
 
 
-def agent_environment(inherited: Mapping[str, str], token: str | None) -> dict[str, str]:
-    """The variables of the agent: Ray's own are left out, and the token is there for it alone."""
+def agent_environment(inherited: Mapping[str, str], begin: Begin) -> dict[str, str]:
+    """The variables of the agent: Ray's own are left out, and the token is there for it alone.
+
+    It sees the GPUs that it has asked for; Ray itself says so only if there are any.
+    """
     ours = {name: value for name, value in inherited.items() if name != TOKEN and not name.startswith("RAY_")}
-    return ours if token is None else {**ours, TOKEN: token}
+    if not begin.gpus:
+        ours["CUDA_VISIBLE_DEVICES"] = ""
+    return ours if begin.token is None else {**ours, TOKEN: begin.token}

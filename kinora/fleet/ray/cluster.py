@@ -54,7 +54,7 @@ class Agent:
             .remote()
         )
         self._actor.host.remote().future().add_done_callback(on_host)
-        self._actor.run.remote(begin.arguments, begin.token).future().add_done_callback(on_end)
+        self._actor.run.remote(begin).future().add_done_callback(on_end)
 
     def kill(self) -> None:
         """End it, wherever it is; a request that has no room yet is withdrawn."""

@@ -40,7 +40,7 @@ def _make_folder() -> str:
 
 def environment(inherited: Mapping[str, str], address: str) -> dict[str, str]:
     """The variables for Ray. One of our own listens on all addresses of the machine, so it gets a secret token."""
-    ours = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "10", **inherited}
+    ours = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "20", **inherited}
     if address:
         return ours
     without = {name: value for name, value in ours.items() if name not in {"RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH"}}

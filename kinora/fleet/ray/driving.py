@@ -27,7 +27,7 @@ from kinora.fleet.ray.talk import Begin, End, Ended, FromDriver, Lost, Pending, 
 
 LOOK_S = 1.0
 """The interval between two looks at the cluster."""
-LOST_S = 6.0
+LOST_S = 10.0
 """The time after which a cluster whose head has not answered counts as lost."""
 ROOM_S = 1.0
 """The time that Ray has to place an agent before the reason is told why it does not."""

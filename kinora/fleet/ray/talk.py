@@ -20,8 +20,10 @@ class Begin(msgspec.Struct, tag="begin", frozen=True, kw_only=True):
     resources: Mapping[str, float]
     arguments: tuple[str, ...]
     """What follows ``kinora agent`` on its command line."""
-    token: str | None
+    token: str | None = None
     """The token that the agent shows the server; it goes into the agent's environment only."""
+    start: bytes = b""
+    """A LocalStart for an agent on the server's machine, which the agent reads from its standard input."""
 
 
 class End(msgspec.Struct, tag="end", frozen=True):
