@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import attrs
@@ -22,6 +22,9 @@ class Present:
 
 class Provider(Protocol):
     """Starts agents by what waits, and ends them by what is idle. None of its methods waits."""
+
+    on_change: Callable[[], None]
+    """Called whenever a job of the line has another reason why it has no agent yet. Its owner sets it."""
 
     def review(self, waiting: Sequence[Needs], present: Sequence[Present]) -> None:
         """Take note of all jobs in line that no agent suits now, the first first, and of all agents that are connected.

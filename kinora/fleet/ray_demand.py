@@ -147,9 +147,10 @@ class Demand:
         """Take note that an agent was sent away."""
         self._forget([name])
 
-    def waiting_for(self, job_id: str) -> str | None:
-        """The reason, as a sentence, why a job has no agent yet, as of the last decision."""
-        return self._reasons.get(job_id)
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """The jobs that have no agent yet, each with a sentence that says why, as of the last decision."""
+        return self._reasons
 
     def decide(self, waiting: Sequence[Needs], present: Sequence[Present], now: float) -> list[Step]:
         """Return what to do now; each agent to give back is forgotten, each to dismiss only by ``dismissed``."""

@@ -71,6 +71,7 @@ class RayProvider:
     """
 
     def __init__(self, address: str, *, idle_s: float, recipe: Recipe, dismiss: Dismiss) -> None:
+        self.on_change: Callable[[], None] = lambda: None
         self._address = address
         self._recipe = recipe
         self._dismiss = dismiss
@@ -91,7 +92,7 @@ class RayProvider:
 
     def waiting_for(self, job_id: str) -> str | None:
         """The reason, as a sentence, why a job has no agent yet."""
-        return self._demand.waiting_for(job_id)
+        return self._demand.reasons.get(job_id)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run drivers, one after the other, until cancelled; then the last one ends with all its agents."""
@@ -170,7 +171,10 @@ class RayProvider:
         while True:
             self._changed = trio.Event()
             now = trio.current_time()
+            before = self._demand.reasons
             steps = self._demand.decide(self._waiting, self._present, now)
+            if self._demand.reasons != before:
+                self.on_change()
             messages = [message for step in steps if (message := self._message(step)) is not None]
             if messages and to_driver is not None:
                 with suppress(trio.BrokenResourceError):  # its stdout tells why

@@ -51,7 +51,7 @@ def test_a_job_that_waits_gets_an_agent_with_just_what_it_needs_asked_for_once()
     needs = job(cpus=2.0, gpus=1.0, resources={"camera": 1.0})
     assert cluster.decide(needs) == [Ask("ray-7f-1", needs)]
     assert cluster.decide(needs) == []
-    assert cluster.demand.waiting_for("j1") == "Ray is asked for an agent for it."
+    assert cluster.demand.reasons["j1"] == "Ray is asked for an agent for it."
 
 
 def test_each_job_gets_its_own_agent_and_two_can_change_places_if_the_size_fits() -> None:
@@ -68,10 +68,10 @@ def test_what_has_no_room_is_told_in_ray_s_words() -> None:
     cluster.decide(job())
     cluster.demand.pending("ray-7f-1", "No node has 1 CPU free.")
     cluster.decide(job())
-    assert cluster.demand.waiting_for("j1") == "No node has 1 CPU free."
+    assert cluster.demand.reasons["j1"] == "No node has 1 CPU free."
     cluster.demand.placed("ray-7f-1", "node2", cluster.now)
     cluster.decide(job())
-    assert cluster.demand.waiting_for("j1") == "Ray starts an agent for it on node2."
+    assert cluster.demand.reasons["j1"] == "Ray starts an agent for it on node2."
 
 
 def test_a_request_is_withdrawn_if_its_job_waits_no_more_unless_the_agent_is_being_started() -> None:
@@ -104,7 +104,7 @@ def test_an_idle_agent_that_suits_is_no_reason_to_ask_for_another_one() -> None:
     cluster = Cluster()
     cluster.comes(job(), attempts=0)
     assert cluster.decide(job("j2")) == []
-    assert cluster.demand.waiting_for("j2") is None
+    assert cluster.demand.reasons.get("j2") is None
 
 
 def test_an_idle_agent_gives_its_room_to_a_job_that_needs_more() -> None:
@@ -139,7 +139,7 @@ def test_an_agent_that_does_not_come_is_tried_again_with_growing_pauses() -> Non
     assert pauses == [1, 2, 4, 8, 16, 30, 30]
     cluster.now -= 1
     cluster.decide(job())
-    assert "Kinora is missing." in (cluster.demand.waiting_for("j1") or "")
+    assert "Kinora is missing." in cluster.demand.reasons["j1"]
     cluster.now += 1
     cluster.comes(job())
     (ask,) = cluster.decide(job("j2"))
@@ -156,7 +156,7 @@ def test_an_agent_that_was_started_and_does_not_reach_the_server_is_given_back()
     cluster.decide(job())
     cluster.now = cluster.demand.next_at(cluster.now)
     assert cluster.decide(job()) == [GiveBack(ask.name)]
-    assert "node3" in (cluster.demand.waiting_for("j1") or "")
+    assert "node3" in cluster.demand.reasons["j1"]
     assert CONNECT_S > 1
 
 
@@ -174,7 +174,7 @@ def test_without_a_cluster_nothing_is_asked_for_and_agents_work_on() -> None:
     name = cluster.comes(job())
     cluster.demand.down("The head does not answer. It is tried again.")
     assert cluster.decide(job("j2")) == []
-    assert cluster.demand.waiting_for("j2") == "The head does not answer. It is tried again."
+    assert cluster.demand.reasons["j2"] == "The head does not answer. It is tried again."
     cluster.demand.up()
     assert cluster.decide(job("j2")) == [Ask("ray-7f-2", job("j2"))]
     cluster.present[name] = 0
@@ -186,12 +186,12 @@ def test_agents_and_requests_are_bounded() -> None:
     cluster = Cluster()
     many = [job(f"j{number}") for number in range(MAX_COMING + 1)]
     assert len(cluster.decide(*many)) == MAX_COMING
-    assert str(MAX_COMING) in (cluster.demand.waiting_for(f"j{MAX_COMING}") or "")
+    assert str(MAX_COMING) in cluster.demand.reasons[f"j{MAX_COMING}"]
     cluster = Cluster()
     for _ in range(MAX_AGENTS):
         cluster.comes(job())
     assert cluster.decide(job()) == []
-    assert str(MAX_AGENTS) in (cluster.demand.waiting_for("j1") or "")
+    assert str(MAX_AGENTS) in cluster.demand.reasons["j1"]
 
 
 def test_nothing_is_asked_for_where_it_would_not_help() -> None:
