@@ -32,7 +32,8 @@ from benchmarks.fanout_stream import media, record
 from benchmarks.polling_load import Polled, Pollers, request
 from kinora.client import KinoraClient
 
-NAMES = ("kinora", "fastapi", "aiohttp", "without the lane")
+LIMIT, SLOW = "bare", "without the lane"
+NAMES = ("kinora", "fastapi", "aiohttp", LIMIT, SLOW)
 COUNTS = (16, 1, 256)
 FRAMES = 110
 """A job with motion of so many frames has about 18 kB."""
@@ -147,7 +148,7 @@ def compare(folder: Path, effort: Effort) -> None:
         peers = {"kinora": ours}
         for name in NAMES[1:]:
             peers[name] = stack.enter_context(served(name, _free_port(), folder))
-        slow_id = trio.run(make_jobs, peers["without the lane"].port)
+        slow_id = trio.run(make_jobs, peers[SLOW].port)
         for count in COUNTS:
             print(f"\n{count} connections: requests/s, p50 / p99, the server's processor time of a request; for peers,")
             print(
@@ -157,9 +158,10 @@ def compare(folder: Path, effort: Effort) -> None:
                 found: dict[str, list[Run]] = {name: [] for name in NAMES}
                 present = NAMES if count == COUNTS[0] else NAMES[:-1]
                 for name in present * effort.rounds:
-                    target = targets(slow_id if name == "without the lane" else job_id)[read]
+                    target = targets(slow_id if name == SLOW else job_id)[read]
                     found[name].append(_poll(peers[name], read, target, count, effort.seconds))
                 _print(read, found)
+                print(f"  {LIMIT}: the limit is {times(_ratios(found[LIMIT], found['fastapi']))} FastAPI", flush=True)
 
 
 def _poll(peer: Served, read: str, target: str, count: int, seconds: float) -> Run:
@@ -186,9 +188,13 @@ def _print(read: str, found: dict[str, list[Run]]) -> None:
 
 
 def _verdict(ours: list[Run], theirs: list[Run], aim: float) -> str:
-    ratios = [a.polled.per_s / b.polled.per_s for a, b in zip(ours, theirs, strict=True)]
+    ratios = _ratios(ours, theirs)
     met = "met" if statistics.median(ratios) >= aim else "missed"
     return f"  {times(ratios)} {met}; processor {_processor_us(theirs) / _processor_us(ours):.1f}"
+
+
+def _ratios(ours: list[Run], theirs: list[Run]) -> list[float]:
+    return [a.polled.per_s / b.polled.per_s for a, b in zip(ours, theirs, strict=True)]
 
 
 def _processor_us(runs: list[Run]) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -109,11 +110,43 @@ def aiohttp(port: int, folder: Path) -> None:
     uvloop.run(serve())
 
 
+def bare(port: int, folder: Path) -> None:
+    """A Trio loop that reads, and writes bytes made beforehand: the limit of any server on this loop."""
+    answers = {name: _plain_answer(json.dumps(document).encode()) for name, document in _documents(folder).items()}
+    unchanged = b'HTTP/1.1 304 \r\netag: "tag"\r\n\r\n'
+
+    async def serve(stream: trio.SocketStream) -> None:
+        descriptor = stream.socket.fileno()
+        while True:
+            await trio.lowlevel.wait_readable(descriptor)
+            asked = os.read(descriptor, 4096)
+            if not asked:
+                return
+            target = asked.split(b" ", 2)[1]
+            os.write(descriptor, unchanged if b"If-None-Match" in asked else answers[_name_of(target)])
+
+    trio.run(partial(trio.serve_tcp, serve, port, host="127.0.0.1"))
+
+
+def _plain_answer(body: bytes) -> bytes:
+    return b'HTTP/1.1 200 \r\ncontent-length: %d\r\netag: "tag"\r\n\r\n%b' % (len(body), body)
+
+
+def _name_of(target: bytes) -> str:
+    """The name of the document at an address."""
+    if target in {b"/v1/health", b"/v1/jobs"}:
+        return "health" if target == b"/v1/health" else "list"
+    if b"/extended" in target:
+        return "extended"
+    return "tail" if b"after=" in target else "job"
+
+
 SERVERS: dict[str, Callable[[int, Path], None]] = {
     "kinora": kinora,
     "without the lane": partial(kinora, lane=False),
     "fastapi": fastapi,
     "aiohttp": aiohttp,
+    "bare": bare,
 }
 
 
