@@ -16,6 +16,12 @@ FRUITLESS_IN_ROW = 3
 SHARE_OF_TIMEOUT = 0.5
 """The share of ``plugin_timeout_ms`` that a batch may be expected to take, as all of it must be done within that."""
 
+TIMER_S = 0.001
+"""A timer may be so late, as the system counts in milliseconds: a wait for others ends earlier by this much.
+
+A batch's first frame then has its result no later than ``batch_wait_ms`` after the one that it would have had alone.
+"""
+
 
 class Batching:
     """Decides on the batches of one stage. It neither waits nor starts anything."""
@@ -52,7 +58,8 @@ class Batching:
 
         It is over at once where frames have come so slowly that a wait would be in vain, as from a camera.
         """
-        wait_s = self._spec.batch_wait_ms / 1000
+        most_s = self._spec.batch_wait_ms / 1000
+        wait_s = most_s - min(TIMER_S, most_s / 2)
         slow = len(self._arrivals) > 1 and all(later - sooner >= wait_s for sooner, later in pairwise(self._arrivals))
         return first.queued_at + (0.0 if slow else wait_s)
 

