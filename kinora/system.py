@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 
@@ -65,6 +65,11 @@ class MachineUnfit(KinoraError):
     """This machine, or the container, lacks what Kinora needs; the text says what."""
 
 
+def _nowhere(_job_id: str) -> str | None:
+    """The location of a job's source where there are no agents."""
+    return None
+
+
 class System:
     """All actors of one server, and their connections. :func:`make_system` makes it, :meth:`start` runs it."""
 
@@ -118,6 +123,8 @@ class System:
         self._described: Sequence[PluginEntry] = ()
         """The plugins whose metadata ``_metadata`` has."""
         self._metadata: Sequence[MetadataPayload] = ()
+        self.location_in_agent: Callable[[str], str | None] = _nowhere
+        """Returns the location of a job's source while an agent works on the job; None else."""
         self.plugin_records = PluginRecords()
         self.job_figures = JobFigures()
         self.agent_book = AgentBook(__version__)

@@ -20,6 +20,7 @@ from kinora.web.access import access_of
 from kinora.web.access_gate import AccessGate
 from kinora.web.access_log import AccessLog, reason_without_secrets, without_secrets
 from kinora.web.addresses import own_names
+from kinora.web.agent_files import agent_file_routes
 from kinora.web.agent_list import agent_list_routes
 from kinora.web.agents import agent_routes
 from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
@@ -100,6 +101,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> KinoraApp:
         realtime_routes,
         push_routes,
         agent_routes,
+        agent_file_routes,
         about_routes,
     ):
         app.register_blueprint(make_routes(system))

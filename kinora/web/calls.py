@@ -219,6 +219,15 @@ CALLS = (
     ),
     Call(
         "get",
+        "/v1/agents/files/{job_id}",
+        "get_agent_file",
+        "Read the file that a job in an agent has as its source, for that agent",
+        file("application/octet-stream", "The file.", "ETag"),
+        (404, 412, 416),
+        (parameters.IF_NONE_MATCH, parameters.RANGE),
+    ),
+    Call(
+        "get",
         "/v1/plugins",
         "list_plugins",
         "List all plugins; for broken ones, the reason",

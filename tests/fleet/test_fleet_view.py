@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from datetime import datetime
 
 from kinora import __version__
@@ -109,7 +111,8 @@ def test_plugins_that_differ_are_told_with_the_reason() -> None:
 def test_who_has_started_it_is_known_by_what_it_says() -> None:
     """Those of Ray have names of their own; those of the server share its files."""
     book, seen, _ = view()
-    for instance, given in enumerate([{"name": "ray-1-2"}, {"shares_files": True}, {}]):
+    facts: list[dict[str, Any]] = [{"name": "ray-1-2"}, {"shares_files": True}, {}]
+    for instance, given in enumerate(facts):
         join(book, instance=str(instance), **given)
     assert [told.kind for told in seen.agents()] == ["ray", "local", "joined"]
 
