@@ -31,6 +31,7 @@ PARTS = {
     "index": "0",
     "name": "motion",
     "token_id": "0",
+    "agent_id": "0",
     "_name": "x.js",
 }
 """A value for each part of an address."""
