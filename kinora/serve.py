@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
 import sys
@@ -13,8 +14,11 @@ import structlog
 import trio
 
 from kinora.actors.job_request import MAX_PLUGINS
+from kinora.fleet.local_agents import spread
+from kinora.fleet.local_start import LocalStart
 from kinora.runtime.confinement import gaps
 from kinora.settings import Settings, password_faults
+from kinora.settings.transfer import encode_settings
 from kinora.system import System, make_system
 from kinora.web.access import Credential, access_by
 from kinora.web.addresses import is_reachable, local_base, outer_bases
@@ -82,6 +86,7 @@ async def open_server(settings: Settings, *, reading_lane: bool = True) -> Async
             async with trio.open_nursery() as connections:
                 await connections.start(server.run)
                 await system.start(actors)
+                system.local_agents.begin(_local_starts(system, url))
                 yield attrs.evolve(_running(url, system, links), certificate=certificate)
                 server.stop()
             actors.cancel_scope.cancel(reason="the server is closed")
@@ -94,6 +99,29 @@ def _running(url: str, system: System, links: LoginLinks) -> RunningServer:
     if access is None:
         return RunningServer(url, system)
     return RunningServer(url, system, links.make(access), secret)
+
+
+def _local_starts(system: System, url: str) -> list[LocalStart]:
+    """How the agents on this machine are started, which jobs run in then."""
+    settings = system.settings
+    encoded = encode_settings(attrs.evolve(settings, workers_memory_mb=_share(settings)))
+    return [
+        LocalStart(
+            server_pid=os.getpid(),
+            url=url,
+            token=system.tokens.local_secret,
+            certificate=None if settings.tls_cert is None else str(settings.tls_cert.absolute()),
+            name="local",
+            places=places,
+            settings=encoded,
+        )
+        for places in spread(settings.max_jobs, settings.agents)
+    ]
+
+
+def _share(settings: Settings) -> int:
+    """The part of the workers' memory for each agent: all of them share the machine's."""
+    return max(1, settings.workers_memory_mb // max(1, settings.agents))
 
 
 def _web_server(

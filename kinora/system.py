@@ -46,6 +46,7 @@ from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.agent_state import FleetView
 from kinora.fleet.fleet_view import BookView
 from kinora.fleet.lease_watch import watch_leases
+from kinora.fleet.local_agents import LocalAgents
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
@@ -129,6 +130,7 @@ class System:
         self.job_figures = JobFigures()
         self.agent_book = AgentBook(__version__)
         self.agents: FleetView = BookView(self.agent_book, self.plugins.all)
+        self.local_agents = LocalAgents()
         self.jobs = self._job_manager()
         self.camera_checks.watching = self.jobs.watching
         self.standing_jobs = StandingJobs(settings.jobs, self.jobs)
@@ -204,6 +206,7 @@ class System:
             ChildSpec(name="sources", run=self.held_sources.run),
             ChildSpec(name="cameras", run=self.camera_checks.run, optional=True),
             ChildSpec(name="agents", run=partial(watch_leases, self.agent_book)),
+            ChildSpec(name="local agents", run=self.local_agents.run, optional=True),
             ChildSpec(name="jobs", run=self.jobs.run, stop=self.jobs.stop),
             ChildSpec(name="standing jobs", run=self.standing_jobs.run, optional=True),
             ChildSpec(name="retention", run=self.retention.run, optional=True),

@@ -104,25 +104,26 @@ class Agent:
             RestartIntensityExceeded: a part of the agent crashed again and again.
         """
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._leave_at, leaving, nursery.cancel_scope)
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._load.run)
-            nursery.start_soon(self._leave_at, leaving)
             try:
                 await self._uplink.run()
             except Dismissed as dismissed:
                 log.info("the server dismisses this agent", reason=str(dismissed))
             nursery.cancel_scope.cancel(reason="the agent ends")
 
-    async def _leave_at(self, leaving: trio.Event) -> None:
-        """Once it is set, tell the server, end all attempts so that they go on elsewhere, and close the connection."""
+    async def _leave_at(self, leaving: trio.Event, running: trio.CancelScope) -> None:
+        """Once it is set, tell the server, end all attempts so that they go on elsewhere, and end everything."""
         await leaving.wait()
         self._uplink.leave("The agent was stopped by its operator.")
         with trio.move_on_after(LEAVE_S):
-            await self._attempts.wait_acknowledged()
+            await self._uplink.hand_back()
         self._attempts.drop_all()
         with trio.move_on_after(END_S):
             await self._attempts.wait_ended()
         await self._uplink.close()
+        running.cancel(reason="the agent leaves")
 
     def _means(self) -> Means:
         settings = self._settings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trio_websocket import ConnectionRejected
+import trio
+from trio_websocket import ConnectionClosed, ConnectionRejected
 
 from kinora.client.errors import ClientError, refused
 from kinora.client.websocket import SERVER_ERROR, leaves
@@ -24,3 +25,18 @@ def end_of(lost: BaseExceptionGroup[Exception]) -> Exception | None:
             case ConnectionRejected(status_code=status) if status < SERVER_ERROR and status not in LATER:
                 return refused(status, error.body or b"")
     return None
+
+
+def why(lost: BaseExceptionGroup[Exception]) -> str:
+    """Return the reason, for the log, why a connection was lost."""
+    match leaves(lost)[0]:
+        case trio.TooSlowError():
+            return "the server does not answer"
+        case ConnectionRejected(status_code=status):
+            return f"the server answers with status {status}"
+        case ConnectionClosed(reason=reason):
+            return f"the connection was closed: {getattr(reason, 'reason', None) or 'without a reason'}"
+        case OSError(strerror=str(reason)):
+            return reason
+        case error:
+            return str(error) or type(error).__name__

@@ -22,7 +22,7 @@ class Offer:
     name: str | None = None
     """The agent's name; None stands for the machine's."""
     places: int
-    """The most jobs at once."""
+    """The most jobs at once. If there are more than cores, so many cores are offered."""
     resources: Mapping[str, float] = attrs.field(factory=dict)
     shares_files: bool = False
     """True if it is on the server's machine, and reads the server's files itself."""
@@ -44,7 +44,7 @@ def facts(
         pid=os.getpid(),
         kinora=__version__,
         versions=versions,
-        cpus=cores,
+        cpus=max(cores, offer.places),
         memory=memory_bytes(),
         devices=tuple(
             link.Device(id=device.id, kind=device.kind, name=device.name, available=device.available)

@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 from kinora.actors.pipeline_link import PipelineLost
 from kinora.agent.attempts import Attempts
 from kinora.agent.bell import Bell
-from kinora.agent.ends import Dismissed, end_of
+from kinora.agent.ends import Dismissed, end_of, why
 from kinora.agent.home import Home
 from kinora.agent.tenure import Tenure
 from kinora.client.errors import ClientError
@@ -96,7 +96,10 @@ class Uplink:
         self._bell = bell
         self._pauses = GrowingPauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._leaving: Leaving | None = None
+        self._noted = set[str]()
         self._socket: WebSocketConnection | None = None
+        self._disconnected = trio.Event()
+        self._disconnected.set()
         self._scope = trio.CancelScope()
 
     async def run(self) -> None:
@@ -118,6 +121,18 @@ class Uplink:
         self._leaving = Leaving(reason)
         self._attempts.leave(PipelineLost(reason, self._tenure.agent))
         self._bell.ring()
+
+    async def hand_back(self) -> None:
+        """Wait until all attempts have ended and the server has what they told, or until the connection is lost."""
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                await self._disconnected.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(give_up)
+            await self._attempts.wait_acknowledged()
+            nursery.cancel_scope.cancel()
 
     async def close(self) -> None:
         """Close the connection, and let :meth:`run` return."""
@@ -148,16 +163,21 @@ class Uplink:
     async def _stay_connected(self) -> Exception:
         """Connect again and again; return the reason not to."""
         while True:
-            end = None
+            end, reason = None, "the server has no use for this agent now"
             try:
                 await self._run_connection()
             except* ENDINGS as lost:
-                end = end_of(lost)
+                end, reason = end_of(lost), why(lost)
             if end is not None:
                 return end
-            pause_s = self._pauses.next_s()
-            log.warning("no connection to the server", url=self._home.url, again_in_s=round(pause_s, 2))
-            await trio.sleep(pause_s)
+            self._note_loss(reason)
+            await trio.sleep(self._pauses.next_s())
+
+    def _note_loss(self, reason: str) -> None:
+        """Log why there is no connection, unless that was logged since the last one."""
+        if reason not in self._noted:
+            self._noted.add(reason)
+            log.warning("no connection to the server", url=self._home.url, reason=reason)
 
     async def _run_connection(self) -> None:
         home = self._home
@@ -171,7 +191,7 @@ class Uplink:
         )
         with trio.fail_after(CONNECT_S) as connecting:
             async with opening as socket:
-                self._socket = socket
+                self._socket, self._disconnected = socket, trio.Event()
                 try:
                     if await self._introduce(socket):
                         connecting.deadline = math.inf
@@ -179,6 +199,7 @@ class Uplink:
                     await socket.aclose()
                 finally:
                     self._socket = None
+                    self._disconnected.set()
 
     async def _introduce(self, socket: WebSocketConnection) -> bool:
         """Say Hello; return False if the server will have the agent later.
@@ -202,6 +223,7 @@ class Uplink:
                 kept = welcome.running if tenure.server in {None, welcome.server} else ()
                 tenure.server, tenure.agent = welcome.server, welcome.agent
                 self._attempts.go_on_with(kept)
+                self._noted.clear()
                 log.info("connected", url=self._home.url, agent=welcome.agent)
                 return True
             case Refused(reason, final):

@@ -22,10 +22,16 @@ LONGEST_PAUSE_S = 10.0
 """The pauses before an agent that has ended is started again grow from the one to the other."""
 STEADY_S = 30.0
 """An agent that has run for this long has settled: the pause after it is the first one again."""
-END_S = 6.0
-"""The time for an agent to end after SIGTERM; then it is killed, and its fork server ends all that it has started."""
+END_S = 1.5
+"""The time for an agent to end after SIGTERM; then it is killed, and its fork server ends all that it has started. The
+server's jobs have stopped before."""
 
 log = structlog.get_logger()
+
+
+def spread(jobs: int, agents: int) -> list[int]:
+    """Return the places of each agent, if so many jobs are to run in them; at least one for each."""
+    return [max(1, (jobs + agents - 1 - number) // agents) for number in range(agents)]
 
 
 class LocalAgents:
@@ -47,6 +53,7 @@ class LocalAgents:
         async with trio.open_nursery() as nursery:
             for start in self._starts:
                 nursery.start_soon(self._keep_running, start)
+            await trio.sleep_forever()
 
     async def _keep_running(self, start: LocalStart) -> None:
         pauses = GrowingPauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)

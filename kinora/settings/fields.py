@@ -229,6 +229,9 @@ class Settings:
     """The time for clients to take what is under way when the server stops. ``docker stop`` kills after 10 s, and the
     rest of the stop needs time as well."""
 
+    agents: int = attrs.field(default=0, validator=_not_negative)
+    """Agents that the server starts on this machine and keeps running; jobs run in these processes then, and not in the
+    server's. ``max_jobs`` is spread over them, at least one for each. 0 starts none."""
     engine: str = attrs.field(default="embedded", validator=attrs.validators.in_(("embedded", "ray")))
     """Where jobs get their places. ``embedded``: in this server, and in agents that join it. ``ray``: Ray starts an
     agent for each job that finds none, with the ``cpus``, ``gpus`` and ``resources`` that it asks for. Needs

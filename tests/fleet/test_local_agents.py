@@ -1,0 +1,79 @@
+"""Agents that a server starts on its own machine: they find it, are kept running, and end with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import trio
+
+from kinora.actors.standing_job import StandingJob
+from kinora.fleet.local_agents import spread
+from kinora.fleet.local_start import LocalStart
+from kinora.media.placed_camera import PlacedCamera
+from kinora.runtime.processes import descendants, status_of
+from kinora.serve import open_server
+from kinora.settings import Settings
+from kinora.settings.transfer import decode_settings, encode_settings
+from tests.authority import Authority
+
+SAFETY_S = 60.0
+TOKEN = "kin_" + "a" * 43
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a state of other processes that can only be polled."""
+    with trio.fail_after(SAFETY_S):
+        while not condition():  # noqa: ASYNC110 - as said
+            await trio.sleep(0.02)
+
+
+def run(pids: set[int]) -> bool:
+    """Whether any of these processes runs."""
+    return any((status := status_of(pid)) is not None and status.running for pid in pids)
+
+
+def test_jobs_are_spread_over_the_agents() -> None:
+    """Each has a place, and together they have those of the server."""
+    assert spread(5, 2) == [3, 2]
+    assert spread(2, 3) == [1, 1, 1]
+    assert spread(8, 4) == [2, 2, 2, 2]
+    assert spread(2, 0) == []
+
+
+def test_the_settings_come_over_whole(tmp_path: Path) -> None:
+    """All but the standing jobs: these are the server's."""
+    camera = PlacedCamera(url="rtsp://10.0.0.7/live", user="viewer", password_file=tmp_path / "password")
+    settings = Settings(data_dir=tmp_path, cameras={"front": camera}, plugin_files=(tmp_path / "a.py",), keep_days=1.5)
+    served = attrs.evolve(settings, jobs={"door": StandingJob(source="camera:front", plugins=("motion",))})
+    assert decode_settings(encode_settings(served)) == settings
+
+
+def test_the_start_of_an_agent_shows_no_token() -> None:
+    """Wherever it is printed."""
+    start = LocalStart(
+        server_pid=1, url="http://a", token=TOKEN, certificate=None, name="local", places=1, settings=b""
+    )
+    assert TOKEN not in f"{start} {start!r}"
+
+
+async def test_agents_find_their_server_and_are_kept_running(settings: Settings, tmp_path: Path) -> None:
+    """Behind a certificate for other names, with tokens and another path; one that is killed is followed by another."""
+    certificate = Authority(tmp_path).give("server.pem")
+    changed = attrs.evolve(settings, tls_cert=certificate, token=True, root_path="/kinora", agents=1, max_jobs=3)
+    async with open_server(changed) as server:
+        book = server.system.agent_book
+        await until(book.all)
+        (agent,) = book.all()
+        assert (agent.facts.name, agent.facts.places, agent.facts.shares_files) == ("local", 3, True)
+        family = {agent.facts.pid} | descendants(agent.facts.pid)
+        assert len(family) >= 2
+        os.kill(agent.facts.pid, signal.SIGKILL)
+        await until(lambda: not run(family))
+        await until(lambda: {other.facts.pid for other in book.all()} - {agent.facts.pid})
+        others = {other.facts.pid for other in book.all()} - {agent.facts.pid}
+        others |= set().union(*map(descendants, others))
+    await until(lambda: not run(others))
