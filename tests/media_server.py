@@ -53,6 +53,8 @@ class MediaServer(ThreadingMixIn, HTTPServer):
         """The byte of a file at which each connection ends that has begun before it."""
         self.stalls = False
         """Whether it stays open there instead, and nothing more comes."""
+        self.away = 0
+        """The number of further requests that are answered 503."""
         self.meeting: threading.Barrier | None = None
         """Where each request waits for others, while there is one."""
         self.asked: list[str] = []
@@ -90,7 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
         name = unquote(self.path.lstrip("/").partition("?")[0])
         path = self.server.folder / name
         with suppress(ConnectionError, ssl.SSLError):  # the client has what it wanted
-            if self.server.door is not None and not self.server.door.lets_in(self.path, proof):
+            if self.server.away:
+                self.server.away -= 1
+                self.send_error(503)
+            elif self.server.door is not None and not self.server.door.lets_in(self.path, proof):
                 self.send_response(401)
                 self._end_head(name, {"WWW-Authenticate": self.server.door.challenge})
             elif name in self.server.redirects:

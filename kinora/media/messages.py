@@ -13,6 +13,7 @@ import msgspec
 
 from kinora.media.camera_errors import LostReason
 from kinora.media.rtsp.auth import Credentials
+from kinora.media.served import Served
 from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.program import Program
 
@@ -58,6 +59,8 @@ class Open(msgspec.Struct, tag_field="op", tag="open", frozen=True, kw_only=True
     limits: SourceLimits = SourceLimits()
     credentials: Credentials | None = None
     """They go to the host of the URL alone."""
+    served: Served | None = None
+    """Where a server gives the file at ``location``, which is not on this machine then."""
 
 
 class FindKeyFrames(msgspec.Struct, tag_field="op", tag="key_frames", frozen=True):

@@ -9,7 +9,7 @@ import ssl
 import zlib
 from collections.abc import Sequence
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected, responses
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected, responses
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
@@ -29,7 +29,7 @@ HEAD_BYTES = 16
 MAX_REDIRECTS = 5
 SKIP_BYTES = 256 * 1024
 """A gap up to this size is read and thrown away; for a larger one, a new request is faster."""
-_FAILURES = (OSError, HTTPException, ValueError, zlib.error)
+FAILURES = (OSError, HTTPException, ValueError, zlib.error)
 """Failures of the network, of the HTTP answer, of values in it, such as an invalid ``Location``, and of its gzip."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK, _PARTIAL = 200, 206
@@ -87,7 +87,7 @@ class RemoteFile(io.RawIOBase):
             self._body = io.BufferedReader(Gunzip(response)) if packed else response
             self.head = self._body.read(HEAD_BYTES)
             """The first bytes, which tell its format."""
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._fault(f"cannot be read: {self._reason(error)}", lost_reason(error)) from error
         self._position = 0
         self._at = len(self.head)
@@ -137,12 +137,12 @@ class RemoteFile(io.RawIOBase):
         try:
             try:
                 return self._read_on(most)
-            except _FAILURES:
+            except FAILURES:
                 if not self._gives_parts:
                     raise
                 self._go_to(self._position)
                 return self._read_on(most)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._lost = True
             at = "" if self.endless else f" after {self._position} bytes"
             raise self._fault(f"broke off{at}: {self._reason(error)}", lost_reason(error)) from error
@@ -173,16 +173,20 @@ class RemoteFile(io.RawIOBase):
             response = self._redirected(url, start) if url != self.url else self._answer(url, start)
             if response.status in _REDIRECTS:
                 response.close()
-                url = urljoin(url, response.headers.get("Location", ""))
+                url = self._follow(response, url)
                 continue
-            if self._called is not None and response.status == HTTPStatus.UNAUTHORIZED:
-                response.close()
-                raise password_needed(self.name)
             if (wrong := self._wrong(response, start)) is not None:
                 response.close()
                 raise wrong
             return response
         raise self._fault(f"was redirected more than {MAX_REDIRECTS} times", LostReason.REDIRECTED)
+
+    def _follow(self, response: HTTPResponse, url: str) -> str:
+        """The URL to which a redirect of ``url`` leads. Whether it may be connected to is checked later."""
+        return urljoin(url, response.headers.get("Location", ""))
+
+    def _connect(self, url: SourceUrl) -> HTTPConnection:
+        return connect(url, self.hosts)
 
     def _redirected(self, url: str, start: int) -> HTTPResponse:
         try:
@@ -212,7 +216,7 @@ class RemoteFile(io.RawIOBase):
 
     def _single_answer(self, url: str, parsed: SourceUrl, start: int, prover: Prover | None) -> HTTPResponse:
         """The answer to one request. Cookies are kept, and sent to where they belong."""
-        connection = connect(parsed, self.hosts)
+        connection = self._connect(parsed)
         request = Request(url)  # noqa: S310 - it is not opened, but tells the cookies' rules
         self._cookies.add_cookie_header(request)
         cookies = {"Cookie": cookie} if (cookie := request.get_header("Cookie")) else {}
@@ -240,6 +244,8 @@ class RemoteFile(io.RawIOBase):
 
     def _wrong(self, response: HTTPResponse, start: int) -> CameraError | None:
         """The fault of an answer other than a redirect; None if it is good."""
+        if self._called is not None and response.status == HTTPStatus.UNAUTHORIZED:
+            return password_needed(self.name)
         if response.status not in (_OK, _PARTIAL):
             words = f"{response.status} {responses.get(response.status, '')}".rstrip()
             reason = LostReason.AUTH if response.status in _LOCKED else LostReason.REFUSED

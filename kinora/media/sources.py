@@ -14,6 +14,8 @@ from itertools import chain, islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
+import attrs
+
 from kinora.media.albums import open_album
 from kinora.media.beneath import folder_around, open_beneath
 from kinora.media.camera import CameraSource, is_multipart
@@ -28,6 +30,8 @@ from kinora.media.pushed import PUSH
 from kinora.media.remote_file import HEAD_BYTES, RemoteFile
 from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.source import RtspSource
+from kinora.media.served import Served
+from kinora.media.served_file import ServedSource
 from kinora.media.source_names import device_of, is_watched
 from kinora.media.source_types import (
     MAX_IMAGE_BYTES,
@@ -41,7 +45,7 @@ from kinora.media.source_types import (
 from kinora.media.tiff import is_camera_raw, is_tiff
 from kinora.media.url_access import is_rtsp, is_url
 from kinora.media.video import VideoSource
-from kinora.media.video_file import LocalFile, VideoFile
+from kinora.media.video_file import VideoFile
 from kinora.media.webcam import WebcamSource, require_device
 
 __all__ = [
@@ -52,6 +56,7 @@ __all__ = [
     "SourceLimits",
     "SourceTruncated",
     "open_again",
+    "open_served",
     "open_source",
 ]
 
@@ -94,6 +99,17 @@ def open_source(
         return WebcamSource(device, name or location, limits)
     path = Path(location)
     return _open_path(path, path.name if name is None else name, limits, found)
+
+
+def open_served(served: Served, file_name: str, name: str, *, limits: SourceLimits, found: Found) -> Source:
+    """Open a file of our own server as if it were here. Messages call it ``name``, and tell nothing of its address.
+
+    Raises:
+        SourceError: it cannot be opened; nothing is left open.
+    """
+    source = ServedSource.of(served, name, file_name)
+    found(None)
+    return _open_stored(VideoFile.served(source), limits)
 
 
 def open_again(location: str, *, limits: SourceLimits, found: Found = lambda _: None) -> Source:
@@ -203,19 +219,25 @@ def _open_descriptor(fd: int, file_name: str, name: str, limits: SourceLimits) -
     """Open the file that a descriptor is of; the source takes that over, unless this raises."""
     if not S_ISREG(os.fstat(fd).st_mode):
         raise _not_regular(name)
-    with BufferedReader(LocalFile(fd, file_name)) as file:
+    return _open_stored(VideoFile.local(fd, file_name, name), limits)
+
+
+def _open_stored(stored: VideoFile, limits: SourceLimits) -> Source:
+    """Open a file that can be read from anywhere; the source takes it over, unless this raises."""
+    name = stored.name
+    with BufferedReader(stored.open()) as file:
         head = file.read(LOOKED_AT)
         if not head:
             raise _empty(name)
-        video = VideoFile.local(fd, file_name, name, head[:HEAD_BYTES])
+        video = attrs.evolve(stored, head=head[:HEAD_BYTES])
         if not is_image(head) or is_film(file):
-            return _open_local_video(video, head, limits)
+            return _open_stored_video(video, head, limits)
         file.seek(0)
         if is_jpeg(head) and is_row(name, file):
             return JpegFile(video, limits)
         file.seek(0)
         image = _open_image(name, file.read(), limits)
-    os.close(fd)
+    stored.close()
     return image
 
 
@@ -230,7 +252,7 @@ def _open_image(name: str, data: bytes, limits: SourceLimits) -> Source:
     return ImageSource(name, open_album(name, data), limits)
 
 
-def _open_local_video(file: VideoFile, head: bytes, limits: SourceLimits) -> Source:
+def _open_stored_video(file: VideoFile, head: bytes, limits: SourceLimits) -> Source:
     if is_multipart(head):
         return JpegFile(file, limits)
     what = what_it_is(head)

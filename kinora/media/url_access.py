@@ -147,21 +147,29 @@ def is_public(address: str) -> bool:
     return not any(ip in network for network in _NOT_PUBLIC)
 
 
-def connect(url: SourceUrl, hosts: Sequence[str]) -> HTTPConnection:
+def is_secured(url: str) -> bool:
+    """True if what is read from a URL comes encrypted."""
+    return url.partition("://")[0].lower() in _SECURED
+
+
+def connect(url: SourceUrl, hosts: Sequence[str], trusted: ssl.SSLContext | None = None) -> HTTPConnection:
     """Like :func:`open_socket`, for HTTP. Raises ConnectTimedOut in place of other TimeoutErrors."""
     connection = HTTPConnection(url.host, url.port, timeout=TIMEOUT_S)
     try:
-        connection.sock = open_socket(url, hosts, CONNECT_S)
+        connection.sock = open_socket(url, hosts, CONNECT_S, trusted)
     except TimeoutError as error:
         raise ConnectTimedOut from error
     connection.sock.settimeout(TIMEOUT_S)
     return connection
 
 
-def open_socket(url: SourceUrl, hosts: Sequence[str], timeout_s: float) -> socket.socket:
+def open_socket(
+    url: SourceUrl, hosts: Sequence[str], timeout_s: float, trusted: ssl.SSLContext | None = None
+) -> socket.socket:
     """Connect to the host of a URL if ``hosts`` allow it: names, with or without a port, and ``*``.
 
-    A named host may have any address; with ``*`` every other host must have a public one.
+    A named host may have any address; with ``*`` every other host must have a public one. An encrypted connection needs
+    a certificate that is ``trusted``; None stands for those that the system trusts.
 
     Raises:
         SourceError: the host is not allowed; the text says who can change that.
@@ -177,7 +185,7 @@ def open_socket(url: SourceUrl, hosts: Sequence[str], timeout_s: float) -> socke
             f"{url.host} is in a private network: the server's operator can allow it with --url-hosts {url.host}."
         )
     plain = _first_that_answers(usable, url.port, timeout_s)
-    return _secured(plain, url.host) if url.scheme in _SECURED else plain
+    return _secured(plain, url.host, trusted or _context()) if url.scheme in _SECURED else plain
 
 
 def _first_that_answers(addresses: Sequence[str], port: int, timeout_s: float) -> socket.socket:
@@ -188,9 +196,9 @@ def _first_that_answers(addresses: Sequence[str], port: int, timeout_s: float) -
     return socket.create_connection((last, port), timeout_s)
 
 
-def _secured(plain: socket.socket, host: str) -> ssl.SSLSocket:
+def _secured(plain: socket.socket, host: str, trusted: ssl.SSLContext) -> ssl.SSLSocket:
     try:
-        return _context().wrap_socket(plain, server_hostname=host)
+        return trusted.wrap_socket(plain, server_hostname=host)
     except BaseException:
         plain.close()
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
+from io import BufferedReader
 from itertools import chain
 from types import TracebackType
 from typing import Self, cast
@@ -19,7 +20,7 @@ from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraLost, stream_ended
 from kinora.media.clock import Clock
 from kinora.media.key_frames import find_key_frames
-from kinora.media.mp4_outline import Mp4Outline
+from kinora.media.mp4_outline import FEW_BOXES, MAX_BOXES, Mp4Outline
 from kinora.media.orientation import Orientation
 from kinora.media.seeking import SEEKABLE, Place, find_place
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, changes_size
@@ -177,7 +178,7 @@ class VideoSource:
         """The number of pictures: exact by an index or for a small file, else estimated; None if nothing tells."""
         if self._length.pictures is not None:
             return self._length.pictures - left_out
-        if self._file.size is not None and self._file.size <= COUNT_BYTES:
+        if self._file.fd is not None and self._file.size is not None and self._file.size <= COUNT_BYTES:
             with self._open() as (container, stream):
                 counted = count_pictures(container, stream)
             return counted and counted - left_out
@@ -189,9 +190,10 @@ class VideoSource:
             self.notes.append(note)
 
     def _outlined(self, container: InputContainer) -> Mp4Outline:
-        if container.format.name != MP4 or self._file.fd is None or self._file.size is None:
+        if container.format.name != MP4 or self._file.size is None:
             return Mp4Outline(films=1, is_cut=False)
-        return Mp4Outline.of(self._file.fd, self._file.size)
+        with BufferedReader(self._file.open()) as opened:
+            return Mp4Outline.of(opened, self._file.size, MAX_BOXES if self._file.fd is not None else FEW_BOXES)
 
     def _note_films(self) -> None:
         """Have the user told of films behind the one whose index is read; fragments behind it are read too."""

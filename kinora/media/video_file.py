@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 from kinora.media.remote_file import RemoteFile
+from kinora.media.served_file import ServedFile, ServedSource
 from kinora.media.source_types import SourceError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class VideoFile:
 
     name: str
     """Its name in messages."""
-    head: bytes
+    head: bytes = b""
     """Its first bytes."""
     open: Callable[[], LocalFile | RemoteFile]
     """Gives a file object that FFmpeg reads from, at its beginning."""
@@ -76,12 +77,22 @@ class VideoFile:
     fd: int | None = None
     """The descriptor of a local file, which belongs to this object."""
     size: int | None = None
-    """The bytes of a local file when it was opened."""
+    """The bytes of a local file, or of one of our own server's, when it was opened."""
 
     @classmethod
-    def local(cls, fd: int, path: str, name: str, head: bytes) -> Self:
-        """A local file. It takes over the descriptor."""
-        return cls(name=name, head=head, open=partial(LocalFile, fd, path), fd=fd, size=os.fstat(fd).st_size)
+    def local(cls, fd: int, path: str, name: str) -> Self:
+        """A local file, whose head is still to be read. It takes over the descriptor."""
+        return cls(name=name, open=partial(LocalFile, fd, path), fd=fd, size=os.fstat(fd).st_size)
+
+    @classmethod
+    def served(cls, source: ServedSource) -> Self:
+        """A file of our own server, as :meth:`local`. It asks the server for it.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        with ServedFile(source) as file:
+            return cls(name=source.name, open=file.again, size=file.size)
 
     @classmethod
     def remote(cls, file: RemoteFile) -> Self:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
+from pathlib import PurePath
 
 import attrs
 
@@ -37,7 +38,7 @@ from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_mark import source_mark
 from kinora.media.source_names import device_of
 from kinora.media.source_types import CHANNELS
-from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_source
+from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_served, open_source
 from kinora.media.spans import read_spans
 from kinora.media.video import VideoSource
 from kinora.runtime.channel import Channel
@@ -99,7 +100,8 @@ class _Decoder:
         except SourceError as error:
             return Refused(error.kind, str(error), error.reason if isinstance(error, CameraError) else None)
         self._source = self._resources.enter_context(source)
-        return Opened(attrs.evolve(source.info, mark=source_mark(request.location)))
+        mark = "" if request.served is not None else source_mark(request.location)
+        return Opened(attrs.evolve(source.info, mark=mark))
 
     def _begin(self, request: Map) -> None:
         if self._source is None:
@@ -162,6 +164,9 @@ def _pictures(source: Source, request: Map) -> Iterator[Picture]:
 
 
 def _open_located(request: Open) -> Source:
+    if request.served is not None:
+        file_name = PurePath(request.location).name
+        return open_served(request.served, file_name, request.name, limits=request.limits, found=confine_to)
     return open_source(
         request.location,
         limits=request.limits,
