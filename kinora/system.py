@@ -66,11 +66,6 @@ class MachineUnfit(KinoraError):
     """This machine, or the container, lacks what Kinora needs; the text says what."""
 
 
-def _nowhere(_job_id: str) -> str | None:
-    """The location of a job's source where there are no agents."""
-    return None
-
-
 class System:
     """All actors of one server, and their connections. :func:`make_system` makes it, :meth:`start` runs it."""
 
@@ -124,11 +119,11 @@ class System:
         self._described: Sequence[PluginEntry] = ()
         """The plugins whose metadata ``_metadata`` has."""
         self._metadata: Sequence[MetadataPayload] = ()
-        self.location_in_agent: Callable[[str], str | None] = _nowhere
-        """Returns the location of a job's source while an agent works on the job; None else."""
         self.plugin_records = PluginRecords()
         self.job_figures = JobFigures()
         self.agent_book = AgentBook(__version__)
+        self.location_in_agent: Callable[[str], str | None] = self.agent_book.location_of
+        """Returns the location of a job's source while an agent works on the job; None else."""
         self.agents: FleetView = BookView(self.agent_book, self.plugins.all)
         self.local_agents = LocalAgents()
         self.jobs = self._job_manager()

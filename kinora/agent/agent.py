@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 
+import attrs
 import structlog
 import trio
 
 from kinora.actors.cameras import Cameras
 from kinora.actors.device_health import DeviceHealth
-from kinora.actors.earlier_frames import EarlierFrames
 from kinora.actors.inspector import InspectorService
 from kinora.actors.library_list import LibraryList
 from kinora.actors.means import JobHere, Means
@@ -24,8 +24,10 @@ from kinora.agent.ends import Dismissed
 from kinora.agent.facts import Offer, facts
 from kinora.agent.home import Home
 from kinora.agent.load import LoadMeter
+from kinora.agent.questions import Questions
 from kinora.agent.tenure import Tenure
 from kinora.agent.uplink import Uplink
+from kinora.fleet.agent_sources import AgentSources
 from kinora.fleet.link import Facts
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
@@ -74,7 +76,8 @@ class Agent:
         self._devices: Sequence[Device] = ()
         self._versions: Mapping[str, str] = {}
         self._load = LoadMeter(self._fork_server)
-        self._maker = PipelineMaker(self._means())
+        self._means = self._own_means()
+        self._files = None if offer.shares_files else home.files
         self._tenure = Tenure(self._fork_server)
         bell = Bell()
         self._attempts = Attempts(self._make_pipeline, bell)
@@ -125,7 +128,7 @@ class Agent:
         await self._uplink.close()
         running.cancel(reason="the agent leaves")
 
-    def _means(self) -> Means:
+    def _own_means(self) -> Means:
         settings = self._settings
         return Means(
             find_plugin=self._plugins.get,
@@ -136,13 +139,15 @@ class Agent:
             cores=self._cores,
             inspectors=InspectorService(),
             source_limits=source_limits(settings),
-            cameras=Cameras(settings.cameras, settings.webcams),
+            cameras=Cameras(),
             models_dir=settings.models_dir,
             max_jobs=settings.max_jobs,
         )
 
-    def _make_pipeline(self, order: WorkOrder, earlier: EarlierFrames) -> Pipeline:
-        return self._maker.pipeline(order, JobHere(earlier=earlier))
+    def _make_pipeline(self, order: WorkOrder, questions: Questions) -> Pipeline:
+        sources = AgentSources(order.job_id, self._files, questions.camera)
+        maker = PipelineMaker(attrs.evolve(self._means, cameras=sources))
+        return maker.pipeline(order, JobHere(earlier=questions))
 
     def _facts(self) -> Facts:
         return facts(

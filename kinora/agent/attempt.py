@@ -8,7 +8,6 @@ import msgspec
 import structlog
 import trio
 
-from kinora.actors.earlier_frames import EarlierFrames
 from kinora.actors.errors import KinoraError
 from kinora.actors.pipeline_link import (
     EVENTS_WAITING,
@@ -25,8 +24,8 @@ from kinora.agent.questions import Questions
 from kinora.fleet.events import command_of, encode_event
 from kinora.fleet.link import Attempt, Tell
 
-MakePipeline = Callable[[WorkOrder, EarlierFrames], AnyPipeline]
-"""Makes the pipeline of an order, with what is stored of its job. Raises KinoraError if it cannot be made here."""
+MakePipeline = Callable[[WorkOrder, Questions], AnyPipeline]
+"""Makes the pipeline of an order, which asks the server so. Raises KinoraError if it cannot be made here."""
 CRASHED = "An error in the agent ended the job; the agent's log has the details."
 
 log = structlog.get_logger()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import SplitResult
 
 import attrs
 
-from kinora.client.http import server_address
+from kinora.client.http import CA_FILE, server_address
 from kinora.client.token import authorization
+from kinora.fleet.agent_sources import FileServer
 
 PATH = "/v1/agents/link"
 
@@ -28,6 +30,17 @@ class Home:
     def address(self) -> SplitResult:
         """The parts of the address. Raises ClientError if it is invalid."""
         return server_address(self.url)
+
+    @property
+    def files(self) -> FileServer:
+        """The server as the one that has the files. Raises ClientError if its address is invalid."""
+        parts = self.address
+        ca_file = self.ca_file or os.environ.get(CA_FILE)
+        return FileServer(
+            url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+            token=self.token,
+            ca_file=None if ca_file is None else str(ca_file),
+        )
 
     @property
     def target(self) -> str:

@@ -48,6 +48,10 @@ class Questions:
         """Return the number of stored frames before an index."""
         return decode_count(await self._ask("count_before", index))
 
+    async def camera(self) -> bytes:
+        """Return how the camera is opened that is the job's source; see ``kinora.fleet.camera_answers``."""
+        return await self._ask("camera")
+
     def to_send(self) -> Iterator[Ask]:
         """Yield those not sent on this connection; each counts as sent then."""
         while self._unsent:
@@ -63,7 +67,7 @@ class Questions:
             question.value = value
             question.answered.set()
 
-    async def _ask(self, what: Literal["mark", "results", "count_before"], index: int = 0) -> bytes:
+    async def _ask(self, what: Literal["mark", "results", "count_before", "camera"], index: int = 0) -> bytes:
         question = _Question(Ask(id=self._number(), attempt=self._attempt, what=what, index=index))
         self._open[question.ask.id] = question
         self._unsent.append(question.ask)

@@ -188,6 +188,14 @@ class AgentBook:
 
     # Attempts
 
+    def location_of(self, job_id: str) -> str | None:
+        """Return the location of the source of a job that an agent works on; None if none does."""
+        for agent in self._joined.values():
+            for attempt, assigned in agent.assigned.items():
+                if attempt.job_id == job_id:
+                    return assigned.location
+        return None
+
     def assign(self, agent: Joined, assigned: Assigned) -> None:
         """Have an agent begin an attempt, now or when it comes back; one that is lost loses it at once."""
         if agent.lost is not None:

@@ -9,11 +9,10 @@ import msgspec
 import structlog
 import trio
 
-from kinora.actors.earlier_frames import EarlierFrames
 from kinora.actors.store import StoreFailing
 from kinora.fleet.agent_book import Admitted, AgentBook
-from kinora.fleet.assigned import LinkMisused
-from kinora.fleet.events import Answered, encode_answer
+from kinora.fleet.assigned import Assigned, LinkMisused
+from kinora.fleet.events import encode_answer
 from kinora.fleet.joined import Joined
 from kinora.fleet.link import (
     LEASE_S,
@@ -250,22 +249,24 @@ class AgentSession:
             await self._questions.wait()
 
     async def _value(self, question: Ask) -> bytes:
-        """Return what is stored; nothing if the attempt has ended, or ends because the store cannot be read."""
+        """Return the answer; nothing if the attempt has ended, or ends because the store cannot be read."""
         assigned = None if self._agent is None else self._agent.assigned.get(question.attempt)
         if assigned is None:
             return b""
         try:
-            return encode_answer(await _stored(assigned.earlier, question))
+            return await _answer_to(question, assigned)
         except (ActorGone, StoreFailing) as error:
             assigned.fail(error)
             return b""
 
 
-async def _stored(earlier: EarlierFrames, question: Ask) -> Answered:
+async def _answer_to(question: Ask, assigned: Assigned) -> bytes:
     match question.what:
         case "mark":
-            return await earlier.mark()
+            return encode_answer(await assigned.earlier.mark())
         case "results":
-            return await earlier.results(question.index)
+            return encode_answer(await assigned.earlier.results(question.index))
         case "count_before":
-            return await earlier.count_before(question.index)
+            return encode_answer(await assigned.earlier.count_before(question.index))
+        case "camera":
+            return await assigned.camera()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 import trio
@@ -25,6 +25,11 @@ class LinkMisused(Exception):
     """The agent has sent what the link does not allow; the text says what."""
 
 
+async def _no_camera() -> bytes:
+    await trio.lowlevel.checkpoint()
+    return b""
+
+
 @attrs.define(eq=False)
 class Assigned:
     """One attempt, from when an agent is to begin it until its Job has its last event."""
@@ -34,6 +39,10 @@ class Assigned:
     """Its WorkOrder as JSON."""
     earlier: EarlierFrames
     """The stored part of the job."""
+    location: str = ""
+    """The source, as the server opens it."""
+    camera: Callable[[], Awaitable[bytes]] = _no_camera
+    """Returns the answer to ``camera``, for an agent that opens it."""
     told: int = 0
     """The newest sequence number that was taken."""
     acknowledged: int = 0

@@ -127,11 +127,11 @@ class Told(msgspec.Struct, tag="told", frozen=True, kw_only=True):
 
 
 class Ask(msgspec.Struct, tag="ask", frozen=True, kw_only=True):
-    """Ask for the stored part of a job; see EarlierFrames. Answered with Answer."""
+    """Ask for the stored part of a job, see EarlierFrames, or how its camera is opened. Answered with Answer."""
 
     id: int
     attempt: Attempt
-    what: Literal["mark", "results", "count_before"]
+    what: Literal["mark", "results", "count_before", "camera"]
     index: int = 0
 
 
@@ -201,6 +201,10 @@ class Answer(msgspec.Struct, tag="answer", frozen=True, kw_only=True):
     id: int
     value: bytes
     """JSON or MessagePack, as ``kinora.fleet.events`` says; empty for None."""
+
+    def __repr__(self) -> str:
+        """Without the value, which may have a camera's password."""
+        return f"Answer(id={self.id})"
 
 
 class Leave(msgspec.Struct, tag="leave", frozen=True):
