@@ -87,6 +87,11 @@ class Server:
         with self.connection.getresponse() as response:
             return response.read().decode()
 
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process.pid
+
     def loop_times_s(self) -> tuple[float, float]:
         """The seconds for which the event loop's thread has run, and for which it has waited for a core."""
         times = core_time_in(Path(f"/proc/{self._process.pid}"))
