@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kinora.cli.agent import agent
 from kinora.cli.serve import LAST_S
 from kinora.settings import Settings, load_settings, passed_over
 from kinora.web.openapi import api_document
@@ -126,3 +127,6 @@ def test_agents_run_as_the_server_does_and_reach_it() -> None:
     assert spec["terminationGracePeriodSeconds"] > STOP_S
     assert spec["enableServiceLinks"] is False
     assert f"--server=http://{resources()['Service']['metadata']['name']}" in container["args"]
+    command, *flags = container["args"]
+    known = {flag for parameter in agent.params for flag in parameter.opts}
+    assert (command, {flag.partition("=")[0] for flag in flags} - known) == ("agent", set())
