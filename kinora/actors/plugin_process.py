@@ -235,7 +235,7 @@ class PluginProcess:
             while True:
                 answer = await self._talk.receive()
                 if isinstance(answer, _WITH_RESULT):
-                    _check(answer.result)
+                    check_result(answer.result)
                 elif isinstance(answer, BatchDone):
                     await _check_all(answer)
                 if not isinstance(answer, _NOTES):
@@ -265,13 +265,13 @@ def _process(ticket: FrameTicket, threads: int) -> protocol.Process:
 
 
 async def _check_all(answer: BatchDone) -> None:
-    """Check each result as :func:`_check` does, and give way between two."""
+    """Check each result as :func:`check_result` does, and give way between two."""
     for frame in answer.frames:
-        _check(frame.result)
+        check_result(frame.result)
         await trio.lowlevel.checkpoint()
 
 
-def _check(result: bytes | None) -> None:
+def check_result(result: bytes | None) -> None:
     """Check that a result, if there is one, is a JSON object: a plugin's process is not trusted.
 
     The JSON is checked without making objects of it, which would take the event loop ten times as long.

@@ -153,6 +153,14 @@ class Plugin:
         """Sum up. The returned result becomes the last ``partial_result``."""
         return None
 
+    def merge(self, results: Sequence[Mapping[str, Any]]) -> Result:
+        """Join what several instances of the plugin returned from ``finalize``, each of which has seen some frames.
+
+        Define it, for a stateless plugin with ``finalize``, so that files may be cut into segments. It is called on an
+        instance without ``prepare``; which result is of which frames is not said.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define merge(self, results)")
+
     def save_state(self) -> State:
         """Return what the plugin knows of the frames so far, at most 64 MiB; called between two frames.
 

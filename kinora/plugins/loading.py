@@ -19,7 +19,7 @@ from kinora.plugins.protocol import MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, encode_result
 
 STATE_METHODS = ("save_state", "load_state")
-METHODS = ("prepare", "process_frame", "process_batch", "finalize", *STATE_METHODS)
+METHODS = ("prepare", "process_frame", "process_batch", "finalize", "merge", *STATE_METHODS)
 
 
 class NoPluginError(TypeError):
@@ -175,4 +175,9 @@ def _found(attribute: str, plugin: type[Plugin]) -> protocol.Found:
     assert encoded is not None  # noqa: S101 - a mapping always has a text
     if encoded.lost is not None:
         raise BadResult(f"of the metadata of {attribute}, {encoded.lost}")
-    return protocol.Found(attribute=attribute, metadata=encoded.data)
+    return protocol.Found(
+        attribute=attribute,
+        metadata=encoded.data,
+        sums_up=_defines(plugin, "finalize"),
+        merges=_defines(plugin, "merge"),
+    )

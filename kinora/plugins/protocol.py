@@ -117,12 +117,24 @@ class Finalize(msgspec.Struct, tag_field="op", tag="finalize", frozen=True, kw_o
     """Run ``finalize``."""
 
 
+class Merge(msgspec.Struct, tag_field="op", tag="merge", frozen=True, kw_only=True):
+    """Make the plugin, and run ``merge`` on what several instances of it returned from ``finalize``."""
+
+    origin: Origin
+    results: list[bytes]
+    """JSON texts of objects."""
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """One plugin of an inspected module."""
 
     attribute: str
     metadata: bytes
     """A PluginMetadata as JSON text."""
+    sums_up: bool = False
+    """True if it defines ``finalize``."""
+    merges: bool = False
+    """True if it defines ``merge``."""
 
 
 class Plugins(msgspec.Struct, tag_field="op", tag="plugins", frozen=True, kw_only=True):
@@ -207,7 +219,7 @@ class Unsaved(msgspec.Struct, tag_field="op", tag="unsaved", frozen=True, kw_onl
     place: Annotated[str, msgspec.Meta(max_length=PLACE_CHARACTERS)] | None = None
 
 
-Request = Inspect | CheckSchema | Prepare | UseRing | Remember | SaveState | Process | ProcessBatch | Finalize
+Request = Inspect | CheckSchema | Prepare | UseRing | Remember | SaveState | Process | ProcessBatch | Finalize | Merge
 Note = Warned | Partial | Unsaved
 Answer = Plugins | SchemaFaulty | OptionsChecked | Done | BatchDone | Raised
 

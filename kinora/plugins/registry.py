@@ -62,6 +62,10 @@ class PluginEntry:
     """The Python traceback of a broken plugin, or the output of its process."""
     code: str = ""
     """The hash of its code, with which two machines compare what they have; see ``code_hash``."""
+    sums_up: bool = False
+    """True if it defines ``finalize``."""
+    merges: bool = False
+    """True if it defines ``merge``."""
 
 
 class PluginRegistry:
@@ -237,7 +241,7 @@ def _entry(candidate: Candidate, found: protocol.Found) -> PluginEntry:
         return _faulty(candidate, origin, str(error))
     if fault := _fault(metadata):
         return _faulty(candidate, origin, fault)
-    return PluginEntry(metadata.name, origin, metadata)
+    return PluginEntry(metadata.name, origin, metadata, sums_up=found.sums_up, merges=found.merges)
 
 
 def _faulty(candidate: Candidate, origin: Origin, fault: str) -> PluginEntry:

@@ -64,8 +64,8 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
                 return stage.keep_state(request, fds)
             case protocol.Process() | protocol.ProcessBatch():
                 return stage.work_on(request)
-            case protocol.Finalize():
-                return stage.finalize()
+            case protocol.Finalize() | protocol.Merge():
+                return stage.sum_up(request)
     except BaseException as error:  # noqa: ASYNC103, BLE001 - it is the plugin's, and is sent to the server
         return raised(error, _ms_since(began))  # noqa: ASYNC104 - no Trio here
 
@@ -233,7 +233,12 @@ class _Stage:
         self._threads = _change_threads(self._threads, threads)
         return self._plugin, self._ring
 
-    def finalize(self) -> protocol.Answer:
+    def sum_up(self, request: protocol.Finalize | protocol.Merge) -> protocol.Answer:
+        if isinstance(request, protocol.Merge):
+            self._origin = request.origin
+            plugin = load(request.origin)()
+            results = [msgspec.json.decode(result) for result in request.results]
+            return _timed(partial(plugin.merge, results))
         if self._plugin is None:
             raise RuntimeError("finalize came before prepare")
         return _timed(self._plugin.finalize)

@@ -1060,3 +1060,46 @@ async def test_a_plugin_with_one_of_the_two_methods_is_broken(bench: Bench) -> N
     assert isinstance(prepared, protocol.Done)
     assert not prepared.remembers
     assert await worker.stop(5)
+
+
+MERGING = (
+    HEAD
+    + """
+class Merging(Plugin):
+    metadata = PluginMetadata(name="merging", stateless=True)
+
+    def process_frame(self, frame):
+        return None
+
+    def finalize(self):
+        return {"frames": 1}
+
+    @staticmethod
+    def merge(results):
+        return {"frames": sum(result["frames"] for result in results)}
+"""
+)
+
+
+async def test_merge_joins_results_without_prepare(bench: Bench) -> None:
+    """It may be a plain function; an error in it is told as any other."""
+    path = bench.write("merging.py", MERGING)
+    worker = await bench.worker()
+    origin = protocol.Origin(kind="file", location=str(path), attribute="Merging")
+    answer, _ = await ask(worker, protocol.Merge(origin=origin, results=[b'{"frames": 2}', b'{"frames": 3}']))
+    assert result_of(answer) == {"frames": 5}
+    answer, _ = await ask(worker, protocol.Merge(origin=origin, results=[b"{}"]))
+    assert isinstance(answer, protocol.Raised)
+    assert answer.message == "KeyError: 'frames'"
+    assert answer.place is not None
+    assert await worker.stop(5)
+
+
+async def test_it_is_told_whether_a_plugin_sums_up_and_merges(bench: Bench) -> None:
+    """By the methods that its class defines."""
+    found = await bench.inspect(bench.write("merging.py", MERGING))
+    assert isinstance(found, protocol.Plugins)
+    assert [(plugin.sums_up, plugin.merges) for plugin in found.plugins] == [(True, True)]
+    found = await bench.inspect(bench.write("plain.py", HEAD + "@tool('plain')\ndef plain(frame): ...\n"))
+    assert isinstance(found, protocol.Plugins)
+    assert [(plugin.sums_up, plugin.merges) for plugin in found.plugins] == [(False, False)]
