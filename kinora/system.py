@@ -18,6 +18,7 @@ from kinora.actors.cameras import Cameras
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.disk_floor import DiskFloor
+from kinora.actors.embedded_engine import EmbeddedEngine
 from kinora.actors.errors import KinoraError
 from kinora.actors.held_sources import HeldSources
 from kinora.actors.inspector import InspectorService
@@ -226,6 +227,7 @@ class System:
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)
         self.videos = Videos(self.fork_server, limits, settings.data_dir, disk)
         return JobManager(
+            engine=EmbeddedEngine(settings.max_jobs, self.devices),
             max_jobs=settings.max_jobs,
             max_queued=settings.max_queued,
             disk=disk,

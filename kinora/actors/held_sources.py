@@ -23,6 +23,7 @@ class HeldSource:
         self._taken = trio.Event()
         self._expired = False
         self._closed = trio.Event()
+        self._holding = trio.CancelScope()
 
     async def take(self, name: str) -> tuple[OpenSource, AsyncExitStack] | None:
         """Take the source and what closes it; its decoder is called ``name`` now. None once it was closed or taken."""
@@ -34,10 +35,15 @@ class HeldSource:
         self._source.decoder.worker.name = name
         return self._source, self._resources
 
+    def let_go(self) -> None:
+        """Have it closed now, unless it was taken: its job opens it elsewhere."""
+        self._holding.cancel(reason="its job opens it elsewhere")
+
     async def wait(self) -> None:
         """Wait until it is taken; close it after ``HOLD_S``, or if cancelled."""
         try:
-            with trio.move_on_after(HOLD_S):
+            self._holding.deadline = trio.current_time() + HOLD_S
+            with self._holding:
                 await self._taken.wait()
         finally:
             if not self._taken.is_set():

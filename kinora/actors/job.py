@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import chain, filterfalse
 from typing import Any, Literal, Protocol
 
@@ -15,9 +16,11 @@ import structlog
 import trio
 
 from kinora.actors.audience import Audience
+from kinora.actors.catching_up import caught_up, to_go_on
+from kinora.actors.engine import Needs, Place
 from kinora.actors.errors import KinoraError
 from kinora.actors.job_figures import JobFigures
-from kinora.actors.job_spec import JobPlan, JobSpec, Past
+from kinora.actors.job_spec import JobPlan, JobSpec, Past, ResumePoint
 from kinora.actors.job_trace import JobTrace, NoTrace
 from kinora.actors.messages import (
     Code,
@@ -31,6 +34,8 @@ from kinora.actors.messages import (
     Stage,
 )
 from kinora.actors.models import ENDED, CancelAnswer, Fingerprint, JobState, JobStatus, Outage, when_ended
+from kinora.actors.moments import moment_of
+from kinora.actors.needs import needs_of
 from kinora.actors.outages import newest
 from kinora.actors.pipeline_link import (
     EVENTS_WAITING,
@@ -38,6 +43,7 @@ from kinora.actors.pipeline_link import (
     CommandQueue,
     Event,
     FrameDone,
+    LastEvent,
     Pause,
     PipelineEnded,
     PipelineLost,
@@ -53,6 +59,7 @@ from kinora.actors.push_inlet import PushInlet
 from kinora.actors.store import Store
 from kinora.actors.times import utc_now
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
+from kinora.actors.whereabouts import HERE, Whereabouts
 from kinora.actors.work_order import WorkOrder, for_pipelines, state_left
 from kinora.media.source_names import without_query, without_query_of
 from kinora.plugins.api import Severity
@@ -67,6 +74,8 @@ PAUSED_KEEP_S = 600.0
 """The time for which a paused job's workers stay, unless the operator sets another."""
 NOTHING = PipelineState(stages={}, device=Resolution(CPU), timings=None, logs={})
 """The state of a job whose work is not found yet, until it takes over that of an earlier server."""
+MAX_MOVES = 3
+"""The times that a job goes on after it has lost its agent; with the next loss it fails."""
 CRASHED = "An internal error stopped the job; the server's log has the details."
 
 
@@ -120,10 +129,20 @@ class Job:
     """Where clients push its pictures in; its maker sets it. None if its source is another."""
     _stopping = False
     """True once the server stops: the job is parked as well, and goes on at the next server."""
-    _attempt = 0
-    """The number of the newest attempt, which has a pipeline of its own."""
-    _following = False
-    """True while there is a pipeline at work."""
+    _parked = False
+    """True while the job has no pipeline: the last one has ended or does, and the next begins when the job goes on."""
+    _pipeline: AnyPipeline | None = None
+    """The pipeline that runs or has run last, if that is here."""
+    _dropped_before = 0
+    """The number of frames that earlier pipelines dropped."""
+    _outages_before: tuple[Outage, ...] = ()
+    """The newest outages in earlier pipelines."""
+    _ran_before_s = 0.0
+    """The time for which earlier servers ran the job."""
+    _last_frame: bytes | None = None
+    """The newest frame of this server, as JSON."""
+    _seen_at = 0
+    """The number of frames that were done when the pipeline told its newest state."""
 
     def __init__(
         self,
@@ -142,14 +161,11 @@ class Job:
         self.ended = trio.Event()
         """Set when the job has ended and all its processes are gone."""
         self._work = work
+        self._where = Whereabouts(_needs(spec, work))
         self._find_work = find_work
-        self._pipeline: AnyPipeline | None = None
-        """The pipeline that runs or has run last."""
         self._paused_keep_s = paused_keep_s
         self._figures = figures or JobFigures()
         self._trace = trace or NoTrace()
-        self._parked = False
-        """True while a pause has no pipeline: the last one was stopped, and the next begins when the job goes on."""
         self._store = store
         self._audience = audience
         self._commands = CommandQueue()
@@ -157,10 +173,6 @@ class Job:
         """The Job's own warnings; the pipeline publishes its own."""
         self._seen = NOTHING if work is None else work.here.state()
         """The newest state from the pipeline."""
-        self._dropped_before = 0
-        """The number of frames that earlier pipelines dropped."""
-        self._ran_before_s = 0.0
-        """The time for which earlier servers ran the job."""
         self._statuses: dict[str, PluginStatusPayload] = {}
         """Plugin → the newest status that was published."""
         self._status: JobStatus = "queued"  # its end is decided once: see _decide
@@ -184,6 +196,8 @@ class Job:
         self._changed, self._switched = trio.Event(), trio.Event()
         self.save_soon: Callable[[], None] = lambda: None
         """Stores the job's state before all frames that are stored after this; does not wait. Its owner sets it."""
+        self.on_wait: Callable[[], None] = lambda: None
+        """Called when it is queued again, and when it needs another place than it did. Its owner sets it."""
         self.changes = 0
         """The number of changes of its state so far."""
         if spec.past is not None:
@@ -194,7 +208,7 @@ class Job:
         state = past.state
         self._started_at = state.started_at
         self._ran_before_s = (state.duration_ms or 0.0) / 1000
-        self._dropped_before = state.frames_dropped
+        self._dropped_before, self._outages_before = state.frames_dropped, state.outages
         self._found = _Found(state.detections, state.picture)
         self._warnings.restore(filterfalse(kept_by_pipeline, state.warning_groups))
         if self._work is None:
@@ -206,6 +220,21 @@ class Job:
     def queued(self) -> bool:
         """True while the job waits for its turn."""
         return self._status == "queued"
+
+    @property
+    def queued_again(self) -> bool:
+        """True if that is after the loss of an agent: the job is ahead of those that have not begun."""
+        return self.queued and self._where.attempt > 0
+
+    @property
+    def waits(self) -> bool:
+        """True while the job waits for a place, to begin or to go on."""
+        return self._stage == "queued" and self._status not in ENDED
+
+    @property
+    def needs(self) -> Needs:
+        """What it needs of its next place."""
+        return self._where.needs
 
     @property
     def paused(self) -> bool:
@@ -223,11 +252,12 @@ class Job:
         if self._work is not None:
             self._warn_of_fallback(self._work)
 
-    def begin(self) -> None:
-        """Mark the job as running; :meth:`run` follows."""
-        self._status = "running"
+    def begin(self, place: Place = HERE) -> None:
+        """Mark the job as running; :meth:`run` follows, or goes on if the job was queued again."""
+        self._status, self._where.place = "running", place
         self._started_at = self._started_at or utc_now()
-        self._began = trio.current_time()
+        if self._began is None:
+            self._began = trio.current_time()
         self._enter("preparing")
 
     def interrupt(self, reason: str) -> None:
@@ -270,11 +300,11 @@ class Job:
                 self.ended.set()
 
     def cancel(self) -> bool:
-        """Ask the job to end; :attr:`ended` is set when it has. Return True if it was queued and has ended already."""
+        """Ask the job to end; :attr:`ended` is set when it has. Return True if it had not begun: it has ended now."""
         if self._status in ENDED or self._asked_to_cancel is not None:
             return False
         self._asked_to_cancel = trio.current_time()
-        if self._status == "queued":
+        if self.queued and not self.queued_again:
             self._decide("cancelled")
             self._conclude()
             self.ended.set()
@@ -302,8 +332,10 @@ class Job:
         self._enter("queued")
         return True
 
-    def resume(self) -> bool:
-        """Continue after :meth:`pause`. Return False unless it is running or paused."""
+    def resume(self, place: Place = HERE) -> bool:
+        """Continue after :meth:`pause`, in this place. Return False unless it is running or paused."""
+        if self.paused:
+            self._where.place = place
         return self._switch("running", "preparing" if self._parked else self._at_work, Resume())
 
     async def stop(self) -> None:
@@ -314,7 +346,7 @@ class Job:
         if self._status not in ENDED and self._asked_to_cancel is None:
             self._parked = self._stopping = True
             self._commands.put(Stop(saving=True))
-        while self._following:
+        while self._where.at_work:
             await self._changed.wait()
 
     def note_store_failing(self, reason: str) -> None:
@@ -325,8 +357,8 @@ class Job:
 
     # Questions
 
-    def state(self, queue_position: int | None = None) -> JobState:
-        """Return the job's current state."""
+    def state(self, queue_position: int | None = None, waiting_for: str | None = None) -> JobState:
+        """Return the job's current state; its owner knows of the line, and why the job waits."""
         spec, seen, request = self.spec, self._seen, self.spec.request
         return JobState(
             job_id=spec.job_id,
@@ -360,6 +392,8 @@ class Job:
             options=self._options(),
             request=self._request,
             queue_position=queue_position,
+            waiting_for=waiting_for,
+            agent=self._where.agent,
         )
 
     @property
@@ -374,9 +408,8 @@ class Job:
 
     @property
     def _outages(self) -> tuple[Outage, ...]:
-        """Those on earlier servers, and those on this one: only jobs on files have several pipelines on one server."""
-        before = () if self.spec.past is None else self.spec.past.state.outages
-        return newest(before, self._seen.outages)
+        """Those in earlier pipelines, and those in this one."""
+        return newest(self._outages_before, self._seen.outages)
 
     def _options(self) -> dict[str, Any]:
         options = self._request["options"]
@@ -417,7 +450,7 @@ class Job:
     # The pipeline's events
 
     async def _carry_out(self) -> PipelineEnded:
-        """Run the pipeline to its end, and after each long pause a new one; return the last event of the last one.
+        """Run the pipeline to its end, and after each long pause or lost agent a new one; return the last one's end.
 
         Raises:
             CannotGoOn: an earlier server has left the job, and there is no work to find any more.
@@ -427,17 +460,55 @@ class Job:
             work = await self._require_work()
             if work is None:
                 break
-            self._pipeline = work.here.make(self._next_order(work))
-            self._seen = self._pipeline.state()
-            self._following = True
-            try:
-                ended = await self._follow_pipeline(self._pipeline, work)
-            finally:
-                self._following = False
-                self._note_change()
+            ended = self._judge(await self._attempt(work))
             if not self._parked or ended.error is not None:
                 break
+            self.on_wait()
         return ended
+
+    async def _attempt(self, work: Work) -> LastEvent:
+        """Run a further pipeline in the newest place; return its last event."""
+        where, order = self._where, self._next_order(work)
+        pipeline = where.pipeline(order, partial(work.here.make, order))
+        self._seen, self._seen_at = pipeline.state(), self._frames_done
+        where.at_work = True
+        self._pipeline = pipeline if where.agent is None else None
+        if where.agent is not None and work.plan.held is not None:
+            work.plan.held.let_go()
+        try:
+            return await self._follow_pipeline(pipeline, work)
+        finally:
+            where.at_work = False
+            self._note_change()
+
+    def _judge(self, last: LastEvent) -> PipelineEnded:
+        """Return how an attempt ended. If its agent was lost, the job is parked, and queued again unless it is paused.
+
+        It is not if it was to end in any case, or has lost too many agents.
+        """
+        if not isinstance(last, PipelineLost):
+            return last
+        if self._asked_to_cancel is not None or self._status in ENDED or self._stopping:
+            return PipelineEnded()
+        losses = sum(group.count for group in self._warnings.groups() if group.code == Code.AGENT_LOST)
+        if losses >= MAX_MOVES:
+            return PipelineEnded(error=_lost_too_often(last, losses))
+        message = f"{last.agent} was lost, and the job goes on after its last stored frame. {last.reason}"
+        self._warn(Code.AGENT_LOST, message, "medium")
+        log.warning("a job has lost its agent", agent=last.agent, reason=last.reason)
+        self._where.avoid(last.agent)
+        self._wait_again()
+        return PipelineEnded()
+
+    def _wait_again(self) -> None:
+        """Wait for a place for a further attempt, in the queue unless the job is paused."""
+        seen, self._parked = self._seen, True
+        stages = to_go_on(caught_up(seen.stages, self._seen_at, self._frames_done))
+        self._seen = attrs.evolve(seen, stages=stages, is_away=False)
+        self._statuses.clear()
+        if self.running:
+            self._status = "queued"
+            self._enter("queued")
 
     async def _wait_due(self) -> bool:
         """Wait while the job is parked. Return False if it is to end."""
@@ -445,14 +516,14 @@ class Job:
             await self._changed.wait()
         if self._parked and self.running and self._asked_to_cancel is None:
             self._parked = False
-            self._dropped_before += self._seen.dropped
+            self._dropped_before, self._outages_before = self.frames_dropped, self._outages
             self._commands = CommandQueue()
         return not self._parked
 
     @property
     def _held(self) -> bool:
         """True while no pipeline is to begin."""
-        return self.paused or (self._stopping and self.running)
+        return self.paused or self.queued or (self._stopping and self.running)
 
     async def _require_work(self) -> Work | None:
         """Return the job's work, found now if an earlier server has left the job; None if it is cancelled meanwhile."""
@@ -468,9 +539,16 @@ class Job:
 
     def _next_order(self, work: Work) -> WorkOrder:
         """Return the order for the next attempt, which goes on after the last stored frame."""
-        self._attempt += 1
-        begin = attrs.evolve(self.spec.resumed, frames=self._frames_done, start=self._next_index)
-        return attrs.evolve(work.order, attempt=self._attempt, begin=begin)
+        if not self._where.attempt:
+            return work.order
+        after = self.spec.resumed.after if self._last_frame is None else moment_of(self._last_frame)
+        return attrs.evolve(
+            work.order,
+            attempt=self._where.attempt + 1,
+            begin=ResumePoint(frames=self._frames_done, start=self._next_index, after=after),
+            past=attrs.evolve(self.state(), warning_groups=self._seen.warning_groups),
+            logs=self._seen.logs,
+        )
 
     async def _park_after_long_pause(self) -> None:
         """Stop the pipeline once the job has been paused for ``paused_keep_s``."""
@@ -485,7 +563,7 @@ class Job:
             while not self.paused:
                 await self._switched.wait()
 
-    async def _follow_pipeline(self, pipeline: AnyPipeline, work: Work) -> PipelineEnded:
+    async def _follow_pipeline(self, pipeline: AnyPipeline, work: Work) -> LastEvent:
         """Run the pipeline, and handle its events until the last one."""
         tell, events = trio.open_memory_channel[Event](EVENTS_WAITING)
         with events:  # open until the pipeline has ended: it may still send events while it is being cancelled
@@ -509,10 +587,10 @@ class Job:
                 fps = wanted
             await changed.wait()
 
-    async def _take_events(self, events: trio.MemoryReceiveChannel[Event]) -> PipelineEnded:
+    async def _take_events(self, events: trio.MemoryReceiveChannel[Event]) -> LastEvent:
         async for first in events:
             for event in chain([first], _waiting(events)):
-                if isinstance(event, PipelineEnded):
+                if isinstance(event, PipelineEnded | PipelineLost):
                     return event
                 await self._take(event)
         raise RuntimeError("the pipeline ended without PipelineEnded")
@@ -548,7 +626,7 @@ class Job:
     def _take_state(self, event: PipelineState) -> None:
         before = self._seen
         self._count(event)
-        self._seen = event
+        self._seen, self._seen_at = event, self._frames_done
         if event.is_away != before.is_away and self.running:
             self._enter(self._at_work)
         else:
@@ -579,6 +657,7 @@ class Job:
         await self._store.put_frame(self.spec.job_id, frame.index, frame.data, frame.states)
         self._newest_index = max(self._newest_index, frame.index)
         self._next_index = frame.index + self.spec.request.options.stride
+        self._last_frame = frame.data
         self._frames_done += 1
         self._figures.frames_done += 1
         self._found.add(frame)
@@ -748,6 +827,18 @@ class Job:
         self.changes += 1
         self._changed.set()
         self._changed = trio.Event()
+
+
+def _needs(spec: JobSpec, work: Work | None) -> Needs:
+    info = work.plan.info if work is not None else None if spec.past is None else spec.past.source
+    return needs_of(spec.job_id, spec.request, info, uploaded=spec.uploaded)
+
+
+def _lost_too_often(last: PipelineLost, before: int) -> str:
+    return (
+        f"The agent {last.agent} was lost, as {before} others that worked on the job before. {last.reason} If a plugin"
+        " needs more memory than an agent's machine has, mend that; then submit the job again."
+    )
 
 
 def _waiting(events: trio.MemoryReceiveChannel[Event]) -> Iterator[Event]:

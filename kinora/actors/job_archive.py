@@ -214,7 +214,7 @@ def stored_state(record: JobRecord) -> JobState:
     if not state.request:  # stored by an earlier version
         state = attrs.evolve(state, request=asked_again(stored_request(record), uploaded=state.uploaded))
     status = state.status if state.status in ENDED else "interrupted"
-    return attrs.evolve(state, status=status, stage="finalizing", plugins=when_ended(state.plugins))
+    return attrs.evolve(state, status=status, stage="finalizing", agent=None, plugins=when_ended(state.plugins))
 
 
 def stored_request(record: JobRecord) -> JobRequest:

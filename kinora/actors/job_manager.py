@@ -17,6 +17,7 @@ import trio
 
 from kinora.actors.audience import Audience
 from kinora.actors.disk_floor import DiskFloor
+from kinora.actors.engine import Engine, Needs, Place
 from kinora.actors.errors import Conflict, InProgress, InvalidRequest, NotFound, QueueFull, Unavailable
 from kinora.actors.job import Job
 from kinora.actors.job_archive import FrameCut, JobArchive, stored_state
@@ -24,9 +25,10 @@ from kinora.actors.job_factory import JobFactory
 from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import JobSpec
+from kinora.actors.line import Line
 from kinora.actors.messages import PluginStatusPayload, ProgressPayload
 from kinora.actors.models import CancelAnswer, JobPage, JobState
-from kinora.actors.places import Place, Places
+from kinora.actors.needs import needs_of
 from kinora.actors.queue_shares import has_room
 from kinora.actors.recovery import Recovered, recall, recover
 from kinora.actors.standing_job import known_live
@@ -100,17 +102,10 @@ class _ActiveJob:
     """Set once its end is on disk or could not be stored."""
     place: Place | None = None
     """The place in which it runs; None while it is queued or paused."""
+    has_run: bool = False
+    """True once there is a task that runs it, to its end."""
     printed: Mapping[str, str] = attrs.field(factory=dict)
     """The logs that were stored last."""
-    turn: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    """The scope of its wait for a place to go on in after a pause."""
-
-    def leave(self) -> None:
-        """Give back the place, or stop waiting for one."""
-        self.turn.cancel(reason="the job no longer needs a place")
-        if self.place is not None:
-            self.place.give_back()
-            self.place = None
 
 
 class JobManager:
@@ -119,6 +114,7 @@ class JobManager:
     def __init__(
         self,
         *,
+        engine: Engine,
         max_jobs: int,
         max_queued: int,
         disk: DiskFloor,
@@ -128,7 +124,11 @@ class JobManager:
         audience: Audience,
         figures: JobFigures,
     ) -> None:
-        self._places = Places(max_jobs)
+        self._engine = engine
+        engine.on_change = self._look
+        self._line = Line()
+        self._looks = 0
+        """Grows whenever a job may wait for another reason than before."""
         self._max_jobs = max_jobs
         self._max_queued = max_queued
         self._disk = disk
@@ -151,7 +151,8 @@ class JobManager:
         """The jobs that are being deleted because nobody wants to keep them."""
         self.on_end: Callable[[], None] = lambda: None
         """Called whenever the end of a job is on disk."""
-        self._work = trio.lowlevel.ParkingLot()
+        self._look_due = trio.Event()
+        """Set when there may be a place for a job that waits."""
         self._nursery: trio.Nursery | None = None
         self._stopping = trio.Event()
 
@@ -167,7 +168,7 @@ class JobManager:
                 for recovered in await recover(self._store, self._factory):
                     self._take_up(recovered, nursery)
                 nursery.start_soon(self._warn_of_failing_store)
-                nursery.start_soon(self._start_jobs, nursery)
+                nursery.start_soon(self._serve_line)
                 task_status.started()
                 await self._stopping.wait()
                 await self._stop_jobs()
@@ -175,6 +176,7 @@ class JobManager:
         finally:
             self._nursery = None
             self._active.clear()
+            self._line = Line()
             self._settled += 1
             self._archive.close()
 
@@ -252,8 +254,9 @@ class JobManager:
     async def resume(self, job_id: str, *, client: Hashable = None) -> JobState:
         """Continue a paused job, at once if a place is free. Otherwise it waits for one; see :meth:`Job.await_place`.
 
-        It waits in one line with the first of the queued jobs. An interrupted job is queued again, behind all others;
-        the place counts as one of ``client``.
+        It waits in one line with the first of the queued jobs, see :class:`~kinora.actors.line.Line`. If an agent keeps
+        its workers, it goes on there, once that agent has a place; after their end, anywhere. An interrupted job is
+        queued again, behind all others; the place counts as one of ``client``.
 
         Raises:
             NotFound: there is no such job.
@@ -336,7 +339,7 @@ class JobManager:
         active = self._active.get(job_id)
         if active is not None:
             await trio.lowlevel.checkpoint()
-            return active.job.state(self._queue_position(job_id))
+            return self._shown(active)
         return await self._archive.state(job_id)
 
     def version(self, job_id: str | None = None) -> Version:
@@ -346,10 +349,15 @@ class JobManager:
         """
         active = None if job_id is None else self._active.get(job_id)
         if active is not None and not active.job.queued:
-            return self._settled, active.job.changes, active.job.fingerprint
+            looks = self._looks if active.job.waits else 0
+            return self._settled, looks, active.job.changes, active.job.fingerprint
         if job_id is not None and active is None:
             return (self._settled,)
-        return self._settled, *((other.job.changes, other.job.fingerprint) for other in self._active.values())
+        return (
+            self._settled,
+            self._looks,
+            *((other.job.changes, other.job.fingerprint) for other in self._active.values()),
+        )
 
     @property
     def busy(self) -> bool:
@@ -378,9 +386,7 @@ class JobManager:
             status=status, limit=limit, cursor=cursor, id_prefix=id_prefix, search=search
         )
         states = [
-            self._active[record.job_id].job.state(self._queue_position(record.job_id))
-            if record.job_id in self._active
-            else stored_state(record)
+            self._shown(self._active[record.job_id]) if record.job_id in self._active else stored_state(record)
             for record in records
         ]
         return JobPage(jobs=tuple(states), next_cursor=next_cursor)
@@ -447,6 +453,7 @@ class JobManager:
 
     async def check(self, request: JobRequest) -> None:
         """Check a request as far as that opens no source; raise as :meth:`submit`."""
+        self._engine.require(needs_of("", request, None, uploaded=False))
         await self._factory.check(request)
 
     async def wait_ended(self, job_id: str) -> JobState:
@@ -503,6 +510,7 @@ class JobManager:
         if key is not None and (known := await self._store.job_by_key(key)) is not None:
             return await self._repeat(known, digest, upload)
         self.require_disk()
+        self._engine.require(needs_of("", request, None, uploaded=upload is not None))
         with self._place_in_queue(client):
             live = None if standing is None else known_live(request.source)
             plan = await self._factory.plan(request, upload, known=live)
@@ -536,9 +544,8 @@ class JobManager:
         log.info("job accepted", job_id=job_id, source=without_query(request.source), uploaded=spec.uploaded)
         last_event_id = self._audience.last_id
         job.announce()
-        self._work.unpark()
-        state = active.job.state(self._queue_position(job_id))
-        return Submitted(state=state, last_event_id=last_event_id, live=plan.info.kind == "stream")
+        self._look()
+        return Submitted(state=self._shown(active), last_event_id=last_event_id, live=plan.info.kind == "stream")
 
     async def _repeat(self, known: JobRecord, digest: str, upload: Path | None) -> Submitted:
         if known.request_hash != digest:
@@ -603,12 +610,21 @@ class JobManager:
         self._disk.require(size)
 
     def _queued(self) -> list[str]:
-        """Return the ids of the queued jobs; the first is the next to run."""
-        return [job_id for job_id, active in self._active.items() if active.job.queued]
+        """Return the ids of the queued jobs; the first is the next to run. Those that lost their agent come first."""
+        queued = [(job_id, active.job) for job_id, active in self._active.items() if active.job.queued]
+        again = [job_id for job_id, job in queued if job.queued_again]
+        return again + [job_id for job_id, job in queued if not job.queued_again] if again else [*dict(queued)]
 
     def _queue_position(self, job_id: str) -> int | None:
         queued = self._queued()
         return queued.index(job_id) + 1 if job_id in queued else None
+
+    def _shown(self, active: _ActiveJob) -> JobState:
+        """Return a job's state with what only the line and the engine know of it."""
+        job, job_id = active.job, active.record.job_id
+        if not job.waits:
+            return job.state()
+        return job.state(self._queue_position(job_id), self._engine.waiting_for(job_id))
 
     def _take_up(self, recovered: Recovered, nursery: trio.Nursery) -> None:
         active = self._active[recovered.job.spec.job_id] = _ActiveJob(recovered.job, recovered.record)
@@ -618,23 +634,58 @@ class JobManager:
             nursery.start_soon(self._settle, active)
         elif recovered.record.status == "paused":
             active.job.begin_paused()
-            nursery.start_soon(self._run_job, active)
+            self._run_soon(active, nursery)
 
-    async def _start_jobs(self, nursery: trio.Nursery) -> None:
-        """Start the queued jobs in their order, each when there is a place."""
+    def _look(self) -> None:
+        """Have the line served soon."""
+        self._looks += 1
+        self._look_due.set()
+
+    async def _serve_line(self) -> None:
+        """Give places to the jobs that wait, whenever there may be one."""
         while True:
-            while not self._queued():
-                await self._work.park()
-            place = await self._places.take()
-            queued = self._queued()
-            if not queued:  # all were cancelled meanwhile
-                place.give_back()
-                continue
-            active = self._active[queued[0]]
-            active.place = place
-            self._figures.queued.add(trio.current_time() - active.entered_at)
-            active.job.begin()
-            nursery.start_soon(self._run_job, active)
+            self._look_due = trio.Event()
+            self._serve()
+            await self._look_due.wait()
+
+    def _serve(self) -> None:
+        while (taken := self._engine.take(self._waiting())) is not None:
+            self._line.note_taken(taken.job_id)
+            self._place(self._active[taken.job_id], taken.place)
+
+    def _waiting(self) -> list[Needs]:
+        """Return the needs of all that wait, in their order."""
+        jobs = [self._active[job_id].job for job_id in self._line.order(self._queued())]
+        return [job.needs for job in jobs if job.queued or job.paused]
+
+    def _place(self, active: _ActiveJob, place: Place) -> None:
+        """Let a job begin or go on in a place."""
+        active.place = place
+        if active.job.paused:
+            active.job.resume(place)
+            return
+        self._figures.queued.add(trio.current_time() - active.entered_at)
+        active.job.begin(place)
+        if not active.has_run and self._nursery is not None:
+            self._run_soon(active, self._nursery)
+
+    def _leave(self, active: _ActiveJob) -> None:
+        """Give back a job's place, or take it out of the line."""
+        self._line.leave(active.record.job_id)
+        if active.place is not None:
+            active.place.give_back()
+            active.place = None
+
+    def _note_waiting(self, active: _ActiveJob) -> None:
+        """Serve the line anew: a job has lost its place and is queued again, or needs another one than it did."""
+        if active.job.queued:
+            active.entered_at = trio.current_time()
+            self._leave(active)
+        self._look()
+
+    def _run_soon(self, active: _ActiveJob, nursery: trio.Nursery) -> None:
+        active.has_run = True
+        nursery.start_soon(self._run_job, active)
 
     async def _stop_jobs(self) -> None:
         with trio.move_on_after(STOP_S):
@@ -649,11 +700,12 @@ class JobManager:
         try:
             async with trio.open_nursery() as nursery:
                 active.job.save_soon = partial(self._save_soon, active)
+                active.job.on_wait = partial(self._note_waiting, active)
                 nursery.start_soon(self._keep_saved, active)  # neither the job nor a cancel waits for the disk
                 await active.job.run()
                 nursery.cancel_scope.cancel()
         finally:
-            active.leave()
+            self._leave(active)
             if not active.job.state().ended:  # the server stops
                 with trio.move_on_after(SETTLE_GRACE_S, shield=True):
                     await self._save_with_logs(active)
@@ -672,18 +724,16 @@ class JobManager:
     def _pause(self, active: _ActiveJob) -> bool:
         if not active.job.pause():
             return False
-        active.leave()
+        self._leave(active)
         return True
 
     def _resume(self, active: _ActiveJob) -> bool:
         if not active.job.paused or self._nursery is None:
             return active.job.running
-        active.place = self._places.take_nowait()
-        if active.place is not None:
-            active.job.resume()
-        elif active.job.await_place():
-            active.turn = trio.CancelScope()
-            self._nursery.start_soon(self._resume_in_turn, active, active.turn)
+        self._line.join(active.record.job_id)
+        self._serve()
+        if active.job.paused and active.job.await_place():
+            self._looks += 1
         return True
 
     async def _resume_interrupted(self, record: JobRecord, client: Hashable) -> JobState:
@@ -697,17 +747,8 @@ class JobManager:
             del self._active[record.job_id]
             raise Unavailable("The job could not be queued: the server cannot store anything now; try again.")
         active.job.announce()
-        self._work.unpark()
-        return active.job.state(self._queue_position(record.job_id))
-
-    async def _resume_in_turn(self, active: _ActiveJob, turn: trio.CancelScope) -> None:
-        with turn:
-            place = await self._places.take()
-            if turn.cancel_called:  # at the moment at which the place became free
-                place.give_back()
-                return
-            active.place = place
-            active.job.resume()
+        self._look()
+        return self._shown(active)
 
     def _cancel(self, active: _ActiveJob) -> None:
         if active.job.cancel() and self._nursery is not None:  # the task that runs a job settles it
@@ -774,7 +815,7 @@ class JobManager:
             )
         if self._nursery is not None:
             self._nursery.start_soon(self._save, active)  # the next server keeps it paused
-        return active.job.state()
+        return self._shown(active)
 
 
 def _digest(request: JobRequest, upload: Path | None) -> str:

@@ -20,6 +20,7 @@ from kinora.actors.request_values import (
     READER,
     Reader,
     Refused,
+    amounts,
     device,
     either,
     flag,
@@ -44,6 +45,12 @@ MAX_EVERY = 1_000_000
 MAX_TIMEOUT_MS = 3_600_000
 MAX_OUTAGE_S = 31_536_000
 """A year."""
+MAX_CPUS = 10_000
+MAX_GPUS = 1_000
+MAX_RESOURCES = 16
+"""The most kinds of further resources that a job may ask for."""
+MAX_AMOUNT = 1_000_000
+"""The most of one of them."""
 MAX_DEPTH = 32
 """The most levels of nested objects and lists, far below Python's own limit."""
 MAX_OPTIONS_BYTES = 64 * 1024
@@ -80,7 +87,7 @@ class PluginRequest:
 
 @attrs.frozen(kw_only=True)
 class JobOptions:
-    """The choice of frames, and the time limits of plugins."""
+    """The choice of frames, the time limits of plugins, and what the job needs of the place where it runs."""
 
     max_frames: int | None = attrs.field(default=None, metadata=read_by(optional(integer(1, MAX_FRAMES))))
     stride: int = attrs.field(default=1, metadata=read_by(integer(1, MAX_STRIDE)))
@@ -94,6 +101,14 @@ class JobOptions:
     prepare_timeout_ms: int = attrs.field(
         default=DEFAULT_PREPARE_TIMEOUT_MS, metadata=read_by(integer(1, MAX_TIMEOUT_MS))
     )
+    cpus: float = attrs.field(default=1.0, metadata=read_by(number(0, MAX_CPUS)))
+    """The cores that an agent must have left for it. The server itself shares its cores among all jobs."""
+    gpus: float = attrs.field(default=0.0, metadata=read_by(number(0, MAX_GPUS)))
+    """The GPUs that it must have left for it; half a GPU is 0.5."""
+    resources: Mapping[str, float] = attrs.field(
+        factory=dict, metadata=read_by(amounts(MAX_RESOURCES, MAX_NAME, MAX_AMOUNT))
+    )
+    """Further things that an agent must have left for it, by the names that its operator gave them."""
 
 
 def _plugins(value: Any, _type: Any) -> tuple[PluginRequest, ...]:

@@ -67,6 +67,8 @@ class Code(enum.StrEnum):
     """The source's decoder failed, and another one goes on at the same place: no frame is lost."""
     FRAMES_DROPPED = "FRAMES_DROPPED"
     """The pipeline could not keep up with a live source."""
+    AGENT_LOST = "AGENT_LOST"
+    """The agent that worked on the job is lost. The job is queued again, and goes on after its last stored frame."""
     STORE_FAILING = "STORE_FAILING"
     """The disk cannot be written. Results are held in memory; when that is full, the job waits for the disk."""
 

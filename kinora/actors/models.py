@@ -161,6 +161,11 @@ class JobState:
     as ``request`` beside the file."""
     queue_position: int | None
     """1 for the next job to run; null if the job is not queued."""
+    waiting_for: str | None = None
+    """A sentence that says what a job that waits for a place lacks, if that is more than its turn."""
+    agent: str | None = None
+    """The agent that works on the job, or keeps its workers while it is paused; null for the server itself, and while
+    nothing of the job runs."""
 
     @property
     def ended(self) -> bool:

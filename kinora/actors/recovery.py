@@ -8,25 +8,18 @@ from __future__ import annotations
 import attrs
 import msgspec
 
+from kinora.actors.catching_up import caught_up
 from kinora.actors.job import Job
 from kinora.actors.job_archive import stored_request
 from kinora.actors.job_factory import JobFactory
 from kinora.actors.job_spec import JobSpec, Past, ResumePoint
 from kinora.actors.live_count import Moment
-from kinora.actors.models import JobState, StageState
+from kinora.actors.models import JobState
+from kinora.actors.moments import moment_of
 from kinora.actors.store import JobRecord, Store
-from kinora.actors.times import arrival_of
-from kinora.media.arrival import clock_s
 from kinora.media.source_types import SourceInfo
 
 INTERRUPTED_LIVE = "The server was started again, and its source is live: resume the job, and it goes on from now."
-
-
-class _Shown(msgspec.Struct):
-    """The part of a FrameData that says when it was."""
-
-    timestamp_ms: float = 0.0
-    received_at: str | None = None
 
 
 @attrs.frozen
@@ -61,7 +54,7 @@ async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recove
         resumed = ResumePoint(frames=frames, start=last + request.options.stride, after=after)
         logs = await store.log(record.job_id) or logs
     past = Past(
-        state=_caught_up(state, resumed.frames),
+        state=attrs.evolve(state, plugins=caught_up(state.plugins, state.frames_done, resumed.frames)),
         logs=msgspec.json.decode(logs, type=dict[str, str]),
         source=source,
     )
@@ -80,30 +73,6 @@ async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recove
 
 
 async def _moment(store: Store, job_id: str, index: int) -> Moment | None:
-    """Return when a stored frame was shown and when it came: now, if an earlier version has stored it."""
+    """Return when a stored frame was."""
     stored = await store.frame(job_id, index)
-    if stored is None:
-        return None
-    frame = msgspec.json.decode(stored, type=_Shown)
-    return Moment(frame.timestamp_ms, clock_s() if frame.received_at is None else arrival_of(frame.received_at))
-
-
-def _caught_up(state: JobState, frames: int) -> JobState:
-    """Return the state as it was when the last of so many frames was stored.
-
-    A killed server has not stored the state of its last second. Each stage counts as if it had processed the frames of
-    that time, and none beyond them; what a stage at the side did in it is unknown.
-    """
-
-    def caught_up(stage: StageState) -> StageState:
-        if stage.status == "failed" or stage.side:
-            return stage
-        before, now = _turns(state.frames_done, stage.every), _turns(frames, stage.every)
-        return attrs.evolve(stage, frames=min(stage.frames, before) + max(0, now - before))
-
-    return attrs.evolve(state, plugins={name: caught_up(stage) for name, stage in state.plugins.items()})
-
-
-def _turns(frames: int, every: int) -> int:
-    """Return how many of so many frames a stage has worked on that takes every Nth."""
-    return -(-frames // every)
+    return None if stored is None else moment_of(stored)

@@ -66,6 +66,24 @@ def number(lowest: float, highest: float) -> Reader:
     return Reader(read, Annotated[float, msgspec.Meta(ge=lowest, le=highest)])
 
 
+def amounts(most: int, longest: int, highest: float) -> Reader:
+    """Return a reader that accepts an object of at most ``most`` names, each with a number up to ``highest``."""
+    name, amount = text(longest), number(0, highest)
+
+    def read(value: Any, type_: Any) -> Mapping[str, float]:
+        if not isinstance(value, dict) or len(value) > most:
+            raise Refused(f'must be an object of at most {most} names and numbers, such as {{"licence": 1}}')
+        try:
+            return {name(key, type_): amount(item, type_) for key, item in value.items()}
+        except Refused as refusal:
+            raise Refused(
+                f"must have names of 1 to {longest:,} characters, and numbers from 0 to {highest:,}"
+            ) from refusal
+
+    of_names = dict[name.accepts, amount.accepts]  # type: ignore[name-defined]  # a type made at run time
+    return Reader(read, Annotated[of_names, msgspec.Meta(max_length=most)])
+
+
 def some_of(*words: str) -> Reader:
     """Return a reader that accepts a list of some of these words."""
 

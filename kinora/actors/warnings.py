@@ -19,7 +19,7 @@ MAX_DISTINCT = 100
 """The most different messages of one plugin that are kept; further ones are counted together."""
 OVERFLOW_MESSAGE = "further warnings, counted together"
 
-_ORIGINS = {Code.DEVICE_FALLBACK: "device", Code.STORE_FAILING: "store"}
+_ORIGINS = {Code.DEVICE_FALLBACK: "device", Code.STORE_FAILING: "store", Code.AGENT_LOST: "agent"}
 """Code → the origin named in the text of a warning without a plugin; ``source`` for all other codes."""
 
 
@@ -30,7 +30,9 @@ LOSSES = frozenset(
 """The warnings that say what frames lack. None comes oftener than processes die."""
 
 _OUTAGES = frozenset({Code.SOURCE_LOST, Code.SOURCE_BACK})
-"""The warnings that are published each time. The pauses before a source is opened again bound their number."""
+"""Those of a live source that is lost. The pauses before it is opened again bound their number."""
+_EACH_TIME = _OUTAGES | {Code.AGENT_LOST}
+"""The warnings that are published each time."""
 _OF_SOURCES = _OUTAGES | {Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED, Code.SOURCE_RESIZED, Code.FRAMES_DROPPED}
 """The warnings that a source gives again on the next server."""
 
@@ -82,7 +84,7 @@ class WarningLog:
         kept.count += 1
         self.losses += code in LOSSES
         self._totals[plugin] = self._totals.get(plugin, 0) + 1
-        if not is_told(kept.count) and code not in _OUTAGES:
+        if not is_told(kept.count) and code not in _EACH_TIME:
             return None
         return WarningPayload(
             job_id=self.job_id,

@@ -14,6 +14,7 @@ FLAGS = {
     "device_requested": "--device",
     "options.plugin_timeout_ms": "--plugin-timeout",
     "options.prepare_timeout_ms": "--prepare-timeout",
+    "options.resources": "--resource",
 }
 """Place in the request → what gives it on the command line, where that has another name."""
 _FRAGMENTS = ("must ", "is ", "leave ")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from kinora.actors.job_request import MAX_OUTAGE_S, MAX_TIMEOUT_MS, JobOptions
+from kinora.actors.job_request import MAX_CPUS, MAX_GPUS, MAX_OUTAGE_S, MAX_TIMEOUT_MS, JobOptions
 from kinora.cli.exits import Misuse
 from kinora.cli.output import print_line
 from kinora.settings import Reading, Settings, SettingsError, passed_over, read_settings
@@ -98,6 +98,20 @@ class Seconds(click.ParamType[int]):
         return round(seconds * 1000)
 
 
+class Amount(click.ParamType[tuple[str, float]]):
+    """So much of a thing, written as NAME=NUMBER."""
+
+    name = "name=number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """The name and the number; the server knows their limits."""
+        name, _, number = str(value).partition("=")
+        try:
+            return name, float(number)
+        except ValueError:
+            self.fail(f"{value!r} is not a name and a number, such as licence=1", param, ctx)
+
+
 JOB_OPTIONS = (
     click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames."),
     click.option("--stride", type=click.IntRange(min=1), help="Take every Nth frame.  [default: 1]"),
@@ -122,6 +136,25 @@ JOB_OPTIONS = (
     ),
     click.option(
         "--prepare-timeout", "prepare_timeout_ms", type=Seconds(), help="Time for a plugin to prepare.  [default: 120]"
+    ),
+    click.option(
+        "--cpus",
+        type=click.FloatRange(0, MAX_CPUS),
+        help="Cores that an agent must have left for the job.  [default: 1]",
+    ),
+    click.option(
+        "--gpus",
+        type=click.FloatRange(0, MAX_GPUS),
+        help="GPUs that it must have left for the job; half of one is 0.5.  [default: 0]",
+    ),
+    click.option(
+        "--resource",
+        "resources",
+        multiple=True,
+        type=Amount(),
+        callback=lambda _context, _option, given: dict(given) or None,
+        help="Another thing that an agent must have left for the job, by the name that its operator gave it.  "
+        "Repeatable.",
     ),
 )
 """The command-line options of the ``options`` of a job request."""

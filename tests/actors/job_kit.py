@@ -17,7 +17,7 @@ from kinora.actors.messages import CompletePayload, FrameImage, Payload, Progres
 from kinora.actors.models import StageState
 from kinora.actors.pipeline_link import AnyPipeline, CommandQueue, Event, FrameDone, PipelineEnded, PipelineState
 from kinora.actors.store import JobRecord, Store
-from kinora.actors.work_order import OrderedPlugin, WorkOrder
+from kinora.actors.work_order import OrderedPlugin, WorkOrder, for_pipelines
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Resolution
@@ -149,16 +149,19 @@ class FakePipelines:
         return pipeline_state()
 
 
-def job_work(plan: JobPlan, make: Callable[[WorkOrder], AnyPipeline], begin: ResumePoint | None = None) -> Work:
+def job_work(plan: JobPlan, make: Callable[[WorkOrder], AnyPipeline], *, spec: JobSpec | None = None) -> Work:
     """A plan, with pipelines that a test makes."""
+    spec = spec or job_spec(plan.request)
     order = WorkOrder(
-        job_id=JOB,
+        job_id=spec.job_id,
         attempt=1,
         request=plan.request,
         location=plan.location,
         info=plan.info,
         plugins=tuple(OrderedPlugin(asked=plugin.asked, options={}, code="") for plugin in plan.plugins),
-        begin=begin or ResumePoint(),
+        begin=spec.resumed,
+        past=None if spec.past is None else for_pipelines(spec.past.state),
+        logs={} if spec.past is None else spec.past.logs,
         max_failures=3,
         max_errors=3,
         ring_bytes=2**20,

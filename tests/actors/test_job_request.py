@@ -29,7 +29,8 @@ def test_a_full_request_is_taken_as_it_stands() -> None:
             "source": "clip.mp4",
             "plugins": ["motion", {"name": "faces", "options": {"min_size": 40}, "every": 5, "side": True}],
             "device_requested": "cuda:1",
-            "options": {"max_frames": None, "stride": 3, "policy": "wait", "max_outage_s": 90, "plugin_timeout_ms": 10},
+            "options": {"max_frames": None, "stride": 3, "policy": "wait", "max_outage_s": 90, "plugin_timeout_ms": 10}
+            | {"cpus": 4, "gpus": 0.5, "resources": {"licence": 1}},
         }
     )
     assert request == JobRequest(
@@ -39,7 +40,15 @@ def test_a_full_request_is_taken_as_it_stands() -> None:
             PluginRequest(name="faces", options={"min_size": 40}, every=5, side=True),
         ),
         device_requested="cuda:1",
-        options=JobOptions(stride=3, policy="wait", max_outage_s=90.0, plugin_timeout_ms=10),
+        options=JobOptions(
+            stride=3,
+            policy="wait",
+            max_outage_s=90.0,
+            plugin_timeout_ms=10,
+            cpus=4.0,
+            gpus=0.5,
+            resources={"licence": 1.0},
+        ),
     )
 
 
@@ -117,6 +126,16 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ("plugin_timeout_ms", 0),
         ("plugin_timeout_ms", 3_600_001),
         ("prepare_timeout_ms", -1),
+        ("cpus", -1),
+        ("cpus", "2"),
+        ("gpus", 1_001),
+        ("gpus", True),
+        ("resources", ["licence"]),
+        ("resources", {"licence": "1"}),
+        ("resources", {"licence": -1}),
+        ("resources", {"": 1}),
+        ("resources", {"x" * 101: 1}),
+        ("resources", {str(number): 1 for number in range(17)}),
         ("policy", "newest"),
         ("policy", ["wait"]),
     ],

@@ -198,6 +198,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["run", "clip.mp4", "-p", "motion", "--plugin-timeout", "nan"], "'nan' is not a time in seconds"),
         (["submit", "clip.mp4", "-p", "motion", "--prepare-timeout", "0"], "'0' is not a time in seconds"),
+        (["submit", "clip.mp4", "-p", "motion", "--resource", "licence"], "'licence' is not a name and a number"),
         (["submit", "clip.mp4", "-p", "motion", "-o", "min_area=3"], "write it as PLUGIN.KEY=VALUE"),
         (["submit", "clip.mp4", "-p", "motion", "-o", "people.size=3"], "plugin 'people' is not in this job"),
         (["jobs", "--url", "localhost"], "write it as http://"),

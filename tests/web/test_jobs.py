@@ -95,6 +95,9 @@ async def test_a_job_is_repeated_from_its_request(server: RunningServer) -> None
         "max_outage_s": None,
         "plugin_timeout_ms": 9_000,
         "prepare_timeout_ms": 120_000,
+        "cpus": 1.0,
+        "gpus": 0.0,
+        "resources": {},
     }
     used = {name: plugin["options"] for name, plugin in again["plugins"].items()}
     assert used == {name: plugin["options"] for name, plugin in first["plugins"].items()}
