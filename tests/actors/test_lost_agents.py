@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import attrs
 import msgspec
 import pytest
 import trio
@@ -354,4 +353,6 @@ async def test_a_server_alone_refuses_what_it_lacks(tmp_path: Path) -> None:
             "options.resources.licence": "is asked for; this server has none, only agents can have some",
         }
         EmbeddedEngine(1, lambda: gpus).require(Needs(job_id="", plugins=(), cpus=1000, gpus=1))
-    assert attrs.asdict(EmbeddedEngine(1).take([Needs(job_id="a", plugins=())]) or ())["job_id"] == "a"
+    taken = EmbeddedEngine(1).take([Needs(job_id="a", plugins=())])
+    assert taken is not None
+    assert taken.job_id == "a"
