@@ -44,10 +44,12 @@ from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
 from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
 from kinora.fleet.agent_book import AgentBook
+from kinora.fleet.agent_engine import AgentEngine
 from kinora.fleet.agent_state import FleetView
 from kinora.fleet.fleet_view import BookView
 from kinora.fleet.lease_watch import watch_leases
 from kinora.fleet.local_agents import LocalAgents
+from kinora.fleet.placement import plugins_of
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
@@ -127,6 +129,7 @@ class System:
         """Returns the location of a job's source while an agent works on the job; None else."""
         self.agents: FleetView = BookView(self.agent_book, self.plugins.all)
         self.local_agents = LocalAgents()
+        self.engine = self._make_engine()
         self.jobs = self._job_manager()
         self.camera_checks.watching = self.jobs.watching
         self.standing_jobs = StandingJobs(settings.jobs, self.jobs)
@@ -208,6 +211,18 @@ class System:
             ChildSpec(name="retention", run=self.retention.run, optional=True),
         ]
 
+    def _make_engine(self) -> AgentEngine:
+        """The engine of all jobs: with agents, and here too unless the server or Ray starts agents for them."""
+        settings = self.settings
+        return AgentEngine(
+            self.agent_book,
+            EmbeddedEngine(settings.max_jobs, self.devices),
+            store=self.store,
+            ours=lambda: plugins_of(self.plugins.all()),
+            devices=self.devices,
+            open_to_all=settings.engine == "embedded" and not settings.agents,
+        )
+
     def _job_manager(self) -> JobManager:
         settings = self.settings
         audience: Audience = self.connections or Nobody()
@@ -227,7 +242,7 @@ class System:
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)
         self.videos = Videos(self.fork_server, limits, settings.data_dir, disk)
         return JobManager(
-            engine=EmbeddedEngine(settings.max_jobs, self.devices),
+            engine=self.engine,
             max_jobs=settings.max_jobs,
             max_queued=settings.max_queued,
             disk=disk,

@@ -1,0 +1,185 @@
+"""AgentEngine: gives jobs places with agents, and in the server itself where that is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+from kinora.actors.embedded_engine import EmbeddedEngine
+from kinora.actors.engine import Needs, Place, Taken
+from kinora.actors.errors import InvalidRequest
+from kinora.actors.pipeline_link import AnyPipeline
+from kinora.actors.store import Store
+from kinora.actors.work_order import WorkOrder
+from kinora.fleet.agent_book import AgentBook
+from kinora.fleet.joined import Joined
+from kinora.fleet.placement import Plugins, choose, has_device, reason, unfit
+from kinora.fleet.provider import Present, Provider
+from kinora.fleet.remote_pipeline import RemotePipeline
+from kinora.plugins.devices import Device
+
+NO_LONGER_NEEDED = "No job needs this agent now."
+
+
+class AgentPlace:
+    """A place with an agent."""
+
+    def __init__(self, needs: Needs, agent: Joined, book: AgentBook, store: Store) -> None:
+        self._needs = needs
+        self._agent = agent
+        self._book = book
+        self._store = store
+        agent.held.append(needs)
+
+    @property
+    def agent(self) -> str:
+        """The agent's id."""
+        return self._agent.id
+
+    def give_back(self) -> None:
+        """Let the next job have it. A second time has no effect."""
+        held = self._agent.held
+        kept = [needs for needs in held if needs is not self._needs]
+        if len(kept) < len(held):
+            self._agent.held = kept
+            self._book.on_change()
+
+    def pipeline(self, order: WorkOrder, make_here: Callable[[], AnyPipeline]) -> AnyPipeline:  # noqa: ARG002 - Place's
+        """Return the pipeline that has the agent carry out the order."""
+        return RemotePipeline(order, self._agent, book=self._book, store=self._store)
+
+
+class AgentEngine:
+    """Places jobs with the agents in the book.
+
+    ``here`` is the server itself. If it is ``open_to_all``, jobs run there too: an agent that suits comes first, unless
+    only the server has the requested device. Otherwise only those run there whose source it must have itself.
+    ``provider`` starts agents on demand. ``ours`` gives the plugins as the server has them,
+    ``devices`` its devices.
+    """
+
+    def __init__(
+        self,
+        book: AgentBook,
+        here: EmbeddedEngine,
+        *,
+        store: Store,
+        ours: Callable[[], Plugins],
+        devices: Callable[[], Sequence[Device]],
+        open_to_all: bool,
+        provider: Provider | None = None,
+    ) -> None:
+        self.on_change: Callable[[], None] = lambda: None
+        self._book = book
+        self._here = here
+        self._store = store
+        self._ours = ours
+        self._devices = devices
+        self._open_to_all = open_to_all
+        self._provider = provider
+        self._line: Mapping[str, Needs] = {}
+        book.on_change = here.on_change = self._note_change
+        if provider is not None:
+            provider.on_change = self._note_change
+
+    def take(self, line: Sequence[Needs]) -> Taken | None:
+        """Give a place to the first job of the line that one suits; None if none does."""
+        self._line = {needs.job_id: needs for needs in line}
+        hopeless = set[Hashable]()
+        for needs in line:
+            kind = _kind(needs)
+            if kind in hopeless:
+                continue
+            place = self._place(needs)
+            if place is not None:
+                return Taken(needs.job_id, place)
+            hopeless.add(kind)
+        self._tell_provider(line)
+        return None
+
+    def waiting_for(self, job_id: str) -> str | None:
+        """Return the reason, as a sentence, why a job of the last line has no place, if that is more than its turn."""
+        needs = self._line.get(job_id)
+        if needs is None or needs.at is not None or self._may_run_here(needs):
+            return None
+        why = reason(needs, self._book.all(), self._ours())
+        if why is None or self._provider is None:
+            return why
+        return self._provider.waiting_for(job_id) or why
+
+    def require(self, needs: Needs) -> None:
+        """Check that a new job may get a place one day: here, with an agent of now, or with one that is to come.
+
+        Raises:
+            InvalidRequest: it never will, and names what is missing.
+        """
+        if needs.where == "server":
+            self._here.require(needs)
+        elif self._provider is not None:
+            self._require_provided(needs, self._provider)
+        elif self._open_to_all and not self._suits_an_agent(needs):
+            self._here.require(needs)
+
+    def dismiss(self, name: str) -> bool:
+        """Send the idle agent of this name away. Return False if it is busy, and stays, or is not there."""
+        agent = next((agent for agent in self._book.all() if agent.facts.name == name), None)
+        return agent is not None and self._book.dismiss(agent, NO_LONGER_NEEDED)
+
+    def _place(self, needs: Needs) -> Place | None:
+        agent = choose(needs, self._book.all(), self._ours())
+        if self._may_run_here(needs) and (agent is None or self._has_more(needs, agent)):
+            taken = self._here.take([needs])
+            if taken is not None:
+                return taken.place
+        return None if agent is None else AgentPlace(needs, agent, self._book, self._store)
+
+    def _has_more(self, needs: Needs, agent: Joined) -> bool:
+        """True if the server has the requested device, and the agent has not."""
+        return has_device(needs, self._devices()) and not has_device(needs, agent.facts.devices)
+
+    def _may_run_here(self, needs: Needs) -> bool:
+        """True if the server itself can be the place of a job."""
+        if needs.where == "server":
+            return True
+        if not self._open_to_all or needs.at is not None:
+            return False
+        try:
+            self._here.require(needs)
+        except InvalidRequest:
+            return False
+        return True
+
+    def _suits_an_agent(self, needs: Needs) -> bool:
+        ours = self._ours()
+        return any(unfit(needs, agent, ours) is None for agent in self._book.all())
+
+    def _require_provided(self, needs: Needs, provider: Provider) -> None:
+        refusal = provider.refusal(needs)
+        if refusal is not None and not self._suits_an_agent(needs):
+            raise InvalidRequest(refusal)
+
+    def _tell_provider(self, line: Sequence[Needs]) -> None:
+        if self._provider is None:
+            return
+        waiting = [needs for needs in line if needs.where != "server" and needs.at is None]
+        present = [
+            Present(name=agent.facts.name, attempts=max(len(agent.held), len(agent.assigned)))
+            for agent in self._book.all()
+        ]
+        self._provider.review(waiting, present)
+
+    def _note_change(self) -> None:
+        self.on_change()
+
+
+def _kind(needs: Needs) -> Hashable:
+    """What jobs have in common that get the same answer."""
+    return (
+        needs.plugins,
+        needs.cpus,
+        needs.gpus,
+        frozenset(needs.resources.items()),
+        needs.device,
+        needs.where,
+        needs.at,
+        needs.avoid,
+    )
