@@ -129,6 +129,7 @@ class System:
         """Returns the location of a job's source while an agent works on the job; None else."""
         self.agents: FleetView = BookView(self.agent_book, self.plugins.all)
         self.local_agents = LocalAgents()
+        self._cameras = Cameras(settings.cameras, settings.webcams)
         self.engine = self._make_engine()
         self.jobs = self._job_manager()
         self.camera_checks.watching = self.jobs.watching
@@ -218,6 +219,7 @@ class System:
             self.agent_book,
             EmbeddedEngine(settings.max_jobs, self.devices),
             store=self.store,
+            cameras=self._cameras,
             ours=lambda: plugins_of(self.plugins.all()),
             devices=self.devices,
             open_to_all=settings.engine == "embedded" and not settings.agents,
@@ -227,7 +229,7 @@ class System:
         settings = self.settings
         audience: Audience = self.connections or Nobody()
         limits = source_limits(settings)
-        cameras = Cameras(settings.cameras, settings.webcams)
+        cameras = self._cameras
         self.camera_checks = CameraChecks(self.fork_server, cameras, limits)
         sources = SourceFinder(
             self.fork_server,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 
+from kinora.actors.cameras import Cameras
 from kinora.actors.embedded_engine import EmbeddedEngine
 from kinora.actors.engine import Needs, Place, Taken
 from kinora.actors.errors import InvalidRequest
@@ -17,17 +19,18 @@ from kinora.fleet.provider import Present, Provider
 from kinora.fleet.remote_pipeline import RemotePipeline
 from kinora.plugins.devices import Device
 
+MakePipeline = Callable[[WorkOrder, Joined], AnyPipeline]
 NO_LONGER_NEEDED = "No job needs this agent now."
 
 
 class AgentPlace:
     """A place with an agent."""
 
-    def __init__(self, needs: Needs, agent: Joined, book: AgentBook, store: Store) -> None:
+    def __init__(self, needs: Needs, agent: Joined, book: AgentBook, make: MakePipeline) -> None:
         self._needs = needs
         self._agent = agent
         self._book = book
-        self._store = store
+        self._make = make
         agent.held.append(needs)
 
     @property
@@ -45,7 +48,7 @@ class AgentPlace:
 
     def pipeline(self, order: WorkOrder, make_here: Callable[[], AnyPipeline]) -> AnyPipeline:  # noqa: ARG002 - Place's
         """Return the pipeline that has the agent carry out the order."""
-        return RemotePipeline(order, self._agent, book=self._book, store=self._store)
+        return self._make(order, self._agent)
 
 
 class AgentEngine:
@@ -63,6 +66,7 @@ class AgentEngine:
         here: EmbeddedEngine,
         *,
         store: Store,
+        cameras: Cameras,
         ours: Callable[[], Plugins],
         devices: Callable[[], Sequence[Device]],
         open_to_all: bool,
@@ -71,7 +75,7 @@ class AgentEngine:
         self.on_change: Callable[[], None] = lambda: None
         self._book = book
         self._here = here
-        self._store = store
+        self._make_pipeline = partial(RemotePipeline, book=book, store=store, cameras=cameras)
         self._ours = ours
         self._devices = devices
         self._open_to_all = open_to_all
@@ -130,7 +134,7 @@ class AgentEngine:
             taken = self._here.take([needs])
             if taken is not None:
                 return taken.place
-        return None if agent is None else AgentPlace(needs, agent, self._book, self._store)
+        return None if agent is None else AgentPlace(needs, agent, self._book, self._make_pipeline)
 
     def _has_more(self, needs: Needs, agent: Joined) -> bool:
         """True if the server has the requested device, and the agent has not."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 import trio
 
+from kinora.actors.cameras import Cameras
 from kinora.actors.pipeline_link import (
     CommandQueue,
     Event,
@@ -23,6 +25,7 @@ from kinora.actors.stored_frames import StoredFrames
 from kinora.actors.work_order import WorkOrder, state_before
 from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.assigned import Assigned
+from kinora.fleet.camera_answers import camera_answer
 from kinora.fleet.events import InvalidEvent, decode_event, tell_of
 from kinora.fleet.joined import Joined
 from kinora.fleet.link import Attempt
@@ -39,13 +42,19 @@ STOPPING_S = 30.0
 class RemotePipeline:
     """Has an agent carry out a WorkOrder, once."""
 
-    def __init__(self, order: WorkOrder, agent: Joined, *, book: AgentBook, store: Store) -> None:
+    def __init__(self, order: WorkOrder, agent: Joined, *, book: AgentBook, store: Store, cameras: Cameras) -> None:
+        """``cameras`` are those that the source may be one of."""
         self._order = order
         self._agent = agent
         self._book = book
         self._store = store
-        attempt = Attempt(order.job_id, order.attempt)
-        self._assigned = Assigned(attempt, msgspec.json.encode(order), StoredFrames(store, order.job_id))
+        self._assigned = Assigned(
+            Attempt(order.job_id, order.attempt),
+            msgspec.json.encode(order),
+            StoredFrames(store, order.job_id),
+            location=order.location,
+            camera=partial(camera_answer, cameras, order.location),
+        )
         self._newest = order.begin.start - 1
         """The index of the newest frame that is done."""
         self._joiner = Joiner()

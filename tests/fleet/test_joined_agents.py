@@ -85,6 +85,8 @@ async def test_a_link_that_breaks_loses_and_doubles_nothing(server: RunningServe
         while (await first.next(Acknowledged)).upto < 3:
             pass
         assert (await extended(server, job_id))["agent"] == "north-1"
+        source = await get(f"{server.url}/v1/agents/files/{job_id}")
+        assert (source.status, source.body) == (200, (server.system.settings.media_dir / "clip.mp4").read_bytes())
         async with connection(server) as thief:
             await thief.send(hello("two", Running(attempt=attempt, told=9), name="south", **has))
             assert (await thief.next(Welcome)).running == ()
@@ -104,6 +106,7 @@ async def test_a_link_that_breaks_loses_and_doubles_nothing(server: RunningServe
         while (await again.next(Acknowledged)).upto < 6:
             pass
     state = await ended(server, job_id)
+    assert (await get(f"{server.url}/v1/agents/files/{job_id}")).status == 404
     assert (state["status"], state["frames_done"], indexes(state)) == ("done", 4, [0, 1, 2, 3])
     assert state["warnings"] == []
 

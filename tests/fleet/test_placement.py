@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from kinora import __version__
+from kinora.actors.cameras import Cameras
 from kinora.actors.embedded_engine import EmbeddedEngine
 from kinora.actors.engine import Needs, Taken
 from kinora.actors.errors import InvalidRequest
@@ -66,6 +67,7 @@ def engine_of(book: AgentBook, *, open_to_all: bool = True, gpus: int = 0, provi
         book,
         EmbeddedEngine(2, lambda: here),
         store=Store(":memory:"),
+        cameras=Cameras(),
         ours=lambda: OURS,
         devices=lambda: here,
         open_to_all=open_to_all,

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from kinora import __version__
+from kinora.actors.cameras import Cameras
 from kinora.actors.job import Job
 from kinora.actors.models import FrameData
 from kinora.actors.pipeline_link import CommandQueue, Event, FrameDone, PipelineEnded, PipelineLost, Prepared
@@ -77,7 +78,7 @@ async def remote() -> AsyncIterator[Remote]:
         agent = join(book, line)
 
         def make(order: WorkOrder) -> RemotePipeline:
-            return RemotePipeline(order, agent, book=book, store=store)
+            return RemotePipeline(order, agent, book=book, store=store, cameras=Cameras())
 
         work = job_work(job_plan(job_request()), make)
         job = Job(job_spec(job_request()), work=work, store=store, audience=RecordingAudience())
@@ -234,7 +235,7 @@ async def test_a_lost_attempt_tells_what_came_before(autojump_clock: object) -> 
     book, line, store = AgentBook(__version__, clock=trio.current_time), Noted(), Store(":memory:")
     agent = join(book, line)
     order = job_work(job_plan(job_request()), lambda _: pipeline).order
-    pipeline = RemotePipeline(order, agent, book=book, store=store)
+    pipeline = RemotePipeline(order, agent, book=book, store=store, cameras=Cameras())
     tell, events = trio.open_memory_channel[Event](32)
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)
