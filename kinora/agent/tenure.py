@@ -21,7 +21,7 @@ class Tenure:
 
     def __init__(self, fork_server: ForkServer) -> None:
         self._fork_server = fork_server
-        self._lease: Lease | None = None
+        self._lease = Lease(LEASE_S)
         self.instance = ""
         """Made anew for each tenure."""
         self.server: str | None = None
@@ -33,13 +33,11 @@ class Tenure:
     @property
     def is_over(self) -> bool:
         """True once a lease was granted and has ended: nothing may be told then."""
-        return self._lease is not None and self._lease.left_s(boot_s()) <= 0
+        return self._lease.is_over(boot_s())
 
     async def grant(self, asked_at: float) -> None:
         """Note that the server has granted what was asked for at this time."""
-        if self._lease is None:
-            self._lease = Lease(LEASE_S)
-        if self._lease.grant(asked_at):
+        if self._lease.grant(asked_at, boot_s()) and self._lease.end is not None:
             await self._fork_server.lease(self._lease.end + MARGIN_S)
 
     async def watch(self, end: Callable[[], object]) -> None:
@@ -50,7 +48,7 @@ class Tenure:
 
     async def begin_anew(self) -> None:
         """Forget the server and the lease. All attempts must have ended before."""
-        self._lease, self.server, self.agent = None, None, ""
+        self._lease, self.server, self.agent = Lease(LEASE_S), None, ""
         self._renew_instance()
         await self._fork_server.lease(None)
 

@@ -33,12 +33,21 @@ def lifeline() -> Iterator[tuple[int, int]]:
 def test_a_lease_counts_from_the_time_it_was_asked_for() -> None:
     """An answer that comes late, or after a newer one, extends nothing."""
     lease = Lease(5.0)
-    assert lease.left_s(0.0) < 0
-    assert lease.grant(10.0)
-    assert lease.left_s(12.0) == 3.0
-    assert lease.grant(11.0)
-    assert not lease.grant(10.5)
-    assert lease.left_s(16.0) == 0.0
+    assert not lease.is_over(1000.0)
+    assert lease.grant(10.0, now=10.2)
+    assert lease.grant(11.0, now=12.0)
+    assert not lease.grant(10.5, now=12.0)
+    assert lease.end == 16.0
+    assert not lease.is_over(15.9)
+    assert lease.is_over(16.0)
+
+
+def test_a_lease_that_is_over_stays_so() -> None:
+    """A process that was stopped meanwhile cannot take it up again: what worked under it is gone."""
+    lease = Lease(5.0)
+    lease.grant(10.0, now=10.0)
+    assert not lease.grant(20.0, now=20.1)
+    assert lease.is_over(20.2)
 
 
 def test_all_is_gone_at_the_end_of_the_lease_though_its_owner_is_stopped(lifeline: tuple[int, int]) -> None:
