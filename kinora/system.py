@@ -331,6 +331,8 @@ async def open_system(
 ) -> AsyncIterator[System]:
     """Run a system; when the block is left, all of it has ended, worker processes included.
 
+    Its jobs run in it: no agent can reach a system without a web interface.
+
     ``devices`` are those that jobs may use; None stands for the detected ones. ``hear_output`` gets the output of all
     workers as it comes. ``needed_plugins`` are the names of the only plugins that are used; None for any. ``launched``
     is the process of the fork server, if that was started beforehand by :func:`~kinora.preloading.launch_of`.
@@ -339,6 +341,7 @@ async def open_system(
         MachineUnfit, SettingsError, DataDirInUse: as :func:`make_system`.
         ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
+    settings = attrs.evolve(settings, agents=0, engine="embedded")
     making = make_system(settings, devices, hear_output, needed_plugins=needed_plugins, launched=launched)
     with making as system:
         async with trio.open_nursery() as nursery:
