@@ -111,11 +111,11 @@ def _local_starts(system: System, url: str) -> list[LocalStart]:
             url=url,
             token=system.tokens.local_secret,
             certificate=None if settings.tls_cert is None else str(settings.tls_cert.absolute()),
-            name="local",
+            name=f"local-{number}",
             places=places,
             settings=encoded,
         )
-        for places in spread(settings.max_jobs, settings.agents)
+        for number, places in enumerate(spread(settings.max_jobs, settings.agents), 1)
     ]
 
 

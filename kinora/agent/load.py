@@ -12,6 +12,10 @@ from kinora.runtime.boot_clock import boot_s
 from kinora.runtime.worker_usage import ProcessUsage, measure
 from kinora.runtime.workers import ForkServer
 
+SHORTEST_S = RENEW_S / 2
+"""Over a shorter time than this nothing is measured, as after the process was stopped: the clock of the kernel's
+figures is too coarse."""
+
 
 class LoadMeter:
     """Measures an agent's processes again and again."""
@@ -34,8 +38,10 @@ class LoadMeter:
     def note(self, now: float, usages: Iterable[ProcessUsage]) -> None:
         """Take what the processes have used by this time."""
         total = sum(usages, ProcessUsage())
-        last_s, last_cpu_s = self._last or (now, total.cpu_s)
-        busy = (total.cpu_s - last_cpu_s) / (now - last_s) if now > last_s else 0.0
+        last_s, last_cpu_s = self._last or (now - RENEW_S, total.cpu_s)
+        if now - last_s < SHORTEST_S:
+            return
+        busy = (total.cpu_s - last_cpu_s) / (now - last_s)
         self._last = now, total.cpu_s
         self.load = Load(
             busy_cpus=round(max(0.0, busy), 2),

@@ -207,8 +207,10 @@ class Uplink:
         Raises:
             ClientError: the server never will.
         """
-        asked_at = boot_s()
         tenure = self._tenure
+        if tenure.is_over:  # as after the process was stopped: the server is to know the next tenure alone
+            await trio.sleep_forever()
+        asked_at = boot_s()
         hello = Hello(
             protocol=PROTOCOL,
             instance=tenure.instance,

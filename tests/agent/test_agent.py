@@ -212,6 +212,8 @@ async def test_nothing_outlives_a_lease(folder: Path, capfd: pytest.CaptureFixtu
         await server.until(lambda: len(server.hellos) == 3)
         held = await server.assign(order(folder / "clip.avi", "holds", attempt=2))
         await server.until(lambda: held.frames)
+        renewals = len(server.renewals)
+        await server.until(lambda: len(server.renewals) > renewals + 2)  # it has told what there is
         family = below(process)
         os.kill(process.pid, signal.SIGSTOP)
         await gone(family)

@@ -68,7 +68,7 @@ async def test_agents_find_their_server_and_are_kept_running(settings: Settings,
         book = server.system.agent_book
         await until(book.all)
         (agent,) = book.all()
-        assert (agent.facts.name, agent.facts.places, agent.facts.shares_files) == ("local", 3, True)
+        assert (agent.facts.name, agent.facts.places, agent.facts.shares_files) == ("local-1", 3, True)
         family = {agent.facts.pid} | descendants(agent.facts.pid)
         assert len(family) >= 2
         os.kill(agent.facts.pid, signal.SIGKILL)
