@@ -35,9 +35,11 @@ class HeldSource:
         self._source.decoder.worker.name = name
         return self._source, self._resources
 
-    def let_go(self) -> None:
-        """Have it closed now, unless it was taken: its job opens it elsewhere."""
+    async def let_go(self) -> None:
+        """Close it now, unless it was taken, and return once it is closed: its job opens it elsewhere."""
         self._holding.cancel(reason="its job opens it elsewhere")
+        if not self._taken.is_set():
+            await self._closed.wait()
 
     async def wait(self) -> None:
         """Wait until it is taken; close it after ``HOLD_S``, or if cancelled."""

@@ -473,9 +473,9 @@ class Job:
         self._seen, self._seen_at = pipeline.state(), self._frames_done
         where.at_work = True
         self._pipeline = pipeline if where.agent is None else None
-        if where.agent is not None and work.plan.held is not None:
-            work.plan.held.let_go()
         try:
+            if where.agent is not None and work.plan.held is not None:
+                await work.plan.held.let_go()  # many cameras allow one client
             return await self._follow_pipeline(pipeline, work)
         finally:
             where.at_work = False
