@@ -21,6 +21,7 @@ from kinora.actors.options_checker import OptionsChecker, OptionsUnchecked
 from kinora.actors.pipeline_maker import PipelineMaker
 from kinora.actors.push_inlet import PushInlet
 from kinora.actors.replicas import NEEDS_ORDER, needs_order
+from kinora.actors.segments import lanes_of
 from kinora.actors.source_finder import Examined, SourceFinder
 from kinora.actors.store import Store
 from kinora.actors.stored_frames import StoredFrames
@@ -67,6 +68,7 @@ class JobFactory:
         self._sources = sources
         self._registry = registry
         self._devices = means.devices
+        self._cores = means.cores
         self._maker = PipelineMaker(means)
         self._options_checker = OptionsChecker(means.fork_server)
         self._store = store
@@ -87,7 +89,7 @@ class JobFactory:
         """
         plugins = await self._find_plugins(request)
         location = str(upload) if upload is not None else await self._sources.locate(request.source)
-        source = Examined(known, None) if known else await self._sources.examine(location, request.source)
+        source = Examined(known, None) if known else await self._examine(location, request)
         device = resolve(request.device_requested, [plugin.metadata.devices for plugin in plugins], self._devices())
         return JobPlan(
             request=request,
@@ -96,7 +98,12 @@ class JobFactory:
             held=source.held,
             plugins=plugins,
             device=device,
+            lanes=lanes_of(request, source.info, plugins, source.key_frames, self._cores.count),
+            key_frames=source.key_frames,
         )
+
+    async def _examine(self, location: str, request: JobRequest) -> Examined:
+        return await self._sources.examine(location, request.source, key_frames=request.options.segments != 1)
 
     async def check(self, request: JobRequest) -> None:
         """Check all of a request but its source, of which only a name that the settings have is looked for.
@@ -192,6 +199,8 @@ class JobFactory:
                 OrderedPlugin(asked=plugin.asked, options=plugin.options, code=plugin.code) for plugin in plan.plugins
             ),
             begin=spec.resumed,
+            lanes=plan.lanes,
+            key_frames=plan.key_frames if plan.lanes > 1 else (),
             past=None if past is None else for_pipelines(past.state),
             logs={} if past is None else past.logs,
             max_failures=limits.max_failures,
@@ -230,6 +239,8 @@ class JobFactory:
                             origin=entry.origin,
                             metadata=entry.metadata,
                             options=options,
+                            sums_up=entry.sums_up,
+                            merges=entry.merges,
                             code=getattr(entry, "code", ""),
                         )
                     )

@@ -60,9 +60,12 @@ DEFAULT_PREPARE_TIMEOUT_MS = 120_000
 
 MAX_REPLICAS = 64
 """The most replicas of a stage, each of which is a process; a larger number is refused."""
+MAX_SEGMENTS = 64
+"""The most pipelines that one file may be cut up for; a larger number is refused."""
 AUTO: Literal["auto"] = "auto"
 
 Replicas = int | Literal["auto"]
+Segments = int | Literal["auto"]
 Policy = Literal["wait", "latest"]
 _TOO_DEEP = f"is nested too deeply: {MAX_DEPTH} levels are the limit"
 _Place = tuple[str | int, ...]
@@ -95,6 +98,8 @@ class JobOptions:
     """``wait`` for every frame, ``latest`` to drop waiting frames for newer ones. Null: by kind of source."""
     max_outage_s: float | None = attrs.field(default=None, metadata=read_by(optional(number(0, MAX_OUTAGE_S))))
     """A live source that is away for so long ends the job as done: 0 at once, null never."""
+    segments: Segments = attrs.field(default=1, metadata=read_by(either(AUTO, integer(1, MAX_SEGMENTS))))
+    """The most pipelines that a file is cut up for, if its plugins are all stateless. ``auto``: as many as help."""
     plugin_timeout_ms: int = attrs.field(
         default=DEFAULT_PLUGIN_TIMEOUT_MS, metadata=read_by(integer(1, MAX_TIMEOUT_MS))
     )

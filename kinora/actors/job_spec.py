@@ -31,6 +31,10 @@ class PlannedPlugin:
     """The options, with defaults filled in."""
     code: str = ""
     """The hash of its code."""
+    sums_up: bool = False
+    """True if it defines ``finalize``."""
+    merges: bool = False
+    """True if it defines ``merge``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +49,10 @@ class JobPlan:
     """The source if it is live and its check has left it open."""
     plugins: tuple[PlannedPlugin, ...]
     device: Resolution
+    lanes: int = 1
+    """The pipelines that share the source's frames; more than one only for a file that is cut into segments."""
+    key_frames: tuple[int, ...] = ()
+    """Where it may be cut, if so."""
 
     @property
     def policy(self) -> Policy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import trio
@@ -17,6 +17,10 @@ ATTEMPTS = 3
 """The processes that one merge gets, if those before it were killed from outside."""
 MERGE_TIMEOUT_S = 10.0
 """The time for one attempt, the plugin's import included; after it the results stay apart."""
+
+
+Merge = Callable[[Sequence[bytes]], Awaitable[Done]]
+"""Joins results, as :meth:`Merger.merge` does for one plugin."""
 
 
 class MergeFailed(Exception):

@@ -6,10 +6,12 @@ from kinora.actors.errors import Unavailable
 from kinora.actors.job_spec import PlannedPlugin, policy_of
 from kinora.actors.means import Chosen, JobHere, Means
 from kinora.actors.pipeline import Pipeline, PipelineSpec
-from kinora.actors.pipeline_link import PipelineState
+from kinora.actors.pipeline_link import AnyPipeline, PipelineState
+from kinora.actors.segment_orders import cut_of, is_shared, lane_orders, without_figures
+from kinora.actors.segmented_pipeline import SegmentedPipeline
 from kinora.actors.source_reader import SourceSpec
-from kinora.actors.stage_maker import Stages, make_stages
-from kinora.actors.work_order import OrderedPlugin, WorkOrder
+from kinora.actors.stage_maker import Stages, make_stages, merger_of
+from kinora.actors.work_order import OrderedPlugin, WorkOrder, state_left
 from kinora.media.pushed import PUSH
 from kinora.media.source_types import SourceLimits
 from kinora.plugins.devices import resolve
@@ -21,7 +23,7 @@ class PipelineMaker:
     def __init__(self, means: Means) -> None:
         self._means = means
 
-    def pipeline(self, order: WorkOrder, here: JobHere) -> Pipeline:
+    def pipeline(self, order: WorkOrder, here: JobHere) -> AnyPipeline:
         """Make the one pipeline of an order, with the plugins and devices of this process.
 
         Raises:
@@ -46,7 +48,13 @@ class PipelineMaker:
             why = "is missing" if entry is None else f"is broken: {entry.broken}"
             raise Unavailable(f"The plugin {name} {why}.")
         return PlannedPlugin(
-            asked=plugin.asked, name=name, origin=entry.origin, metadata=entry.metadata, options=plugin.options
+            asked=plugin.asked,
+            name=name,
+            origin=entry.origin,
+            metadata=entry.metadata,
+            options=plugin.options,
+            sums_up=entry.sums_up,
+            merges=entry.merges,
         )
 
 
@@ -68,17 +76,38 @@ class JobPipelines:
 
     def state(self) -> PipelineState:
         """Return the state of the first pipeline here before it runs."""
-        return self._make(self._first, self._shared).state()
+        return self._make_whole(self._first).state()
 
-    def make(self, order: WorkOrder) -> Pipeline:
+    def make(self, order: WorkOrder) -> AnyPipeline:
         """Make the pipeline of an attempt."""
         if order.attempt != self._next:
             self._shared = self._make_stages(order)
         self._next = order.attempt + 1
-        return self._make(order, self._shared)
+        return self._make_whole(order)
 
-    def _make_stages(self, order: WorkOrder) -> Stages:
-        return make_stages(self._means, order, self._chosen, self._here.trace)
+    def _make_stages(self, order: WorkOrder) -> list[Stages]:
+        """Make the stages of each pipeline at work at once."""
+        if not is_shared(order):
+            return [make_stages(self._means, order, self._chosen, self._here.trace)]
+        begin = without_figures(order)
+        return [make_stages(self._means, begin, self._chosen, self._here.trace) for _ in range(order.lanes)]
+
+    def _make_whole(self, order: WorkOrder) -> AnyPipeline:
+        return self._make_segmented(order) if is_shared(order) else self._make(order, self._shared[0])
+
+    def _make_segmented(self, order: WorkOrder) -> SegmentedPipeline:
+        cut = cut_of(order)
+        orders = lane_orders(order, cut)
+        pipelines = [self._make(lane, shared) for lane, shared in zip(orders, self._shared, strict=False)]
+        idle = [self._make(order, shared).state() for shared in self._shared[len(pipelines) :]]
+        return SegmentedPipeline(
+            order.job_id,
+            cut,
+            pipelines,
+            stride=order.request.options.stride,
+            merger=merger_of(self._means, order.job_id, self._chosen),
+            before=[*idle, *([] if order.past is None else [state_left(order.past, order.logs)])],
+        )
 
     def _make(self, order: WorkOrder, shared: Stages) -> Pipeline:
         means, here = self._means, self._here
@@ -113,9 +142,10 @@ def source_spec(order: WorkOrder, limits: SourceLimits) -> SourceSpec:
         limits=limits,
         start=begin.start,
         stride=options.stride,
-        max_frames=None if options.max_frames is None else max(0, options.max_frames - begin.frames),
+        max_frames=None if options.max_frames is None or order.spans else max(0, options.max_frames - begin.frames),
         policy=policy_of(order.request, order.info),
         after=begin.after,
         patient=order.info.kind == "stream" and order.location != PUSH,  # it was there when the job was accepted
         max_outage_s=options.max_outage_s,
+        spans=order.spans,
     )

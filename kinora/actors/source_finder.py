@@ -15,7 +15,7 @@ from kinora.actors.errors import FieldError, InvalidRequest, TooLarge, Unavailab
 from kinora.actors.held_sources import HeldSource, HeldSources
 from kinora.actors.media_folder import look
 from kinora.actors.one_shot import OneShotFailed, one_shot
-from kinora.actors.source_reader import OpenSource, SourceBroke, open_source
+from kinora.actors.source_reader import OpenSource, SourceBroke, find_key_frames, open_source
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
 from kinora.media.pushed import PUSH, PUSHED
 from kinora.media.source_names import is_watched
@@ -43,6 +43,8 @@ class Examined:
 
     info: SourceInfo
     held: HeldSource | None
+    key_frames: tuple[int, ...] = ()
+    """Where it may be cut, if that was asked for."""
 
 
 class SourceFinder:
@@ -97,8 +99,10 @@ class SourceFinder:
         """
         return self._uploads / Path(stored).name
 
-    async def examine(self, location: str, shown_as: str) -> Examined:
+    async def examine(self, location: str, shown_as: str, *, key_frames: bool = False) -> Examined:
         """Open the source and return its facts; messages call it ``shown_as``. All but a live stream is closed again.
+
+        ``key_frames``: also ask where it may be cut.
 
         Waits for its turn: see ``CHECKS_AT_ONCE``.
 
@@ -119,7 +123,7 @@ class SourceFinder:
                 )
                 source = await resources.enter_async_context(opening)
                 held = self._hold(source, resources) if source.info.kind == "stream" else None
-                return Examined(source.info, held)
+                return Examined(source.info, held, await find_key_frames(source) if key_frames else ())
         except SourceError as error:
             if error.kind == "too_large":
                 raise TooLarge(error.message) from error

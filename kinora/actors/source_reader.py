@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from typing import Literal
 
 import attrs
@@ -22,10 +23,13 @@ from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import (
     DECODER,
+    MOST_KEY_FRAMES,
     DecoderAnswer,
     DecoderRequest,
     Ended,
+    FindKeyFrames,
     FrameReady,
+    KeyFrames,
     Map,
     MapLarger,
     Mapped,
@@ -158,6 +162,28 @@ async def _open(decoder: Decoder, request: Open, fds: Sequence[int]) -> SourceIn
             raise SourceError(kind, message) if reason is None else CameraError(reason, message, kind)
         case _:
             raise SourceError("unsupported", "The source cannot be decoded: its process sent an unexpected answer.")
+
+
+async def find_key_frames(source: OpenSource) -> tuple[int, ...]:
+    """Return the frames at which a source that was just opened may be cut, in order; none if it is not a whole file.
+
+    Raises:
+        SourceBroke, ForkServerGone: the decoder is gone, or does not answer.
+    """
+    if source.info.kind != "video":
+        return ()
+    with trio.move_on_after(OPEN_TIMEOUT_S):
+        try:
+            answer = await source.decoder.ask(FindKeyFrames())
+        except (WorkerGone, ProtocolError) as error:
+            raise _broken(error) from error
+        if isinstance(answer, KeyFrames) and _is_rising(answer.indexes):
+            return tuple(answer.indexes)
+    raise SourceBroke("the decoder did not tell the key frames")
+
+
+def _is_rising(indexes: Sequence[int]) -> bool:
+    return len(indexes) <= MOST_KEY_FRAMES and all(0 <= low < high for low, high in pairwise(indexes))
 
 
 async def start_reading(source: OpenSource, ring: JobRing, spec: SourceSpec) -> SourceReader:

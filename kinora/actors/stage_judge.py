@@ -115,13 +115,13 @@ class StageJudge:
             message = f"a frame took {answer.run_ms:.1f} ms, more than its latency budget"
             await self.warn(Code.PLUGIN_SLOW, message, "low", ticket.frame_id)
 
-    async def judge_sum(self, outcome: Outcome, *, counts: bool) -> None:
-        """Make of the outcome of ``finalize`` what follows from it; a result is taken only if it counts."""
+    async def judge_sum(self, outcome: Outcome) -> None:
+        """Make of the outcome of ``finalize`` what follows from it."""
         if isinstance(outcome, Lost):
             await self.note_loss(outcome, None)
         elif isinstance(outcome, Raised):
             await self._note_raised(outcome, f"finalize: {outcome.message}", None)
-        elif counts:
+        else:
             await self._take_sum(outcome)
 
     async def _take_sum(self, answer: Done) -> None:

@@ -12,6 +12,7 @@ from kinora.actors.job_request import AUTO
 from kinora.actors.job_spec import PlannedPlugin
 from kinora.actors.job_trace import JobTrace
 from kinora.actors.means import Chosen, Means
+from kinora.actors.merging import Merger
 from kinora.actors.plugin_process import PluginProcess, ProcessSpec
 from kinora.actors.replicas import most_replicas
 from kinora.actors.side_stage import SideStage
@@ -42,6 +43,8 @@ def make_stages(means: Means, order: WorkOrder, chosen: Chosen, trace: JobTrace)
         inspector.restore(order.past)
         warnings.restore(order.past.warning_groups)
 
+    merger = merger_of(means, order.job_id, chosen)
+
     def make(plugin: PlannedPlugin) -> ToolRunner | SideStage:
         runner = ToolRunner(
             _stage_spec(means, order, chosen, plugin),
@@ -52,6 +55,7 @@ def make_stages(means: Means, order: WorkOrder, chosen: Chosen, trace: JobTrace)
             device_health=means.device_health,
             record=means.records.of(plugin.name),
             trace=trace,
+            merge=partial(merger.merge, plugin.name) if plugin.merges else None,
         )
         return SideStage(runner) if plugin.asked.side else runner
 
@@ -60,6 +64,12 @@ def make_stages(means: Means, order: WorkOrder, chosen: Chosen, trace: JobTrace)
         if name in stages:
             stages[name].restore(past, order.logs.get(name, ""))
     return Stages(list(stages.values()), inspector, warnings)
+
+
+def merger_of(means: Means, job_id: str, chosen: Chosen) -> Merger:
+    """Return what merges the results of a job's plugins."""
+    origins = {plugin.name: plugin.origin for plugin in chosen.plugins if plugin.merges}
+    return Merger(means.fork_server, job_id, origins)
 
 
 def _stage_spec(means: Means, order: WorkOrder, chosen: Chosen, plugin: PlannedPlugin) -> StageSpec:

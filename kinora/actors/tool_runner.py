@@ -24,6 +24,8 @@ from kinora.actors.inspector import Inspector
 from kinora.actors.job_ring import JobRing
 from kinora.actors.job_trace import JobTrace, NoTrace
 from kinora.actors.landing import Landing
+from kinora.actors.merging import Merge, MergeFailed
+from kinora.actors.messages import Code
 from kinora.actors.models import StageState
 from kinora.actors.plugin_process import Process
 from kinora.actors.plugin_records import PluginRecord
@@ -35,6 +37,7 @@ from kinora.actors.stage_voice import StageVoice, Tell
 from kinora.actors.ticket import FrameTicket, Inbox
 from kinora.actors.warnings import WarningLog
 from kinora.plugins.api import PluginMetadata
+from kinora.plugins.protocol import Done
 from kinora.runtime.cores import Cores
 from kinora.runtime.sending import receive
 
@@ -56,13 +59,18 @@ class ToolRunner:
         device_health: DeviceHealth,
         record: PluginRecord,
         trace: JobTrace | None = None,
+        merge: Merge | None = None,
     ) -> None:
-        """``make_process`` makes the process of the replica with a number, which counts from 0."""
+        """``make_process`` makes the process of the replica with a number, which counts from 0.
+
+        ``merge`` joins what several replicas return from ``finalize``, if the plugin can.
+        """
         self.spec = spec
         self._inspector = inspector
         self._voice = StageVoice(spec, warnings)
         self._record = record
         self._trace = trace or NoTrace()
+        self._merge = merge
         self._batching = Batching(spec)
         self._metadata: PluginMetadata | None = None
         """What the inspector says about the plugin once the stage has started; None if it is unavailable."""
@@ -315,11 +323,32 @@ class ToolRunner:
         """Finalize the plugin, unless it is disabled. A failure here does not affect its frames."""
         if self._breaker.disabled:
             return
+        sums: dict[int, Done] = {}
         async with trio.open_nursery() as nursery:
             for number, replica in enumerate(self._crew.at_hand()):
-                nursery.start_soon(partial(self._finalize_replica, replica, is_first=number == 0))
+                nursery.start_soon(self._finalize_replica, number, replica, sums)
+        await self._sum_up(sums)
         await self._judge.say("completed")
 
-    async def _finalize_replica(self, replica: Replica, *, is_first: bool) -> None:
-        """Have a replica sum up. Only the first one's result counts: no process of several has seen all frames."""
-        await self._judge.judge_sum(await replica.finalize(), counts=is_first)
+    async def _finalize_replica(self, number: int, replica: Replica, sums: dict[int, Done]) -> None:
+        outcome = await replica.finalize()
+        if isinstance(outcome, Done):
+            sums[number] = outcome
+        else:
+            await self._judge.judge_sum(outcome)
+
+    async def _sum_up(self, sums: Mapping[int, Done]) -> None:
+        """Take the sums of all replicas. Without ``merge`` that of the first one stands for all."""
+        results = [sums[number].result for number in sorted(sums)]
+        known = [result for result in results if result is not None]
+        if self._merge is None or len(known) < 2:  # noqa: PLR2004 - two to merge
+            counts = 0 if self._merge is None else next((number for number in sorted(sums) if sums[number].result), 0)
+            if counts in sums:
+                await self._judge.judge_sum(sums[counts])
+            return
+        try:
+            merged = await self._merge(known)
+        except MergeFailed as error:
+            await self._judge.warn(Code.PLUGIN_ERROR, f"merge: {error}", "medium", None)
+        else:
+            await self._judge.judge_sum(merged)

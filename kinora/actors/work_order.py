@@ -13,6 +13,7 @@ from kinora.actors.job_spec import ResumePoint
 from kinora.actors.models import JobState, StageState
 from kinora.actors.pipeline_link import PipelineState
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
+from kinora.media.messages import Span
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.devices import CPU, Resolution
 
@@ -41,6 +42,12 @@ class WorkOrder:
     info: SourceInfo
     plugins: tuple[OrderedPlugin, ...]
     begin: ResumePoint
+    lanes: int = 1
+    """The pipelines that share the frames, which are cut into segments if there are several."""
+    key_frames: tuple[int, ...] = ()
+    """Where the file may be cut, if so."""
+    spans: tuple[Span, ...] = ()
+    """The segments of one of these pipelines, whose order this is; empty in the order for all."""
     past: JobState | None = None
     """The job as it is shown when the attempt begins, with the warnings that go on to its pipelines; None if nothing of
     it has run yet."""

@@ -14,7 +14,7 @@ from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import InspectorService
 from kinora.actors.library_list import LibraryList
 from kinora.actors.means import JobHere, Means
-from kinora.actors.pipeline import Pipeline
+from kinora.actors.pipeline_link import AnyPipeline
 from kinora.actors.pipeline_maker import PipelineMaker
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.work_order import WorkOrder
@@ -144,7 +144,7 @@ class Agent:
             max_jobs=settings.max_jobs,
         )
 
-    def _make_pipeline(self, order: WorkOrder, questions: Questions) -> Pipeline:
+    def _make_pipeline(self, order: WorkOrder, questions: Questions) -> AnyPipeline:
         sources = AgentSources(order.job_id, self._files, questions.camera)
         maker = PipelineMaker(attrs.evolve(self._means, cameras=sources))
         return maker.pipeline(order, JobHere(earlier=questions))

@@ -9,12 +9,11 @@ from av.container import InputContainer
 from av.index import IndexEntry
 from av.video.stream import VideoStream
 
+from kinora.media.messages import MOST_KEY_FRAMES
 from kinora.media.seeking import MP4
 
 MOST_INDEXED = 2**22
 """The pictures of the longest video that is cut, 38 hours at 30 a second: its index is looked through."""
-MOST_KEY_FRAMES = 4096
-"""The most key frames that are told. Of more, every second, third or so is told."""
 
 
 def find_key_frames(
@@ -32,4 +31,4 @@ def find_key_frames(
     if size is not None and any(entry.pos + entry.size > size for entry in index):
         return []
     numbers = [number for number, entry in enumerate(index) if entry.is_keyframe]
-    return numbers[:: -(-len(numbers) // MOST_KEY_FRAMES)]
+    return numbers[:: max(1, -(-len(numbers) // MOST_KEY_FRAMES))]

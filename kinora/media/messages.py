@@ -22,6 +22,8 @@ MAX_FILES = 64
 WRITES = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: MAX_FILES}
 WRITES_NOTHING = {**WRITES, resource.RLIMIT_FSIZE: 0}
 """The limits of such programs: no core dumps, which would hold frames, and few files; most write no file at all."""
+MOST_KEY_FRAMES = 4096
+"""The most key frames that are told. Of more, every second, third or so is told."""
 Span = tuple[int, int | None]
 """A part of a video: the index of its first frame, and of the first one behind it; None for the end of the video."""
 JPEG_QUALITY = 85
