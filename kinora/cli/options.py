@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from kinora.actors.job_request import MAX_CPUS, MAX_GPUS, MAX_OUTAGE_S, MAX_TIMEOUT_MS, JobOptions
+from kinora.actors.job_request import (
+    AUTO,
+    MAX_CPUS,
+    MAX_GPUS,
+    MAX_OUTAGE_S,
+    MAX_SEGMENTS,
+    MAX_TIMEOUT_MS,
+    JobOptions,
+)
 from kinora.cli.exits import Misuse
 from kinora.cli.output import print_line
 from kinora.settings import Reading, Settings, SettingsError, passed_over, read_settings
@@ -112,6 +120,19 @@ class Amount(click.ParamType[tuple[str, float]]):
             self.fail(f"{value!r} is not a name and a number, such as licence=1", param, ctx)
 
 
+class Segments(click.ParamType[int | str]):
+    """A number of pipelines, or ``auto``."""
+
+    name = "segments"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number or the word; anything else is refused."""
+        is_number = isinstance(value, int) or (value.isdecimal() and 1 <= int(value) <= MAX_SEGMENTS)
+        if value == AUTO or is_number:
+            return AUTO if value == AUTO else int(value)
+        return self.fail(f"{value!r} is neither a number from 1 to {MAX_SEGMENTS} nor {AUTO}", param, ctx)
+
+
 JOB_OPTIONS = (
     click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames."),
     click.option("--stride", type=click.IntRange(min=1), help="Take every Nth frame.  [default: 1]"),
@@ -127,6 +148,13 @@ JOB_OPTIONS = (
         type=click.FloatRange(0, MAX_OUTAGE_S),
         metavar="SECONDS",
         help="Wait no longer for a camera that is away, and end with what there was.  [default: wait without end]",
+    ),
+    click.option(
+        "--segments",
+        type=Segments(),
+        metavar="N",
+        help="Cut a file into segments for as many pipelines at once, if its plugins are all stateless; auto: as many "
+        "as help.  [default: 1]",
     ),
     click.option(
         "--plugin-timeout",
