@@ -67,7 +67,7 @@ def _by_index(container: InputContainer, stream: VideoStream, wanted: int) -> Pl
         return None
     key = next((number for number in range(wanted, first, -1) if index[number].is_keyframe), first)
     if _divides(stored, key - first):
-        return Place(wanted, index[key].timestamp, _numbers(sorted(stored[key - first :]), key))
+        time = stored[key - first]  # no picture from there on refers to one before it
     return Place(wanted, time, _numbers(sorted(stored), first))
 
 

@@ -72,12 +72,17 @@ def test_a_video_that_is_incomplete_is_not_to_be_cut(tmp_path: Path) -> None:
     assert key_frames(cut(whole, 0.7)) == []
 
 
-def test_a_key_frame_is_entered_without_a_picture_before_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", [60, 65])
+def test_a_key_frame_is_entered_without_a_picture_before_it(tmp_path: Path, wanted: int) -> None:
     """Nothing is decoded in vain where a part begins."""
     with av.open(str(video(tmp_path / "a.mp4"))) as container:
-        place = find_place(container, container.streams.video[0], 60)
-    assert place is not None
-    assert next(iter(place.numbers.values())) == 60
+        stream = container.streams.video[0]
+        place = find_place(container, stream, wanted)
+        assert place is not None
+        container.seek(place.time, stream=stream)
+        first = next(container.demux(stream))
+    assert first.pts is not None
+    assert place.numbers[first.pts] == 60
 
 
 @pytest.mark.parametrize("options", [{}, {"x264-params": "open-gop=1:b-pyramid=normal", "bf": "3"}])
