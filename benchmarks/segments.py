@@ -14,13 +14,11 @@ import statistics
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import cast
 
 import attrs
 import av
 import numpy as np
 import trio
-from av.video.stream import VideoStream
 
 from benchmarks import segments_tools
 from benchmarks.pipeline import ratios, row
@@ -55,7 +53,7 @@ def make_film(path: Path, frames: int) -> Path:
     texture = noise.repeat(8, 0).repeat(8, 1)
     options = {"preset": "veryfast", "crf": "26", "g": str(FPS), "bf": "2", "sc_threshold": "0"}
     with av.open(str(path), "w") as container:
-        stream = cast(VideoStream, container.add_stream("libx264", rate=FPS, options=options))
+        stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.thread_type = "FRAME"  # one slice a frame, as most files are
         planes = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
