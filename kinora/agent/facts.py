@@ -22,7 +22,9 @@ class Offer:
     name: str | None = None
     """The agent's name; None stands for the machine's."""
     places: int
-    """The most jobs at once. If there are more than cores, so many cores are offered."""
+    """The most jobs at once."""
+    cpus: float | None = None
+    """The cores that jobs may ask for; None stands for all, and at least one for each place."""
     resources: Mapping[str, float] = attrs.field(factory=dict)
     shares_files: bool = False
     """True if it is on the server's machine, and reads the server's files itself."""
@@ -44,7 +46,7 @@ def facts(
         pid=os.getpid(),
         kinora=__version__,
         versions=versions,
-        cpus=max(cores, offer.places),
+        cpus=offer.cpus or max(cores, offer.places),
         memory=memory_bytes(),
         devices=tuple(
             link.Device(id=device.id, kind=device.kind, name=device.name, available=device.available)

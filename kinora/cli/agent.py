@@ -54,6 +54,11 @@ log = structlog.get_logger()
 @click.option("--name", help="A name to be shown for this agent.  [default: the machine's]")
 @click.option("--places", type=click.IntRange(min=1), help="Jobs that run here at once.  [default: 2]")
 @click.option(
+    "--cpus",
+    type=click.FloatRange(min=0, min_open=True),
+    help="The cores that its jobs may ask for together.  [default: all]",
+)
+@click.option(
     "--resource",
     "resources",
     multiple=True,
@@ -72,6 +77,7 @@ def agent(
     ca_file: Path | None,
     name: str | None,
     places: int | None,
+    cpus: float | None,
     resources: Sequence[str],
     config: Path | None,
     **flags: Any,
@@ -83,7 +89,7 @@ def agent(
         raise Misuse("name the server with --server, such as http://10.0.0.5:8000")
     settings = options.load({**flags, "max_jobs": places, **options.NO_DATA_DIR}, config)
     home = Home(url=server, token=token_for(server, token, token_file), ca_file=ca_file)
-    offer = Offer(name=name, places=settings.max_jobs, resources=dict(map(_resource, resources)))
+    offer = Offer(name=name, places=settings.max_jobs, cpus=cpus, resources=dict(map(_resource, resources)))
     configure_logging(settings.log_level, settings.log_format)
     warn_of_root()
     run_agent(settings, home, offer)

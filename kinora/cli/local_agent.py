@@ -34,7 +34,7 @@ def local_agent() -> None:
     run_agent(
         settings,
         Home(url=start.url, token=start.token, certificate=certificate),
-        Offer(name=start.name, places=start.places, shares_files=True),
+        Offer(name=start.name, places=start.places, cpus=start.cpus, resources=start.resources, shares_files=True),
     )
 
 

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import structlog
 import trio
 
 from kinora.fleet.local_start import LocalStart, encode_start
+from kinora.fleet.memory_file import memory_file
 from kinora.runtime.growing_pauses import GrowingPauses
 
 PROGRAM = "kinora.cli.local_agent"
@@ -80,26 +80,14 @@ async def _run_once(start: LocalStart) -> int:
 
 
 def _start(document: bytes) -> subprocess.Popen[bytes]:
-    with _standard_input(document) as opened:
+    """Start an agent by its document, which no argument and no variable shows."""
+    with memory_file("kinora-agent", document) as opened:
         # Not trio.lowlevel.open_process: it starts processes from a thread, which matters to parent-death signals.
         return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
             [sys.executable, "-P", "-m", PROGRAM],
             stdin=opened,
             start_new_session=True,  # Ctrl-C is for the server, which ends its agents in its order
         )
-
-
-@contextmanager
-def _standard_input(data: bytes) -> Iterator[int]:
-    """A file without a name that has this data: neither arguments nor environment, which others might read."""
-    document = os.memfd_create("kinora-agent", os.MFD_CLOEXEC)
-    try:
-        with open(document, "wb", closefd=False) as file:
-            file.write(data)
-        os.lseek(document, 0, os.SEEK_SET)
-        yield document
-    finally:
-        os.close(document)
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 
@@ -17,6 +19,10 @@ class LocalStart(msgspec.Struct, frozen=True, kw_only=True):
     """The file with the server's certificate, with TLS."""
     name: str
     places: int
+    cpus: float | None = None
+    """The cores that jobs may ask for; None stands for all."""
+    resources: Mapping[str, float] = {}
+    """Further things that jobs may ask for → how much of each there is."""
     settings: bytes
     """The server's; see ``kinora.settings.transfer``."""
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import attrs
 import msgspec
 import structlog
 import trio
@@ -17,7 +16,6 @@ from kinora.actors.engine import Needs
 from kinora.fleet.provider import Dismiss, Present
 from kinora.fleet.ray.talk import (
     MAX_LINE_BYTES,
-    Begin,
     End,
     Ended,
     FromDriver,
@@ -31,6 +29,7 @@ from kinora.fleet.ray.talk import (
 )
 from kinora.fleet.ray_demand import Ask, Demand, GiveBack, Step
 from kinora.fleet.ray_limits import refusal
+from kinora.fleet.ray_recipe import Recipe
 from kinora.runtime.tail import Tail
 
 START_S = 90.0
@@ -46,16 +45,6 @@ TAIL_BYTES = 4000
 log = structlog.get_logger()
 
 
-@attrs.frozen(kw_only=True)
-class Recipe:
-    """How an agent of this server is started."""
-
-    arguments: Callable[[Ask], tuple[str, ...]]
-    """What follows ``kinora agent`` on its command line."""
-    token: Callable[[], str | None]
-    """The token that it shows; None if none is needed."""
-
-
 class DriverEnded(Exception):
     """The driver is of no further use; the text says why, in a sentence."""
 
@@ -66,20 +55,25 @@ class RayProvider:
     Args:
         address: that of a cluster, ``auto`` for the one of this machine, or empty for a Ray of its own.
         idle_s: the time after which an idle agent is given back.
-        recipe: how an agent is started.
         dismiss: sends an idle agent away.
     """
 
-    def __init__(self, address: str, *, idle_s: float, recipe: Recipe, dismiss: Dismiss) -> None:
+    def __init__(self, address: str, *, idle_s: float, dismiss: Dismiss) -> None:
         self.on_change: Callable[[], None] = lambda: None
         self._address = address
-        self._recipe = recipe
+        self._recipe = Recipe(url="")
+        self._begun = trio.Event()
         self._dismiss = dismiss
         self._demand = Demand(secrets.token_hex(2), idle_s, shares_files=not address)
         self._waiting: Sequence[Needs] = ()
         self._present: Sequence[Present] = ()
         self._changed = trio.Event()
         self._pause_s = FIRST_PAUSE_S
+
+    def begin(self, recipe: Recipe) -> None:
+        """Start agents by this recipe as soon as :meth:`run` runs; called once the server can be reached."""
+        self._recipe = recipe
+        self._begun.set()
 
     def review(self, waiting: Sequence[Needs], present: Sequence[Present]) -> None:
         """Take note; what follows is decided in ``run``."""
@@ -97,6 +91,7 @@ class RayProvider:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run drivers, one after the other, until cancelled; then the last one ends with all its agents."""
         task_status.started()
+        await self._begun.wait()
         while True:
             reason = await self._drive()
             log.warning("Ray is away", reason=reason, next_try_s=self._pause_s)
@@ -185,24 +180,13 @@ class RayProvider:
     def _message(self, step: Step) -> ToDriver | None:
         """What the driver is told for a step; None if it is not carried out."""
         if isinstance(step, Ask):
-            return self._begin(step)
+            return self._recipe.begin(step)
         if isinstance(step, GiveBack):
             return End(step.name)
         if not self._dismiss(step.name):
             return None
         self._demand.dismissed(step.name)
         return End(step.name)
-
-    def _begin(self, ask: Ask) -> Begin:
-        needs = ask.needs
-        return Begin(
-            name=ask.name,
-            cpus=needs.cpus,
-            gpus=needs.gpus,
-            resources=needs.resources,
-            arguments=self._recipe.arguments(ask),
-            token=self._recipe.token(),
-        )
 
 
 class _Lines:

@@ -23,11 +23,11 @@ POLL_S = 0.01
 """The interval between two looks at processes that were killed."""
 
 
-def keep(command: Sequence[str], environment: Mapping[str, str], grace_s: float) -> int:
+def keep(command: Sequence[str], environment: Mapping[str, str], grace_s: float, stdin: int | None = None) -> int:
     """Run a command until it ends or stdin is closed at the other end; then nothing of it is left. Return its status.
 
-    The command has the same stdin. ``grace_s`` is the time that it has to end by itself after SIGTERM. Call it in the
-    main thread of a process that has no other.
+    The command has the same stdin, unless it is given another one. ``grace_s`` is the time that it has to end by itself
+    after SIGTERM. Call it in the main thread of a process that has no other.
     """
     become_subreaper()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,6 +35,7 @@ def keep(command: Sequence[str], environment: Mapping[str, str], grace_s: float)
     process = subprocess.Popen(  # noqa: S603 - the caller's own command
         command,
         env=dict(environment),
+        stdin=stdin,
         preexec_fn=partial(_begin, os.getpid()),  # noqa: PLW1509 - there is no other thread
     )
     try:

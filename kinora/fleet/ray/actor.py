@@ -47,6 +47,7 @@ class AgentActor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=agent_environment(os.environ, begin),
+            start_new_session=True,  # Ray kills the whole group of an actor, and the agent is to say good-bye
         )
         with process:
             if process.stdin is not None:

@@ -9,6 +9,8 @@ from kinora.fleet.ray.talk import cut
 
 _CAUSE = re.compile(r"The actor is dead because (.*?)(?:\.\s|\.?$)", re.DOTALL)
 
+_LOST_NODE = ("node has died", "node was terminated", "node is dead", "is unavailable")
+
 
 def ended(end: End) -> str:
     """Return the reason why an agent has ended by itself."""
@@ -21,7 +23,7 @@ def died(error: str) -> str:
     """Return the reason from the text of Ray's error."""
     if "No module named 'kinora" in error:
         return "Kinora cannot be imported on the node: install it there, in the Python that Ray runs with."
-    if "node has died" in error or "node was terminated" in error or "node is dead" in error:
+    if any(phrase in error for phrase in _LOST_NODE):
         return "Its node was lost."
     if found := _CAUSE.search(error):
         return cut(f"Ray says that {' '.join(found[1].split())}.")

@@ -7,6 +7,8 @@ import sys
 
 import msgspec
 
+from kinora.fleet.local_start import decode_start, encode_start
+from kinora.fleet.memory_file import memory_file
 from kinora.runtime.keeper import keep
 
 GRACE_S = 2.0
@@ -19,10 +21,17 @@ def first_line(start: bytes) -> bytes:
 
 
 def main() -> None:
-    """Run the agent with the arguments of this program, and end as it does."""
-    command = [sys.executable, "-P", "-m", "kinora", "agent", *sys.argv[1:]]
-    msgspec.json.decode(sys.stdin.buffer.readline(), type=bytes)
-    sys.exit(max(0, keep(command, os.environ, GRACE_S)))
+    """Run the agent, by its LocalStart or else with the arguments of this program, and end as it does."""
+    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=bytes)
+    if not start:
+        sys.exit(max(0, keep(_kinora("kinora", "agent", *sys.argv[1:]), os.environ, GRACE_S)))
+    ours = msgspec.structs.replace(decode_start(start), server_pid=os.getpid())  # it ends with its keeper
+    with memory_file("kinora-agent", encode_start(ours)) as document:
+        sys.exit(max(0, keep(_kinora("kinora.cli.local_agent"), os.environ, GRACE_S, stdin=document)))
+
+
+def _kinora(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 if __name__ == "__main__":
