@@ -52,9 +52,7 @@ def stages_of(server: Server, job_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize("done", [None, 0, 4, FRAMES])
-async def test_a_job_goes_on_with_another_agent(
-    autojump_clock: MockClock, server: Server, agents: Agents, done: int | None
-) -> None:
+async def test_a_job_goes_on_with_another_agent(server: Server, agents: Agents, done: int | None) -> None:
     """Wherever it was: not prepared, without a frame, with some, or with all. Each frame is there once."""
     job_id = await server.submit()
     (first,) = agents.pipelines
@@ -147,9 +145,7 @@ async def test_a_job_that_loses_too_many_agents_fails(tmp_path: Path) -> None:
         assert len(warnings) == MAX_MOVES
 
 
-async def test_a_job_that_is_being_cancelled_ends_with_its_agent(
-    autojump_clock: MockClock, server: Server, agents: Agents
-) -> None:
+async def test_a_job_that_is_being_cancelled_ends_with_its_agent(server: Server, agents: Agents) -> None:
     """As cancelled, and nobody else gets it."""
     job_id = await server.submit()
     (pipeline,) = agents.pipelines
@@ -166,9 +162,7 @@ async def test_a_job_that_is_being_cancelled_ends_with_its_agent(
 
 
 @pytest.mark.parametrize("deleted", [False, True])
-async def test_a_job_that_is_queued_again_can_be_cancelled(
-    autojump_clock: MockClock, server: Server, agents: Agents, deleted: bool
-) -> None:
+async def test_a_job_that_is_queued_again_can_be_cancelled(server: Server, agents: Agents, deleted: bool) -> None:
     """At once, and be deleted; nobody waits any more then. It can be neither paused nor resumed."""
     agents.go("b")
     job_id = await server.submit()
@@ -216,9 +210,7 @@ async def test_a_job_that_is_queued_again_goes_on_at_the_next_server(tmp_path: P
 # Pauses
 
 
-async def test_a_paused_job_whose_agent_is_lost_stays_paused(
-    autojump_clock: MockClock, server: Server, agents: Agents
-) -> None:
+async def test_a_paused_job_whose_agent_is_lost_stays_paused(server: Server, agents: Agents) -> None:
     """It goes on elsewhere when it is resumed; its processes are prepared there."""
     job_id = await server.submit()
     await agents.pipelines[0].tell(Prepared())
@@ -238,9 +230,7 @@ async def test_a_paused_job_whose_agent_is_lost_stays_paused(
     assert (await server.jobs.wait_ended(job_id)).status == "done"
 
 
-async def test_a_paused_job_goes_on_where_its_workers_are(
-    autojump_clock: MockClock, server: Server, agents: Agents
-) -> None:
+async def test_a_paused_job_goes_on_where_its_workers_are(server: Server, agents: Agents) -> None:
     """Only there: it waits for that agent while it has another job, and gives its place to nobody else meanwhile."""
     job_id = await server.submit()
     (first,) = agents.pipelines
@@ -282,9 +272,7 @@ async def test_after_a_long_pause_any_agent_will_do(autojump_clock: MockClock, s
     assert agents.pipelines[2].order.attempt == 2
 
 
-async def test_one_that_waits_for_a_lost_agent_goes_on_elsewhere(
-    autojump_clock: MockClock, server: Server, agents: Agents
-) -> None:
+async def test_one_that_waits_for_a_lost_agent_goes_on_elsewhere(server: Server, agents: Agents) -> None:
     """At once: it waits in line already."""
     job_id = await server.submit()
     (first,) = agents.pipelines
@@ -353,6 +341,3 @@ async def test_a_server_alone_refuses_what_it_lacks(tmp_path: Path) -> None:
             "options.resources.licence": "is asked for; this server has none, only agents can have some",
         }
         EmbeddedEngine(1, lambda: gpus).require(Needs(job_id="", plugins=(), cpus=1000, gpus=1))
-    taken = EmbeddedEngine(1).take([Needs(job_id="a", plugins=())])
-    assert taken is not None
-    assert taken.job_id == "a"

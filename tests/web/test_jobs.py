@@ -552,6 +552,9 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
     assert references <= set(document["components"]["schemas"])
     assert set(document["paths"]) == {
         "/metrics",
+        "/v1/agents",
+        "/v1/agents/{agent_id}",
+        "/v1/agents/files/{job_id}",
         "/v1/cameras",
         "/v1/media",
         "/v1/jobs",

@@ -95,6 +95,8 @@ export function job(change: Partial<ExtendedJobResponse> = {}): ExtendedJobRespo
     request: { source: "clip.mp4", plugins: ["people"] },
     standing: null,
     queue_position: null,
+    waiting_for: null,
+    agent: null,
     ...change,
   };
 }

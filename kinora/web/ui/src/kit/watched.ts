@@ -43,6 +43,8 @@ const RUNNING: ExtendedJobResponse = {
   options: {},
   request: {},
   queue_position: null,
+  waiting_for: null,
+  agent: null,
   plugins: { people: WORKING, tracker: { ...WORKING, health: "degraded", restarts: 1, failures: 2 } },
 };
 
