@@ -222,8 +222,13 @@ class System:
             cameras=self._cameras,
             ours=lambda: plugins_of(self.plugins.all()),
             devices=self.devices,
-            open_to_all=settings.engine == "embedded" and not settings.agents,
+            open_to_all=self._runs_all_jobs,
         )
+
+    @property
+    def _runs_all_jobs(self) -> bool:
+        """True if jobs run here too, beside agents that join: neither the server nor Ray starts agents for them."""
+        return self.settings.engine == "embedded" and not self.settings.agents
 
     def _job_manager(self) -> JobManager:
         settings = self.settings
@@ -274,6 +279,7 @@ class System:
             audience=audience,
             figures=self.job_figures,
             tracer=self._tracer,
+            has_agents=lambda: not self._runs_all_jobs or bool(self.agent_book.all()),
         )
 
     def _means(self, sources: SourceFinder) -> Means:

@@ -96,6 +96,8 @@ class Work:
     plan: JobPlan
     order: WorkOrder
     here: PipelinesHere
+    tells_device: bool = True
+    """True if the Job tells when the device is not the one that was asked for; else the place where it runs does."""
 
 
 @attrs.define
@@ -815,7 +817,7 @@ class Job:
 
     def _warn_of_fallback(self, work: Work) -> None:
         device = work.plan.device
-        if device.fallback:
+        if device.fallback and work.tells_device:
             self._warn(Code.DEVICE_FALLBACK, str(device.reason), "medium")
 
     def _warn(self, code: Code, message: str, severity: Severity) -> None:

@@ -63,7 +63,9 @@ class JobFactory:
         audience: Audience,
         figures: JobFigures,
         tracer: Tracer | None = None,
+        has_agents: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``has_agents`` says if jobs may run in agents, which have other devices."""
         self._limits = limits
         self._sources = sources
         self._registry = registry
@@ -75,6 +77,7 @@ class JobFactory:
         self._audience = audience
         self._figures = figures
         self._tracer = tracer or NoTracer()
+        self._has_agents = has_agents
 
     async def plan(self, request: JobRequest, upload: Path | None, *, known: SourceInfo | None = None) -> JobPlan:
         """Find the plugins and the source, and check that they can be used.
@@ -180,11 +183,11 @@ class JobFactory:
         return self._work(spec, plan, trace, inlet)
 
     def _work(self, spec: JobSpec, plan: JobPlan, trace: JobTrace, inlet: PushInlet | None) -> Work:
-        order = self._order(spec, plan)
-        chosen = Chosen(plugins=plan.plugins, device=plan.device, device_told=True)
+        order, tells_device = self._order(spec, plan), not self._has_agents()
+        chosen = Chosen(plugins=plan.plugins, device=plan.device, device_told=tells_device)
         earlier = StoredFrames(self._store, spec.job_id)
         here = JobHere(earlier=earlier, inlet=inlet, held=plan.held, trace=trace)
-        return Work(plan, order, self._maker.open_job(order, chosen, here))
+        return Work(plan, order, self._maker.open_job(order, chosen, here), tells_device)
 
     def _order(self, spec: JobSpec, plan: JobPlan) -> WorkOrder:
         """Make the order of a job's first attempt on this server."""
@@ -241,7 +244,7 @@ class JobFactory:
                             options=options,
                             sums_up=entry.sums_up,
                             merges=entry.merges,
-                            code=getattr(entry, "code", ""),
+                            code=entry.code,
                         )
                     )
         if errors:

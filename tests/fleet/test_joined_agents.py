@@ -14,7 +14,7 @@ from kinora.actors.models import FrameData
 from kinora.actors.pipeline_link import FrameDone, PipelineEnded, Prepared
 from kinora.fleet import agent_book
 from kinora.fleet.events import decode_count
-from kinora.fleet.link import Acknowledged, Answer, Ask, Assign, Running, Tell, Welcome
+from kinora.fleet.link import Acknowledged, Answer, Ask, Assign, Device, Running, Tell, Welcome
 from kinora.fleet.placement import plugins_of
 from kinora.serve import RunningServer
 from kinora.settings import Settings
@@ -70,6 +70,21 @@ async def ended(server: RunningServer, job_id: str) -> dict[str, Any]:
 def indexes(state: dict[str, Any]) -> list[int]:
     """The indexes of a job's frames."""
     return [frame["index"] for frame in state["frames"]]
+
+
+async def test_a_server_does_not_tell_of_its_own_devices_where_agents_have_others(server: RunningServer) -> None:
+    """The place where a job runs tells when it lacks the device; without agents that is known at once."""
+    alone = await submit(server, device_requested="cuda:77")
+    assert [group["code"] for group in (await ended(server, alone))["warning_groups"]] == ["DEVICE_FALLBACK"]
+    gpu = Device(id="cuda:77", kind="cuda", name="GPU", available=True)
+    has: dict[str, Any] = {"plugins": plugins_of(server.system.plugins.all()), "devices": (gpu,)}
+    async with agent(server, **has) as first:
+        job_id = await submit(server, device_requested="cuda:77")
+        attempt = (await first.next(Assign)).attempt
+        state = await extended(server, job_id)
+        assert (state["agent"], state["warning_groups"], state["fallback"]) == ("north-1", [], False)
+        await first.tell(attempt, 1, Prepared(), PipelineEnded())
+        assert (await ended(server, job_id))["warning_groups"] == []
 
 
 async def test_a_link_that_breaks_loses_and_doubles_nothing(server: RunningServer) -> None:
