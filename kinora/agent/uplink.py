@@ -262,18 +262,17 @@ class Uplink:
     async def _tell(self, socket: WebSocketConnection) -> None:
         """Send what there is to send; nothing after the end of the lease."""
         is_told = False
+        self._bell.ring()
         while True:
+            await self._bell.wait()
             if self._leaving is not None and not is_told:
                 await _send(socket, self._leaving)
                 is_told = True
-            has_sent = False
             for message in self._attempts.to_send():
                 if self._tenure.is_over:
                     return
                 await _send(socket, message)
-                has_sent = True
-            if not has_sent:
-                await self._bell.wait()
+                self._bell.ring()  # there may be more than one batch
 
 
 async def _send(socket: WebSocketConnection, message: FromAgent) -> None:
