@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attrs
+import pytest
 import trio
 
 from kinora.actors.standing_job import StandingJob
+from kinora.fleet import agent_book
 from kinora.fleet.local_agents import spread
 from kinora.fleet.local_start import LocalStart
 from kinora.media.placed_camera import PlacedCamera
@@ -19,6 +21,7 @@ from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.settings.transfer import decode_settings, encode_settings
 from tests.authority import Authority
+from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, some_frames, submit, write_plugin
 
 SAFETY_S = 60.0
 TOKEN = "kin_" + "a" * 43
@@ -60,20 +63,37 @@ def test_the_start_of_an_agent_shows_no_token() -> None:
     assert TOKEN not in f"{start} {start!r}"
 
 
-async def test_agents_find_their_server_and_are_kept_running(settings: Settings, tmp_path: Path) -> None:
-    """Behind a certificate for other names, with tokens and another path; one that is killed is followed by another."""
+SLOW = """
+    class Slow(Plugin):
+        metadata = PluginMetadata(name="slow")
+
+        def process_frame(self, frame):
+            time.sleep(0.1)
+            return {}
+"""
+
+
+async def test_agents_find_their_server_and_run_its_jobs(
+    settings: Settings, tmp_path: Path, plugins_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a certificate that nobody vouches for, with tokens and another path; one that is killed costs no frame."""
+    monkeypatch.setattr(agent_book, "LOST_AFTER_S", 3.0)  # it is renewed each second, and what is killed needs no more
+    write_plugin(plugins_dir, "slow", SLOW)
     certificate = Authority(tmp_path).give("server.pem")
     changed = attrs.evolve(settings, tls_cert=certificate, token=True, root_path="/kinora", agents=1, max_jobs=3)
     async with open_server(changed) as server:
-        book = server.system.agent_book
-        await until(book.all)
-        (agent,) = book.all()
+        system = server.system
+        running = await some_frames(system, await submit(system, {"name": "slow"}))
+        (agent,) = system.agent_book.all()
         assert (agent.facts.name, agent.facts.places, agent.facts.shares_files) == ("local-1", 3, True)
+        assert running.agent == agent.id
         family = {agent.facts.pid} | descendants(agent.facts.pid)
-        assert len(family) >= 2
         os.kill(agent.facts.pid, signal.SIGKILL)
         await until(lambda: not run(family))
-        await until(lambda: {other.facts.pid for other in book.all()} - {agent.facts.pid})
-        others = {other.facts.pid for other in book.all()} - {agent.facts.pid}
-        others |= set().union(*map(descendants, others))
-    await until(lambda: not run(others))
+        done = await ended(system, running)
+        assert (done.status, done.frames_done, done.error) == ("done", CLIP_FRAMES, None)
+        assert [frame["index"] for frame in await frames_of(system, done)] == list(range(CLIP_FRAMES))
+        (other,) = system.agent_book.all()
+        family = {other.facts.pid} | descendants(other.facts.pid)
+        assert len(family) >= 2
+    await until(lambda: not run(family))
