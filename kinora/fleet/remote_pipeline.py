@@ -48,6 +48,7 @@ class RemotePipeline:
         self._agent = agent
         self._book = book
         self._store = store
+        self._cameras = cameras
         self._assigned = Assigned(
             Attempt(order.job_id, order.attempt),
             msgspec.json.encode(order),
@@ -75,7 +76,7 @@ class RemotePipeline:
 
         If this is cancelled from outside, there is no last event, and the agent is told to stop the attempt.
         """
-        with events:
+        async with events, self._cameras.taken(self._order.location):
             self._book.assign(self._agent, self._assigned)
             try:
                 async with trio.open_nursery() as nursery:
