@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import AsyncIterator
-from io import FileIO
 from pathlib import Path
 from stat import S_ISREG
+from types import TracebackType
+from typing import Self
 
-import attrs
 import trio
 from quart import Blueprint, Response, request
 from werkzeug.http import quote_etag
@@ -37,14 +38,29 @@ CONTENT_TYPE = "application/octet-stream"
 """Of every file: a page that somebody has uploaded must not run as one of this server's."""
 
 
-@attrs.frozen
 class OpenedFile:
-    """A regular file that is open for reading. It closes itself if nobody has it any more."""
+    """A regular file that is open for reading. Leaving the block closes it.
 
-    file: FileIO
-    size: int
-    tag: str
-    """Differs, with near certainty, once the file was replaced or changed; without quotes."""
+    So does its end, since a request may go while a thread opens its file.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """Take the descriptor over."""
+        about = os.fstat(fd)
+        self.fd = fd
+        self.size = about.st_size
+        self.is_regular = S_ISREG(about.st_mode)
+        self.tag = f"{about.st_ino:x}-{about.st_size:x}-{about.st_mtime_ns:x}"
+        """Differs, with near certainty, once the file was replaced or changed; without quotes."""
+        self._close = weakref.finalize(self, os.close, fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
 
 
 def agent_file_routes(system: System) -> Blueprint:
@@ -59,14 +75,14 @@ def agent_file_routes(system: System) -> Blueprint:
         if location is None:
             raise NotFound("No agent works on such a job now: a file is read by agents that run a job on it.")
         opened = await look(Path(location).parent, lambda: open_file(location, folders), threads, OPEN_S)
-        hold_open(opened.file)
+        hold_open(opened)
         headers = {"content-type": CONTENT_TYPE, "cache-control": CACHING, "etag": quote_etag(opened.tag)}
         require_match(opened.tag)
         if is_known(opened.tag):
             return Response(b"", 304, headers)
         part = wanted_part(request.method, request.headers, opened.size, opened.tag)
         status, about = status_and_headers(part, opened.size)
-        pieces = _pieces(opened.file, range(opened.size) if part is None else part, threads)
+        pieces = _pieces(opened.fd, range(opened.size) if part is None else part, threads)
         return streamed(pieces, {**headers, **about}, status)
 
     return routes
@@ -81,28 +97,26 @@ def open_file(location: str, folders: tuple[str, ...]) -> OpenedFile:
     try:
         if not Path(location).is_absolute():
             raise FileNotFoundError
-        file = FileIO(open_beneath(Path(location), folders))
+        opened = OpenedFile(open_beneath(Path(location), folders))
     except OSError as error:
         raise NotFound("The source of this job cannot be read as a file: it is gone, or was never one.") from error
-    about = os.fstat(file.fileno())
-    if not S_ISREG(about.st_mode):
-        file.close()
+    if not opened.is_regular:
         raise NotFound("The source of this job is not a regular file.")
-    return OpenedFile(file, about.st_size, f"{about.st_ino:x}-{about.st_size:x}-{about.st_mtime_ns:x}")
+    return opened
 
 
 async def _pieces(  # noqa: ASYNC900 - the request holds the file
-    file: FileIO, part: range, threads: trio.CapacityLimiter
+    fd: int, part: range, threads: trio.CapacityLimiter
 ) -> AsyncIterator[bytes]:
     """Read a part of the file; it ends early if the file does, or the disk does not answer."""
     at = part.start
-    while piece := await _piece(file, at, min(part.stop - at, PIECE_BYTES), threads):
+    while piece := await _piece(fd, at, min(part.stop - at, PIECE_BYTES), threads):
         at += len(piece)
         yield piece
 
 
-async def _piece(file: FileIO, at: int, most: int, threads: trio.CapacityLimiter) -> bytes:
+async def _piece(fd: int, at: int, most: int, threads: trio.CapacityLimiter) -> bytes:
     with trio.move_on_after(READ_S):
         # A thread that the disk holds is left to itself, and keeps its place.
-        return await trio.to_thread.run_sync(os.pread, file.fileno(), most, at, abandon_on_cancel=True, limiter=threads)
+        return await trio.to_thread.run_sync(os.pread, fd, most, at, abandon_on_cancel=True, limiter=threads)
     return b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import h11
@@ -103,3 +104,18 @@ async def test_only_files_of_jobs_in_agents_are_given(server: RunningServer, med
         assert (await ask(server)).status == 404, named
     for other in ("nope", "..%2f..%2fclip.mp4", JOB[:-1] + "2"):
         assert (await get(f"{server.url}/v1/agents/files/{other}")).status == 404
+
+
+def test_a_file_that_nobody_has_any_more_is_closed(tmp_path: Path) -> None:
+    """As where a request has gone while a thread opened its file."""
+    (path := tmp_path / "a.bin").write_bytes(b"x")
+    before = open_files()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        agent_files.open_file(str(path), ())
+    assert open_files() == before
+
+
+def open_files() -> int:
+    """The number of this process's descriptors."""
+    return len(list(Path("/proc/self/fd").iterdir()))
