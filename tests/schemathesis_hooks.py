@@ -13,8 +13,8 @@ from tests.fuzz_api import SOURCE
 _HEAD = struct.pack("<2sIII IIIHHIIIIII", b"BM", 54 + 16 * 16 * 3, 0, 54, 40, 16, 16, 1, 24, 0, 0, 0, 0, 0, 0)
 IMAGE = _HEAD.decode("ascii") + "@" * 16 * 16 * 3
 """A BMP of 16x16. All its bytes are ASCII: Schemathesis cannot validate a body that is no text."""
-_OF_AGENTS = {"gpus", "resources"}
-"""The options that a server without agents refuses if it lacks what they ask for."""
+_NOT_FOR_ALL = {"gpus", "resources", "segments"}
+"""The options that are refused where the server, its agents or the source cannot do what they ask for."""
 _used_keys: set[str] = set()
 
 
@@ -51,7 +51,7 @@ def _runnable(request: dict[str, Any]) -> dict[str, Any]:
     by_name = isinstance(request["plugins"][0], str)
     plugins = ["motion" if by_name else {"name": "motion", "options": {}}]
     asked: dict[str, Any] = request.get("options", {})
-    options = {name: _whole(value) for name, value in asked.items() if name not in _OF_AGENTS}
+    options = {name: _whole(value) for name, value in asked.items() if name not in _NOT_FOR_ALL}
     return {**request, "plugins": plugins, **({"options": options} if "options" in request else {})}
 
 
