@@ -80,14 +80,14 @@ async def _download(
         print_line(f"{job_id} is {state['status']}: this is what there is so far", file="stderr")
     files = []
     if frames is not None:
-        files.append(await _fetch(partial(client.download_frames, job_id, frame_type), frames))
+        files.append(await fetch_to(partial(client.download_frames, job_id, frame_type), frames))
     if video is not None:
-        files.append(await _fetch(partial(client.download_video, job_id), video))
+        files.append(await fetch_to(partial(client.download_video, job_id), video))
     return {"job_id": job_id, "status": state["status"], "files": files}
 
 
-async def _fetch(fetch: Fetch, path: Path) -> dict[str, Any]:
-    """Write what comes to the file, tell it on stderr, and return its name and size."""
+async def fetch_to(fetch: Fetch, path: Path) -> dict[str, Any]:
+    """Write what comes to the file, or to stdout for ``-``, tell it on stderr, and return its name and size."""
     size = 0
     with _opened(path) as file:
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kinora.cli import options
 from kinora.cli.annotating import annotate_source
 from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Misuse
+from kinora.cli.export_folder import ExportFolder, ExportWish
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Live, Moment, live_progress
 from kinora.cli.outages import Outages
@@ -32,6 +34,7 @@ from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import ANY_PUBLIC, SourceUrl, is_url
+from kinora.results.job import exported_job
 from kinora.runtime.launching import Launched
 from kinora.runtime.workers import nobody_hears
 from kinora.settings import Settings
@@ -98,9 +101,11 @@ async def _run_to_end(
             submitted = await system.jobs.submit(_request(names, wanted, source))
         if submitted.live and wanted.annotate is not None:
             raise Misuse("--annotate cannot be made of a camera, whose pictures are gone afterwards: leave it out")
-        with ResultsFile.open(
-            wanted.out, submitted.state, frames=frames
-        ) as results:  # a refused job overwrites nothing
+        with ExitStack() as files:  # a refused job overwrites nothing
+            results = files.enter_context(ResultsFile.open(wanted.out, submitted.state, frames=frames))
+            job = exported_job(system.plugins, submitted.state, "")
+            for wish in map(ExportWish.parse, wanted.export):
+                results.exports.append(files.enter_context(ExportFolder.open(wish, job)))
             try:
                 await _follow(system, results, output)
             except trio.Cancelled:

@@ -28,6 +28,7 @@ COMMANDS = {
     "jobs": "List a server's jobs, newest first; or delete many of them.",
     "show": "Show one job of a server.",
     "download": "Download what a job of a server has found.",
+    "export": "Export what a job of a server has found, for another program.",
     "pause": "Pause jobs of a server.",
     "resume": "Let paused jobs of a server go on.",
     "cancel": "Cancel jobs of a server.",

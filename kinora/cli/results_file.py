@@ -13,10 +13,11 @@ import msgspec
 
 from kinora.actors.models import JobState
 from kinora.cli.exits import Failed, Misuse
+from kinora.cli.export_folder import ExportFolder
 from kinora.cli.report import Tally
 from kinora.cli.results_formats import STDOUT, CsvTable, Format, FrameLines, format_of
 from kinora.printable import printable_json
-from kinora.web.csv_rows import has_more_than_rows
+from kinora.results.csv_rows import has_more_than_rows
 
 
 @attrs.frozen
@@ -44,6 +45,8 @@ class ResultsFile:
         """The index of the newest frame in it."""
         self.lacking: set[str] = set()
         """The plugins with a result of which a part is not in the file, as its format has no place for it."""
+        self.exports: list[ExportFolder] = []
+        """What else gets the frames."""
         self._is_table = any(isinstance(sink.format, CsvTable) for sink in sinks)
 
     @classmethod
@@ -83,8 +86,11 @@ class ResultsFile:
                 self.tally.add(plugin, result)
                 if self._is_table and has_more_than_rows(result):
                     self.lacking.add(plugin)
+        lines = [line for _, line in frames]
         for sink in self._sinks:
-            sink.write(sink.format.frames([line for _, line in frames]))
+            sink.write(sink.format.frames(lines))
+        for folder in self.exports:
+            folder.add(lines)
 
 
 @contextmanager

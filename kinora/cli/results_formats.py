@@ -12,7 +12,7 @@ import msgspec
 
 from kinora.actors.models import JobState
 from kinora.cli.exits import Misuse
-from kinora.web.csv_rows import csv_head, csv_rows
+from kinora.results.csv_rows import csv_head, csv_rows
 
 STDOUT = Path("-")
 

@@ -34,6 +34,12 @@ from kinora.settings import Settings
     type=click.Path(path_type=Path),
     help="Write the video with the detections drawn in, as its suffix says: .mp4, .mov, .mkv, .webm or .avi.",
 )
+@click.option(
+    "--export",
+    multiple=True,
+    metavar="FORMAT=DIR",
+    help="Write the detections for another program into a folder: coco, yolo, mot, cvat, or parquet. Again for others.",
+)
 @click.option("--show-output", is_flag=True, help="Show what the plugins print, as it comes.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if the job is done, but a plugin failed.")
 @options.plugins_dir

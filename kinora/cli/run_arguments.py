@@ -24,6 +24,8 @@ class RunArguments:
     """The ``options`` of the job request."""
     out: Path | None
     annotate: Path | None
+    export: Sequence[str]
+    """Each ``FORMAT=DIR``."""
     show_output: bool
     strict: bool
     as_json: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kinora.cli.annotating import check_kind
 from kinora.cli.exits import Misuse
+from kinora.cli.export_folder import ExportWish
 from kinora.cli.paths import real_path
 from kinora.cli.results_formats import STDOUT, format_of
 from kinora.cli.run_arguments import RunArguments
@@ -21,6 +22,8 @@ def check_outputs(wanted: RunArguments) -> None:
         format_of(wanted.out)
     if wanted.out is not None and wanted.annotate is not None and wanted.out.absolute() == wanted.annotate.absolute():
         raise Misuse("--out and --annotate write to the same file: give them different ones")
+    for text in wanted.export:
+        ExportWish.parse(text)
     if wanted.annotate is not None:
         check_kind(wanted.annotate)
     for written in filter(None, (wanted.out, wanted.annotate)):

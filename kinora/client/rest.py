@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -147,14 +147,25 @@ class KinoraClient:
         """Hand all frames so far, as ``application/x-ndjson`` or ``text/csv``, to ``write`` as they come."""
         await self._download(f"/v1/jobs/{quote(job_id, safe='')}/frames", write, {"Accept": media_type})
 
+    async def download_export(self, job_id: str, form: str, plugins: Sequence[str], write: Write) -> str:
+        """Hand the results so far, as a file of another program's format, to ``write`` as they come.
+
+        ``form`` is one that ``GET /v1/jobs/{job_id}/export`` takes; ``plugins`` are those whose detections it has, none
+        for the usual ones. Returns the plugins that it has, with commas between; empty if it has all results.
+        """
+        query = urlencode({"format": form, "plugins": ",".join(plugins)})
+        answer = await self._download(f"/v1/jobs/{quote(job_id, safe='')}/export?{query}", write, {})
+        return answer.headers.get("kinora-plugins", "")
+
     async def download_video(self, job_id: str, write: Write) -> None:
         """Hand the video of the frames so far, with what was found drawn in, to ``write``; it is made first."""
         await self._download(f"/v1/jobs/{quote(job_id, safe='')}/annotated.mp4", write, {})
 
-    async def _download(self, target: str, write: Write, headers: Mapping[str, str]) -> None:
+    async def _download(self, target: str, write: Write, headers: Mapping[str, str]) -> Answer:
         answer = await self._fetch("GET", target, headers=headers, write=write)
         if answer.status not in OK:
             raise refused(answer.status, answer.body)
+        return answer
 
     async def reload_plugins(self) -> dict[str, Any]:
         """Have the server look for plugins again; return the list that ``GET /v1/plugins`` gives then."""

@@ -21,6 +21,7 @@ HEADERS: Mapping[str, _Document] = {
     "Content-Disposition": {"description": "A name to save the file under.", "schema": _TEXT},
     "Content-Range": {"description": "The part, and the size of the whole.", "schema": _TEXT},
     "ETag": {"description": "For If-None-Match.", "schema": {"type": "string", "pattern": '^(W/)?"[^"]*"$'}},
+    "Kinora-Plugins": {"description": "The plugins whose detections the file has.", "schema": _TEXT},
     "Last-Event-ID": {
         "description": "The newest message before the job's: follow the job from there. Missing without realtime.",
         "schema": _TEXT,

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from kinora.results.formats import FORMATS
 from kinora.web import answers, parameters
 from kinora.web.answers import ALWAYS, Answer, file, of, problem_ref, text
 from kinora.web.frame_documents import CSV, NDJSON
@@ -191,13 +192,19 @@ CALLS = (
         "Get all results so far as a file to save, named after the job's source",
         {
             200: Answer(
-                "An ExtendedJobResponse; or each FrameData as a line of JSON, or rows of CSV.",
-                {answers.JSON: ref("ExtendedJobResponse"), NDJSON: ref("FrameData"), CSV: {"type": "string"}},
+                "An ExtendedJobResponse; each FrameData as a line of JSON; rows; or a file for another program.",
+                {
+                    answers.JSON: ref("ExtendedJobResponse"),
+                    NDJSON: ref("FrameData"),
+                    CSV: {"type": "string"},
+                    **{form.media_type: {} for form in FORMATS.values() if form.media_type != answers.JSON},
+                },
                 has=("Content-Disposition",),
+                may_have=("Kinora-Plugins",),
             )
         },
         (404, 422),
-        (parameters.EXPORT_FORMAT,),
+        (parameters.EXPORT_FORMAT, parameters.EXPORT_PLUGINS),
     ),
     Call(
         "get",

@@ -14,9 +14,9 @@ import trio
 from quart import Response, request
 
 from kinora.actors.job_archive import FrameCut
+from kinora.results.csv_rows import csv_head, csv_rows
 from kinora.system import System
 from kinora.web.bodies import hold_open
-from kinora.web.csv_rows import csv_head, csv_rows
 from kinora.web.incoming import sender
 from kinora.web.long_answers import LongAnswers
 from kinora.web.responses import streamed
@@ -78,6 +78,10 @@ class FrameAnswers:
         """The answer with the frames of ``cut`` as lines. Raises as ``json``."""
         all_headers = {"content-type": form.content_type, "cache-control": "no-cache", **headers}
         return self._streamed(form.pieces(self._system, cut), cut, all_headers)
+
+    def pieces(self, pieces: AsyncIterator[bytes], cut: FrameCut, headers: dict[str, str]) -> Response:
+        """The answer with ``pieces``, which are made of the frames of ``cut``. Raises as ``json``."""
+        return self._streamed(pieces, cut, {"cache-control": "no-cache", **headers})
 
     def _streamed(self, pieces: AsyncIterator[bytes], cut: FrameCut, headers: dict[str, str]) -> Response:
         if request.method != "HEAD" and not cut.whole:

@@ -10,7 +10,9 @@ import msgspec
 
 from kinora.actors.field_types import MAX_INDEX, Index, JobId
 from kinora.actors.filters import FramesPerSecond, ImagesOfEvents, JobIds, MessageType
+from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS
 from kinora.actors.models import JobStatus
+from kinora.results.formats import FORMATS
 from kinora.web.incoming import MAX_KEY_LENGTH, MAX_WAIT_S, invalid_parameter, whole_number
 from kinora.web.schemas import schema_of
 
@@ -154,8 +156,15 @@ JOBS_LIMIT = PageSize(
 EXPORT_FORMAT = Word(
     name="format",
     description="json (the default) is an ExtendedJobResponse with all frames, ndjson a FrameData in each line, csv a "
-    "row for each detection, metric and text.",
-    words=("json", "ndjson", "csv"),
+    "row for each detection, metric and text, parquet the same rows in typed columns; coco, yolo, mot and cvat are for "
+    "the programs of these names.",
+    words=("json", "ndjson", "csv", *FORMATS),
+)
+EXPORT_PLUGINS = Search(
+    name="plugins",
+    description="The plugins whose detections coco, yolo, mot and cvat have, with commas between. Without it all "
+    "plugins, but none before the last tracker, which repeats theirs. Kinora-Plugins tells them.",
+    longest=MAX_PLUGINS * (MAX_NAME + 1),
 )
 OVERLAY = WholeNumber(name="overlay", description="1 draws the results on the picture.", lowest=0, highest=1)
 DETAILS = WholeNumber(name="details", description="1 tells what the server uses, too.", lowest=0, highest=1)

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kinora.web.csv_rows import COLUMNS
+from kinora.results.csv_rows import COLUMNS
 from tests.cli.test_cli import kinora, line_of, started
 from tests.media_server import media_server
 
@@ -149,6 +149,21 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
     boxes = [row for row in rows if row[head.index("x")]]
     assert len(boxes) == json.loads(done.stdout)["detections"]
     assert {row[head.index("metric")] for row in rows if row not in boxes} == {"motion"}
+
+
+def test_detections_are_exported_for_other_programs(media: Path, tmp_path: Path) -> None:
+    """Each format's files are in its folder; a format that there is not, or that cannot be made, stops the run."""
+    wanted = ("--export", f"coco={tmp_path / 'coco'}", "--export", f"mot={tmp_path / 'mot'}")
+    ran = kinora("run", media / "clip.mp4", "-p", "motion", "--out", tmp_path / "all.json", *wanted)
+    assert ran.returncode == 0, ran.stderr
+    frames = json.loads((tmp_path / "all.json").read_text())["frames"]
+    found = sum(len(frame["results"].get("motion", {}).get("detections", [])) for frame in frames)
+    coco = json.loads((tmp_path / "coco" / "annotations.json").read_text())
+    assert (len(coco["images"]), len(coco["annotations"])) == (len(frames), found)
+    assert len((tmp_path / "mot" / "det" / "det.txt").read_text().splitlines()) == found
+    refused = kinora("run", media / "clip.mp4", "-p", "motion", "--export", "xml=out")
+    assert refused.returncode == 2
+    assert "write FORMAT=DIR, with one of parquet, coco, yolo, mot, cvat" in refused.stderr
 
 
 def test_a_plugin_works_on_some_frames_or_at_the_side(media: Path, tmp_path: Path) -> None:

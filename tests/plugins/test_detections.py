@@ -14,7 +14,7 @@ from kinora.media.drawing import visible
 from kinora.plugins.detection_forms import NoBoxError, settle_detections, settled
 from kinora.plugins.detections import Detection, read_detections
 from kinora.plugins.results import encode_frame_result
-from kinora.web.csv_rows import csv_head, csv_rows
+from kinora.results.csv_rows import csv_head, csv_rows
 
 BOX = {"x": 20, "y": 60, "width": 40, "height": 80}
 

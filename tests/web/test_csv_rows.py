@@ -7,7 +7,7 @@ import csv
 import msgspec
 import pytest
 
-from kinora.web.csv_rows import BOX, csv_head, csv_rows
+from kinora.results.csv_rows import BOX, csv_head, csv_rows
 
 
 def cells(found: dict[str, object], plugin: str = "people") -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
+from zipfile import ZipFile
 
 import pytest
 
+from kinora.results.formats import FORMATS
 from kinora.serve import RunningServer
 from tests.client_kit import get
 from tests.jobs_kit import run_job
@@ -44,3 +47,26 @@ async def test_an_unknown_format_or_job_is_refused(server: RunningServer) -> Non
     assert refused.status == 422
     assert "json, ndjson, csv" in refused.json()["errors"][0]["message"]
     assert (await get(f"{server.url}/v1/jobs/{uuid.uuid4()}/export")).status == 404
+
+
+async def test_results_are_files_for_other_programs(server: RunningServer) -> None:
+    """Each has all detections of the plugins that it names; a plugin that the job lacks is refused by its name."""
+    state = await run_job(server.system, "motion", "tracker", source="demo:")
+    export = f"{server.url}/v1/jobs/{state.job_id}/export"
+    frames = [json.loads(line) for line in (await get(f"{export}?format=ndjson")).body.splitlines()]
+    for form, media_type in {name: known.media_type for name, known in FORMATS.items()}.items():
+        answer = await get(f"{export}?format={form}&plugins=motion")
+        assert (answer.status, answer.headers["content-type"]) == (200, media_type), form
+        assert answer.headers["kinora-plugins"] == "motion"
+        assert answer.headers["content-disposition"].endswith(f'.{FORMATS[form].ending}"')
+        if form == "coco":
+            found = [each for frame in frames for each in frame["results"].get("motion", {}).get("detections", [])]
+            assert len(answer.json()["annotations"]) == len(found) > 0, frames
+            assert len(answer.json()["images"]) == len(frames)
+        if FORMATS[form].zipped:
+            with ZipFile(io.BytesIO(answer.body)) as archive:
+                assert archive.testzip() is None
+    assert (await get(f"{export}?format=coco")).headers["kinora-plugins"] == "tracker"
+    refused = await get(f"{export}?format=coco&plugins=motion,nobody")
+    assert refused.status == 404
+    assert refused.json()["detail"] == "'nobody' is not a plugin of this job; its plugins are: motion, tracker"

@@ -38,8 +38,13 @@ def csv_head() -> bytes:
 
 def csv_rows(frames: Iterable[bytes]) -> bytes:
     """The rows of ``frames``, each a FrameData as JSON; a frame without any of these gives no row."""
-    decoded = (msgspec.json.decode(frame, type=_Frame) for frame in frames)
-    return _encode(row for frame in decoded for row in _rows(frame))
+    return _encode(table_rows(frames))
+
+
+def table_rows(frames: Iterable[bytes]) -> Iterator[tuple[object, ...]]:
+    """Yield the rows, each with a value or None for each of ``COLUMNS``."""
+    for frame in frames:
+        yield from _rows(msgspec.json.decode(frame, type=_Frame))
 
 
 def has_more_than_rows(result: object) -> bool:

@@ -1,0 +1,1 @@
+"""What jobs have found, in the forms that other programs read."""
