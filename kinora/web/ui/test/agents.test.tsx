@@ -3,7 +3,14 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { AgentsPage } from "../src/agents/AgentsPage";
 import { barsOf, fleetLine, originOf, thingsOf } from "../src/agents/agentWords";
 import type { AgentList, LostAgent } from "../src/api/generated";
+import { JobStatus } from "../src/controls/JobStatus";
 import { AGENTS, JOB } from "../src/kit/examples";
+import { RUNNING_JOB } from "../src/kit/watched";
+import { stageInWords } from "../src/overlay/EmptyStage";
+import { RealtimeContext } from "../src/realtime/RealtimeContext";
+import { reduce } from "../src/realtime/reducer";
+import { INITIAL_STATE, watching } from "../src/realtime/state";
+import { job, JOB_ID } from "./examples";
 
 const [north, south] = AGENTS;
 if (north === undefined || south === undefined) throw new Error("there are two examples");
@@ -44,4 +51,15 @@ test("what agents have is told in words", () => {
   expect(originOf({ ...north, host: "north", kind: "ray" })).toBe("started by Ray");
   expect(thingsOf(north)).toEqual(["cuda:0 NVIDIA L4", "0.5 of 1 GPU free", "1 of 2 licence free"]);
   expect(barsOf({ ...north, cpus: 0 }).map(({ share }) => share)).toEqual([1, 0, 0, 0.04375]);
+});
+
+test("a job that waits says what it lacks, in place of its turn", () => {
+  const waiting = (change: object) => stageInWords(reduce(watching(INITIAL_STATE, JOB_ID), { type: "job", job: job({ status: "queued", stage: "queued", queue_position: 2, ...change }) })).words;
+  expect(waiting({ waiting_for: "No agent has 2 GPUs." })).toBe("Waits for an agent: No agent has 2 GPUs.");
+  expect(waiting({})).toBe("Number 2 in the queue.");
+});
+
+test("a job that runs on an agent leads to the page with all of them", () => {
+  render(<RealtimeContext value={RUNNING_JOB}><JobStatus onRunAgain={() => undefined} onDeleted={() => undefined} /></RealtimeContext>);
+  expect(screen.getByRole("link", { name: "north-1" }).getAttribute("href")).toBe("#/agents");
 });

@@ -19,6 +19,17 @@ test("a draft becomes a request, or a sentence about what is missing", () => {
   expect(requestOf({ ...draft, maxFrames: "few" })).toMatch(/whole numbers/);
 });
 
+test("what an agent must have left is asked for only where it is typed, and kept for another run", () => {
+  const draft = firstDraft("cpu");
+  expect(requestOf(draft)).toMatchObject({ options: {} });
+  const asked = { cpus: "2", gpus: "0.5", resources: "camera_card=1, licence = 2" };
+  const options = { cpus: 2, gpus: 0.5, resources: { camera_card: 1, licence: 2 } };
+  expect(requestOf({ ...draft, ...asked })).toMatchObject({ options });
+  for (const wrong of [{ cpus: "many" }, { gpus: "-1" }, { resources: "licence" }, { resources: "=1" }]) expect(requestOf({ ...draft, ...wrong })).toMatch(/Where it runs/);
+  expect(draftOf(job({ options }))).toMatchObject({ cpus: "2", gpus: "0.5", resources: "camera_card=1, licence=2" });
+  expect(draftOf(job({ options: { cpus: 1, gpus: 0, resources: {} } }))).toMatchObject({ cpus: "", gpus: "", resources: "" });
+});
+
 test("a job that ran becomes a draft with the options that its plugins ran with", () => {
   const ran = job();
   const plugins = Object.fromEntries(Object.entries(ran.plugins).map(([name, plugin]) => [name, { ...plugin, options: { votes: 5 } }]));

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import type { ExtendedJobResponse } from "../api/generated";
 import { isEnded, shownState, statusIn } from "../api/jobStates";
 import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
@@ -42,6 +42,7 @@ export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
       }} />
       <p className="said" role="status">{said ?? cancelledInWords(job)}</p>
       <Errors errors={isEnded(status) && framesDone === 0 ? errors.slice(0, -1) : errors} />
+      {status === "queued" && job.waiting_for !== null && <Notice tone="info">Waits for an agent: {job.waiting_for}</Notice>}
       {job.fallback && (
         <Notice tone="warn">
           Runs on {job.device_used} instead of {job.device_requested}: {job.fallback_reason}.
@@ -63,8 +64,9 @@ function cancelledInWords(job: ExtendedJobResponse): string {
 }
 
 function Facts({ job }: { job: ExtendedJobResponse }) {
-  const facts: [string, string | null][] = [
+  const facts: [string, ReactNode][] = [
     ["Device", job.device_used],
+    ["Agent", job.agent === null ? null : <a href="#/agents">{job.agent}</a>],
     ["Created", moment(job.created_at)],
     ["Took", job.finished_at === null || job.duration_ms === null ? null : duration(job.duration_ms / 1000)],
     ["Place in queue", job.queue_position === null ? null : String(job.queue_position)],

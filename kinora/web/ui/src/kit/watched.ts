@@ -44,7 +44,7 @@ const RUNNING: ExtendedJobResponse = {
   request: {},
   queue_position: null,
   waiting_for: null,
-  agent: null,
+  agent: "north-1",
   plugins: { people: WORKING, tracker: { ...WORKING, health: "degraded", restarts: 1, failures: 2 } },
 };
 

@@ -9,6 +9,7 @@ import { Notice } from "../ui/Notice";
 import { useLoaded } from "../ui/useLoaded";
 import { writeStored } from "../ui/useStored";
 import { requestOf, type Draft } from "./draft";
+import { PlaceFields } from "./PlaceFields";
 import { PluginPicker } from "./PluginPicker";
 import { RunOptionsFields } from "./RunOptionsFields";
 import { sending, type Progress } from "./Sending";
@@ -78,6 +79,7 @@ export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
         <DeviceSelector devices={devices.value?.devices ?? []} best={devices.value?.default ?? "…"} value={draft.device} onChange={chooseDevice} />
         {devices.error !== null && <LoadFault error={devices.error} retry={devices.reload} />}
         <RunOptionsFields draft={draft} onChange={change} />
+        <PlaceFields draft={draft} onChange={change} />
       </section>
       <div className="start-bar">
         {refused && typeof request === "string" && <Notice tone="bad">{request}</Notice>}

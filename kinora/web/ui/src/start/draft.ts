@@ -1,11 +1,12 @@
 /** The contents of the form for a new job. */
 import type { ExtendedJobResponse, JobOptions, JobRequest, Json } from "../api/generated";
 import type { PluginChoice } from "../api/types";
+import { ASKED_NOTHING, askedBy, optionsOf, type Asked } from "./amounts";
 import { fileOf } from "./sentFiles";
 
 export type SourceKind = "demo" | "media" | "upload" | "url" | "camera";
 
-export interface Draft {
+export interface Draft extends Asked {
   kind: SourceKind;
   /** A file or a folder of images in the media folder. */
   path: string;
@@ -46,6 +47,7 @@ export const firstDraft = (device: string): Draft => ({
   policy: "",
   timeout: "",
   prepareTimeout: "",
+  ...ASKED_NOTHING,
 });
 
 /** The request for the server; if something is missing, a sentence about it. */
@@ -57,7 +59,9 @@ export function requestOf(draft: Draft): JobRequest | string {
   if (draft.plugins.length === 0) return "Add at least one plugin.";
   const unclear = draft.plugins.find(({ every }) => every === NO_TURN);
   if (unclear) return `Under the options of ${unclear.name}, type a whole number of 1 or more.`;
-  const options: JobOptions = {};
+  const asked = optionsOf(draft);
+  if (asked === null) return "Under Where it runs, type numbers of 0 or more, and other resources as name=1.";
+  const options: JobOptions = asked;
   const [maxFrames, stride] = [wholeNumber(draft.maxFrames), wholeNumber(draft.stride)];
   const [timeout, prepareTimeout] = [seconds(draft.timeout), seconds(draft.prepareTimeout)];
   if (maxFrames === null || stride === null) return "Under Frames and time, type whole numbers of 1 or more.";
@@ -109,6 +113,7 @@ export function draftOf(job: ExtendedJobResponse): Draft {
     policy: options.policy === "wait" || options.policy === "latest" ? options.policy : "",
     timeout: secondsOf(options.plugin_timeout_ms, DEFAULT_TIMEOUT_MS),
     prepareTimeout: secondsOf(options.prepare_timeout_ms, DEFAULT_PREPARE_MS),
+    ...askedBy(options),
   };
 }
 
