@@ -181,7 +181,7 @@ def measure(rounds: int, cancel_count: int) -> Mapping[int, Found]:
 
 def show(found: Mapping[int, Found]) -> None:
     """Print the table, and whether the aims were met."""
-    print(f"| | {' | '.join(f'{agents} agents' for agents in AGENTS)} | aim | |\n|---|{'---|' * (len(AGENTS) + 2)}")
+    print(f"| | {' | '.join(f'agents: {agents}' for agents in AGENTS)} | aim | |\n|---|{'---|' * (len(AGENTS) + 2)}")
     added = _median(found[1].delays_ms) - _median(found[0].delays_ms)
     p99, used_ms = partial(np.percentile, q=99), _median(found[2].server_ms)
     rows: Sequence[tuple[str, str, Callable[..., float], float | None, float]] = (

@@ -22,6 +22,7 @@ from kinora.fleet.agent_state import (
 )
 from kinora.fleet.differing import differing
 from kinora.fleet.joined import Joined
+from kinora.fleet.placement import plugins_of
 from kinora.plugins.registry import PluginEntry
 from kinora.runtime.boot_clock import boot_s
 
@@ -85,7 +86,7 @@ class BookView:
 
     def _shown(self, agent: Joined) -> AgentState:
         facts, load, status = agent.facts, agent.load, status_of(agent)
-        others = tuple(differing(self._plugins(), facts.plugins))
+        others = tuple(differing(facts.plugins, plugins_of(self._plugins())))
         return AgentState(
             id=agent.id,
             name=facts.name,

@@ -101,9 +101,9 @@ def test_plugins_that_differ_are_told_with_the_reason() -> None:
     join(book, plugins={"count": theirs, "older": theirs, "changed": theirs, "own": theirs})
     (told,) = seen.agents()
     assert {each.name: each.reason for each in told.differing} == {
-        "older": "The agent has version 1, and the server 2.",
-        "changed": "Its code is not that of the server, although both say version 1.",
-        "new": "The agent lacks it, or cannot use it: install it there as on the server.",
+        "older": "The agent has the plugin older in version 1, and the server in 2.",
+        "changed": "The agent has the plugin changed with other code than the server, though of the same version.",
+        "new": "The agent has no plugin new.",
     }
 
 

@@ -33,7 +33,7 @@ test("an agent shows the job that it runs, and the job where it runs; another on
   await page.getByRole("region", { name: "Job", exact: true }).getByRole("link", { name: "local-1-1" }).waitFor();
   const waiting = await server.submit(["single"], { gpus: 64 });
   await page.goto(`${server.url}/#/jobs/${waiting}`);
-  await page.getByText(/^Waits for an agent: /).first().waitFor();
+  await page.getByText(/^It waits for an agent that suits it: local-1-1 /).first().waitFor();
   expect(faults).toEqual([]);
   await context.close();
 });

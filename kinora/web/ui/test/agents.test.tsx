@@ -55,7 +55,7 @@ test("what agents have is told in words", () => {
 
 test("a job that waits says what it lacks, in place of its turn", () => {
   const waiting = (change: object) => stageInWords(reduce(watching(INITIAL_STATE, JOB_ID), { type: "job", job: job({ status: "queued", stage: "queued", queue_position: 2, ...change }) })).words;
-  expect(waiting({ waiting_for: "No agent has 2 GPUs." })).toBe("Waits for an agent: No agent has 2 GPUs.");
+  expect(waiting({ waiting_for: "No agent has 2 GPUs." })).toBe("No agent has 2 GPUs.");
   expect(waiting({})).toBe("Number 2 in the queue.");
 });
 

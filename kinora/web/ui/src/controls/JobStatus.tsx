@@ -42,7 +42,7 @@ export function JobStatus({ onRunAgain, onDeleted }: JobStatusProps) {
       }} />
       <p className="said" role="status">{said ?? cancelledInWords(job)}</p>
       <Errors errors={isEnded(status) && framesDone === 0 ? errors.slice(0, -1) : errors} />
-      {status === "queued" && job.waiting_for !== null && <Notice tone="info">Waits for an agent: {job.waiting_for}</Notice>}
+      {status === "queued" && job.waiting_for !== null && <Notice tone="info">{job.waiting_for}</Notice>}
       {job.fallback && (
         <Notice tone="warn">
           Runs on {job.device_used} instead of {job.device_requested}: {job.fallback_reason}.

@@ -30,6 +30,6 @@ export function stageInWords(state: RealtimeState): { words: string; why: string
 }
 
 function queueInWords({ queue_position: position, waiting_for: lacking }: ExtendedJobResponse): string {
-  if (lacking !== null) return `Waits for an agent: ${lacking}`;
+  if (lacking !== null) return lacking;
   return position === null || position === 1 ? "Next in the queue: waiting for a job to end." : `Number ${position} in the queue.`;
 }
