@@ -31,6 +31,7 @@ from kinora.actors.leftovers import remove_leftovers
 from kinora.actors.library_list import LibraryList
 from kinora.actors.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.means import Means
+from kinora.actors.merging import Merger
 from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.retention import Kept, Retention
@@ -42,6 +43,7 @@ from kinora.actors.tokens import TokenBook
 from kinora.actors.usage import UsageMeter
 from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
+from kinora.actors.work_order import WorkOrder
 from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
 from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.agent_engine import AgentEngine
@@ -223,12 +225,19 @@ class System:
             ours=lambda: plugins_of(self.plugins.all()),
             devices=self.devices,
             open_to_all=self._runs_all_jobs,
+            merger=self._merger,
         )
 
     @property
     def _runs_all_jobs(self) -> bool:
         """True if jobs run here too, beside agents that join: neither the server nor Ray starts agents for them."""
         return self.settings.engine == "embedded" and not self.settings.agents
+
+    def _merger(self, order: WorkOrder) -> Merger:
+        """What merges the sums of agents that share a job."""
+        entries = [self.plugins.get(plugin.asked.name) for plugin in order.plugins]
+        origins = {entry.name: entry.origin for entry in entries if entry is not None and entry.merges}
+        return Merger(self.fork_server, order.job_id, origins)
 
     def _job_manager(self) -> JobManager:
         settings = self.settings

@@ -70,7 +70,6 @@ class JobFactory:
         self._sources = sources
         self._registry = registry
         self._devices = means.devices
-        self._cores = means.cores
         self._maker = PipelineMaker(means)
         self._options_checker = OptionsChecker(means.fork_server)
         self._store = store
@@ -101,7 +100,7 @@ class JobFactory:
             held=source.held,
             plugins=plugins,
             device=device,
-            lanes=lanes_of(request, source.info, plugins, source.key_frames, self._cores.count),
+            lanes=lanes_of(request, source.info, plugins, source.key_frames),
             key_frames=source.key_frames,
         )
 

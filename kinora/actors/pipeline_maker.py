@@ -7,7 +7,7 @@ from kinora.actors.job_spec import PlannedPlugin, policy_of
 from kinora.actors.means import Chosen, JobHere, Means
 from kinora.actors.pipeline import Pipeline, PipelineSpec
 from kinora.actors.pipeline_link import AnyPipeline, PipelineState
-from kinora.actors.segment_orders import cut_of, is_shared, lane_orders, without_figures
+from kinora.actors.segment_orders import cut_of, is_shared, lane_orders, with_lanes_for, without_figures
 from kinora.actors.segmented_pipeline import SegmentedPipeline
 from kinora.actors.source_reader import SourceSpec
 from kinora.actors.stage_maker import Stages, make_stages, merger_of
@@ -67,7 +67,7 @@ class JobPipelines:
 
     def __init__(self, means: Means, order: WorkOrder, chosen: Chosen, here: JobHere) -> None:
         self._means = means
-        self._first = order
+        self._first = order = with_lanes_for(order, means.cores.count)
         self._chosen = chosen
         self._here = here
         self._shared = self._make_stages(order)
@@ -80,6 +80,7 @@ class JobPipelines:
 
     def make(self, order: WorkOrder) -> AnyPipeline:
         """Make the pipeline of an attempt."""
+        order = with_lanes_for(order, self._means.cores.count)
         if order.attempt != self._next:
             self._shared = self._make_stages(order)
         self._next = order.attempt + 1

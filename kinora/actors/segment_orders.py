@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from kinora.actors.job_request import AUTO
 from kinora.actors.segments import Cut, cut, frames_left
 from kinora.actors.work_order import WorkOrder
 
@@ -11,6 +12,11 @@ from kinora.actors.work_order import WorkOrder
 def is_shared(order: WorkOrder) -> bool:
     """Return whether several pipelines share the frames of this order."""
     return order.lanes > 1 and not order.spans
+
+
+def with_lanes_for(order: WorkOrder, cores: int) -> WorkOrder:
+    """Return an order with as many pipelines as were asked for; with ``auto``, at most one for each of these cores."""
+    return attrs.evolve(order, lanes=min(order.lanes, cores)) if order.request.options.segments == AUTO else order
 
 
 def cut_of(order: WorkOrder) -> Cut:

@@ -70,9 +70,8 @@ def lanes_of(
     info: SourceInfo,
     plugins: Sequence[PlannedPlugin],
     key_frames: Sequence[int],
-    places: int,
 ) -> int:
-    """Return the number of pipelines for a job, where so many can be at work at once; 1 if it is not to be cut.
+    """Return the most pipelines for a job, wherever it runs; 1 if it is not to be cut.
 
     Raises:
         InvalidRequest: it was asked for more, and its source or one of its plugins does not allow it.
@@ -85,7 +84,7 @@ def lanes_of(
         raise InvalidRequest("The source cannot be cut into segments.", [FieldError("options.segments", reason)])
     if reason is not None or info.frames_total is None:
         return 1
-    most = min(places, MOST_BY_AUTO) if asked == AUTO else asked
+    most = MOST_BY_AUTO if asked == AUTO else asked
     return cut(frames_left(request, info.frames_total, 0, 0), key_frames, most, to_end=True).pipelines
 
 

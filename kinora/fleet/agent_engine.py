@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 
+import attrs
+
 from kinora.actors.cameras import Cameras
 from kinora.actors.embedded_engine import EmbeddedEngine
 from kinora.actors.engine import Needs, Place, Taken
 from kinora.actors.errors import InvalidRequest
+from kinora.actors.merging import Merger
 from kinora.actors.pipeline_link import AnyPipeline
+from kinora.actors.segment_orders import is_shared
 from kinora.actors.store import Store
 from kinora.actors.work_order import WorkOrder
 from kinora.fleet.agent_book import AgentBook
@@ -17,20 +21,34 @@ from kinora.fleet.joined import Joined
 from kinora.fleet.placement import Plugins, choose, has_device, reason, unfit
 from kinora.fleet.provider import Present, Provider
 from kinora.fleet.remote_pipeline import RemotePipeline
+from kinora.fleet.shared_pipeline import LanePlace, SharedPipeline
 from kinora.plugins.devices import Device
 
 MakePipeline = Callable[[WorkOrder, Joined], AnyPipeline]
 NO_LONGER_NEEDED = "No job needs this agent now."
 
 
+@attrs.frozen
+class Sharing:
+    """What the place of a job needs so that further agents share its segments."""
+
+    take_further: Callable[[Needs, Sequence[LanePlace]], LanePlace | None]
+    """Returns a place with an agent that has none of these places; None if none is free, or other jobs wait."""
+    merger: Callable[[WorkOrder], Merger]
+
+
 class AgentPlace:
     """A place with an agent."""
 
-    def __init__(self, needs: Needs, agent: Joined, book: AgentBook, make: MakePipeline) -> None:
+    def __init__(
+        self, needs: Needs, agent: Joined, book: AgentBook, make: MakePipeline, sharing: Sharing | None
+    ) -> None:
+        """``sharing`` lets other agents work on the same job; None for a place that was taken so."""
         self._needs = needs
         self._agent = agent
         self._book = book
         self._make = make
+        self._sharing = sharing
         agent.held.append(needs)
 
     @property
@@ -47,7 +65,18 @@ class AgentPlace:
             self._book.on_change()
 
     def pipeline(self, order: WorkOrder, make_here: Callable[[], AnyPipeline]) -> AnyPipeline:  # noqa: ARG002 - Place's
-        """Return the pipeline that has the agent carry out the order."""
+        """Return the pipeline that has the agent carry out the order, with others if it is cut into segments."""
+        if self._sharing is None or not is_shared(order):
+            return self.remote(order)
+        return SharedPipeline(
+            order,
+            first=self,
+            take_further=partial(self._sharing.take_further, self._needs),
+            merger=self._sharing.merger(order),
+        )
+
+    def remote(self, order: WorkOrder) -> AnyPipeline:
+        """Return the pipeline that has the agent carry out the order, alone."""
         return self._make(order, self._agent)
 
 
@@ -56,7 +85,8 @@ class AgentEngine:
 
     ``here`` is the server itself. If it is ``open_to_all``, jobs run there too: an agent that suits comes first, unless
     only the server has the requested device. Otherwise only those run there whose source it must have itself.
-    ``provider`` starts agents on demand. ``ours`` gives the plugins as the server has them,
+    ``provider`` starts agents on demand. ``merger`` merges what several agents find out about one job; without it none
+    is shared. ``ours`` gives the plugins as the server has them,
     ``devices`` its devices.
     """
 
@@ -71,6 +101,7 @@ class AgentEngine:
         devices: Callable[[], Sequence[Device]],
         open_to_all: bool,
         provider: Provider | None = None,
+        merger: Callable[[WorkOrder], Merger] | None = None,
     ) -> None:
         self.on_change: Callable[[], None] = lambda: None
         self._book = book
@@ -80,6 +111,7 @@ class AgentEngine:
         self._devices = devices
         self._open_to_all = open_to_all
         self._provider = provider
+        self._sharing = None if merger is None else Sharing(self._take_further, merger)
         self._line: Mapping[str, Needs] = {}
         book.on_change = here.on_change = self._note_change
         if provider is not None:
@@ -134,7 +166,15 @@ class AgentEngine:
             taken = self._here.take([needs])
             if taken is not None:
                 return taken.place
-        return None if agent is None else AgentPlace(needs, agent, self._book, self._make_pipeline)
+        return None if agent is None else AgentPlace(needs, agent, self._book, self._make_pipeline, self._sharing)
+
+    def _take_further(self, needs: Needs, places: Sequence[LanePlace]) -> AgentPlace | None:
+        if any(job_id != needs.job_id for job_id in self._line):
+            return None
+        taken = {place.agent for place in places if isinstance(place, AgentPlace)}
+        others = [agent for agent in self._book.all() if agent.id not in taken]
+        agent = choose(attrs.evolve(needs, at=None), others, self._ours())
+        return None if agent is None else AgentPlace(attrs.evolve(needs), agent, self._book, self._make_pipeline, None)
 
     def _has_more(self, needs: Needs, agent: Joined) -> bool:
         """True if the server has the requested device, and the agent has not."""

@@ -88,7 +88,7 @@ def test_a_file_with_one_key_frame_is_one_segment() -> None:
 def test_a_short_file_gets_fewer_pipelines() -> None:
     """One is not worth its start for a few frames."""
     assert cut(range(3 * LEAST_FRAMES), range(0, 150, 10), 8, to_end=True).pipelines == 3
-    assert lanes_of(request(8), VIDEO, [plugin()], KEYS, 1) == 8
+    assert lanes_of(request(8), VIDEO, [plugin()], KEYS) == 8
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_what_cannot_be_cut_is_refused_or_with_auto_not_cut(
 ) -> None:
     """The sentence says why, and what to do."""
     with pytest.raises(InvalidRequest) as refused:
-        lanes_of(request(2, **wanted), info, [what], keys, 4)
+        lanes_of(request(2, **wanted), info, [what], keys)
     (error,) = refused.value.errors
     assert (error.path, words in error.message) == ("options.segments", True)
     assert "leave segments out, or set it to 1" in error.message
-    assert lanes_of(request("auto", **wanted), info, [what], keys, 4) == 1
-    assert lanes_of(request(1, **wanted), info, [what], keys, 4) == 1
+    assert lanes_of(request("auto", **wanted), info, [what], keys) == 1
+    assert lanes_of(request(1, **wanted), info, [what], keys) == 1
 
 
 def test_auto_takes_as_many_pipelines_as_can_be_at_work() -> None:
-    """Up to a limit; a plugin that merges may sum up."""
-    assert lanes_of(request("auto"), VIDEO, [plugin(sums_up=True, merges=True)], KEYS, 3) == 3
-    assert lanes_of(request("auto"), VIDEO, [plugin()], KEYS, 100) == MOST_BY_AUTO
+    """Up to a limit, and where it runs one for each core; a plugin that merges may sum up."""
+    lanes = lanes_of(request("auto"), VIDEO, [plugin(sums_up=True, merges=True)], KEYS)
+    assert lanes == MOST_BY_AUTO
