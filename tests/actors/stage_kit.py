@@ -12,6 +12,7 @@ from kinora.actors.device_health import DeviceHealth
 from kinora.actors.inspector import Inspector, NullInspector
 from kinora.actors.job_ring import JobRing
 from kinora.actors.job_trace import JobTrace
+from kinora.actors.merging import Merge
 from kinora.actors.messages import Code, FramePayload, Payload, PluginStatusPayload, WarningPayload
 from kinora.actors.plugin_process import Hear, PluginDied
 from kinora.actors.plugin_records import PluginRecord
@@ -198,6 +199,7 @@ class Stage:
         trace: JobTrace | None = None,
         max_batch: int = 1,
         batch_wait_ms: float = 20.0,
+        merge: Merge | None = None,
     ) -> None:
         self.process = process
         self.processes = (process, *further)
@@ -232,6 +234,7 @@ class Stage:
             device_health=device_health or DeviceHealth(60.0),
             record=self.record,
             trace=trace,
+            merge=merge,
         )
         self.entrance, self.inbox = trio.open_memory_channel[FrameTicket](max_batch)
         self.outbox, self.exit = trio.open_memory_channel[FrameTicket](1)

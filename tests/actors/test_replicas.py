@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from kinora.actors.crew import GROW_AFTER_S
 from kinora.actors.inspector import PluginInspector
 from kinora.actors.job_ring import JobRing
+from kinora.actors.merging import Merge, MergeFailed
 from kinora.actors.messages import Code
 from kinora.actors.plugin_process import PluginDied
 from kinora.actors.stage_spec import REORDER_FRAMES
@@ -52,6 +53,7 @@ def stage(
     max_failures: int = 3,
     device: str = "cpu",
     every: int = 1,
+    merge: Merge | None = None,
 ) -> Stage:
     """A stage of a stateless plugin with so many replicas."""
     metadata = PluginMetadata(name=PLUGIN, stateless=True)
@@ -64,6 +66,7 @@ def stage(
         plugin_timeout_ms=5_000,
         device=device,
         every=every,
+        merge=merge,
     )
 
 
@@ -340,6 +343,24 @@ async def test_each_process_is_finalized_and_the_first_result_counts(autojump_cl
     await both.run(frames=6)
     assert [process.calls[-1] for process in processes] == ["finalize"] * 2
     assert bytes(both.runner.state().finalize) == b'{"n": 1}'
+
+
+async def test_with_merge_the_results_of_all_processes_count(autojump_clock: MockClock) -> None:
+    """In the order of the processes, whichever is first; one that fails costs the joint result only."""
+
+    async def merge(results: Sequence[bytes]) -> Done:  # noqa: ASYNC124 - a way as Merger.merge is one
+        if b"3" in results[-1]:
+            raise MergeFailed("ValueError: no good")
+        return Done(result=b"[%s]" % b",".join(results), run_ms=1.0)
+
+    for last, final, codes in ((2, b'[{"n": 1},{"n": 2}]', []), (3, b"null", [Code.PLUGIN_ERROR])):
+        processes = [
+            FakeProcess(frames=works(), finalize=Act(Done(result=b'{"n": %d}' % n, run_ms=1.0), takes_s=4.0 - n))
+            for n in (1, last)
+        ]
+        both = stage(*processes, merge=merge)
+        await both.run(frames=6)
+        assert (bytes(both.runner.state().finalize), both.codes) == (final, codes)
 
 
 async def test_it_ends_while_another_process_is_prepared(autojump_clock: MockClock) -> None:
