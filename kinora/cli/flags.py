@@ -21,7 +21,7 @@ _FRAGMENTS = ("must ", "is ", "leave ")
 """The beginnings of messages that need their place before them."""
 PLUGIN_PLACE = re.compile(r"plugins\[\d+\]")
 """The place of a plugin itself, not of its options."""
-_OWN_FLAGS = frozenset({"every", "side"})
+_OWN_FLAGS = frozenset({"every", "side", "replicas"})
 """What a plugin's entry has beside its options; each is a flag of the same name."""
 _OF_PLUGIN = re.compile(r"plugins\[(\d+)\](?:\.name)?(?P<options>\.options)?\.?(?P<option>.*)", re.DOTALL)
 

@@ -169,7 +169,9 @@ def _request(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequ
     return parse_job_request(
         {
             "source": source,
-            "plugins": options.plugin_requests(names, wanted.plugin_options, every=wanted.every, side=wanted.side),
+            "plugins": options.plugin_requests(
+                names, wanted.plugin_options, every=wanted.every, side=wanted.side, replicas=wanted.replicas
+            ),
             "device_requested": wanted.device,
             "options": wanted.job_options,
         }

@@ -83,11 +83,17 @@ _SIDE = click.option(
     help="Have a plugin work at the side: it never slows the others, and takes the newest frame when it is free.  "
     "Repeatable.",
 )
+_REPLICAS = click.option(
+    "--replicas",
+    multiple=True,
+    metavar="PLUGIN=N",
+    help="Have a plugin work in at most N processes at once.  Repeatable.",
+)
 
 
 def of_plugins(command: Command) -> Command:
     """Give a command what can be asked of each plugin; see :func:`plugin_requests`."""
-    return plugin_options(_EVERY(_SIDE(command)))
+    return plugin_options(_EVERY(_SIDE(_REPLICAS(command))))
 
 
 class Seconds(click.ParamType[int]):
@@ -229,21 +235,29 @@ def is_plugin_file(plugin: str) -> bool:
 
 
 def plugin_requests(
-    names: Sequence[str], given: Sequence[str], *, every: Sequence[str] = (), side: Sequence[str] = ()
+    names: Sequence[str],
+    given: Sequence[str],
+    *,
+    every: Sequence[str] = (),
+    side: Sequence[str] = (),
+    replicas: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The ``plugins`` of a job request.
 
-    It is made from ``-p NAME``, ``-o NAME.KEY=VALUE``, ``--every NAME=N`` and ``--side NAME``.
+    It is made from ``-p NAME``, ``-o NAME.KEY=VALUE``, ``--every NAME=N``, ``--side NAME`` and ``--replicas NAME=N``.
     """
     requests: dict[str, dict[str, Any]] = {name: {"name": name, "options": {}} for name in names}
     for text in given:
         plugin, key, value = _split(text)
         _entry(requests, plugin, f"-o {text}")["options"][key] = value
     for text in every:
-        plugin, turn = _turn(text)
+        plugin, turn = _numbered("--every", text, "faces=10")
         _entry(requests, plugin, f"--every {text}")["every"] = turn
     for plugin in side:
         _entry(requests, plugin, f"--side {plugin}")["side"] = True
+    for text in replicas:
+        plugin, most = _numbered("--replicas", text, "people=2")
+        _entry(requests, plugin, f"--replicas {text}")["replicas"] = most
     return [requests[name] for name in names]
 
 
@@ -264,8 +278,8 @@ def _split(text: str) -> tuple[str, str, Any]:
         return plugin, key, value
 
 
-def _turn(text: str) -> tuple[str, int]:
+def _numbered(flag: str, text: str, example: str) -> tuple[str, int]:
     plugin, _, number = text.rpartition("=")
     if not plugin or not number.isdecimal():
-        raise Misuse(f"--every {text}: write it as PLUGIN=N, for example --every faces=10")
+        raise Misuse(f"{flag} {text}: write it as PLUGIN=N, for example {flag} {example}")
     return plugin, int(number)

@@ -19,6 +19,7 @@ class RunArguments:
     plugin_options: Sequence[str]
     every: Sequence[str]
     side: Sequence[str]
+    replicas: Sequence[str]
     device: str
     job_options: Mapping[str, Any]
     """The ``options`` of the job request."""

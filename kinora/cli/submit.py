@@ -68,7 +68,11 @@ def submit(
 def _request(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "plugins": options.plugin_requests(
-            asked["plugins"], asked["plugin_options"], every=asked["every"], side=asked["side"]
+            asked["plugins"],
+            asked["plugin_options"],
+            every=asked["every"],
+            side=asked["side"],
+            replicas=asked["replicas"],
         ),
         "device_requested": asked["device"],
         "options": options.job_options(asked),

@@ -31,6 +31,7 @@ from kinora.plugins.options import check_options
         ("plugins[0].options.every", "-o motion.every"),
         ("plugins[1].every", "--every faces"),
         ("plugins[0].side", "--side motion"),
+        ("plugins[1].replicas", "--replicas faces"),
         ("plugins[7].options.size", "-o (plugin 8).size"),
     ],
 )
@@ -91,22 +92,25 @@ def test_the_example_of_an_option_is_one_that_its_plugin_takes() -> None:
 
 def test_turns_are_given_by_plugin() -> None:
     """Like its options, each by the plugin's name."""
-    assert plugin_requests(["motion", "faces"], ["faces.min_size=40"], every=["faces=10"], side=["faces"]) == [
-        {"name": "motion", "options": {}},
+    turns = {"every": ["faces=10"], "side": ["faces"], "replicas": ["motion=2"]}
+    assert plugin_requests(["motion", "faces"], ["faces.min_size=40"], **turns) == [
+        {"name": "motion", "options": {}, "replicas": 2},
         {"name": "faces", "options": {"min_size": 40}, "every": 10, "side": True},
     ]
 
 
 @pytest.mark.parametrize(
-    ("every", "side", "said"),
+    ("flag", "value", "said"),
     [
-        (["faces"], [], r"^--every faces: write it as PLUGIN=N, for example --every faces=10$"),
-        (["faces=x"], [], r"^--every faces=x: write it as PLUGIN=N"),
-        (["people=2"], [], r"^--every people=2: plugin 'people' is not in this job; its plugins are motion, faces$"),
-        ([], ["people"], r"^--side people: plugin 'people' is not in this job"),
+        ("every", "faces", r"^--every faces: write it as PLUGIN=N, for example --every faces=10$"),
+        ("every", "faces=x", r"^--every faces=x: write it as PLUGIN=N"),
+        ("every", "people=2", r"^--every people=2: plugin 'people' is not in this job; its plugins are motion, faces$"),
+        ("side", "people", r"^--side people: plugin 'people' is not in this job"),
+        ("replicas", "faces", r"^--replicas faces: write it as PLUGIN=N, for example --replicas people=2$"),
+        ("replicas", "people=2", r"^--replicas people=2: plugin 'people' is not in this job"),
     ],
 )
-def test_wrong_turns_are_refused_with_what_to_write(every: list[str], side: list[str], said: str) -> None:
+def test_wrong_turns_are_refused_with_what_to_write(flag: str, value: str, said: str) -> None:
     """Before anything is asked of a server."""
     with pytest.raises(Misuse, match=said):
-        plugin_requests(["motion", "faces"], [], every=every, side=side)
+        plugin_requests(["motion", "faces"], [], **{flag: [value]})

@@ -167,8 +167,14 @@ def test_detections_are_exported_for_other_programs(media: Path, tmp_path: Path)
 
 
 def test_a_plugin_works_on_some_frames_or_at_the_side(media: Path, tmp_path: Path) -> None:
-    """``--every`` and ``--side`` by the plugins' names; of results that came too late it is said how many there are."""
+    """``--every`` and ``--side`` by the plugins' names; of results that came too late it is said how many there are.
+
+    ``--replicas`` as well, which ``motion`` cannot have.
+    """
     path, out = plugin(tmp_path, "slow", SLOW), tmp_path / "out.jsonl"
+    refused = kinora("run", media / "clip.mp4", "-p", "motion", "--replicas", "motion=2")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("kinora: --replicas motion: motion needs its frames in order")
     flags = ("--every", "motion=7", "--side", "slow", "--out", out, "--json")
     done = kinora("run", media / "clip.mp4", "-p", path, "-p", "motion", *flags)
     assert done.returncode == 0

@@ -72,10 +72,11 @@ test("options with the plugin's default are not counted as set", () => {
 
 test("a plugin's turns are sent, kept, and come back when the job is run again", () => {
   const draft = firstDraft("cpu");
-  const plugins = [{ name: "motion", options: {} }, { name: "ocr", options: {}, every: 10, side: true }];
+  const plugins = [{ name: "motion", options: {} }, { name: "ocr", options: {}, every: 10, side: true, replicas: 2 }];
   expect(requestOf({ ...draft, plugins })).toMatchObject({ plugins });
   keepDraft({ ...draft, plugins });
   expect(keptDraft().plugins).toEqual(plugins);
+  expect(requestOf({ ...draft, plugins: [{ name: "ocr", options: {}, replicas: NO_TURN }] })).toBe("Under the options of ocr, type a whole number of 1 or more.");
   expect(requestOf({ ...draft, plugins: [{ name: "ocr", options: {}, every: NO_TURN }] })).toBe("Under the options of ocr, type a whole number of 1 or more.");
   const ran = job();
   const [[name, stage] = ["", undefined]] = Object.entries(ran.plugins);

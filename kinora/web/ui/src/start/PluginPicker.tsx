@@ -95,9 +95,9 @@ interface ChosenPluginProps {
 
 function ChosenPlugin({ choice, plugin, onGrab, onMove, onRemove, onChange }: ChosenPluginProps) {
   const [open, setOpen] = useState(false);
-  const { name, options, every, side = false } = choice;
+  const { name, options, every, side = false, replicas } = choice;
   const schema = plugin?.metadata?.config_schema ?? null;
-  const changed = changedOptions(schema, options).length + Number(every !== undefined) + Number(side);
+  const changed = changedOptions(schema, options).length + Number(every !== undefined) + Number(side) + Number(replicas !== undefined);
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (step === undefined) return;

@@ -29,7 +29,7 @@ export interface Draft extends Asked {
 }
 
 const DEMO = "demo:";
-/** Stands for a text that is no number, in the turns of a plugin. */
+/** Stands for a text that is no number, in the turns and the processes of a plugin. */
 export const NO_TURN = 0;
 const FIRST_PLUGINS = ["motion", "people", "tracker", "quality", "scenes"];
 
@@ -57,7 +57,7 @@ export function requestOf(draft: Draft): JobRequest | string {
     return { demo: "", media: "Choose a file from the media folder.", url: "Type a URL.", upload: "Choose a file.", camera: "Choose a camera." }[draft.kind];
   }
   if (draft.plugins.length === 0) return "Add at least one plugin.";
-  const unclear = draft.plugins.find(({ every }) => every === NO_TURN);
+  const unclear = draft.plugins.find(({ every, replicas }) => every === NO_TURN || replicas === NO_TURN);
   if (unclear) return `Under the options of ${unclear.name}, type a whole number of 1 or more.`;
   const asked = optionsOf(draft);
   if (asked === null) return "Under Where it runs, type numbers of 0 or more, and other resources as name=1.";

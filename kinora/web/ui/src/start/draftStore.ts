@@ -30,6 +30,7 @@ function isPartOf(draft: Draft) {
 
 function isChoice(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { name, options, every = 1, side = false } = value as Record<string, unknown>;
-  return typeof name === "string" && typeof options === "object" && options !== null && typeof every === "number" && typeof side === "boolean";
+  const { name, options, every = 1, side = false, replicas = 1 } = value as Record<string, unknown>;
+  const turns = typeof every === "number" && typeof side === "boolean" && typeof replicas === "number";
+  return typeof name === "string" && typeof options === "object" && options !== null && turns;
 }

@@ -145,6 +145,12 @@ test("a plugin's turns are chosen under its options, and a number that is none i
   expect(screen.getByText("must be a whole number of 1 or more")).toBeDefined();
   await userEvent.clear(screen.getByLabelText("Every n-th frame"));
   expect(onChoice).toHaveBeenLastCalledWith([{ name: "ocr", options: {}, side: true }]);
+  await userEvent.type(screen.getByLabelText("Processes at most"), "3");
+  expect(onChoice).toHaveBeenLastCalledWith([{ name: "ocr", options: {}, side: true, replicas: 3 }]);
+  await userEvent.type(screen.getByLabelText("Processes at most"), "x");
+  expect(screen.getByText("must be a whole number of 1 or more")).toBeDefined();
+  await userEvent.clear(screen.getByLabelText("Processes at most"));
+  expect(onChoice).toHaveBeenLastCalledWith([{ name: "ocr", options: {}, side: true }]);
 });
 
 test("a card says why a plugin has not done all frames", () => {
