@@ -14,7 +14,7 @@ from kinora.agent.agent import Agent
 from kinora.agent.facts import Offer
 from kinora.agent.home import Home
 from kinora.cli import options
-from kinora.cli.client_flags import token_for
+from kinora.cli.client_flags import checked_url, token_for
 from kinora.cli.exits import Failed, Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.root_warning import warn_of_root
@@ -33,7 +33,11 @@ log = structlog.get_logger()
 
 @click.command
 @click.option(
-    "--server", envvar="KINORA_URL", metavar="URL", help="The server's address, such as http://10.0.0.5:8000."
+    "--server",
+    envvar="KINORA_URL",
+    metavar="URL",
+    callback=checked_url,
+    help="The server's address, such as http://10.0.0.5:8000.",
 )
 @click.option(
     "--token-file",

@@ -33,9 +33,11 @@ def _server_url() -> str:
     return f"{'http' if settings.tls_cert is None else 'https'}://{host}:{settings.port}"
 
 
-def _checked_url(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
+def checked_url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """The server's address, if one is given; a callback of click for the option that names it."""
     try:
-        server_address(value)
+        if value is not None:
+            server_address(value)
     except ClientError as error:
         raise Misuse(str(error)) from error
     return value
@@ -46,7 +48,7 @@ CLIENT_FLAGS = (
         "--url",
         envvar="KINORA_URL",
         default=_server_url,
-        callback=_checked_url,
+        callback=checked_url,
         help="The server's address.  [default: as `serve` would use]",
     ),
     click.option(
