@@ -74,7 +74,7 @@ async def _run_once(start: LocalStart) -> int:
     try:
         await _wait_exit(process)
     finally:
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True):  # every wait in it has a deadline
             await _end(process)
     return process.returncode
 
@@ -91,13 +91,12 @@ def _start(document: bytes) -> subprocess.Popen[bytes]:
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        with trio.move_on_after(END_S):
-            await _wait_exit(process)
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+    """Ask it to end, then kill it; one that is stuck in the kernel is left to itself."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(number)
+            with trio.move_on_after(END_S):
+                await _wait_exit(process)
 
 
 async def _wait_exit(process: subprocess.Popen[bytes]) -> None:
