@@ -45,4 +45,4 @@ def _conditional(document: AgentList | AgentState) -> Response:
     body = msgspec.json.encode(document)
     tag = blake2b(body, digest_size=12).hexdigest()
     headers = {"etag": f'"{tag}"', "cache-control": "no-cache"}
-    return Response(status=304, headers=headers) if is_known(tag) else json_response(body, etag=f'"{tag}"')
+    return Response(b"", 304, headers) if is_known(tag) else json_response(body, etag=f'"{tag}"')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from urllib.parse import urlsplit
 
 import msgspec
 import trio
@@ -45,6 +46,23 @@ async def test_a_list_that_has_not_changed_is_not_sent_again(server: RunningServ
         assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
         fleet.told = [msgspec.structs.replace(BUSY, unacknowledged=fleet.told[0].unacknowledged + 1)]
         assert (await get(url, if_none_match=tag)).status == 200
+
+
+async def test_a_connection_goes_on_after_a_list_that_has_not_changed(server: RunningServer) -> None:
+    """The next request on it is answered too."""
+    tag = (await get(f"{server.url}/v1/agents")).headers["etag"]
+    address = urlsplit(server.url)
+    asked = f"GET /v1/agents HTTP/1.1\r\nHost: {address.netloc}\r\nIf-None-Match: {tag}\r\n\r\n".encode()
+    stream = await trio.open_tcp_stream(str(address.hostname), address.port or 0)
+    async with stream:
+        for _ in range(2):
+            await stream.send_all(asked)
+            with trio.fail_after(30):
+                answer = b""
+                while b"\r\n\r\n" not in answer:
+                    answer += (piece := await stream.receive_some())
+                    assert piece, "the connection was closed"
+            assert answer.startswith(b"HTTP/1.1 304")
 
 
 def test_names_of_agents_that_come_and_go_do_not_fill_the_figures() -> None:
