@@ -19,3 +19,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     make_clip(media / "clip.mp4")
     with serving(folder, media) as served:
         yield served
+
+
+@pytest.fixture(autouse=True)
+def _both_ways(request: pytest.FixtureRequest) -> None:
+    """Compare the answers to all reads of the lane with the app's, but in tests that are marked as ``one_way``."""
+    if request.node.get_closest_marker("one_way") is None:
+        request.getfixturevalue("both_ways")

@@ -20,8 +20,6 @@ from tests.access_kit import WRONG_TOKEN, bearer, make_token, owner, revoke
 from tests.client_kit import exchange, get, post, request
 from tests.web.test_security import UPGRADE
 
-pytestmark = pytest.mark.usefixtures("both_ways")
-
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 FILES = frozenset({"/", "/demo", "/ui-kit", "/favicon.svg", "/assets/x.js", "/v1/health", "/v1/ready", "/login"})

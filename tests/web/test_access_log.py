@@ -72,6 +72,7 @@ def test_a_path_is_shown_without_what_could_be_secret(path: str, shown: str) -> 
     assert without_secrets(path) == shown
 
 
+@pytest.mark.one_way
 async def test_requests_are_logged_with_what_an_operator_asks_for(settings: Settings) -> None:
     """Writing calls and refused ones have a line with status, size, time, client and the token's name; others none."""
     with capture_logs() as lines:
@@ -109,6 +110,7 @@ async def test_behind_a_proxy_the_client_is_its_client_and_the_path_ours(setting
     assert 'kinora_http_requests_total{method="GET",route="/v1/jobs",status="200"} 1.0' in text
 
 
+@pytest.mark.one_way
 async def test_all_calls_are_logged_at_debug_and_none_without_the_log(settings: Settings) -> None:
     """At ``debug`` reading has lines as well; with ``access_log`` off nothing has."""
     for changes, expected in (({"log_level": "debug"}, ["/v1/health"]), ({"access_log": False}, [])):

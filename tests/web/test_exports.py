@@ -7,15 +7,11 @@ import json
 import uuid
 from zipfile import ZipFile
 
-import pytest
-
 from kinora.results.formats import FORMATS
 from kinora.serve import RunningServer
 from tests.client_kit import get
 from tests.jobs_kit import run_job
 from tests.web.test_negotiation import CSV, JSON, NDJSON
-
-pytestmark = pytest.mark.usefixtures("both_ways")
 
 
 async def test_results_are_one_file_in_each_format_named_after_the_source(server: RunningServer) -> None:

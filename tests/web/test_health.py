@@ -17,8 +17,6 @@ from kinora.system import make_system
 from tests.actors.test_retention import MB, store_job
 from tests.client_kit import get
 
-pytestmark = pytest.mark.usefixtures("both_ways")
-
 JOBS = ["00000000-0000-4000-8000-00000000000" + digit for digit in "12"]
 
 

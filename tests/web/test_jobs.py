@@ -26,8 +26,6 @@ from tests import client_kit
 from tests.client_kit import Answer, Part, get, post, request, upload
 from tests.clips import make_clip
 
-pytestmark = pytest.mark.usefixtures("both_ways")
-
 CLIP: dict[str, Any] = {"source": "clip.mp4", "plugins": ["motion"]}
 FIVE_KEYS = {"job_id", "device_requested", "device_used", "fallback", "frames"}
 SLOW = """

@@ -48,6 +48,7 @@ def test_a_server_of_root_says_so(monkeypatch: pytest.MonkeyPatch, uid: int, lin
     assert [line["log_level"] for line in lines] == ["warning"] * lines_of_it
 
 
+@pytest.mark.one_way
 async def test_a_request_that_fails_is_logged_with_its_traceback(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +64,7 @@ async def test_a_request_that_fails_is_logged_with_its_traceback(
     assert "in broken" in "".join(traceback.format_exception(line["exc_info"]))
 
 
+@pytest.mark.one_way
 async def test_what_a_session_logs_has_its_id(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session's lines in the log have its id, so that clients can be told apart; lines of requests have none."""
     session_id = str(uuid.uuid4())

@@ -106,6 +106,7 @@ def test_names_beyond_the_bound_share_a_label() -> None:
     assert [labels.of(name) for name in ("a", "b", "c", "a", "d", "")] == ["a", "b", OTHER, "a", OTHER, ""]
 
 
+@pytest.mark.one_way
 async def test_requests_are_counted_by_route_and_never_by_what_clients_choose(server: RunningServer) -> None:
     """Paths, methods and job ids of a client's own are in no label: they count as the route, or as ``other``."""
     for number in range(5):
@@ -140,6 +141,7 @@ async def test_requests_that_the_server_fails_are_counted(
     assert found["kinora_http_requests_total GET /v1/devices 500"] == found["kinora_http_failures_total"] == 1
 
 
+@pytest.mark.one_way
 async def test_a_request_that_asked_to_wait_says_nothing_about_speed(server: RunningServer) -> None:
     """A long poll is counted as a request, and not among the times until an answer begins."""
     await run_job(server)

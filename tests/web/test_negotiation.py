@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import uuid
 
-import pytest
 import trio
 
 from kinora.serve import RunningServer
 from tests.client_kit import Answer, get, post, request
 from tests.jobs_kit import run_job
-
-pytestmark = pytest.mark.usefixtures("both_ways")
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv; charset=utf-8; header=present"
 ACCEPTED: dict[str, str | None] = {

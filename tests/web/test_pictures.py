@@ -17,8 +17,6 @@ from kinora.serve import RunningServer
 from tests.client_kit import Answer, exchange, get, request
 from tests.jobs_kit import run_job
 
-pytestmark = pytest.mark.usefixtures("both_ways")
-
 
 class Decoder:
     """Stands in for the process that makes a picture; a test says when it goes on, and sees what it was asked for."""

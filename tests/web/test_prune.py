@@ -13,8 +13,6 @@ from kinora.serve import RunningServer
 from tests.actors.test_retention import store_job
 from tests.client_kit import events, get, post
 
-pytestmark = pytest.mark.usefixtures("both_ways")
-
 DAY_S = 86_400
 
 

@@ -73,7 +73,6 @@ async def server(settings: Settings, authority: Authority) -> AsyncIterator[Runn
         yield running_server
 
 
-@pytest.mark.usefixtures("both_ways")
 async def test_plain_reads_are_answered_as_by_the_app(server: RunningServer) -> None:
     """The reading lane sees what is decrypted, and its answers are encrypted."""
     for target in ("health", "ready", "jobs", "jobs?limit=1"):

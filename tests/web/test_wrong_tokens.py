@@ -241,6 +241,7 @@ async def test_a_store_that_fails_matters_only_where_a_token_is_needed(tmp_path:
         await TokenBook(down, tmp_path / "token", needed=True).load()
 
 
+@pytest.mark.one_way
 async def test_a_right_token_is_never_slowed_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is let in at once from an address whose wrong ones wait, and the stop of the server waits for none of them."""
     for name in ("FIRST_DELAY_S", "LONGEST_DELAY_S"):
