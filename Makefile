@@ -77,6 +77,7 @@ bench: $(VENV)/.installed-dev ## Measure, and compare with others
 	$(BIN)/python -m benchmarks.rtsp
 	$(BIN)/python -m benchmarks.cancel
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.ray_start
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.fanout

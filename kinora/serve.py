@@ -16,6 +16,7 @@ import trio
 from kinora.actors.job_request import MAX_PLUGINS
 from kinora.fleet.local_agents import spread
 from kinora.fleet.local_start import LocalStart
+from kinora.fleet.ray_recipe import Recipe
 from kinora.runtime.confinement import gaps
 from kinora.settings import Settings, password_faults
 from kinora.settings.transfer import encode_settings
@@ -87,9 +88,22 @@ async def open_server(settings: Settings, *, reading_lane: bool = True) -> Async
                 await connections.start(server.run)
                 await system.start(actors)
                 system.local_agents.begin(_local_starts(system, url))
+                if system.ray is not None:
+                    system.ray.begin(_recipe(system, url, outer_bases(sockets, scheme)))
                 yield attrs.evolve(_running(url, system, links), certificate=certificate)
                 server.stop()
             actors.cancel_scope.cancel(reason="the server is closed")
+
+
+def _recipe(system: System, url: str, outer: Sequence[str]) -> Recipe:
+    """How Ray starts agents, on this machine or elsewhere; ``outer`` are the addresses for other machines."""
+    settings, token = system.settings, system.tokens.local_secret
+    if not settings.ray_address:
+        certificate = None if settings.tls_cert is None else settings.tls_cert.absolute()
+        return Recipe(url=url, token=token, certificate=certificate, settings=encode_settings(settings))
+    if not (outer or settings.agent_url):
+        log.warning("agents on other machines cannot reach this server: give it a --host that they reach, or agent_url")
+    return Recipe(url=settings.agent_url or next(iter(outer), url), token=token)
 
 
 def _running(url: str, system: System, links: LoginLinks) -> RunningServer:

@@ -52,6 +52,8 @@ from kinora.fleet.fleet_view import BookView
 from kinora.fleet.lease_watch import watch_leases
 from kinora.fleet.local_agents import LocalAgents
 from kinora.fleet.placement import plugins_of
+from kinora.fleet.provider import Dismiss
+from kinora.fleet.ray_provider import RayProvider
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
@@ -65,6 +67,9 @@ from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
 from kinora.runtime.workers import MB, ForkServer, HearOutput, nobody_hears
 from kinora.settings import Settings, SettingsError, require_usable_paths, source_limits
+
+RAY = "ray"
+"""The engine by which Ray starts agents."""
 
 
 class MachineUnfit(KinoraError):
@@ -132,6 +137,7 @@ class System:
         self.agents: FleetView = BookView(self.agent_book, self.plugins.all)
         self.local_agents = LocalAgents()
         self._cameras = Cameras(settings.cameras, settings.webcams)
+        self.ray = _ray(settings, self._dismiss) if settings.engine == RAY else None
         self.engine = self._make_engine()
         self.jobs = self._job_manager()
         self.camera_checks.watching = self.jobs.watching
@@ -209,6 +215,7 @@ class System:
             ChildSpec(name="cameras", run=self.camera_checks.run, optional=True),
             ChildSpec(name="agents", run=partial(watch_leases, self.agent_book)),
             ChildSpec(name="local agents", run=self.local_agents.run, optional=True),
+            *([ChildSpec(name="ray", run=self.ray.run, optional=True)] if self.ray else []),
             ChildSpec(name="jobs", run=self.jobs.run, stop=self.jobs.stop),
             ChildSpec(name="standing jobs", run=self.standing_jobs.run, optional=True),
             ChildSpec(name="retention", run=self.retention.run, optional=True),
@@ -226,6 +233,7 @@ class System:
             devices=self.devices,
             open_to_all=self._runs_all_jobs,
             merger=self._merger,
+            provider=self.ray,
         )
 
     @property
@@ -238,6 +246,9 @@ class System:
         entries = [self.plugins.get(plugin.asked.name) for plugin in order.plugins]
         origins = {entry.name: entry.origin for entry in entries if entry is not None and entry.merges}
         return Merger(self.fork_server, order.job_id, origins)
+
+    def _dismiss(self, name: str) -> bool:
+        return self.engine.dismiss(name)
 
     def _job_manager(self) -> JobManager:
         settings = self.settings
@@ -383,12 +394,13 @@ def make_system(
 
     Raises:
         MachineUnfit: Kinora cannot work here.
-        SettingsError: the path of a folder cannot be used, or traces are wanted without what they need.
+        SettingsError: the path of a folder cannot be used, or traces or Ray are wanted without what they need.
         DataDirInUse: another server uses this data folder.
     """
     if unmet := [*unmet_requirements(), *filter(None, [opencv_damage()])]:
         raise MachineUnfit(" ".join(unmet))
     require_usable_paths(settings)
+    _require_ray(settings)
     with own_data_folder(settings.data_dir), _open_tracer(settings.trace_frames) as tracer:
         system = System(
             settings,
@@ -403,6 +415,18 @@ def make_system(
         make_private(system.uploads.iterdir())
         with system.loop_watch:
             yield system
+
+
+def _ray(settings: Settings, dismiss: Dismiss) -> RayProvider:
+    return RayProvider(settings.ray_address, idle_s=settings.agent_idle_s, dismiss=dismiss)
+
+
+def _require_ray(settings: Settings) -> None:
+    if settings.engine == RAY and importlib.util.find_spec("ray") is None:
+        raise SettingsError(
+            "engine: Ray is not installed: pip install 'kinora[ray]' with a Python that Ray has a wheel for,"
+            " or set it to embedded."
+        )
 
 
 def _open_tracer(every: int) -> AbstractContextManager[Tracer | None]:

@@ -9,8 +9,13 @@ LEAST = 0.0001
 _RAY_S_OWN = frozenset({"CPU", "GPU", "memory", "object_store_memory"})
 
 
-def refusal(needs: Needs) -> str | None:
-    """Return, as a sentence, why Ray would take no request with these needs; None if it takes them."""
+def refusal(needs: Needs, *, shares_files: bool) -> str | None:
+    """Return, as a sentence, why Ray would take no request with these needs; None if it takes them.
+
+    ``shares_files`` is true if all its agents are on the server's machine.
+    """
+    if needs.where == "this_machine" and not shares_files:
+        return "Its source is of the server's machine, and Ray's agents are on others: start one here with --agents 1."
     if needs.gpus > 1 and needs.gpus % 1:
         return f"Ray gives several GPUs only whole: ask for gpus 1, 2 or a part of one, not {needs.gpus:g}."
     for name in needs.resources:

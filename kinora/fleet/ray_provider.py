@@ -82,7 +82,7 @@ class RayProvider:
 
     def refusal(self, needs: Needs) -> str | None:
         """The reason, as a sentence, why Ray takes no request for such an agent; None if it does."""
-        return refusal(needs)
+        return refusal(needs, shares_files=not self._address)
 
     def waiting_for(self, job_id: str) -> str | None:
         """The reason, as a sentence, why a job has no agent yet."""

@@ -1,8 +1,8 @@
 """A simulated Ray cluster of three nodes on this machine: ``python -m tests.fleet.ray_nodes``.
 
 It prints its address, then obeys a line at a time, each answered by a line: ``lose NAME`` of a node, where ``head`` is
-the whole cluster; ``begin`` for a new cluster at the same address; ``whose PID`` for the node that a process belongs
-to. It ends, with all its processes, when its stdin is closed.
+the whole cluster; ``begin NAME …`` for a new cluster of these nodes at the same address; ``whose PID`` for the node
+that a process belongs to. It ends, with all its processes, when its stdin is closed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Nodes:
         self._nodes: dict[str, Any] = {}
         self._port = 0
 
-    def begin(self) -> str:
-        """Start all nodes; return the address."""
+    def begin(self, *names: str) -> str:
+        """Start these nodes, or all; return the address."""
         from ray.cluster_utils import Cluster  # noqa: PLC0415 - the keeper of this process does without
 
         self._cluster = Cluster(connect=False)
-        for name, has in NODES.items():
+        for name, has in ((name, NODES[name]) for name in names or NODES):
             own = {"gcs_server_port": self._port, "temp_dir": self._folder} if name == "head" else {}
             self._nodes[name] = self._cluster.add_node(
                 object_store_memory=BYTES, include_dashboard=False, wait=False, **has, **own

@@ -219,12 +219,17 @@ def test_agents_of_others_are_left_alone() -> None:
 )
 def test_what_ray_takes_no_request_for_is_refused_with_a_sentence(needs: Needs, word: str) -> None:
     """Such a job would wait for ever."""
-    assert word in (refusal(needs) or "")
+    assert word in (refusal(needs, shares_files=True) or "")
+
+
+def test_a_source_of_the_server_s_machine_needs_an_agent_there() -> None:
+    """Those of a cluster are elsewhere."""
+    assert "--agents 1" in (refusal(job(where="this_machine"), shares_files=False) or "")
 
 
 def test_parts_of_cores_and_gpus_and_resources_of_one_s_own_can_be_asked_for() -> None:
     """As Ray counts them."""
-    assert refusal(job(cpus=1.5, gpus=0.25, resources={"card": 2.5})) is None
+    assert refusal(job(cpus=1.5, gpus=0.25, resources={"card": 2.5}), shares_files=True) is None
 
 
 def test_an_agent_that_does_not_come_holds_up_no_other_job() -> None:
