@@ -197,7 +197,7 @@ async def leave(server: LinkServer, what: WorkOrder, process: subprocess.Popen[b
 
 async def test_nothing_outlives_a_lease(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """An agent that gets no renewals, or is stopped, begins anew; one that is refused for good says why, and ends."""
-    async with link_server() as server, agent(server, folder, lease_s=1.5) as process:
+    async with link_server() as server, agent(server, folder, lease_s=2.5) as process:
         held = await server.assign(order(folder / "clip.avi", "holds"))
         await server.until(lambda: held.frames)
         family = below(process)
