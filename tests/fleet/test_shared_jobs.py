@@ -47,6 +47,12 @@ async def submit(server: RunningServer) -> str:
     return str(answer.json()["job_id"])
 
 
+async def has_all(server: RunningServer) -> dict[str, Any]:
+    """The plugins of the server, once it has started."""
+    assert (await get(f"{server.url}/v1/plugins")).status == 200
+    return {"plugins": plugins_of(server.system.plugins.all())}
+
+
 @attrs.frozen
 class Given:
     """What an agent was given to do."""
@@ -73,7 +79,7 @@ async def in_order(*agents: FakeAgent) -> list[Given]:
 
 async def test_two_agents_share_the_segments_of_a_job(server: RunningServer) -> None:
     """The frames come in the order of the file, whichever is first; then both have their places back."""
-    has: dict[str, Any] = {"plugins": plugins_of(server.system.plugins.all())}
+    has = await has_all(server)
     async with agent(server, **has) as one, agent(server, instance="two", name="south", **has) as two:
         job_id = await submit(server)
         first, second = await in_order(one, two)
@@ -89,7 +95,7 @@ async def test_two_agents_share_the_segments_of_a_job(server: RunningServer) -> 
 
 async def test_the_loss_of_one_takes_the_job_elsewhere(server: RunningServer) -> None:
     """The other one is told to stop, and the job goes on behind its last stored frame."""
-    has: dict[str, Any] = {"plugins": plugins_of(server.system.plugins.all())}
+    has = await has_all(server)
     async with agent(server, **has) as one, agent(server, instance="two", name="south", **has) as two:
         job_id = await submit(server)
         first, second = await in_order(one, two)
