@@ -69,6 +69,10 @@ class _Agent:
             and all(has.resources.get(name, 0.0) >= amount for name, amount in needs.resources.items())
         )
 
+    def comes_for(self, needs: Needs) -> bool:
+        """True if a job may wait for it: it has room already, or asks for no more of it than the job would."""
+        return self.covers(needs) and (bool(self.node) or _amounts(self.needs) == _amounts(needs))
+
     @property
     def idle(self) -> bool:
         """True if it is here and has nothing to do."""
@@ -213,7 +217,7 @@ class Demand:
         free = self._coming()
         matched = {}
         for needs in waiting:
-            if (agent := next((agent for agent in free if agent.covers(needs)), None)) is not None:
+            if (agent := next((agent for agent in free if agent.comes_for(needs)), None)) is not None:
                 free.remove(agent)
                 matched[needs.job_id] = agent
         return matched
@@ -265,3 +269,7 @@ class Demand:
             and not (seen.attempts or seen.name in self._agents or seen.name in self._ending)
         ]
         return [*old, *lost]
+
+
+def _amounts(needs: Needs) -> tuple[float, float, Mapping[str, float]]:
+    return needs.cpus, needs.gpus, needs.resources

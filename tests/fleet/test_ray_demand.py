@@ -54,10 +54,16 @@ def test_a_job_that_waits_gets_an_agent_with_just_what_it_needs_asked_for_once()
     assert cluster.demand.reasons["j1"] == "Ray is asked for an agent for it."
 
 
-def test_each_job_gets_its_own_agent_and_two_can_change_places_if_the_size_fits() -> None:
-    """A job takes an agent that comes and has more than it needs; a larger one asks for its own."""
+def test_a_job_waits_for_an_agent_with_more_than_it_needs_only_once_that_has_room() -> None:
+    """A request that no node has room for would hold it up for ever."""
+    cluster = Cluster()
+    cluster.decide(job("j1", cpus=9.0))
+    cluster.demand.pending("ray-7f-1", "No node has 9 CPUs.")
+    assert cluster.decide(job("j2")) == [GiveBack("ray-7f-1"), Ask("ray-7f-2", job("j2"))]
+    assert cluster.decide(job("j3")) == []
     cluster = Cluster()
     cluster.decide(job("j1", cpus=2.0))
+    cluster.demand.placed("ray-7f-1", "node1", cluster.now)
     assert cluster.decide(job("j2")) == []
     assert cluster.decide(job("j2"), job("j3", cpus=4.0)) == [Ask("ray-7f-2", job("j3", cpus=4.0))]
 
