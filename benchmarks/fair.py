@@ -26,8 +26,6 @@ from benchmarks.pipeline import make_clip
 
 CLIENTS = 200
 FRAMES = 3_000
-JOBS_EACH = 10
-"""Jobs that wait for each place: more than a round has time for."""
 WARM_UP_S = 3.0
 PAUSE_S = 0.02
 """The time between an answer and the next question."""
@@ -50,12 +48,14 @@ class Case:
     jobs: int
     plugins: int
     clients: int
+    turns: int
+    """The jobs for each place, one after the other: more than a round has time for."""
 
     def __str__(self) -> str:
         return f"{self.jobs} jobs of {self.plugins} plugins, {self.clients} clients that take everything"
 
 
-CASES = {"watched": Case(2, 1, CLIENTS), "many": Case(20, 3, 0)}
+CASES = {"watched": Case(2, 1, CLIENTS, turns=10), "many": Case(20, 3, 0, turns=1)}
 
 
 @attrs.frozen
@@ -98,10 +98,10 @@ def serving(case: Case, tree: Path) -> Iterator[Server]:
 
 
 def measure(case: Case, tree: Path, seconds: float) -> Found:
-    """One round."""
+    """One round, from the time on at which each place has its job at work."""
     with serving(case, tree) as server, watched_by(server.port, case.clients):
         request = {"source": "clip.mp4", "plugins": [f"quick-{number}" for number in range(case.plugins)]}
-        for _ in range(case.jobs * JOBS_EACH):
+        for _ in range(case.jobs * case.turns):
             server.ask("/v1/jobs", request)
         time.sleep(WARM_UP_S)
         before, began = _frames(server), time.monotonic()

@@ -19,6 +19,29 @@ export function makeClip(server: Server, name: string, { frames, width, height }
   execFileSync(PYTHON, ["-c", `from pathlib import Path\nfrom tests.clips import make_clip\n${call}`], { cwd: ROOT });
 }
 
+/** Make a longer video of one in the server's folder, by repeats of its coded pictures; it begins anew `times` times. */
+export function repeatClip(server: Server, name: string, longer: string, times: number): void {
+  execFileSync(PYTHON, ["-c", REPEAT, join(server.folder, name), join(server.folder, longer), String(times)]);
+}
+
+const REPEAT = `
+import av, sys
+short, longer, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
+with av.open(short) as source, av.open(longer, "w") as target:
+    given = source.streams.video[0]
+    packets = [packet for packet in source.demux(given) if packet.size]
+    length = sum(packet.duration for packet in packets)
+    stream = target.add_stream_from_template(given)
+    stream.time_base = given.time_base
+    coded = [(bytes(packet), packet.pts, packet.dts, packet.duration, packet.is_keyframe) for packet in packets]
+    for number in range(times):
+        for data, pts, dts, duration, is_keyframe in coded:
+            packet = av.Packet(data)
+            packet.stream, packet.time_base, packet.duration = stream, given.time_base, duration
+            packet.pts, packet.dts, packet.is_keyframe = pts + number * length, dts + number * length, is_keyframe
+            target.mux(packet)
+`;
+
 /** Write a plugin that finds six moving boxes, each with a track. */
 export function writeBoxes(server: Server, name: string): void {
   server.writePlugin(name, `${boxes(name)}\n\n@tool('${name}')\ndef find(frame):\n    return boxes(frame)`);
@@ -56,11 +79,14 @@ path, job_id, frames = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with sqlite3.connect(path) as base:
     job, state = base.execute("SELECT number, state FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
     some = [json.loads(data) for (data,) in base.execute("SELECT data FROM frames WHERE job = ? ORDER BY frame_index", (job,))]
+    step_ms = some[1]["timestamp_ms"] - some[0]["timestamp_ms"]
     def repeats():
         for index in range(len(some), frames):
-            frame = some[index % len(some)] | {"frame_id": f"frame-{index:06d}", "index": index, "timestamp_ms": index * 40.0}
-            light = {"metrics": {"level": index * 7919 % 256, "share": index % 17 / 17}}
-            yield job, index, json.dumps(frame | {"results": frame["results"] | {"light": light}}).encode()
+            frame = some[index % len(some)] | {"frame_id": f"frame-{index:06d}", "index": index, "timestamp_ms": index * step_ms}
+            results = dict(frame["results"])
+            if "light" in results:
+                results["light"] = {"metrics": {"level": index * 7919 % 256, "share": index % 17 / 17}}
+            yield job, index, json.dumps(frame | {"results": results}).encode()
     base.executemany("INSERT INTO frames VALUES (?, ?, ?)", repeats())
     known = json.loads(state) | {"frames_done": frames, "frames_total": frames}
     base.execute("UPDATE jobs SET state = ? WHERE number = ?", (json.dumps(known).encode(), job))
