@@ -36,6 +36,10 @@ jobs end a hang after {frame} ms for a frame and {prepare} ms elsewhere (`plugin
 and disable the plugin after three, with 0.1 s and 0.2 s in between. In all jobs together, no step of any task of the
 server took more than {longest} ms.
 
+The same holds for jobs that run at an [agent](scale.md): in the tests each of these plugins, in one of its places, runs
+in a real agent process, twelve jobs at once. The warnings, the frames lost and the health are those of this page, and
+the agent stands afterwards, with no process more than before.
+
 `python -m tests.zoo` makes this page.
 """
 
