@@ -58,6 +58,7 @@ from kinora.actors.pipeline_link import (
 from kinora.actors.push_inlet import PushInlet
 from kinora.actors.store import Store
 from kinora.actors.times import utc_now
+from kinora.actors.told_results import ToldResults
 from kinora.actors.warnings import WarningLog, kept_by_pipeline
 from kinora.actors.whereabouts import HERE, Whereabouts
 from kinora.actors.work_order import WorkOrder, for_pipelines, state_left
@@ -177,6 +178,7 @@ class Job:
         """The newest state from the pipeline."""
         self._statuses: dict[str, PluginStatusPayload] = {}
         """Plugin → the newest status that was published."""
+        self._told = ToldResults()
         self._status: JobStatus = "queued"  # its end is decided once: see _decide
         self._stage: Stage = "queued"
         self._error: str | None = None
@@ -474,6 +476,8 @@ class Job:
         pipeline = where.pipeline(order, partial(work.here.make, order))
         self._seen, self._seen_at = pipeline.state(), self._frames_done
         where.at_work = True
+        if work.plan.info.kind != "stream":  # of a live source the next pipeline gets other frames
+            self._told.begin_again()
         self._pipeline = pipeline if where.agent is None else None
         try:
             if where.agent is not None and work.plan.held is not None:
@@ -621,6 +625,8 @@ class Job:
     def _pass_on(self, payload: Payload) -> None:
         if isinstance(payload, FramePayload):
             self._newest_index = max(self._newest_index, payload.index)
+            if not self._told.add(payload):
+                return
         elif isinstance(payload, PluginStatusPayload):
             self._statuses[payload.plugin] = payload
         self._audience.publish(payload)

@@ -15,10 +15,11 @@ from kinora.actors.engine import Needs
 from kinora.actors.errors import Conflict, InvalidRequest
 from kinora.actors.job import MAX_MOVES
 from kinora.actors.job_spec import ResumePoint
-from kinora.actors.messages import Code, ProgressPayload, WarningPayload
+from kinora.actors.messages import Code, FramePayload, ProgressPayload, WarningPayload
 from kinora.actors.models import StageState, WarningGroup
 from kinora.actors.pipeline_link import Pause, PipelineEnded, Prepared, Resume, Stop
 from kinora.plugins.devices import Device
+from tests.actors import realtime_kit
 from tests.actors.agents_kit import PAUSED_KEEP_S, Agents, RemotePipeline, Server, serving
 from tests.actors.job_kit import FRAMES, PLUGIN, pipeline_state
 
@@ -43,6 +44,13 @@ async def finish(pipeline: RemotePipeline, *indexes: int) -> None:
     await pipeline.tell(Prepared())
     await pipeline.do(*indexes)
     await pipeline.tell(PipelineEnded())
+
+
+def frame_result(job_id: str, index: int) -> FramePayload:
+    """The plugin's result of a frame."""
+    message = realtime_kit.frame(index, job_id=job_id, plugin=PLUGIN)
+    assert isinstance(message.payload, FramePayload)
+    return message.payload
 
 
 def stages_of(server: Server, job_id: str) -> list[str]:
@@ -123,6 +131,20 @@ async def test_a_live_source_goes_on_too(server: Server, agents: Agents) -> None
     await finish(agents.pipelines[1], 8)
     await server.jobs.wait_ended(job_id)
     assert await server.indexes(job_id) == [0, 7, 8]
+
+
+@pytest.mark.parametrize(("source", "expected"), [("clip.mp4", [0, 1, 2, 3, 4]), ("camera", [0, 1, 2, 1, 2, 3, 4])])
+async def test_each_result_is_told_once(server: Server, agents: Agents, source: str, expected: list[int]) -> None:
+    """Also if the agent was lost between a result and the end of its frame; a live source has other frames then."""
+    job_id = await server.submit(source)
+    first = agents.pipelines[0]
+    await first.tell(*(frame_result(job_id, index) for index in (0, 1, 2)))
+    await first.do(0)
+    await first.lose()
+    second = agents.pipelines[1]
+    assert second.order.begin.start == 1
+    await second.tell(*(frame_result(job_id, index) for index in (1, 2, 3, 4)))
+    assert [payload.index for payload in server.audience.of(FramePayload)] == expected
 
 
 async def test_a_job_that_loses_too_many_agents_fails(tmp_path: Path) -> None:
