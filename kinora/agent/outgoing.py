@@ -12,7 +12,7 @@ WINDOW_BYTES = 64 * 2**20
 """The most bytes that are kept, beyond one event. The pipeline waits beyond it, as beyond ``WINDOW_FRAMES``."""
 PICTURES_BEHIND_BYTES = 2**20
 """The bytes not sent beyond which the connection is behind: further pictures are dropped then, and nothing else is."""
-BATCH_BYTES = 256 * 2**10
+BATCH_BYTES = 2**16
 """The most bytes of one message, beyond one part of an event; more go into the next message."""
 BATCH_EVENTS = 256
 """The most events of one message."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 PART = "part"
-PART_BYTES = 2**20
+PART_BYTES = 2**16
 """The most bytes of one part."""
 MAX_EVENT_BYTES = 2**30
 """The most bytes of an event: a frame's results, and the states of all plugins after it, each 64 MiB at most. A larger

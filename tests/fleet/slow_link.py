@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import trio
 
-CHUNK_BYTES = 2**14
+CHUNK_BYTES = 2**13
 """The most bytes that are passed on at once."""
 CHUNKS = 8
 """The most chunks of a direction that are on the way; the sender waits beyond them."""
-BUFFER_BYTES = 2**16
+BUFFER_BYTES = 2**14
 """Of each socket, so that little waits in the kernel."""
 BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError)
 
