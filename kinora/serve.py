@@ -60,7 +60,8 @@ async def open_server(settings: Settings, *, reading_lane: bool = True) -> Async
 
     Without ``reading_lane`` the app answers all requests, as it does where the lane is of no use.
 
-    The web interface starts first, and says until the system is up that the server is starting. It also ends first.
+    The web interface starts first, and says until the system is up that the server is starting. It also ends first,
+    but for the links of agents: these tell what their plugins know while the jobs stop.
 
     Raises:
         BindError: the address cannot be listened on; nothing has been started.
@@ -83,16 +84,17 @@ async def open_server(settings: Settings, *, reading_lane: bool = True) -> Async
         url = local_base(sockets, scheme)
         links = LoginLinks(outer_bases(sockets, scheme) or [url])
         server = _web_server(system, sockets, links, certificate, reading_lane=reading_lane)
-        async with trio.open_nursery() as actors:
-            async with trio.open_nursery() as connections:
-                await connections.start(server.run)
+        async with trio.open_nursery() as connections:
+            await connections.start(server.run)
+            async with trio.open_nursery() as actors:
                 await system.start(actors)
                 system.local_agents.begin(_local_starts(system, url))
                 if system.ray is not None:
                     system.ray.begin(_recipe(system, url, outer_bases(sockets, scheme)))
                 yield attrs.evolve(_running(url, system, links), certificate=certificate)
                 server.stop()
-            actors.cancel_scope.cancel(reason="the server is closed")
+                await server.quiet.wait()
+                actors.cancel_scope.cancel(reason="the server is closed")
 
 
 def _recipe(system: System, url: str, outer: Sequence[str]) -> Recipe:

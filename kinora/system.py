@@ -94,6 +94,8 @@ class System:
         self._tracer = tracer
         self.started = trio.Event()
         """Set once all actors have been up."""
+        self.ended = trio.Event()
+        """Set once all actors have ended."""
         self.uploads = settings.data_dir / UPLOADS
         """The folder of uploaded files."""
         self.loop_watch = LoopWatch()
@@ -202,7 +204,10 @@ class System:
             RestartIntensityExceeded: a needed actor crashed again and again.
             Exception: raised by a needed actor in its first start.
         """
-        await self._supervisor.run(task_status=task_status)
+        try:
+            await self._supervisor.run(task_status=task_status)
+        finally:
+            self.ended.set()
 
     def _children(self) -> list[ChildSpec]:
         return [

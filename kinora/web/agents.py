@@ -6,7 +6,6 @@ import trio
 from quart import Blueprint, websocket
 
 from kinora.actors.connection_manager import CloseCode
-from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.agent_session import AgentSession
 from kinora.fleet.link import MAX_MESSAGE_BYTES
 from kinora.system import System
@@ -26,17 +25,20 @@ def agent_routes(system: System) -> Blueprint:
     async def link() -> None:
         match websocket.scope.get("state"):
             case {"connection": Connection() as connection, "lane": Lane() as lane}:
-                await _serve(system.agent_book, connection, lane)
+                await _serve(system, connection, lane)
             case _:
                 raise NOT_OURS
 
     return routes
 
 
-async def _serve(book: AgentBook, connection: Connection, lane: Lane) -> None:
-    """Serve one agent until it, its connection or the server ends."""
+async def _serve(system: System, connection: Connection, lane: Lane) -> None:
+    """Serve one agent until it, its connection or the server ends.
+
+    At a stop of the server it is served until the jobs have stopped, as it has to tell what its plugins know.
+    """
     session = AgentSession(
-        book,
+        system.agent_book,
         send_nowait=lambda message: lane.send_nowait(binary_frame(message)),
         send=lambda message: lane.send(binary_frame(message)),
     )
@@ -46,8 +48,10 @@ async def _serve(book: AgentBook, connection: Connection, lane: Lane) -> None:
 
     async def end_when_going_away() -> None:
         await connection.wait_going_away()
+        await system.ended.wait()
         session.end("The server is going away.")
 
+    connection.outlasts_grace = True
     lane.take_messages(take, MAX_MESSAGE_BYTES)
     await websocket.accept()
     async with trio.open_nursery() as nursery:

@@ -101,6 +101,9 @@ class Connection(TCPServer):
         """Scopes, and the time that a stop gives to each."""
         self.at_stop: Callable[[], None] | None = None
         """Called when the server begins to stop; must not raise."""
+        self.outlasts_grace = False
+        """True if a stop gives it more than the grace period: until the app ends it, but for ``OUTLAST_S`` at most."""
+        self._scope: trio.CancelScope | None = None
 
     @property
     def sent(self) -> int:
@@ -144,6 +147,11 @@ class Connection(TCPServer):
         if self.at_stop is not None:
             self.at_stop()
 
+    def cut_off(self) -> None:
+        """End at once; only while it runs."""
+        if self._scope is not None:
+            self._scope.cancel(reason="the grace period is over")
+
     async def invite_body(self) -> None:
         """Send 100 if the client holds the current request's body back until then. A checkpoint."""
         await cast("Protocol", self.protocol).send_continue()
@@ -152,6 +160,7 @@ class Connection(TCPServer):
         """Serve until the client or the app closes the connection, or the client stops reading."""
         try:
             async with trio.open_nursery() as nursery:
+                self._scope = nursery.cancel_scope
                 self.outgoing = ByteQueue(self.stream.socket, nursery, nursery.cancel_scope)
                 try:
                     await self._serve()

@@ -42,6 +42,8 @@ CONNECTIONS_OF_FILES = 8
 """One in so many open files is for a connection at least, however low their limit is."""
 REFUSE_S = 1.0
 """The time that a refused client has to take the answer."""
+OUTLAST_S = 2.0
+"""After the grace period, the time for connections that outlast it; then they are cut off."""
 
 
 class BindError(Exception):
@@ -147,6 +149,9 @@ class Server:
         """Those of the connections that have ended."""
         self._config = _config()
         self._stopping = trio.Event()
+        self._changed = trio.Event()
+        self.quiet = trio.Event()
+        """Set at a stop, once only connections that outlast the grace period are left."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until ``stop`` is called or this is cancelled; then nothing is left open.
@@ -165,7 +170,8 @@ class Server:
             await context.terminated.set()
             for connection in self._open:
                 connection.hurry()
-            connections.cancel_scope.deadline = trio.current_time() + self._grace_s
+            await self._end_passing()
+            connections.cancel_scope.deadline = trio.current_time() + OUTLAST_S
 
     def stop(self) -> None:
         """Accept no more connections, close the idle ones, and give the others the grace period.
@@ -173,6 +179,19 @@ class Server:
         Some get less: see ``Connection.until_stop`` and ``STOP_STALL_S``.
         """
         self._stopping.set()
+
+    async def _end_passing(self) -> None:
+        """Wait for the connections that do not outlast the grace period; cut off those that are left after it."""
+        with trio.move_on_after(self._grace_s):
+            while self._passing():
+                self._changed = trio.Event()
+                await self._changed.wait()
+        for connection in self._passing():
+            connection.cut_off()
+        self.quiet.set()
+
+    def _passing(self) -> list[Connection]:
+        return [connection for connection in self._open if not connection.outlasts_grace]
 
     def statistics(self) -> ServerStatistics:
         """The current numbers."""
@@ -213,6 +232,7 @@ class Server:
             await connection.run()
         finally:
             self._open.remove(connection)
+            self._changed.set()
             self._sent_bytes += connection.sent
             self._received_bytes += connection.received
             self._malformed += connection.malformed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.settings.transfer import decode_settings, encode_settings
 from tests.authority import Authority
+from tests.clips import make_clip
 from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, some_frames, submit, write_plugin
 
 SAFETY_S = 60.0
@@ -71,14 +73,35 @@ SLOW = """
             time.sleep(0.1)
             return {}
 """
+COUNTS = """
+    class Counts(Plugin):
+        metadata = PluginMetadata(name="counts")
+        seen = 0
+
+        def process_frame(self, frame):
+            self.seen += 1
+            time.sleep(0.02)  # far less than a stop leaves for each of the frames inside
+            return {}
+
+        def save_state(self):
+            return b"%d" % self.seen
+
+        def load_state(self, data):
+            self.seen = int(data)
+"""
 
 
 async def test_agents_find_their_server_and_run_its_jobs(
     settings: Settings, tmp_path: Path, plugins_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behind a certificate that nobody vouches for, with tokens and another path; one that is killed costs no frame."""
+    """Behind a certificate that nobody vouches for, with tokens and another path; one that is killed costs no frame.
+
+    At a stop of the server what the plugins in them know is stored.
+    """
     monkeypatch.setattr(agent_book, "LOST_AFTER_S", 3.0)  # it is renewed each second, and what is killed needs no more
     write_plugin(plugins_dir, "slow", SLOW)
+    write_plugin(plugins_dir, "counts", COUNTS)
+    make_clip(settings.media_dir / "long.avi", frames=1000)
     certificate = Authority(tmp_path).give("server.pem")
     changed = attrs.evolve(settings, tls_cert=certificate, token=True, root_path="/kinora", agents=1, max_jobs=3)
     async with open_server(changed) as server:
@@ -96,4 +119,22 @@ async def test_agents_find_their_server_and_run_its_jobs(
         (other,) = system.agent_book.all()
         family = {other.facts.pid} | descendants(other.facts.pid)
         assert len(family) >= 2
+        unended = await some_frames(system, await submit(system, "counts", source="long.avi"))
+        while unended.frames_done < 3:
+            unended = await system.jobs.wait_changed(unended.job_id, unended)
     await until(lambda: not run(family))
+    last, states = stored(settings, unended.job_id)
+    assert states == {"counts": (last, b"%d" % (last + 1))}
+    assert last >= 2
+
+
+def stored(settings: Settings, job_id: str) -> tuple[int, dict[str, tuple[int, bytes]]]:
+    """The last stored frame of a job, and plugin → the frame of its stored state, and the state."""
+    with sqlite3.connect(settings.data_dir / "kinora.db") as database:
+        [(last,)] = database.execute(
+            "SELECT max(frame_index) FROM frames JOIN jobs ON number = job WHERE job_id = ?", [job_id]
+        )
+        states = database.execute(
+            "SELECT plugin, frame_index, data FROM states JOIN jobs ON number = job WHERE job_id = ?", [job_id]
+        )
+        return last, {plugin: (index, state) for plugin, index, state in states}
