@@ -97,10 +97,11 @@ class Uplink:
         self._pauses = GrowingPauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._leaving: Leaving | None = None
         self._noted = set[str]()
-        self._socket: WebSocketConnection | None = None
         self._disconnected = trio.Event()
         self._disconnected.set()
         self._scope = trio.CancelScope()
+        self._talking = trio.CancelScope()
+        """What is said on the present connection; cancelled, the connection is closed."""
 
     async def run(self) -> None:
         """Stay connected until closed.
@@ -135,10 +136,10 @@ class Uplink:
             nursery.cancel_scope.cancel()
 
     async def close(self) -> None:
-        """Close the connection, and let :meth:`run` return."""
-        if self._socket is not None:
-            with trio.move_on_after(CLOSE_S):
-                await self._socket.aclose()
+        """Close the connection, and let :meth:`run` return; after :meth:`leave`, as it would open another one else."""
+        self._talking.cancel(reason="the agent ends")
+        with trio.move_on_after(CLOSE_S):
+            await self._disconnected.wait()
         self._scope.cancel(reason="the agent ends")
 
     async def _serve_tenure(self) -> Exception | None:
@@ -170,8 +171,15 @@ class Uplink:
                 end, reason = end_of(lost), why(lost)
             if end is not None:
                 return end
+            await self._pause(reason)
+
+    async def _pause(self, reason: str) -> None:
+        """Wait until it is time for another connection; once the agent leaves there is none."""
+        if self._leaving is None:
             self._note_loss(reason)
             await trio.sleep(self._pauses.next_s())
+        if self._leaving is not None:
+            await trio.sleep_forever()
 
     def _note_loss(self, reason: str) -> None:
         """Log why there is no connection, unless that was logged since the last one."""
@@ -191,14 +199,14 @@ class Uplink:
         )
         with trio.fail_after(CONNECT_S) as connecting:
             async with opening as socket:
-                self._socket, self._disconnected = socket, trio.Event()
+                self._disconnected, self._talking = trio.Event(), trio.CancelScope()
                 try:
-                    if await self._introduce(socket):
-                        connecting.deadline = math.inf
-                        await self._talk(socket)
+                    with self._talking:
+                        if await self._introduce(socket):
+                            connecting.deadline = math.inf
+                            await self._talk(socket)
                     await socket.aclose()
                 finally:
-                    self._socket = None
                     self._disconnected.set()
 
     async def _introduce(self, socket: WebSocketConnection) -> bool:

@@ -183,8 +183,8 @@ async def drop_what_is_not_kept(server: LinkServer, what: WorkOrder, process: su
 
 
 async def leave(server: LinkServer, what: WorkOrder, process: subprocess.Popen[bytes]) -> None:
-    """The operator's SIGTERM has it say so first, end what it runs, and end."""
-    heard = await server.assign(what)
+    """The operator's SIGTERM has it say so first, end what it runs, and end; it comes back no more."""
+    heard, hellos = await server.assign(what), len(server.hellos)
     await server.until(lambda: heard.frames)
     family = below(process)
     process.terminate()
@@ -192,6 +192,7 @@ async def leave(server: LinkServer, what: WorkOrder, process: subprocess.Popen[b
     assert len(server.leaving) == 1
     assert heard.events[-1] == PipelineLost(server.leaving[0].reason, "agent 1")
     assert await ended(process) == 0
+    assert len(server.hellos) == hellos
     await gone(family)
 
 
