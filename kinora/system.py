@@ -137,7 +137,7 @@ class System:
         self.location_in_agent: Callable[[str], str | None] = self.agent_book.location_of
         """Returns the location of a job's source while an agent works on the job; None else."""
         self.agents: FleetView = BookView(self.agent_book, self.plugins.all)
-        self.local_agents = LocalAgents()
+        self.local_agents = LocalAgents(self.agent_book.lose_process)
         self._cameras = Cameras(settings.cameras, settings.webcams)
         self.ray = _ray(settings, self._dismiss) if settings.engine == RAY else None
         self.engine = self._make_engine()

@@ -55,9 +55,10 @@ class Agent:
         settings: the operator's; those of plugins, workers and sources count.
         home: the server.
         offer: what of this machine the server may use.
+        lifeline: a descriptor that is open until all processes of the agent are gone.
     """
 
-    def __init__(self, settings: Settings, home: Home, offer: Offer) -> None:
+    def __init__(self, settings: Settings, home: Home, offer: Offer, lifeline: int | None = None) -> None:
         launch = launch_of(settings)
         self._settings = settings
         self._offer = offer
@@ -69,6 +70,7 @@ class Agent:
             grace_s=settings.cancel_grace_ms / 1000,
             environment=launch.environment,
             variables=launch.variables,
+            lifeline=lifeline,
         )
         self._plugins = PluginRegistry(
             self._fork_server, plugins_dir=settings.plugins_dir, plugin_files=settings.plugin_files

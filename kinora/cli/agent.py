@@ -99,8 +99,8 @@ def agent(
     run_agent(settings, home, offer)
 
 
-def run_agent(settings: Settings, home: Home, offer: Offer) -> None:
-    """Run an agent until the server dismisses it, or a signal."""
+def run_agent(settings: Settings, home: Home, offer: Offer, lifeline: int | None = None) -> None:
+    """Run an agent until the server dismisses it, or a signal; ``lifeline`` is that of :class:`Agent`."""
     try:
         home.address, home.headers  # noqa: B018 - they check what they are made of
     except ClientError as error:
@@ -108,10 +108,10 @@ def run_agent(settings: Settings, home: Home, offer: Offer) -> None:
     if unmet := [*unmet_requirements(), *filter(None, [opencv_damage()])]:
         raise Failed(" ".join(unmet))
     require_usable_paths(settings)
-    run_to_end(lambda: _agent(settings, home, offer))
+    run_to_end(lambda: _agent(settings, home, offer, lifeline))
 
 
-async def _agent(settings: Settings, home: Home, offer: Offer) -> None:
+async def _agent(settings: Settings, home: Home, offer: Offer, lifeline: int | None) -> None:
     """Run it; the first signal ends it politely, the second at once."""
     leaving = trio.Event()
     await require_existing(settings, "models_dir", "plugins_dir")
@@ -119,7 +119,7 @@ async def _agent(settings: Settings, home: Home, offer: Offer) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stop_on_signal, signals, leaving.set)
             log.info("the agent starts", server=home.url, places=offer.places)
-            await Agent(settings, home, offer).run(leaving)
+            await Agent(settings, home, offer, lifeline).run(leaving)
             nursery.cancel_scope.cancel()
     log.info("the agent has ended")
 

@@ -35,6 +35,7 @@ def local_agent() -> None:
         settings,
         Home(url=start.url, token=start.token, certificate=certificate),
         Offer(name=start.name, places=start.places, cpus=start.cpus, resources=start.resources, shares_files=True),
+        start.lifeline,
     )
 
 

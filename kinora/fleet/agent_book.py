@@ -175,6 +175,13 @@ class AgentBook:
             if agent.granted_s + LOST_AFTER_S <= now:
                 self.lose(agent, f"The agent {agent.id} was not heard of for {LOST_AFTER_S:.1f} seconds.")
 
+    def lose_process(self, name: str, pid: int) -> None:
+        """Let the agent of this name count as lost that was a process of this machine, which is gone with all of it."""
+        for agent in self.all():
+            facts = agent.facts
+            if facts.shares_files and (facts.name, facts.pid) == (name, pid):
+                self.lose(agent, f"The process of the agent {agent.id} has ended.")
+
     def lose(self, agent: Joined, reason: str) -> None:
         """Let an agent count as lost: nothing of it can run any more."""
         if self._joined.pop(agent.instance, None) is None:

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import msgspec
 import structlog
 import trio
 
@@ -25,6 +26,8 @@ STEADY_S = 30.0
 END_S = 1.5
 """The time for an agent to end after SIGTERM; then it is killed, and its fork server ends all that it has started. The
 server's jobs have stopped before."""
+GONE_S = 2.0
+"""The time in which all that an agent has started is gone once it has ended; else its lease decides when it is lost."""
 
 log = structlog.get_logger()
 
@@ -35,9 +38,13 @@ def spread(jobs: int, agents: int) -> list[int]:
 
 
 class LocalAgents:
-    """Starts agents, starts another one whenever one has ended, and ends them when it is cancelled."""
+    """Starts agents, starts another one whenever one has ended, and ends them when it is cancelled.
 
-    def __init__(self) -> None:
+    ``note_gone`` is called with the name and the pid of an agent that has ended, with all that it has started.
+    """
+
+    def __init__(self, note_gone: Callable[[str, int], None]) -> None:
+        self._note_gone = note_gone
         self._starts: Sequence[LocalStart] = ()
         self._begun = trio.Event()
 
@@ -59,35 +66,47 @@ class LocalAgents:
         pauses = GrowingPauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             began = trio.current_time()
-            status = await _run_once(start)
+            status = await self._run_once(start)
             if trio.current_time() - began >= STEADY_S:
                 pauses.reset()
             pause_s = pauses.next_s()
             log.warning("an agent has ended and is started again", agent=start.name, status=status, in_s=pause_s)
             await trio.sleep(pause_s)
 
+    async def _run_once(self, start: LocalStart) -> int:
+        """Run an agent to its end, and return its status; if cancelled, end it."""
+        ours, theirs = os.pipe2(os.O_CLOEXEC)
+        try:
+            process = _start(start, theirs)
+            try:
+                await _wait_exit(process)
+            finally:
+                with trio.CancelScope(shield=True):  # every wait in it has a deadline
+                    await _end(process)
+            with trio.move_on_after(GONE_S):
+                await trio.lowlevel.wait_readable(ours)  # nobody writes: it is the end
+                self._note_gone(start.name, process.pid)
+        finally:
+            os.close(ours)
+        return process.returncode
 
-async def _run_once(start: LocalStart) -> int:
-    """Run an agent to its end, and return its status; if cancelled, end it."""
-    process = _start(encode_start(start))
-    log.info("an agent was started", agent=start.name, pid=process.pid)
+
+def _start(start: LocalStart, lifeline: int) -> subprocess.Popen[bytes]:
+    """Start an agent by its document, which no argument and no variable shows; the lifeline is open only there then."""
+    document = encode_start(msgspec.structs.replace(start, lifeline=lifeline))
     try:
-        await _wait_exit(process)
+        with memory_file("kinora-agent", document) as opened:
+            # Not trio.lowlevel.open_process: it starts from a thread, which matters to parent-death signals.
+            process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+                [sys.executable, "-P", "-m", PROGRAM],
+                stdin=opened,
+                pass_fds=[lifeline],
+                start_new_session=True,  # Ctrl-C is for the server, which ends its agents in its order
+            )
     finally:
-        with trio.CancelScope(shield=True):  # every wait in it has a deadline
-            await _end(process)
-    return process.returncode
-
-
-def _start(document: bytes) -> subprocess.Popen[bytes]:
-    """Start an agent by its document, which no argument and no variable shows."""
-    with memory_file("kinora-agent", document) as opened:
-        # Not trio.lowlevel.open_process: it starts processes from a thread, which matters to parent-death signals.
-        return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            [sys.executable, "-P", "-m", PROGRAM],
-            stdin=opened,
-            start_new_session=True,  # Ctrl-C is for the server, which ends its agents in its order
-        )
+        os.close(lifeline)
+    log.info("an agent was started", agent=start.name, pid=process.pid)
+    return process
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:

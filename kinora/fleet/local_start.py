@@ -23,6 +23,8 @@ class LocalStart(msgspec.Struct, frozen=True, kw_only=True):
     """The cores that jobs may ask for; None stands for all."""
     resources: Mapping[str, float] = {}
     """Further things that jobs may ask for → how much of each there is."""
+    lifeline: int | None = None
+    """A descriptor that the agent and its fork server keep open to their end; None if nobody waits for that."""
     settings: bytes
     """The server's; see ``kinora.settings.transfer``."""
 

@@ -33,6 +33,8 @@ class Launch:
     """Names of further variables that workers get, see :mod:`~kinora.runtime.worker_environment`."""
     variables: Mapping[str, str] = attrs.field(factory=dict)
     """Variables that are set for them, whatever the server's own values."""
+    lifeline: int | None = None
+    """A descriptor that the process keeps open until all that it has started is gone."""
 
     def start(self) -> Launched:
         """Start the process. It ends by itself once the other end of its channel is closed."""
@@ -79,7 +81,7 @@ def _process(end: socket.socket, launch: Launch) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
         [sys.executable, "-P", "-c", _BOOTSTRAP, str(end.fileno()), ",".join(launch.preload), *sys.path],
         stdin=subprocess.DEVNULL,
-        pass_fds=[end.fileno()],
+        pass_fds=[end.fileno(), *([] if launch.lifeline is None else [launch.lifeline])],
         env=launch.variables_of_process(),
         start_new_session=True,
     )

@@ -342,7 +342,8 @@ class ForkServer:
     itself. ``environment`` names further variables that workers get, see :mod:`~kinora.runtime.worker_environment`;
     ``variables`` are set for them, whatever the server's own values. ``hear_output`` gets the output of all workers as
     it comes; it must not block for long, nor raise. ``launched`` is a process that was started beforehand in the same
-    way, for the first run.
+    way, for the first run. ``lifeline`` is a descriptor that the fork server's process keeps open to its end, when all
+    workers are gone.
     """
 
     def __init__(
@@ -356,12 +357,13 @@ class ForkServer:
         variables: Mapping[str, str] | None = None,
         hear_output: HearOutput = nobody_hears,
         launched: Launched | None = None,
+        lifeline: int | None = None,
     ) -> None:
         self.grace_s = grace_s
         self._hear_output = hear_output
         self._memory_limit = memory_limit
         self._memory_budget = memory_budget
-        self._launch = Launch(tuple(preload), tuple(environment), dict(variables or {}))
+        self._launch = Launch(tuple(preload), tuple(environment), dict(variables or {}), lifeline)
         self._launched = launched
         self._workers: dict[int, Worker] = {}
         self._ended_cpu_s: dict[WorkerKind, float] = {}

@@ -98,7 +98,7 @@ async def test_agents_find_their_server_and_run_its_jobs(
 
     At a stop of the server what the plugins in them know is stored.
     """
-    monkeypatch.setattr(agent_book, "LOST_AFTER_S", 3.0)  # it is renewed each second, and what is killed needs no more
+    monkeypatch.setattr(agent_book, "LOST_AFTER_S", 600.0)  # the server sees the end of what it has started
     write_plugin(plugins_dir, "slow", SLOW)
     write_plugin(plugins_dir, "counts", COUNTS)
     make_clip(settings.media_dir / "long.avi", frames=1000)
