@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from kinora.actors.job_request import MAX_PLUGINS
-from kinora.fleet.local_agents import spread
+from kinora.fleet.local_agents import core_shares, spread
 from kinora.fleet.local_start import LocalStart
 from kinora.fleet.ray_recipe import Recipe
 from kinora.runtime.confinement import gaps
@@ -121,6 +121,8 @@ def _local_starts(system: System, url: str) -> list[LocalStart]:
     """How the agents on this machine are started, which jobs run in then."""
     settings = system.settings
     encoded = encode_settings(attrs.evolve(settings, workers_memory_mb=_share(settings)))
+    places = spread(settings.max_jobs, settings.agents)
+    shares = core_shares(system.cores.count, places)
     return [
         LocalStart(
             server_pid=os.getpid(),
@@ -128,10 +130,11 @@ def _local_starts(system: System, url: str) -> list[LocalStart]:
             token=system.tokens.local_secret,
             certificate=None if settings.tls_cert is None else str(settings.tls_cert.absolute()),
             name=f"local-{number}",
-            places=places,
+            places=own,
+            cpus=share,
             settings=encoded,
         )
-        for number, places in enumerate(spread(settings.max_jobs, settings.agents), 1)
+        for number, (own, share) in enumerate(zip(places, shares, strict=True), 1)
     ]
 
 

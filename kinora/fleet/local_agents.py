@@ -37,6 +37,11 @@ def spread(jobs: int, agents: int) -> list[int]:
     return [max(1, (jobs + agents - 1 - number) // agents) for number in range(agents)]
 
 
+def core_shares(cores: int, places: Sequence[int]) -> list[float]:
+    """Return the cores that jobs may ask of each agent: an equal share, but one for each of its places at least."""
+    return [max(float(own), cores / len(places)) for own in places]
+
+
 class LocalAgents:
     """Starts agents, starts another one whenever one has ended, and ends them when it is cancelled.
 

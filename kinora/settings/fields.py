@@ -231,7 +231,8 @@ class Settings:
 
     agents: int = attrs.field(default=0, validator=_not_negative)
     """Agents that the server starts on this machine and keeps running; jobs run in these processes then, and not in the
-    server's. ``max_jobs`` is spread over them, at least one for each. 0 starts none."""
+    server's. ``max_jobs`` is spread over them, at least one for each, and the machine's cores are divided equally:
+    a job that asks for more ``cpus`` than an agent has waits for another agent. 0 starts none."""
     engine: str = attrs.field(default="embedded", validator=attrs.validators.in_(("embedded", "ray")))
     """Where jobs get their places. ``embedded``: in this server, and in agents that join it. ``ray``: Ray starts an
     agent for each job that finds none, with the ``cpus``, ``gpus`` and ``resources`` that it asks for. Needs

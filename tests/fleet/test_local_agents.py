@@ -14,9 +14,10 @@ import trio
 
 from kinora.actors.standing_job import StandingJob
 from kinora.fleet import agent_book
-from kinora.fleet.local_agents import spread
+from kinora.fleet.local_agents import core_shares, spread
 from kinora.fleet.local_start import LocalStart
 from kinora.media.placed_camera import PlacedCamera
+from kinora.runtime.machine import cores
 from kinora.runtime.processes import descendants, status_of
 from kinora.serve import open_server
 from kinora.settings import Settings
@@ -47,6 +48,14 @@ def test_jobs_are_spread_over_the_agents() -> None:
     assert spread(2, 3) == [1, 1, 1]
     assert spread(8, 4) == [2, 2, 2, 2]
     assert spread(2, 0) == []
+
+
+def test_the_cores_are_divided_between_the_agents() -> None:
+    """None is offered twice, but each place has a core, as jobs ask for one."""
+    assert core_shares(8, [1, 1]) == [4.0, 4.0]
+    assert core_shares(2, [1, 1]) == [1.0, 1.0]
+    assert core_shares(6, [3, 2, 1, 1]) == [3.0, 2.0, 1.5, 1.5]
+    assert core_shares(2, []) == []
 
 
 def test_the_settings_come_over_whole(tmp_path: Path) -> None:
@@ -109,6 +118,7 @@ async def test_agents_find_their_server_and_run_its_jobs(
         running = await some_frames(system, await submit(system, {"name": "slow"}))
         (agent,) = system.agent_book.all()
         assert (agent.facts.name, agent.facts.places, agent.facts.shares_files) == ("local-1", 3, True)
+        assert agent.facts.cpus == max(3, cores())
         assert running.agent == agent.id
         family = {agent.facts.pid} | descendants(agent.facts.pid)
         os.kill(agent.facts.pid, signal.SIGKILL)
