@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import attrs
@@ -43,9 +43,21 @@ class RealAgent:
 
 
 @asynccontextmanager
-async def real_agent(server: RunningServer, name: str, url: str) -> AsyncIterator[RealAgent]:
-    """An agent with one place, which reaches the server at this address; at the end nothing of it is left."""
-    start = LocalStart(
+async def real_agents(server: RunningServer, urls: Mapping[str, str]) -> AsyncIterator[Mapping[str, RealAgent]]:
+    """Agents of these names with one place each, and the addresses by which they reach the server.
+
+    At the end nothing of them is left.
+    """
+    with ExitStack() as stack:
+        processes: dict[str, subprocess.Popen[bytes]] = {}
+        for name, url in urls.items():
+            processes[name] = stack.enter_context(_process(_start(server, name, url)))
+            stack.callback(processes[name].kill)
+        yield {name: RealAgent(process, await joined(server, name)) for name, process in processes.items()}
+
+
+def _start(server: RunningServer, name: str, url: str) -> LocalStart:
+    return LocalStart(
         server_pid=os.getpid(),
         url=url,
         token=None,
@@ -54,11 +66,6 @@ async def real_agent(server: RunningServer, name: str, url: str) -> AsyncIterato
         places=1,
         settings=encode_settings(server.system.settings),
     )
-    with _process(start) as process:
-        try:
-            yield RealAgent(process, await joined(server, name))
-        finally:
-            process.kill()
 
 
 def _process(start: LocalStart) -> subprocess.Popen[bytes]:

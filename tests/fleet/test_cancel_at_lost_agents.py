@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ from tests.fleet.real_agents import (
     RealAgent,
     check_gone,
     joined,
-    real_agent,
+    real_agents,
     run,
 )
 from tests.fleet.slow_link import slow_link
@@ -61,9 +60,10 @@ async def test_a_cancel_is_answered_without_a_word_of_the_agent(
 ) -> None:
     """Whether it is stopped, killed, or its link says nothing any more: within the lease and a second."""
     monkeypatch.setattr(agent_book, "LOST_AFTER_S", LOST_AFTER_S)
-    async with slow_link(server.url) as link, AsyncExitStack() as stack:
-        urls = {"stopped": server.url, "killed": server.url, "cut": link.url}
-        agents = {name: await stack.enter_async_context(real_agent(server, name, url)) for name, url in urls.items()}
+    async with (
+        slow_link(server.url) as link,
+        real_agents(server, {"stopped": server.url, "killed": server.url, "cut": link.url}) as agents,
+    ):
         jobs = await jobs_at(server.system, list(agents.values()))
         families = {name: agent.workers() for name, agent in agents.items()}
         assert all(len(family) >= 3 for family in families.values())

@@ -14,7 +14,7 @@ from kinora.serve import RunningServer
 from kinora.settings import Settings
 from tests.client_kit import post
 from tests.clips import make_clip
-from tests.fleet.real_agents import LOST_AFTER_S, SHORT_LEASE_S, RealAgent, check_gone, joined, real_agent, until
+from tests.fleet.real_agents import LOST_AFTER_S, SHORT_LEASE_S, RealAgent, check_gone, joined, real_agents, until
 from tests.fleet.slow_link import SlowLink, slow_link
 from tests.jobs_kit import CLIP_FRAMES, codes_of, ended, frames_of, some_frames, submit, write_plugin
 
@@ -67,7 +67,8 @@ async def test_an_agent_behind_a_slow_link(
 ) -> None:
     """Neither a delay, nor a narrow way, nor a break loses or doubles a frame; a long break has the job move."""
     monkeypatch.setattr(agent_book, "LOST_AFTER_S", LOST_AFTER_S)
-    async with slow_link(server.url) as link, real_agent(server, "far", link.url) as agent:
+    async with slow_link(server.url) as link, real_agents(server, {"far": link.url}) as agents:
+        agent = agents["far"]
         link.delay_s = DELAY_S
         await cancel(server, agent)
         await break_and_come_back(server, link, agent)
