@@ -137,10 +137,8 @@ class AgentEngine:
         needs = self._line.get(job_id)
         if needs is None or needs.at is not None or self._may_run_here(needs):
             return None
-        why = reason(needs, self._book.all(), self._ours())
-        if why is None or self._provider is None:
-            return why
-        return self._provider.waiting_for(job_id) or why
+        provided = None if self._provider is None else self._provider.waiting_for(job_id)
+        return provided or reason(needs, self._book.all(), self._ours())
 
     def require(self, needs: Needs) -> None:
         """Check that a new job may get a place one day: here, with an agent of now, or with one that is to come.

@@ -215,6 +215,18 @@ def test_it_is_said_that_no_agent_has_joined(book: AgentBook) -> None:
     assert engine.dismiss("north")
 
 
+def test_it_is_said_why_the_provider_has_no_agent_beside_those_that_are_busy(book: AgentBook) -> None:
+    """Such as that Ray has no room; without such a reason the job waits for its turn."""
+    provider = NotedProvider()
+    engine = engine_of(book, open_to_all=False, provider=provider)
+    join(book, places=1)
+    assert engine.take([needs("one")]) is not None
+    assert engine.take([needs("two")]) is None
+    assert engine.waiting_for("two") is None
+    provider.waits = "Ray has no room."
+    assert engine.waiting_for("two") == "Ray has no room."
+
+
 def test_what_can_never_run_is_refused(book: AgentBook) -> None:
     """Unless an agent suits, or agents may come."""
     asked = needs(resources={"licence": 1.0})
