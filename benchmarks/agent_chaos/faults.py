@@ -1,0 +1,131 @@
+"""The faults: each is a small function, which returns whether it found what it strikes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import attrs
+import trio
+
+from benchmarks.chaos.house import House, send_signal
+from kinora.fleet.link import LEASE_S, MARGIN_S
+from kinora.runtime.processes import children, descendants, status_of
+
+PROGRAM = b"kinora.cli.local_agent"
+ENDED_AFTER_S = LEASE_S + MARGIN_S + 3.0
+"""An agent is stopped for longer than this; all that it has started must be gone by then. The lease, its margin, and
+time for a busy machine."""
+BRIEF_S = LEASE_S / 2
+"""The longest time of a stop that loses no agent: the lease was renewed up to a second before."""
+POLL_S = 0.1
+
+
+@attrs.define
+class World:
+    """What the faults strike."""
+
+    house: House
+    random: Random
+    complaints: list[str] = attrs.field(factory=list)
+
+    def agents(self) -> list[int]:
+        """The pids of the agents."""
+        return [pid for pid in sorted(children(self.house.pid)) if PROGRAM in _command(pid)]
+
+    def draw_agent(self) -> list[int]:
+        """One of them, if there is one."""
+        agents = self.agents()
+        return [self.random.choice(agents)] if agents else []
+
+
+async def kill_agent(world: World) -> bool:  # noqa: ASYNC124 - as all faults
+    """Kill an agent."""
+    struck = world.draw_agent()
+    send_signal(struck, signal.SIGKILL)
+    return bool(struck)
+
+
+async def stop_agent(world: World) -> bool:
+    """Stop an agent's process alone for longer than its lease: its fork server ends all that it has started."""
+    struck = world.draw_agent()
+    for agent in struck:
+        below = descendants(agent)
+        send_signal([agent], signal.SIGSTOP)
+        try:
+            await trio.sleep(ENDED_AFTER_S)
+            left = [pid for pid in below if (status := status_of(pid)) is not None and status.running]
+        finally:
+            send_signal([agent], signal.SIGCONT)
+        if left:
+            world.complaints.append(
+                f"{len(left)} processes of an agent ran {ENDED_AFTER_S:g} s after it was stopped, expected none:"
+                f" {[_command(pid) for pid in left]}"
+            )
+    return bool(struck)
+
+
+async def stop_all_of_agent(world: World) -> bool:
+    """Stop an agent and all that it has started for longer than its lease: what they tell later counts no more."""
+    struck = world.draw_agent()
+    for agent in struck:
+        await _stop([agent, *sorted(descendants(agent))], ENDED_AFTER_S)
+    return bool(struck)
+
+
+async def stop_agent_briefly(world: World) -> bool:
+    """Stop an agent for less than its lease, which loses nothing."""
+    struck = world.draw_agent()
+    await _stop(struck, world.random.uniform(0, BRIEF_S))
+    return bool(struck)
+
+
+async def kill_server(world: World) -> bool:
+    """Kill the server; its agents end with it."""
+    await world.house.kill()
+    await world.house.start()
+    return True
+
+
+@attrs.frozen
+class Fault:
+    """A kind of fault."""
+
+    name: str
+    strike: Callable[[World], Awaitable[bool]]
+    weight: int
+    """How often it comes in a round of all faults."""
+
+
+FAULTS = (
+    Fault("agent killed", kill_agent, 4),
+    Fault("agent stopped for longer than its lease", stop_agent, 2),
+    Fault("agent and all of it stopped for longer", stop_all_of_agent, 2),
+    Fault("agent stopped for up to half its lease", stop_agent_briefly, 2),
+    Fault("server killed", kill_server, 2),
+)
+
+
+def drawn(random: Random) -> Iterator[Fault]:
+    """Faults without end, in rounds in which each comes as often as its weight says."""
+    deck = [fault for fault in FAULTS for _ in range(fault.weight)]
+    while True:
+        random.shuffle(deck)
+        yield from deck
+
+
+async def _stop(pids: list[int], duration_s: float) -> None:
+    send_signal(pids, signal.SIGSTOP)
+    try:
+        await trio.sleep(duration_s)
+    finally:
+        send_signal(pids, signal.SIGCONT)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
