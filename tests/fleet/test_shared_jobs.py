@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from kinora.actors.pipeline_link import Event, PipelineEnded, Prepared
+from kinora.fleet import agent_book
 from kinora.fleet.link import Assign, Attempt, Tell
 from kinora.fleet.placement import plugins_of
 from kinora.serve import RunningServer
@@ -31,8 +32,9 @@ def count(frame):
 
 
 @pytest.fixture
-def settings(settings: Settings, media: Path, plugins_dir: Path) -> Settings:
+def settings(settings: Settings, media: Path, plugins_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A server with a stateless plugin, and a film with a key frame every 10 frames."""
+    monkeypatch.setattr(agent_book, "LOST_AFTER_S", 60.0)  # these agents renew no lease, and a busy machine is slow
     write_plugin(plugins_dir, "count", COUNT)
     options = {"g": "10", "bf": "2", "sc_threshold": "0"}
     write_video(media / "film.mp4", map(numbered, range(FRAMES)), codec="libx264", options=options)
