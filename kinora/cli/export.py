@@ -17,11 +17,7 @@ from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import whole_id
 from kinora.client import KinoraClient
-from kinora.results.formats import FORMATS
-
-PLAIN = {"json": "json", "ndjson": "ndjson", "csv": "csv"}
-ENDINGS = PLAIN | {name: form.ending for name, form in FORMATS.items()}
-"""Format → the ending of its file."""
+from kinora.results.endings import ENDINGS, OF_DETECTIONS
 
 
 @click.command
@@ -37,7 +33,7 @@ ENDINGS = PLAIN | {name: form.ending for name, form in FORMATS.items()}
 @of_client
 @options.as_json
 def export(job_id: str, *, form: str, plugins: str, out: Path | None, client: KinoraClient, as_json: bool) -> None:
-    """Export what a job of a server has found, so far if it still runs, as a file for another program.
+    """Export what a job of a server has found, for another program: so far, if it still runs.
 
     coco, cvat: one file; yolo, mot: a zip archive; parquet, csv: tables; json, ndjson: everything.
     """
@@ -61,6 +57,6 @@ async def _export(client: KinoraClient, given: str, form: str, plugins: list[str
         exported[:] = (await client.download_export(job_id, form, plugins, write)).split(", ")
 
     file = await fetch_to(fetch, path)
-    if form in FORMATS and form != "parquet":
+    if form in OF_DETECTIONS:
         print_line(f"It has the detections of {', '.join(exported)}; --plugins chooses others", file="stderr")
     return {"job_id": job_id, "status": state["status"], "files": [file]}

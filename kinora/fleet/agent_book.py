@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import attrs
 import structlog
+import trio
 
 from kinora.fleet.assigned import Assigned
 from kinora.fleet.figures import FleetFigures
@@ -50,6 +51,7 @@ class AgentBook:
         """What is counted of all agents."""
         self._kinora = kinora
         self._clock = clock
+        self._joining = trio.Event()
         self._joined: dict[str, Joined] = {}
         """Instance → agent, the first to come first."""
         self._numbers = Counter[str]()
@@ -109,6 +111,7 @@ class AgentBook:
             figures=self.figures.join(name, {other.facts.name for other in self.all()}),
         )
         self._joined[hello.instance] = agent
+        self._joining.set()
         log.info("an agent has joined", agent=agent.id, host=agent.facts.host, pid=agent.facts.pid)
         return agent
 
@@ -167,6 +170,13 @@ class AgentBook:
             return False
         agent.granted_s = self._clock()
         return True
+
+    async def wait_any(self) -> None:
+        """Wait until there is an agent."""
+        await trio.lowlevel.checkpoint()
+        while not self._joined:
+            self._joining = trio.Event()
+            await self._joining.wait()
 
     def lose_expired(self) -> None:
         """Let all agents count as lost whose lease has ended."""

@@ -14,5 +14,6 @@ async def watch_leases(book: AgentBook, *, task_status: trio.TaskStatus[None] = 
     """Lose all agents whose lease has ended, until cancelled."""
     task_status.started()
     while True:
+        await book.wait_any()
         book.lose_expired()
         await trio.sleep(LOOK_S)

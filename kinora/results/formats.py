@@ -22,8 +22,6 @@ class Format:
 
     make: Callable[[ExportedJob], Exporter]
     media_type: str
-    ending: str
-    """The ending of the file's name, without a dot."""
 
     @property
     def zipped(self) -> bool:
@@ -32,9 +30,9 @@ class Format:
 
 
 FORMATS: Mapping[str, Format] = {
-    "parquet": Format(make=Parquet, media_type="application/vnd.apache.parquet", ending="parquet"),
-    "coco": Format(make=Coco, media_type="application/json", ending="coco.json"),
-    "yolo": Format(make=Yolo, media_type=ZIP, ending="yolo.zip"),
-    "mot": Format(make=Mot, media_type=ZIP, ending="mot.zip"),
-    "cvat": Format(make=Cvat, media_type="application/xml", ending="cvat.xml"),
+    "parquet": Format(make=Parquet, media_type="application/vnd.apache.parquet"),
+    "coco": Format(make=Coco, media_type="application/json"),
+    "yolo": Format(make=Yolo, media_type=ZIP),
+    "mot": Format(make=Mot, media_type=ZIP),
+    "cvat": Format(make=Cvat, media_type="application/xml"),
 }

@@ -10,6 +10,7 @@ from quart import Blueprint, Response, request
 
 from kinora.actors.job_archive import FrameCut
 from kinora.results import parquet
+from kinora.results.endings import ENDINGS
 from kinora.results.exporter import ExportedJob, Piece
 from kinora.results.formats import FORMATS, Format
 from kinora.results.job import exported_job
@@ -39,7 +40,7 @@ def add_export_calls(routes: Blueprint, system: System, answers: FrameAnswers) -
         if name == "parquet" and not parquet.is_there():
             raise invalid_parameter("format", parquet.MISSING)
         cut = await system.jobs.cut(job_id)
-        headers = {"content-disposition": attachment(state.source, job_id, name if form is None else form.ending)}
+        headers = {"content-disposition": attachment(state.source, job_id, ENDINGS[name])}
         if form is not None and job is not None:
             typed = {"content-type": form.media_type, "kinora-plugins": ", ".join(job.plugins)}
             return answers.pieces(export_pieces(system, cut, form, job), cut, headers | typed)

@@ -7,6 +7,7 @@ import json
 import uuid
 from zipfile import ZipFile
 
+from kinora.results.endings import ENDINGS
 from kinora.results.formats import FORMATS
 from kinora.serve import RunningServer
 from tests.client_kit import get
@@ -54,7 +55,7 @@ async def test_results_are_files_for_other_programs(server: RunningServer) -> No
         answer = await get(f"{export}?format={form}&plugins=motion")
         assert (answer.status, answer.headers["content-type"]) == (200, media_type), form
         assert answer.headers["kinora-plugins"] == "motion"
-        assert answer.headers["content-disposition"].endswith(f'.{FORMATS[form].ending}"')
+        assert answer.headers["content-disposition"].endswith(f'.{ENDINGS[form]}"')
         if form == "coco":
             found = [each for frame in frames for each in frame["results"].get("motion", {}).get("detections", [])]
             assert len(answer.json()["annotations"]) == len(found) > 0, frames

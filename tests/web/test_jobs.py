@@ -96,6 +96,7 @@ async def test_a_job_is_repeated_from_its_request(server: RunningServer) -> None
         "cpus": 1.0,
         "gpus": 0.0,
         "resources": {},
+        "segments": 1,
     }
     used = {name: plugin["options"] for name, plugin in again["plugins"].items()}
     assert used == {name: plugin["options"] for name, plugin in first["plugins"].items()}
