@@ -11,7 +11,7 @@ UI_TYPES := $(UI)/src/api/generated.ts
 UI_TOOLS := $(UI)/node_modules/.package-lock.json
 IN_UI = cd $(UI) && PATH="$$(cat $(CURDIR)/$(VENV)/.node):$$PATH"
 
-.PHONY: help demo serve test fuzz chaos soak live files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium nginx
+.PHONY: help demo serve test fuzz chaos agent-chaos soak live files check bench clean settings-page ui-types ui-test ui-shots ui-bench chromium nginx
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -33,6 +33,9 @@ fuzz: $(VENV)/.installed-dev ## Send an RTSP client broken streams, and a server
 
 chaos: $(VENV)/.installed-dev ## Kill, freeze and starve a server under load  [MINUTES=10] [SEED=number]
 	$(BIN)/python -m benchmarks.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+agent-chaos: $(VENV)/.installed-dev ## Kill and stop the agents of a server, and the server  [MINUTES=10] [SEED=number]
+	$(BIN)/python -m benchmarks.agent_chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 settings-page: $(VENV)/.installed-dev
 	$(BIN)/python -m kinora.cli.settings_page docs/settings.md

@@ -10,7 +10,9 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -19,14 +21,15 @@ import structlog
 import trio
 
 from benchmarks.agent_chaos.clients import JOBS, Clients
-from benchmarks.agent_chaos.faults import FAULTS, World, drawn
+from benchmarks.agent_chaos.faults import ENDED_AFTER_S, FAULTS, World, drawn
 from benchmarks.agent_chaos.judging import judge_job, lost_too_often
 from benchmarks.agent_chaos.kinds import CLIPS, KINDS, KindOrder, make_clips
 from benchmarks.agent_chaos.memory import Memory
+from benchmarks.agent_chaos.nodes import Nodes, cluster
 from benchmarks.chaos import oracle
 from benchmarks.chaos.disk import Disk
 from benchmarks.chaos.final import Final
-from benchmarks.chaos.house import STOP_S, House, NotStarted, lines
+from benchmarks.chaos.house import STOP_S, TOOLS, House, NotStarted, lines
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.watcher import Watcher, judge
 from kinora.runtime.processes import become_subreaper
@@ -38,6 +41,8 @@ BETWEEN_S = (5.0, 20.0)
 SETTLE_S = 600.0
 """The time for all jobs to end once the faults have."""
 POLL_S = 0.5
+LEASE_ENDED = "the lease has ended"
+"""How an agent's line in the log begins."""
 SHOWN = 40
 """The most violations that are printed."""
 
@@ -55,6 +60,11 @@ class Play:
     """Faults that found nothing to strike."""
     jobs: list[Final] = attrs.field(factory=list)
     violations: list[str] = attrs.field(factory=list)
+
+    @property
+    def stops(self) -> int:
+        """The agents that were stopped for longer than their lease: each finds at its end that it is over."""
+        return sum(self.struck[fault.name] for fault in FAULTS if fault.ends_lease)
 
     @property
     def house(self) -> House:
@@ -85,7 +95,7 @@ class Play:
 
     async def _strike(self, until: float) -> None:
         """Strike with one fault after the other, and see that a server runs in the end."""
-        for fault in drawn(self.world.random):
+        for fault in drawn(self.world.random, of_ray=self.world.nodes is not None):
             await trio.sleep(self.world.random.uniform(*BETWEEN_S))
             if trio.current_time() > until:
                 break
@@ -123,6 +133,11 @@ class Play:
         self.violations += judge(self.watcher, {job.job_id: job for job in self.jobs})
         self.violations += self.memory.judge()
         await self.house.stop()
+        with trio.move_on_after(ENDED_AFTER_S):
+            while left := self.world.left():  # noqa: ASYNC110 - other processes end
+                await trio.sleep(POLL_S)
+        if left:
+            self.violations.append(f"{len(left)} processes of agents are left on the nodes, expected none: {left}")
         self.violations += oracle.judge_data_folder(self.house.data)
         self.violations += oracle.judge_temporary(self.house.temporary)
 
@@ -152,6 +167,8 @@ class Play:
             print(f"memory in life {life} ({seconds} s): {first:.0f} MB, later {last:.0f} MB")
         print(f"refusals: {', '.join(f'{count} x {status}' for status, count in book.refusals.items()) or 'none'}")
         logs = [line for log in self.house.logs for line in lines(log)]
+        ended = sum(line["event"].startswith(LEASE_ENDED) for line in logs)
+        print(f"leases that ended although no fault struck the agent: {max(0, ended - self.stops)}")
         errors = Counter(str(line["event"]) for line in logs if line["level"] == "error")
         print(f"errors in the logs: {', '.join(f'{count} x {event}' for event, count in errors.items()) or 'none'}")
         print(f"\n{len(self.violations)} violations")
@@ -159,17 +176,34 @@ class Play:
             print(f"  {violation}")
 
 
-async def play(seed: int, minutes: float, tree: Path, folder: Path) -> bool:
+async def play(seed: int, minutes: float, tree: Path, folder: Path, *, ray: bool) -> bool:
     """Run it all, and print what happened. Return whether all promises were kept."""
     media, uploads, disk = folder / "media", folder / "files", folder / "disk"
     for path in (media, disk, folder / "tmp"):
         path.mkdir()
     make_clips(media)
     shutil.copytree(media, uploads)
-    environment = {"KINORA_MAX_JOBS": str(JOBS)}
-    house = House(tree, folder, Disk(disk, own=False), "", ("--agents", str(AGENTS)), environment)
+    with cluster(_variables(tree)) if ray else nullcontext() as nodes:
+        return await _play(seed, minutes, House(tree, folder, Disk(disk, own=False), "", *_ways(nodes)), nodes)
+
+
+def _variables(tree: Path) -> dict[str, str]:
+    """What agents on the nodes have to know. Their temporary directory is the usual one, as Ray needs short paths."""
+    return {"PYTHONPATH": str(tree), "KINORA_PLUGIN_FILES": str(TOOLS)}
+
+
+def _ways(nodes: Nodes | None) -> tuple[tuple[str, ...], dict[str, str], tuple[int, ...]]:
+    """The flags, variables and pids for a House whose jobs run in agents here, or on nodes."""
+    jobs = {"KINORA_MAX_JOBS": str(JOBS)}
+    if nodes is None:
+        return ("--agents", str(AGENTS)), jobs, ()
+    return ("--engine", "ray", "--ray-address", nodes.address), jobs, (nodes.process.pid,)
+
+
+async def _play(seed: int, minutes: float, house: House, nodes: Nodes | None) -> bool:
+    media, uploads = house.media, house.folder / "files"
     load = Load(house.url, media, uploads, "", tuple(CLIPS))
-    world = World(house, Random(f"{seed} faults"))  # noqa: S311 - a seed is wanted
+    world = World(house, Random(f"{seed} faults"), nodes)  # noqa: S311 - a seed is wanted
     watcher = Watcher(house.url, Random(f"{seed} watcher"))  # noqa: S311 - a seed is wanted
     this = Play(world, Clients(load), watcher, Memory(house))
     try:
@@ -193,13 +227,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="the seed that the faults are drawn from; any if none is given")
     parser.add_argument("--tree", type=Path, default=HERE, help="the checkout to serve from")
     parser.add_argument("--keep", type=Path, help="keep the logs of all lives in this folder")
+    parser.add_argument("--ray", action="store_true", help="have Ray start the agents, in a simulated cluster")
     arguments = parser.parse_args()
     seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, seed {seed}, {arguments.minutes:g} min", flush=True)
     become_subreaper()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # connections are lost
     with tempfile.TemporaryDirectory(prefix="kinora-agent-chaos-", ignore_cleanup_errors=True) as name:
-        kept = trio.run(play, seed, arguments.minutes, arguments.tree.resolve(), Path(name))
+        begin = partial(play, ray=arguments.ray)
+        kept = trio.run(begin, seed, arguments.minutes, arguments.tree.resolve(), Path(name))
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
             for log in Path(name).glob("server-*.log"):

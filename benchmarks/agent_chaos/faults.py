@@ -10,17 +10,21 @@ from random import Random
 import attrs
 import trio
 
+from benchmarks.agent_chaos.nodes import WORKING, Nodes
 from benchmarks.chaos.house import House, send_signal
+from benchmarks.chaos.tools import PROCESS_NAME
 from kinora.fleet.link import LEASE_S, MARGIN_S
-from kinora.runtime.processes import children, descendants, status_of
+from kinora.runtime.processes import descendants, status_of
 
-PROGRAM = b"kinora.cli.local_agent"
+AGENT = "kinora: agent"
+"""The name of an agent's main thread."""
 ENDED_AFTER_S = LEASE_S + MARGIN_S + 3.0
 """An agent is stopped for longer than this; all that it has started must be gone by then. The lease, its margin, and
 time for a busy machine."""
 BRIEF_S = LEASE_S / 2
 """The longest time of a stop that loses no agent: the lease was renewed up to a second before."""
-POLL_S = 0.1
+AWAY_S = 8.0
+"""The longest time for which a node or the cluster is away."""
 
 
 @attrs.define
@@ -29,11 +33,19 @@ class World:
 
     house: House
     random: Random
+    nodes: Nodes | None = None
+    """Those of a Ray cluster that has the agents."""
     complaints: list[str] = attrs.field(factory=list)
 
     def agents(self) -> list[int]:
         """The pids of the agents."""
-        return [pid for pid in sorted(children(self.house.pid)) if PROGRAM in _command(pid)]
+        roots = [self.house.pid, *self.house.apart]
+        return [pid for root in roots for pid in sorted(descendants(root)) if _name(pid) == AGENT]
+
+    def left(self) -> list[str]:
+        """The names of the processes of agents that run on the nodes."""
+        below = [pid for root in self.house.apart for pid in sorted(descendants(root))]
+        return [_command(pid).decode(errors="replace") for pid in below if _is_ours(pid)]
 
     def draw_agent(self) -> list[int]:
         """One of them, if there is one."""
@@ -83,9 +95,30 @@ async def stop_agent_briefly(world: World) -> bool:
 
 
 async def kill_server(world: World) -> bool:
-    """Kill the server; its agents end with it."""
+    """Kill the server; its agents end with it, and those of Ray with their lease."""
     await world.house.kill()
     await world.house.start()
+    return True
+
+
+async def lose_node(world: World) -> bool:
+    """Kill all processes of a node of the Ray cluster; it comes back later."""
+    if world.nodes is None:
+        return False
+    name = world.random.choice(WORKING)
+    await world.nodes.order(f"lose {name}")
+    await trio.sleep(world.random.uniform(0, AWAY_S))
+    await world.nodes.order(f"add {name}")
+    return True
+
+
+async def lose_head(world: World) -> bool:
+    """Kill all processes of the Ray cluster; another one begins at its address."""
+    if world.nodes is None:
+        return False
+    await world.nodes.order("lose head")
+    await trio.sleep(world.random.uniform(0, AWAY_S))
+    await world.nodes.order(" ".join(("begin", "head", *WORKING)))
     return True
 
 
@@ -97,20 +130,25 @@ class Fault:
     strike: Callable[[World], Awaitable[bool]]
     weight: int
     """How often it comes in a round of all faults."""
+    ends_lease: bool = False
+    """True if the agent lives on and finds that its lease has ended."""
+    of_ray: bool = False
 
 
 FAULTS = (
     Fault("agent killed", kill_agent, 4),
-    Fault("agent stopped for longer than its lease", stop_agent, 2),
-    Fault("agent and all of it stopped for longer", stop_all_of_agent, 2),
+    Fault("agent stopped for longer than its lease", stop_agent, 2, ends_lease=True),
+    Fault("agent and all of it stopped for longer", stop_all_of_agent, 2, ends_lease=True),
     Fault("agent stopped for up to half its lease", stop_agent_briefly, 2),
     Fault("server killed", kill_server, 2),
+    Fault("node of Ray lost", lose_node, 2, of_ray=True),
+    Fault("head of Ray lost, and all of the cluster", lose_head, 1, of_ray=True),
 )
 
 
-def drawn(random: Random) -> Iterator[Fault]:
+def drawn(random: Random, *, of_ray: bool) -> Iterator[Fault]:
     """Faults without end, in rounds in which each comes as often as its weight says."""
-    deck = [fault for fault in FAULTS for _ in range(fault.weight)]
+    deck = [fault for fault in FAULTS if of_ray or not fault.of_ray for _ in range(fault.weight)]
     while True:
         random.shuffle(deck)
         yield from deck
@@ -122,6 +160,17 @@ async def _stop(pids: list[int], duration_s: float) -> None:
         await trio.sleep(duration_s)
     finally:
         send_signal(pids, signal.SIGCONT)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _is_ours(pid: int) -> bool:
+    return _name(pid) in {AGENT, PROCESS_NAME} or _command(pid).startswith(b"kinora:")
 
 
 def _command(pid: int) -> bytes:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class House:
     """Further flags of ``kinora serve``."""
     environment: Mapping[str, str] = attrs.field(factory=dict)
     """Further variables, and those that replace this class's own."""
+    apart: tuple[int, ...] = ()
+    """The pids of processes of the harness; neither they nor what is below them counts as left by a server."""
     port: int = attrs.field(factory=free_port)
     lives: int = 0
     """The number of starts so far."""
@@ -166,7 +168,7 @@ class House:
     async def gone(self) -> None:
         """Wait until no process is left of a server that has ended; those that stay too long are killed."""
         with trio.move_on_after(END_S):
-            while left := remaining():  # noqa: ASYNC110 - other processes end
+            while left := remaining(self.apart):  # noqa: ASYNC110 - other processes end
                 await trio.sleep(POLL_S)
         if left:
             self.complaints.append(f"life {self.lives} left {len(left)} processes, expected none after {END_S:g} s")
@@ -191,11 +193,14 @@ class House:
         return " / ".join(text.splitlines()[-LOG_TAIL:])
 
 
-def remaining() -> set[int]:
-    """The pids of all processes that run below this one, which is a subreaper; those that have ended are reaped."""
-    below = descendants(os.getpid())
+def remaining(apart: Sequence[int] = ()) -> set[int]:
+    """The pids of all processes that run below this one, which is a subreaper; those that have ended are reaped.
+
+    Those that stand ``apart``, and all below them, are left out.
+    """
+    below = descendants(os.getpid()).difference(apart, *(descendants(pid) for pid in apart))
     for pid in children(os.getpid()):
-        if (status := status_of(pid)) is not None and not status.running:
+        if pid not in apart and (status := status_of(pid)) is not None and not status.running:
             os.waitpid(pid, os.WNOHANG)
     return {pid for pid in below if (status := status_of(pid)) is not None and status.running}
 

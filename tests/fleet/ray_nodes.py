@@ -1,8 +1,9 @@
 """A simulated Ray cluster of three nodes on this machine: ``python -m tests.fleet.ray_nodes``.
 
 It prints its address, then obeys a line at a time, each answered by a line: ``lose NAME`` of a node, where ``head`` is
-the whole cluster; ``begin NAME …`` for a new cluster of these nodes at the same address; ``whose PID`` for the node
-that a process belongs to. It ends, with all its processes, when its stdin is closed.
+the whole cluster; ``begin NAME …`` for a new cluster of these nodes at the same address; ``add NAME`` of a node that
+was lost; ``whose PID`` for the node that a process belongs to. It ends, with all its processes, when its stdin is
+closed.
 """
 
 from __future__ import annotations
@@ -39,14 +40,19 @@ class Nodes:
         from ray.cluster_utils import Cluster  # noqa: PLC0415 - the keeper of this process does without
 
         self._cluster = Cluster(connect=False)
-        for name, has in ((name, NODES[name]) for name in names or NODES):
-            own = {"gcs_server_port": self._port, "temp_dir": self._folder} if name == "head" else {}
-            self._nodes[name] = self._cluster.add_node(
-                object_store_memory=BYTES, include_dashboard=False, wait=False, **has, **own
-            )
+        for name in names or NODES:
+            self.add(name)
         self._cluster.wait_for_nodes()
         self._port = int(self._cluster.address.rpartition(":")[2])
         return str(self._cluster.address)
+
+    def add(self, name: str) -> str:
+        """Start a node, without waiting for it."""
+        own = {"gcs_server_port": self._port, "temp_dir": self._folder} if name == "head" else {}
+        self._nodes[name] = self._cluster.add_node(
+            object_store_memory=BYTES, include_dashboard=False, wait=False, **NODES[name], **own
+        )
+        return "added"
 
     def whose(self, pid: str) -> str:
         """Return the name of the node that a process belongs to."""
