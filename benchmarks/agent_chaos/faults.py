@@ -43,7 +43,7 @@ class World:
         return [pid for root in roots for pid in sorted(descendants(root)) if _name(pid) == AGENT]
 
     def left(self) -> list[str]:
-        """The names of the processes of agents that run on the nodes."""
+        """The command lines of the agents that run on the nodes, and of their processes."""
         below = [pid for root in self.house.apart for pid in sorted(descendants(root))]
         return [_command(pid).decode(errors="replace") for pid in below if _is_ours(pid)]
 
@@ -170,6 +170,8 @@ def _name(pid: int) -> str:
 
 
 def _is_ours(pid: int) -> bool:
+    if (status := status_of(pid)) is None or not status.running:
+        return False
     return _name(pid) in {AGENT, PROCESS_NAME} or _command(pid).startswith(b"kinora:")
 
 
