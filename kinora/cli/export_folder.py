@@ -11,8 +11,8 @@ import attrs
 
 from kinora.cli.exits import Failed, Misuse
 from kinora.results import parquet
+from kinora.results.endings import FOR_OTHERS
 from kinora.results.exporter import ExportedJob, Exporter, Piece
-from kinora.results.formats import FORMATS
 
 
 @attrs.frozen
@@ -30,8 +30,10 @@ class ExportWish:
             Misuse: it is not of this form, or there is no such format.
         """
         form, equals, folder = text.partition("=")
-        if not (equals and folder) or form not in FORMATS:
-            raise Misuse(f"--export {text}: write FORMAT=DIR, with one of {', '.join(FORMATS)}, as --export coco=out")
+        if not (equals and folder) or form not in FOR_OTHERS:
+            raise Misuse(
+                f"--export {text}: write FORMAT=DIR, with one of {', '.join(FOR_OTHERS)}, as --export coco=out"
+            )
         if form == "parquet" and not parquet.is_there():
             raise Misuse(f"--export {text}: {parquet.MISSING}")
         return cls(form, Path(folder))
@@ -55,6 +57,8 @@ class ExportFolder:
         Raises:
             Failed: a file cannot be written; so do ``add`` and the end of the block.
         """
+        from kinora.results.formats import FORMATS  # noqa: PLC0415 - numpy takes long, and few runs export
+
         with ExitStack() as closing:
             folder = cls(wish, FORMATS[wish.form].make(job), closing)
             try:

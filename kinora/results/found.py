@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -50,12 +50,3 @@ def found_in(frames: Iterable[bytes], plugins: Collection[str]) -> Iterator[Foun
             height=frame.height,
             detections=tuple(found for result in results for found in read_detections(result)),
         )
-
-
-def to_export(pipeline: Sequence[str], trackers: Collection[str]) -> tuple[str, ...]:
-    """The plugins whose detections are exported if none are named: each thing is to be there once.
-
-    A tracker repeats the detections of the plugins before it, so the last one stands for these.
-    """
-    places = [place for place, name in enumerate(pipeline) if name in trackers]
-    return tuple(pipeline[places[-1] :] if places else pipeline)

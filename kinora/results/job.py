@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from kinora.actors.errors import NotFound
 from kinora.actors.models import JobState
 from kinora.media.source_names import without_query
 from kinora.plugins.registry import PluginRegistry
 from kinora.results.exporter import ExportedJob
-from kinora.results.found import to_export
 
 
 def exported_job(registry: PluginRegistry, state: JobState, wanted: str) -> ExportedJob:
@@ -35,3 +34,12 @@ def _trackers(registry: PluginRegistry, pipeline: Iterable[str]) -> frozenset[st
     found = ((name, registry.get(name)) for name in pipeline)
     described = ((name, entry.metadata) for name, entry in found if entry is not None)
     return frozenset(name for name, metadata in described if metadata and "tracking" in metadata.capabilities)
+
+
+def to_export(pipeline: Sequence[str], trackers: Collection[str]) -> tuple[str, ...]:
+    """The plugins whose detections are exported if none are named: each thing is to be there once.
+
+    A tracker repeats the detections of the plugins before it, so the last one stands for these.
+    """
+    places = [place for place, name in enumerate(pipeline) if name in trackers]
+    return tuple(pipeline[places[-1] :] if places else pipeline)

@@ -19,7 +19,7 @@ from pycocotools.coco import COCO
 
 from kinora.results.exporter import ExportedJob, Piece
 from kinora.results.formats import FORMATS
-from kinora.results.found import to_export
+from kinora.results.job import to_export
 from kinora.results.zip_stream import ZipStream
 
 
