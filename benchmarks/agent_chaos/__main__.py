@@ -168,7 +168,8 @@ class Play:
         print(f"refusals: {', '.join(f'{count} x {status}' for status, count in book.refusals.items()) or 'none'}")
         logs = [line for log in self.house.logs for line in lines(log)]
         ended = sum(line["event"].startswith(LEASE_ENDED) for line in logs)
-        print(f"leases that ended although no fault struck the agent: {max(0, ended - self.stops)}")
+        if self.world.nodes is None:  # the logs of agents on nodes are Ray's
+            print(f"leases that ended although no fault struck the agent: {max(0, ended - self.stops)}")
         errors = Counter(str(line["event"]) for line in logs if line["level"] == "error")
         print(f"errors in the logs: {', '.join(f'{count} x {event}' for event, count in errors.items()) or 'none'}")
         print(f"\n{len(self.violations)} violations")
