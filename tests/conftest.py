@@ -7,6 +7,7 @@ absolute limit, see ``tests.limit``. No code of the server may hold up the event
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -80,3 +81,15 @@ async def server(settings: Settings) -> AsyncIterator[RunningServer]:
     """A running server on a real socket."""
     async with open_server(settings) as running:
         yield running
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Whatever the test does to logging, it is as before afterwards."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level = list(root.handlers), root.level
+    root.handlers.clear()  # configure_logging closes those that it replaces
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**before)

@@ -7,7 +7,6 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -56,18 +55,12 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+def terminal(monkeypatch: pytest.MonkeyPatch, logging_as_before: None) -> Terminal:
     """A terminal as stderr that everything is logged to; logging is as before afterwards."""
-    root, before = logging.getLogger(), structlog.get_config()
-    handlers, level = list(root.handlers), root.level
-    root.handlers.clear()  # configure_logging closes those that it replaces
     monkeypatch.setattr(sys, "stderr", shown := Terminal())
     configure_logging("info")
     structlog.configure(cache_logger_on_first_use=False)
-    yield shown
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**before)
+    return shown
 
 
 @pytest.mark.parametrize("said", ["event", "field", "listed", "error", "library"])

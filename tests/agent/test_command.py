@@ -11,6 +11,7 @@ from kinora.cli.main import main
 SERVER = ("--server", "http://127.0.0.1:1")
 
 
+@pytest.mark.usefixtures("logging_as_before")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
