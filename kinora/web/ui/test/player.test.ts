@@ -57,6 +57,18 @@ test("one goes to a frame or a time, and to the nearest one if that was left out
   expect(player.index).toBe(9);
 });
 
+test("while the frames of an ended job are loaded, one goes to any of them, and beyond the last to the last", async () => {
+  const player = tenFrames();
+  player.seek(40);
+  expect(player.index).toBe(40);
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response(Array.from({ length: 30 }, (_, row) => `${JSON.stringify(frame(10 + row))}\n`).join(""))));
+  player.start();
+  await vi.waitFor(() => expect(player.isComplete).toBe(true), 5000);
+  expect([player.index, player.row]).toEqual([39, 39]);
+  player.stop();
+  vi.unstubAllGlobals();
+});
+
 test("a player follows a job again that was interrupted and resumed", async () => {
   const stored = [0, 1];
   vi.stubGlobal("fetch", () => Promise.resolve(new Response(stored.map((index) => `${JSON.stringify(frame(index))}\n`).join(""))));

@@ -153,7 +153,7 @@ export class Player {
   }
 
   seek(row: number): void {
-    this.seekIndex(this.timeline.index(this.#clamp(row)));
+    this.seekIndex(this.#ended && !this.#complete ? this.timeline.expectedIndex(Math.max(0, row)) : this.timeline.index(this.#clamp(row)));
   }
 
   seekIndex(index: number): void {

@@ -36,6 +36,13 @@ export class Timeline {
     return this.#index.at(row);
   }
 
+  /** The index at a row that may not be loaded yet: the distance of the last two that are goes on. */
+  expectedIndex(row: number): number {
+    const last = this.length - 1;
+    if (row <= last) return this.index(row);
+    return last < 0 ? row : this.index(last) + (row - last) * (last < 1 ? 1 : this.index(last) - this.index(last - 1));
+  }
+
   /** Milliseconds since the start of the source. */
   time(row: number): number {
     return this.#time.at(row);
