@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
-import os
-import secrets
 import shutil
-import sys
-import tempfile
 from collections import Counter
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -17,7 +11,6 @@ from pathlib import Path
 from random import Random
 
 import attrs
-import structlog
 import trio
 
 from benchmarks.agent_chaos.clients import JOBS, Clients
@@ -27,14 +20,13 @@ from benchmarks.agent_chaos.kinds import CLIPS, KINDS, KindOrder, make_clips
 from benchmarks.agent_chaos.memory import Memory
 from benchmarks.agent_chaos.nodes import Nodes, cluster
 from benchmarks.chaos import oracle
+from benchmarks.chaos.command import chaos_arguments, run_chaos
 from benchmarks.chaos.disk import Disk
 from benchmarks.chaos.final import Final
 from benchmarks.chaos.house import STOP_S, TOOLS, House, NotStarted, lines
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.watcher import Watcher, judge
-from kinora.runtime.processes import become_subreaper
 
-HERE = Path(__file__).parents[2]
 AGENTS = 2
 BETWEEN_S = (5.0, 20.0)
 """The time between two faults, at least and at most."""
@@ -223,25 +215,10 @@ async def _play(seed: int, minutes: float, house: House, nodes: Nodes | None) ->
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="the time for which faults strike")
-    parser.add_argument("--seed", type=int, help="the seed that the faults are drawn from; any if none is given")
-    parser.add_argument("--tree", type=Path, default=HERE, help="the checkout to serve from")
-    parser.add_argument("--keep", type=Path, help="keep the logs of all lives in this folder")
+    parser = chaos_arguments(__doc__)
     parser.add_argument("--ray", action="store_true", help="have Ray start the agents, in a simulated cluster")
     arguments = parser.parse_args()
-    seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, seed {seed}, {arguments.minutes:g} min", flush=True)
-    become_subreaper()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # connections are lost
-    with tempfile.TemporaryDirectory(prefix="kinora-agent-chaos-", ignore_cleanup_errors=True) as name:
-        begin = partial(play, ray=arguments.ray)
-        kept = trio.run(begin, seed, arguments.minutes, arguments.tree.resolve(), Path(name))
-        if arguments.keep:
-            arguments.keep.mkdir(parents=True, exist_ok=True)
-            for log in Path(name).glob("server-*.log"):
-                shutil.copy(log, arguments.keep)
-    sys.exit(0 if kept else 1)
+    run_chaos(arguments, "agent-chaos", partial(play, ray=arguments.ray))
 
 
 if __name__ == "__main__":

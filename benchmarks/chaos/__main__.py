@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
-import os
-import secrets
 import shutil
-import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 from random import Random
 
 import attrs
-import structlog
 import trio
 
 from benchmarks.chaos import oracle
+from benchmarks.chaos.command import chaos_arguments, run_chaos
 from benchmarks.chaos.disk import mounted
 from benchmarks.chaos.faults import FAULTS, World, drawn
 from benchmarks.chaos.final import COUNT, DIGEST, Final
@@ -26,9 +20,7 @@ from benchmarks.chaos.load import Load
 from benchmarks.chaos.url_host import url_host
 from benchmarks.chaos.watcher import Watcher, judge
 from benchmarks.pipeline import make_clip
-from kinora.runtime.processes import become_subreaper
 
-HERE = Path(__file__).parents[2]
 CLIPS = {"short.mp4": 1_000, "long.mp4": 3_000}
 """File → number of frames."""
 SIZE = (64, 36)
@@ -195,23 +187,7 @@ def show(world: World, report: Report) -> None:
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="the time for which faults strike")
-    parser.add_argument("--seed", type=int, help="the seed that the faults are drawn from; any if none is given")
-    parser.add_argument("--tree", type=Path, default=HERE, help="the checkout to serve from")
-    parser.add_argument("--keep", type=Path, help="keep the logs of all lives in this folder")
-    arguments = parser.parse_args()
-    seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, seed {seed}, {arguments.minutes:g} min", flush=True)
-    become_subreaper()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # connections are lost
-    with tempfile.TemporaryDirectory(prefix="kinora-chaos-", ignore_cleanup_errors=True) as name:
-        kept = trio.run(play, seed, arguments.minutes, arguments.tree.resolve(), Path(name))
-        if arguments.keep:
-            arguments.keep.mkdir(parents=True, exist_ok=True)
-            for log in Path(name).glob("server-*.log"):
-                shutil.copy(log, arguments.keep)
-    sys.exit(0 if kept else 1)
+    run_chaos(chaos_arguments(__doc__).parse_args(), "chaos", play)
 
 
 if __name__ == "__main__":
