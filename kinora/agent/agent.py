@@ -94,7 +94,7 @@ class Agent:
         self._supervisor = Supervisor(
             "agent",
             [
-                ChildSpec(name="workers", run=self._fork_server.run),
+                ChildSpec(name="workers", run=self._tenure.keep_workers),
                 ChildSpec(name="devices", run=self._find_devices),
                 ChildSpec(name="plugins", run=self._find_plugins),
                 ChildSpec(name="attempts", run=self._attempts.run),

@@ -10,7 +10,7 @@ import trio
 from kinora.fleet.link import LEASE_S, MARGIN_S
 from kinora.runtime.boot_clock import boot_s
 from kinora.runtime.lease import Lease
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.workers import ForkServer, LeaseEnded
 
 LOOK_S = 0.1
 """The interval between two looks at the end of the lease. Trio's clock stands still while the process is stopped."""
@@ -34,6 +34,23 @@ class Tenure:
     def is_over(self) -> bool:
         """True once a lease was granted and has ended: nothing may be told then."""
         return self._lease.is_over(boot_s())
+
+    async def keep_workers(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Run the fork server, and the next one in each new tenure, as one ends with its lease.
+
+        Raises:
+            ForkServerGone: it ended otherwise.
+        """
+        while True:
+            try:
+                await self._fork_server.run(task_status=task_status)
+            except LeaseEnded:
+                await self._wait_anew()
+
+    async def _wait_anew(self) -> None:
+        """Wait until :meth:`begin_anew` is called, if the lease is over."""
+        while self.is_over:  # noqa: ASYNC110 - see watch
+            await trio.sleep(LOOK_S)
 
     async def grant(self, asked_at: float) -> None:
         """Note that the server has granted what was asked for at this time."""

@@ -23,6 +23,7 @@ import structlog
 import trio
 
 from kinora.runtime import forkserver
+from kinora.runtime.boot_clock import boot_s
 from kinora.runtime.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
 from kinora.runtime.launching import Launch, Launched
 from kinora.runtime.memory import largest_beyond, uses_more
@@ -112,6 +113,10 @@ class WorkerGone(Exception):
 
 class ForkServerGone(Exception):
     """No worker can be started now: the fork server's process has ended, and all workers with it, or it hangs."""
+
+
+class LeaseEnded(ForkServerGone):
+    """The fork server has ended with its lease, as it is to."""
 
 
 HearOutput = Callable[[str, bytes], None]
@@ -395,7 +400,8 @@ class ForkServer:
         When this ends, in any way, the process and all workers are gone.
 
         Raises:
-            ForkServerGone: the process ended on its own, or was ended because it hung.
+            LeaseEnded: the process ended with the lease.
+            ForkServerGone: it ended on its own, or was ended because it hung.
         """
         self._hangs, self._unable = False, None
         launched, self._launched = self._launched or self._launch.start(), None
@@ -425,6 +431,8 @@ class ForkServer:
                 self._forget(worker)
         if self._hangs:
             raise ForkServerGone(f"the fork server did not answer for {MAX_MISSED_PINGS * PING_S:.0f} s and was killed")
+        if self._until is not None and boot_s() >= self._until:
+            raise LeaseEnded("the fork server ended with its lease")
         raise ForkServerGone(self._unable or "the fork server ended on its own; its output says why")
 
     async def fork(
