@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { drawOverlay } from "../src/draw/drawOverlay";
 import { drawRadar, radarBox, radarMoved } from "../src/draw/drawRadar";
-import { overlap } from "../src/draw/placeLabels";
+import { overlap, type Rect } from "../src/draw/placeLabels";
 import { trailsOf } from "../src/draw/trails";
 import type { ViewOptions } from "../src/draw/viewOptions";
 import { drawTimings } from "../src/inspector/drawTimings";
@@ -114,6 +114,22 @@ test.each([
   expect([off.drawn(call).length, on.drawn(call).length]).toEqual([0, times]);
 });
 
+test("bones join key points, polygons are filled, labels of zones and classes of the picture are written where nothing else is", () => {
+  const { context, drawn, texts } = paper();
+  const keypoints = [[15, 25, 0.9], [20, 40, 0.9], [30, 50, 0.01]];
+  const results = {
+    pose: { detections: [{ ...person, keypoints }], classes: [{ class: "street", confidence: 0.8 }] },
+    zones: { polygons: [{ points: [[0, 0], [90, 0], [90, 90]], label: "door" }], points: [{ x: 200, y: 200, label: "ball" }] },
+  };
+  const skeletons = new Map([["pose", [[0, 1], [1, 2]] as const]]);
+  drawOverlay(context, frame(0, results), 1, { ...OFF, pitch: true, labels: true }, { skeletons });
+  expect(drawn("lineTo").map(([, x, y]) => [x, y])).toEqual([[0, 0], [90, 0], [90, 90], [15, 25], [20, 40]]);
+  expect(drawn("arc")).toHaveLength(3);
+  expect(texts()).toEqual(["street 80%", "person #3 90%", "door", "ball"]);
+  const places = drawn("roundRect").map(([, x, y, width, height]) => ({ x, y, width, height }) as Rect);
+  for (const [at, label] of places.entries()) for (const other of places.slice(at + 1)) expect(overlap(label, other)).toBe(false);
+});
+
 test("the map names the present tracks and shows the trail of each", () => {
   const { context, drawn, texts } = paper();
   const walk = [0, 1, 2, 3, 4].map((index) => frame(index, { tracker: { detections: [{ ...person, x: index * 10 }, { ...person, track_id: 4 }] } }));
@@ -125,7 +141,7 @@ test("the map names the present tracks and shows the trail of each", () => {
 test("a picked detection is drawn even if others of its class stand for it, and labels do not cover each other", () => {
   const many = frame(0, { tracker: { detections: Array.from({ length: 6 }, (_, i) => ({ ...person, x: 10 + i, track_id: i })) }, people: { detections: [person] } });
   const { context, drawn } = paper();
-  drawOverlay(context, many, 1, { ...OFF, boxes: true, labels: true }, { hovered: null, chosen: { plugin: "people", at: 0, trackId: 3, frame: 0 } });
+  drawOverlay(context, many, 1, { ...OFF, boxes: true, labels: true }, { picks: { hovered: null, chosen: { plugin: "people", at: 0, trackId: 3, frame: 0 } } });
   expect(drawn("roundRect").filter(([, x, y, width]) => x === 10 && y === 20 && width === 30)).toHaveLength(2);
   const texts = drawn("fillText").map(([, text, x, y]) => ({ text, x: Number(x) - 4, y: Number(y) - 8, width: 48, height: 14.4 }));
   expect(texts[0]?.text).toBe("person #3 90%");

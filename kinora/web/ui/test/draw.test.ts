@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { colorOf } from "../src/draw/colors";
-import { allKeyPoints, allLines, contains, cornersOf, isCut, labelOf, visibleDetections } from "../src/draw/detections";
+import { contains, cornersOf, detectionInWords, isCut, labelOf, visibleDetections } from "../src/draw/detections";
 import { maskPieces } from "../src/draw/mask";
 import { isMarked, markOf, Picked } from "../src/draw/Picked";
 import { PictureView } from "../src/draw/PictureView";
+import { bonesOf, keyPointsOf, skeletonFor, skeletonsOf } from "../src/draw/pose";
+import { allClasses, allShapes, allSpots, classInWords } from "../src/draw/shapes";
 import { trailsOf } from "../src/draw/trails";
 import { frame } from "./examples";
 
@@ -23,15 +25,45 @@ test("malformed detections are skipped", () => {
 
 test("lines and key points are read in each form", () => {
   const result = { lines: [[0, 1, 2, 3], { x1: 0, y1: 0, x2: 5, y2: 5 }, { points: [[1, 1], [2, 2], [3, 3]] }, "x"], keypoints: [[1, 2], { x: 3, y: 4 }] };
-  const nested = { detections: [{ ...box, keypoints: [[9, 9]] }] };
-  expect(allLines(frame(0, { pitch: result })).map((line) => line.length)).toEqual([2, 2, 3]);
-  expect(allKeyPoints(frame(0, { pitch: result, pose: nested }))).toEqual([{ x: 1, y: 2 }, { x: 3, y: 4 }, { x: 9, y: 9 }]);
+  const [nested] = visibleDetections(frame(0, { pose: { detections: [{ ...box, keypoints: [[9, 9], { x: 7, y: 8, confidence: 0.1 }, { x: 7, y: 8 }] }] } }));
+  expect(allShapes(frame(0, { pitch: result })).map(({ points, closed }) => [points.length, closed])).toEqual([[2, false], [2, false], [3, false]]);
+  expect(allSpots(frame(0, { pitch: result }))).toEqual([{ x: 1, y: 2, label: null }, { x: 3, y: 4, label: null }]);
+  expect(nested && keyPointsOf(nested)).toEqual([{ x: 9, y: 9 }, null, { x: 7, y: 8 }]);
 });
 
-test("polygons are closed lines, and points are drawn as key points", () => {
-  const result = { polygons: [{ points: [[0, 0], [9, 0], [9, 9]], label: "zone" }, [1]], points: [[5, 6], { x: 7, y: 8 }] };
-  expect(allLines(frame(0, { zones: result }))).toEqual([[{ x: 0, y: 0 }, { x: 9, y: 0 }, { x: 9, y: 9 }, { x: 0, y: 0 }]]);
-  expect(allKeyPoints(frame(0, { zones: result }))).toEqual([{ x: 5, y: 6 }, { x: 7, y: 8 }]);
+test("polygons are closed lines, and lines, polygons and points have their labels; hiding their plugin hides them", () => {
+  const result = { polygons: [{ points: [[0, 0], [9, 0], [9, 9]], label: "zone" }, [1]], points: [[5, 6], { x: 7, y: 8, label: "ball" }], lines: [{ points: [[0, 0], [9, 0]], label: "" }] };
+  const zones = frame(0, { zones: result });
+  expect(allShapes(zones)).toEqual([
+    { points: [{ x: 0, y: 0 }, { x: 9, y: 0 }], closed: false, label: null },
+    { points: [{ x: 0, y: 0 }, { x: 9, y: 0 }, { x: 9, y: 9 }], closed: true, label: "zone" },
+  ]);
+  expect(allSpots(zones)).toEqual([{ x: 5, y: 6, label: null }, { x: 7, y: 8, label: "ball" }]);
+  const hiding = { hidden: new Set(["zones"]), confidence: 0 };
+  expect([allShapes(zones, hiding), allSpots(zones, hiding)]).toEqual([[], []]);
+});
+
+test("the classes of the whole picture are read, and hidden as those of detections are", () => {
+  const sure = frame(0, { animals: { classes: [{ class: "cat", confidence: 0.93 }, { class: "dog" }, { class: 3 }, null] }, odd: { classes: "cat" } });
+  const shown = (hidden: string[], confidence = 0) => allClasses(sure, { hidden: new Set(hidden), confidence }).map(classInWords);
+  expect([shown([]), shown([], 0.95), shown(["animals/dog"]), shown(["animals"])]).toEqual([["cat 93%", "dog"], ["dog"], ["cat 93%"], []]);
+});
+
+test("a skeleton joins the key points that are seen; a plugin without one borrows that of the plugin before it", () => {
+  const skeletons = skeletonsOf({ pose: { skeleton: [[0, 1], [1, 2], [2, 9], "x", [1]] }, tracker: {}, other: { skeleton: [[0, 5]] } });
+  const posed = frame(0, { pose: { detections: [{ ...box, keypoints: [[0, 0, 0.9], [5, 5, 0.9], [9, 9, 0]] }] }, tracker: {} });
+  const [person] = visibleDetections(posed);
+  if (!person) throw new Error("There is a person.");
+  expect(["pose", "tracker"].map((plugin) => skeletonFor(plugin, posed, skeletons))).toEqual([[[0, 1], [1, 2], [2, 9]], [[0, 1], [1, 2], [2, 9]]]);
+  expect(bonesOf(keyPointsOf(person), skeletonFor("pose", posed, skeletons))).toEqual([[{ x: 0, y: 0 }, { x: 5, y: 5 }]]);
+  expect(skeletonFor("tracker", frame(0, { tracker: {} }), skeletons)).toEqual([]);
+});
+
+test("a text is on the label, and the angle and attributes are told", () => {
+  const [plate] = visibleDetections(frame(0, { plates: { detections: [{ ...box, class: "plate", text: "B-XY 12", angle: 12.345, attributes: { colour: "red", rows: 2 } }] } }));
+  if (!plate) throw new Error("There is a plate.");
+  expect(labelOf(plate)).toBe("plate “B-XY 12” 88%");
+  expect(detectionInWords(plate).slice(-3)).toEqual([["angle", "12.3°"], ["colour", "red"], ["rows", "2"]]);
 });
 
 test("a frame is a cut if any plugin says so", () => {

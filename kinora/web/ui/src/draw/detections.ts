@@ -1,4 +1,4 @@
-/** The detections, lines and points in plugins' results, which can be any JSON. */
+/** The detections in plugins' results, which can be any JSON. */
 import type { FrameData, Json, JsonObject } from "../api/generated";
 
 export interface Detection {
@@ -64,37 +64,21 @@ export function isCut(frame: FrameData): boolean {
   return Object.values(frame.results).some((result) => isObject(result) && result.cut === true);
 }
 
-/**
- * Polylines: `lines` holds `[x1, y1, x2, y2, …]`, `[[x, y], …]`, `{x1, y1, x2, y2}` or `{points: […]}`; `polygons` the
- * same, and a polygon ends where it begins. Pictures and videos show the same (kinora/media/shapes.py).
- */
-export function allLines(frame: FrameData): Line[] {
-  return [...linesOf(frame, "lines"), ...linesOf(frame, "polygons").map((polygon) => [...polygon, ...polygon.slice(0, 1)])];
-}
-
-function linesOf(frame: FrameData, key: string): Line[] {
-  const lines = Object.values(frame.results).flatMap((result) => listOf(result, key).map(readLine));
-  return lines.filter((line) => line !== null);
-}
-
-/** Key points: `keypoints` of a result or of a detection, and `points` of a result, hold `[x, y]` or `{x, y}`. */
-export function allKeyPoints(frame: FrameData): Point[] {
-  return Object.values(frame.results).flatMap((result) => [
-    ...[...listOf(result, "keypoints"), ...listOf(result, "points")].flatMap((value) => readPoint(value) ?? []),
-    ...listOf(result, "detections").flatMap((detection) =>
-      listOf(detection, "keypoints").flatMap((value) => readPoint(value) ?? []),
-    ),
-  ]);
-}
-
-/** The text beside a box, such as `person #3 87%`. */
-export function labelOf({ kind, trackId, confidence }: Detection): string {
+/** The text beside a box, such as `person #3 87%` or `plate “B-XY 12” 87%`. */
+export function labelOf({ kind, trackId, text, confidence }: Detection): string {
   const number = trackId === null ? "" : ` #${trackId}`;
-  return `${kind}${number}${confidence === null ? "" : ` ${Math.round(confidence * 100)}%`}`;
+  const said = text === null ? "" : ` “${text}”`;
+  return `${kind}${number}${said}${confidence === null ? "" : ` ${Math.round(confidence * 100)}%`}`;
 }
+
+/** The most attributes of a detection that are told, each in so many characters at most; its JSON has all of them. */
+const MAX_ATTRIBUTES = 12;
+const MAX_ATTRIBUTE = 80;
+
+const inShort = (value: Json) => (typeof value === "string" ? value : JSON.stringify(value)).slice(0, MAX_ATTRIBUTE);
 
 /** What is known of a detection besides its class, as terms and values. */
-export function detectionInWords({ plugin, confidence, trackId, text, x, y, width, height }: Detection): [term: string, value: string][] {
+export function detectionInWords({ plugin, confidence, trackId, text, x, y, width, height, given: { angle, attributes } }: Detection): [term: string, value: string][] {
   return [
     ...(text === null ? [] : [["text", text] as [string, string]]),
     ...(confidence === null ? [] : [["confidence", `${(100 * confidence).toFixed(1)}%`] as [string, string]]),
@@ -102,6 +86,8 @@ export function detectionInWords({ plugin, confidence, trackId, text, x, y, widt
     ["plugin", plugin],
     ["place", `${Math.round(x)}, ${Math.round(y)}`],
     ["size", `${Math.round(width)} × ${Math.round(height)}`],
+    ...(isNumber(angle) ? [["angle", `${Math.round(10 * angle) / 10}°`] as [string, string]] : []),
+    ...(isObject(attributes) ? Object.entries(attributes).slice(0, MAX_ATTRIBUTES).map(([name, value]): [string, string] => [name, inShort(value)]) : []),
   ];
 }
 
@@ -151,28 +137,18 @@ function readDetection(plugin: string, at: number, value: Json): Detection | nul
   };
 }
 
-function readLine(value: Json): Line | null {
-  if (Array.isArray(value)) {
-    if (!value.every(isNumber) || value.length < 4) return value.length < 2 ? null : readPoints(value);
-    return Array.from({ length: value.length >> 1 }, (_, i) => ({ x: value[2 * i] ?? 0, y: value[2 * i + 1] ?? 0 }));
-  }
-  if (!isObject(value)) return null;
-  if (Array.isArray(value.points)) return readPoints(value.points);
-  const { x1, y1, x2, y2 } = value;
-  if (!isNumber(x1) || !isNumber(y1) || !isNumber(x2) || !isNumber(y2)) return null;
-  return [{ x: x1, y: y1 }, { x: x2, y: y2 }];
-}
-
-function readPoints(values: Json[]): Line | null {
+/** The points among these; null if there are fewer than two. */
+export function readPoints(values: readonly Json[]): Line | null {
   const points = values.flatMap((value) => readPoint(value) ?? []);
   return points.length < 2 ? null : points;
 }
 
-function readPoint(value: Json): Point | null {
+/** A point that is `[x, y]` or `{x, y}`; null if it is neither. */
+export function readPoint(value: Json): Point | null {
   const [x, y] = Array.isArray(value) ? value : isObject(value) ? [value.x, value.y] : [];
   return isNumber(x) && isNumber(y) ? { x, y } : null;
 }
 
-function isNumber(value: Json | undefined): value is number {
+export function isNumber(value: Json | undefined): value is number {
   return typeof value === "number";
 }

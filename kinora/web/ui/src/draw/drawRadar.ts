@@ -1,7 +1,7 @@
 /** Draws a small map of the tracks from above: left and right as in the picture, near things at the bottom. */
 import { colorOf } from "./colors";
 import type { Point } from "./detections";
-import { CANVAS_FONT } from "./drawOverlay";
+import { CANVAS_FONT } from "./ink";
 import type { Rect } from "./placeLabels";
 
 /** Sizes in CSS pixels on a picture `share` wide; on a wider one the map grows with it, up to `largest` times. */

@@ -6,9 +6,9 @@ export interface Rect {
   height: number;
 }
 
-/** The place of each label; null for one that has no free place. Earlier labels choose first. */
-export function placeLabels(labels: readonly { box: Rect; width: number; height: number }[], bounds: Rect): (Rect | null)[] {
-  const taken: Rect[] = [];
+/** The place of each label outside of what is `covered`; null for one that has no free place. Earlier labels choose first. */
+export function placeLabels(labels: readonly { box: Rect; width: number; height: number }[], bounds: Rect, covered: readonly Rect[] = []): (Rect | null)[] {
+  const taken = [...covered];
   return labels.map(({ box, width, height }) => {
     const free = spots(box, width, height).map((spot) => within({ ...spot, width, height }, bounds));
     const found = free.find((spot) => !taken.some((other) => overlap(spot, other))) ?? null;

@@ -5,6 +5,7 @@ import { drawOverlay } from "../draw/drawOverlay";
 import { drawRadar, RADAR, radarBox, radarMoved } from "../draw/drawRadar";
 import type { Placing, Size } from "../draw/PictureView";
 import { overlap, type Rect } from "../draw/placeLabels";
+import { skeletonsOf } from "../draw/pose";
 import { sharpCanvas } from "../draw/sharpCanvas";
 import { TRAIL_FRAMES, trailsOf } from "../draw/trails";
 import type { ViewOptions } from "../draw/viewOptions";
@@ -142,7 +143,7 @@ export class PicturePainter {
     // The trails on the map may become longer when earlier frames have been loaded.
     const loaded = options.radar ? this.#player.getState().version : 0;
     const results = Object.keys(frame.results).length;
-    const looks = [frame, picture, results, this.#player.heldVersion, options, this.#player.picked.get(), width, height, window.devicePixelRatio, left, top, scale, loaded];
+    const looks = [frame, picture, results, this.#player.heldVersion, options, this.#player.picked.get(), this.#player.metadata, width, height, window.devicePixelRatio, left, top, scale, loaded];
     const changed = looks.some((value, at) => value !== this.#looks[at]);
     this.#looks = looks;
     return changed;
@@ -168,13 +169,14 @@ export class PicturePainter {
     const options = this.#options();
     const { frame, scale } = drawn;
     const view = inView(drawn);
+    const skeletons = skeletonsOf(this.#player.metadata);
     const held = this.#player.heldFor(frame);
     if (held) {
       context.globalAlpha = HELD_ALPHA;
-      drawOverlay(context, held, scale, options, undefined, view);
+      drawOverlay(context, held, scale, options, { skeletons, view });
       context.globalAlpha = 1;
     }
-    drawOverlay(context, frame, scale, options, this.#player.picked.get(), view);
+    drawOverlay(context, frame, scale, options, { picks: this.#player.picked.get(), skeletons, view });
     if (!options.radar) return;
     const present = new Set(allDetections(frame).flatMap(({ trackId }) => trackId ?? []));
     const box = radarBox(view, options.radarAt);

@@ -1,5 +1,5 @@
 /** Chooses the frame of a job to show: the newest one of a running job, or any stored one. */
-import type { FrameData } from "../api/generated";
+import type { FrameData, PluginMetadata } from "../api/generated";
 import { isEnded } from "../api/jobStates";
 import { Picked } from "../draw/Picked";
 import { PictureView } from "../draw/PictureView";
@@ -112,6 +112,11 @@ export class Player {
   /** False if the source was live: its pictures are sent as they come, and none can be fetched. */
   get keepsPictures(): boolean {
     return !this.timeline.isLive && receivedAt(this.#store.newestFrame()) === null;
+  }
+
+  /** What the plugins say of themselves, by their names. */
+  get metadata(): Readonly<Record<string, PluginMetadata>> {
+    return this.#store.latest.metadata;
   }
 
   /** Those of the last `limit` frames before this one that are loaded, in order; missing stored ones are fetched. */

@@ -1,6 +1,7 @@
 /** The words by which each frame can be found: classes, texts and tracks. Each word is kept once. */
 import type { FrameData } from "../api/generated";
 import { allDetections, isCut } from "../draw/detections";
+import { allClasses } from "../draw/shapes";
 import { Growing } from "./Growing";
 
 /** The most different words; frames are not found by those that appear after them. */
@@ -50,6 +51,7 @@ function wordsOf(frame: FrameData): Set<string> {
     if (trackId !== null) words.add(`#${trackId}`);
     if (text !== null) words.add(text.toLowerCase());
   }
+  for (const { kind } of allClasses(frame)) words.add(kind.toLowerCase());
   if (isCut(frame)) words.add("cut");
   return words;
 }

@@ -25,7 +25,7 @@ export function PluginArticle({ plugin, job = null }: PluginArticleProps) {
         {metadata && <span className="hint">{metadata.version}</span>}
         {command === null ? <Badge text={health} /> : <Badge text="not installed" tone="neutral" />}
       </header>
-      {metadata && <PluginPicture name={name} kinds={kindsOf(metadata)} job={job} />}
+      {metadata && <PluginPicture metadata={metadata} kinds={kindsOf(metadata)} job={job} />}
       {metadata && metadata.description !== "" && <p>{metadata.description}</p>}
       {command !== null && <p>Not installed: <code>{command}</code></p>}
       {reason !== null && command === null && <p className="bad-text">{reason}</p>}

@@ -1,15 +1,17 @@
 import { useEffect, useRef, useState } from "react";
 import { frameUrl, getFrames } from "../api/calls";
-import type { FrameData, JobSummary } from "../api/generated";
-import { allKeyPoints, allLines, visibleDetections } from "../draw/detections";
+import type { FrameData, JobSummary, PluginMetadata } from "../api/generated";
+import { visibleDetections } from "../draw/detections";
 import { drawOverlay } from "../draw/drawOverlay";
+import { skeletonsOf } from "../draw/pose";
+import { allClasses, allShapes, allSpots } from "../draw/shapes";
 import { sharpCanvas } from "../draw/sharpCanvas";
 import { viewOptions } from "../draw/viewOptions";
 import { jobLink } from "../ui/useRoute";
 import { KindPicture } from "./KindPicture";
 
 interface PluginPictureProps {
-  name: string;
+  metadata: PluginMetadata;
   /** The plugin's kinds of result. */
   kinds: readonly string[];
   /** The newest job in which the plugin found something; null if there is none. */
@@ -17,14 +19,15 @@ interface PluginPictureProps {
 }
 
 /** What the plugin drew on a frame of the newest job with it; a drawing of its kind while there is no such frame. */
-export function PluginPicture({ name, kinds, job }: PluginPictureProps) {
+export function PluginPicture({ metadata, kinds, job }: PluginPictureProps) {
+  const { name } = metadata;
   const frame = useOwnFrame(name, job);
   const [missing, setMissing] = useState(false);
   if (!job || !frame || missing) return <div className="plugin-picture"><KindPicture kinds={kinds} /></div>;
   return (
     <a className="plugin-picture" href={jobLink(job.job_id, frame.index)} title={`Frame ${frame.index} of ${job.source}`}>
       <img src={frameUrl(job.job_id, frame.index)} alt={`What ${name} found in ${job.source}`} loading="lazy" decoding="async" onError={() => setMissing(true)} />
-      <Drawn frame={frame} />
+      <Drawn frame={frame} metadata={metadata} />
     </a>
   );
 }
@@ -52,11 +55,11 @@ function fullest(frames: readonly FrameData[], plugin: string): FrameData | null
   return best && drawnOn(best) > 0 ? best : null;
 }
 
-const drawnOn = (frame: FrameData) => visibleDetections(frame).length + allLines(frame).length + allKeyPoints(frame).length;
+const drawnOn = (frame: FrameData) => visibleDetections(frame).length + allShapes(frame).length + allSpots(frame).length + allClasses(frame).length;
 
 const NOTHING_HIDDEN = { boxes: true, labels: true, pitch: true, hidden: new Set<string>(), confidence: 0 } as const;
 
-function Drawn({ frame }: { frame: FrameData }) {
+function Drawn({ frame, metadata }: { frame: FrameData; metadata: PluginMetadata }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const element = canvas.current;
@@ -66,11 +69,11 @@ function Drawn({ frame }: { frame: FrameData }) {
       if (!context) return;
       const scale = Math.min(element.clientWidth / frame.width, element.clientHeight / frame.height);
       context.translate((element.clientWidth - frame.width * scale) / 2, (element.clientHeight - frame.height * scale) / 2);
-      drawOverlay(context, frame, scale, { ...viewOptions.get(), ...NOTHING_HIDDEN });
+      drawOverlay(context, frame, scale, { ...viewOptions.get(), ...NOTHING_HIDDEN }, { skeletons: skeletonsOf({ [metadata.name]: metadata }) });
     };
     const resized = new ResizeObserver(draw);
     resized.observe(element);
     return () => resized.disconnect();
-  }, [frame]);
+  }, [frame, metadata]);
   return <canvas ref={canvas} aria-hidden="true" />;
 }

@@ -3,8 +3,9 @@ import { frameUrl } from "../api/calls";
 import type { FrameData, JobSummary } from "../api/generated";
 import { isEnded, shownState, statusIn } from "../api/jobStates";
 import { visibleDetections } from "../draw/detections";
+import { skeletonsOf } from "../draw/pose";
 import { viewOptions } from "../draw/viewOptions";
-import { useRealtime } from "../realtime/RealtimeContext";
+import { useRealtime, useRealtimeContext } from "../realtime/RealtimeContext";
 import { Badge } from "../ui/Badge";
 import { count } from "../ui/format";
 import { jobLink } from "../ui/useRoute";
@@ -22,6 +23,7 @@ interface TileProps {
 /** A running job's picture with its results, its state and its frames per second; leads to the job. */
 export function Tile({ job, feed }: TileProps) {
   const id = job.job_id;
+  const { store } = useRealtimeContext();
   const live = useRealtime((state) => state.jobs[id]);
   const isOff = useRealtime((state) => state.connection.closed !== null);
   const link = useRef<HTMLAnchorElement>(null);
@@ -38,7 +40,7 @@ export function Tile({ job, feed }: TileProps) {
   useEffect(() => {
     const element = canvas.current;
     if (!element || !inView) return;
-    const painter = new TilePainter(element, (frame: FrameData) => {
+    const painter = new TilePainter(element, () => skeletonsOf(store.latest.metadata), (frame: FrameData) => {
       const number = visibleDetections(frame, viewOptions.get()).length;
       element.dataset.index = String(frame.index);
       element.dataset.found = String(number);
@@ -53,7 +55,7 @@ export function Tile({ job, feed }: TileProps) {
       for (const stop of leave) stop();
       painter.stop();
     };
-  }, [feed, id, inView]);
+  }, [feed, id, inView, store]);
 
   const words = empty && outage === null ? waitingFor(stage) : null;
   return (

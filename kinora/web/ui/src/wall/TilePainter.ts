@@ -1,6 +1,7 @@
 /** Paints a job's newest picture with its results; decodes one picture at a time, and leaves out those that came meanwhile. */
 import type { FrameData } from "../api/generated";
 import { drawOverlay } from "../draw/drawOverlay";
+import type { Skeletons } from "../draw/pose";
 import { PictureView } from "../draw/PictureView";
 import { sharpCanvas } from "../draw/sharpCanvas";
 import { viewOptions } from "../draw/viewOptions";
@@ -11,14 +12,16 @@ export class TilePainter {
   readonly frames = new TileFrames(() => this.poke());
   readonly #canvas: HTMLCanvasElement;
   readonly #onShown: (frame: FrameData) => void;
+  readonly #skeletons: () => Skeletons;
   readonly #view = new PictureView();
   readonly #paint = paintScheduler(() => this.#draw());
   #shown: { frame: FrameData; bitmap: ImageBitmap } | null = null;
   #decoding = false;
   #stopped = false;
 
-  constructor(canvas: HTMLCanvasElement, onShown: (frame: FrameData) => void) {
+  constructor(canvas: HTMLCanvasElement, skeletons: () => Skeletons, onShown: (frame: FrameData) => void) {
     this.#canvas = canvas;
+    this.#skeletons = skeletons;
     this.#onShown = onShown;
   }
 
@@ -60,7 +63,7 @@ export class TilePainter {
     context.drawImage(bitmap, 0, 0, bitmap.width * scale, bitmap.height * scale);
     const options = viewOptions.get();
     // A picture may be smaller than its frame; boxes are in pixels of the frame.
-    if (options.overlay) drawOverlay(context, frame, (bitmap.width * scale) / frame.width, options);
+    if (options.overlay) drawOverlay(context, frame, (bitmap.width * scale) / frame.width, options, { skeletons: this.#skeletons() });
     this.#onShown(frame);
   }
 }
