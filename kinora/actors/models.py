@@ -193,6 +193,8 @@ class FrameData:
     """When the picture came from its camera, as ISO 8601 in UTC; left out for sources that are not live."""
     results: Mapping[str, msgspec.Raw]
     """Plugin → its result; a plugin that failed or returned None is left out."""
+    errors: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """Plugin → why it has no result on this frame; left out where none failed."""
 
     def encode(self) -> bytes:
         """Encode the frame as one line of JSON in UTF-8."""

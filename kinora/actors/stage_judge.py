@@ -21,7 +21,7 @@ from kinora.actors.stage_voice import StageVoice
 from kinora.plugins import protocol
 from kinora.plugins.api import Severity
 from kinora.plugins.devices import CPU
-from kinora.plugins.protocol import Done, Raised
+from kinora.plugins.protocol import MESSAGE_CHARACTERS, Done, Raised
 
 LOGGED_CHARACTERS = 300
 """The most characters of a failure's message in the log; it is the plugin's own text."""
@@ -32,6 +32,19 @@ log = structlog.get_logger()
 def placed(message: str, place: str | None) -> str:
     """The message, with the line of the plugin's own code that it came from, if that is known."""
     return message if place is None else f"{message} ({place})"
+
+
+def _why_no_result(outcome: Outcome) -> str | None:
+    """The reason why a frame has no result of the plugin; None if the plugin has not failed on it."""
+    match outcome:
+        case Lost(death=death):
+            return placed(death.message, death.place)
+        case Raised(message=message, place=place):
+            return placed(message, place)
+        case Done(result=None, fault=fault):
+            return fault
+        case _:
+            return None
 
 
 class StageJudge:
@@ -87,6 +100,8 @@ class StageJudge:
     async def judge(self, outcome: Outcome, flight: Flight) -> None:
         """Make of the outcome of a frame what follows from it."""
         ticket = flight.ticket
+        if (why := _why_no_result(outcome)) is not None:
+            ticket.errors[self._spec.plugin] = why[:MESSAGE_CHARACTERS]
         if isinstance(outcome, Lost):
             await self.lose(outcome, ticket.frame_id)
             return

@@ -49,6 +49,8 @@ class FrameTicket:
     """True if a picture of it is being made for clients."""
     results: dict[str, bytes] = attrs.field(factory=dict)
     """Plugin → its result as JSON text."""
+    errors: dict[str, str] = attrs.field(factory=dict)
+    """Plugin → why it has no result, of those that failed on the frame."""
     stored: Mapping[str, bytes] | None = None
     """The results of all plugins if an earlier pipeline has stored the frame; None for a new frame.
 
@@ -98,6 +100,7 @@ class FrameTicket:
             file=self.file or msgspec.UNSET,
             received_at=msgspec.UNSET if self.received_s is None else arrival_text(self.received_s),
             results={plugin: msgspec.Raw(data) for plugin, data in self._all_results.items()},
+            errors=self.errors or msgspec.UNSET,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import attrs
@@ -49,6 +50,15 @@ def quiet(frame):
 @pytest.fixture(autouse=True)
 def _plugins(plugins_dir: Path) -> None:
     write_plugin(plugins_dir, "plugins", PLUGINS)
+
+
+async def test_a_frame_says_why_a_plugin_has_no_result_on_it(system: System) -> None:
+    """Others, to whom a plugin that has nothing to say looks the same, have no such word."""
+    state = await run_job(system, "raises", "quiet", plugin_timeout_ms=HANG_TIMEOUT_MS)
+    frames = [json.loads(line) async for page in system.jobs.frame_pages(state.job_id) for _, line in page]
+    assert {frame["index"] for frame in frames if "errors" in frame} == {7}
+    assert frames[7]["errors"].keys() == {"raises"}
+    assert frames[7]["errors"]["raises"].startswith("ValueError: not this one (plugins.py, line ")
 
 
 async def test_an_exception_is_shown_with_its_traceback(system: System) -> None:
