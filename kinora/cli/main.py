@@ -33,7 +33,7 @@ COMMANDS = {
     "resume": "Let paused jobs of a server go on.",
     "cancel": "Cancel jobs of a server.",
     "delete": "Delete jobs of a server.",
-    "plugins": "List the plugins that are installed here, show one, or have a server look for new ones.",
+    "plugins": "List the plugins that are installed here, show one, write a new one, or have a server look for them.",
     "cameras": "List a server's cameras, and whether each can be reached now.",
     "agents": "List the agents that run jobs for a server.",
     "token": "Make, list and revoke tokens of a server, and links that sign a browser in.",

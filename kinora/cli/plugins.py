@@ -18,6 +18,7 @@ from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_table
 from kinora.cli.paths import real_path
+from kinora.cli.plugin_kit import new
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
 from kinora.log import configure_logging
@@ -31,7 +32,10 @@ COLUMNS = ("name", "version", "state", "description")
 
 @click.group
 def plugins() -> None:
-    """List the plugins that are installed here, show one, or have a server look for new ones."""
+    """List the plugins that are installed here, show one, write a new one, or have a server look for them."""
+
+
+plugins.add_command(new)
 
 
 @plugins.command("list")

@@ -248,11 +248,18 @@ def _faulty(candidate: Candidate, origin: Origin, fault: str) -> PluginEntry:
     return PluginEntry(candidate.name, origin, broken=f"the metadata of {origin.attribute} is wrong: {fault}")
 
 
+def name_fault(name: str) -> str | None:
+    """Why no plugin may have this name; None if one may."""
+    if not _NAME.fullmatch(name):
+        return f"name must be lower-case letters, digits, - and _, up to 100, not {name[:100]!r}"
+    if name in RESERVED_NAMES:
+        return f"the name {name} is the address of a call: choose another"
+    return None
+
+
 def _fault(metadata: PluginMetadata) -> str | None:
-    if not _NAME.fullmatch(metadata.name):
-        return f"name must be lower-case letters, digits, - and _, up to 100, not {metadata.name[:100]!r}"
-    if metadata.name in RESERVED_NAMES:
-        return f"the name {metadata.name} is the address of a call: choose another"
+    if fault := name_fault(metadata.name):
+        return fault
     if metadata.memory_limit_mb is not None and metadata.memory_limit_mb <= 0:
         return "memory_limit_mb must be more than 0"
     if not 1 <= metadata.max_batch <= MAX_BATCH:

@@ -1,0 +1,1 @@
+"""The kit of plugin authors: ``new_plugin`` writes the first files, from the texts in ``templates``."""
