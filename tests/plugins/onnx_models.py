@@ -6,6 +6,7 @@ near 1, so a square of 40 pixels gets a box of its own size at its own place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ SIDE = 128
 WINDOW = 40
 STEP = 8
 CELLS = SIDE // STEP
+SLANT = 0.5
+"""The angle of the turned boxes, in radians."""
 NAMES = "{0: 'red', 1: 'light'}"
 
 
@@ -29,8 +32,9 @@ def save_model(
     any_size: bool = False,
     channels_last: bool = False,
     batch: int | str = 1,
+    metadata: Mapping[str, object] | None = None,
 ) -> Path:
-    """A model whose output is that of a ``yolov5``, a ``yolov8`` or an ``end2end`` model.
+    """A model whose output is that of a ``yolov5``, a ``yolov8`` or an ``end2end`` model, or of one for a task.
 
     ``batch`` is the number of pictures that it says it takes; only the layout ``batched``, a ``yolov8``, takes several.
     ``kind`` is the type of its input; whole numbers go from 0 to 255.
@@ -60,15 +64,23 @@ def save_model(
         nodes,
         layout,
         [helper.make_tensor_value_info("images", kind, shape)],
-        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [None if layout == "batched" else 1, None, None])],
+        _outputs(layout),
         [numpy_helper.from_array(value, name) for name, value in {**_constants(), "white": white}.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    if names is not None:
-        helper.set_model_props(model, {"names": names})
+    said = {**({} if names is None else {"names": names}), **(metadata or {})}
+    helper.set_model_props(model, {key: str(value) for key, value in said.items()})
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     return path
+
+
+def _outputs(layout: str) -> list[onnx.ValueInfoProto]:
+    first = None if layout == "batched" else 1
+    shapes = {"output0": [first, None] if layout == "classify" else [first, None, None]}
+    if layout == "segment":
+        shapes["output1"] = [1, None, None, None]
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
 
 
 def save_constant(
@@ -124,8 +136,11 @@ def _constants() -> dict[str, np.ndarray]:
         "flat": np.array([-1, 2, CELLS * CELLS]),
         "cells": np.stack([x, y, x * 0 + WINDOW, y * 0 + WINDOW]).astype(np.float32)[None],
         "corners": np.stack([x - half, y - half, x + half, y + half], axis=1).astype(np.float32),
+        "slant": np.full((1, 1, CELLS * CELLS), SLANT, np.float32),
+        "top_left": np.stack([x - half, y - half], axis=0).astype(np.float32)[None],
         "ten": np.array([10]),
         "first": np.array([0]),
+        "two": np.array([2]),
         "classes_axis": np.array([1]),
         "last_axis": np.array([2]),
     }
@@ -143,6 +158,21 @@ _OUTPUTS = {
         _node("ReduceMax", ["scores"], "anything", axes=[1]),
         _node("Concat", ["cells", "anything", "scores"], "rows", axis=1),
         _node("Transpose", ["rows"], "output0", perm=[0, 2, 1]),
+    ],
+    "segment": [  # a map of red and one of light, in steps of 4 pixels; the scores say which of them is the thing's
+        _node("AveragePool", ["pixels"], "fine", kernel_shape=[4, 4], strides=[4, 4]),
+        _node("Conv", ["fine", "weights", "bias"], "output1"),
+        _node("Concat", ["cells", "scores", "scores"], "output0", axis=1),
+    ],
+    "pose": [  # the top left corner, as sure as the box, and the middle
+        _node("ReduceMax", ["scores"], "best_score", axes=[1]),
+        _node("Slice", ["cells", "first", "two", "classes_axis"], "middle"),
+        _node("Concat", ["cells", "scores", "top_left", "best_score", "middle", "best_score"], "output0", axis=1),
+    ],
+    "obb": [_node("Concat", ["cells", "scores", "slant"], "output0", axis=1)],
+    "classify": [
+        _node("ReduceMax", ["raw"], "most", axes=[2, 3], keepdims=0),
+        _node("Softmax", ["most"], "output0", axis=1),
     ],
     "end2end": [  # of neighbours the best is kept, then the ten best of all
         _node("ReduceMax", ["map"], "peaks", axes=[1]),

@@ -1,8 +1,8 @@
-"""Objects found by a detection model of the operator's choice, run by ONNX Runtime."""
+"""What a model of the operator's choice finds, run by ONNX Runtime."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,14 @@ from numpy.typing import NDArray
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.onnx_sessions import open_session, require_extra
 from kinora.plugins.builtin.schema import integer, names, number, options_schema
-from kinora.plugins.builtin.yolo.checks import checked
-from kinora.plugins.builtin.yolo.decoding import LIST_DIMENSIONS, Rows, read_rows, rows_of
-from kinora.plugins.builtin.yolo.heads import Head, head_of
 from kinora.plugins.builtin.yolo.metadata import read_facts
-from kinora.plugins.builtin.yolo.overlaps import without_overlaps
-from kinora.plugins.builtin.yolo.pictures import DEFAULT_SIDE, GREY, Letterbox, input_of, takes_any_number
-from kinora.plugins.detections import Detection
+from kinora.plugins.builtin.yolo.pictures import DEFAULT_SIDE, GREY, input_of, takes_any_number
+from kinora.plugins.builtin.yolo.readers import reader_of
 from kinora.plugins.devices import CPU
 
 require_extra("onnx", "onnxruntime")
 
 MAX_PATH = 4096  # characters, as of a path on Linux
-MAX_DETECTIONS = 300
-"""The most objects of a frame; the surest are kept."""
 MOST_AT_ONCE = 8
 """The most frames that a model gets at once, if it takes several."""
 _SCHEMA = options_schema(
@@ -36,7 +30,7 @@ _SCHEMA = options_schema(
         "description": "The model's file, a path below the server's models folder (setting models_dir).",
     },
     labels=names("Names of the classes, in the model's order. By default those that the model carries."),
-    confidence=number(0.25, 0.0, 1.0, "Boxes of less confidence are left out."),
+    confidence=number(0.25, 0.0, 1.0, "Boxes and classes of less confidence are left out."),
     iou=number(0.45, 0.0, 1.0, "Of boxes of one class that overlap by more than this, the best one is kept."),
     size={
         **integer(
@@ -50,7 +44,7 @@ _SCHEMA = options_schema(
         "multipleOf": 32,
     },
     layout={
-        "enum": ["auto", "yolov5", "yolov8", "end2end"],
+        "enum": ["auto", "yolov5", "yolov8", "end2end", "classify"],
         "default": "auto",
         "description": "Layout of the output; auto tells it by what the model says of itself, then by the shape.",
     },
@@ -60,17 +54,17 @@ _SCHEMA = options_schema(
 class Onnx(Plugin):
     """Runs a model of the YOLO kind (v5 to v12, v26, RT-DETR, with or without overlaps removed) exported to ONNX.
 
-    Of models that also give masks, keypoints or angles, it reads the boxes.
+    It reads boxes, with their masks, keypoints or angles, and the classes of a classifier.
     """
 
     metadata = PluginMetadata(
         name="onnx",
         stateless=True,
         version="1.0.0",
-        description="Runs a YOLO detection model in ONNX that you provide",
+        description="Runs a YOLO model in ONNX that you provide: boxes, masks, poses, turned boxes or classes",
         author="Kinora",
         tags=("detection", "neural"),
-        outputs=("detections",),
+        outputs=("detections", "classes"),
         capabilities=("detections",),
         devices=("cpu", "cuda"),
         max_batch=MOST_AT_ONCE,
@@ -81,7 +75,7 @@ class Onnx(Plugin):
         """Load the model, and run it once on a grey picture to see what it gives.
 
         Raises:
-            ValueError: it lies outside the models folder, or is not a detection model that is known here.
+            ValueError: it lies outside the models folder, or is not a model that is known here.
             FileNotFoundError: it does not exist.
             DeviceError: the device cannot be used.
         """
@@ -89,15 +83,13 @@ class Onnx(Plugin):
         self._session = open_session(model_file(context.models_dir, self._options["model"]), context.device)
         facts = read_facts(self._session.get_modelmeta().custom_metadata_map)
         self._input = input_of(self._session.get_inputs(), facts, self._options["size"])
-        self._size = self._input.height, self._input.width
         self._labels = dict(enumerate(self._options["labels"])) or facts.names
         self._rubbish_told = False
-        outputs = self._run(np.full((*self._size, 3), GREY, np.uint8))
-        layout = self._options["layout"]
-        shapes = {name: output.shape for name, output in outputs.items()}
-        head = head_of(shapes, facts, self._size, None if layout == "auto" else layout)
-        self._head: Head = checked(rows_of(outputs[head.output], head), head, self._size)
-        for remark in self._head.remarks:
+        grey = np.full((self._input.height, self._input.width, 3), GREY, np.uint8)
+        size = self._input.height, self._input.width
+        self._reader = reader_of(self._run(grey), facts, size, self._options, self._label)
+        self._input = self._reader.prepared(self._input)
+        for remark in self._reader.remarks:
             context.warn(remark)
         if self._input.batch > 1:
             context.warn(
@@ -109,30 +101,16 @@ class Onnx(Plugin):
         if context.device == CPU and self._input.batch == 1:
             self.max_batch = 1  # there a batch takes as long as its pictures one by one
 
-    def process_batch(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
-        """The objects in each of these frames, the surest first."""
+    def process_batch(self, frames: Sequence[Frame]) -> list[Mapping[str, Any]]:
+        """What the model finds in each of these frames, the surest first."""
         size = next(size for size in self.sizes if size >= len(frames))
         given, fitted = self._input.take_all([frame.image for frame in frames], size)
-        (output,) = self._session.run([self._head.output], {self._input.name: given})
-        self._tell_rubbish(output)
+        outputs = self._session.run(self._reader.outputs, {self._input.name: given})
+        self._tell_rubbish(outputs[0])
         return [
-            self._objects(rows_of(output, self._head, picture), frame, fit)
+            self._reader.read(outputs, picture, fit, (frame.image.shape[0], frame.image.shape[1]))
             for picture, (frame, fit) in enumerate(zip(frames, fitted, strict=True))
         ]
-
-    def _objects(self, rows: Rows, frame: Frame, fitted: Letterbox) -> dict[str, Any]:
-        found = read_rows(rows, self._head, self._options["confidence"], self._size)
-        if self._head.layout != "end2end":
-            found = without_overlaps(found, self._options["iou"])
-        height, width = frame.image.shape[:2]
-        boxes = fitted.undo(found.boxes, width, height)
-        inside = np.flatnonzero((boxes[:, 2:] > 0).all(axis=1))[:MAX_DETECTIONS]
-        found = found.take(inside)
-        detections = [
-            Detection(x=x, y=y, width=w, height=h, confidence=float(score), kind=self._label(int(number)))
-            for (x, y, w, h), score, number in zip(boxes[inside].tolist(), found.scores, found.classes, strict=True)
-        ]
-        return {"detections": [detection.as_json() for detection in detections]}
 
     def _sizes_of_batches(self) -> Sequence[int]:
         """The numbers of pictures that the model can be run on, in increasing order.
@@ -150,13 +128,13 @@ class Onnx(Plugin):
 
     def _takes(self, number: int) -> bool:
         """Whether the model gives something for each of so many pictures: some say so and take one only."""
-        grey = np.full((*self._size, 3), GREY, np.uint8)
+        grey = np.full((self._input.height, self._input.width, 3), GREY, np.uint8)
         pictures, _ = self._input.take_all([grey] * number, number)
         try:
-            (output,) = self._session.run([self._head.output], {self._input.name: pictures})
+            output, *_ = self._session.run(self._reader.outputs[:1], {self._input.name: pictures})
         except Exception:  # noqa: BLE001 - of onnxruntime's own kinds
             return False
-        return output.ndim == LIST_DIMENSIONS or len(output) == number
+        return self._reader.is_of(output, number)
 
     def _run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """All outputs of the model for a picture, by name."""

@@ -32,13 +32,15 @@ class Candidates:
     scores: NDArray[np.float32]
     """0 to 1."""
     classes: NDArray[np.intp]
+    further: NDArray[np.float32]
+    """Shape (n, k): the numbers behind those of the box and the classes."""
     turned: NDArray[np.float64] | None = None
     """Centre, size and angle (radians) of boxes that are turned: ``boxes`` are the upright ones around them."""
 
     def take(self, chosen: Any) -> Candidates:
         """Some of them, by index or mask."""
         turned = None if self.turned is None else self.turned[chosen]
-        return Candidates(self.boxes[chosen], self.scores[chosen], self.classes[chosen], turned)
+        return Candidates(self.boxes[chosen], self.scores[chosen], self.classes[chosen], self.further[chosen], turned)
 
 
 def rows_of(output: NDArray[Any], head: Head, picture: int = 0) -> Rows:
@@ -65,7 +67,8 @@ def read_rows(rows: Rows, head: Head, confidence: float, size: tuple[int, int]) 
         given = _upright(turned)
     boxes = _from_corners(given) if head.corners else _from_centres(given)
     with_area = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
-    found = Candidates(boxes, np.minimum(scores[sure], 1.0), classes[sure].astype(np.intp), turned)
+    further = rows[sure, head.numbers : head.numbers + head.further]
+    found = Candidates(boxes, np.minimum(scores[sure], 1.0), classes[sure].astype(np.intp), further, turned)
     return found.take(with_area)
 
 

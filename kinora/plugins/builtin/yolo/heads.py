@@ -25,7 +25,8 @@ Masks, keypoints or an angle may follow.
 """
 READ = (
     "Kinora reads (1, 84, N) as of YOLOv8, 9, 11 and 12, (1, N, 85) as of YOLOv5, 6 and 7, and (1, N, 6) or (N, 7) as "
-    "of models that remove overlaps, also with masks, keypoints or an angle behind"
+    "of models that remove overlaps, also with masks, keypoints or an angle behind; a classifier that does not say so "
+    "needs the option layout classify"
 )
 YOLOV7_NUMBERS = 7
 MASKS = 32
@@ -36,12 +37,12 @@ ANCHORS = (1, 3)
 """Boxes that a model gives for each place."""
 TABLE, MAPS = 3, 4
 """Dimensions of a list of boxes and of maps of the picture, such as masks."""
+TASKS = (None, "detect", "segment", "pose", "obb")
 LEFT_OUT = {
-    "segment": "this model also gives masks: only its boxes are read",
-    "pose": "this model also gives keypoints: only its boxes are read",
-    "obb": "this model gives turned boxes: each is told as the upright box around it",
+    "segment": "the masks of this model lack their maps or are laid out in an unknown way: only its boxes are read",
+    "pose": "this model does not say how its keypoints are laid out (kpt_shape): only its boxes are read",
 }
-"""Tasks of models with boxes and more → what a user must know."""
+"""Tasks of models with boxes and more → what a user must know if the rest cannot be read."""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +56,12 @@ class Head:
     """True if the numbers of a box are the first dimension, as in (1, 84, N)."""
     classes: int | None = None
     """The number of classes; None if ``end2end`` and the model does not name them."""
+    further: int = 0
+    """How many numbers follow those of the layout and of the classes, such as the coefficients of a mask."""
+    maps: str | None = None
+    """The name of the output with the maps that a mask is a sum of; the further numbers are its coefficients."""
+    keypoints: tuple[int, int] | None = None
+    """How many keypoints the further numbers are, and how many numbers each has (2, or 3 with visibility)."""
     turned: bool = False
     """True if the last number of a box is its angle; its box is then centre and size in every layout."""
     of_one: bool = False
@@ -63,6 +70,11 @@ class Head:
     """True if the boxes of ``end2end`` are centre and size after all, as those of RT-DETR."""
     remarks: tuple[str, ...] = ()
     """What a user must know: what was guessed, and what is left out."""
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a box and its classes have."""
+        return HEAD_NUMBERS[self.layout] + (0 if self.layout == "end2end" else self.classes or 0)
 
     @property
     def corners(self) -> bool:
@@ -112,9 +124,12 @@ def head_of(outputs: Mapping[str, Shape], facts: Facts, size: tuple[int, int], l
     Raises:
         ValueError: the model does not detect, or the shapes are of no layout that is known here.
     """
-    if facts.task not in (None, "detect", *LEFT_OUT):
-        raise ValueError(f"this model is made for the task {facts.task!r}: onnx takes models that give boxes")
-    masks = _masks(outputs)
+    if facts.task not in TASKS:
+        raise ValueError(
+            f"this model is made for the task {facts.task!r}: onnx takes models that give boxes or classes"
+        )
+    maps = _maps(outputs)
+    masks = outputs[maps][1] if maps else 0
     clues = _Clues(
         outputs=outputs,
         facts=facts,
@@ -126,9 +141,16 @@ def head_of(outputs: Mapping[str, Shape], facts: Facts, size: tuple[int, int], l
     if found is None:
         raise ValueError(_unknown(outputs))
     task = facts.task or ("segment" if masks else None)
-    told = (LEFT_OUT[task],) if task in LEFT_OUT else ()
-    guessed = () if layout else found.remarks
-    return attrs.evolve(found, turned=task == "obb", remarks=(*told, *guessed))
+    found = attrs.evolve(
+        found,
+        turned=task == "obb",
+        maps=maps if task == "segment" and found.further == masks else None,
+        keypoints=facts.keypoint_shape if task == "pose" and found.further == facts.keypoints else None,
+        remarks=() if layout else found.remarks,
+    )
+    if task in LEFT_OUT and not (found.maps or found.keypoints):
+        return attrs.evolve(found, remarks=(LEFT_OUT[task], *found.remarks))
+    return found
 
 
 def _unknown(outputs: Mapping[str, Shape]) -> str:
@@ -150,9 +172,9 @@ def _grid_rows(size: tuple[int, int]) -> Sequence[int]:
     return rows
 
 
-def _masks(outputs: Mapping[str, Shape]) -> int:
-    """The number of a mask's coefficients, which is that of the maps they are for; 0 without maps."""
-    return next((shape[1] for shape in outputs.values() if len(shape) == MAPS), 0)
+def _maps(outputs: Mapping[str, Shape]) -> str | None:
+    """The output with the maps of masks, of which there are as many as a mask has coefficients."""
+    return next((name for name, shape in outputs.items() if len(shape) == MAPS), None)
 
 
 def _further_numbers(facts: Facts, masks: int) -> list[int]:
@@ -177,7 +199,9 @@ def _exact(clues: _Clues) -> Head | None:
         wanted = HEAD_NUMBERS[layout] + more + (0 if layout == "end2end" else classes or 0)
         for table in clues.tables(layout, usual=usual):
             if table.columns == wanted:
-                return Head(output=table.output, layout=layout, columns_first=table.first, classes=classes)
+                return Head(
+                    output=table.output, layout=layout, columns_first=table.first, classes=classes, further=more
+                )
     return None
 
 
@@ -194,18 +218,22 @@ def _by_shape(clues: _Clues) -> Head | None:
 
 def _guess(clues: _Clues, layout: Layout, table: _Table) -> Head:
     classes, shape = clues.facts.classes, clues.outputs[table.output]
-    room = table.columns - HEAD_NUMBERS[layout] - clues.further[0]
+    further = clues.further[0]
+    room = table.columns - HEAD_NUMBERS[layout] - further
     if layout == "end2end":
         remark = f"its output {shape} is read as end2end, and what follows the first 6 numbers of a box is left out"
+        further = 0
     elif classes is None or classes > room:
         named = "does not name its classes" if classes is None else f"names {classes} classes"
         remark, classes = f"it {named}: its output {shape} is read as {layout} with {room} classes", room
     else:
         remark = f"its output {shape} is read as {layout} with {classes} classes, and what follows them is left out"
+        further = 0
     return Head(
         output=table.output,
         layout=layout,
         columns_first=table.first,
         classes=classes,
+        further=further,
         remarks=(f"the layout of this model is a guess; {remark}. If that is wrong, set the option layout",),
     )

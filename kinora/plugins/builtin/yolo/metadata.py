@@ -9,7 +9,9 @@ from typing import Any
 
 import attrs
 
-SIDES = 2  # height and width
+PAIR = 2
+KEYPOINT_NUMBERS = (2, 3)
+"""What a keypoint may have: x and y, and visibility."""
 STRIDE = 32
 """Pixels: the step of the coarsest grid of most models; the sides of a picture are multiples of it."""
 
@@ -24,12 +26,17 @@ class Facts:
     """The names of the classes by number."""
     end2end: bool = False
     """True if the model removes overlaps itself."""
-    keypoints: int | None = None
-    """Numbers of a box that tell its keypoints: 51 for 17 keypoints with x, y and visibility."""
+    keypoint_shape: tuple[int, int] | None = None
+    """How many keypoints a thing has, and how many numbers each of them: 2 for x and y, 3 with visibility."""
     size: tuple[int, int] | None = None
     """Height and width in pixels for which it was exported."""
     channels: int | None = None
     stride: int = STRIDE
+
+    @property
+    def keypoints(self) -> int | None:
+        """Numbers of a box that tell its keypoints: 51 for 17 keypoints with x, y and visibility."""
+        return None if self.keypoint_shape is None else self.keypoint_shape[0] * self.keypoint_shape[1]
 
     @property
     def classes(self) -> int | None:
@@ -46,7 +53,7 @@ def read_facts(metadata: Mapping[str, str]) -> Facts:
         task=task if isinstance(task, str) else None,
         names=_names(said.get("names")),
         end2end=_is_true(said.get("end2end")) or (isinstance(args, Mapping) and _is_true(args.get("nms"))),
-        keypoints=_product(said.get("kpt_shape")),
+        keypoint_shape=_keypoint_shape(said.get("kpt_shape")),
         size=_size(said.get("imgsz")),
         channels=_positive(said.get("channels")),
         stride=_positive(said.get("stride")) or STRIDE,
@@ -80,14 +87,18 @@ def _numbers(value: object) -> Sequence[int] | None:
     return found if len(found) == len(value) else None
 
 
+def _pair(value: object) -> tuple[int, int] | None:
+    numbers = _numbers(value)
+    return None if numbers is None or len(numbers) != PAIR else (numbers[0], numbers[1])
+
+
 def _size(value: object) -> tuple[int, int] | None:
-    sides = _numbers(value if isinstance(value, list | tuple) else [value] * SIDES)
-    return None if sides is None or len(sides) != SIDES else (sides[0], sides[1])
+    return _pair(value if isinstance(value, list | tuple) else [value] * PAIR)
 
 
-def _product(value: object) -> int | None:
-    shape = _numbers(value)
-    return shape[0] * shape[1] if shape is not None and len(shape) == SIDES else None
+def _keypoint_shape(value: object) -> tuple[int, int] | None:
+    shape = _pair(value)
+    return None if shape is None or shape[1] not in KEYPOINT_NUMBERS else shape
 
 
 def _names(value: object) -> dict[int, str]:

@@ -19,6 +19,10 @@ DEFAULT_SIDE = 640
 """Pixels: the side of a model's input if neither the model nor the job says it."""
 GREY = 114
 """The grey around a picture that these models were trained with."""
+MEAN_COLOUR = np.array([0.485, 0.456, 0.406], np.float32)
+"""Red, green and blue of ImageNet's pictures on average, 0 to 1."""
+SPREAD_OF_COLOUR = np.array([0.229, 0.224, 0.225], np.float32)
+"""Their standard deviation."""
 TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -38,8 +42,17 @@ class Letterbox:
 
     def undo(self, boxes: Boxes, width: int, height: int) -> Boxes:
         """Boxes in pixels of the input as boxes in pixels of the picture, cut at its edges."""
-        moved = (boxes - (self.left, self.top, 0, 0)) / self.scale
-        return clip_boxes(moved, width, height)
+        return clip_boxes(self.undo_whole(boxes), width, height)
+
+    def undo_whole(self, boxes: Boxes) -> Boxes:
+        """The same, also where they reach beyond the picture."""
+        moved: Boxes = (boxes - (self.left, self.top, 0, 0)) / self.scale
+        return moved
+
+    def undo_points(self, points: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+        """Points, in the last dimension x and y, in pixels of the picture, moved to its edges if they lie outside."""
+        moved = (points - (self.left, self.top)) / self.scale
+        return np.clip(moved, 0, (width, height))
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +68,10 @@ class Input:
     channels_last: bool = False
     batch: int = 1
     """How many pictures it takes at a time, if it takes one number only. Those that are not used are grey."""
+    middle: bool = False
+    """True if it gets the middle of a picture, as classifiers do, and not the whole with grey around it."""
+    normalized: bool = False
+    """True if it was trained with colours that are on average 0, as those of ImageNet's classifiers."""
 
     def take(self, image: NDArray[np.uint8]) -> tuple[NDArray[Any], Letterbox]:
         """A BGR picture as an array for the model, and how it was fitted in."""
@@ -63,13 +80,22 @@ class Input:
 
     def take_all(self, images: Sequence[NDArray[np.uint8]], batch: int) -> tuple[NDArray[Any], list[Letterbox]]:
         """BGR pictures as an array of ``batch`` of them for the model, and how each was fitted in."""
+        fit = fit_middle if self.middle else fit_whole
         canvases, fitted = zip(*[fit(image, self.width, self.height) for image in images], strict=True)
         pixels = [self._pixels(canvas) for canvas in canvases]
         given: NDArray[Any] = np.full((batch, *pixels[0].shape), GREY, np.uint8)
         given[: len(pixels)] = pixels
         if self.dtype is not np.uint8:
-            given = np.multiply(given, 1 / 255, dtype=np.float32).astype(self.dtype, copy=False)
+            given = self._fractions(given).astype(self.dtype, copy=False)
         return given, list(fitted)
+
+    def _fractions(self, given: NDArray[Any]) -> NDArray[Any]:
+        fractions: NDArray[Any] = np.multiply(given, 1 / 255, dtype=np.float32)
+        if self.normalized and self.channels == COLOURS:
+            shape = (COLOURS,) if self.channels_last else (COLOURS, 1, 1)
+            fractions -= np.reshape(MEAN_COLOUR, shape)
+            fractions /= np.reshape(SPREAD_OF_COLOUR, shape)
+        return fractions
 
     def _pixels(self, canvas: NDArray[np.uint8]) -> NDArray[Any]:
         code = cv2.COLOR_BGR2RGB if self.channels == COLOURS else cv2.COLOR_BGR2GRAY
@@ -77,7 +103,17 @@ class Input:
         return pixels if self.channels_last else pixels.transpose(2, 0, 1)
 
 
-def fit(image: NDArray[np.uint8], width: int, height: int) -> tuple[NDArray[np.uint8], Letterbox]:
+def fit_middle(image: NDArray[np.uint8], width: int, height: int) -> tuple[NDArray[np.uint8], Letterbox]:
+    """The largest middle part of the picture that has these proportions, at this size; and how it was fitted in."""
+    scale = max(width / image.shape[1], height / image.shape[0])
+    part = min(image.shape[1], max(1, round(width / scale))), min(image.shape[0], max(1, round(height / scale)))
+    left, top = (image.shape[1] - part[0]) // 2, (image.shape[0] - part[1]) // 2
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    middle = cv2.resize(image[top : top + part[1], left : left + part[0]], (width, height), interpolation=how)
+    return np.asarray(middle, np.uint8), Letterbox(scale, -round(left * scale), -round(top * scale))
+
+
+def fit_whole(image: NDArray[np.uint8], width: int, height: int) -> tuple[NDArray[np.uint8], Letterbox]:
     """The picture at this size, proportions kept, in the middle of grey; and how it was fitted in."""
     scale = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
