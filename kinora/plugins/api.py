@@ -25,9 +25,16 @@ MAX_BATCH = 64
 MAX_BATCH_WAIT_MS = 1_000.0
 """The longest that a frame may wait for others; more is refused when the plugin is inspected."""
 
+MAX_SKELETON = 1_000
+"""The most pairs of a skeleton; it also bounds the numbers in them. More is refused when the plugin is inspected."""
+
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(given)
+
+
+def _pairs(given: Iterable[Iterable[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((first, second) for first, second in given)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +69,8 @@ class PluginMetadata:
     """The most frames that ``process_batch`` takes at once, up to 64. With 1, frames come one by one."""
     batch_wait_ms: float = 20.0
     """How long the first frame of a batch waits at most for others, up to 1,000; 0 takes what is there already."""
+    skeleton: tuple[tuple[int, int], ...] = attrs.field(default=(), converter=_pairs)
+    """Pairs of numbers of ``keypoints``, counted from 0, that are joined by a line where they are drawn."""
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -5,14 +5,16 @@ A form is taken where it can mean one thing only. Of the others it is said once 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kinora.plugins.shape_forms import settled_shapes, unread_shape
+from kinora.plugins.turned_boxes import turned_box
+from kinora.plugins.values import LARGEST as LARGEST  # noqa: PLC0414 - for all that read places in results
+from kinora.plugins.values import finite, finite_list, unwrapped
+
 BOX = ("x", "y", "width", "height")
 """In pixels of the source frame; x and y are the top left corner."""
-LARGEST = 1e6
-"""Pixels beyond any picture: a box with a larger number is not read, as it would break the arithmetic of boxes."""
 MAX_KEYS = 8
 """The most keys of a detection that a sentence names, each cut to ``MAX_KEY`` characters."""
 MAX_KEY = 40
@@ -20,12 +22,14 @@ _CONFIDENCES = ("confidence", "conf", "score", "probability", "prob")
 _CLASS_NAMES = ("class", "class_name", "label", "name", "category", "category_name", "cls")
 _CLASS_NUMBERS = ("class", "class_id", "cls", "label", "category", "category_id")
 _TRACKS = ("track_id", "tracker_id")
+_FURTHER = frozenset({"tracker_id", "mask", "rle", "segmentation", "segments", "polygon", "keypoints", "angle"})
+"""The keys of what is settled beside a box, its confidence, class and track."""
 _NUMBERS = (int, float)
 _ROUNDED = 0.001
 """A confidence that lies outside 0 to 1 by less comes from rounding."""
 _ADVICE = "give x, y, width and height in pixels"
 
-_Box = tuple[float, float, float, float]
+_Box = tuple[float, ...]
 
 
 def _from_corners(left: float, top: float, right: float, bottom: float) -> _Box:
@@ -107,7 +111,7 @@ def _unread(told: Mapping[str, Any]) -> str | None:
         return "the class of a detection cannot be read: give a text or a whole number"
     if type(told.get("track_id")) is not int and _says(told, _TRACKS):
         return "the track_id of a detection cannot be read: give a whole number"
-    return None
+    return unread_shape(told)
 
 
 def _says(entry: Mapping[str, Any], keys: Sequence[str]) -> bool:
@@ -115,7 +119,7 @@ def _says(entry: Mapping[str, Any], keys: Sequence[str]) -> bool:
 
 
 def settled(entry: object) -> dict[str, Any]:
-    """A detection with x, y, width and height as numbers, and confidence, class and track_id if it has any.
+    """A detection with x, y, width and height as numbers, and confidence, class, track_id and shapes if it has any.
 
     Its other keys stay, as do those that were right.
 
@@ -126,7 +130,7 @@ def settled(entry: object) -> dict[str, Any]:
         raise NoBoxError(f"a detection must be a dict, not a {type(entry).__name__}: {_ADVICE}")
     if _is_settled(entry):
         return entry
-    return {**entry, **_box(entry), **_confidence(entry), **_class(entry), **_track(entry)}
+    return {**entry, **_box(entry), **_confidence(entry), **_class(entry), **_track(entry), **settled_shapes(entry)}
 
 
 def _is_settled(entry: Mapping[str, Any]) -> bool:
@@ -136,12 +140,13 @@ def _is_settled(entry: Mapping[str, Any]) -> bool:
         and min(entry["width"], entry["height"]) >= 1
         and type(entry.get("class")) is str
         and type(entry.get("track_id", 0)) is int
-        and "tracker_id" not in entry
+        and _FURTHER.isdisjoint(entry)
     )
 
 
 def _box(entry: Mapping[str, Any]) -> dict[str, float]:
-    box = _read_box(entry)
+    turned = turned_box(entry)
+    box = _read_box(entry) if turned is None else tuple(turned[key] for key in BOX)
     if box is None:
         keys = ", ".join(key[:MAX_KEY] for key in list(entry)[:MAX_KEYS])
         raise NoBoxError(f"a detection has no box that can be read: {_ADVICE}, beside its {keys or 'nothing'}")
@@ -152,7 +157,7 @@ def _box(entry: Mapping[str, Any]) -> dict[str, float]:
         raise NoBoxError("the box of a detection has its right or lower edge before the left or upper one")
     if 0 <= x <= 1 and 0 <= y <= 1 and 0 < width < 1 and 0 < height < 1:
         raise NoBoxError(f"the box of a detection is smaller than a pixel: {_ADVICE}, not in shares of the frame")
-    return dict(zip(BOX, box, strict=True))
+    return dict(zip(BOX, box, strict=True)) if turned is None else turned
 
 
 def _read_box(entry: Mapping[str, Any]) -> _Box | None:
@@ -162,28 +167,21 @@ def _read_box(entry: Mapping[str, Any]) -> _Box | None:
         NoBoxError: the one that fits has several meanings.
     """
     for keys, form in _NAMED:
-        if numbers := _numbers([entry.get(key) for key in keys]):
+        if numbers := finite_list([entry.get(key) for key in keys], len(BOX)):
             return form(*numbers)
     for key, form in _LISTED.items():
-        if numbers := _numbers(_unwrapped(entry.get(key))):
+        if numbers := finite_list(unwrapped(entry.get(key)), len(BOX)):
             return form(*numbers)
     for key, fault in _AMBIGUOUS.items():
-        if isinstance(inner := _unwrapped(entry.get(key)), dict):
+        if isinstance(inner := unwrapped(entry.get(key)), dict):
             return _read_box({name: value for name, value in inner.items() if name not in _NESTED})
-        if _numbers(inner):
+        if finite_list(inner, len(BOX)):
             raise NoBoxError(f"{key} of a detection {fault}")
     return None
 
 
-def _numbers(values: object) -> list[float] | None:
-    if not isinstance(values, list) or len(values) != len(BOX):
-        return None
-    numbers = [_number(value) for value in values]
-    return [number for number in numbers if number is not None] if None not in numbers else None
-
-
 def _confidence(entry: Mapping[str, Any]) -> dict[str, float]:
-    found = (_number(entry.get(key)) for key in _CONFIDENCES)
+    found = (finite(entry.get(key)) for key in _CONFIDENCES)
     confidence = next((number for number in found if number is not None), None)
     return {} if confidence is None else {"confidence": confidence}
 
@@ -208,23 +206,5 @@ def _track(entry: Mapping[str, Any]) -> dict[str, int]:
 
 def _first_whole(entry: Mapping[str, Any], keys: Sequence[str]) -> int | None:
     """The first whole number at one of these keys; None if there is none."""
-    numbers = (_number(entry.get(key)) for key in keys)
+    numbers = (finite(entry.get(key)) for key in keys)
     return next((int(number) for number in numbers if number is not None and float(number).is_integer()), None)
-
-
-def _number(value: object) -> float | None:
-    """The number of a number, of a text that says one, and of a list of one."""
-    value = _unwrapped(value)
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value
-
-
-def _unwrapped(value: object) -> object:
-    """The only item of a list, as a tensor of one row has; anything else as it is."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value

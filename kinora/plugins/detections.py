@@ -5,42 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from kinora.plugins.catalogue import Detection as Detection  # noqa: PLC0414 - with the reading of them
 from kinora.plugins.detection_forms import BOX, NoBoxError, settled
 from kinora.plugins.detection_forms import LARGEST as LARGEST  # noqa: PLC0414 - for all that read places in results
+from kinora.plugins.shape_forms import read_shapes
 
 Boxes = NDArray[np.float64]
 """Shape (n, 4): x, y, width, height in pixels, origin top left."""
-
-
-@attrs.frozen(kw_only=True)
-class Detection:
-    """Something found in a frame; the box is in pixels of the source frame, origin top left."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    confidence: float
-    """0 to 1."""
-    kind: str
-    """The class, such as ``person``; its key in JSON is ``class``."""
-    track_id: int | None = None
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """x, y, width and height."""
-        return self.x, self.y, self.width, self.height
-
-    def as_json(self) -> dict[str, Any]:
-        """The JSON form: coordinates rounded to 0.1 pixel, ``track_id`` only where there is one."""
-        x, y, width, height = (round(float(value), 1) for value in self.box)
-        confidence = round(float(self.confidence), 3)
-        found = {"x": x, "y": y, "width": width, "height": height, "confidence": confidence, "class": self.kind}
-        return found if self.track_id is None else {**found, "track_id": self.track_id}
 
 
 def read_detections(result: object) -> list[Detection]:
@@ -57,12 +31,18 @@ def _read(entry: object) -> Detection | None:
         return None
     if not all(_is_number(told[key]) for key in BOX):
         return None
-    confidence, kind, track_id = told.get("confidence"), told.get("class"), told.get("track_id")
+    x, y, width, height = (float(told[key]) for key in BOX)
+    confidence, kind, track_id, text = (told.get(key) for key in ("confidence", "class", "track_id", "text"))
     return Detection(
-        **{key: float(told[key]) for key in BOX},
+        x=x,
+        y=y,
+        width=width,
+        height=height,
         confidence=float(confidence) if _is_number(confidence) else 1.0,
         kind=kind if isinstance(kind, str) else "object",
         track_id=track_id if isinstance(track_id, int) else None,
+        text=text if isinstance(text, str) else None,
+        **read_shapes(told),
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 import trio
 
 from kinora.plugins import protocol
-from kinora.plugins.api import MAX_BATCH, MAX_BATCH_WAIT_MS, PluginMetadata
+from kinora.plugins.api import MAX_BATCH, MAX_BATCH_WAIT_MS, MAX_SKELETON, PluginMetadata
 from kinora.plugins.code_hash import codes_of
 from kinora.plugins.discovery import Candidate, find_candidates
 from kinora.plugins.import_errors import from_plugin_on, with_place
@@ -266,6 +266,12 @@ def _fault(metadata: PluginMetadata) -> str | None:
         return f"max_batch must be from 1 to {MAX_BATCH}, not {metadata.max_batch}"
     if not 0 <= metadata.batch_wait_ms <= MAX_BATCH_WAIT_MS:
         return f"batch_wait_ms must be from 0 to {MAX_BATCH_WAIT_MS:.0f}, not {metadata.batch_wait_ms:g}"
+    return _skeleton_fault(metadata.skeleton)
+
+
+def _skeleton_fault(skeleton: Sequence[tuple[int, int]]) -> str | None:
+    if len(skeleton) > MAX_SKELETON or not all(0 <= number < MAX_SKELETON for pair in skeleton for number in pair):
+        return f"skeleton must be up to {MAX_SKELETON} pairs of numbers from 0 to {MAX_SKELETON - 1}"
     return None
 
 

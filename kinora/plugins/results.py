@@ -12,6 +12,8 @@ import numpy as np
 
 from kinora.plugins import plain
 from kinora.plugins.detection_forms import settle_detections
+from kinora.plugins.library_results import with_plain_library_results
+from kinora.plugins.mask_arrays import Size, with_plain_masks
 from kinora.plugins.plain import MAX_ARRAY_ELEMENTS as MAX_ARRAY_ELEMENTS  # noqa: PLC0414 - the limits in one place
 from kinora.plugins.plain import NotPlainError
 from kinora.plugins.protocol import MAX_RESULT_BYTES as MAX_RESULT_BYTES  # noqa: PLC0414 - the limits in one place
@@ -44,15 +46,19 @@ class Encoded:
         return "; ".join(fault for fault in (self.lost, nulled, self.misread) if fault is not None) or None
 
 
-def encode_frame_result(value: object) -> Encoded | None:
-    """The JSON text of a frame's result, as :func:`encode_result` says, with its detections in Kinora's form."""
+def encode_frame_result(value: object, size: Size) -> Encoded | None:
+    """The JSON text of a frame's result, as :func:`encode_result` says, with its detections in Kinora's form.
+
+    ``size`` is the frame's height and width.
+    """
     if value is None:
         return None
     cleaner = _Cleaner()
-    cleaned = cleaner.mapping(value)
+    told, misplaced = with_plain_masks(with_plain_library_results(value), size)
+    cleaned = cleaner.mapping(told)
     misread = settle_detections(cleaned)
     encoded = cleaner.encoded(cleaned)
-    return attrs.evolve(encoded, misread=misread)
+    return attrs.evolve(encoded, misread=misplaced or misread)
 
 
 def encode_result(value: object) -> Encoded | None:

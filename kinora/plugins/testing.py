@@ -60,7 +60,9 @@ def run_plugin(
     most = min(batch, plugin.metadata.max_batch, instance.max_batch or batch)
     given = (_as_frame(frame, index) for index, frame in enumerate(frames))
     while together := list(islice(given, most)):
-        run.results += [_as_json(run, encode_frame_result(result)) for result in _results(instance, together, most)]
+        for frame, result in zip(together, _results(instance, together, most), strict=True):
+            height, width = frame.image.shape[:2]
+            run.results.append(_as_json(run, encode_frame_result(result, (height, width))))
     run.final = _as_json(run, encode_result(instance.finalize()))
     return run
 

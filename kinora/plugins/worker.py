@@ -24,6 +24,7 @@ from kinora.plugins import protocol
 from kinora.plugins.api import Frame, Plugin, Severity, one_for_each
 from kinora.plugins.failures import home_of, own_place, raised, valid
 from kinora.plugins.loading import NoPluginError, find, load, remembers
+from kinora.plugins.mask_arrays import Size
 from kinora.plugins.options_worker import check_schema
 from kinora.plugins.protocol import BATCH_BYTES, MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
@@ -276,14 +277,16 @@ def _most_at_once(plugin: Plugin) -> int:
 
 def _process(plugin: Plugin, ring: RingLender, request: protocol.Process) -> protocol.Answer:
     frame = _lent(ring, request)
-    return _timed(lambda: plugin.process_frame(frame), encode_frame_result)
+    size = request.height, request.width
+    return _timed(lambda: plugin.process_frame(frame), partial(encode_frame_result, size=size))
 
 
 def _process_batch(plugin: Plugin, ring: RingLender, requests: Sequence[protocol.Process]) -> protocol.Answer:
     frames = [_lent(ring, request) for request in requests]
+    sizes = [(request.height, request.width) for request in requests]
     return _run(
         lambda: one_for_each(plugin.process_batch(frames), len(requests)),
-        lambda results, run_ms: _batch_done(results, run_ms / len(requests)),
+        lambda results, run_ms: _batch_done(results, sizes, run_ms / len(requests)),
     )
 
 
@@ -311,13 +314,16 @@ def _run(method: Callable[[], _T], answer: Callable[[_T, float], protocol.Answer
     return answer(value, _ms_since(began))
 
 
-def _batch_done(results: Sequence[object], run_ms: float) -> protocol.Answer:
-    """The answer for a batch, whose frames took ``run_ms`` each.
+def _batch_done(results: Sequence[object], sizes: Sequence[Size], run_ms: float) -> protocol.Answer:
+    """The answer for a batch of frames of these sizes, which took ``run_ms`` each.
 
     Raises:
         BadResult: the results are too large together.
     """
-    frames = [_done(result, run_ms, encode_frame_result) for result in results]
+    frames = [
+        _done(result, run_ms, partial(encode_frame_result, size=size))
+        for result, size in zip(results, sizes, strict=True)
+    ]
     size = sum(len(frame.result or b"") for frame in frames)
     if size > BATCH_BYTES:
         raise BadResult(f"the results of a batch are {size} bytes of JSON; at most {BATCH_BYTES} are allowed")

@@ -26,6 +26,7 @@ from kinora.web.agents import agent_routes
 from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.cameras import camera_routes
+from kinora.web.catalogue import catalogue_routes
 from kinora.web.http_figures import HttpFigures
 from kinora.web.jobs import JobName, job_routes
 from kinora.web.login_links import LoginLinks
@@ -95,6 +96,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> KinoraApp:
     app.register_blueprint(metrics_routes(system, figures))
     for make_routes in (
         plugin_routes,
+        catalogue_routes,
         media_routes,
         camera_routes,
         agent_list_routes,

@@ -55,7 +55,14 @@ class Call:
 
     def in_path(self) -> Iterator[Parameter]:
         """The parameters in the path."""
-        known = (parameters.JOB_ID, parameters.INDEX, parameters.NAME, parameters.TOKEN_ID, parameters.AGENT_ID)
+        known = (
+            parameters.JOB_ID,
+            parameters.INDEX,
+            parameters.NAME,
+            parameters.SCHEMA,
+            parameters.TOKEN_ID,
+            parameters.AGENT_ID,
+        )
         return (parameter for parameter in known if f"{{{parameter.name}}}" in self.path)
 
 
@@ -243,6 +250,14 @@ CALLS = (
     Call("post", "/v1/plugins/reload", "reload_plugins", "Search for plugins again", {200: of("PluginList")}),
     Call(
         "get", "/v1/plugins/{name}", "get_plugin", "Get one plugin with all details", {200: of("PluginDetail")}, (404,)
+    ),
+    Call(
+        "get",
+        "/v1/schemas/{schema}.json",
+        "get_schema",
+        "Get the JSON Schema of a part of plugins' results",
+        {200: Answer("The schema.", {answers.JSON: {"type": "object"}})},
+        (404,),
     ),
     Call("get", "/v1/media", "list_media", "List the videos and images in the media folder", {200: of("MediaList")}),
     Call(

@@ -12,6 +12,7 @@ from kinora.actors.field_types import MAX_INDEX, Index, JobId
 from kinora.actors.filters import FramesPerSecond, ImagesOfEvents, JobIds, MessageType
 from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS
 from kinora.actors.models import JobStatus
+from kinora.plugins.catalogue import CATALOGUE
 from kinora.results.formats import FORMATS
 from kinora.web.incoming import MAX_KEY_LENGTH, MAX_WAIT_S, invalid_parameter, whole_number
 from kinora.web.schemas import schema_of
@@ -186,6 +187,7 @@ JOB_ID = Parameter(name="job_id", description="The job's id.", accepts=JobId, pl
 INDEX = Parameter(name="index", description="The frame's index in the source.", accepts=Index, place="path")
 TOKEN_ID = Parameter(name="token_id", description="The token's id.", place="path")
 AGENT_ID = Parameter(name="agent_id", description="The agent's id.", place="path")
+SCHEMA = Parameter(name="schema", description=f"One of {', '.join(CATALOGUE)}.", place="path")
 NAME = Parameter(name="name", description="The plugin's name.", place="path")
 
 IDEMPOTENCY_KEY = Parameter(

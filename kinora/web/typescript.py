@@ -62,8 +62,8 @@ def type_of(schema: _Schema) -> str:
             return _union(json.dumps(value) for value in values)
         case {"anyOf": kinds} | {"oneOf": kinds}:
             return _union(type_of(kind) for kind in kinds)
-        case {"type": "array", "items": items}:
-            return _array(type_of(items))
+        case {"type": "array"}:
+            return _array(schema)
         case {"type": "object"}:
             return _record(schema)
         case {"type": str(kind)} if kind in _PLAIN:
@@ -78,7 +78,10 @@ def _union(kinds: Iterable[str]) -> str:
     return " | ".join(dict.fromkeys(kinds))
 
 
-def _array(items: str) -> str:
+def _array(schema: _Schema) -> str:
+    if "prefixItems" in schema:
+        return f"[{', '.join(map(type_of, schema['prefixItems']))}]"
+    items = type_of(schema["items"])
     return f"({items})[]" if " " in items else f"{items}[]"
 
 

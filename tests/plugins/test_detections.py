@@ -16,6 +16,8 @@ from kinora.plugins.detections import Detection, read_detections
 from kinora.plugins.results import encode_frame_result
 from kinora.results.csv_rows import csv_head, csv_rows
 
+SIZE = (480, 640)
+"""Height and width of the frames."""
 BOX = {"x": 20, "y": 60, "width": 40, "height": 80}
 
 
@@ -150,7 +152,7 @@ def test_the_rest_of_a_list_is_read() -> None:
 )
 def test_a_result_is_told_of_once(result: dict[str, Any], words: str | None) -> None:
     """In the warning that a client sees."""
-    encoded = encode_frame_result(result)
+    encoded = encode_frame_result(result, SIZE)
     assert encoded is not None
     assert (encoded.fault is None) if words is None else (words in (encoded.fault or ""))
 
@@ -158,7 +160,7 @@ def test_a_result_is_told_of_once(result: dict[str, Any], words: str | None) -> 
 def test_all_readers_see_the_same() -> None:
     """The tracker, the drawing and the table of detections: two classes at their places."""
     boxes = [{"xyxy": [20, 60, 60, 140], "class": 0, "score": 0.5}, {"x1": 9, "y1": 9, "x2": 19, "y2": 29, "class": 2}]
-    encoded = encode_frame_result({"detections": boxes})
+    encoded = encode_frame_result({"detections": boxes}, SIZE)
     assert encoded is not None
     expected = [(20, 60, 40, 80, 0.5, "0"), (9, 9, 10, 20, 1.0, "2")]
 

@@ -308,6 +308,8 @@ class Odd(Plugin):
         ("name='x', batch_wait_ms=-1", "batch_wait_ms must be from 0 to 1000, not -1"),
         ("name='x', batch_wait_ms=1e9", "batch_wait_ms"),
         ("name='x', batch_wait_ms=float('nan')", "batch_wait_ms"),
+        ("name='x', skeleton=[(0, -1)]", "skeleton must be up to 1000 pairs of numbers from 0 to 999"),
+        ("name='x', skeleton=[(0, 1.5)]", "skeleton"),
         ("name='reload'", "the address of a call"),
         ("name='x', config_schema=[1]", "config_schema"),
         ("name='x', config_schema={'type': 'strange'}", "config_schema.type"),

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
 import msgspec
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
@@ -95,7 +94,9 @@ class Tracker(Plugin):
         seen = self._see(self._detections(sources, frame.results), now)
         for track in seen:
             self._name(track)
-        named = [attrs.evolve(t.seen, kind=t.kind, track_id=t.track_id) for t in seen if t.track_id is not None]
+        named = [
+            msgspec.structs.replace(t.seen, kind=t.kind, track_id=t.track_id) for t in seen if t.track_id is not None
+        ]
         named.sort(key=lambda detection: detection.track_id or 0)
         return {"detections": [d.as_json() for d in named], "metrics": {"tracks": len(named)}}
 

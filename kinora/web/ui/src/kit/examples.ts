@@ -111,6 +111,7 @@ function plugin(name: string, description: string, health: PluginSummary["health
       memory_limit_mb: null,
       max_batch: 1,
       batch_wait_ms: 20,
+      skeleton: [],
     },
   };
 }

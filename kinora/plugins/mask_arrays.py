@@ -1,0 +1,81 @@
+"""Turns the masks of detections from arrays of pixels into run-length codes, before a result becomes JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from kinora.plugins import plain
+from kinora.plugins.rle import Pixels, mask_of
+
+Size = tuple[int, int]
+"""Height and width of a frame, in pixels."""
+_MASKS = ("mask", "segmentation", "rle")
+_TWO = 2
+_INSIDE = 0.5
+
+
+def with_plain_masks(result: object, size: Size) -> tuple[object, str | None]:
+    """The result with run-length codes in place of arrays, and a sentence about the first mask that is of another size.
+
+    An array has the size of the frame or that of its box, which then says where it is; numbers are true from 0.5 on.
+    """
+    listed = result.get("detections") if isinstance(result, Mapping) else None
+    if not isinstance(result, Mapping) or not isinstance(listed, list | tuple):
+        return result, None
+    faults: list[str] = []
+    settled = [_with_plain_mask(entry, size, faults) for entry in listed]
+    changed = any(new is not old for new, old in zip(settled, listed, strict=True))
+    return {**result, "detections": settled} if changed else result, faults[0] if faults else None
+
+
+def _with_plain_mask(entry: object, size: Size, faults: list[str]) -> object:
+    told = entry if isinstance(entry, Mapping) else plain.as_record(entry)
+    key = None if told is None else next((key for key in _MASKS if told.get(key) is not None), None)
+    if told is None or key is None:
+        return entry
+    if isinstance(code := told[key], Mapping):
+        return {**told, key: _with_text(code)} if isinstance(code.get("counts"), bytes) else entry
+    pixels = _pixels(told[key])
+    return entry if pixels is None else {**told, key: None} | _as_code(pixels, told, size, faults)
+
+
+def _with_text(code: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A run-length code of pycocotools, which has bytes, with text."""
+    return {**code, "counts": code["counts"].decode("ascii", "replace")}
+
+
+def _as_code(pixels: Pixels, told: Mapping[Any, Any], size: Size, faults: list[str]) -> dict[str, Any]:
+    """The key ``mask``; nothing if no pixel is inside, or if the pixels' place is unknown, which is a fault."""
+    corner = _corner(pixels, told, size)
+    if corner is None:
+        (height, width), (high, wide) = pixels.shape, size
+        faults.append(f"the mask of a detection is of {width}x{height} pixels: give one of the frame, {wide}x{high}")
+        return {}
+    mask = mask_of(pixels, *corner)
+    return {} if mask is None else {"mask": msgspec.structs.asdict(mask)}
+
+
+def _pixels(value: object) -> Pixels | None:
+    """The pixels of an array or a tensor, true inside; None for anything else."""
+    if not hasattr(value, "__array__") or isinstance(value, type):
+        return None
+    array = np.asarray(value)
+    array = array[0] if array.ndim > _TWO and array.shape[0] == 1 else array
+    if array.ndim != _TWO or array.dtype.kind not in "biuf" or not array.size:
+        return None
+    return array if array.dtype.kind == "b" else array >= _INSIDE
+
+
+def _corner(pixels: Pixels, told: Mapping[Any, Any], size: Size) -> tuple[int, int] | None:
+    """Where the upper left pixel is in the frame; None if that cannot be known."""
+    if pixels.shape == size:
+        return 0, 0
+    try:
+        x, y, width, height = (round(float(told[key])) for key in ("x", "y", "width", "height"))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return (x, y) if pixels.shape == (height, width) else None
