@@ -87,6 +87,17 @@ test("a job's table has the columns that its plugins' results have, in the pipel
   expect(timeline.columns.all.map((column) => column.at(1))).toEqual([NaN, NaN, NaN, NaN, 1, NaN]);
 });
 
+test("classes of the picture, shapes and events have a number in the table, and a metric that is null at first is a number all the same", () => {
+  const timeline = new Timeline();
+  timeline.add(frame(0, { animals: { classes: [] }, zones: { metrics: { door: null }, polygons: [], events: [] } }));
+  timeline.add(frame(1, { animals: { classes: [{ class: "dog", confidence: 0.25 }, { class: "cat", confidence: 0.5 }] }, zones: { metrics: { door: 2 }, polygons: [{ points: [[0, 0], [1, 1]], label: "door" }], events: [{ kind: "entered" }] } }));
+  const columns = timeline.columns.all;
+  expect(columns.map(({ name, kind }) => `${name} ${kind}`)).toEqual(["classes classes", "door number", "polygons listed", "events listed"]);
+  expect(columns.map((column) => [column.at(0), column.at(1)])).toEqual([[NaN, 0.5], [NaN, 2], [0, 1], [0, 1]]);
+  expect(chosenRows(timeline, "cat", null).rows).toEqual(Uint32Array.of(1));
+  expect(timeline.kinds.all).toEqual([["zones", []], ["animals", ["cat", "dog"]]]);
+});
+
 test("columns without room are counted", () => {
   const timeline = new Timeline();
   timeline.add(frame(0, { many: { metrics: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m${i}`, i])) } }));

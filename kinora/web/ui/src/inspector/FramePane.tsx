@@ -1,11 +1,12 @@
 import { useState, useSyncExternalStore } from "react";
 import type { FrameData, Json } from "../api/generated";
-import { colorOf, type ColorBy } from "../draw/colors";
+import { colorOf } from "../draw/colors";
 import { allDetections, detectionInWords, isHidden, listOf, type Detection } from "../draw/detections";
 import { isMarked, markOf } from "../draw/Picked";
-import { useViewOptions } from "../draw/viewOptions";
+import { useViewOptions, type ViewOptions } from "../draw/viewOptions";
 import { usePlayer } from "../player/PlayerContext";
 import { clock, count } from "../ui/format";
+import { OfPicture, saysOfPicture } from "./OfPicture";
 import { useShownFrame } from "./useShownFrame";
 
 /** The most detections in the list; all of them are in the JSON. */
@@ -29,12 +30,13 @@ function Contents({ frame }: { frame: FrameData }) {
   const all = allDetections(frame);
   const shown = all.filter((detection) => !isHidden(detection, options));
   const listed = shown.slice(0, MAX_LISTED);
+  const finders = Object.keys(frame.results).filter((plugin) => listed.some((one) => one.plugin === plugin) || saysOfPicture(frame, plugin, options));
   return (
     <>
-      {[...new Set(listed.map(({ plugin }) => plugin))].map((plugin) => (
-        <Found key={plugin} plugin={plugin} frame={frame} by={options.colorBy} found={listed.filter((one) => one.plugin === plugin)} />
+      {finders.map((plugin) => (
+        <Found key={plugin} plugin={plugin} frame={frame} options={options} found={listed.filter((one) => one.plugin === plugin)} />
       ))}
-      {all.length === 0 && <p className="hint">No detections.</p>}
+      {all.length === 0 && finders.length === 0 && <p className="hint">No detections.</p>}
       {shown.length > listed.length && <p className="hint">And {count(shown.length - listed.length, "more", "more")}: see the JSON.</p>}
       {shown.length < all.length && <p className="hint">{count(all.length - shown.length, "detection")} hidden by your filter.</p>}
       <FrameJson frame={frame} />
@@ -45,16 +47,17 @@ function Contents({ frame }: { frame: FrameData }) {
 interface FoundProps {
   plugin: string;
   frame: FrameData;
-  by: ColorBy;
+  options: ViewOptions;
   found: readonly Detection[];
 }
 
-function Found({ plugin, frame, by, found }: FoundProps) {
+function Found({ plugin, frame, options, found }: FoundProps) {
   const { picked } = usePlayer();
   const { hovered, chosen } = useSyncExternalStore(picked.subscribe, picked.get);
   return (
     <div className="found-by">
-      <h3>{plugin} <span className="hint">{found.length}</span></h3>
+      <h3>{plugin} {found.length > 0 && <span className="hint">{found.length}</span>}</h3>
+      <OfPicture frame={frame} plugin={plugin} options={options} />
       <ul>
         {found.map((detection) => {
           const mark = markOf(detection, frame.index);
@@ -64,7 +67,7 @@ function Found({ plugin, frame, by, found }: FoundProps) {
               <button type="button" aria-pressed={isChosen} onClick={() => picked.choose(mark)}
                 onPointerEnter={() => picked.hover(mark)} onPointerLeave={() => picked.hover(null)}
                 onFocus={() => picked.hover(mark)} onBlur={() => picked.hover(null)}>
-                <i className="dot" style={{ background: colorOf(detection, by) }} />
+                <i className="dot" style={{ background: colorOf(detection, options.colorBy) }} />
                 <b>{detection.kind}</b>
                 {detection.trackId !== null && <span>#{detection.trackId}</span>}
                 {detection.text !== null && <q>{detection.text}</q>}

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { FrameData } from "../api/generated";
 import { visibleDetections } from "../draw/detections";
+import { allClasses, classInWords } from "../draw/shapes";
 import { viewOptions } from "../draw/viewOptions";
 import { PicturePainter } from "../player/PicturePainter";
 import { usePlayer } from "../player/PlayerContext";
@@ -70,6 +71,7 @@ export function FrameRenderer() {
 function describe(frame: FrameData): string {
   const kinds = new Map<string, number>();
   for (const { kind } of visibleDetections(frame, viewOptions.get())) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-  const found = [...kinds].map(([kind, number]) => count(number, kind, `× ${kind}`)).join(", ");
+  const things = [...kinds].map(([kind, number]) => count(number, kind, `× ${kind}`));
+  const found = [...allClasses(frame, viewOptions.get()).map(classInWords), ...things].join(", ");
   return `Frame ${frame.index}: ${found === "" ? "nothing found" : found}`;
 }

@@ -1,6 +1,7 @@
 import type { CSSProperties, ReactNode } from "react";
 import type { Json } from "../api/generated";
 import { isObject, listOf } from "../draw/detections";
+import { classesOf, classInWords } from "../draw/shapes";
 import { isColor, textsOf } from "../player/cells";
 import type { Column } from "../player/Columns";
 
@@ -22,19 +23,28 @@ function contentOf(column: Column, value: number, result: Json | undefined): Rea
   if (kind === "found") return Number.isNaN(value) ? "" : <Found number={value} result={result} />;
   if (kind === "number") return Number.isNaN(value) ? "" : <Bar value={value} column={column} />;
   if (kind === "flag") return value === 1 ? <b>{name}</b> : "";
+  if (kind === "listed") return Number.isNaN(value) ? "" : <><b>{value}</b> {namesIn(listOf(result, name))}</>;
   if (kind === "colors") return <Swatches list={listOf(result, name)} />;
   return textOf(column, result);
 }
 
 function titleOf(column: Column, result: Json | undefined): string | undefined {
-  return column.kind === "texts" || column.kind === "other" ? textOf(column, result) : undefined;
+  return ["texts", "classes", "other"].includes(column.kind) ? textOf(column, result) : undefined;
 }
 
-function textOf({ name }: Column, result: Json | undefined): string {
+function textOf({ name, kind }: Column, result: Json | undefined): string {
+  if (kind === "classes") return classesOf(result).map(classInWords).join(", ");
   if (name === "text" && listOf(result, "detections").length > 0) return textsOf(result).join(" · ");
   const value = isObject(result) ? (result[name] ?? (isObject(result.metrics) ? result.metrics[name] : undefined)) : result;
   if (value === undefined) return "";
   return typeof value === "string" ? value : JSON.stringify(value).slice(0, 200);
+}
+
+/** The labels of lines, polygons and points, and the kinds of events, each once. */
+function namesIn(list: readonly Json[]): string {
+  const said = list.flatMap((one) => (isObject(one) ? [one.label, one.kind] : []));
+  const names = said.filter((name): name is string => typeof name === "string" && name !== "");
+  return [...new Set(names)].join(", ");
 }
 
 function Found({ number, result }: { number: number; result: Json | undefined }) {
