@@ -34,7 +34,8 @@ ALL = -1
 """The LIMIT that stands for no limit."""
 
 SWEEP_FRAMES = 500
-"""The frames of deleted jobs that are removed in one transaction: some milliseconds, even for a long job."""
+"""The frames, and the events, of deleted jobs that are removed in one transaction: some milliseconds, even for a long
+job."""
 SWEEP_JOBS = 100
 """The deleted jobs that are swept in one transaction, as far as their frames are not more than that."""
 SWEEP_PAGES = 500
@@ -123,7 +124,7 @@ def job_words(request: bytes) -> str:
         asked = msgspec.json.decode(request, type=_Searched)
     except msgspec.MsgspecError:
         return ""
-    return _text(" ".join([asked.source, *(plugin.name for plugin in asked.plugins)]).casefold())
+    return clean_text(" ".join([asked.source, *(plugin.name for plugin in asked.plugins)]).casefold())
 
 
 class _Ended(msgspec.Struct):
@@ -149,7 +150,7 @@ def save_job(record: JobRecord) -> Statement:
 
 
 def delete_job(job_id: str) -> Statement:
-    """Delete a job and its log; its frames cannot be found any more, and :func:`sweep` removes them."""
+    """Delete a job and its log; its frames and events cannot be found any more, and :func:`sweep` removes them."""
     return Statement("DELETE FROM jobs WHERE job_id = ?", (job_id,), frees=True)
 
 
@@ -185,7 +186,7 @@ def states(connection: sqlite3.Connection, job_id: str) -> tuple[int, dict[str, 
     """Return the marked frame and plugin → its state after it; None if there are no states."""
     rows = connection.execute(
         "SELECT frame_index, plugin, data FROM states WHERE job = (SELECT number FROM jobs WHERE job_id = ?)",
-        (_text(job_id),),
+        (clean_text(job_id),),
     ).fetchall()
     return (rows[0][0], {plugin: data for _, plugin, data in rows}) if rows else None
 
@@ -337,9 +338,12 @@ def sweep(connection: sqlite3.Connection) -> bool:
         return _give_back(connection)
     first = "SELECT job FROM deleted ORDER BY job LIMIT ?"
     frames = f"SELECT rowid FROM frames WHERE job IN ({first}) LIMIT ?"  # noqa: S608 - constants
-    empty = f"job IN ({first}) AND NOT EXISTS (SELECT 1 FROM frames WHERE frames.job = deleted.job)"  # noqa: S608
+    events = f"SELECT rowid FROM events WHERE job IN ({first}) LIMIT ?"  # noqa: S608 - constants
+    left = (f"EXISTS (SELECT 1 FROM {table} WHERE {table}.job = deleted.job)" for table in ("frames", "events"))  # noqa: S608
+    empty = f"job IN ({first}) AND NOT ({' OR '.join(left)})"
     statements = (
         Statement(f"DELETE FROM frames WHERE rowid IN ({frames})", (SWEEP_JOBS, SWEEP_FRAMES)),  # noqa: S608 - constants
+        Statement(f"DELETE FROM events WHERE rowid IN ({events})", (SWEEP_JOBS, SWEEP_FRAMES)),  # noqa: S608 - constants
         Statement(f"DELETE FROM deleted WHERE {empty}", (SWEEP_JOBS,)),  # noqa: S608 - constants
     )
     write(connection, statements)
@@ -399,7 +403,7 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
 def log(connection: sqlite3.Connection, job_id: str) -> bytes | None:
     """Return the saved output of the job's plugins; None if there is none."""
     row = connection.execute(
-        "SELECT data FROM logs WHERE job = (SELECT number FROM jobs WHERE job_id = ?)", (_text(job_id),)
+        "SELECT data FROM logs WHERE job = (SELECT number FROM jobs WHERE job_id = ?)", (clean_text(job_id),)
     ).fetchone()
     return None if row is None else bytes(row[0])
 
@@ -439,10 +443,10 @@ def jobs(  # noqa: PLR0917 - the store passes them on by position
     conditions, parameters = ["TRUE"], list[object]()
     if status is not None:
         conditions.append("status = ?")
-        parameters.append(_text(status))
+        parameters.append(clean_text(status))
     if id_prefix is not None:
         conditions.append("job_id >= ? AND job_id < ?")
-        parameters += [_text(id_prefix), _text(id_prefix) + AFTER_IDS]
+        parameters += [clean_text(id_prefix), clean_text(id_prefix) + AFTER_IDS]
     if cursor is not None:
         conditions.append("number < ?")
         parameters.append(_read_cursor(cursor))
@@ -453,7 +457,7 @@ def jobs(  # noqa: PLR0917 - the store passes them on by position
         parameters.append(floor)
     for word in words:
         conditions.append("(instr(words, ?) OR substr(job_id, 1, length(?)) = ?)")
-        parameters += [_text(word)] * 3
+        parameters += [clean_text(word)] * 3
     index = "INDEXED BY jobs_searched" if words else ""
     numbers = f"SELECT number FROM jobs {index} WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?"  # noqa: S608
     rows = connection.execute(
@@ -482,7 +486,7 @@ def frames(connection: sqlite3.Connection, job_id: str, after: int, last: int, l
     rows = connection.execute(
         "SELECT frame_index, data FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?)"
         " AND frame_index > ? AND frame_index <= ? ORDER BY frame_index LIMIT ?",
-        (_text(job_id), _integer(after), _integer(last), limit),
+        (clean_text(job_id), clip_integer(after), clip_integer(last), limit),
     )
     with contextlib.closing(rows):  # a query that is not read to its end holds on to an old state of the database
         return dict(until_full(rows))
@@ -502,7 +506,7 @@ def frame_count(connection: sqlite3.Connection, job_id: str, before: int) -> int
     """Return the number of frames with an index below ``before``."""
     (count,) = connection.execute(
         "SELECT count(*) FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND frame_index < ?",
-        (_text(job_id), before),
+        (clean_text(job_id), before),
     ).fetchone()
     return int(count)
 
@@ -511,7 +515,7 @@ def last_index(connection: sqlite3.Connection, job_id: str) -> int | None:
     """Return the highest index among the frames; None if there are none."""
     (index,) = connection.execute(
         "SELECT max(frame_index) FROM frames WHERE job = (SELECT number FROM jobs WHERE job_id = ?)",
-        (_text(job_id),),
+        (clean_text(job_id),),
     ).fetchone()
     return None if index is None else int(index)
 
@@ -525,7 +529,7 @@ def newest_and_frames(
 
 
 def _one(connection: sqlite3.Connection, sql: str, parameter: str) -> JobRecord | None:
-    row = connection.execute(sql, (_text(parameter),)).fetchone()
+    row = connection.execute(sql, (clean_text(parameter),)).fetchone()
     return _record(row) if row else None
 
 
@@ -534,12 +538,12 @@ def _record(row: Sequence[Any]) -> JobRecord:
     return JobRecord(**dict(zip(names, row, strict=True)))
 
 
-def _text(value: str) -> str:
+def clean_text(value: str) -> str:
     """Replace half surrogate pairs, which a URL may contain and SQLite refuses; no stored text contains them."""
     return value.encode("utf-8", "replace").decode()
 
 
-def _integer(value: int) -> int:
+def clip_integer(value: int) -> int:
     """Clip a number, which in a URL may exceed the 64 bits that SQLite takes."""
     return max(-LARGEST, min(value, LARGEST))
 
@@ -555,7 +559,7 @@ def _cursor(number: int) -> str:
 def _read_cursor(cursor: str) -> int:
     try:
         decoded = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        return _integer(msgspec.json.decode(decoded, type=int))
+        return clip_integer(msgspec.json.decode(decoded, type=int))
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         fault = FieldError("cursor", "is not from this server: take next_cursor of the page before")
         raise InvalidRequest("The page cannot be found.", [fault]) from error

@@ -9,6 +9,8 @@ from time import monotonic
 
 import attrs
 
+from kinora.actors.job_events import StoredEvent
+
 BATCH_FRAMES = 256
 """The most frames in one transaction, so that a change of a job never waits long for a transaction in progress."""
 BATCH_BYTES = 1024 * 1024
@@ -17,17 +19,27 @@ MAX_WAITING_FRAMES = 1024
 """The number of waiting frames at which ``put_frame`` waits, which holds up the job that makes them."""
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """The same limit in bytes; the frame that crosses it is still accepted."""
+NO_FRAME = -1
+"""Stands for the index of events that go with no frame."""
 
 
 @attrs.frozen(eq=False)
 class WaitingFrame:
-    """A frame that is not on disk yet."""
+    """A frame that is not on disk yet, or events that go with no frame."""
 
     job_id: str
     index: int
-    data: bytes
+    data: bytes | None
+    """None if there are only events."""
     put_at: float
     """The time of :func:`time.monotonic` at which it came."""
+    events: Sequence[StoredEvent] = ()
+    """The events to be written with it."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.data or b"") + sum(len(event.data) for event in self.events)
 
 
 @attrs.frozen(eq=False)
@@ -75,14 +87,28 @@ class FrameBuffer:
         """True if waiting longer would make no larger batch."""
         return len(self._frames) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES
 
-    def put(self, job_id: str, index: int, data: bytes, states: Mapping[str, bytes] | None = None) -> None:
-        """Put a frame behind all others, with the plugins' states after it if it is marked."""
-        self._frames.append(WaitingFrame(job_id, index, data, monotonic()))
-        self._bytes += len(data)
-        self.put_total += 1
-        self.peak = max(self.peak, len(self._frames))
+    def put(
+        self,
+        job_id: str,
+        index: int,
+        data: bytes,
+        states: Mapping[str, bytes] | None = None,
+        events: Sequence[StoredEvent] = (),
+    ) -> None:
+        """Put a frame behind all others, with its events, and with the plugins' states after it if it is marked."""
+        self._put(WaitingFrame(job_id, index, data, monotonic(), events))
         if states:
             self._states[job_id] = WaitingStates(job_id, index, states, self.put_total)
+
+    def put_events(self, job_id: str, events: Sequence[StoredEvent]) -> None:
+        """Put events that go with no frame; they count as one."""
+        self._put(WaitingFrame(job_id, NO_FRAME, None, monotonic(), events))
+
+    def _put(self, frame: WaitingFrame) -> None:
+        self._frames.append(frame)
+        self._bytes += frame.size
+        self.put_total += 1
+        self.peak = max(self.peak, len(self._frames))
 
     def batch(self) -> list[WaitingFrame]:
         """Return the first frames, as many as go into one transaction; they stay until :meth:`drop`."""
@@ -92,7 +118,7 @@ class FrameBuffer:
             if size >= BATCH_BYTES:
                 break
             batch.append(frame)
-            size += len(frame.data)
+            size += frame.size
         return batch
 
     def states_with(self, batch: Sequence[WaitingFrame]) -> list[WaitingStates]:
@@ -114,9 +140,17 @@ class FrameBuffer:
         """Remove a batch that is on disk now."""
         for frame in written:
             self._frames.popleft()
-            self._bytes -= len(frame.data)
+            self._bytes -= frame.size
         self.written_total += len(written)
 
     def of(self, job_id: str) -> dict[int, bytes]:
         """Return index → frame for one job; of two with the same index the first."""
-        return {frame.index: frame.data for frame in reversed(self._frames) if frame.job_id == job_id}
+        return {
+            frame.index: frame.data
+            for frame in reversed(self._frames)
+            if frame.job_id == job_id and frame.data is not None
+        }
+
+    def events_of(self, job_id: str) -> list[StoredEvent]:
+        """Return the events of one job that wait, in order."""
+        return [event for frame in self._frames if frame.events and frame.job_id == job_id for event in frame.events]

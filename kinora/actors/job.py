@@ -5,7 +5,7 @@ The Job decides, stores and publishes; its Pipeline does the work. ``pipeline_li
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain, filterfalse
@@ -19,6 +19,8 @@ from kinora.actors.audience import Audience
 from kinora.actors.catching_up import caught_up, to_go_on
 from kinora.actors.engine import Needs, Place
 from kinora.actors.errors import KinoraError
+from kinora.actors.found_events import FoundEvent
+from kinora.actors.job_events import MAX_JOB_EVENTS, JobEvents, to_store
 from kinora.actors.job_figures import JobFigures
 from kinora.actors.job_spec import JobPlan, JobSpec, Past, ResumePoint
 from kinora.actors.job_trace import JobTrace, NoTrace
@@ -26,6 +28,7 @@ from kinora.actors.messages import (
     Code,
     CompletePayload,
     ErrorPayload,
+    EventPayload,
     FrameImage,
     FramePayload,
     Payload,
@@ -179,6 +182,7 @@ class Job:
         self._statuses: dict[str, PluginStatusPayload] = {}
         """Plugin → the newest status that was published."""
         self._told = ToldResults()
+        self._events = JobEvents(spec.job_id, spec.resumed.events)
         self._status: JobStatus = "queued"  # its end is decided once: see _decide
         self._stage: Stage = "queued"
         self._error: str | None = None
@@ -551,7 +555,9 @@ class Job:
         return attrs.evolve(
             work.order,
             attempt=self._where.attempt + 1,
-            begin=ResumePoint(frames=self._frames_done, start=self._next_index, after=after),
+            begin=ResumePoint(
+                frames=self._frames_done, start=self._next_index, events=self._events.newest, after=after
+            ),
             past=attrs.evolve(self.state(), warning_groups=self._seen.warning_groups),
             logs=self._seen.logs,
         )
@@ -617,6 +623,8 @@ class Job:
                 self._enter(self._stage if self.paused else stage)
             case FrameImage():
                 self._audience.show(event)
+            case FoundEvent():
+                await self._store_event(event)
             case PipelineEnded() | PipelineLost():
                 raise ValueError("_take_events handles the last event")
             case payload:
@@ -649,27 +657,51 @@ class Job:
 
     async def _store_frame(self, frame: FrameDone) -> None:
         """Store a frame. Once the job is being cancelled or has failed, further frames are dropped."""
+        await self._put(partial(self._put_frame, frame))
+
+    async def _store_event(self, event: FoundEvent) -> None:
+        """Store an event that goes with no frame; as with frames, further ones are dropped at the end."""
+        await self._put(partial(self._put_event, event))
+
+    async def _put(self, put: Callable[[], Awaitable[None]]) -> None:
+        """Have something stored; a cancel ends the wait for room."""
         if self._asked_to_cancel is not None or self._status in ENDED:
             return
         try:
             if self._store.has_room:
-                await self._put_frame(frame)
+                await put()
             else:
                 with trio.CancelScope() as self._waiting:
-                    await self._put_frame(frame)
+                    await put()
         except ActorGone as error:
             self._fail(f"Its results could not be stored: {error}.")
             self._commands.put(Stop())
 
     async def _put_frame(self, frame: FrameDone) -> None:
-        await self._store.put_frame(self.spec.job_id, frame.index, frame.data, frame.states)
+        events = self._events.numbered(frame.events)
+        await self._store.put_frame(self.spec.job_id, frame.index, frame.data, frame.states, to_store(events))
         self._newest_index = max(self._newest_index, frame.index)
         self._next_index = frame.index + self.spec.request.options.stride
         self._last_frame = frame.data
         self._frames_done += 1
         self._figures.frames_done += 1
         self._found.add(frame)
+        self._publish_events(events, len(frame.events))
         self._publish_progress()
+
+    async def _put_event(self, event: FoundEvent) -> None:
+        events = self._events.numbered([event])
+        await self._store.put_events(self.spec.job_id, to_store(events))
+        self._publish_events(events, 1)
+
+    def _publish_events(self, events: Sequence[EventPayload], found: int) -> None:
+        """Publish events that the store has accepted, of so many that were found."""
+        self._events.note(events)
+        for event in events:
+            self._audience.publish(event)
+        if len(events) < found:
+            message = f"the job has {MAX_JOB_EVENTS} events, the most that it may have: further ones are left out"
+            self._warn(Code.EVENTS_DROPPED, message, "high")
 
     async def _store_states(self, frame: FrameDone) -> None:
         """Store the states after the last frame with that frame; the store ignores a second copy of a frame."""

@@ -77,6 +77,8 @@ class ResumePoint:
     """The number of frames that are stored already."""
     start: int = 0
     """The index of the first frame to read."""
+    events: int = 0
+    """The number of the last event that is stored."""
     after: Moment | None = None
     """The last frame before it, if the source is live."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
+from kinora.actors.found_events import FoundEvent
 from kinora.actors.joint_state import OF_THE_FILE, joint_health, joint_status
 from kinora.actors.messages import PartialResultPayload, Payload, PluginStatusPayload, WarningPayload
 
@@ -24,7 +25,7 @@ class JointMessages:
         self._warned: dict[tuple[str | None, str, str], int] = {}
         """The highest count that was told of each warning."""
 
-    def take(self, pipeline: int, payload: Payload) -> Iterator[Payload]:
+    def take(self, pipeline: int, payload: Payload | FoundEvent) -> Iterator[Payload | FoundEvent]:
         """Yield what to tell now. How a stage was completed is not told: see :meth:`completed`."""
         match payload:
             case PluginStatusPayload():

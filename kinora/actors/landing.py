@@ -74,6 +74,8 @@ class Landing:
             await self._judge.judge(outcome, flight)
             if flight.ticket.marked and replica is not None:
                 await self._attempts.save_into(flight.ticket, replica)
+        else:
+            flight.ticket.forget_events(self._plugin)
         if replica is not None and isinstance(outcome, Lost):
             self._crew.dismiss(replica)
             self._crew.give_back(replica)

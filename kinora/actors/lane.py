@@ -99,4 +99,7 @@ class Lane:
 
 
 def _bytes_of(event: OfFrame) -> int:
-    return len(event.data) + _BESIDE_BYTES
+    size = len(event.data) + _BESIDE_BYTES
+    if isinstance(event, FrameDone):
+        size += sum(_BESIDE_BYTES + len(found.data) for found in event.events)
+    return size

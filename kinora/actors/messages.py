@@ -16,6 +16,7 @@ import msgspec
 from kinora.actors.field_types import Count, FrameId, Index, JobId, Milliseconds, Percent, Pixels
 from kinora.actors.times import utc_now
 from kinora.plugins.api import Severity
+from kinora.plugins.protocol import KIND_CHARACTERS
 from kinora.runtime.broadcast import Overflow
 
 Health = Literal["ok", "degraded", "failed"]
@@ -65,6 +66,8 @@ class Code(enum.StrEnum):
     """The first frame after ``SOURCE_LOST``; the message says how long the source was away."""
     SOURCE_RESTARTED = "SOURCE_RESTARTED"
     """The source's decoder failed, and another one goes on at the same place: no frame is lost."""
+    EVENTS_DROPPED = "EVENTS_DROPPED"
+    """The job has as many events as a job may have; further ones are neither told nor kept."""
     FRAMES_DROPPED = "FRAMES_DROPPED"
     """The pipeline could not keep up with a live source."""
     AGENT_LOST = "AGENT_LOST"
@@ -236,6 +239,27 @@ class WarningPayload(Facts):
 
 
 @attrs.frozen(kw_only=True)
+class EventPayload(Facts):
+    """Something that has happened, as a plugin says. It is kept with the job."""
+
+    type = "event"
+
+    job_id: JobId
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    """1, 2, 3 … within the job, in the order of the frames."""
+    plugin: str
+    kind: Annotated[str, msgspec.Meta(min_length=1, max_length=KIND_CHARACTERS)]
+    """The plugin's word for what has happened."""
+    message: str
+    data: msgspec.Raw
+    """What the plugin says of it; null if it says no more."""
+    frame_id: FrameId | None
+    """The frame on which it happened; null, as the two below, if it is not about a frame."""
+    index: Index | None
+    timestamp_ms: float | None
+
+
+@attrs.frozen(kw_only=True)
 class ErrorPayload(Facts):
     type = "error"
     always_shown = True
@@ -310,6 +334,7 @@ Payload = (
     | PartialResultPayload
     | PluginStatusPayload
     | WarningPayload
+    | EventPayload
     | ErrorPayload
     | CompletePayload
     | MetadataPayload

@@ -437,7 +437,7 @@ class Pipeline:
                 if ticket.stored is None:
                     data = ticket.frame_data().encode()
                     self._last = FrameDone(ticket.index, data, ticket.found)
-                    done = attrs.evolve(self._last, states=ticket.states) if ticket.states else self._last
+                    done = attrs.evolve(self._last, states=ticket.states, events=tuple(ticket.events))
                     await self._reports.tell(done)
                 if ticket.marked:
                     self._marks.note_stored(sum(map(len, ticket.states.values())))

@@ -8,6 +8,7 @@ from typing import Protocol
 import attrs
 import trio
 
+from kinora.actors.found_events import FoundEvent
 from kinora.actors.messages import FrameImage, Payload, Stage
 from kinora.actors.models import Outage, StageState, WarningGroup
 from kinora.plugins.devices import Resolution
@@ -99,6 +100,8 @@ class FrameDone:
     """The detections on it, as :attr:`FrameTicket.found <kinora.actors.ticket.FrameTicket.found>` counts them."""
     states: Mapping[str, bytes] = attrs.field(factory=dict)
     """Plugin → its state after this frame, to be stored with it in place of earlier ones; empty for most frames."""
+    events: tuple[FoundEvent, ...] = ()
+    """What its plugins say has happened on it, to be stored with it."""
 
 
 @attrs.frozen
@@ -162,7 +165,7 @@ class PipelineLost:
 
 
 LastEvent = PipelineEnded | PipelineLost
-Event = Payload | FrameImage | FrameDone | StatesSaved | Prepared | StageIs | PipelineState | LastEvent
+Event = Payload | FoundEvent | FrameImage | FrameDone | StatesSaved | Prepared | StageIs | PipelineState | LastEvent
 
 
 class AnyPipeline(Protocol):

@@ -11,6 +11,7 @@ import attrs
 import msgspec
 import trio
 
+from kinora.actors.found_events import check_event_data
 from kinora.actors.job_ring import JobRing
 from kinora.actors.messages import Code
 from kinora.actors.stage_memory import Saved
@@ -33,7 +34,7 @@ Hear = Callable[[Note], Awaitable[None]]
 """Called with each note that the plugin sends before its answer."""
 _DONE_OR_RAISED = (Done, Raised)
 _WITH_RESULT = (Done, protocol.Partial)
-_NOTES = (protocol.Warned, protocol.Partial, protocol.Unsaved)
+_NOTES = (protocol.Warned, protocol.Partial, protocol.Unsaved, protocol.Event)
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -238,6 +239,7 @@ class PluginProcess:
                     check_result(answer.result)
                 elif isinstance(answer, BatchDone):
                     await _check_all(answer)
+                _check_events(answer)
                 if not isinstance(answer, _NOTES):
                     return answer
                 await hear(answer)
@@ -268,7 +270,17 @@ async def _check_all(answer: BatchDone) -> None:
     """Check each result as :func:`check_result` does, and give way between two."""
     for frame in answer.frames:
         check_result(frame.result)
+        _check_events(frame)
         await trio.lowlevel.checkpoint()
+
+
+def _check_events(answer: protocol.Answer | Note) -> None:
+    """Check the data of an event, or of those in an answer, as :func:`check_event_data` does."""
+    if isinstance(answer, protocol.Event):
+        check_event_data(answer.data)
+    elif isinstance(answer, Done):
+        for event in answer.events:
+            check_event_data(event.data)
 
 
 def check_result(result: bytes | None) -> None:

@@ -47,11 +47,12 @@ async def recall(record: JobRecord, store: Store, factory: JobFactory) -> Recove
     source = msgspec.json.decode(record.source, type=SourceInfo) if record.source else None
     begun = record.status != "queued" or state.started_at is not None
     last = await store.last_index(record.job_id) if begun else None
-    resumed, logs = ResumePoint(), b"{}"
+    events = await store.newest_event(record.job_id) if begun else 0
+    resumed, logs = ResumePoint(events=events), b"{}"
     if last is not None:
         frames = await store.frame_count(record.job_id)
         after = await _moment(store, record.job_id, last) if source and source.kind == "stream" else None
-        resumed = ResumePoint(frames=frames, start=last + request.options.stride, after=after)
+        resumed = ResumePoint(frames=frames, start=last + request.options.stride, events=events, after=after)
         logs = await store.log(record.job_id) or logs
     past = Past(
         state=attrs.evolve(state, plugins=caught_up(state.plugins, state.frames_done, resumed.frames)),

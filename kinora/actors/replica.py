@@ -85,6 +85,8 @@ class Replica:
         self._memory = memory
         self._ticket: FrameTicket | None = None
         """The frame that the plugin works on alone."""
+        self._newest: FrameTicket | None = None
+        """The last frame that the plugin works on: the events that it reports are of that."""
         self._again = False
         """True while the plugin sees a frame that is stored already: what it says of it was told then."""
         self._time_limit = trio.CancelScope()
@@ -104,7 +106,7 @@ class Replica:
 
         If that raised, the outcome is :class:`Lost`, or Raised if the device is to blame: :meth:`end` must follow.
         """
-        self.device, self._ticket, self._again = device, None, False
+        self.device, self._ticket, self._newest, self._again = device, None, None, False
         try:
             await self._process.start()
         except PluginDied as death:
@@ -153,7 +155,8 @@ class Replica:
 
     async def process(self, ticket: FrameTicket, threads: int) -> Outcome:
         """Have the plugin process a frame, once; its libraries may use so many threads."""
-        self._ticket, self._again = ticket, ticket.stored is not None
+        self._ticket, self._newest, self._again = ticket, ticket, ticket.stored is not None
+        ticket.forget_events(self._spec.plugin)
         work = self._process.process(ticket, threads, self._hear)
         outcome = await self._attempt(work, self._spec.plugin_timeout_ms, frame=not self._again)
         if self._memory is not None and not isinstance(outcome, Lost):
@@ -165,13 +168,13 @@ class Replica:
 
         The time of a batch that failed counts for no frame.
         """
-        self._ticket, self._again = None, False
+        self._ticket, self._newest, self._again = None, tickets[-1], False
         work = self._process.process_batch(tickets, threads, self._hear)
         return await self._attempt(work, self._spec.plugin_timeout_ms)
 
     async def finalize(self) -> Outcome:
         """Finalize the plugin."""
-        self._ticket, self._again = None, False
+        self._ticket, self._newest, self._again = None, None, False
         timeout_ms = min(FINALIZE_TIMEOUT_MS, self._spec.prepare_timeout_ms)
         return await self._attempt(self._process.finalize(self._hear), timeout_ms)
 
@@ -204,7 +207,14 @@ class Replica:
         return Lost(death, await self.end())
 
     async def _hear(self, note: protocol.Note) -> None:
-        """Tell a note. The plugin's time stands still meanwhile: telling waits where nobody takes what is told."""
+        """Tell a note. The plugin's time stands still meanwhile: telling waits where nobody takes what is told.
+
+        An event of a frame is told with the frame.
+        """
+        if isinstance(note, protocol.Event) and self._newest is not None:
+            if not self._again:
+                self._newest.add_event(self._spec.plugin, note)
+            return
         left_s = self._time_limit.deadline - trio.current_time()
         self._time_limit.deadline = math.inf
         if not self._again or isinstance(note, protocol.Unsaved):

@@ -97,6 +97,22 @@ CREATE TRIGGER states_of_deleted AFTER DELETE ON jobs BEGIN
     DELETE FROM states WHERE job = OLD.number;
 END;
 """
+EVENT_COST = 48
+"""The bytes that an event takes beside its data, about."""
+_EVENTS = f"""
+CREATE TABLE events (
+    job INTEGER NOT NULL,
+    event INTEGER NOT NULL,
+    plugin TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (job, event)
+);
+CREATE TRIGGER event_added AFTER INSERT ON events BEGIN
+    INSERT INTO sizes VALUES (NEW.job, length(NEW.data) + {EVENT_COST})
+        ON CONFLICT DO UPDATE SET frame_bytes = frame_bytes + excluded.frame_bytes;
+END;
+"""  # noqa: S608 - a constant
 MIGRATIONS = (
     _JOBS_AND_FRAMES,
     _LOGS_AND_DELETED,
@@ -106,6 +122,7 @@ MIGRATIONS = (
     _TOKENS,
     _ENDS_AND_SIZES,
     _STATES,
+    _EVENTS,
 )
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(MIGRATIONS)

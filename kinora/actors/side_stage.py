@@ -102,7 +102,7 @@ class SideStage:
         outbox, worked_on = trio.open_memory_channel[FrameTicket](0)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._take_back, worked_on)
+                nursery.start_soon(self._take_back, worked_on, tell)
                 task_status.started()
                 with ring.kept_open():
                     await nursery.start(self._runner.run, ring, self._waiting.clone(), outbox, tell)
@@ -122,7 +122,7 @@ class SideStage:
         if ticket.stored is not None or not ticket.is_turn_of(self.spec.every):
             return
         now = trio.current_time()
-        lent = attrs.evolve(ticket, results=dict(ticket.results), marked=True, states={}, queued_at=now)
+        lent = attrs.evolve(ticket, results=dict(ticket.results), marked=True, states={}, events=[], queued_at=now)
         if self._entrance.statistics().current_buffer_used == WAITING_FRAMES:
             self._passed_over += 1
             self._give_back(self._waiting.receive_nowait())
@@ -135,12 +135,17 @@ class SideStage:
         self._entrance.close()
         self._waiting.close()
 
-    async def _take_back(self, worked_on: trio.MemoryReceiveChannel[FrameTicket]) -> None:
-        """Put each result into its frame's data, unless that is made already."""
+    async def _take_back(self, worked_on: trio.MemoryReceiveChannel[FrameTicket], tell: Tell) -> None:
+        """Put each result and its events into its frame's data. If that is made already, tell the events alone."""
         with worked_on:
             async for lent in worked_on:
                 ticket = self._give_back(lent)
                 self._state = lent.states.get(self.spec.plugin, self._state)
+                if ticket.is_done:
+                    for event in lent.events:
+                        await tell(event)
+                else:
+                    ticket.events += lent.events
                 result = lent.results.get(self.spec.plugin)
                 if result is not None and ticket.is_done:
                     self._late += 1

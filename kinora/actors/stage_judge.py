@@ -120,6 +120,8 @@ class StageJudge:
         ticket = flight.ticket
         if answer.fault is not None:
             await self._note_bad_result(answer.fault, ticket.frame_id)
+        for event in answer.events:
+            ticket.add_event(self._spec.plugin, event)
         if answer.result is not None:
             ticket.results[self._spec.plugin] = answer.result
             await self._voice.result(

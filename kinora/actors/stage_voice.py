@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from kinora.actors.found_events import FoundEvent, found_event
 from kinora.actors.messages import Code, FramePayload, Health, PartialResultPayload, Payload, PluginStatusPayload
 from kinora.actors.messages import StageStatus as Status
 from kinora.actors.stage_spec import StageSpec
@@ -14,10 +15,10 @@ from kinora.actors.warnings import WarningLog
 from kinora.plugins import protocol
 from kinora.plugins.api import Severity
 
-Tell = Callable[[Payload], Awaitable[None]]
+Tell = Callable[[Payload | FoundEvent], Awaitable[None]]
 
 
-async def _tell_nobody(_payload: Payload) -> None:
+async def _tell_nobody(_payload: Payload | FoundEvent) -> None:
     """Drop a message: the stage does not run."""
 
 
@@ -39,6 +40,8 @@ class StageVoice:
     async def note(self, note: protocol.Note, frame_id: str | None) -> None:
         """Tell what the plugin said while it worked on a frame; None stands for ``prepare`` and ``finalize``."""
         match note:
+            case protocol.Event():
+                await self.tell(found_event(self._spec.plugin, note))
             case protocol.Unsaved(message=message, place=place):
                 code = Code.PLUGIN_ERROR if note.traceback else Code.PLUGIN_BAD_RESULT
                 await self.warn(code, message if place is None else f"{message} ({place})", "medium", frame_id)

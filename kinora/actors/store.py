@@ -10,6 +10,7 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar, TypeVarTuple
@@ -23,7 +24,9 @@ from kinora.actors.damage_check import find_damage
 from kinora.actors.database import DatabaseUnusable, JobRecord, Statement
 from kinora.actors.disk_room import DiskRoom
 from kinora.actors.errors import Conflict, Unavailable
+from kinora.actors.event_table import EventPage, events, newest_event, page_of, put_event
 from kinora.actors.frame_buffer import MAX_WAITING_FRAMES, FrameBuffer, WaitingFrame
+from kinora.actors.job_events import StoredEvent
 from kinora.actors.open_files import FilesReplaced, OpenFiles
 from kinora.actors.store_health import StoreHealth
 from kinora.actors.stored_room import EndedJob, StoredJobs, StoredRoom, ended_jobs, stored_jobs, stored_room
@@ -39,6 +42,8 @@ CLOSE_GRACE_S = 5.0
 """The time for writing the waiting frames when the store ends."""
 WATCH_S = 1.0
 """The time between two looks at the free room and at the files of the database."""
+PAGE_EVENTS = 1000
+"""The most events in a page. Its size is limited too, by ``EVENT_PAGE_BYTES``; further events are in the next."""
 PAGE_FRAMES = 1000
 """The most frames in a page. Its size is limited too, by ``database.PAGE_BYTES``; further frames are in the next."""
 
@@ -283,21 +288,42 @@ class Store:
         """True if :meth:`put_frame` would not wait now."""
         return self._running and self._frames.has_room
 
-    async def put_frame(self, job_id: str, index: int, data: bytes, states: Mapping[str, bytes] | None = None) -> None:
+    async def put_frame(
+        self,
+        job_id: str,
+        index: int,
+        data: bytes,
+        states: Mapping[str, bytes] | None = None,
+        events: Sequence[StoredEvent] = (),
+    ) -> None:
         """Accept a frame for the next batch, waiting for room. A checkpoint only if it waits.
 
         If cancelled, the frame was not accepted.
 
-        The plugins' ``states`` after it are written in the same transaction, in place of all that the job had.
+        Its ``events`` and the plugins' ``states`` after it are written in the same transaction, the states in place of
+        all that the job had.
         This works while the disk cannot be written, as long as there is room. A job's frames come in index order. A
         second frame of the same index is ignored, and so is a frame of an unknown job.
         """
+        await self._wait_room()
+        waited = bool(self._frames)
+        self._frames.put(job_id, index, data, states, events)
+        self._note_put(waited=waited)
+
+    async def put_events(self, job_id: str, events: Sequence[StoredEvent]) -> None:
+        """Accept events that go with no frame, as :meth:`put_frame` accepts a frame; they count as one."""
+        await self._wait_room()
+        waited = bool(self._frames)
+        self._frames.put_events(job_id, events)
+        self._note_put(waited=waited)
+
+    async def _wait_room(self) -> None:
         while not self.has_room:
             await self._wait_running()
             if not self._frames.has_room:
                 await self._progress.park()
-        waited = bool(self._frames)
-        self._frames.put(job_id, index, data, states)
+
+    def _note_put(self, *, waited: bool) -> None:
         if not waited or self._frames.fills_a_batch:
             self._work.unpark_all()
 
@@ -449,6 +475,35 @@ class Store:
         stored = await self._read(database.last_index, job_id)
         return max((*waiting, *(() if stored is None else (stored,))), default=None)
 
+    async def newest_event(self, job_id: str) -> int:
+        """Return the number of the job's last event, unwritten ones included; 0 if it has none."""
+        waiting = [event.number for event in self._frames.events_of(job_id)]
+        return max(await self._read(newest_event, job_id), *waiting, 0)
+
+    async def events(
+        self,
+        job_id: str,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        kind: str | None = None,
+        plugin: str | None = None,
+    ) -> EventPage:
+        """Return a page of a job's events, unwritten ones included, in the order of their numbers.
+
+        They have numbers above ``after``, are of this kind and plugin, if given, and are at most ``limit``. There is at
+        least one if there is any; see ``PAGE_EVENTS`` and ``EVENT_PAGE_BYTES`` for what a page holds.
+        """
+        limit = PAGE_EVENTS if limit is None else max(0, min(limit, PAGE_EVENTS))
+        # In this order: an event that leaves the waiting ones after this line is on disk before the query.
+        waiting = self._frames.events_of(job_id)
+        stored = await self._query(self._page_reader, events, job_id, after, limit, kind, plugin)
+        if stored.next is not None:
+            return stored
+        newest = stored.events[-1].number if stored.events else after
+        more = (event for event in waiting if event.number > newest and event.suits(kind, plugin))
+        return page_of(chain(stored.events, more), limit)
+
     async def _read(self, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
         return await self._query(self._reader, query, *args)
 
@@ -514,7 +569,10 @@ class Store:
         self._flushing = False
         changes, frames = list(self._changes), self._batch()
         statements = [change.statement for change in changes]
-        statements += [database.put_frame(frame.job_id, frame.index, frame.data) for frame in frames]
+        for frame in frames:
+            if frame.data is not None:
+                statements.append(database.put_frame(frame.job_id, frame.index, frame.data))
+            statements += [put_event(frame.job_id, event) for event in frame.events]
         states = self._frames.states_with(frames) if frames else []
         for marked in states:
             statements += database.put_states(marked.job_id, marked.index, marked.states)

@@ -10,9 +10,11 @@ import attrs
 import msgspec
 import trio
 
+from kinora.actors.found_events import FoundEvent, found_event
 from kinora.actors.job_ring import JobRing
 from kinora.actors.models import FrameData, frame_id
 from kinora.actors.times import arrival_text
+from kinora.plugins.protocol import MAX_EVENTS, Event
 
 
 class _WithDetections(msgspec.Struct):
@@ -62,6 +64,8 @@ class FrameTicket:
     """Plugin → its state after this frame, if it is marked."""
     side_results: dict[str, bytes] = attrs.field(factory=dict)
     """Those of plugins at the side, which no other plugin sees: they may come at any time."""
+    events: list[FoundEvent] = attrs.field(factory=list)
+    """What its plugins say has happened on it, in the order of the stages."""
     is_done: bool = False
     """True once the frame has passed all stages: a result that comes later is not in its data."""
     queued_at: float = attrs.field(factory=trio.current_time)
@@ -80,6 +84,17 @@ class FrameTicket:
     def is_turn_of(self, every: int) -> bool:
         """Return whether a stage that works on every Nth frame works on this one."""
         return self.number % every == 0
+
+    def add_event(self, plugin: str, event: Event) -> None:
+        """Add an event of a plugin. One beyond ``MAX_EVENTS`` of it is left out: its process has warned of that."""
+        if sum(earlier.plugin == plugin for earlier in self.events) < MAX_EVENTS:
+            found = found_event(plugin, event)
+            self.events.append(attrs.evolve(found, index=self.index, timestamp_ms=round(self.timestamp_ms, 1)))
+
+    def forget_events(self, plugin: str) -> None:
+        """Remove the events of a plugin, which is to process the frame again, or whose work on it does not count."""
+        if self.events:
+            self.events = [event for event in self.events if event.plugin != plugin]
 
     def share(self) -> None:
         """Add a user of the frame, who must release it as well."""

@@ -15,6 +15,7 @@ import msgspec
 
 from kinora.actors.earlier_frames import Mark
 from kinora.actors.field_types import FrameId, Index, Pixels
+from kinora.actors.found_events import FoundEvent, check_event_data
 from kinora.actors.messages import (
     FrameImage,
     FramePayload,
@@ -84,6 +85,7 @@ _KINDS: Mapping[type[Any], _Kind] = {
     PartialResultPayload: _in_json("partial_result", PartialResultPayload),
     PluginStatusPayload: _in_json("plugin_status", PluginStatusPayload),
     WarningPayload: _in_json("warning", WarningPayload),
+    FoundEvent: _in_msgpack("event", FoundEvent),
     FrameImage: _in_msgpack("frame_image", FrameImage),
     FrameDone: _in_msgpack("frame_done", FrameDone),
     StatesSaved: _in_msgpack("states_saved", StatesSaved),
@@ -133,6 +135,8 @@ def _require_sound(event: Event, job_id: str) -> None:
         _require_frame(event)
     elif isinstance(event, StatesSaved):
         _require_frame(event.frame)
+    elif isinstance(event, FoundEvent):
+        check_event_data(event.data)
     elif getattr(event, "job_id", job_id) != job_id:
         raise InvalidEvent("An event is about another job.")
 
@@ -142,6 +146,10 @@ def _require_frame(frame: FrameDone) -> None:
         frame.data.decode()
     if _frame_head(frame.data).index != frame.index:
         raise InvalidEvent("A frame has the data of another one.")
+    for event in frame.events:
+        check_event_data(event.data)
+        if event.index != frame.index:
+            raise InvalidEvent("A frame has an event of another one.")
 
 
 # Commands

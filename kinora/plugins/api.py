@@ -113,6 +113,17 @@ class PluginContext(Protocol):
     def partial(self, result: Mapping[str, Any]) -> None:
         """Publish a result found so far, as a ``partial_result``."""
 
+    def event(self, kind: str, message: str = "", data: Any = None) -> None:
+        """Report that something has happened: it is kept with the job, and told to everyone who watches it.
+
+        In ``process_frame`` it is an event of that frame, in ``process_batch`` of the batch's last one; name those of
+        other frames in their results, as ``events``. ``kind`` is a word of at most 64 characters by which events are
+        chosen; ``data`` is at most 16,000 bytes of JSON. A frame has at most 100 events of a plugin.
+
+        Raises:
+            ValueError: ``kind`` is not a text of 1 to 64 characters.
+        """
+
 
 class DeviceError(Exception):
     """Raise this when the device failed and not the plugin: out of memory, driver gone, library built without it.

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from kinora.plugins.api import Severity
+from kinora.plugins.catalogue import MAX_EVENT_KIND
 from kinora.plugins.option_errors import MAX_ERRORS, MAX_MESSAGE, MAX_PATH
 from kinora.runtime.program import Program
 
@@ -19,6 +20,13 @@ MAX_RESULT_BYTES = 4 * 2**20
 """The size of the largest result, as JSON; both sides refuse larger ones."""
 TRACEBACK_CHARACTERS = 8_000
 PLACE_CHARACTERS = 300
+KIND_CHARACTERS = MAX_EVENT_KIND
+"""The most characters of an event's kind."""
+EVENT_BYTES = 16_000
+"""The most JSON text of an event's data. A plugin's larger data is left out, with a warning."""
+MAX_EVENTS = 100
+"""The most events that a plugin reports on one frame, and in each of ``prepare`` and ``finalize``. Further ones are
+left out, with a warning."""
 BATCH_BYTES = 12 * 2**20
 """The most JSON text of a batch in either direction. A batch with more goes in, or comes, one by one."""
 
@@ -161,6 +169,18 @@ class OptionsChecked(msgspec.Struct, tag_field="op", tag="options_checked", froz
     """The number of errors that were found."""
 
 
+class Event(msgspec.Struct, tag_field="op", tag="event", frozen=True, kw_only=True):
+    """The plugin called ``context.event``, or has an event in its result."""
+
+    kind: Annotated[str, msgspec.Meta(min_length=1, max_length=KIND_CHARACTERS)]
+    message: Message = ""
+    data: Annotated[bytes, msgspec.Meta(max_length=EVENT_BYTES)] = b"null"
+    """JSON text."""
+
+
+Events = Annotated[tuple[Event, ...], msgspec.Meta(max_length=MAX_EVENTS)]
+
+
 class Done(msgspec.Struct, tag_field="op", tag="done", frozen=True, kw_only=True):
     """The plugin's method returned."""
 
@@ -170,6 +190,8 @@ class Done(msgspec.Struct, tag_field="op", tag="done", frozen=True, kw_only=True
     """Wall time inside the plugin."""
     fault: Message | None = None
     """The reason why the result, or a part of it, could not be encoded as JSON."""
+    events: Events = ()
+    """The events in the result of a frame."""
     remembers: bool = False
     """Of Prepare: True if the plugin has ``save_state`` and ``load_state``."""
     max_batch: Annotated[int, msgspec.Meta(ge=1)] = 1
@@ -220,7 +242,7 @@ class Unsaved(msgspec.Struct, tag_field="op", tag="unsaved", frozen=True, kw_onl
 
 
 Request = Inspect | CheckSchema | Prepare | UseRing | Remember | SaveState | Process | ProcessBatch | Finalize | Merge
-Note = Warned | Partial | Unsaved
+Note = Warned | Partial | Unsaved | Event
 Answer = Plugins | SchemaFaulty | OptionsChecked | Done | BatchDone | Raised
 
 PLUGIN: Program[Request, Answer | Note] = Program(

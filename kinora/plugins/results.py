@@ -38,6 +38,8 @@ class Encoded:
 
     misread: str | None = None
     """A sentence about the first detection that cannot be read; None if there was none."""
+    of_frame: bool = False
+    """True if it is the result of a frame, whose events count."""
 
     @property
     def fault(self) -> str | None:
@@ -58,7 +60,7 @@ def encode_frame_result(value: object, size: Size) -> Encoded | None:
     cleaned = cleaner.mapping(told)
     misread = settle_detections(cleaned)
     encoded = cleaner.encoded(cleaned)
-    return attrs.evolve(encoded, misread=misplaced or misread)
+    return attrs.evolve(encoded, misread=misplaced or misread, of_frame=True)
 
 
 def encode_result(value: object) -> Encoded | None:
@@ -74,6 +76,16 @@ def encode_result(value: object) -> Encoded | None:
         return None
     cleaner = _Cleaner()
     return cleaner.encoded(cleaner.mapping(value))
+
+
+def encode_value(value: object) -> Encoded:
+    """The JSON text of any value, as :func:`encode_result` says.
+
+    Raises:
+        BadResult: it is nested too deeply (or in itself), or is too large.
+    """
+    cleaner = _Cleaner()
+    return cleaner.encoded(cleaner.value(value))
 
 
 _PLAIN_FORMS: Sequence[Callable[[object], object]] = (
@@ -99,7 +111,11 @@ class _Cleaner:
             raise BadResult(f"a result must be a dict or None, not {type(value).__name__}")
         return self._dict(result, "", 0)
 
-    def encoded(self, cleaned: dict[str, Any]) -> Encoded:
+    def value(self, value: object) -> Any:
+        """The plain form of any value, or null."""
+        return self._clean(value, "the value", 0)
+
+    def encoded(self, cleaned: Any) -> Encoded:
         data = msgspec.json.encode(cleaned)
         if len(data) > MAX_RESULT_BYTES:
             raise BadResult(f"the result is {len(data)} bytes of JSON; at most {MAX_RESULT_BYTES} are allowed")

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin, Severity, one_for_each
+from kinora.plugins.found_events import events_in, make_event
 from kinora.plugins.options import check_options
+from kinora.plugins.protocol import Event
 from kinora.plugins.results import Encoded, encode_frame_result, encode_result
 
 FRAME_MS = 40.0  # plain pictures come at 25 a second
@@ -27,6 +29,8 @@ class PluginRun:
     """One for each frame; None where the plugin returned None."""
     warnings: list[str] = attrs.field(factory=list)
     partials: list[dict[str, Any]] = attrs.field(factory=list)
+    events: list[dict[str, Any]] = attrs.field(factory=list)
+    """The events, from ``context.event`` and from results: each has ``kind``, ``message`` and ``data``."""
     final: dict[str, Any] | None = None
     """The result of ``finalize``."""
 
@@ -61,8 +65,7 @@ def run_plugin(
     given = (_as_frame(frame, index) for index, frame in enumerate(frames))
     while together := list(islice(given, most)):
         for frame, result in zip(together, _results(instance, together, most), strict=True):
-            height, width = frame.image.shape[:2]
-            run.results.append(_as_json(run, encode_frame_result(result, (height, width))))
+            run.results.append(_frame_result(run, result, frame))
     run.final = _as_json(run, encode_result(instance.finalize()))
     return run
 
@@ -86,6 +89,25 @@ class _Context:
     def partial(self, result: Mapping[str, Any]) -> None:
         if (told := _as_json(self.run, encode_result(result))) is not None:
             self.run.partials.append(told)
+
+    def event(self, kind: str, message: str = "", data: Any = None) -> None:
+        event, fault = make_event(kind, message, data)
+        _note_events(self.run, [event], fault)
+
+
+def _frame_result(run: PluginRun, result: object, frame: Frame) -> dict[str, Any] | None:
+    height, width = frame.image.shape[:2]
+    encoded = encode_frame_result(result, (height, width))
+    if encoded is not None:
+        _note_events(run, *events_in(encoded.data))
+    return _as_json(run, encoded)
+
+
+def _note_events(run: PluginRun, events: Sequence[Event], fault: str | None) -> None:
+    run.events += [
+        {"kind": event.kind, "message": event.message, "data": msgspec.json.decode(event.data)} for event in events
+    ]
+    run.warnings += [] if fault is None else [fault]
 
 
 def _as_frame(given: NDArray[np.uint8] | Frame, index: int) -> Frame:

@@ -23,10 +23,11 @@ import numpy as np
 from kinora.plugins import protocol
 from kinora.plugins.api import Frame, Plugin, Severity, one_for_each
 from kinora.plugins.failures import home_of, own_place, raised, valid
+from kinora.plugins.found_events import TOO_MANY, events_in, make_event
 from kinora.plugins.loading import NoPluginError, find, load, remembers
 from kinora.plugins.mask_arrays import Size
 from kinora.plugins.options_worker import check_schema
-from kinora.plugins.protocol import BATCH_BYTES, MESSAGE_CHARACTERS
+from kinora.plugins.protocol import BATCH_BYTES, MAX_EVENTS, MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
 from kinora.plugins.state_saving import StateSaving
 from kinora.runtime.channel import Channel, close_all
@@ -51,6 +52,7 @@ def main(channel: Channel) -> None:
 def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protocol.Answer:
     """Answer a request. Plugin code may run anywhere in here, even in a result's ``__getattr__``: all is guarded."""
     began = time.perf_counter()
+    stage.begin()
     try:
         match request:
             case protocol.Inspect(origin=origin):
@@ -118,6 +120,22 @@ class _Context:
         self.options = options
         self.device = device
         self.models_dir = models_dir
+        self._events = 0
+        """The events so far in this request."""
+
+    def begin(self) -> None:
+        """Begin with another request: events are counted anew."""
+        self._events = 0
+
+    def event(self, kind: str, message: str = "", data: Any = None) -> None:
+        event, fault = make_event(kind, message, data)
+        self._events += 1
+        if self._events <= MAX_EVENTS:
+            self._line.send(event)
+        elif self._events == MAX_EVENTS + 1:
+            fault = TOO_MANY
+        if fault is not None:
+            self.warn(fault, "medium")
 
     def warn(self, message: str, severity: Severity = "low") -> None:
         if severity not in _SEVERITIES:
@@ -140,12 +158,18 @@ class _Stage:
     def __init__(self, line: _Line) -> None:
         self._line = line
         self._plugin: Plugin | None = None
+        self._context: _Context | None = None
         self._ring: RingLender | None = None
         self._saving: StateSaving | None = None
         self._own = os.getpid()
         self._origin: protocol.Origin | None = None
         self._threads = 1
         os.register_at_fork(before=self._before_fork)
+
+    def begin(self) -> None:
+        """Begin with a request."""
+        if self._context is not None:
+            self._context.begin()
 
     def prepare(self, request: protocol.Prepare, fds: list[int]) -> protocol.Answer:
         self._origin = request.origin
@@ -154,7 +178,7 @@ class _Stage:
         self._threads = request.threads
         _cap_address_space(request.address_space)
         options = MappingProxyType(msgspec.json.decode(request.options))
-        context = _Context(self._line, options, request.device, Path(request.models_dir))
+        self._context = context = _Context(self._line, options, request.device, Path(request.models_dir))
 
         def prepare() -> int:
             plugin = load(request.origin)()
@@ -337,8 +361,11 @@ def _done(value: object, run_ms: float, encode: Callable[[object], Encoded | Non
         return protocol.Done(result=None, run_ms=run_ms, fault=str(error)[:MESSAGE_CHARACTERS])
     if encoded is None:
         return protocol.Done(result=None, run_ms=run_ms)
-    fault = None if encoded.fault is None else encoded.fault[:MESSAGE_CHARACTERS]
-    return protocol.Done(result=encoded.data, run_ms=run_ms, fault=fault)
+    events, misread = events_in(encoded.data) if encoded.of_frame else ((), None)
+    fault = "; ".join(fault for fault in (encoded.fault, misread) if fault is not None)
+    return protocol.Done(
+        result=encoded.data, run_ms=run_ms, fault=fault[:MESSAGE_CHARACTERS] or None, events=tuple(events)
+    )
 
 
 def _ms_since(began: float) -> float:

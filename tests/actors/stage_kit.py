@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from kinora.actors.device_health import DeviceHealth
+from kinora.actors.found_events import FoundEvent
 from kinora.actors.inspector import Inspector, NullInspector
 from kinora.actors.job_ring import JobRing
 from kinora.actors.job_trace import JobTrace
@@ -205,7 +206,7 @@ class Stage:
         self.processes = (process, *further)
         self.warnings = WarningLog(JOB)
         self.record = PluginRecord()
-        self.told: list[Payload] = []
+        self.told: list[Payload | FoundEvent] = []
         self._tell_takes_s = tell_takes_s
         self.passed_on: list[FrameTicket] = []
         """The frames that have left the stage."""
@@ -239,7 +240,7 @@ class Stage:
         self.entrance, self.inbox = trio.open_memory_channel[FrameTicket](max_batch)
         self.outbox, self.exit = trio.open_memory_channel[FrameTicket](1)
 
-    async def tell(self, payload: Payload) -> None:
+    async def tell(self, payload: Payload | FoundEvent) -> None:
         """Take what the runner tells."""
         await trio.sleep(self._tell_takes_s)
         self.told.append(payload)

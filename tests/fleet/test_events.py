@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from kinora.actors.earlier_frames import Mark
+from kinora.actors.found_events import FoundEvent
 from kinora.actors.messages import (
     Code,
     FrameImage,
@@ -65,7 +66,11 @@ def frame_data(index: int = 3, result: bytes = b'{"count":1}') -> bytes:
     ).encode()
 
 
-DONE = FrameDone(3, frame_data(), 2, {"count": b"\x00state"})
+FELL = FoundEvent(
+    plugin="count", kind="fall", message="Füße", data='{"text":"Füße"}'.encode(), index=3, timestamp_ms=120.0
+)
+READY = FoundEvent(plugin="count", kind="ready")
+DONE = FrameDone(3, frame_data(), 2, {"count": b"\x00state"}, (FELL,))
 IMAGE = FrameImage(job_id=JOB, frame_id="frame-000003", index=3, width=64, height=48, jpeg=b"\xff\xd8")
 EVENTS: list[Event] = [
     FramePayload(
@@ -94,6 +99,7 @@ EVENTS: list[Event] = [
         health="ok",
     ),
     WarningPayload(job_id=JOB, plugin=None, message="Late.", severity="low", code=Code.PLUGIN_SLOW),
+    READY,
     IMAGE,
     DONE,
     StatesSaved(DONE),
@@ -124,7 +130,7 @@ def test_an_event_comes_as_it_was_told(event: Event) -> None:
 
 def test_there_is_an_encoding_for_each_event_of_a_pipeline() -> None:
     """A new event needs an encoding, unless only the Job or a session tells it."""
-    only_of_the_job = {"ProgressPayload", "ErrorPayload", "CompletePayload", "MetadataPayload"}
+    only_of_the_job = {"ProgressPayload", "EventPayload", "ErrorPayload", "CompletePayload", "MetadataPayload"}
     only_of_sessions = {"PingPayload", "PongPayload", "GapPayload"}
     every = {kind.__name__ for kind in get_args(Event)}
     assert every - {type(event).__name__ for event in EVENTS} == only_of_the_job | only_of_sessions
@@ -144,6 +150,10 @@ def test_there_is_an_encoding_for_each_event_of_a_pipeline() -> None:
         ("frame_done", encode_event(FrameDone(4, frame_data(3)))[1]),
         ("frame_done", encode_event(FrameDone(3, b"{}"))[1]),
         ("frame_done", encode_event(FrameDone(3, frame_data(3, b'"\xff"')))[1]),
+        ("frame_done", encode_event(attrs.evolve(DONE, events=(attrs.evolve(FELL, index=4),)))[1]),
+        ("frame_done", encode_event(attrs.evolve(DONE, events=(attrs.evolve(FELL, data=b"{"),)))[1]),
+        ("event", encode_event(attrs.evolve(READY, data=b'"\xff"'))[1]),
+        ("event", encode_event(attrs.evolve(READY, kind="k" * 65))[1]),
         ("states_saved", encode_event(StatesSaved(FrameDone(3, b"null")))[1]),
         ("partial_result", b'{"job_id":"%s","plugin":"p","result":"\xff"}' % JOB.encode()),
         ("partial_result", b'{"job_id":"another","plugin":"p","result":1}'),

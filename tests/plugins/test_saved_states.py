@@ -38,6 +38,9 @@ class Context:
     def partial(self, result: Mapping[str, Any]) -> None:
         """Say nothing."""
 
+    def event(self, kind: str, message: str = "", data: object = None) -> None:
+        """Say nothing."""
+
 
 def pictures() -> Iterator[Frame]:
     """Two things that cross each other before a restless background, and a cut."""

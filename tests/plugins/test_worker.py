@@ -143,7 +143,7 @@ async def ask(
         await worker.send(encode(request), fds)
         while True:
             match protocol.PLUGIN.decode_answer(await worker.receive()):
-                case protocol.Warned() | protocol.Partial() | protocol.Unsaved() as note:
+                case protocol.Warned() | protocol.Partial() | protocol.Unsaved() | protocol.Event() as note:
                     notes.append(note)
                 case answer:
                     return answer, notes
@@ -212,6 +212,51 @@ class Life(Plugin):
     assert result_of(answer) == {"total": 3}
     assert await worker.stop(5)
     assert worker.status == 0
+
+
+async def test_a_plugin_reports_events(bench: Bench, source: str) -> None:
+    """Wherever it is at work; those in a frame's result come with it, and what cannot be told is left out."""
+    path = bench.write("obedient.py", source)
+    prepare = "context.event('ready')"
+    process = (
+        "self.context.event('fall', 'Somebody fell.', {'height': np.float32(1.5), 'at': np.arange(2)})\n"
+        "self.context.event('big', data='x' * 20_000)\n"
+        "result = {'events': [{'kind': 'crossed', 'message': None, 'data': [1]}, {'kind': ''}, 3]}"
+    )
+    worker, _, notes = await bench.prepare(path, "Obedient", {"prepare": prepare, "process": process})
+    assert notes == [protocol.Event(kind="ready")]
+    answer, notes = await ask(worker, frame())
+    assert isinstance(answer, protocol.Done)
+    fall, big, left_out = notes
+    assert fall == protocol.Event(kind="fall", message="Somebody fell.", data=b'{"height":1.5,"at":[0,1]}')
+    assert big == protocol.Event(kind="big")
+    assert isinstance(left_out, protocol.Warned)
+    assert "20002 bytes" in left_out.message
+    assert answer.events == (protocol.Event(kind="crossed", data=b"[1]"),)
+    assert answer.fault is not None
+    assert answer.fault.startswith("the kind of an event must be text of 1 to 64 characters")
+    assert result_of(answer)["events"][0]["kind"] == "crossed"
+    assert await worker.stop(5)
+
+
+async def test_a_frame_has_a_bounded_number_of_events(bench: Bench, source: str) -> None:
+    """The rest is left out, with one warning; the next frame may have as many again. A bad kind is a mistake."""
+    path = bench.write("obedient.py", source)
+    process = "for n in range(300): self.context.event('tick', data=n)\nresult = {'events': [{'kind': 'tock'}] * 200}"
+    worker, _, _ = await bench.prepare(path, "Obedient", {"process": process})
+    for index in range(2):
+        answer, notes = await ask(worker, frame(index))
+        assert [note.data for note in notes if isinstance(note, protocol.Event)] == [b"%d" % n for n in range(100)]
+        assert sum(isinstance(note, protocol.Warned) for note in notes) == 1
+        assert isinstance(answer, protocol.Done)
+        assert len(answer.events) == protocol.MAX_EVENTS
+        assert answer.fault is not None
+    assert await worker.stop(5)
+    worker, _, _ = await bench.prepare(path, "Obedient", {"process": "self.context.event('k' * 65)"})
+    answer, _ = await ask(worker, frame())
+    assert isinstance(answer, protocol.Raised)
+    assert answer.message.startswith("ValueError: the kind of an event must be text of 1 to 64 characters")
+    assert await worker.stop(5)
 
 
 async def test_a_plain_function_is_a_plugin(bench: Bench) -> None:

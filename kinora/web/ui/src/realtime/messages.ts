@@ -10,6 +10,7 @@ const KNOWN: Readonly<Record<MessageType, true>> = {
   partial_result: true,
   plugin_status: true,
   warning: true,
+  event: true,
   error: true,
   complete: true,
   metadata: true,

@@ -84,6 +84,7 @@ function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeStat
       return message.payload.job_id === state.jobId ? onPluginStatus(state, message.payload) : state;
     case "warning":
       return onWarning(withOutage(state, message.payload, message.timestamp), message.payload, message.timestamp);
+    case "event":
     case "partial_result":
     case "ping":
     case "pong":
