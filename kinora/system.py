@@ -43,6 +43,7 @@ from kinora.actors.tokens import TokenBook
 from kinora.actors.usage import UsageMeter
 from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
+from kinora.actors.viewer import Viewer
 from kinora.actors.work_order import WorkOrder
 from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
 from kinora.fleet.agent_book import AgentBook
@@ -89,9 +90,11 @@ class System:
         tracer: Tracer | None = None,
         needed_plugins: Collection[str] | None = None,
         launched: Launched | None = None,
+        viewer: Viewer | None = None,
     ) -> None:
         self.settings = settings
         self._tracer = tracer
+        self._viewer = viewer
         self.started = trio.Event()
         """Set once all actors have been up."""
         self.ended = trio.Event()
@@ -322,6 +325,7 @@ class System:
             cameras=sources.cameras,
             models_dir=settings.models_dir,
             max_jobs=settings.max_jobs,
+            viewer=self._viewer,
         )
 
     def _plugin_metadata(self) -> Sequence[MetadataPayload]:
@@ -359,6 +363,7 @@ async def open_system(
     *,
     needed_plugins: Collection[str] | None = None,
     launched: Launched | None = None,
+    viewer: Viewer | None = None,
 ) -> AsyncIterator[System]:
     """Run a system; when the block is left, all of it has ended, worker processes included.
 
@@ -367,13 +372,16 @@ async def open_system(
     ``devices`` are those that jobs may use; None stands for the detected ones. ``hear_output`` gets the output of all
     workers as it comes. ``needed_plugins`` are the names of the only plugins that are used; None for any. ``launched``
     is the process of the fork server, if that was started beforehand by :func:`~kinora.preloading.launch_of`.
+    ``viewer`` looks at each finished frame.
 
     Raises:
         MachineUnfit, SettingsError, DataDirInUse: as :func:`make_system`.
         ExceptionGroup: of RestartIntensityExceeded, if a needed actor crashes again and again.
     """
     settings = attrs.evolve(settings, agents=0, engine="embedded")
-    making = make_system(settings, devices, hear_output, needed_plugins=needed_plugins, launched=launched)
+    making = make_system(
+        settings, devices, hear_output, needed_plugins=needed_plugins, launched=launched, viewer=viewer
+    )
     with making as system:
         async with trio.open_nursery() as nursery:
             try:
@@ -392,6 +400,7 @@ def make_system(
     token_needed: bool = False,
     needed_plugins: Collection[str] | None = None,
     launched: Launched | None = None,
+    viewer: Viewer | None = None,
 ) -> Iterator[System]:
     """A system that does not run yet; during the block its data folder is locked, and private.
 
@@ -415,6 +424,7 @@ def make_system(
             tracer=tracer,
             needed_plugins=needed_plugins,
             launched=launched,
+            viewer=viewer,
         )
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())

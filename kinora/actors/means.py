@@ -16,6 +16,7 @@ from kinora.actors.job_spec import PlannedPlugin
 from kinora.actors.job_trace import JobTrace, NoTrace
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.push_inlet import PushInlet
+from kinora.actors.viewer import Viewer
 from kinora.media.source_types import SourceLimits
 from kinora.plugins.devices import Device, Resolution
 from kinora.plugins.registry import PluginEntry
@@ -39,6 +40,8 @@ class Means:
     models_dir: Path
     max_jobs: int
     """The number of jobs that share the cores."""
+    viewer: Viewer | None = None
+    """Looks at each finished frame of all jobs. They are not cut into segments then: a viewer sees one at a time."""
 
 
 @attrs.frozen(kw_only=True)

@@ -50,6 +50,7 @@ from kinora.actors.side_stage import OfferingInbox, SideStage
 from kinora.actors.source_reader import OpenSource, SourceSpec, open_source
 from kinora.actors.ticket import FrameTicket, Inbox
 from kinora.actors.tool_runner import ToolRunner
+from kinora.actors.viewer import Viewer
 from kinora.actors.warnings import WarningLog
 from kinora.media.camera_errors import LostReason
 from kinora.media.source_types import SourceError, SourceNote
@@ -74,6 +75,8 @@ SAVE_GRACE_S = 0.5
 """The time that a stop waits for the frames inside and for the states after them; beyond it the last mark stays."""
 PICTURE_SLOTS = 1
 """For the frame that a picture is being made of."""
+VIEWER_SLOTS = 1
+"""For the frame that a viewer looks at."""
 
 
 @attrs.frozen(kw_only=True)
@@ -112,9 +115,15 @@ class Pipeline:
         cores: Cores,
         inlet: PushInlet | None = None,
         earlier: EarlierFrames | None = None,
+        viewer: Viewer | None = None,
     ) -> None:
-        """``inlet`` is where clients push the pictures in, if they do; ``earlier`` is what is stored of the job."""
+        """Make a pipeline that has not begun.
+
+        ``inlet`` is where clients push the pictures in, if they do; ``earlier`` is what is stored of the job. The
+        ``viewer`` looks at each new frame once it is told.
+        """
         self._inlet = inlet
+        self._viewer = viewer
         self._earlier = earlier or NoEarlierFrames()
         self._marks = Marks()
         self._first_new = spec.source.start
@@ -323,7 +332,7 @@ class Pipeline:
     def _make_ring(self, frame_bytes: int) -> JobRing:
         """Make a ring in which stages at the side hold no slot that the others would have without them."""
         at_side = sum(stage.spec.slots for stage in self._stages if isinstance(stage, SideStage))
-        others = DECODE_AHEAD_SLOTS + PICTURE_SLOTS
+        others = DECODE_AHEAD_SLOTS + PICTURE_SLOTS + (0 if self._viewer is None else VIEWER_SLOTS)
         wanted = slots_wanted(self._chained, self._places, MAX_BATCH) + others
         slots = slots_for(frame_bytes, wanted, self._spec.ring_bytes)
         return JobRing(slots + at_side, frame_bytes, batch_that_fits(self._chained, self._places, slots - others))
@@ -439,6 +448,8 @@ class Pipeline:
                     self._last = FrameDone(ticket.index, data, ticket.found)
                     done = attrs.evolve(self._last, states=ticket.states, events=tuple(ticket.events))
                     await self._reports.tell(done)
+                    if self._viewer is not None:
+                        await self._viewer.show(ticket, data)
                 if ticket.marked:
                     self._marks.note_stored(sum(map(len, ticket.states.values())))
                 ticket.release()

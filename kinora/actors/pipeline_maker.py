@@ -131,6 +131,7 @@ class JobPipelines:
             cores=means.cores,
             inlet=here.inlet,
             earlier=here.earlier,
+            viewer=means.viewer,
         )
 
 

@@ -19,9 +19,9 @@ from kinora.cli.output import print_line
 from kinora.cli.report import Tally, print_summary
 from kinora.cli.running import run_interruptible
 from kinora.cli.show import fetch_summary
-from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
 from kinora.client import KinoraClient, Submitted, connect
 from kinora.log import configure_logging
+from kinora.runtime.temporary import FLOOR_BYTES, temporary_folder
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web.server import BindError, bind

@@ -13,10 +13,10 @@ from kinora.cli import options
 from kinora.cli.output import counted, print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
 from kinora.cli.server_flags import of_server
-from kinora.cli.temporary import temporary_folder
 from kinora.doctor.examination import examine
 from kinora.doctor.finding import Finding
 from kinora.log import configure_logging
+from kinora.runtime.temporary import temporary_folder
 from kinora.settings import Settings
 
 

@@ -30,12 +30,12 @@ from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.results_formats import STDOUT
 from kinora.cli.run_arguments import RunArguments
-from kinora.cli.temporary import FLOOR_BYTES, temporary_folder
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import ANY_PUBLIC, SourceUrl, is_url
 from kinora.results.job import exported_job
 from kinora.runtime.launching import Launched
+from kinora.runtime.temporary import FLOOR_BYTES, temporary_folder
 from kinora.runtime.workers import nobody_hears
 from kinora.settings import Settings
 from kinora.settings.fields import MAX_WEBCAM

@@ -23,12 +23,12 @@ from kinora.cli.output import print_line
 from kinora.cli.root_warning import warn_of_root
 from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals
 from kinora.cli.server_flags import of_server
-from kinora.cli.temporary import remove_left_folders
 from kinora.data_folder import DataDirInUse
 from kinora.log import configure_logging, flush_log, held_back
 from kinora.runtime.heap import give_back_freed_memory, trim_regularly
 from kinora.runtime.process_names import name_main_thread
 from kinora.runtime.service_manager import ServiceManager, this_service
+from kinora.runtime.temporary import remove_left_folders
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.settings.variables import is_of_commands

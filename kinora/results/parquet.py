@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kinora.results.csv_rows import COLUMNS, table_rows
@@ -21,6 +21,20 @@ def is_there() -> bool:
     return importlib.util.find_spec("pyarrow") is not None
 
 
+def schema(metadata: Mapping[str, str] | None = None) -> Any:
+    """The schema of the columns, a ``pyarrow.Schema``; needs pyarrow."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to import
+
+    types = {name: pa.int64() for name in WHOLE_NUMBERS} | {name: pa.float64() for name in NUMBERS}
+    return pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS], metadata=metadata)
+
+
+def typed_rows(lines: Iterable[bytes]) -> list[dict[str, object]]:
+    """The rows of frames, each a FrameData as JSON; values of another type than their column's are None."""
+    rows = (zip(COLUMNS, row, strict=True) for row in table_rows(lines))
+    return [{name: _typed(name, value) for name, value in row} for row in rows]
+
+
 class Parquet:
     """A row group for each page of frames. A value of another type than its column's is left out."""
 
@@ -29,19 +43,14 @@ class Parquet:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         self._arrow = pa
-        types = {name: pa.int64() for name in WHOLE_NUMBERS} | {name: pa.float64() for name in NUMBERS}
-        self._schema = pa.schema(
-            [(name, types.get(name, pa.string())) for name in COLUMNS], metadata={"kinora.job_id": job.job_id}
-        )
+        self._schema = schema({"kinora.job_id": job.job_id})
         self._sink = io.BytesIO()
         self._writer = pq.ParquetWriter(_OneWay(self._sink), self._schema)
 
     def frames(self, lines: Sequence[bytes]) -> Iterator[Piece]:
         """As :class:`~kinora.results.exporter.Exporter` says; so does ``end``."""
-        rows = [dict(zip(COLUMNS, row, strict=True)) for row in table_rows(lines)]
-        if rows:
-            typed = [{name: _typed(name, value) for name, value in row.items()} for row in rows]
-            self._writer.write_table(self._arrow.Table.from_pylist(typed, schema=self._schema))
+        if rows := typed_rows(lines):
+            self._writer.write_table(self._arrow.Table.from_pylist(rows, schema=self._schema))
         yield FILE, self._taken()
 
     def end(self) -> Iterator[Piece]:

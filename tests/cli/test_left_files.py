@@ -17,8 +17,8 @@ import pytest
 import trio
 
 from kinora.actors import database
-from kinora.cli import temporary
 from kinora.media.part_file import part_file
+from kinora.runtime import temporary
 
 SAFETY_S = 120.0
 """Far more than any of it takes on a busy machine."""

@@ -1,0 +1,117 @@
+"""A run in this program: a whole system for one job, whose frames are looked at where their decoder put them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import trio
+
+from kinora.actors.job_request import parse_job_request
+from kinora.actors.job_ring import JobRing
+from kinora.actors.models import JobState
+from kinora.actors.ticket import FrameTicket
+from kinora.preloading import launch_of
+from kinora.python.errors import RunError
+from kinora.python.local_settings import settings_for
+from kinora.python.pictures import RingPicture
+from kinora.python.plugins import WantedPlugin, write_plugin
+from kinora.python.report import Report
+from kinora.python.shown import Shown, check_end
+from kinora.python.turns import Turns
+from kinora.python.wanted import Wanted
+from kinora.results.job import exported_job
+from kinora.runtime.frames import RingReader
+from kinora.runtime.temporary import temporary_folder
+from kinora.settings import Settings
+from kinora.system import System, open_system
+
+REFRESH_S = 0.1
+"""The time between two looks at a running job; its end is seen at once."""
+
+
+class RingViewer:
+    """Gives each frame its turn in the program, with its picture in the ring."""
+
+    def __init__(self, turns: Turns[Shown]) -> None:
+        self._turns = turns
+        self._ring: JobRing | None = None
+        self._reader: RingReader | None = None
+
+    async def show(self, ticket: FrameTicket, data: bytes) -> None:
+        """As :class:`~kinora.actors.viewer.Viewer` says."""
+        if self._reader is None or self._ring is not ticket.ring:
+            self._ring = ticket.ring
+            self._reader = RingReader(os.dup(ticket.ring.fd), ticket.ring.slots, ticket.ring.slot_bytes)
+        view = self._reader.view(ticket.slot, ticket.height, ticket.width)
+        await self._turns.give(Shown(data, RingPicture(view)))
+
+
+@attrs.frozen
+class LocalRun:
+    """The work of one run."""
+
+    wanted: Wanted
+    settings: Settings
+    report: Report
+
+    async def run(self, turns: Turns[Shown]) -> None:
+        """Run the job to its end, or until it is to stop; then all its processes are gone.
+
+        Raises:
+            RunError: the job failed.
+            KinoraError: it cannot begin.
+        """
+        with temporary_folder() as folder:
+            plugins = [write_plugin(plugin, folder) for plugin in self.wanted.plugins]
+            files = [plugin.path for plugin in plugins if plugin.path is not None]
+            settings, source = settings_for(self.settings, self.wanted.source, files, folder)
+            with launch_of(settings).start() as launched:
+                opening = open_system(
+                    settings,
+                    needed_plugins=[plugin.name for plugin in plugins if plugin.path is None],
+                    launched=launched,
+                    viewer=RingViewer(turns),
+                )
+                async with opening as system:
+                    await self._run_job(system, plugins, source, turns)
+
+    async def _run_job(self, system: System, plugins: Sequence[WantedPlugin], source: str, turns: Turns[Shown]) -> None:
+        entries = [entry for plugin in plugins for entry in _entries(system, plugin)]
+        request = parse_job_request(self.wanted.request(entries, source))
+        state = (await system.jobs.submit(request)).state
+        self.report.exported = exported_job(system.plugins, state, "")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_on_stop, system, state.job_id, turns)
+            state = await self._follow(system, state)
+            nursery.cancel_scope.cancel()
+        check_end(self.report.state, stopped=turns.stopping.is_set())
+
+    async def _follow(self, system: System, state: JobState) -> JobState:
+        while True:
+            self.report.state = msgspec.json.decode(msgspec.json.encode(state))
+            if state.ended:
+                return state
+            state = await system.jobs.wait_changed(state.job_id, state)
+            with trio.move_on_after(REFRESH_S):
+                state = await system.jobs.wait_ended(state.job_id)
+
+
+async def _cancel_on_stop(system: System, job_id: str, turns: Turns[Shown]) -> None:
+    await turns.stopping.wait()
+    await system.jobs.cancel(job_id)
+
+
+def _entries(system: System, plugin: WantedPlugin) -> list[dict[str, Any]]:
+    """The entries of a job's request for a plugin: one, or one for each plugin that its file defines."""
+    if plugin.path is None:
+        return [{"name": plugin.name, **plugin.request}]
+    found = [entry for entry in system.plugins.all() if Path(entry.origin.location) == plugin.path]
+    broken = [entry.broken for entry in found if entry.broken]
+    if broken or not found:
+        raise RunError(f"{plugin.name}: {broken[0] if broken else 'defines no plugin'}")
+    return [{"name": entry.name, **plugin.request} for entry in found]

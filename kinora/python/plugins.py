@@ -1,0 +1,108 @@
+"""The plugins of a run, as a program names them: by name, file, class, or plain function."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cloudpickle
+
+from kinora.plugins.api import Frame, Plugin, PluginMetadata
+from kinora.python.errors import RunError
+
+PluginLike = str | os.PathLike[str] | Callable[[Frame], Mapping[str, Any] | None] | type[Plugin] | Mapping[str, Any]
+"""A plugin: its name, the path of its file, a function of a frame, a class of Plugin; or a mapping with one of these as
+``name`` and, as in ``POST /v1/jobs``, ``options``, ``every``, ``side`` or ``replicas``."""
+Plugins = PluginLike | Sequence[PluginLike]
+
+_UNFIT = re.compile(r"[^a-z0-9_-]+")
+_FILE = '''"""A function or class of a program, as a plugin."""
+from pathlib import Path
+
+import cloudpickle
+
+from kinora.plugins import Plugin, tool
+
+given = cloudpickle.loads(Path(__file__).with_suffix(".pickle").read_bytes())
+if not (isinstance(given, type) and issubclass(given, Plugin)):
+    given = tool({name!r})(given)
+given.__module__ = __name__
+'''
+
+
+@attrs.frozen(kw_only=True)
+class WantedPlugin:
+    """A plugin of a run, and how it is to work."""
+
+    name: str
+    """Its name, or of one of the program's own the name that it is to have; of a file, its path."""
+    path: Path | None = None
+    """The file that defines it, and maybe others."""
+    pickle: bytes | None = None
+    """The function or class, if it is the program's own."""
+    request: Mapping[str, Any] = attrs.field(factory=dict)
+    """The rest of its entry in the job's request."""
+
+
+def wanted_plugins(given: Plugins) -> tuple[WantedPlugin, ...]:
+    """Read the plugins of a run.
+
+    Raises:
+        RunError: one cannot be used; the text says why.
+    """
+    several = isinstance(given, Sequence) and not isinstance(given, str)
+    listed: Iterable[PluginLike] = given if several else (given,)  # type: ignore[assignment]
+    wanted = tuple(_wanted(plugin) for plugin in listed)
+    if not wanted:
+        raise RunError('Name at least one plugin, as plugins=["motion"]')
+    return wanted
+
+
+def _wanted(plugin: PluginLike) -> WantedPlugin:
+    if isinstance(plugin, Mapping):
+        rest = {key: value for key, value in plugin.items() if key != "name"}
+        if "name" not in plugin:
+            raise RunError(f'A plugin with options needs a name, as {{"name": "faces", "options": {{}}}}: {plugin!r}')
+        return attrs.evolve(_wanted(plugin["name"]), request=rest)
+    if isinstance(plugin, str) and not (plugin.endswith(".py") or "/" in plugin):
+        return WantedPlugin(name=plugin)
+    if isinstance(plugin, str | os.PathLike):
+        return WantedPlugin(name=str(plugin), path=Path(plugin).expanduser().absolute())
+    return _own(plugin)
+
+
+def _own(plugin: object) -> WantedPlugin:
+    """A function or class of the program."""
+    if not callable(plugin):
+        raise RunError(f"{plugin!r} is no plugin: give a name, the path of a file, a function or a class")
+    metadata = getattr(plugin, "metadata", None)
+    title = (
+        metadata.name if isinstance(metadata, PluginMetadata) else getattr(plugin, "__name__", type(plugin).__name__)
+    )
+    if not isinstance(plugin, type) and inspect.iscoroutinefunction(plugin):
+        raise RunError(f"{title} is async: a plugin is a plain function, which may wait, as it has its own process")
+    if isinstance(plugin, type) and not issubclass(plugin, Plugin):
+        raise RunError(f"The class {title} is no plugin: derive it from kinora.plugins.Plugin")
+    try:
+        pickle = cloudpickle.dumps(plugin)
+    except Exception as error:
+        raise RunError(
+            f"{title} cannot be handed to the process that it runs in ({error}): make what it needs in it, "
+            "or in prepare of a class of kinora.plugins.Plugin"
+        ) from error
+    return WantedPlugin(name=_UNFIT.sub("-", title.lower()).strip("-") or "function", pickle=pickle)
+
+
+def write_plugin(plugin: WantedPlugin, folder: Path) -> WantedPlugin:
+    """Write one of the program's own as a file in ``folder``; others are returned as they are."""
+    if plugin.pickle is None:
+        return plugin
+    path = folder / f"{plugin.name}.py"
+    path.with_suffix(".pickle").write_bytes(plugin.pickle)
+    path.write_text(_FILE.format(name=plugin.name))
+    return attrs.evolve(plugin, path=path)

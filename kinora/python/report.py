@@ -1,0 +1,25 @@
+"""Report: what is known of a run's job; the thread of its work writes it, the program reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from kinora.results.exporter import ExportedJob
+
+
+@attrs.define
+class Report:
+    """The newest state of the job; each is replaced as a whole."""
+
+    state: Mapping[str, Any] = attrs.field(factory=dict)
+    """That of ``GET /v1/jobs/{job_id}/extended``, without frames; empty before there is a job."""
+    exported: ExportedJob | None = None
+    """What exports say of it."""
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The plugins whose detections count: a tracker repeats those of the plugins before it."""
+        return () if self.exported is None else self.exported.plugins

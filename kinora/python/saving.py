@@ -1,0 +1,93 @@
+"""Writes what a run has found into files: for other programs, and as a video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from kinora.actors.source_finder import DEMO_SOURCE
+from kinora.media import annotate
+from kinora.media.programs import demo_clip
+from kinora.media.source_names import is_watched
+from kinora.media.source_types import SourceError
+from kinora.media.url_access import is_rtsp
+from kinora.media.video_kinds import KINDS, kind_of
+from kinora.python.errors import RunError
+from kinora.python.kept import KeptFrames
+from kinora.python.local_settings import settings_for
+from kinora.results import parquet
+from kinora.results.csv_rows import csv_head, csv_rows
+from kinora.results.endings import FOR_OTHERS
+from kinora.results.exporter import ExportedJob, Piece
+from kinora.results.formats import FORMATS
+from kinora.runtime.temporary import temporary_folder
+from kinora.settings import Settings, source_limits
+
+FORMS = (*FOR_OTHERS, "csv", "ndjson")
+
+
+def export(kept: KeptFrames, job: ExportedJob | None, form: str, folder: Path) -> list[Path]:
+    """Write the files of one form; see :meth:`Run.export <kinora.python.run.Run.export>`."""
+    if form not in FORMS:
+        raise RunError(f"There is no form {form!r}: use one of {', '.join(FORMS)}")
+    if job is None:
+        raise RunError("The run has no job: nothing was found")
+    if form == "parquet" and not parquet.is_there():
+        raise RunError("Parquet needs pyarrow: pip install 'kinora[parquet]'")
+    return _write(_pieces(kept, job, form), folder)
+
+
+def _pieces(kept: KeptFrames, job: ExportedJob, form: str) -> Iterator[Piece]:
+    if form == "csv":
+        yield "results.csv", csv_head()
+        yield from (("results.csv", csv_rows(page)) for page in kept.pages())
+    elif form == "ndjson":
+        yield "results.ndjson", b""
+        yield from (("results.ndjson", b"".join(line + b"\n" for line in page)) for page in kept.pages())
+    else:
+        exporter = FORMATS[form].make(job)
+        for page in kept.pages():
+            yield from exporter.frames(page)
+        yield from exporter.end()
+
+
+def _write(pieces: Iterable[Piece], folder: Path) -> list[Path]:
+    written: list[Path] = []
+    file: BinaryIO | None = None
+    try:
+        with ExitStack() as files:
+            for name, data in pieces:
+                if file is None or folder / name != written[-1]:
+                    files.close()
+                    written.append(folder / name)
+                    written[-1].parent.mkdir(parents=True, exist_ok=True)
+                    file = files.enter_context(written[-1].open("wb"))
+                file.write(data)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
+    return written
+
+
+def annotate_source(source: str, settings: Settings, kept: KeptFrames, out: Path) -> None:
+    """Write a video of a source of this machine, or of a URL; see :meth:`Run.annotate`."""
+    if kind_of(out) is None:
+        raise RunError(
+            f"annotate writes a video, and none that ends in {out.suffix}: give a name in {', '.join(KINDS)}"
+        )
+    if is_watched(source) or is_rtsp(source):
+        raise RunError("A video cannot be made of a camera, whose pictures are gone: write frame.plot() in the loop")
+    with temporary_folder() as folder:
+        limits = source_limits(settings_for(settings, source, [], folder)[0])
+        location = str(demo_clip.ensure(folder)) if source == DEMO_SOURCE else source
+        try:
+            written = annotate.annotate(location, map(msgspec.json.decode, kept.lines()), out, limits=limits)
+        except SourceError as error:
+            raise RunError(f"{out} cannot be made: {error}") from error
+        except OSError as error:
+            raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
+    if not written:
+        raise RunError(f"{out} was not made: there are no frames to draw in")

@@ -1,0 +1,30 @@
+"""What a run is to do, as it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from kinora.python.plugins import WantedPlugin
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """The source, the plugins and the options of a run."""
+
+    source: str
+    plugins: tuple[WantedPlugin, ...]
+    device: str = "auto"
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+    """The job's options; those not given have their defaults."""
+
+    def request(self, entries: list[dict[str, Any]], source: str) -> dict[str, Any]:
+        """The JSON of ``POST /v1/jobs``, with these entries of plugins."""
+        return {
+            "source": source,
+            "plugins": entries,
+            "device_requested": self.device,
+            "options": {name: value for name, value in self.options.items() if value is not None},
+        }

@@ -1,0 +1,255 @@
+"""``kinora.run``: a loop over the frames of a source in a program, and what is left of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pycocotools.coco import COCO
+
+import kinora
+from kinora.plugins import Frame, Plugin, PluginMetadata
+from kinora.runtime.processes import descendants
+from tests.clips import make_clip
+
+FRAMES = 30
+BROKEN_AT = 4
+
+
+def brightness(frame: Frame) -> Mapping[str, Any]:
+    """The mean of all pixels; it cannot do one of the frames."""
+    if frame.index == BROKEN_AT:
+        raise ValueError("too dark")
+    return {"metrics": {"brightness": float(frame.image.mean())}}
+
+
+class Boxes(Plugin):
+    """Finds the same box on each frame, and counts the frames."""
+
+    metadata = PluginMetadata(name="boxes")
+    count = 0
+
+    def process_frame(self, frame: Frame) -> Mapping[str, Any]:
+        """One box, which moves."""
+        self.count += 1
+        box = {"x": 10 + frame.index, "y": 20, "width": 30, "height": 40, "confidence": 0.5, "class": "box"}
+        return {"detections": [{**box, "track_id": 7}]}
+
+    def finalize(self) -> Mapping[str, Any]:
+        """The frames."""
+        return {"count": self.count}
+
+
+@attrs.frozen
+class GoneThrough:
+    """A run at its end, and what its loop has seen."""
+
+    run: kinora.Run
+    frames: list[kinora.RunFrame]
+    means: list[float]
+    writeable: set[bool]
+    copied: set[bool]
+    held: list[NDArray[np.uint8]]
+    """Views of some pictures, which do no harm when the run is over."""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of 30 frames."""
+    return make_clip(tmp_path_factory.mktemp("films") / "clip.mp4", frames=FRAMES)
+
+
+@pytest.fixture(scope="module")
+def done(clip: Path) -> GoneThrough:
+    """A whole run of a function and a class of this program."""
+    run = kinora.run(clip, plugins=[brightness, Boxes])
+    seen = GoneThrough(run, [], [], set(), set(), [])
+    for frame in run:
+        seen.frames.append(frame)
+        seen.means.append(float(frame.image.mean()))
+        seen.writeable.add(frame.image.flags.writeable)
+        seen.copied.add(frame.image.flags.owndata)
+        seen.held.append(frame.image[10:20])
+        if frame.index == 1:
+            frame.keep()
+    return seen
+
+
+def means_of(clip: Path) -> Iterator[float]:
+    """What PyAV sees in the film."""
+    with av.open(str(clip)) as film:
+        for picture in film.decode(video=0):
+            yield float(picture.to_ndarray(format="bgr24").mean())
+
+
+def test_a_loop_sees_each_frame_with_its_picture_and_its_results(clip: Path, done: GoneThrough) -> None:
+    """The pictures are those of the film, of which nobody has made a copy, and that nobody can change."""
+    assert [frame.index for frame in done.frames] == list(range(FRAMES))
+    assert done.frames[3].timestamp_ms == 300
+    assert done.means == pytest.approx(list(means_of(clip)), abs=2)
+    assert (done.writeable, done.copied) == ({False}, {False})
+    assert {part.shape for part in done.held} == {(10, 160, 3)}
+    told = [frame["brightness"]["metrics"]["brightness"] for frame in done.frames if frame.index != BROKEN_AT]
+    assert told == pytest.approx([mean for index, mean in enumerate(done.means) if index != BROKEN_AT])
+    assert done.run.status == "done"
+    assert done.run.final == {"boxes": {"count": FRAMES}}
+
+
+def test_detections_are_columns_of_numpy(done: GoneThrough) -> None:
+    """They can be chosen from as arrays are."""
+    found = done.frames[2].detections
+    assert found.xyxy.tolist() == [[12, 20, 42, 60]]
+    assert (found.xyxy.dtype.name, found.confidence.tolist(), found.track_id.tolist()) == ("float32", [0.5], [7])
+    assert (found.class_name.tolist(), found.plugin.tolist()) == (["box"], ["boxes"])
+    assert len(found[found.confidence > 0.6]) == 0
+    assert done.frames[2]["boxes"].detections.xyxy.tolist() == found.xyxy.tolist()
+
+
+def test_a_plugin_that_fails_is_told_by_the_frame(done: GoneThrough) -> None:
+    """The loop goes on, with the results of the others."""
+    failed = done.frames[BROKEN_AT]
+    assert failed.errors == {"brightness": "ValueError: too dark"}
+    assert [frame.index for frame in done.frames if frame.errors] == [BROKEN_AT]
+    assert list(failed) == ["boxes"]
+    with pytest.raises(KeyError, match="too dark"):
+        failed["brightness"]
+    assert done.run.warnings == ("brightness: ValueError: too dark",)
+
+
+def test_a_picture_is_gone_after_its_turn_unless_it_is_kept(done: GoneThrough) -> None:
+    """Its place in the ring is another frame's then."""
+    with pytest.raises(kinora.PictureGone, match="keep"):
+        _ = done.frames[0].image
+    assert done.frames[1].image.mean() == pytest.approx(done.means[1])
+    assert done.frames[1].plot().shape == done.frames[1].image.shape
+    assert not np.array_equal(done.frames[1].plot(), done.frames[1].image)
+    assert "data:image/jpeg;base64," in done.frames[1]._repr_html_()
+    assert "keep" in done.frames[0]._repr_html_()
+
+
+def test_a_run_is_gone_through_once(done: GoneThrough) -> None:
+    """A second loop would be another run."""
+    with pytest.raises(kinora.RunError, match="already"):
+        list(done.run)
+
+
+def test_what_was_found_comes_as_tables(done: GoneThrough) -> None:
+    """Of pandas and of Arrow, with the same rows."""
+    table, arrow = done.run.to_pandas(), done.run.to_arrow()
+    assert len(table) == arrow.num_rows == 2 * FRAMES - 1
+    boxes = table[table["class"] == "box"]
+    assert boxes["x"].tolist() == [10.0 + index for index in range(FRAMES)]
+    assert boxes["track_id"].tolist() == [7] * FRAMES
+    assert str(table["index"].dtype) == "Int64"
+    assert arrow.column("x").to_pylist() == [None if np.isnan(x) else x for x in table["x"]]
+
+
+def test_what_was_found_is_exported(done: GoneThrough, tmp_path: Path) -> None:
+    """COCO's own library reads it; a form that there is not is refused with those that there are."""
+    (file,) = done.run.export("coco", tmp_path / "coco")
+    assert len(COCO(str(file)).getAnnIds()) == FRAMES
+    assert len(done.run.export("yolo", tmp_path / "yolo")) == FRAMES + 1
+    (lines,) = done.run.export("ndjson", tmp_path)
+    assert [json.loads(line)["index"] for line in lines.read_text().splitlines()] == list(range(FRAMES))
+    with pytest.raises(kinora.RunError, match="cvat"):
+        done.run.export("word", tmp_path)
+
+
+def test_what_was_found_is_drawn_into_a_video(done: GoneThrough, tmp_path: Path) -> None:
+    """As ``kinora run --annotate`` does."""
+    with av.open(str(done.run.annotate(tmp_path / "out.mp4"))) as video:
+        assert sum(1 for _ in video.decode(video=0)) == FRAMES
+    with pytest.raises(kinora.RunError, match=r"\.mp4"):
+        done.run.annotate(tmp_path / "out.txt")
+
+
+def test_a_run_shows_itself_in_notebooks(done: GoneThrough) -> None:
+    """By its state, its plugins and its warnings, as text that cannot be anything else."""
+    assert "clip.mp4: done, 30 frames" in done.run._repr_html_()
+    assert "too dark" in done.run._repr_html_()
+
+
+def test_leaving_the_loop_cancels(clip: Path) -> None:
+    """All its processes are gone then; the frame that it was left at keeps its picture."""
+    before = set(descendants(os.getpid()))
+    run = kinora.run(clip, plugins=[brightness], strict=True)
+    for frame in run:
+        if frame.index == 2:
+            assert set(descendants(os.getpid())) > before
+            break
+    assert set(descendants(os.getpid())) == before
+    assert run.status == "cancelled"
+    assert frame.image.shape == (120, 160, 3)
+    assert len(run.to_pandas()) == 3
+
+
+def test_strict_raises_at_the_first_failure(clip: Path) -> None:
+    """With the plugin, the frame and the reason."""
+    with pytest.raises(kinora.PluginFailed, match="brightness failed on frame 4: ValueError: too dark") as raised:
+        list(kinora.run(clip, plugins=[brightness], strict=True))
+    assert (raised.value.plugin, raised.value.index) == ("brightness", BROKEN_AT)
+
+
+async def ticking(ticks: list[None], pause: Any) -> None:
+    """Count how often the event loop comes round."""
+    while True:
+        ticks.append(None)
+        await pause(0.001)
+
+
+def test_an_asyncio_program_goes_on_beside_a_run(clip: Path) -> None:
+    """``async for`` waits for frames in a thread; a task that is cancelled cancels the run."""
+    ticks: list[None] = []
+    run = kinora.run(clip, plugins=[Boxes])
+    seen: list[int] = []
+
+    async def go_through() -> None:
+        async for frame in run:
+            seen.append(int(frame.image[0, 0, 0]))
+            if len(seen) == 3:
+                asyncio.current_task().cancel()  # type: ignore[union-attr]
+
+    async def main() -> None:
+        beside = asyncio.create_task(ticking(ticks, asyncio.sleep))
+        going = asyncio.create_task(go_through())
+        with pytest.raises(asyncio.CancelledError):
+            await going
+        beside.cancel()
+
+    asyncio.run(main())
+    assert len(seen) == 3
+    assert len(ticks) > 10
+    assert run.status == "cancelled"
+
+
+def test_a_source_that_breaks_is_an_error_of_the_loop(tmp_path: Path) -> None:
+    """One that is not there is refused at once; so are plugins that are none."""
+    (tmp_path / "film.mp4").write_bytes(b"this is no film")
+    with pytest.raises(kinora.RunError, match="film"):
+        list(kinora.run(tmp_path / "film.mp4", plugins=["motion"]))
+    with pytest.raises(kinora.RunError, match="There is no file"):
+        kinora.run(tmp_path / "nowhere.mp4", plugins=["motion"])
+
+
+@pytest.mark.parametrize(
+    ("plugins", "words"), [([], "at least one"), ([3], "no plugin"), ([Path], "derive it"), ([{"options": {}}], "name")]
+)
+def test_what_is_no_plugin_is_refused_before_the_loop(clip: Path, plugins: Any, words: str) -> None:
+    """With a sentence that says what to write."""
+    with pytest.raises(kinora.RunError, match=words):
+        kinora.run(clip, plugins=plugins)
+
+
+def test_a_function_that_cannot_be_handed_over_is_refused(clip: Path) -> None:
+    """As one that holds an open file."""
+    with Path(os.devnull).open("rb") as file, pytest.raises(kinora.RunError, match="in prepare"):
+        kinora.run(clip, plugins=[lambda frame: {"file": file.read(frame.index)}])
