@@ -36,6 +36,7 @@ from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
 from kinora.actors.retention import Kept, Retention
 from kinora.actors.source_finder import SourceFinder
+from kinora.actors.source_pictures import SourcePictures
 from kinora.actors.standing_jobs import StandingJobs
 from kinora.actors.stills import Stills
 from kinora.actors.store import Store
@@ -273,6 +274,7 @@ class System:
             limits=limits,
             cameras=cameras,
         )
+        self.source_pictures = SourcePictures(self.fork_server, sources)
         stills = Stills(self.fork_server, limits)
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)
         self.videos = Videos(self.fork_server, limits, settings.data_dir, disk)

@@ -183,6 +183,8 @@ class MakeStill(msgspec.Struct, tag_field="op", tag="still", frozen=True, kw_onl
     limits: SourceLimits = SourceLimits()
     results: Mapping[str, Any] | None = None
     """Plugin → its result on this frame; None draws nothing."""
+    opening: Open | None = None
+    """How to open a source that has not been read before, which may be live; None for one that has."""
 
 
 class Jpeg(msgspec.Struct, tag_field="op", tag="jpeg", frozen=True):

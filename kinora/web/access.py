@@ -27,6 +27,8 @@ SESSION = "/v1/session"
 """The address at which a browser gives its token; without a good one, reading it is refused as elsewhere."""
 TOKENS = "/v1/tokens"
 """The address that only ``operate`` may read, and all below it."""
+PICTURES = "/v1/sources/"
+"""What begins with it needs ``operate`` also to read: the server opens what the client names."""
 FOR_AGENTS = ("/v1/agents/link", "/v1/agents/files/")
 """What only agents use begins with one of these: they need ``operate`` also to read."""
 _PUSH = re.compile(r"/v1/jobs/[^/]+/push")
@@ -71,7 +73,7 @@ def needed_role(scope: Mapping[str, Any]) -> Role | None:
     path, method = scope["path"], scope.get("method", "GET")
     if path == SESSION and method in {"POST", "DELETE"}:
         return None
-    if method not in READING or path.startswith((TOKENS, *FOR_AGENTS)) or is_push(scope):
+    if method not in READING or path.startswith((TOKENS, PICTURES, *FOR_AGENTS)) or is_push(scope):
         return "operate"
     return None if scope["type"] == "http" and _is_open(path, scope.get("query_string", b"")) else "view"
 

@@ -45,6 +45,7 @@ from kinora.web.responses import EVERY_ANSWER, problem_response
 from kinora.web.scopes import until_stop
 from kinora.web.security import Guard, ServerOptions
 from kinora.web.sessions import session_routes
+from kinora.web.source_pictures import source_picture_routes
 from kinora.web.starting import StartGate
 from kinora.web.tokens import token_routes
 from kinora.web.wrong_tokens import WrongTokens
@@ -99,6 +100,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> KinoraApp:
         catalogue_routes,
         media_routes,
         camera_routes,
+        source_picture_routes,
         agent_list_routes,
         realtime_routes,
         push_routes,

@@ -262,6 +262,15 @@ CALLS = (
     Call("get", "/v1/media", "list_media", "List the videos and images in the media folder", {200: of("MediaList")}),
     Call(
         "get",
+        "/v1/sources/picture.jpg",
+        "get_source_picture",
+        "Get the first picture of a source as a JPEG, of a camera the next, to draw on before there is a job",
+        {200: Answer("The picture.", {"image/jpeg": {}})},
+        (404, 409, 422),
+        (parameters.SOURCE,),
+    ),
+    Call(
+        "get",
         "/v1/cameras",
         "list_cameras",
         "List the operator's cameras and webcams, and whether each can be reached now; waits some seconds for that",

@@ -10,7 +10,7 @@ import msgspec
 
 from kinora.actors.field_types import MAX_INDEX, Index, JobId
 from kinora.actors.filters import FramesPerSecond, ImagesOfEvents, JobIds, MessageType
-from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS
+from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS, MAX_SOURCE
 from kinora.actors.models import JobStatus
 from kinora.plugins.catalogue import CATALOGUE
 from kinora.results.formats import FORMATS
@@ -167,6 +167,7 @@ EXPORT_PLUGINS = Search(
     "plugins, but none before the last tracker, which repeats theirs. Kinora-Plugins tells them.",
     longest=MAX_PLUGINS * (MAX_NAME + 1),
 )
+SOURCE = Search(name="source", description="What a job would have as its source.", longest=MAX_SOURCE)
 OVERLAY = WholeNumber(name="overlay", description="1 draws the results on the picture.", lowest=0, highest=1)
 DETAILS = WholeNumber(name="details", description="1 tells what the server uses, too.", lowest=0, highest=1)
 STATUS = Word(name="status", description="Only jobs with this status.", words=get_args(JobStatus))

@@ -159,3 +159,16 @@ async def test_the_doctor_tries_them_unless_a_server_may_have_them(settings: Set
     with make_system(settings) as system:
         [one] = await try_cameras(settings, system)
     assert "a server is at work, so none is opened" in one.found
+
+
+async def test_a_camera_gives_its_next_picture_to_draw_on(server: RunningServer, camera: RtspServer) -> None:
+    """By its name alone, and not while a job watches it: many cameras let in one client."""
+    url = f"{server.url}/v1/sources/picture.jpg?source=camera:front"
+    answer = await get(url)
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
+    await until(lambda: camera.open == 0)
+    client = KinoraClient(server.url)
+    job_id = (await client.submit(WATCH)).job_id
+    await until(lambda: server.system.jobs.watching() != {})
+    assert (await get(url)).status == 409
+    await client.cancel(job_id)

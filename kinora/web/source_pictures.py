@@ -1,0 +1,24 @@
+"""``/v1/sources/picture.jpg``: the first picture of a source, to draw zones and lines on before there is a job."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from kinora.system import System
+from kinora.web.incoming import client_of, invalid_parameter
+from kinora.web.parameters import SOURCE
+
+
+def source_picture_routes(system: System) -> Blueprint:
+    """The one route."""
+    routes = Blueprint("source_pictures", __name__)
+
+    @routes.get("/v1/sources/picture.jpg")
+    async def picture() -> Response:
+        source = SOURCE.read(request.args)
+        if source is None:
+            raise invalid_parameter(SOURCE.name, "is needed: what a job would have as its source")
+        data = await system.source_pictures.make(client_of(), source)
+        return Response(data, headers={"content-type": "image/jpeg", "cache-control": "no-store"})
+
+    return routes
