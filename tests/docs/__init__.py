@@ -1,0 +1,1 @@
+"""The documentation, read as its readers read it."""
