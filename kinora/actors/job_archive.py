@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from kinora.actors.errors import InvalidRequest, NotFound
+from kinora.actors.event_table import EventPage
 from kinora.actors.job_request import JobRequest
 from kinora.actors.job_spec import asked_again
 from kinora.actors.models import ENDED, JobState, when_ended
@@ -131,6 +132,12 @@ class JobArchive:
         await self.record(job_id)
         async for page in self.cut_pages(await self.cut(job_id, after)):
             yield page
+
+    async def events(
+        self, job_id: str, *, after: int, limit: int | None, kind: str | None, plugin: str | None
+    ) -> EventPage:
+        """Return a page of the job's events, as :meth:`Store.events` does; an unknown job has none."""
+        return await self._store.events(job_id, after=after, limit=limit, kind=kind, plugin=plugin)
 
     async def still(self, client: Hashable, job_id: str, index: int, *, overlay: bool, begun: bool) -> bytes:
         """Return a frame as JPEG; with ``overlay``, its results are drawn on it.

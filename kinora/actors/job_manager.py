@@ -19,6 +19,7 @@ from kinora.actors.audience import Audience
 from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.engine import Engine, Needs, Place
 from kinora.actors.errors import Conflict, InProgress, InvalidRequest, NotFound, QueueFull, Unavailable
+from kinora.actors.event_table import EventPage
 from kinora.actors.job import Job
 from kinora.actors.job_archive import FrameCut, JobArchive, stored_state
 from kinora.actors.job_factory import JobFactory
@@ -409,6 +410,25 @@ class JobManager:
     def frame_pages(self, job_id: str, after: int | None = None) -> AsyncIterator[list[tuple[int, bytes]]]:
         """See :meth:`JobArchive.frame_pages`."""
         return self._archive.frame_pages(job_id, after)
+
+    async def events(
+        self,
+        job_id: str,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        kind: str | None = None,
+        plugin: str | None = None,
+    ) -> EventPage:
+        """See :meth:`Store.events`.
+
+        Raises:
+            NotFound: there is no such job (any more).
+        """
+        page = await self._archive.events(job_id, after=after, limit=limit, kind=kind, plugin=plugin)
+        if not page.events:
+            await self.state(job_id)  # a job that has just been deleted has no events either
+        return page
 
     async def picture(self, job_id: str, index: int, *, overlay: bool, client: Hashable = None) -> bytes:
         """Return a frame as JPEG; with ``overlay`` its results are drawn on it, which needs a frame that is done.

@@ -78,6 +78,22 @@ class KinoraClient:
         frames: list[dict[str, Any]] = page["frames"]
         return frames
 
+    async def events(
+        self,
+        job_id: str,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+        kind: str | None = None,
+        plugin: str | None = None,
+    ) -> dict[str, Any]:
+        """One page of a job's events: ``events``, and ``next``, which is the ``after`` of the next page or None.
+
+        Only those of this kind and plugin, if given.
+        """
+        path = f"/v1/jobs/{quote(job_id, safe='')}/events"
+        return await self._get(path, after=after, limit=limit, kind=kind, plugin=plugin)
+
     async def cameras(self) -> dict[str, Any]:
         """The operator's cameras and webcams, and whether each can be reached now; those not known yet have null."""
         return await self._get("/v1/cameras")

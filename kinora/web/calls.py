@@ -194,6 +194,15 @@ CALLS = (
     ),
     Call(
         "get",
+        _ONE_JOB + "/events",
+        "list_events",
+        "Get a page of what plugins say has happened",
+        {200: of("EventList")},
+        (404, 422),
+        (parameters.AFTER_EVENT, parameters.EVENTS_LIMIT, parameters.EVENT_KIND, parameters.EVENT_PLUGIN),
+    ),
+    Call(
+        "get",
         _ONE_JOB + "/export",
         "export_job",
         "Get all results so far as a file to save, named after the job's source",

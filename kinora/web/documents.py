@@ -21,6 +21,8 @@ REF = "#/components/schemas/{name}"
 """The reference to a type's schema in the OpenAPI document."""
 Frame = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": REF.format(name="FrameData")})]
 """A FrameData as stored: JSON text that is sent unchanged."""
+StoredEvent = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": REF.format(name="EventPayload")})]
+"""An EventPayload as stored: JSON text that is sent unchanged."""
 # msgspec sorts an attrs object's fields by name. These are sent as dicts, which keep the order of the class.
 DeviceDict = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": REF.format(name="Device")})]
 MetadataDict = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": REF.format(name="PluginMetadata")})]
@@ -112,6 +114,14 @@ class FramePage(msgspec.Struct, kw_only=True):
     frames: list[Frame]
     next_after: Index | None
     """The ``after`` of the next page; null if there are no more frames yet."""
+
+
+class EventList(msgspec.Struct, kw_only=True):
+    """A page of events, in the order of their numbers."""
+
+    events: list[StoredEvent]
+    next: Annotated[int, msgspec.Meta(ge=1)] | None
+    """The ``after`` of the next page; null if there are no more events yet."""
 
 
 class JobStatusAnswer(msgspec.Struct, kw_only=True):

@@ -25,6 +25,7 @@ from kinora.web.documents import (
     document_of,
     job_summary,
 )
+from kinora.web.events import add_event_calls
 from kinora.web.exports import add_export_calls
 from kinora.web.file_names import attachment
 from kinora.web.frame_documents import FRAME_LINES, FRAME_TYPES, FrameAnswers, frame_page
@@ -59,6 +60,7 @@ def job_routes(system: System, uploads: UploadFigures) -> Blueprint:
     _add_read_calls(routes, system, answers)
     _add_control_calls(routes, system)
     _add_frame_calls(routes, system, answers)
+    add_event_calls(routes, system)
     add_export_calls(routes, system, answers)
     add_picture_calls(routes, system)
     return routes

@@ -12,7 +12,9 @@ from kinora.actors.field_types import MAX_INDEX, Index, JobId
 from kinora.actors.filters import FramesPerSecond, ImagesOfEvents, JobIds, MessageType
 from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS, MAX_SOURCE
 from kinora.actors.models import JobStatus
+from kinora.actors.store import PAGE_EVENTS
 from kinora.plugins.catalogue import CATALOGUE
+from kinora.plugins.protocol import KIND_CHARACTERS
 from kinora.results.formats import FORMATS
 from kinora.web.incoming import MAX_KEY_LENGTH, MAX_WAIT_S, invalid_parameter, whole_number
 from kinora.web.schemas import schema_of
@@ -21,6 +23,7 @@ JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
 MAX_SEARCH = 200
 """The most characters of a search for jobs."""
 FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
+EVENTS_PER_PAGE = 100
 _Document = dict[str, Any]
 
 
@@ -151,6 +154,14 @@ FRAMES_LIMIT = PageSize(
     usual=FRAMES_PER_PAGE,
     highest=MAX_FRAMES_PER_PAGE,
 )
+AFTER_EVENT = WholeNumber(
+    name="after", description="Only events with a higher number than this.", lowest=0, highest=MAX_INDEX
+)
+EVENTS_LIMIT = PageSize(
+    name="limit", description="The most events on the page.", usual=EVENTS_PER_PAGE, highest=PAGE_EVENTS
+)
+EVENT_KIND = Search(name="kind", description="Only events of this kind.", longest=KIND_CHARACTERS)
+EVENT_PLUGIN = Search(name="plugin", description="Only events of this plugin.", longest=MAX_NAME)
 JOBS_LIMIT = PageSize(
     name="limit", description="The most jobs on the page.", usual=JOBS_PER_PAGE, highest=MAX_JOBS_PER_PAGE
 )
