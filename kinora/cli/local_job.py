@@ -18,6 +18,7 @@ from kinora.actors.times import utc_now
 from kinora.cli import options
 from kinora.cli.annotating import annotate_source
 from kinora.cli.errors import naming_flags
+from kinora.cli.events import EventLines
 from kinora.cli.exits import Misuse
 from kinora.cli.export_folder import ExportFolder, ExportWish
 from kinora.cli.folders import require_existing
@@ -197,21 +198,26 @@ def _names(system: System, plugin: str) -> list[str]:
 async def _follow(system: System, results: ResultsFile, output: PluginOutput) -> None:
     """Show the job of ``results`` and write its frames until it has ended."""
     with live_progress(lines=False) as live, output.said_by(live.say):
-        outages = Outages(live.say)
+        outages, events = Outages(live.say), EventLines(live.say)
         while not results.state.ended:
             _show(live, results.state, results.tally)
             outages.look_at(results.state)
             results.state = await system.jobs.wait_changed(results.state.job_id, results.state)
             with trio.move_on_after(REFRESH_S):
                 await system.jobs.wait_ended(results.state.job_id)
-            await _take_frames(system, results)
-        await _take_frames(system, results)
+            await _take_frames(system, results, events)
+        await _take_frames(system, results, events)
+        events.end()
         _show(live, results.state, results.tally)
 
 
-async def _take_frames(system: System, results: ResultsFile) -> None:
+async def _take_frames(system: System, results: ResultsFile, events: EventLines) -> None:
+    """Write the frames so far, then the events."""
     async for page in system.jobs.frame_pages(results.state.job_id, after=results.last_index):
         results.add(page)
+    while found := (await system.jobs.events(results.state.job_id, after=results.last_event)).events:
+        for event in results.add_events(found):
+            events.add(event)
 
 
 def _show(live: Live, state: JobState, tally: Tally) -> None:

@@ -43,13 +43,15 @@ FINALIZE = "finalize: "
 
 
 class Tally:
-    """Counts the results and the detections in a job's frames."""
+    """Counts the results and the detections in a job's frames, and its events."""
 
     def __init__(self) -> None:
         self.detections: Counter[str] = Counter()
         """By plugin."""
         self.results: Counter[str] = Counter()
         """By plugin."""
+        self.events: Counter[str] = Counter()
+        """By kind."""
 
     def add(self, plugin: str, result: Any) -> None:
         """Count one plugin's result on one frame."""
@@ -57,6 +59,10 @@ class Tally:
         found = result.get("detections") if isinstance(result, Mapping) else None
         if isinstance(found, list):
             self.detections[plugin] += len(found)
+
+    def add_event(self, event: Mapping[str, Any]) -> None:
+        """Count one event."""
+        self.events[event["kind"]] += 1
 
 
 def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
@@ -74,6 +80,7 @@ def summary(state: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
         "seconds": seconds,
         "fps": round(frames / seconds, 1) if seconds else None,
         "detections": tally.detections.total(),
+        "events": dict(tally.events.most_common()),
         "failed_plugins": failed_plugins(state, tally),
         "plugins": {name: _plugin(name, state, tally) for name in state["plugins"]},
         "warnings": list(state["warnings"]),
@@ -131,6 +138,9 @@ def print_summary(summed: Mapping[str, Any], *, file: str = "stdout") -> None:
     for name, plugin in summed["plugins"].items():
         if plugin["finalize"] is not None:
             _print_result(name, plugin["finalize"], file)
+    if summed["events"]:
+        kinds = [f"{kind} {count:,}" for kind, count in summed["events"].items()]
+        _print_message(f"events: {', '.join(kinds)}", file)
     _print_some(_warnings(summed), SHOWN_WARNINGS, "warning", file)
     for outage in summed["outages"][-SHOWN_OUTAGES:]:
         _print_message(f"outage: {outage_in_words(outage)}", file)

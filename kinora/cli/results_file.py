@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Self
 import attrs
 import msgspec
 
+from kinora.actors.job_events import StoredEvent
 from kinora.actors.models import JobState
 from kinora.cli.exits import Failed, Misuse
 from kinora.cli.export_folder import ExportFolder
@@ -34,7 +35,7 @@ class _Sink:
 
 
 class ResultsFile:
-    """Writes frames as they come, and counts their results."""
+    """Writes frames and events as they come, and counts them."""
 
     def __init__(self, state: JobState, sinks: Sequence[_Sink]) -> None:
         self.state = state
@@ -43,6 +44,8 @@ class ResultsFile:
         self.tally = Tally()
         self.last_index: int | None = None
         """The index of the newest frame in it."""
+        self.last_event = 0
+        """The number of the newest event."""
         self.lacking: set[str] = set()
         """The plugins with a result of which a part is not in the file, as its format has no place for it."""
         self.exports: list[ExportFolder] = []
@@ -91,6 +94,19 @@ class ResultsFile:
             sink.write(sink.format.frames(lines))
         for folder in self.exports:
             folder.add(lines)
+
+    def add_events(self, events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
+        """Write the next events, and return them."""
+        found = [msgspec.json.decode(event.data, type=dict[str, Any]) for event in events]
+        for event in found:
+            self.last_event = event["number"]
+            self.tally.add_event(event)
+            if self._is_table:
+                self.lacking.add(event["plugin"])
+        lines = [event.data for event in events]
+        for sink in self._sinks:
+            sink.write(sink.format.events(lines))
+        return found
 
 
 @contextmanager

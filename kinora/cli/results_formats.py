@@ -25,6 +25,9 @@ class Format(Protocol):
     def frames(self, lines: Sequence[bytes]) -> bytes:
         """The next frames, each a FrameData as JSON."""
 
+    def events(self, lines: Sequence[bytes]) -> bytes:
+        """The next events, each an EventPayload as JSON."""
+
     def end(self, state: JobState) -> bytes:
         """The end, with the job's last state."""
 
@@ -38,13 +41,24 @@ class FrameLines:
         """As :class:`Format` says; so does ``end``."""
         return b"".join(line + b"\n" for line in lines)
 
+    def events(self, lines: Sequence[bytes]) -> bytes:  # noqa: ARG002 - a Format
+        """Nothing."""
+        return b""
+
     def end(self, state: JobState) -> bytes:  # noqa: ARG002 - a Format
         """Nothing."""
         return b""
 
 
 class JsonLines(FrameLines):
-    """A line for each frame; behind them ``{"finalize": {plugin: result}}`` if any plugin's ``finalize`` gave one."""
+    """A line for each frame, and ``{"event": …}`` for each event, about when it happens.
+
+    Behind them stands ``{"finalize": {plugin: result}}`` if any plugin's ``finalize`` gave a result.
+    """
+
+    def events(self, lines: Sequence[bytes]) -> bytes:
+        """A line for each."""
+        return b"".join(b'{"event":%b}\n' % line for line in lines)
 
     def end(self, state: JobState) -> bytes:
         """The last line, if there is anything to tell."""
@@ -53,12 +67,14 @@ class JsonLines(FrameLines):
 
 
 class JsonDocument:
-    """One object: all that is known of the job, with its ``frames``, as ``kinora show --json`` prints it."""
+    """One object: all that is known of the job, with its ``frames``, as ``show --json`` prints it; and ``events``."""
 
     head = b'{"frames":['
 
     def __init__(self) -> None:
         self._begun = False
+        self._events: list[bytes] = []
+        """At most as many as a job keeps."""
 
     def frames(self, lines: Sequence[bytes]) -> bytes:
         """As :class:`Format` says; so does ``end``."""
@@ -68,9 +84,20 @@ class JsonDocument:
         between, self._begun = b",\n" if self._begun else b"\n", True
         return between + text
 
+    def events(self, lines: Sequence[bytes]) -> bytes:
+        """Nothing: they come in the end."""
+        self._events += lines
+        return b""
+
     def end(self, state: JobState) -> bytes:
-        """All that is known of the job."""
-        return b"\n]," + msgspec.json.encode(state).removeprefix(b"{") + b"\n"
+        """The events, and all that is known of the job."""
+        return (
+            b'\n],"events":['
+            + b",\n".join(self._events)
+            + b"],"
+            + msgspec.json.encode(state).removeprefix(b"{")
+            + b"\n"
+        )
 
 
 class CsvTable:
@@ -81,6 +108,10 @@ class CsvTable:
     def frames(self, lines: Sequence[bytes]) -> bytes:
         """As :class:`Format` says."""
         return csv_rows(lines)
+
+    def events(self, lines: Sequence[bytes]) -> bytes:  # noqa: ARG002 - a Format
+        """Nothing: they have no columns."""
+        return b""
 
     def end(self, state: JobState) -> bytes:  # noqa: ARG002 - a Format
         """Nothing."""

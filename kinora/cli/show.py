@@ -19,7 +19,7 @@ from kinora.client import KinoraClient
 from kinora.printable import printable_lines
 
 PAGE = 1000
-"""Frames per request."""
+"""Frames, or events, per request."""
 
 
 @click.command
@@ -45,7 +45,7 @@ def show(job_id: str, client: KinoraClient, *, log: bool, plugin: str | None, as
 
 
 async def fetch_summary(client: KinoraClient, job_id: str) -> dict[str, Any]:
-    """Fetch the summary of a server's job; its frames are read page by page."""
+    """Fetch the summary of a server's job; its frames and events are read page by page."""
     state = await client.extended(job_id, limit=0)
     tally, last = Tally(), None
     while frames := await client.frames(job_id, after=last, limit=PAGE):
@@ -53,4 +53,10 @@ async def fetch_summary(client: KinoraClient, job_id: str) -> dict[str, Any]:
             for plugin, result in frame["results"].items():
                 tally.add(plugin, result)
         last = frames[-1]["index"]
+    after: int | None = 0
+    while after is not None:
+        page = await client.events(job_id, after=after, limit=PAGE)
+        for event in page["events"]:
+            tally.add_event(event)
+        after = page["next"]
     return summary(state, tally)

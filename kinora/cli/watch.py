@@ -17,6 +17,7 @@ import trio
 from kinora.actors.models import ENDED
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
+from kinora.cli.events import event_in_words
 from kinora.cli.live import Moment
 from kinora.cli.moments import after
 from kinora.cli.output import counted, print_json, print_line
@@ -29,7 +30,7 @@ from kinora.log import configure_logging
 if TYPE_CHECKING:
     from kinora.cli.bars import Bars
 
-LINES = frozenset({"warning", "error", "complete", "gap"})
+LINES = frozenset({"event", "warning", "error", "complete", "gap"})
 """The messages that are shown as lines beside bars."""
 Show = Callable[[Message], Awaitable[None]]
 
@@ -186,6 +187,7 @@ WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "plugin_status": lambda p: f"{p['plugin']} {p['status']}, {counted(p['frames_processed'], 'frame')}, {p['health']}",
     "partial_result": lambda p: f"{p['plugin']} {msgspec.json.encode(p['result']).decode()}",
     "warning": _warning,
+    "event": event_in_words,
     "error": lambda p: str(p["error"]),
     "complete": lambda p: f"{p['status']}, {counted(p['frames'], 'frame')} in {p['duration_ms'] / 1000:.1f} s",
     "gap": lambda p: f"messages from {p['from']} to {p['to']} are lost ({p['reason']})",

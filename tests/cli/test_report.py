@@ -382,6 +382,18 @@ def test_a_report_says_when_warnings_came_and_the_source_was_away(capsys: pytest
 def test_a_line_of_progress_says_how_many_frames_are_done() -> None:
     """A source without an end has no per cent, and every line would be the same."""
     payload = {"job_id": "688a4f4d-1", "progress": None, "stage": "running", "frames_done": 1200}
+    event = {
+        "job_id": "0123456789",
+        "plugin": "zones",
+        "kind": "entered",
+        "message": "",
+        "data": {"zone": "door"},
+        "frame_id": "frame-000012",
+        "index": 12,
+    }
+    told = described(Message(type="event", payload=event, timestamp="2026-11-26T05:00:07.123Z", id="e-1"))
+    assert told is not None
+    assert told.endswith('  event           zones: entered at frame-000012: {"zone":"door"}')
     line = described(Message(type="progress", payload=payload, timestamp="2026-11-26T05:00:07.123Z", id="e-1"))
     assert line is not None
     assert line.endswith("running, 1,200 frames")

@@ -60,6 +60,23 @@ def slow(frame):
     time.sleep(0.3)
     return {}
 """
+REPORTS = """
+from kinora.plugins import Plugin, PluginMetadata
+
+class Reports(Plugin):
+    metadata = PluginMetadata(name="reports")
+
+    def prepare(self, context):
+        self.context = context
+
+    def process_frame(self, frame):
+        if frame.index == 2:
+            self.context.event("fall", "Somebody fell.", {"height": 0.4})
+        return {"events": [{"kind": "tick", "data": frame.index}] * 5}
+
+    def finalize(self):
+        self.context.event("end")
+"""
 SLEEPS = """
 import time
 from kinora.plugins import Plugin, PluginMetadata
@@ -149,6 +166,25 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
     boxes = [row for row in rows if row[head.index("x")]]
     assert len(boxes) == json.loads(done.stdout)["detections"]
     assert {row[head.index("metric")] for row in rows if row not in boxes} == {"motion"}
+
+
+def test_events_are_shown_as_they_come_and_kept(media: Path, tmp_path: Path) -> None:
+    """The first ones as lines, all as counts and in the file; a table, which has no place for them, says so."""
+    for suffix in ("jsonl", "json", "csv"):
+        out = tmp_path / f"out.{suffix}"
+        done = kinora("run", media / "clip.mp4", "-p", plugin(tmp_path, "reports", REPORTS), "--out", out)
+        assert done.returncode == 0, done.stderr
+        assert "event: reports: tick at frame-000000: 0\n" in done.stderr
+        assert "event: reports: fall at frame-000002: Somebody fell.\n" in done.stderr
+        assert "and 52 more events\n" in done.stderr
+        assert "events: tick 150, fall 1, end 1\n" in done.stdout
+    assert "out.csv lacks a part of what reports gave" in done.stderr
+    written = [line["event"] for line in lines(tmp_path / "out.jsonl") if "event" in line]
+    assert [event["number"] for event in written] == list(range(1, 153))
+    assert (written[10]["kind"], written[10]["data"], written[-1]["kind"]) == ("fall", {"height": 0.4}, "end")
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert [event["kind"] for event in document["events"]] == [event["kind"] for event in written]
+    assert len(document["frames"]) == 30
 
 
 def test_detections_are_exported_for_other_programs(media: Path, tmp_path: Path) -> None:
