@@ -97,9 +97,9 @@ async def _run_to_end(
         launched=launched,
     )
     async with opening as system:
-        output.plugins = names = [name for plugin in wanted.plugins for name in _names(system, plugin)]
+        output.plugins = names = [name for plugin in wanted.plugins for name in plugin_names(system, plugin)]
         with naming_flags(names):
-            submitted = await system.jobs.submit(_request(names, wanted, source))
+            submitted = await system.jobs.submit(request_of(names, wanted, source))
         if submitted.live and wanted.annotate is not None:
             raise Misuse("--annotate cannot be made of a camera, whose pictures are gone afterwards: leave it out")
         with ExitStack() as files:  # a refused job overwrites nothing
@@ -132,17 +132,22 @@ def _report(state: JobState, tally: Tally, wanted: RunArguments) -> Mapping[str,
     return summed
 
 
-def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
-    """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
-    files = tuple(_plugin_file(name) for name in wanted.plugins if options.is_plugin_file(name))
+def own_settings(settings: Settings, plugins: Sequence[str], folder: Path) -> Settings:
+    """Settings that keep all data in ``folder`` and have the plugin files among ``plugins``."""
+    files = tuple(_plugin_file(name) for name in plugins if options.is_plugin_file(name))
     floor = min(settings.min_free_bytes, FLOOR_BYTES)
-    settings = attrs.evolve(
+    return attrs.evolve(
         settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files), jobs={}
     )
+
+
+def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
+    """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
+    settings = own_settings(settings, wanted.plugins, folder)
     if wanted.source == DEMO_SOURCE or is_watched(wanted.source):
         return attrs.evolve(settings, webcams=tuple(range(MAX_WEBCAM + 1))), wanted.source
     if is_url(wanted.source):
-        return attrs.evolve(settings, url_hosts=(*settings.url_hosts, *_hosts(wanted.source))), wanted.source
+        return attrs.evolve(settings, url_hosts=(*settings.url_hosts, *hosts_of(wanted.source))), wanted.source
     source = real_path(wanted.source)
     if not source.exists():
         raise Misuse(f"There is no file or folder {wanted.source}")
@@ -158,7 +163,7 @@ def _plugin_file(plugin: str) -> Path:
     return path
 
 
-def _hosts(url: str) -> tuple[str, ...]:
+def hosts_of(url: str) -> tuple[str, ...]:
     """The hosts to allow: the URL's own, at any address, and public ones that it leads to."""
     try:
         return SourceUrl.parse(url).host, ANY_PUBLIC
@@ -166,7 +171,8 @@ def _hosts(url: str) -> tuple[str, ...]:
         raise Misuse(str(error)) from error
 
 
-def _request(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequest:
+def request_of(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequest:
+    """The request for a job over ``source`` with the plugins of these names."""
     return parse_job_request(
         {
             "source": source,
@@ -179,7 +185,7 @@ def _request(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequ
     )
 
 
-def _names(system: System, plugin: str) -> list[str]:
+def plugin_names(system: System, plugin: str) -> list[str]:
     """The names of the plugins that a file defines; any other argument is a name itself."""
     if not options.is_plugin_file(plugin):
         if system.plugins.get(plugin) is None and Path(f"{plugin}.py").is_file():

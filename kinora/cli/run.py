@@ -16,9 +16,12 @@ from kinora.preloading import launch_of
 from kinora.runtime.launching import Launched
 from kinora.settings import Settings
 
+MAX_AT_ONCE = 64
+"""The most sources that are run at once."""
+
 
 @click.command
-@click.argument("source")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @options.plugins
 @options.of_plugins
 @options.device
@@ -38,7 +41,20 @@ from kinora.settings import Settings
     "--export",
     multiple=True,
     metavar="FORMAT=DIR",
-    help="Write the detections for another program into a folder: coco, yolo, mot, cvat, or parquet. Again for others.",
+    help="Write the detections for another program into a folder: coco, yolo, mot, cvat, or parquet. Again for others. "
+    "With --out-dir it is the FORMAT alone, also csv, json or jsonl.",
+)
+@click.option(
+    "--out-dir",
+    type=click.Path(path_type=Path),
+    help="Run many sources, and write the results of each into this folder. What an earlier run has done is passed "
+    "over.",
+)
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, MAX_AT_ONCE),
+    help="With --out-dir, run so many sources at once.  [default: 2]",
 )
 @click.option("--show-output", is_flag=True, help="Show what the plugins print, as it comes.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if the job is done, but a plugin failed.")
@@ -48,14 +64,15 @@ from kinora.settings import Settings
 @options.as_json
 @click.pass_context
 def run(ctx: click.Context, /, config: Path | None, **arguments: Any) -> None:
-    """Run one source through plugins here, without a server.
+    """Run a source, or many, through plugins here, without a server.
 
     SOURCE is a video, an image, a folder of images, an http(s) or rtsp(s) URL, camera:NAME for a camera of kinora.toml,
-    webcam:0, or demo: for a bundled clip. A plugin is given by its name, or by the path of a file that defines it:
+    webcam:0, or demo: for a bundled clip. With --out-dir there may be many, also patterns ('clips/*.mp4') and folders
+    of videos. A plugin is given by its name, or by the path of a file that defines it:
     -p motion -p ./mine.py
 
-    Exit codes: 0 the job is done, 1 it failed, 2 wrong arguments or input, 3 only with --strict: it is done, but a
-    plugin was disabled, has no result on any frame, or failed at the end; 130 interrupted.
+    Exit codes: 0 the job is done, 1 it failed (of many: any), 2 wrong arguments or input, 3 only with --strict: it is
+    done, but a plugin was disabled, has no result on any frame, or failed at the end; 130 interrupted.
     """
     flags = {name: arguments.pop(name) for name in ("plugins_dir", "models_dir")}
     job_options = options.job_options(arguments)
@@ -69,11 +86,26 @@ def run(ctx: click.Context, /, config: Path | None, **arguments: Any) -> None:
 def _run(settings: Settings, wanted: RunArguments, launched: Launched) -> int:
     """Import what runs the job, while the process of the fork server imports what the workers need; then run it."""
     import_structlog()
-    from kinora.cli.local_job import run_job  # noqa: PLC0415 - takes long, see above
+    from kinora.cli.batch.sources import only_source  # noqa: PLC0415 - takes long, see above
+    from kinora.cli.local_job import run_job  # noqa: PLC0415
     from kinora.cli.run_outputs import check_outputs  # noqa: PLC0415
     from kinora.cli.running import run_interruptible  # noqa: PLC0415
     from kinora.log import configure_logging  # noqa: PLC0415
 
-    check_outputs(wanted)
     configure_logging("error")
+    if wanted.out_dir is not None:
+        return _run_many(settings, wanted, wanted.out_dir, launched)
+    wanted = attrs.evolve(wanted, source=only_source(wanted.sources))
+    check_outputs(wanted)
     return run_interruptible(partial(run_job, settings, wanted, launched))
+
+
+def _run_many(settings: Settings, wanted: RunArguments, out_dir: Path, launched: Launched) -> int:
+    from kinora.cli.batch.files import run_files  # noqa: PLC0415 - as above
+    from kinora.cli.batch.outputs import OutFolder, forms_of  # noqa: PLC0415
+    from kinora.cli.batch.sources import sources_of  # noqa: PLC0415
+    from kinora.cli.running import run_interruptible  # noqa: PLC0415
+
+    forms, sources = forms_of(wanted), sources_of(wanted.sources, each_video=True)
+    with OutFolder.open(out_dir, forms) as out:
+        return run_interruptible(partial(run_files, settings, wanted, sources, out, launched))

@@ -13,7 +13,12 @@ import attrs
 class RunArguments:
     """The arguments of ``kinora run``."""
 
-    source: str
+    sources: Sequence[str]
+    """As they were written, with patterns and folders."""
+    out_dir: Path | None
+    """The folder for the results of many sources."""
+    jobs: int | None
+    """How many sources are run at once; None for the setting ``max_jobs``."""
     plugins: Sequence[str]
     """Names, and paths of plugin files."""
     plugin_options: Sequence[str]
@@ -30,3 +35,5 @@ class RunArguments:
     show_output: bool
     strict: bool
     as_json: bool
+    source: str = ""
+    """The only source; nothing if there may be many."""

@@ -16,6 +16,8 @@ def check_outputs(wanted: RunArguments) -> None:
     Raises:
         Misuse: the sentence says what is wrong.
     """
+    if wanted.jobs is not None:
+        raise Misuse("--jobs is for many sources: give a folder for their results, --out-dir DIR")
     if wanted.as_json and wanted.out == STDOUT:
         raise Misuse("--json and --out - both write to stdout: give --out a file")
     if wanted.out is not None:

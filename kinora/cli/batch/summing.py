@@ -1,0 +1,88 @@
+"""How many sources have ended, and how: the table at the end, JSON for programs, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+
+from kinora.cli.local_job import PLUGINS_FAILED
+from kinora.cli.output import counted, print_json, print_line, print_table
+from kinora.cli.run_arguments import RunArguments
+
+COLUMNS = ("source", "status", "frames", "seconds", "fps", "detections", "warnings", "error")
+OPTIONAL = ("fps", "seconds", "warnings")
+"""The columns that a narrow terminal need not show, the first of them first."""
+OLD = "done before"
+"""The status of a source that an earlier run has done."""
+FAILED = 1
+"""The exit code if a source failed."""
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """How a source has ended."""
+
+    source: str
+    """As it was written."""
+    summary: Mapping[str, Any]
+    """Of its job; of one that could not begin, the ``status`` and the ``error``."""
+    files: Sequence[Path] = ()
+    """What was written."""
+    is_old: bool = False
+    """True if an earlier run has done it."""
+    lacking: frozenset[str] = frozenset()
+    """The plugins of whose results a part has no place in the files."""
+
+    @classmethod
+    def failed(cls, source: str, error: str) -> Self:
+        """That of a source whose job could not begin."""
+        return cls(source=source, summary={"status": "failed", "error": error})
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row of the table, by column."""
+        told = self.summary
+        plugins = [f"{name} failed: {why}" for name, why in told.get("failed_plugins", {}).items()]
+        return {
+            "source": self.source,
+            "status": OLD if self.is_old else told["status"],
+            "frames": told.get("frames", 0),
+            "seconds": told.get("seconds"),
+            "fps": told.get("fps"),
+            "detections": told.get("detections", 0),
+            "warnings": len(told.get("warnings", ())),
+            "error": "; ".join(filter(None, (told["error"], *plugins))) or None,
+        }
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """All that is known of it."""
+        files = [str(file) for file in self.files]
+        return {"source": self.source, "done_before": self.is_old, "files": files, **self.summary}
+
+
+def report(outcomes: Sequence[Outcome], wanted: RunArguments) -> int:
+    """Print what has become of the sources, as it is wanted, and return the exit code."""
+    if wanted.as_json:
+        print_json([outcome.as_json for outcome in outcomes])
+    else:
+        _print_rows([outcome.row for outcome in outcomes])
+    if names := sorted(frozenset[str]().union(*(outcome.lacking for outcome in outcomes))):
+        print_line(
+            f"the .csv files lack a part of what {', '.join(names)} gave: jsonl and json have all", file="stderr"
+        )
+    if any(outcome.summary["status"] != "done" for outcome in outcomes):
+        return FAILED
+    failing = any(outcome.summary["failed_plugins"] for outcome in outcomes)
+    return PLUGINS_FAILED if wanted.strict and failing else 0
+
+
+def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    columns = [column for column in COLUMNS if column != "error" or any(row["error"] for row in rows)]
+    print_table(columns, [[row[column] for column in columns] for row in rows], optional=OPTIONAL)
+    statuses = [str(row["status"]) for row in rows]
+    counts = ", ".join(f"{statuses.count(status):,} {status}" for status in dict.fromkeys(statuses))
+    print_line(f"{counted(len(rows), 'source')}: {counts or 'none has ended'}", file="stderr")
