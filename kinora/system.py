@@ -45,6 +45,7 @@ from kinora.actors.usage import UsageMeter
 from kinora.actors.used_room import RoomMeter
 from kinora.actors.videos import Videos
 from kinora.actors.viewer import Viewer
+from kinora.actors.webhooks.webhooks import Webhooks
 from kinora.actors.work_order import WorkOrder
 from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
 from kinora.fleet.agent_book import AgentBook
@@ -120,6 +121,7 @@ class System:
         )
         self.tokens = TokenBook(self.store, settings.data_dir / LOCAL_TOKEN, needed=token_needed)
         self.room = RoomMeter(self.store, settings.data_dir / DATABASE, self.uploads)
+        self.webhooks = Webhooks(settings.webhooks, self.store)
         self.inspectors = InspectorService()
         self.held_sources = HeldSources()
         self.connections = ConnectionManager(max_connections=settings.max_connections) if settings.realtime else None
@@ -217,6 +219,7 @@ class System:
         return [
             ChildSpec(name="workers", run=self.fork_server.run),
             ChildSpec(name="store", run=self.store.run, stop=self.store.stop),
+            ChildSpec(name="webhooks", run=self.webhooks.run, optional=True),
             *([ChildSpec(name="realtime", run=self.connections.run, optional=True)] if self.connections else []),
             ChildSpec(name="devices", run=self._find_devices, optional=True),
             ChildSpec(name="plugins", run=self._find_plugins),
@@ -308,6 +311,7 @@ class System:
             store=self.store,
             audience=audience,
             figures=self.job_figures,
+            webhooks=self.webhooks,
             tracer=self._tracer,
             has_agents=lambda: not self._runs_all_jobs or bool(self.agent_book.all()),
         )

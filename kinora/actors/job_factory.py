@@ -25,6 +25,7 @@ from kinora.actors.segments import lanes_of
 from kinora.actors.source_finder import Examined, SourceFinder
 from kinora.actors.store import Store
 from kinora.actors.stored_frames import StoredFrames
+from kinora.actors.webhooks.webhooks import Webhooks
 from kinora.actors.work_order import OrderedPlugin, WorkOrder, for_pipelines
 from kinora.media.pushed import PUSH
 from kinora.media.source_names import is_watched, without_query
@@ -62,6 +63,7 @@ class JobFactory:
         store: Store,
         audience: Audience,
         figures: JobFigures,
+        webhooks: Webhooks,
         tracer: Tracer | None = None,
         has_agents: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -74,6 +76,7 @@ class JobFactory:
         self._options_checker = OptionsChecker(means.fork_server)
         self._store = store
         self._audience = audience
+        self._webhooks = webhooks
         self._figures = figures
         self._tracer = tracer or NoTracer()
         self._has_agents = has_agents
@@ -162,7 +165,7 @@ class JobFactory:
             work=work,
             find_work=find_work,
             store=self._store,
-            audience=self._audience,
+            audience=self._webhooks.audience_of(spec.standing, self._audience),
             paused_keep_s=self._limits.paused_keep_s,
             figures=self._figures,
             trace=trace,

@@ -113,6 +113,25 @@ CREATE TRIGGER event_added AFTER INSERT ON events BEGIN
         ON CONFLICT DO UPDATE SET frame_bytes = frame_bytes + excluded.frame_bytes;
 END;
 """  # noqa: S608 - a constant
+_DELIVERIES = """
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY,
+    webhook TEXT NOT NULL,
+    key TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    event INTEGER,
+    created_at TEXT NOT NULL,
+    body BLOB NOT NULL,
+    status TEXT NOT NULL DEFAULT 'waiting',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    tried_at TEXT,
+    answer TEXT NOT NULL DEFAULT '',
+    UNIQUE (webhook, key)
+);
+CREATE INDEX deliveries_waiting ON deliveries (number) WHERE status = 'waiting';
+"""
 MIGRATIONS = (
     _JOBS_AND_FRAMES,
     _LOGS_AND_DELETED,
@@ -123,6 +142,7 @@ MIGRATIONS = (
     _ENDS_AND_SIZES,
     _STATES,
     _EVENTS,
+    _DELIVERIES,
 )
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(MIGRATIONS)

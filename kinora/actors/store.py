@@ -80,8 +80,8 @@ class StoreStatistics:
 
 
 @attrs.define(eq=False)
-class _Change:
-    """A change of a job, and its outcome."""
+class Change:
+    """A change of a job, or of another table, and its outcome."""
 
     statement: Statement
     settled: trio.Event = attrs.field(factory=trio.Event)
@@ -90,8 +90,20 @@ class _Change:
     fault: Exception | None = None
 
     def settle(self, fault: Exception | None) -> None:
+        """Note how it has ended."""
         self.fault = fault
         self.settled.set()
+
+    async def wait(self) -> None:
+        """Return once it is on disk.
+
+        Raises:
+            StoreFailing, ActorGone: it could not be written; it is not tried again.
+            Exception: it is itself at fault.
+        """
+        await self.settled.wait()
+        if self.fault is not None:
+            raise self.fault
 
 
 @attrs.define(eq=False)
@@ -131,7 +143,7 @@ class Store:
         )
         self._reader, self._page_reader = self._readers
         """All pages but the first of long answers have a reader of their own: other reads are few and short."""
-        self._changes: deque[_Change] = deque()
+        self._changes: deque[Change] = deque()
         """Bounded by the number of callers, each of which waits for its own change; by that of dying processes: for
         each of them a job is saved once without waiting; and by that of tokens, whose use is noted once a minute."""
         self._frames = FrameBuffer()
@@ -220,7 +232,7 @@ class Store:
             Conflict: its id or its idempotency key is taken.
         """
         try:
-            await self._change(database.add_job(record))
+            await self.change(database.add_job(record))
         except sqlite3.IntegrityError as error:
             raise Conflict("There is already a job with this Idempotency-Key: use a new key.") from error
 
@@ -229,28 +241,28 @@ class Store:
 
         The change may overtake frames that wait: if the order matters, call :meth:`flush` first.
         """
-        await self._change(database.save_job(record))
+        await self.change(database.save_job(record))
 
     def save_job_soon(self, record: JobRecord) -> None:
         """Store a job as :meth:`save_job` does, before all frames that are put after this, without waiting for it.
 
         Does nothing while :meth:`run` does not run, and is lost if the disk cannot be written: save the job again then.
         """
-        self._change_soon(database.save_job(record))
+        self.change_soon(database.save_job(record))
 
     async def delete_job(self, *job_ids: str) -> None:
         """Delete jobs and their frames, in one transaction; do nothing for a job that is not there."""
-        await self._change(*map(database.delete_job, job_ids))
+        await self.change(*map(database.delete_job, job_ids))
         self._garbage = True
         self._work.unpark_all()
 
     async def save_log(self, job_id: str, data: bytes) -> None:
         """Store the output of a job's plugins in place of an earlier one; it is on disk when this returns."""
-        await self._change(database.save_log(job_id, data))
+        await self.change(database.save_log(job_id, data))
 
     async def log(self, job_id: str) -> bytes | None:
         """Return the stored output of the job's plugins; None if there is none."""
-        return await self._read(database.log, job_id)
+        return await self.read(database.log, job_id)
 
     async def add_token(self, token: Token) -> None:
         """Store a new token; it is on disk when this returns.
@@ -259,29 +271,29 @@ class Store:
             Conflict: its name is taken.
         """
         try:
-            await self._change(add_token(token))
+            await self.change(add_token(token))
         except sqlite3.IntegrityError as error:
             raise Conflict(f"There is already a token called {token.name}: choose another name.") from error
 
     async def delete_token(self, token_id: str) -> None:
         """Delete a token; do nothing if there is none."""
-        await self._change(delete_token(token_id))
+        await self.change(delete_token(token_id))
 
     def delete_token_soon(self, token_id: str) -> None:
         """Delete a token without waiting for it; that is lost as with :meth:`save_job_soon`."""
-        self._change_soon(delete_token(token_id))
+        self.change_soon(delete_token(token_id))
 
     def note_token_use_soon(self, token_id: str, used_at: str) -> None:
         """Store when a token was used last, without waiting for it; it is lost as with :meth:`save_job_soon`."""
-        self._change_soon(note_token_use(token_id, used_at))
+        self.change_soon(note_token_use(token_id, used_at))
 
     async def tokens(self) -> list[Token]:
         """Return all tokens, the first to be made first."""
-        return await self._read(tokens)
+        return await self.read(tokens)
 
     async def folder_id(self) -> str:
         """Return the id of this database, made with it: eight hexadecimal digits."""
-        return await self._read(folder_id)
+        return await self.read(folder_id)
 
     @property
     def has_room(self) -> bool:
@@ -376,15 +388,15 @@ class Store:
 
     async def job(self, job_id: str) -> JobRecord | None:
         """Return the job of this id; None if there is none."""
-        return await self._read(database.job, job_id)
+        return await self.read(database.job, job_id)
 
     async def job_by_key(self, key: str) -> JobRecord | None:
         """Return the job that was submitted with this idempotency key; None if there is none."""
-        return await self._read(database.job_by_key, key)
+        return await self.read(database.job_by_key, key)
 
     async def uploads(self) -> list[str]:
         """Return the uploaded files of all jobs."""
-        return await self._read(database.uploads)
+        return await self.read(database.uploads)
 
     async def jobs(
         self,
@@ -400,7 +412,7 @@ class Store:
         Raises:
             InvalidRequest: this server did not give the cursor.
         """
-        return await self._read(database.jobs, status, limit, cursor, id_prefix, search)
+        return await self.read(database.jobs, status, limit, cursor, id_prefix, search)
 
     async def ended_jobs(self, after: EndedJob | None, statuses: Collection[str], limit: int) -> list[EndedJob]:
         """Return the jobs that ended after that one, the first to end first; see :func:`stored_room.ended_jobs`."""
@@ -466,19 +478,19 @@ class Store:
     async def frame_count(self, job_id: str, *, before: int = database.LARGEST) -> int:
         """Return the number of the job's frames with an index below ``before``, unwritten ones included."""
         waiting = [index for index in self._frames.of(job_id) if index < before]
-        stored = await self._read(database.frame_count, job_id, min(waiting, default=before))
+        stored = await self.read(database.frame_count, job_id, min(waiting, default=before))
         return stored + len(waiting)
 
     async def last_index(self, job_id: str) -> int | None:
         """Return the highest index among the job's frames, unwritten ones included; None if it has none."""
         waiting = self._frames.of(job_id)
-        stored = await self._read(database.last_index, job_id)
+        stored = await self.read(database.last_index, job_id)
         return max((*waiting, *(() if stored is None else (stored,))), default=None)
 
     async def newest_event(self, job_id: str) -> int:
         """Return the number of the job's last event, unwritten ones included; 0 if it has none."""
         waiting = [event.number for event in self._frames.events_of(job_id)]
-        return max(await self._read(newest_event, job_id), *waiting, 0)
+        return max(await self.read(newest_event, job_id), *waiting, 0)
 
     async def events(
         self,
@@ -504,7 +516,8 @@ class Store:
         more = (event for event in waiting if event.number > newest and event.suits(kind, plugin))
         return page_of(chain(stored.events, more), limit)
 
-    async def _read(self, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
+    async def read(self, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
+        """Return what a short query finds in any table."""
         return await self._query(self._reader, query, *args)
 
     async def _query(self, reader: _Reader, query: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
@@ -516,10 +529,13 @@ class Store:
             self._require_running()  # the connection was closed while the query waited for its turn
             raise StoreFailing(self._note_misread(error)) from error
 
-    async def _change(self, *statements: Statement) -> None:
-        """Have changes written, in one transaction unless one of them fails; they are on disk when this returns."""
+    async def change(self, *statements: Statement) -> None:
+        """Have changes of any table written; they are on disk when this returns.
+
+        They are in one transaction unless one of them fails.
+        """
         self._require_running()
-        changes = [_Change(statement) for statement in statements]
+        changes = [Change(statement) for statement in statements]
         self._changes.extend(changes)
         self._work.unpark_all()
         try:
@@ -534,10 +550,18 @@ class Store:
             if change.fault is not None:
                 raise change.fault
 
-    def _change_soon(self, statement: Statement) -> None:
+    def change_soon(self, statement: Statement) -> Change:
+        """Have a change of any table written in one of the next transactions, before all that comes after this call.
+
+        It is lost if the disk cannot be written. The caller limits how many wait.
+        """
+        change = Change(statement)
         if self._running:
-            self._changes.append(_Change(statement))
+            self._changes.append(change)
             self._work.unpark_all()
+        else:
+            change.settle(ActorGone("the store does not run"))
+        return change
 
     async def _write_until_stopped(self) -> None:
         while not self._stopping:
@@ -617,7 +641,7 @@ class Store:
         return faults
 
     async def _after_failure(
-        self, changes: Sequence[_Change], error: sqlite3.Error | FilesReplaced
+        self, changes: Sequence[Change], error: sqlite3.Error | FilesReplaced
     ) -> list[Exception | None]:
         """Note a failed transaction, and return how its changes ended. Deletions are tried again with the reserve."""
         reason = self._note_failure(error)
@@ -700,7 +724,7 @@ class Store:
         """Return the frames to write next: none while the disk is short of room, unless the store ends."""
         return [] if self._room.short and self._running else self._frames.batch()
 
-    def _settle(self, changes: Sequence[_Change], faults: Sequence[Exception | None]) -> None:
+    def _settle(self, changes: Sequence[Change], faults: Sequence[Exception | None]) -> None:
         for change, fault in zip(changes, faults, strict=True):
             self._changes.popleft()
             change.settle(fault)

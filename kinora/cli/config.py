@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import click
 
+from kinora.actors.webhooks.webhook import Webhook
 from kinora.cli import options
 from kinora.cli.output import print_json, print_table
 from kinora.cli.server_flags import of_server
@@ -49,5 +50,8 @@ def shown_value(field: attrs.Attribute[Any], value: object) -> object:
         return {name: shown_value(field, item) for name, item in value.items()}
     if isinstance(value, PlacedCamera):
         given = {**attrs.asdict(value), "url": without_query(value.url)}
+        return {name: shown_value(field, item) for name, item in given.items() if item is not None}
+    if isinstance(value, Webhook):
+        given = {**attrs.asdict(value), "url": value.shown_url}
         return {name: shown_value(field, item) for name, item in given.items() if item is not None}
     return str(value) if isinstance(value, Path) else value

@@ -57,7 +57,9 @@ async def _demo(settings: Settings, source: str, *, once: bool, any_port: bool) 
     with temporary_folder() as folder:
         port = _free_port(settings) if any_port else settings.port
         floor = min(settings.min_free_bytes, FLOOR_BYTES)
-        settings = attrs.evolve(settings, port=port, data_dir=folder, min_free_bytes=floor, realtime=True, jobs={})
+        settings = attrs.evolve(
+            settings, port=port, data_dir=folder, min_free_bytes=floor, realtime=True, jobs={}, webhooks={}
+        )
         settings = attrs.evolve(settings, tls_cert=None, tls_key=None, root_path="")  # its links are for this machine
         async with open_server(settings) as server:
             summed = await _run_job(server, source)

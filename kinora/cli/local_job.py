@@ -137,7 +137,12 @@ def own_settings(settings: Settings, plugins: Sequence[str], folder: Path) -> Se
     files = tuple(_plugin_file(name) for name in plugins if options.is_plugin_file(name))
     floor = min(settings.min_free_bytes, FLOOR_BYTES)
     return attrs.evolve(
-        settings, data_dir=folder, min_free_bytes=floor, plugin_files=(*settings.plugin_files, *files), jobs={}
+        settings,
+        data_dir=folder,
+        min_free_bytes=floor,
+        plugin_files=(*settings.plugin_files, *files),
+        jobs={},
+        webhooks={},
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from kinora.doctor import cameras, certificate, folders, machine, media, port, software
+from kinora.doctor import cameras, certificate, folders, machine, media, port, software, webhooks
 from kinora.doctor.finding import Finding, failed
 from kinora.doctor.trial import check_a_frame
 from kinora.settings import Settings
@@ -50,6 +50,7 @@ CHECKS = (
     Check("folders", folders.check_other_folders),
     Check("certificate", certificate.check_certificate),
     Check("cameras", cameras.check_cameras),
+    Check("webhooks", webhooks.check_webhooks),
     Check("port", port.check_port),
 )
 

@@ -33,7 +33,9 @@ async def check_a_frame(settings: Settings, folder: Path) -> list[Finding]:
     """
     (folder / PICTURE).write_bytes(picture())
     given = settings
-    settings = attrs.evolve(settings, data_dir=folder, media_dir=folder, realtime=False, min_free_bytes=0, jobs={})
+    settings = attrs.evolve(
+        settings, data_dir=folder, media_dir=folder, realtime=False, min_free_bytes=0, jobs={}, webhooks={}
+    )
     began = time.monotonic()
     async with open_system(settings) as system:
         state = await _run(system)

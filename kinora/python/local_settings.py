@@ -26,7 +26,7 @@ def found_settings(flags: Mapping[str, Any], config: Path | None) -> Settings:
     """
     none_of_servers = {"realtime": False, "data_dir": Path(os.devnull)}
     settings = read_settings({**flags, **none_of_servers}, os.environ, config).settings
-    return attrs.evolve(settings, jobs={}, agents=0)
+    return attrs.evolve(settings, jobs={}, webhooks={}, agents=0)
 
 
 def settings_for(settings: Settings, source: str, files: Sequence[Path], folder: Path) -> tuple[Settings, str]:

@@ -9,6 +9,7 @@ at what the settings name.
 from kinora.settings.checks import password_faults as password_faults
 from kinora.settings.checks import require_folders as require_folders
 from kinora.settings.checks import require_usable_paths as require_usable_paths
+from kinora.settings.checks import secret_faults as secret_faults
 from kinora.settings.checks import source_limits as source_limits
 from kinora.settings.fields import Settings as Settings
 from kinora.settings.fields import SettingsError as SettingsError

@@ -34,6 +34,21 @@ def password_faults(settings: Settings) -> list[str]:
     return faults
 
 
+def secret_faults(settings: Settings) -> list[str]:
+    """What is wrong with the secret files of webhooks, a sentence each. Blocks, as long as a disk does not answer."""
+    faults = []
+    for name, webhook in settings.webhooks.items():
+        if (path := webhook.secret_file) is None:
+            continue
+        try:
+            read_password(path)
+        except (OSError, ValueError) as error:
+            faults.append(f"The secret of {name} cannot be read ({why_unreadable(error)}): put it into {path}")
+        if others_can_read(path):
+            faults.append(f"Everyone on this machine can read {path}: chmod o= {path}")
+    return faults
+
+
 def require_usable_paths(settings: Settings) -> None:
     """Check that all folders and files can be named to the file system, and in messages to workers.
 

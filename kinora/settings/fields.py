@@ -13,6 +13,7 @@ from typing import Annotated
 import attrs
 
 from kinora.actors.standing_job import StandingJob
+from kinora.actors.webhooks.webhook import Webhook
 from kinora.media.placed_camera import PlacedCamera
 from kinora.runtime.machine import memory_bytes
 
@@ -65,6 +66,11 @@ def _no_cameras() -> Mapping[str, PlacedCamera]:
 
 
 def _no_jobs() -> Mapping[str, StandingJob]:
+    """None."""
+    return {}
+
+
+def _no_webhooks() -> Mapping[str, Webhook]:
     """None."""
     return {}
 
@@ -209,6 +215,9 @@ class Settings:
     jobs: Mapping[str, StandingJob] = attrs.field(factory=_no_jobs)
     """Standing jobs by name, each a table of ``kinora.toml`` such as ``[jobs.door]``: they start with the server and
     are started again. They count among ``max_jobs``."""
+    webhooks: Mapping[str, Webhook] = attrs.field(factory=_no_webhooks)
+    """Addresses that events, warnings and the ends of jobs are posted to, by name, each a table of ``kinora.toml`` such
+    as ``[webhooks.alarm]``; see docs/webhooks.md."""
     max_jobs: int = attrs.field(default=2, validator=_positive)
     """Jobs that run at once."""
     paused_keep_s: float = attrs.field(default=600.0, validator=attrs.validators.ge(0.0))

@@ -12,8 +12,8 @@ from kinora.settings.fields import Settings
 
 
 def encode_settings(settings: Settings) -> bytes:
-    """Return all settings but the standing jobs, which are the server's alone."""
-    return _encode(attrs.evolve(settings, jobs={}))
+    """Return all settings but the standing jobs and the webhooks, which are the server's alone."""
+    return _encode(attrs.evolve(settings, jobs={}, webhooks={}))
 
 
 def decode_settings(data: bytes) -> Settings:

@@ -27,6 +27,7 @@ from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequ
 from kinora.web.bundle import read_bundle, ui_routes
 from kinora.web.cameras import camera_routes
 from kinora.web.catalogue import catalogue_routes
+from kinora.web.deliveries import delivery_routes
 from kinora.web.http_figures import HttpFigures
 from kinora.web.jobs import JobName, job_routes
 from kinora.web.login_links import LoginLinks
@@ -101,6 +102,7 @@ def create_app(system: System, links: LoginLinks | None = None) -> KinoraApp:
         media_routes,
         camera_routes,
         source_picture_routes,
+        delivery_routes,
         agent_list_routes,
         realtime_routes,
         push_routes,

@@ -287,6 +287,15 @@ CALLS = (
     ),
     Call(
         "get",
+        "/v1/deliveries",
+        "list_deliveries",
+        "List the messages that are posted to the operator's webhooks, the newest first, and all webhooks",
+        {200: of("DeliveryList")},
+        (422,),
+        (parameters.WEBHOOK, parameters.DELIVERY_STATUS, parameters.BEFORE, parameters.DELIVERIES_LIMIT),
+    ),
+    Call(
+        "get",
         "/v1/agents",
         "list_agents",
         "List the agents that run jobs for this server, and those that it has lost in the last hour",

@@ -10,6 +10,7 @@ import msgspec
 from kinora.actors.field_types import Count, Index, JobId, Milliseconds, Percent, Time
 from kinora.actors.messages import Health, Stage
 from kinora.actors.models import JobState, JobStatus, StageError
+from kinora.actors.webhooks.delivery_table import DeliveryStatus
 from kinora.fleet.agent_state import AgentState, LostAgent
 from kinora.media.camera_errors import LostReason
 from kinora.plugins.protocol import Origin
@@ -216,6 +217,55 @@ class CameraList(msgspec.Struct, kw_only=True):
     """All cameras and webcams that clients may watch."""
 
     cameras: list[CameraStatus]
+
+
+class DeliveryState(msgspec.Struct, kw_only=True):
+    """A message that is posted to the receiver of a webhook, or was."""
+
+    number: Count
+    """Higher than those of all deliveries before it."""
+    webhook: str
+    """``NAME`` of ``[webhooks.NAME]``."""
+    id: str
+    """As in the header Kinora-Delivery, the same at each attempt."""
+    job_id: JobId
+    type: str
+    """The type of the message: event, complete or warning."""
+    kind: str
+    """The kind of an event, the code of a warning, the status of a job that has ended."""
+    event: Count | None
+    """The number of the event in its job; null for other messages."""
+    status: DeliveryStatus
+    attempts: Count
+    created_at: Time
+    tried_at: Time | None
+    """When the last attempt ended; null before."""
+    answer: str
+    """What came of the last attempt; empty before."""
+
+
+class WebhookStatus(msgspec.Struct, kw_only=True):
+    """A webhook, with what has come of its messages since the server started."""
+
+    name: str
+    waiting: Count
+    """The messages that wait for their receiver now."""
+    delivered: Count
+    given_up: Count
+    """The messages whose receiver has not taken them within an hour."""
+    left_out: Count
+    """The messages that were left out, as too many waited."""
+    fault: str
+    """What came of the last attempt, if that has failed; else empty."""
+
+
+class DeliveryList(msgspec.Struct, kw_only=True):
+    """A page of deliveries, the newest first, and all webhooks."""
+
+    deliveries: list[DeliveryState]
+    next: Count | None
+    """The number to give as ``before`` for the next page; null if this is the last one."""
+    webhooks: list[WebhookStatus]
 
 
 class AgentList(msgspec.Struct, kw_only=True):

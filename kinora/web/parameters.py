@@ -13,6 +13,7 @@ from kinora.actors.filters import FramesPerSecond, ImagesOfEvents, JobIds, Messa
 from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS, MAX_SOURCE
 from kinora.actors.models import JobStatus
 from kinora.actors.store import PAGE_EVENTS
+from kinora.actors.webhooks.delivery_table import DeliveryStatus
 from kinora.plugins.catalogue import CATALOGUE
 from kinora.plugins.protocol import KIND_CHARACTERS
 from kinora.results.formats import FORMATS
@@ -22,6 +23,7 @@ from kinora.web.schemas import schema_of
 JOBS_PER_PAGE, MAX_JOBS_PER_PAGE = 50, 200
 MAX_SEARCH = 200
 """The most characters of a search for jobs."""
+DELIVERIES_PER_PAGE, MAX_DELIVERIES_PER_PAGE = 50, 500
 FRAMES_PER_PAGE, MAX_FRAMES_PER_PAGE = 100, 1000
 EVENTS_PER_PAGE = 100
 _Document = dict[str, Any]
@@ -164,6 +166,17 @@ EVENT_KIND = Search(name="kind", description="Only events of this kind.", longes
 EVENT_PLUGIN = Search(name="plugin", description="Only events of this plugin.", longest=MAX_NAME)
 JOBS_LIMIT = PageSize(
     name="limit", description="The most jobs on the page.", usual=JOBS_PER_PAGE, highest=MAX_JOBS_PER_PAGE
+)
+WEBHOOK = Parameter(name="webhook", description="Only the deliveries of this webhook.", may_be_empty=True)
+DELIVERY_STATUS = Word(name="status", description="Only deliveries with this status.", words=get_args(DeliveryStatus))
+BEFORE = WholeNumber(
+    name="before", description="Only deliveries with a lower number than this.", lowest=0, highest=MAX_INDEX
+)
+DELIVERIES_LIMIT = PageSize(
+    name="limit",
+    description="The most deliveries on the page.",
+    usual=DELIVERIES_PER_PAGE,
+    highest=MAX_DELIVERIES_PER_PAGE,
 )
 EXPORT_FORMAT = Word(
     name="format",

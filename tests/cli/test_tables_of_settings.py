@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from kinora.cli.config import config
+from kinora.doctor.webhooks import check_webhooks
 from kinora.media.placed_camera import PlacedCamera
 from kinora.settings import SettingsError, load_settings, password_faults
 from tests.cli.test_settings import toml
@@ -44,10 +46,38 @@ def test_standing_jobs_are_tables_of_the_file(tmp_path: Path) -> None:
     assert door.request().options.stride == 2
 
 
+def test_webhooks_are_tables_of_the_file(tmp_path: Path) -> None:
+    """The files of their secrets begin in its folder; what may be secret of the URL is not shown."""
+    text = """
+        [webhooks.alarm]
+        url = "https://chat.example:8443/hooks/T0KEN?key=abc"
+        events = ["entered", "complete"]
+        jobs = ["door"]
+        cooldown_s = 30
+        secret_file = "secrets/alarm"
+    """
+    settings = load_settings({}, {}, path := toml(tmp_path, text))
+    alarm = settings.webhooks["alarm"]
+    assert (alarm.events, alarm.cooldown_s) == (("entered", "complete"), 30)
+    assert alarm.secret_file == tmp_path / "secrets" / "alarm"
+    shown = CliRunner().invoke(config, ["show", "--json", "--config", str(path)])
+    assert json.loads(shown.output)["webhooks"]["value"]["alarm"]["url"] == "https://chat.example:8443/…"
+    assert not re.search("T0KEN|abc", shown.output + repr(alarm))
+    listed, secret, job = check_webhooks(settings)
+    assert (listed.state, listed.found) == ("ok", "in the settings: alarm")
+    assert secret.found.startswith("The secret of alarm cannot be read (No such file or directory): put it into ")
+    assert job.found == "alarm is for door, which is not in the settings"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("cameras = 3", "cameras: must be tables of kinora.toml, each with a name of its own"),
+        ('[webhooks.alarm]\nevents = ["*"]', "webhooks.alarm.url: is missing"),
+        ('[webhooks.alarm]\nurl = "http://joe:x@alarm/"', "webhooks.alarm.url: leave user and password out of the URL"),
+        ('[webhooks.alarm]\nurl = "rtsp://alarm/"', "webhooks.alarm.url: must begin with http:// or https://"),
+        ('[webhooks.alarm]\nurl = "http://alarm/"\nevents = []', "webhooks.alarm.events: must name at least one kind"),
+        ('[webhooks.alarm]\nurl = "http://alarm/"\ncooldown_s = -1', "webhooks.alarm.cooldown_s: "),
         ("[cameras]\nfront = 3", "cameras.front: must be a table"),
         ('[cameras.front]\nuser = "joe"', "cameras.front.url: is missing"),
         ("[cameras.front]\nurl = 3", "cameras.front.url: must be text, not 3"),

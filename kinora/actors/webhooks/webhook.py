@@ -1,0 +1,117 @@
+"""A webhook as the operator sets it, and the messages that it wants."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from kinora.media.source_types import SourceError
+from kinora.media.url_access import HTTP, SourceUrl
+
+EVERY_EVENT = "*"
+"""Stands for the events of plugins, whatever their kind."""
+EVENT, COMPLETE, WARNING = "event", "complete", "warning"
+"""The types of messages that are posted; the last two also stand for them in ``events``."""
+
+MAX_COOLING = 1000
+"""The most kinds that one webhook leaves out at the same time. Beyond it the first one is let through again early."""
+
+
+@attrs.frozen
+class Occurrence:
+    """What a message tells, as far as webhooks choose by it."""
+
+    type: str
+    """The type of the message: ``event``, ``complete`` or ``warning``."""
+    kind: str
+    """The kind of an event, the code of a warning, the status of a job that has ended."""
+    plugin: str | None
+    id: str = ""
+    """Names the message among those of its job; the same when a restarted server tells it again."""
+    event: int | None = None
+    """The number of an event in its job."""
+
+
+def _address(_webhook: object, _field: object, value: str) -> None:
+    if re.match(r"[^/]*//[^/]*@", value):
+        raise ValueError("leave user and password out of the URL: a receiver knows the sender by the signature")
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    try:
+        SourceUrl.parse(value, HTTP)
+    except SourceError as error:
+        raise ValueError(str(error)) from error
+
+
+def _not_empty(_webhook: object, _field: object, value: Sequence[str]) -> None:
+    if not value:
+        raise ValueError('must name at least one kind of event, "*" for all of them, "complete" or "warning"')
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
+
+
+@attrs.frozen(kw_only=True)
+class Webhook:
+    """An address that messages are posted to."""
+
+    url: str = attrs.field(repr=False, validator=_address)
+    """The address of the receiver, ``http://`` or ``https://``, without user and password. It may be in a private
+    network, as the operator has named it; redirects are not followed."""
+    events: tuple[str, ...] = attrs.field(default=(EVERY_EVENT,), validator=_not_empty)
+    """What is posted: the kinds of events, ``*`` for the events of all kinds (default), ``complete`` for the ends of
+    jobs, ``warning`` for their warnings."""
+    jobs: tuple[str, ...] = ()
+    """The names of standing jobs whose messages are posted; those of all jobs if it is left out."""
+    plugins: tuple[str, ...] = ()
+    """The plugins whose events and warnings are posted; those of all plugins if it is left out."""
+    cooldown_s: float = attrs.field(default=0.0, validator=attrs.validators.ge(0.0))
+    """Seconds after an event or a warning for which further ones of the same kind, job and plugin are left out."""
+    secret_file: Path | None = attrs.field(default=None, converter=_absolute)
+    """The file whose only line is the secret that posts are signed with; they are not signed without it. It is read at
+    each post."""
+
+    @property
+    def shown_url(self) -> str:
+        """Its address without path and query, which are the password of many receivers."""
+        url = SourceUrl.parse(self.url, HTTP)
+        return f"{url.scheme}://{url.authority}/…"
+
+    def wants_job(self, standing: str | None) -> bool:
+        """True if it is for a job that is the standing job of this name, or is none."""
+        return not self.jobs or standing in self.jobs
+
+    def wants(self, what: Occurrence) -> bool:
+        """True if this is to be posted, but for what ``cooldown_s`` leaves out."""
+        if what.type == COMPLETE:
+            return COMPLETE in self.events
+        if self.plugins and what.plugin not in self.plugins:
+            return False
+        if what.type == WARNING:
+            return WARNING in self.events
+        return EVERY_EVENT in self.events or what.kind in self.events
+
+
+class Cooldown:
+    """The kinds of occurrences that are left out for a while, as one has come a short time ago."""
+
+    def __init__(self, cooldown_s: float) -> None:
+        self._cooldown_s = cooldown_s
+        self._until: dict[tuple[str, str, str | None], float] = {}
+
+    def lets_through(self, job_id: str, what: Occurrence, now: float) -> bool:
+        """True unless one of its kind was let through less than ``cooldown_s`` before ``now``."""
+        if not self._cooldown_s or what.type == COMPLETE:
+            return True
+        key = (job_id, what.kind, what.plugin)
+        if now < self._until.get(key, now):
+            return False
+        self._until = {other: until for other, until in self._until.items() if now < until}
+        if len(self._until) >= MAX_COOLING:
+            del self._until[next(iter(self._until))]
+        self._until[key] = now + self._cooldown_s
+        return True

@@ -1,0 +1,172 @@
+"""Webhooks: hears what jobs tell, stores what is to be posted, and has it sent."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import attrs
+import structlog
+import trio
+
+from kinora.actors.audience import Audience
+from kinora.actors.messages import Payload, RealtimeMessage
+from kinora.actors.store import Change, Store, StoreFailing
+from kinora.actors.webhooks import delivery_table
+from kinora.actors.webhooks.delivery_table import Delivery, NewDelivery
+from kinora.actors.webhooks.occurrences import occurrence_of
+from kinora.actors.webhooks.overheard import Overheard
+from kinora.actors.webhooks.receiver import Receiver
+from kinora.actors.webhooks.sender import MAX_WAITING, Sender, SenderFigures, Waiting
+from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
+from kinora.runtime.actor import ActorGone
+
+log = structlog.get_logger()
+TAKEN_OUT = "the webhook was taken out of the settings"
+
+
+@attrs.define(eq=False)
+class _Hook:
+    """A webhook at work."""
+
+    name: str
+    webhook: Webhook
+    sender: Sender
+    cooldown: Cooldown
+    unsaved: int = 0
+    """Its deliveries that are not on disk yet."""
+
+    @property
+    def waiting(self) -> int:
+        return self.unsaved + len(self.sender)
+
+
+@attrs.define(eq=False)
+class _Unsaved:
+    """A delivery that is not on disk yet."""
+
+    hook: _Hook
+    new: NewDelivery
+    change: Change
+
+
+@attrs.frozen(kw_only=True)
+class WebhookState:
+    """How it goes with a webhook."""
+
+    name: str
+    waiting: int
+    figures: SenderFigures
+
+
+class Webhooks:
+    """Has the messages of jobs posted to the receivers that want them. No job waits for any of them.
+
+    A delivery is in the same transaction of the store as what its job stores after it, or an earlier one; it is sent
+    once it is on disk.
+    """
+
+    def __init__(self, wanted: Mapping[str, Webhook], store: Store) -> None:
+        self._store = store
+        self._hooks = {
+            name: _Hook(name, webhook, Sender(name, Receiver(webhook), store), Cooldown(webhook.cooldown_s))
+            for name, webhook in wanted.items()
+        }
+        self._unsaved: deque[_Unsaved] = deque()
+        """Bounded by ``MAX_WAITING`` for each webhook."""
+        self._work = trio.lowlevel.ParkingLot()
+
+    def audience_of(self, standing: str | None, audience: Audience) -> Audience:
+        """The audience of a job, which is the standing job of that name or none; its messages are heard here too."""
+        hooks = [hook for hook in self._hooks.values() if hook.webhook.wants_job(standing)]
+        return Overheard(audience, partial(self._hear, hooks)) if hooks else audience
+
+    def states(self) -> list[WebhookState]:
+        """How it goes with each webhook, in the order of the settings."""
+        return [
+            WebhookState(name=hook.name, waiting=hook.waiting, figures=hook.sender.figures)
+            for hook in self._hooks.values()
+        ]
+
+    async def deliveries(
+        self, *, webhook: str | None, status: str | None, before: int | None, limit: int
+    ) -> list[Delivery]:
+        """Return a page of deliveries without their bodies, the newest first: those numbered below ``before``."""
+        return await self._store.read(delivery_table.deliveries, webhook, status, before, limit)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take up what an earlier server has left, report ready, and send until cancelled."""
+        for delivery in await self._store.read(delivery_table.waiting):
+            await self._take_up(delivery)
+        async with trio.open_nursery() as nursery:
+            task_status.started()
+            nursery.start_soon(self._save)
+            for hook in self._hooks.values():
+                nursery.start_soon(hook.sender.run)
+
+    async def _take_up(self, delivery: Delivery) -> None:
+        hook = self._hooks.get(delivery.webhook)
+        if hook is None:
+            await self._store.change(delivery_table.give_up_all(delivery.webhook, TAKEN_OUT))
+            return
+        age_s = (datetime.now(UTC) - datetime.fromisoformat(delivery.created_at)).total_seconds()
+        born = trio.current_time() - max(0.0, age_s)
+        hook.sender.hold(Waiting(delivery.key, delivery.type, born, delivery.attempts))
+
+    def _hear(self, hooks: Sequence[_Hook], payload: Payload) -> None:
+        """Store a delivery of the message for each webhook that wants it. Never waits."""
+        what, job_id = occurrence_of(payload), payload.job_id
+        if what is None or job_id is None:
+            return
+        wanting = [hook for hook in hooks if self._takes(hook, job_id, what)]
+        if not wanting:
+            return
+        message = RealtimeMessage(payload)
+        key = f"{job_id}/{what.id}"
+        body = message.encode(key)
+        for hook in wanting:
+            new = NewDelivery(
+                webhook=hook.name,
+                key=key,
+                job_id=job_id,
+                type=what.type,
+                kind=what.kind,
+                event=what.event,
+                created_at=message.timestamp,
+                body=body,
+            )
+            change = self._store.change_soon(delivery_table.add_delivery(new))
+            self._unsaved.append(_Unsaved(hook, new, change))
+            hook.unsaved += 1
+        self._work.unpark_all()
+
+    def _takes(self, hook: _Hook, job_id: str, what: Occurrence) -> bool:
+        if not hook.webhook.wants(what):
+            return False
+        if hook.waiting >= MAX_WAITING:
+            self._leave_out(hook)
+            return False
+        return hook.cooldown.lets_through(job_id, what, trio.current_time())
+
+    def _leave_out(self, hook: _Hook) -> None:
+        hook.sender.figures.left_out += 1
+        if hook.sender.figures.left_out == 1:
+            log.error("messages for a webhook are left out, as too many wait", webhook=hook.name, waiting=MAX_WAITING)
+
+    async def _save(self) -> None:
+        """Wait for each delivery to be on disk, try again those that failed, and hand them on to be sent."""
+        while True:
+            while not self._unsaved:
+                await self._work.park()
+            first = self._unsaved[0]
+            try:
+                await first.change.wait()
+            except (StoreFailing, ActorGone):
+                await self._store.wait_writable()
+                first.change = self._store.change_soon(delivery_table.add_delivery(first.new))
+                continue
+            self._unsaved.popleft()
+            first.hook.unsaved -= 1
+            first.hook.sender.hold(Waiting(first.new.key, first.new.type, trio.current_time()))

@@ -1,0 +1,48 @@
+"""``/v1/deliveries``: what is posted to the operator's webhooks, and what has come of it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import attrs
+from quart import Blueprint, Response, request
+
+from kinora.actors.webhooks.delivery_table import Delivery, DeliveryStatus
+from kinora.actors.webhooks.webhooks import WebhookState
+from kinora.system import System
+from kinora.web import parameters
+from kinora.web.documents import DeliveryList, DeliveryState, WebhookStatus
+from kinora.web.responses import json_response
+
+
+def delivery_routes(system: System) -> Blueprint:
+    """The call under ``/v1/deliveries``."""
+    routes = Blueprint("deliveries", __name__, url_prefix="/v1/deliveries")
+
+    @routes.get("")
+    async def list_deliveries() -> Response:
+        limit = parameters.DELIVERIES_LIMIT.read(request.args)
+        found = await system.webhooks.deliveries(
+            webhook=request.args.get("webhook") or None,
+            status=cast("DeliveryStatus | None", parameters.DELIVERY_STATUS.read(request.args)),
+            before=parameters.BEFORE.read(request.args),
+            limit=limit + 1,
+        )
+        page = found[:limit]
+        document = DeliveryList(
+            deliveries=[_shown(delivery) for delivery in page],
+            next=page[-1].number if len(found) > limit else None,
+            webhooks=[_webhook(state) for state in system.webhooks.states()],
+        )
+        return json_response(document, cache_control="no-store")
+
+    return routes
+
+
+def _shown(delivery: Delivery) -> DeliveryState:
+    told = attrs.asdict(delivery, filter=attrs.filters.exclude("body", "key"))
+    return DeliveryState(id=delivery.key, **told)
+
+
+def _webhook(state: WebhookState) -> WebhookStatus:
+    return WebhookStatus(name=state.name, waiting=state.waiting, **attrs.asdict(state.figures))

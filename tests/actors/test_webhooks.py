@@ -1,0 +1,318 @@
+"""Webhooks: what jobs tell is posted, signed, at least once; a receiver that does not take it delays nobody."""
+
+from __future__ import annotations
+
+import hmac
+import socket
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from kinora.actors.audience import Nobody
+from kinora.actors.messages import CompletePayload
+from kinora.actors.store import Store
+from kinora.actors.webhooks import delivery_table
+from kinora.actors.webhooks import receiver as posting
+from kinora.actors.webhooks import webhooks as webhooks_module
+from kinora.actors.webhooks.delivery_table import Delivery, NewDelivery
+from kinora.actors.webhooks.receiver import Answer, Message
+from kinora.actors.webhooks.sender import LONGEST_PAUSE_S, RETRY_FOR_S, Sender, Waiting, pause_s
+from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
+from kinora.actors.webhooks.webhooks import Webhooks
+from kinora.serve import open_server
+from kinora.settings import Settings
+from kinora.system import System, open_system
+from tests.authority import Authority
+from tests.client_kit import get
+from tests.jobs_kit import run_job, write_plugin
+from tests.webhook_kit import Posted, hangs, never_ends, receiver, says
+
+PLENTY_S = 60.0
+"""A safety net."""
+WORRIED = """
+class Worried(Plugin):
+    metadata = PluginMetadata(name="worried", version="1")
+
+    def prepare(self, context):
+        self.context = context
+        context.warn("dark")
+
+    def process_frame(self, frame):
+        self.context.event("seen", "A cat", {"legs": 4})
+        return {}
+"""
+SECRET = "correct horse"  # noqa: S105 - of no receiver but these
+
+ANSWERS = {
+    "good": "it answered 204 No Content",
+    "hangs": "it did not answer within 1 s",
+    "refuses": "it answered 500 Internal Server Error",
+    "redirects": "it answered 307 Temporary Redirect: redirects are not followed, set url to where it leads",
+    "lies": "it does not speak HTTP",
+    "closes": "it closed the connection without an answer",
+    "never_ends": "its answer does not end",
+    "long_head": "it does not speak HTTP",
+    "gone": "nothing takes connections at its address",
+    "unsigned": "its secret_file cannot be read (No such file or directory)",
+}
+
+
+def right(posted: Posted, secret: str) -> bool:
+    """True if the signature is right, as a receiver finds it out."""
+    at, _, digest = posted.headers["kinora-signature"].removeprefix("t=").partition(",v1=")
+    signed = at.encode() + b"." + posted.body
+    return abs(time.time() - int(at)) < PLENTY_S and hmac.new(secret.encode(), signed, "sha256").hexdigest() == digest
+
+
+async def deliveries(system: System, status: str | None = None) -> list[Delivery]:
+    """All deliveries, the oldest first."""
+    return [*reversed(await system.webhooks.deliveries(webhook=None, status=status, before=None, limit=500))]
+
+
+async def until_answers_are(system: System, expected: dict[str, str]) -> None:
+    """Wait until this came of the last attempt for the only delivery of each webhook."""
+    with trio.fail_after(PLENTY_S):
+        while {one.webhook: one.answer for one in await deliveries(system)} != expected:  # noqa: ASYNC110 - the store has no event for it
+            await trio.sleep(0.01)
+
+
+async def test_receivers_that_take_nothing_delay_nobody(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the job nor the receiver that takes it. What came of each attempt is told."""
+    monkeypatch.setattr(posting, "ATTEMPT_S", 1.0)
+    (secret_file := tmp_path / "secret").write_text(SECRET + "\n")
+    replies = {
+        "hangs": hangs,
+        "refuses": says(b"HTTP/1.1 500 Oops\r\n\r\n"),
+        "redirects": says(b"HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:9/\r\n\r\n"),
+        "lies": says(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+        "closes": says(b""),
+        "never_ends": never_ends,
+        "long_head": says(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 50_000),
+    }
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()[1]
+    async with AsyncExitStack() as stack:
+        good = await stack.enter_async_context(receiver())
+        bad = {name: await stack.enter_async_context(receiver(reply)) for name, reply in replies.items()}
+        webhooks = {name: one.webhook(events=("complete",)) for name, one in bad.items()}
+        webhooks["gone"] = Webhook(url=f"http://127.0.0.1:{nobody}/", events=("complete",))
+        webhooks["unsigned"] = good.webhook(events=("complete",), secret_file=tmp_path / "none")
+        webhooks["good"] = good.webhook(events=("complete",), secret_file=secret_file)
+        async with open_server(attrs.evolve(settings, webhooks=webhooks)) as server:
+            system = server.system
+            with trio.fail_after(PLENTY_S):
+                state = await run_job(system, "motion", max_frames=1)
+                (posted,) = await good.wait_for(1)
+            await until_answers_are(system, ANSWERS)
+            shown = (await get(f"{server.url}/v1/deliveries?status=delivered")).json()
+            first_page = (await get(f"{server.url}/v1/deliveries?status=waiting&limit=3")).json()
+            rest = (await get(f"{server.url}/v1/deliveries?status=waiting&before={first_page['next']}")).json()
+            wrong = await get(f"{server.url}/v1/deliveries?status=lost")
+    (taken,) = shown["deliveries"]
+    assert (taken["webhook"], taken["id"]) == ("good", f"{state.job_id}/complete")
+    assert (taken["attempts"], taken["event"], taken["kind"]) == (1, None, "done")
+    states = {one["name"]: one for one in shown["webhooks"]}
+    assert (states["good"]["delivered"], states["good"]["waiting"], states["good"]["fault"]) == (1, 0, "")
+    assert (states["lies"]["delivered"], states["lies"]["waiting"], states["lies"]["fault"]) == (0, 1, ANSWERS["lies"])
+    assert (len(first_page["deliveries"]), rest["next"]) == (3, None)
+    assert len(rest["deliveries"]) == len(ANSWERS) - 1 - 3
+    assert "127.0.0.1" not in msgspec.json.encode([shown, first_page, rest]).decode()
+    assert wrong.status == 422
+    assert right(posted, SECRET)
+    assert not right(posted, "wrong")
+    assert posted.target == "/hook?key=k"
+    assert posted.headers["content-type"] == "application/json"
+    assert posted.headers["kinora-event"] == "complete"
+    assert posted.headers["kinora-delivery"] == posted.message["id"] == f"{state.job_id}/complete"
+    assert posted.message["type"] == "complete"
+    assert posted.message["payload"]["job_id"] == state.job_id
+    assert posted.message["payload"]["status"] == "done"
+
+
+async def test_what_waits_is_posted_by_the_next_server(settings: Settings, plugins_dir: Path, unused_port: int) -> None:
+    """With the same id, in the order in which it came; of a webhook that is no more it is given up.
+
+    Of two events of one kind the cooldown leaves out the second.
+    """
+    write_plugin(plugins_dir, "worried", WORRIED)
+    hook = Webhook(url=f"http://127.0.0.1:{unused_port}/", events=("warning", "complete", "seen"), cooldown_s=1000)
+    first = attrs.evolve(settings, webhooks={"alarm": hook, "old": hook})
+    with trio.fail_after(PLENTY_S):
+        async with open_system(first) as system:
+            state = await run_job(system, "worried", max_frames=2)
+            while len(await deliveries(system)) < 6:  # noqa: ASYNC110 - the store has no event for it
+                await trio.sleep(0.01)
+        async with (
+            receiver(port=unused_port) as taken,
+            open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system,
+        ):
+            posts = await taken.wait_for(3)
+            while await deliveries(system, "waiting"):  # noqa: ASYNC110 - the store has no event for it
+                await trio.sleep(0.01)
+            found = await deliveries(system)
+    warned, seen, ended = (posted.message for posted in sorted(posts, key=lambda posted: posted.message["timestamp"]))
+    assert warned["payload"]["message"] == "dark"
+    assert seen["id"] == f"{state.job_id}/event/1"
+    assert (seen["type"], seen["payload"]["kind"], seen["payload"]["number"]) == ("event", "seen", 1)
+    assert (seen["payload"]["data"], seen["payload"]["index"]) == ({"legs": 4}, 0)
+    assert ended["id"] == f"{state.job_id}/complete"
+    assert {one.event for one in found} == {None, 1}
+    assert {(one.webhook, one.status) for one in found} == {("alarm", "delivered"), ("old", "given_up")}
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return int(closed.getsockname()[1])
+
+
+class Away:
+    """A receiver that takes nothing for a while."""
+
+    def __init__(self, clock: MockClock, away_s: float) -> None:
+        self._now = clock.current_time
+        self._back_at = self._now() + away_s
+        self.tried: list[float] = []
+        self.last = trio.Event()
+        """Set with what should be the last attempt."""
+
+    async def post(self, message: Message, at: int) -> Answer:
+        """Fail, or take it."""
+        self.tried.append(self._now())
+        accepted = self._now() >= self._back_at
+        if accepted or self._now() - self.tried[0] >= RETRY_FOR_S:
+            self.last.set()
+        return Answer(accepted, "it sleeps")
+
+
+async def sent(away: Away) -> Delivery:
+    """Have one delivery sent until it has ended."""
+    store = Store(":memory:")
+    sending = Sender("alarm", away, store)
+    new = NewDelivery(
+        webhook="alarm",
+        key="j/complete",
+        job_id="j",
+        type="complete",
+        kind="done",
+        event=None,
+        created_at="2026-11-23T08:00:00.000Z",
+        body=b"{}",
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(store.run)
+        await store.change(delivery_table.add_delivery(new))
+        sending.hold(Waiting("j/complete", "complete", trio.current_time()))
+        nursery.start_soon(sending.run)
+        await away.last.wait()
+        while len(sending):  # noqa: ASYNC110 - time is virtual
+            await trio.sleep(0.01)
+        (found,) = await store.read(delivery_table.deliveries, None, None, None, 10)
+        nursery.cancel_scope.cancel()
+    return found
+
+
+async def test_a_receiver_that_is_away_gets_it_when_it_is_back(autojump_clock: MockClock) -> None:
+    """Attempts come more and more seldom, at most five minutes apart."""
+    away = Away(autojump_clock, 3000)
+    found = await sent(away)
+    assert found.status == "delivered"
+    assert found.attempts == len(away.tried)
+    assert away.tried[-1] - away.tried[-2] <= LONGEST_PAUSE_S * 1.2 + 1
+    assert 15 <= len(away.tried) <= 25
+
+
+async def test_after_an_hour_it_is_given_up(autojump_clock: MockClock) -> None:
+    """Not before."""
+    away = Away(autojump_clock, 2 * RETRY_FOR_S)
+    found = await sent(away)
+    assert (found.status, found.answer) == ("given_up", "it sleeps")
+    assert RETRY_FOR_S <= away.tried[-1] - away.tried[0] <= RETRY_FOR_S + LONGEST_PAUSE_S * 1.2 + 1
+
+
+def test_pauses_grow_and_are_bounded() -> None:
+    """Twice as long each time, a fifth longer or shorter by chance."""
+    assert [pause_s(attempts, 0) for attempts in (1, 2, 3, 9, 10, 1000)] == [1, 2, 4, 256, 300, 300]
+    assert (pause_s(1, -1), pause_s(1, 1)) == (0.8, 1.2)
+
+
+ENTERED = Occurrence("event", "entered", "zones", "event/1", 1)
+CROSSED = Occurrence("event", "crossed", "zones", "event/2", 2)
+DARK = Occurrence("warning", "PLUGIN_WARNING", "people", "warning/x/1")
+DONE = Occurrence("complete", "done", None, "complete")
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted"),
+    [
+        ({}, [ENTERED, CROSSED]),
+        ({"events": ("crossed", "complete")}, [CROSSED, DONE]),
+        ({"events": ("*", "warning"), "plugins": ("zones",)}, [ENTERED, CROSSED]),
+        ({"events": ("warning", "complete"), "plugins": ("people",)}, [DARK, DONE]),
+    ],
+)
+def test_a_webhook_gets_what_it_wants(choice: dict[str, Any], wanted: list[Occurrence]) -> None:
+    """By kind and plugin."""
+    webhook = Webhook(url="http://10.0.0.5/", **choice)
+    assert [one for one in (ENTERED, CROSSED, DARK, DONE) if webhook.wants(one)] == wanted
+
+
+def test_a_webhook_is_for_some_jobs_or_all() -> None:
+    """Standing jobs by name."""
+    some, every = Webhook(url="http://10.0.0.5/", jobs=("door",)), Webhook(url="http://10.0.0.5/")
+    assert [some.wants_job(name) for name in ("door", "gate", None)] == [True, False, False]
+    assert every.wants_job(None)
+
+
+def test_a_kind_that_has_just_come_is_left_out_for_a_while() -> None:
+    """For each job, kind and plugin; the end of a job never is."""
+    cooldown = Cooldown(10)
+    assert cooldown.lets_through("a", ENTERED, 0)
+    assert not cooldown.lets_through("a", attrs.evolve(ENTERED, id="event/7", event=7), 9.9)
+    assert cooldown.lets_through("b", ENTERED, 5)
+    assert cooldown.lets_through("a", CROSSED, 5)
+    assert cooldown.lets_through("a", ENTERED, 10)
+    assert cooldown.lets_through("a", DONE, 0)
+    assert cooldown.lets_through("a", DONE, 0)
+
+
+async def test_what_too_many_wait_for_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones stay; no job waits."""
+    monkeypatch.setattr(webhooks_module, "MAX_WAITING", 2)
+    webhooks = Webhooks({"alarm": Webhook(url="http://10.0.0.5/", events=("complete",))}, Store(":memory:"))
+    audience = webhooks.audience_of(None, Nobody())
+    for number in range(5):
+        job_id = f"job {number}"
+        audience.publish(CompletePayload(job_id=job_id, status="done", frames=1, duration_ms=1.0, warnings_count=0))
+    await trio.lowlevel.checkpoint()
+    (state,) = webhooks.states()
+    assert (state.waiting, state.figures.left_out) == (2, 3)
+
+
+async def test_an_encrypted_receiver_must_show_a_trusted_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of an authority that the system trusts."""
+    authority = Authority(tmp_path)
+    message = Message("j/complete", "complete", b"{}")
+    with trio.fail_after(PLENTY_S):
+        async with receiver(certificate=authority.server) as taken, receiver() as plain:
+            refused = await posting.Receiver(taken.webhook()).post(message, 0)
+            monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+            accepted = await posting.Receiver(taken.webhook()).post(message, 0)
+            spoken = await posting.Receiver(Webhook(url=plain.url.replace("http:", "https:"))).post(message, 0)
+    assert not refused.accepted
+    assert refused.said.startswith("its certificate is not trusted")
+    assert accepted == Answer(True, "it answered 204 No Content")
+    assert [posted.body for posted in taken.posts] == [b"{}"]
+    assert spoken == Answer(False, "it does not speak TLS")
