@@ -278,9 +278,9 @@ class System:
             cameras=cameras,
         )
         self.source_pictures = SourcePictures(self.fork_server, sources)
-        stills = Stills(self.fork_server, limits)
+        stills = Stills(self.fork_server, limits, self.plugins.skeletons)
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)
-        self.videos = Videos(self.fork_server, limits, settings.data_dir, disk)
+        self.videos = Videos(self.fork_server, limits, settings.data_dir, disk, self.plugins.skeletons)
         return JobManager(
             engine=self.engine,
             max_jobs=settings.max_jobs,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import msgspec
 
 from kinora.actors.errors import NotFound, Unavailable
 from kinora.actors.fair_turns import FairTurns
 from kinora.actors.one_shot import OneShotBroke, OneShotFailed, OneShotTimedOut, one_shot
-from kinora.media.messages import STILL, Jpeg, MakeStill
+from kinora.media.messages import STILL, Jpeg, MakeStill, Skeletons
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
 
@@ -25,9 +25,10 @@ TIMEOUT_S = 30.0
 class Stills:
     """Makes stills."""
 
-    def __init__(self, fork_server: ForkServer, limits: SourceLimits) -> None:
+    def __init__(self, fork_server: ForkServer, limits: SourceLimits, skeletons: Callable[[], Skeletons]) -> None:
         self._fork_server = fork_server
         self._limits = limits
+        self._skeletons = skeletons
         self._turns = FairTurns[bytes](
             at_once=AT_ONCE,
             max_waiting=MAX_WAITING,
@@ -53,7 +54,9 @@ class Stills:
 
     async def _make(self, location: str, index: int, frame: bytes | None) -> bytes:
         results = msgspec.json.decode(frame)["results"] if frame is not None else None
-        request = MakeStill(location=location, index=index, limits=self._limits, results=results)
+        request = MakeStill(
+            location=location, index=index, limits=self._limits, results=results, skeletons=self._skeletons()
+        )
         try:
             made = await one_shot(self._fork_server, STILL, "still", request, Jpeg, timeout_s=TIMEOUT_S)
         except OneShotTimedOut as error:

@@ -20,7 +20,7 @@ from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.errors import NotFound, Unavailable
 from kinora.actors.fair_turns import FairTurns
 from kinora.actors.one_shot import OneShotBroke, OneShotDiskFailed, OneShotFailed, OneShotTimedOut, one_shot
-from kinora.media.messages import ANNOTATOR, Annotate, Working, Written
+from kinora.media.messages import ANNOTATOR, Annotate, Skeletons, Working, Written
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.private_files import FILE_MODE, private_opener
 from kinora.runtime.workers import ForkServer
@@ -85,9 +85,17 @@ class _Making:
 class Videos:
     """Makes annotated videos, in temporary folders below ``folder``, and keeps the last ones."""
 
-    def __init__(self, fork_server: ForkServer, limits: SourceLimits, folder: Path, disk: DiskFloor) -> None:
+    def __init__(
+        self,
+        fork_server: ForkServer,
+        limits: SourceLimits,
+        folder: Path,
+        disk: DiskFloor,
+        skeletons: Callable[[], Skeletons],
+    ) -> None:
         self._fork_server = fork_server
         self._limits = limits
+        self._skeletons = skeletons
         self._folder = folder
         self._disk = disk
         self._making: dict[_Key, _Making] = {}
@@ -167,7 +175,7 @@ class Videos:
 
     async def _draw(self, location: str, frames: str, out: str, making: _Making) -> str:
         """Write the video and return its digest; the disk is looked at whenever the process reports progress."""
-        request = Annotate(location=location, frames=frames, out=out, limits=self._limits)
+        request = Annotate(location=location, frames=frames, out=out, limits=self._limits, skeletons=self._skeletons())
 
         def note(working: Working) -> None:
             making.done = working.pictures

@@ -5,20 +5,33 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import attrs
 import trio
 
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli.exits import Failed, Misuse
 from kinora.cli.live import Moment, live_progress
 from kinora.cli.output import print_line
+from kinora.media.messages import Skeletons
 from kinora.media.source_types import SourceError, opencv_limits
 from kinora.media.url_access import is_url
 from kinora.media.video_kinds import KINDS, kind_of
 from kinora.settings import Settings, source_limits
 
 
-async def annotate_source(source: str, settings: Settings, results: Path, out: Path, *, total: int) -> None:
-    """Write a video ``out`` of the ``total`` pictures of ``source`` in ``results``, with the results drawn in.
+@attrs.frozen
+class Drawn:
+    """What is drawn into a video."""
+
+    frames: Path
+    """The file of FrameData, one per line."""
+    skeletons: Skeletons
+    total: int
+    """The number of frames."""
+
+
+async def annotate_source(source: str, settings: Settings, drawn: Drawn, out: Path) -> None:
+    """Write a video ``out`` of the pictures of ``source`` that have results, with these drawn in.
 
     If this is cancelled, no file remains.
 
@@ -30,7 +43,7 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
 
         def written(count: int) -> None:
             trio.from_thread.check_cancelled()
-            live.show(Moment(stage="annotating", done=count, total=total))
+            live.show(Moment(stage="annotating", done=count, total=drawn.total))
 
         def work() -> None:
             os.environ.update(opencv_limits(source_limits(settings)))
@@ -40,9 +53,17 @@ async def annotate_source(source: str, settings: Settings, results: Path, out: P
             location = source if is_url(source) else str(settings.media_dir / source)
             if source == DEMO_SOURCE:
                 location = str(demo_clip.ensure(settings.data_dir))
-            frames = annotate.read_frames(results)
+            frames = annotate.read_frames(drawn.frames)
             limits = source_limits(settings)
-            annotate.annotate(location, frames, out, limits=limits, progress=written, note=notes.append)
+            annotate.annotate(
+                location,
+                frames,
+                out,
+                limits=limits,
+                skeletons=drawn.skeletons,
+                progress=written,
+                note=notes.append,
+            )
 
         try:
             await trio.to_thread.run_sync(work)

@@ -16,7 +16,7 @@ from kinora.actors.models import JobState
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.actors.times import utc_now
 from kinora.cli import options
-from kinora.cli.annotating import annotate_source
+from kinora.cli.annotating import Drawn, annotate_source
 from kinora.cli.errors import naming_flags
 from kinora.cli.events import EventLines
 from kinora.cli.exits import Misuse
@@ -31,6 +31,7 @@ from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.results_formats import STDOUT
 from kinora.cli.run_arguments import RunArguments
+from kinora.media.messages import Skeletons
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import ANY_PUBLIC, SourceUrl, is_url
@@ -58,9 +59,10 @@ async def run_job(settings: Settings, wanted: RunArguments, launched: Launched) 
     with temporary_folder() as folder:
         settings, source = _settled(settings, wanted, folder)
         frames = folder / "frames.jsonl" if wanted.annotate is not None else None
-        state, results = await _run_to_end(settings, wanted, source, frames, launched)
+        state, results, skeletons = await _run_to_end(settings, wanted, source, frames, launched)
         if frames is not None and wanted.annotate is not None and state.status == "done":
-            await annotate_source(source, settings, frames, wanted.annotate, total=state.frames_done)
+            drawn = Drawn(frames, skeletons, state.frames_done)
+            await annotate_source(source, settings, drawn, wanted.annotate)
     summed = _report(state, results.tally, wanted)
     if results.lacking:
         names = ", ".join(sorted(results.lacking))
@@ -84,10 +86,10 @@ def _tell_late(state: JobState, out: Path) -> None:
 
 async def _run_to_end(
     settings: Settings, wanted: RunArguments, source: str, frames: Path | None, launched: Launched
-) -> tuple[JobState, ResultsFile]:
+) -> tuple[JobState, ResultsFile, Skeletons]:
     """Run the job to its end; its frames are also written to ``frames``, if that is given.
 
-    If this is cancelled, what there is of the job is reported.
+    Also returned are the plugins' skeletons. If this is cancelled, what there is of the job is reported.
     """
     output = PluginOutput()
     opening = open_system(
@@ -112,7 +114,8 @@ async def _run_to_end(
             except trio.Cancelled:
                 _report_interrupted(results, wanted)
                 raise
-    return results.state, results
+        skeletons = system.plugins.skeletons()
+    return results.state, results, skeletons
 
 
 def _report_interrupted(results: ResultsFile, wanted: RunArguments) -> None:

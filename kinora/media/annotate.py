@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kinora.media.drawing import draw
 from kinora.media.lettering import take_undrawn
+from kinora.media.messages import Skeletons
 from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Found, Picture, Source, SourceLimits, SourceTruncated, open_again
 from kinora.media.video_writer import open_writer
@@ -28,6 +29,7 @@ def annotate(
     out: Path,
     *,
     limits: SourceLimits,
+    skeletons: Skeletons | None = None,
     progress: Callable[[int], object] = lambda _: None,
     note: Callable[[str], object] = lambda _: None,
     found: Found = lambda _: None,
@@ -55,7 +57,7 @@ def annotate(
             written = fitted = 0
             for image, frame in chain((first,), pairs):
                 fitted += image.shape != first[0].shape
-                draw(image, frame["results"])
+                draw(image, frame["results"], skeletons)
                 writer.write(image, frame["timestamp_ms"])
                 written += 1
                 progress(written)

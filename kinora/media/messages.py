@@ -6,7 +6,7 @@ This module is light to import: it imports neither OpenCV nor PyAV.
 from __future__ import annotations
 
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -26,6 +26,10 @@ MOST_KEY_FRAMES = 4096
 """The most key frames that are told. Of more, every second, third or so is told."""
 Span = tuple[int, int | None]
 """A part of a video: the index of its first frame, and of the first one behind it; None for the end of the video."""
+Skeleton = Sequence[tuple[int, int]]
+"""Pairs of numbers of key points that are joined by a line."""
+Skeletons = Mapping[str, Skeleton]
+"""Those of the plugins that have one, by name."""
 JPEG_QUALITY = 85
 """The quality of every JPEG that Kinora makes, 0 to 100."""
 
@@ -183,6 +187,7 @@ class MakeStill(msgspec.Struct, tag_field="op", tag="still", frozen=True, kw_onl
     limits: SourceLimits = SourceLimits()
     results: Mapping[str, Any] | None = None
     """Plugin → its result on this frame; None draws nothing."""
+    skeletons: Skeletons = {}
     opening: Open | None = None
     """How to open a source that has not been read before, which may be live; None for one that has."""
 
@@ -238,6 +243,7 @@ class Annotate(msgspec.Struct, tag_field="op", tag="annotate", frozen=True, kw_o
     """The path of a file of FrameData, one JSON text per line."""
     out: str
     limits: SourceLimits = SourceLimits()
+    skeletons: Skeletons = {}
 
 
 class Written(msgspec.Struct, tag_field="op", tag="written", frozen=True):

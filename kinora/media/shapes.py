@@ -1,9 +1,11 @@
-"""The lines and points in plugins' results, which can be any JSON. The web UI reads them alike (draw/detections.ts)."""
+"""Lines, polygons, points and classes in results, which can be any JSON; the web UI (draw/shapes.ts) reads alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
+
+import attrs
 
 from kinora.plugins.detections import LARGEST
 
@@ -12,27 +14,71 @@ LEAST_NUMBERS = 4
 """Two points, written as numbers in a row."""
 
 
-def all_lines(results: Mapping[str, Any]) -> list[list[Point]]:
-    """Polylines of two points or more; a polygon ends where it begins.
+@attrs.frozen
+class Shape:
+    """A line of two points or more, or a polygon."""
 
-    ``lines`` of a result has ``[x1, y1, x2, y2, …]``, ``[[x, y], …]``, ``{x1, y1, x2, y2}`` or ``{points: […]}``;
-    ``polygons`` the same.
+    points: list[Point]
+    closed: bool
+    """True of a polygon, which ends where it begins."""
+    label: str
+
+
+@attrs.frozen
+class Spot:
+    """A point."""
+
+    place: Point
+    label: str
+
+
+@attrs.frozen
+class PictureClass:
+    """A class of the whole picture."""
+
+    kind: str
+    confidence: float | None
+
+
+def all_shapes(results: Mapping[str, Any]) -> list[Shape]:
+    """The ``lines`` and ``polygons`` of results.
+
+    Each is ``[x1, y1, x2, y2, …]``, ``[[x, y], …]``, ``{x1, y1, x2, y2}`` or ``{points: […]}``, and may have a
+    ``label`` if it is a dict.
     """
-    listed = [line for result in results.values() for entry in _list(result, "lines") if (line := _line(entry))]
-    polygons = [line for result in results.values() for entry in _list(result, "polygons") if (line := _line(entry))]
-    return [*listed, *([*polygon, polygon[0]] for polygon in polygons)]
+    return [
+        Shape(points, closed, _label(entry))
+        for result in results.values()
+        for key, closed in (("lines", False), ("polygons", True))
+        for entry in _list(result, key)
+        if (points := _line(entry))
+    ]
 
 
-def all_points(results: Mapping[str, Any]) -> list[Point]:
-    """The ``keypoints`` of results and of their detections, and the ``points`` of results: ``[x, y]`` or ``{x, y}``."""
-    return [point for result in results.values() for entry in _points_of(result) if (point := _point(entry))]
+def all_spots(results: Mapping[str, Any]) -> list[Spot]:
+    """The ``keypoints`` and ``points`` of results: ``[x, y]`` or ``{x, y}``, which may have a ``label``."""
+    return [
+        Spot(point, _label(entry))
+        for result in results.values()
+        for key in ("keypoints", "points")
+        for entry in _list(result, key)
+        if (point := _point(entry))
+    ]
 
 
-def _points_of(result: object) -> Iterator[object]:
-    yield from _list(result, "keypoints")
-    yield from _list(result, "points")
-    for detection in _list(result, "detections"):
-        yield from _list(detection, "keypoints")
+def all_classes(results: Mapping[str, Any]) -> list[PictureClass]:
+    """The ``classes`` of results, in the order of each."""
+    entries = [entry for result in results.values() for entry in _list(result, "classes") if isinstance(entry, dict)]
+    return [
+        PictureClass(kind, confidence if _is_number(confidence := entry.get("confidence")) else None)
+        for entry in entries
+        if isinstance(kind := entry.get("class"), str)
+    ]
+
+
+def _label(entry: object) -> str:
+    label = entry.get("label") if isinstance(entry, dict) else None
+    return label if isinstance(label, str) else ""
 
 
 def _list(value: object, key: str) -> list[Any]:

@@ -107,6 +107,11 @@ class PluginRegistry:
         """Return all plugins, broken ones included: built-in ones first, then entry points, then files."""
         return self._entries
 
+    def skeletons(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Return the skeletons of the plugins that have one, by name."""
+        described = [entry.metadata for entry in self._entries if entry.metadata is not None]
+        return {metadata.name: metadata.skeleton for metadata in described if metadata.skeleton}
+
     async def reload(self) -> None:
         """Find the plugins again. The earlier ones stay until all are inspected, and for good if this is cancelled.
 

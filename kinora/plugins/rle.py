@@ -6,7 +6,7 @@ bits a character, from the fourth run on as the difference to the last run but o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,12 @@ _FIRST, _BITS, _SIGN, _MORE = 48, 5, 0x10, 0x20
 _LOW = 0x1F
 _ABSOLUTE = 3
 """The first runs, which are written as they are."""
+_CHARACTERS = 7
+"""The most that a number below 2**34 takes."""
 
 Pixels = NDArray[np.bool_]
 """HxW, true inside."""
+Runs = NDArray[np.int64]
 
 
 def mask_of(pixels: Pixels, left: int = 0, top: int = 0) -> Mask | None:
@@ -32,7 +35,7 @@ def mask_of(pixels: Pixels, left: int = 0, top: int = 0) -> Mask | None:
     crop = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = crop.shape
     x, y = left + int(columns[0]), top + int(rows[0])
-    return Mask(x=x, y=y, width=width, height=height, counts=compressed(_runs_of(crop)))
+    return Mask(x=x, y=y, width=width, height=height, counts=run_lengths(crop))
 
 
 def pixels_of(mask: Mask) -> Pixels:
@@ -54,35 +57,26 @@ def pixels_of(mask: Mask) -> Pixels:
     return inside.reshape((mask.height, mask.width), order="F")
 
 
-def compressed(runs: Sequence[int]) -> str:
-    """The text of runs."""
-    return "".join(_number(run - runs[place - 2] if place >= _ABSOLUTE else run) for place, run in enumerate(runs))
-
-
-def runs_of_text(counts: str) -> list[int]:
-    """The runs in a text.
-
-    Raises:
-        ValueError: it is not such a code.
-    """
-    return list(_runs_in(counts, MAX_MASK_PIXELS))
-
-
-def _runs_of(pixels: Pixels) -> list[int]:
+def run_lengths(pixels: Pixels) -> str:
+    """The code of these pixels."""
     flat = pixels.ravel(order="F")
     edges = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]))
-    runs: list[int] = np.diff(edges).tolist()
-    return [0, *runs] if flat[0] else runs
+    runs = np.diff(edges)
+    return compressed(np.concatenate(([0], runs)) if flat[:1].any() else runs)
 
 
-def _number(value: int) -> str:
-    letters = []
-    while True:
-        bits, value = value & _LOW, value >> _BITS
-        more = value != (-1 if bits & _SIGN else 0)
-        letters.append(chr((bits | _MORE if more else bits) + _FIRST))
-        if not more:
-            return "".join(letters)
+def compressed(runs: Runs) -> str:
+    """The text of runs."""
+    left = np.array(runs, dtype=np.int64)
+    left[_ABSOLUTE:] -= runs[1 : 1 - _ABSOLUTE]
+    written, open_ = [], np.ones(len(left), np.bool_)
+    for _ in range(_CHARACTERS):
+        low, left = left & _LOW, left >> _BITS
+        more = np.where(low & _SIGN, left != -1, left != 0)
+        written.append(np.where(open_, low + _FIRST + _MORE * more, 0))
+        open_ &= more
+    characters = np.stack(written, axis=1).ravel()
+    return bytes(characters[characters > 0].astype(np.uint8)).decode("ascii")
 
 
 def _runs_in(counts: str, longest: int) -> Iterable[int]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from kinora.plugins.catalogue import Detection, Mask
-from kinora.plugins.rle import compressed
+from kinora.plugins.rle import MAX_MASK_PIXELS, compressed
 from kinora.plugins.values import finite, finite_list, in_reach
 
 MAX_POINTS = 10_000
@@ -134,8 +135,8 @@ def _mask(value: object) -> Settled | None:
 
 
 def _compressed(counts: list[Any]) -> str | None:
-    whole = all(type(run) is int and run >= 0 for run in counts)
-    return compressed(counts) if whole else None
+    whole = all(type(run) is int and 0 <= run <= MAX_MASK_PIXELS for run in counts)
+    return compressed(np.array(counts, dtype=np.int64)) if whole else None
 
 
 def _is_mask(value: object) -> bool:

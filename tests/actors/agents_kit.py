@@ -240,8 +240,8 @@ async def serving(
         archive=JobArchive(
             store,
             None,  # type: ignore[arg-type]  # no source is asked for
-            Stills(forks, limits),
-            Videos(forks, limits, folder, disk),
+            Stills(forks, limits, dict),
+            Videos(forks, limits, folder, disk, dict),
         ),
         audience=audience,
         figures=JobFigures(),

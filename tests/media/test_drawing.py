@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.media.drawing import COLORS, color_of, draw, label, visible
+from kinora.media.drawing import draw
+from kinora.media.drawing.colors import COLORS, PLAIN, color_of
+from kinora.media.drawing.labels import label
+from kinora.media.drawing.overlay import visible
 from kinora.media.lettering import UNKNOWN, lettering, take_undrawn
 from kinora.media.lettering import visible as visible_character
+from kinora.media.messages import Skeletons
 from kinora.plugins.detections import Detection
+from kinora.plugins.rle import mask_of
 from tests.plugins.drawn import plain
 
 
@@ -39,7 +46,7 @@ def test_a_track_replaces_what_it_tracks() -> None:
         "faces": {"detections": [box(kind="face")]},
         "tracker": {"detections": [box(track_id=3)]},
     }
-    assert [(d.kind, d.track_id) for d in visible(results)] == [("face", None), ("person", 3)]
+    assert [(seen.found.kind, seen.found.track_id) for seen in visible(results)] == [("face", None), ("person", 3)]
 
 
 def test_a_track_keeps_its_colour() -> None:
@@ -114,7 +121,8 @@ def test_points_and_polygons_are_drawn() -> None:
     changed = (image != plain()).any(axis=2)
     assert all(changed[y, x] for x, y in places[:3])
     assert changed[20, 10]
-    assert not changed[20, 20]
+    assert changed[20, 20]  # a polygon is filled lightly
+    assert not changed[40, 20]
 
 
 @pytest.mark.parametrize(("kind", "number"), [("person", 4), ("car", 5), ("Größe 文字 😀", 5)])
@@ -123,16 +131,96 @@ def test_colours_are_those_of_the_web_ui(kind: str, number: int) -> None:
     assert color_of(Detection(x=0, y=0, width=1, height=1, confidence=1, kind=kind)) == COLORS[number]
 
 
+COLOR = COLORS[4]
+"""Of the class ``person``."""
+
+
+def mixed(share: float) -> list[int]:
+    """A pixel of the plain picture with so much of the colour in it."""
+    before = plain()[0, 0].tolist()
+    return [round(old * (1 - share) + new * share) for old, new in zip(before, COLOR, strict=True)]
+
+
+def drawn(further: dict[str, Any], skeletons: Skeletons | None = None) -> Any:
+    """A picture with one person, who has this as well."""
+    image = plain()
+    draw(image, {"people": {"detections": [box() | further]}}, skeletons)
+    return image
+
+
+def test_a_mask_is_filled_lightly() -> None:
+    """Its pixels alone, also where it goes beyond the picture; the box stays."""
+    pixels = np.zeros((80, 60), np.bool_)
+    pixels[20:40, 10:30] = True
+    mask = mask_of(pixels, left=100, top=100)
+    assert mask is not None
+    image = drawn({"mask": msgspec.structs.asdict(mask)})
+    assert image[130, 120].tolist() == pytest.approx(mixed(0.4), abs=1)
+    assert (image[145:175, 104:156] == plain()[0, 0]).all()
+    assert image[179, 130].tolist() == list(COLOR)
+    beyond = msgspec.structs.replace(mask, x=-5, y=-7)
+    assert drawn({"mask": msgspec.structs.asdict(beyond)})[0, 0].tolist() == pytest.approx(mixed(0.4), abs=1)
+    assert (drawn({"mask": {"x": 100, "y": 100, "width": 60, "height": 80, "counts": "oops"}}) == drawn({})).all()
+
+
+def test_an_outline_stands_in_place_of_the_box() -> None:
+    """A polygon, or the box turned clockwise about its centre: filled lightly, and without the plain box."""
+    for further, edge in (
+        ({"polygon": [[100, 100], [160, 140], [100, 180]]}, (140, 100)),
+        ({"angle": 90}, (140, 90)),
+    ):
+        image = drawn(further)
+        assert image[140, 120].tolist() == pytest.approx(mixed(0.2), abs=1)
+        assert image[edge].tolist() == pytest.approx(list(COLOR), abs=2)
+        assert (image[176, 150] == plain()[0, 0]).all()
+
+
+def test_a_pose_is_drawn_by_its_skeleton() -> None:
+    """Points that are seen, and lines between these; the skeleton may be another plugin's, which a tracker follows."""
+    points = {"keypoints": [[110, 120, 0.9], [150, 120, 0.8], [150, 170, 0.1]]}
+    bare = drawn(points)
+    assert bare[120, 110].tolist() == bare[120, 150].tolist() == list(COLOR)
+    assert (bare[170, 150] == plain()[0, 0]).all()
+    assert (bare[120, 130] == plain()[0, 0]).all()
+    joined = drawn(points, {"poses": [(5, 6)], "people": [(0, 1), (1, 2), (2, 99)]})
+    assert joined[120, 130].tolist() == list(COLOR)
+    assert (joined[145, 150] == plain()[0, 0]).all()
+    image = plain()
+    followed = {"people": {"detections": []}, "tracker": {"detections": [box() | points]}}
+    draw(image, followed, {"people": [(0, 1)]})
+    assert (image == joined).all()
+
+
+def test_texts_and_labels_are_drawn() -> None:
+    """What is written in a box, beside a line, a polygon and a point, and the classes of the picture."""
+    found = Detection(x=0, y=0, width=1, height=1, confidence=0.5, kind="sign", text="EXIT")
+    assert label(found) == "sign “EXIT” 50%"
+    line, area = {"points": [[60, 200], [200, 200]]}, {"points": [[60, 100], [200, 100], [200, 150]]}
+    for result, corner in (
+        ({"lines": [line | {"label": "gate"}]}, (190, 62)),
+        ({"polygons": [area | {"label": "door"}]}, (90, 62)),
+        ({"points": [{"x": 60, "y": 200, "label": "ball"}]}, (190, 62)),
+    ):
+        image = plain()
+        draw(image, {"pitch": result})
+        assert image[corner].tolist() == list(PLAIN)
+    image = plain()
+    draw(image, {"scene": {"classes": [{"class": "person", "confidence": 0.9}, {"class": "car"}, "?"]}})
+    assert [image[12, 10].tolist(), image[32, 10].tolist()] == [list(COLOR), list(COLORS[5])]
+    assert (image[48:] == plain()[0, 0]).all()
+
+
 SHAPE = st.recursive(
     st.none() | st.floats() | st.integers() | st.text(max_size=2),
     lambda inner: (
-        st.lists(inner) | st.dictionaries(st.sampled_from(["x", "y", "x1", "y1", "x2", "y2", "points"]), inner)
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["x", "y", "x1", "y1", "x2", "y2", "points", "label", "class"]), inner)
     ),
     max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.sampled_from(["lines", "polygons", "points", "keypoints"]), SHAPE))
+@given(st.dictionaries(st.sampled_from(["lines", "polygons", "points", "keypoints", "classes"]), SHAPE))
 def test_any_shape_can_be_drawn(result: dict[str, Any]) -> None:
     """Numbers far outside, and what is no shape at all, do no harm."""
     draw(plain(), {"any": result})
@@ -145,14 +233,24 @@ NUMBER = st.floats() | st.integers() | st.none() | st.text(max_size=3)
     st.lists(
         st.fixed_dictionaries(
             dict.fromkeys(("x", "y", "width", "height"), NUMBER),
-            optional={"confidence": NUMBER, "class": st.text() | NUMBER, "track_id": NUMBER},
+            optional={
+                "confidence": NUMBER,
+                "class": st.text() | NUMBER,
+                "track_id": NUMBER,
+                "angle": NUMBER,
+                "polygon": st.lists(st.tuples(NUMBER, NUMBER).map(list)),
+                "keypoints": st.lists(st.tuples(NUMBER, NUMBER, NUMBER).map(list)),
+                "mask": st.fixed_dictionaries(
+                    {"counts": st.text("0123`onm")} | dict.fromkeys(("x", "y", "width", "height"), st.integers())
+                ),
+            },
         ),
         max_size=4,
     )
 )
 def test_any_result_can_be_drawn(entries: list[Any]) -> None:
     """Boxes far outside, upside down or malformed do no harm."""
-    draw(plain(), {"any": {"detections": entries}, "other": None, "third": {"detections": "many"}})
+    draw(plain(), {"any": {"detections": entries}, "other": None, "third": {"detections": "many"}}, {"any": [(0, 1)]})
 
 
 def test_small_pictures_can_be_drawn_on() -> None:

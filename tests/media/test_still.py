@@ -48,6 +48,16 @@ def test_results_are_drawn_on_the_picture(video: Path) -> None:
     assert not changed[70:].any()
 
 
+def test_a_pose_is_drawn_with_its_skeleton(video: Path) -> None:
+    """The skeletons come with the request."""
+    results = {"poses": {"detections": [BOX | {"keypoints": [[30, 40, 0.9], [60, 40, 0.9]]}]}}
+    request = MakeStill(location=str(video), index=7, results=results)
+    with running(STILL) as peer:
+        points = decoded(peer.ask(request)).astype(int)
+        joined = decoded(peer.ask(msgspec.structs.replace(request, skeletons={"poses": [(0, 1)]})))
+    assert np.abs(joined - points).max(axis=2)[38:42, 40:50].min() > 60
+
+
 def test_what_is_not_there_is_an_error_and_the_worker_goes_on(video: Path, tmp_path: Path) -> None:
     """An index beyond the end, and a file that is gone, are answered; the next request works."""
     with running(STILL) as peer:

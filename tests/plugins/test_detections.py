@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.media.drawing import visible
+from kinora.media.drawing.overlay import visible
 from kinora.plugins.detection_forms import NoBoxError, settle_detections, settled
 from kinora.plugins.detections import Detection, read_detections
 from kinora.plugins.results import encode_frame_result
@@ -169,7 +169,7 @@ def test_all_readers_see_the_same() -> None:
 
     result = json.loads(encoded.data)
     assert [seen(found) for found in read_detections(result)] == expected
-    assert [seen(found) for found in visible({"raw": result})] == expected
+    assert [seen(one.found) for one in visible({"raw": result})] == expected
     frame = {"frame_id": "frame-000001", "index": 1, "timestamp_ms": 40.0, "results": {"raw": result}}
     rows = csv.DictReader(io.StringIO((csv_head() + csv_rows([json.dumps(frame).encode()])).decode()))
     assert [tuple(row[name] for name in ("x", "y", "width", "height", "confidence", "class")) for row in rows] == [

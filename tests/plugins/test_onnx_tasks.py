@@ -20,7 +20,7 @@ from pycocotools import mask as coco
 from kinora.plugins.builtin.onnx import Onnx
 from kinora.plugins.builtin.yolo.classifying import probabilities
 from kinora.plugins.builtin.yolo.pictures import Input
-from kinora.plugins.run_lengths import run_lengths
+from kinora.plugins.rle import run_lengths
 from kinora.plugins.testing import PluginRun, run_plugin
 from tests.plugins.drawn import plain
 from tests.plugins.onnx_models import SLANT, save_constant, save_model

@@ -47,7 +47,15 @@ def _annotate(request: Annotate, line: _Line) -> Written | Failed:
         confine_to(source, reads=FONT_FOLDERS, writes=str(out.parent))
 
     try:
-        count = annotate(request.location, frames, out, limits=request.limits, progress=report, found=found)
+        count = annotate(
+            request.location,
+            frames,
+            out,
+            limits=request.limits,
+            skeletons=request.skeletons,
+            progress=report,
+            found=found,
+        )
         return Written(count, _digest(out, report) if count else "")
     except SourceError as error:
         return Failed(str(error))

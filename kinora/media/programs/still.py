@@ -50,7 +50,7 @@ def make_still(request: MakeStill, found: Found) -> Jpeg | Failed:
     except SourceError as error:
         return Failed(str(error))
     if request.results:
-        draw(image, request.results)
+        draw(image, request.results, request.skeletons)
     _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return Jpeg(jpeg.tobytes())
 

@@ -1,4 +1,4 @@
-/** Draws plugins' results over a picture. The server draws the same into videos and stills (kinora/media/drawing.py). */
+/** Draws plugins' results over a picture. The server draws the same into videos and stills (kinora/media/drawing). */
 import type { FrameData } from "../api/generated";
 import { colorOf } from "./colors";
 import { allDetections, visibleDetections, type Detection } from "./detections";
