@@ -34,7 +34,7 @@ def stuck(frame):
     if frame.image.shape[1] > 64:
         print("it hangs", flush=True)
         time.sleep(1000)
-    return {"metrics": {"index": frame.index}}
+    return {"metrics": {"index": frame.index}, "events": [{"kind": "passed"}]}
 """
 
 
@@ -101,7 +101,9 @@ def test_an_interrupted_run_keeps_what_was_done(clips: Path, tmp_path: Path) -> 
         assert terminal.process.wait(LIMIT_S) == 130
     assert sorted(path.name for path in out.iterdir()) == ["a.jsonl", FILE]
     lines = [json.loads(line) for line in (out / "a.jsonl").read_text().splitlines()]
-    assert [line["results"]["stuck"]["metrics"]["index"] for line in lines] == [0, 1, 2, 3, 4]
+    frames = [line["results"]["stuck"]["metrics"]["index"] for line in lines if "results" in line]
+    assert frames == [0, 1, 2, 3, 4]
+    assert [line["event"]["kind"] for line in lines if "event" in line] == ["passed"] * 5
 
 
 def test_what_cannot_be_meant_is_refused(clips: Path, tmp_path: Path) -> None:

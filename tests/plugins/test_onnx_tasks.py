@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from kinora.plugins import PluginContext
 from kinora.plugins.builtin.onnx import Onnx
 from kinora.plugins.builtin.yolo.classifying import probabilities
 from kinora.plugins.builtin.yolo.pictures import Input
@@ -89,6 +90,33 @@ def test_masks_to_the_pixel(tmp_path: Path, layout: str) -> None:
     assert np.array_equal(found.any(axis=0), expected.any(axis=0))
     assert np.array_equal(found.any(axis=1), expected.any(axis=1))
     assert (cup["class"], told.warnings) == ("cup", [])
+
+
+class Together(Onnx):
+    """Takes two frames at once on the CPU as well."""
+
+    def prepare(self, context: PluginContext) -> None:
+        """As many as the model takes."""
+        super().prepare(context)
+        self.max_batch = self.sizes[-1]
+
+
+def test_masks_of_a_batch(tmp_path: Path) -> None:
+    """Each picture has the masks of its own maps."""
+    maps, grid = np.full((2, 1, 60, 80), -1.0, np.float32), np.zeros((2, 7, 1580), np.float32)
+    maps[0, 0, :30], maps[1, 0, 30:] = 1, 1
+    grid[:, :, 0] = (160, 120, 320, 240, 0.9, 0.1, 1)
+    said = {**SAID, "task": "segment"}
+    model = save_constant(
+        tmp_path / "m.onnx", {"output0": grid, "output1": maps}, said, {"images": [2, 3, HEIGHT, WIDTH]}
+    )
+    image = plain(width=WIDTH, height=HEIGHT)
+    run = run_plugin(Together, [image, image], {"model": model.name}, models_dir=tmp_path, batch=2)
+    masks = [pixels_of((result or {})["detections"][0], image.shape) for result in run.results]
+    assert [(mask[60].all(), mask[180].all(), mask.mean()) for mask in masks] == [
+        (True, False, 0.5),
+        (False, True, 0.5),
+    ]
 
 
 def test_a_thing_without_a_pixel_has_no_mask(tmp_path: Path) -> None:

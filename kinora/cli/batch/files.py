@@ -28,6 +28,7 @@ from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.run_arguments import RunArguments
+from kinora.media.source_names import is_watched
 from kinora.media.url_access import is_url
 from kinora.results.job import exported_job
 from kinora.runtime.launching import Launched
@@ -172,6 +173,8 @@ class Batch:
             KinoraError: this source cannot be run.
             Misuse: the plugins or their options are wrong, for all sources.
         """
+        if is_watched(source.written):
+            raise KinoraError(ENDLESS)
         place = source.written if source.path is None else str(source.path.relative_to(self._root))
         try:
             submitted = await self._system.jobs.submit(request_of(self._plugins, self._wanted, place))
@@ -203,9 +206,14 @@ class Batch:
         return results
 
     async def _take_frames(self, results: Sequence[ResultsFile]) -> None:
-        async for page in self._system.jobs.frame_pages(results[0].state.job_id, after=results[0].last_index):
+        """Write the frames so far, then the events."""
+        first, jobs = results[0], self._system.jobs
+        async for page in jobs.frame_pages(first.state.job_id, after=first.last_index):
             for result in results:
                 result.add(page)
+        while found := (await jobs.events(first.state.job_id, after=first.last_event)).events:
+            for result in results:
+                result.add_events(found)
 
     def _hash_of_wishes(self) -> str:
         """A text that changes with what is asked for, and with the code of the plugins."""

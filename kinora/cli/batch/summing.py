@@ -12,7 +12,9 @@ from kinora.cli.local_job import PLUGINS_FAILED
 from kinora.cli.output import counted, print_json, print_line, print_table
 from kinora.cli.run_arguments import RunArguments
 
-COLUMNS = ("source", "status", "frames", "seconds", "fps", "detections", "warnings", "error")
+COLUMNS = ("source", "status", "frames", "seconds", "fps", "detections", "events", "warnings", "error")
+IF_ANY = ("events", "error")
+"""The columns that are there if a row has anything in them."""
 OPTIONAL = ("fps", "seconds", "warnings")
 """The columns that a narrow terminal need not show, the first of them first."""
 OLD = "done before"
@@ -53,6 +55,7 @@ class Outcome:
             "seconds": told.get("seconds"),
             "fps": told.get("fps"),
             "detections": told.get("detections", 0),
+            "events": sum(told.get("events", {}).values()),
             "warnings": len(told.get("warnings", ())),
             "error": "; ".join(filter(None, (told["error"], *plugins))) or None,
         }
@@ -81,7 +84,7 @@ def report(outcomes: Sequence[Outcome], wanted: RunArguments) -> int:
 
 
 def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    columns = [column for column in COLUMNS if column != "error" or any(row["error"] for row in rows)]
+    columns = [column for column in COLUMNS if column not in IF_ANY or any(row[column] for row in rows)]
     print_table(columns, [[row[column] for column in columns] for row in rows], optional=OPTIONAL)
     statuses = [str(row["status"]) for row in rows]
     counts = ", ".join(f"{statuses.count(status):,} {status}" for status in dict.fromkeys(statuses))
