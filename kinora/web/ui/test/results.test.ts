@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { keyedRows } from "../src/inspector/resultShape";
 import { FramePages } from "../src/player/FramePages";
 import { extendTimeline, Timeline } from "../src/player/Timeline";
 import { classesInWords, shortNumber } from "../src/results/Cell";
@@ -186,6 +187,11 @@ test("a video is downloaded by the browser itself once it is made, its progress 
   await vi.advanceTimersByTimeAsync(5000);
   expect(clicked).toHaveBeenCalledTimes(1);
   vi.useRealTimers();
+});
+
+test("a plugin's result by name of objects becomes rows that begin with the name", () => {
+  expect(keyedRows({ gate: { in: 3, out: 1 }, door: { in: 0, out: 0 } })).toEqual([{ name: "gate", in: 3, out: 1 }, { name: "door", in: 0, out: 0 }]);
+  expect([keyedRows({}), keyedRows({ gate: 3 }), keyedRows({ gate: { in: { person: 1 } } }), keyedRows({ gate: [1] })]).toEqual([null, null, null, null]);
 });
 
 test("a time's seconds never come to 60", () => {

@@ -64,11 +64,14 @@ export function isCut(frame: FrameData): boolean {
   return Object.values(frame.results).some((result) => isObject(result) && result.cut === true);
 }
 
+/** The most characters of a class, of a text and of a shape's label in the picture; the list beside it has all of them. */
+export const MAX_LABEL = 40;
+
 /** The text beside a box, such as `person #3 87%` or `plate “B-XY 12” 87%`. */
 export function labelOf({ kind, trackId, text, confidence }: Detection): string {
   const number = trackId === null ? "" : ` #${trackId}`;
-  const said = text === null ? "" : ` “${text}”`;
-  return `${kind}${number}${said}${confidence === null ? "" : ` ${Math.round(confidence * 100)}%`}`;
+  const said = text === null ? "" : ` “${text.slice(0, MAX_LABEL)}”`;
+  return `${kind.slice(0, MAX_LABEL)}${number}${said}${confidence === null ? "" : ` ${Math.round(confidence * 100)}%`}`;
 }
 
 /** The most attributes of a detection that are told, each in so many characters at most; its JSON has all of them. */
@@ -94,7 +97,7 @@ export function detectionInWords({ plugin, confidence, trackId, text, x, y, widt
 /** The corners of a detection's own shape: its `polygon`, or its box turned by its `angle`, in degrees clockwise; null if it has only a box. */
 export function cornersOf({ x, y, width, height, given: { polygon, angle } }: Detection): Line | null {
   const corners = Array.isArray(polygon) ? readPoints(polygon) : null;
-  if (corners) return corners;
+  if (corners && corners.length > 2) return corners;
   if (!isNumber(angle) || angle === 0) return null;
   const middle = { x: x + width / 2, y: y + height / 2 };
   const box = [{ x, y }, { x: x + width, y }, { x: x + width, y: y + height }, { x, y: y + height }];

@@ -1,14 +1,12 @@
 /** Draws labels at boxes, lines and points, and the classes of the whole picture in its corner. */
 import { colorOf, type ColorBy } from "./colors";
-import { labelOf, type Detection, type Point } from "./detections";
+import { labelOf, MAX_LABEL, type Detection, type Point } from "./detections";
 import { PLAIN } from "./drawShapes";
 import { CANVAS_FONT, LETTERS, type Pen } from "./ink";
 import { placeLabels, type Rect } from "./placeLabels";
 import { classInWords, type PictureClass, type Shape, type Spot } from "./shapes";
 
 const LABEL_HEIGHT = 18;
-/** The most characters of a label; the tip and the list beside the picture have all of them. */
-const MAX_LABEL = 48;
 /** The most classes of the whole picture that are drawn; the list beside the picture has all of them. */
 const MAX_CLASSES = 5;
 
@@ -23,7 +21,7 @@ export const labelOfDetection = (detection: Detection, by: ColorBy): Label => ({
 
 export function labelsOfShapes(shapes: readonly Shape[], spots: readonly Spot[]): Label[] {
   return [...shapes, ...spots.map((spot) => ({ points: [spot], label: spot.label }))].flatMap(({ points, label }) =>
-    label === null ? [] : [{ text: label, color: PLAIN, box: boxAround(points) }],
+    label === null ? [] : [{ text: label.slice(0, MAX_LABEL), color: PLAIN, box: boxAround(points) }],
   );
 }
 
@@ -59,9 +57,8 @@ export function drawClasses(pen: Pen, classes: readonly PictureClass[], view: Re
 }
 
 function measured({ context, unit }: Pen, text: string): { text: string; width: number; height: number } {
-  const short = text.length > MAX_LABEL ? `${text.slice(0, MAX_LABEL - 1)}…` : text;
   context.font = `600 ${12 * unit}px ${CANVAS_FONT}`;
-  return { text: short, width: context.measureText(short).width + 10 * unit, height: LABEL_HEIGHT * unit };
+  return { text, width: context.measureText(text).width + 10 * unit, height: LABEL_HEIGHT * unit };
 }
 
 function write(context: CanvasRenderingContext2D, text: string, place: Rect, color: string, unit: number): void {

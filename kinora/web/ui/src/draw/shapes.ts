@@ -1,6 +1,6 @@
 /** What plugins' results have beside detections: lines, polygons and points with their labels, and classes of the whole picture. */
 import type { FrameData, Json, JsonObject } from "../api/generated";
-import { HIDES_NOTHING, isNumber, isObject, listOf, readPoint, readPoints, type Hiding, type Line, type Point } from "./detections";
+import { HIDES_NOTHING, isNumber, isObject, listOf, MAX_LABEL, readPoint, readPoints, type Hiding, type Line, type Point } from "./detections";
 
 export interface Shape {
   points: Line;
@@ -55,7 +55,8 @@ export function classesOf(result: Json | undefined): Omit<PictureClass, "plugin"
 
 /** The class with its confidence, such as `cat 93%`. */
 export function classInWords({ kind, confidence }: Omit<PictureClass, "plugin">): string {
-  return confidence === null ? kind : `${kind} ${Math.round(100 * confidence)}%`;
+  const name = kind.slice(0, MAX_LABEL);
+  return confidence === null ? name : `${name} ${Math.round(100 * confidence)}%`;
 }
 
 /** The plugins that have lines, polygons or points on this frame. */

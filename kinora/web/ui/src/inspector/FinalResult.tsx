@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "../api/generated";
 import { isObject } from "../draw/detections";
-import { isFlat, isRows, valueInWords } from "./resultShape";
+import { isFlat, isRows, keyedRows, valueInWords } from "./resultShape";
 
 /** The most rows of a list that are shown; the job's JSON has all of them. */
 const MAX_ROWS = 100;
@@ -18,6 +18,8 @@ export function FinalResult({ value }: { value: Json }) {
 
 function Part({ name, value }: { name: string; value: Json }) {
   if (isRows(value)) return <Rows name={name} rows={value} />;
+  const keyed = isObject(value) ? keyedRows(value) : null;
+  if (keyed) return <Rows name={name} rows={keyed} />;
   if (isObject(value) && isFlat(value)) {
     return <p>{name} {Object.entries(value).map(([key, each]) => <span key={key} className="result-figure"><b>{valueInWords(each)}</b> {key}</span>)}</p>;
   }

@@ -15,6 +15,12 @@ export function isRows(value: Json): value is JsonObject[] {
   return value.every((row) => isObject(row) && isFlat(row) && Object.keys(row).length <= MAX_COLUMNS);
 }
 
+/** The rows of an object whose values are flat objects, such as counts by the zone: each begins with its key. Null if it is none. */
+export function keyedRows(value: JsonObject): JsonObject[] | null {
+  const rows = Object.entries(value).map(([key, row]) => (isObject(row) && isFlat(row) ? { name: key, ...row } : null));
+  return rows.length > 0 && isRows(rows) ? rows : null;
+}
+
 export function valueInWords(value: Json): string {
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
   if (value === null) return "–";

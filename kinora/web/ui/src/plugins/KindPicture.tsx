@@ -32,6 +32,16 @@ const DRAWINGS: Readonly<Record<string, ReactNode>> = {
       <path d="M80 18v54" className="kp-cut" />
     </>
   ),
+  masks: <><path d="M34 20h28v66h-28z" className="kp-box" /><path d="M92 20h28v66h-28z" className="kp-box" /><Figure at={46} mask /><Figure at={104} mask /></>,
+  keypoints: <><Pose at={48} /><Pose at={106} /></>,
+  polygons: <><Figure at={46} /><Figure at={104} /><path d="M82 46 140 50 150 84 74 86z" className="kp-zone" /></>,
+  classes: (
+    <>
+      <Figure at={74} />
+      <rect x="10" y="10" width="56" height="16" rx="3" className="kp-chip" />
+      <text x="38" y="22" className="kp-chip-text">person</text>
+    </>
+  ),
   detections: <><Figure at={46} /><Figure at={104} /><Box at={33} /><Box at={91} /></>,
   metrics: <path d="M12 62 28 54 44 58 60 38 76 42 92 24 108 34 124 30 148 50" className="kp-curve" />,
 };
@@ -49,8 +59,18 @@ export function KindPicture({ kinds }: { kinds: readonly string[] }) {
   );
 }
 
-function Figure({ at }: { at: number }) {
-  return <path d={`M${at - 4} 30a5 5 0 1 1 10 0a5 5 0 1 1-10 0M${at - 7} 48q0-11 8-11t8 11v16l-3 18h-3l-2-16-2 16h-3l-3-18z`} className="kp-person" />;
+function Pose({ at }: { at: number }) {
+  const points = [[0, 30], [0, 42], [-9, 44], [9, 44], [-12, 58], [12, 58], [0, 60], [-6, 78], [6, 78]] as const;
+  return (
+    <>
+      <path d={`M${at} 30v30M${at - 12} 58l3-14 9-2 9 2 3 14M${at - 6} 78l6-18 6 18`} className="kp-bone" />
+      {points.map(([x, y]) => <circle key={`${x} ${y}`} cx={at + x} cy={y} r="2.5" className="kp-joint" />)}
+    </>
+  );
+}
+
+function Figure({ at, mask = false }: { at: number; mask?: boolean }) {
+  return <path d={`M${at - 4} 30a5 5 0 1 1 10 0a5 5 0 1 1-10 0M${at - 7} 48q0-11 8-11t8 11v16l-3 18h-3l-2-16-2 16h-3l-3-18z`} className={mask ? "kp-mask" : "kp-person"} />;
 }
 
 function Box({ at, label }: { at: number; label?: string }) {
