@@ -6,7 +6,7 @@ const FLOORS = [
   ["kit"],
   ["start", "watch", "wall", "plugins", "agents", "header"],
   ["access"],
-  ["controls", "overlay", "camera"],
+  ["controls", "overlay", "camera", "editor"],
   ["jobs"],
   ["results", "inspector"],
   ["player"],

@@ -23,6 +23,9 @@ const job = (id: string) => at(`/v1/jobs/${encodeURIComponent(id)}`);
 
 export const frameUrl = (id: string, index: number) => `${job(id)}/frames/${index}.jpg`;
 
+/** The first picture of a source that the server reads. */
+export const sourcePictureUrl = (source: string) => at(`/v1/sources/picture.jpg?${new URLSearchParams({ source })}`);
+
 export interface Submitted {
   jobId: string;
   /** The id to connect with so as to miss nothing of the job; null without realtime. */

@@ -12,6 +12,8 @@ export interface OptionSchema {
   /** Read after a number, as "pixels" or "of the picture"; no keyword of JSON Schema, but allowed in it. */
   unit?: string;
   enum?: Json[];
+  /** `polygon` or `line` for a list of points, which are drawn on the picture by hand. */
+  format?: string;
   items?: OptionSchema;
   properties?: Record<string, OptionSchema>;
 }

@@ -1,7 +1,7 @@
 /** The colours of detections: bright enough for dark text, and different from their neighbours. */
 import type { Detection } from "./detections";
 
-const COLORS = ["#ffaf50", "#5adc78", "#50aaff", "#ff78b4", "#ebe13c", "#50d7eb", "#dc8cff", "#c8c88c"] as const;
+export const COLORS = ["#ffaf50", "#5adc78", "#50aaff", "#ff78b4", "#ebe13c", "#50d7eb", "#dc8cff", "#c8c88c"] as const;
 
 export const COLOR_BY = ["track", "class", "plugin"] as const;
 export type ColorBy = (typeof COLOR_BY)[number];

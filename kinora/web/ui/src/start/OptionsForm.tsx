@@ -1,6 +1,8 @@
-import { useId, useState, type InputHTMLAttributes } from "react";
+import { useId, useMemo, useState, type InputHTMLAttributes } from "react";
 import type { Json, JsonObject } from "../api/generated";
 import { kindOf, parseOption, propertiesOf, rangeInWords, showValue, withOption, type OptionSchema } from "../api/optionSchema";
+import { shapeOptions } from "../editor/shapeOptions";
+import { ShapesField } from "../editor/ShapesField";
 
 interface OptionsFormProps {
   schema: JsonObject | null;
@@ -10,10 +12,13 @@ interface OptionsFormProps {
 
 /** A form made from a plugin's schema; a field left empty means the plugin's default. */
 export function OptionsForm({ schema, options, onChange }: OptionsFormProps) {
-  const properties = propertiesOf(schema);
-  if (properties.length === 0) return <p className="hint">This plugin has no options.</p>;
+  const drawn = useMemo(() => shapeOptions(schema), [schema]);
+  const all = propertiesOf(schema);
+  const properties = all.filter(([name]) => !drawn.some((option) => option.name === name));
+  if (all.length === 0) return <p className="hint">This plugin has no options.</p>;
   return (
     <div className="options-form">
+      {drawn.length > 0 && <ShapesField shapeOptions={drawn} options={options} onChange={onChange} />}
       {properties.map(([name, property]) => (
         <OptionField key={name} name={name} schema={property} value={options[name]}
           onChange={(value) => onChange(withOption(options, name, value))} />

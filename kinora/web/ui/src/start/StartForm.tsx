@@ -3,12 +3,14 @@ import { getDevices, getPlugins } from "../api/calls";
 import { ApiError } from "../api/http";
 import { sendTo, whyNotYet } from "../camera/pushed";
 import { DeviceSelector } from "../controls/DeviceSelector";
+import { PictureOf } from "../editor/PictureOf";
 import { Button } from "../ui/Button";
 import { inWords } from "../ui/inWords";
 import { Notice } from "../ui/Notice";
 import { useLoaded } from "../ui/useLoaded";
 import { writeStored } from "../ui/useStored";
 import { requestOf, type Draft } from "./draft";
+import { draftPicture } from "./draftPicture";
 import { PlaceFields } from "./PlaceFields";
 import { PluginPicker } from "./PluginPicker";
 import { RunOptionsFields } from "./RunOptionsFields";
@@ -73,7 +75,11 @@ export function StartForm({ draft, onChange, onStarted }: StartFormProps) {
       <section aria-label="Plugins">
         <h2>Plugins</h2>
         {plugins.error !== null && <LoadFault error={plugins.error} retry={plugins.reload} />}
-        {plugins.value && <PluginPicker plugins={plugins.value} chosen={draft.plugins} onChange={(chosen) => change({ plugins: chosen })} />}
+        {plugins.value && (
+          <PictureOf value={() => draftPicture(draft)}>
+            <PluginPicker plugins={plugins.value} chosen={draft.plugins} onChange={(chosen) => change({ plugins: chosen })} />
+          </PictureOf>
+        )}
       </section>
       <section aria-label="How it runs">
         <DeviceSelector devices={devices.value?.devices ?? []} best={devices.value?.default ?? "…"} value={draft.device} onChange={chooseDevice} />

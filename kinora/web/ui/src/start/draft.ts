@@ -28,7 +28,7 @@ export interface Draft extends Asked {
   prepareTimeout: string;
 }
 
-const DEMO = "demo:";
+export const DEMO = "demo:";
 /** Stands for a text that is no number, in the turns and the processes of a plugin. */
 export const NO_TURN = 0;
 const FIRST_PLUGINS = ["motion", "people", "tracker", "quality", "scenes"];

@@ -1,4 +1,5 @@
 const PATHS = {
+  pen: "M5 19l1-4L16 5l3 3L9 18zM13.5 7.5l3 3",
   play: "M8 5.5v13l10.5-6.5z",
   pause: "M8 5.5v13M16 5.5v13",
   stop: "M6.5 6.5h11v11h-11z",

@@ -1,0 +1,139 @@
+/** Zones and lines are drawn on a picture by hand: by mouse, by touch and by keyboard. */
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launch, openPage } from "./kit/browser";
+import { Server } from "./kit/server";
+import { expectSound, PHONE } from "./kit/sound";
+
+const [WIDTH, HEIGHT] = [64, 48];
+const server = new Server();
+let browser: Browser;
+
+beforeAll(async () => {
+  server.writePictures("yard", 6, 0, 90, 90);
+  server.writePlugin("gates", `POINTS = {'type': 'array', 'items': {'type': 'array', 'items': {'type': 'number'}}}
+
+def shapes(key):
+    item = {'type': 'object', 'properties': {'name': {'type': 'string'}, key: {**POINTS, 'format': key}}}
+    return {'type': 'array', 'items': item}
+
+@tool('gates', config_schema={'type': 'object', 'properties': {'zones': shapes('polygon'), 'lines': shapes('line'), 'wide': {'type': 'boolean', 'default': False}}})
+def gates(frame):
+    return {}`);
+  await server.start();
+  browser = await launch();
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+/** Fill in the form for a job of the plugin, and open the editor. */
+async function openEditor(page: Page): Promise<void> {
+  await page.getByRole("radio", { name: "Folder" }).check();
+  await page.getByRole("radio", { name: /^yard/ }).check();
+  for (const name of ["motion", "people", "tracker", "quality", "scenes"]) await page.getByRole("button", { name: `Remove ${name}` }).click();
+  await page.getByRole("button", { name: "gates", exact: true }).click();
+  await page.getByRole("button", { name: "Options of gates" }).click();
+  await page.getByRole("button", { name: "Draw on the picture" }).click();
+  await page.locator(".editor-surface").waitFor();
+}
+
+/** Where a pixel of the picture is in the window. */
+async function placeOf(page: Page, [x, y]: readonly [number, number]): Promise<[number, number]> {
+  const box = await page.locator(".editor-surface").boundingBox();
+  if (!box) throw new Error("The picture is not to be seen.");
+  return [box.x + (x / WIDTH) * box.width, box.y + (y / HEIGHT) * box.height];
+}
+
+/** What is drawn, as the started job has it in its options. */
+async function started(page: Page): Promise<unknown> {
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.waitForURL(/#\/jobs\//);
+  const { job_id: jobId } = await server.state();
+  return (await server.get<{ plugins: { gates: { options: unknown } } }>(`/v1/jobs/${jobId}/extended`)).plugins.gates.options;
+}
+
+test("by mouse a zone and a line are drawn, changed and named; the job has them in pixels of the source", async () => {
+  const { context, page, faults } = await openPage(browser, server.url);
+  await openEditor(page);
+  await page.getByRole("button", { name: "Draw a zone" }).click();
+  for (const corner of [[10, 10], [40, 10], [40, 30]] as const) await page.mouse.click(...(await placeOf(page, corner)));
+  await page.mouse.click(...(await placeOf(page, [10, 10])));
+  await page.getByRole("textbox", { name: "Name of zone 1" }).fill("door");
+  await page.mouse.move(...(await placeOf(page, [40, 30])));
+  await page.mouse.down();
+  await page.mouse.move(...(await placeOf(page, [50, 40])), { steps: 3 });
+  await page.mouse.up();
+  await page.getByRole("button", { name: "Draw a line" }).click();
+  await page.mouse.move(...(await placeOf(page, [5, 45])));
+  await page.mouse.down();
+  await page.mouse.move(...(await placeOf(page, [60, 45])), { steps: 3 });
+  await page.mouse.up();
+  await page.getByRole("textbox", { name: "Name of line 1" }).waitFor();
+  await expectSound(page);
+  await page.setViewportSize({ width: 1440, height: 900 });
+  expect(await started(page)).toEqual({
+    zones: [{ name: "door", polygon: [[10, 10], [40, 10], [50, 40]] }],
+    lines: [{ name: "line 1", line: [[5, 45], [60, 45]] }],
+    wide: false,
+  });
+  await page.getByRole("button", { name: "Run again" }).click();
+  await page.getByRole("button", { name: "Options of gates" }).click();
+  await page.getByText("1 zone: door. 1 line: line 1.").waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("by keyboard alone a zone is drawn, a point of it moved and one added; a line is turned round", async () => {
+  const { context, page, faults } = await openPage(browser, server.url);
+  await openEditor(page);
+  const press = async (...keys: string[]) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  await page.getByRole("button", { name: "Draw a zone" }).press("Enter");
+  await press("Enter", "Shift+ArrowRight", "Enter", "Shift+ArrowDown", "Enter");
+  await page.getByRole("button", { name: "Finish the zone" }).press("Enter");
+  await page.getByRole("button", { name: "Point 1 of zone 1: 32, 24" }).focus();
+  await press("ArrowLeft", "Insert");
+  await page.getByRole("button", { name: "Point 2 of zone 1: 37, 24" }).waitFor();
+  await page.getByRole("button", { name: "Draw a line" }).press("Enter");
+  await press("Enter", "ArrowUp", "Enter");
+  await page.getByRole("button", { name: /^Turn line 1 round/ }).press("Enter");
+  expect(await started(page)).toMatchObject({
+    zones: [{ polygon: [[31, 24], [37, 24], [42, 24], [42, 34]] }],
+    lines: [{ line: [[32, 23], [32, 24]] }],
+  });
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("by touch on a phone a zone is drawn and moved; what is not wanted leaves nothing", async () => {
+  const context = await browser.newContext({ viewport: PHONE, hasTouch: true, isMobile: true, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  await page.goto(server.url);
+  await openEditor(page);
+  await page.getByRole("button", { name: "Draw a zone" }).tap();
+  for (const corner of [[10, 10], [50, 10], [50, 40]] as const) await page.touchscreen.tap(...(await placeOf(page, corner)));
+  await page.getByRole("button", { name: "Finish the zone" }).tap();
+  await page.getByRole("button", { name: "Point 3 of zone 1: 50, 40" }).waitFor();
+  await page.getByRole("button", { name: "Cancel", exact: true }).tap();
+  await page.getByText("Nothing is drawn yet.").waitFor();
+  await context.close();
+});
+
+test("where there is no picture, the reason is said", async () => {
+  const { context, page, faults } = await openPage(browser, server.url);
+  await openEditor(page);
+  await page.keyboard.press("Escape");
+  await page.getByRole("radio", { name: "URL" }).check();
+  await page.getByRole("button", { name: "Draw on the picture" }).click();
+  await page.getByText("Choose a source first.").waitFor();
+  await page.getByRole("textbox", { name: "URL" }).fill("http://127.0.0.1:9/none.mp4");
+  await page.getByRole("button", { name: "Draw on the picture" }).click();
+  await page.getByRole("dialog").getByRole("alert").waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});

@@ -1,0 +1,87 @@
+import { useEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
+import { Button } from "../ui/Button";
+import { count } from "../ui/format";
+import { Notice } from "../ui/Notice";
+import type { PictureSource } from "./picture";
+import type { Shape, ShapeOption } from "./shapeOptions";
+import { ShapeList } from "./ShapeList";
+import { abandon, begin, canFinish, finish, sketchOf, takeBack, type Sketch } from "./Sketch";
+import { Surface } from "./Surface";
+import { usePicture } from "./usePicture";
+
+interface ShapeEditorProps {
+  from: PictureSource;
+  options: readonly ShapeOption[];
+  shapes: readonly Shape[];
+  onDone: (shapes: readonly Shape[]) => void;
+  onClose: () => void;
+}
+
+/** A dialog to draw zones and lines on a picture; Escape and Cancel leave all as it was. */
+export function ShapeEditor({ from, options, shapes, onDone, onClose }: ShapeEditorProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const { picture, error } = usePicture(from);
+  useEffect(() => dialog.current?.showModal(), []);
+  const close = () => dialog.current?.close();
+  return createPortal(
+    <dialog ref={dialog} className="shape-editor" aria-label="Draw on the picture" onClose={onClose}>
+      {picture ? (
+        <Drawing picture={picture} options={options} shapes={shapes} onCancel={close} onDone={(drawn) => {
+          onDone(drawn);
+          close();
+        }} />
+      ) : (
+        <>
+          {error === null ? <p role="status">The picture is being loaded…</p> : <Notice tone="bad">{error}</Notice>}
+          <Button onClick={close}>Close</Button>
+        </>
+      )}
+    </dialog>,
+    document.body,
+  );
+}
+
+interface DrawingProps {
+  picture: ImageBitmap;
+  options: readonly ShapeOption[];
+  shapes: readonly Shape[];
+  onDone: (shapes: readonly Shape[]) => void;
+  onCancel: () => void;
+}
+
+function Drawing({ picture, options, shapes, onDone, onCancel }: DrawingProps) {
+  const [sketch, setSketch] = useState<Sketch>(() => sketchOf(shapes, { width: picture.width, height: picture.height }));
+  const { begun } = sketch;
+  return (
+    <>
+      <div className="editor-bar">
+        {begun === null && options.map((option) => (
+          <Button key={option.name} icon="plus" onClick={() => setSketch(begin(sketch, option))}>Draw a {option.noun}</Button>
+        ))}
+        {begun !== null && (
+          <>
+            <Button kind="primary" icon="check" disabled={!canFinish(sketch)} onClick={() => setSketch(finish(sketch))}>Finish the {begun.option.noun}</Button>
+            <Button disabled={begun.points.length === 0} onClick={() => setSketch(takeBack(sketch))}>Take the last point back</Button>
+            <Button kind="quiet" onClick={() => setSketch(abandon(sketch))}>Do not draw it</Button>
+          </>
+        )}
+      </div>
+      <p className="hint" role="status">{hintFor(sketch)}</p>
+      <Surface picture={picture} sketch={sketch} onChange={setSketch} />
+      <ShapeList sketch={sketch} onChange={setSketch} />
+      <footer>
+        <Button kind="quiet" onClick={onCancel}>Cancel</Button>
+        <Button kind="primary" disabled={begun !== null} onClick={() => onDone(sketch.shapes)}>Done</Button>
+      </footer>
+    </>
+  );
+}
+
+function hintFor({ begun, shapes, chosen }: Sketch): string {
+  if (begun?.option.kind === "line") return "Press where the line begins and where it ends, or drag. By keyboard: arrow keys move the cross, Enter sets a point.";
+  if (begun) return `${count(begun.points.length, "point")} set. Press on the picture for each corner, and on the first one to finish. By keyboard: arrow keys move the cross, Enter sets a point.`;
+  if (shapes.length === 0) return "Nothing is drawn yet.";
+  if (chosen < 0) return "Press on a shape to change it.";
+  return "Drag a point or the whole shape. By keyboard: arrow keys move a point, Insert adds one behind it, Delete removes it.";
+}

@@ -1,0 +1,101 @@
+import { useEffect, useRef, type PointerEvent } from "react";
+import type { Point } from "../draw/detections";
+import { dragged, pressed, type Grab } from "./grabs";
+import { Cross, PointHandle } from "./handles";
+import { centreOf, colorAt, placed, pointsText } from "./shapePaths";
+import type { Shape } from "./shapeOptions";
+import { setPoint, type Sketch } from "./Sketch";
+
+/** A press that moves by fewer pixels of the screen is no drag. */
+const DRAG_PX = 8;
+
+interface SurfaceProps {
+  picture: ImageBitmap;
+  sketch: Sketch;
+  onChange: (sketch: Sketch) => void;
+}
+
+/** The picture with the shapes on it, which pointers and keys change. */
+export function Surface({ picture, sketch, onChange }: SurfaceProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const held = useRef<{ grab: Grab; x: number; y: number } | null>(null);
+  const { size, begun, chosen, shapes } = sketch;
+
+  useEffect(() => {
+    canvas.current?.getContext("2d")?.drawImage(picture, 0, 0);
+  }, [picture]);
+
+  const placeOf = ({ clientX, clientY }: PointerEvent): Point => {
+    const { left, top, width, height } = box.current?.getBoundingClientRect() ?? new DOMRect(0, 0, 1, 1);
+    return { x: ((clientX - left) / width) * size.width, y: ((clientY - top) / height) * size.height };
+  };
+  const onPointerDown = (event: PointerEvent) => {
+    if (event.button !== 0) return;
+    const element = (event.target as Element).closest<HTMLElement | SVGElement>("[data-point], [data-middle], [data-shape], [data-first]");
+    const [grab, next] = pressed(sketch, element?.dataset ?? {}, placeOf(event));
+    held.current = grab && { grab, x: event.clientX, y: event.clientY };
+    if (grab) box.current?.setPointerCapture(event.pointerId);
+    onChange(next);
+  };
+  const onPointerMove = (event: PointerEvent) => {
+    const [grab, next] = dragged(sketch, held.current?.grab ?? null, placeOf(event));
+    if (held.current && grab) held.current = { ...held.current, grab };
+    if (next !== sketch) onChange(next);
+  };
+  const onPointerUp = (event: PointerEvent) => {
+    const last = held.current;
+    held.current = null;
+    if (last?.grab.what !== "pen" || Math.hypot(event.clientX - last.x, event.clientY - last.y) <= DRAG_PX) return;
+    onChange(setPoint(sketch, placeOf(event)));
+  };
+  const release = () => {
+    held.current = null;
+  };
+
+  return (
+    <div ref={box} className="editor-surface" data-drawing={begun !== null} style={{ aspectRatio: `${size.width} / ${size.height}`, inlineSize: `min(100%, ${(60 * size.width) / size.height}dvh)` }}
+      onPointerDown={onPointerDown} onPointerMove={onPointerMove} onPointerUp={onPointerUp} onPointerCancel={release}>
+      <canvas ref={canvas} width={size.width} height={size.height} aria-hidden="true" />
+      <svg viewBox={`0 0 ${size.width} ${size.height}`} aria-hidden="true">
+        {shapes.map((shape, at) => <Outline key={at} shape={shape} at={at} chosen={at === chosen} />)}
+        {begun && <polyline className="begun" points={pointsText([...begun.points, begun.cursor])} style={{ color: colorAt(shapes.length) }} />}
+      </svg>
+      {shapes.map(({ option, name, points }, at) => (
+        <span key={at} className="shape-name" style={placed(centreOf(points), size)} aria-hidden="true">{name ?? option.noun}</span>
+      ))}
+      {begun?.points.map((point, number) => (
+        <span key={number} className="set-point" data-first={number === 0 ? "" : undefined} style={placed(point, size)} />
+      ))}
+      {begun ? <Cross sketch={sketch} onChange={onChange} /> : <Handles sketch={sketch} onChange={onChange} />}
+    </div>
+  );
+}
+
+function Outline({ shape: { option, points }, at, chosen }: { shape: Shape; at: number; chosen: boolean }) {
+  const text = pointsText(points);
+  return (
+    <g data-shape={at} data-chosen={chosen} style={{ color: colorAt(at) }}>
+      {option.kind === "polygon" ? <polygon points={text} /> : <polyline className="wide" points={text} />}
+      {option.kind === "line" && <polyline points={text} />}
+    </g>
+  );
+}
+
+/** The points of the chosen shape, and between those of a polygon where a new one can be pulled out. */
+function Handles({ sketch, onChange }: { sketch: Sketch; onChange: (sketch: Sketch) => void }) {
+  const { shapes, chosen, size } = sketch;
+  const shape = shapes[chosen];
+  if (!shape) return null;
+  const { points, option } = shape;
+  return (
+    <>
+      {option.kind === "polygon" && points.map((point, number) => (
+        <span key={number} className="edge-middle" data-middle={number} style={placed(centreOf([point, points[(number + 1) % points.length] ?? point]), size)} />
+      ))}
+      {points.map((point, number) => (
+        <PointHandle key={number} sketch={sketch} number={number} point={point} onChange={onChange} />
+      ))}
+    </>
+  );
+}
