@@ -25,13 +25,14 @@ from kinora.plugins.builtin.people import People
 from kinora.plugins.builtin.quality import Quality
 from kinora.plugins.builtin.scenes import Scenes
 from kinora.plugins.builtin.tracker import Tracker
+from kinora.plugins.builtin.zones import Zones
 from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.options import check_options
 from kinora.plugins.testing import run_plugin
 from tests.plugins.drawn import face, noisy, plain, walk, walker
 from tests.plugins.onnx_models import save_model
 
-ALL = (Motion, People, Faces, Tracker, Quality, Colors, Scenes)
+ALL = (Motion, People, Faces, Tracker, Zones, Quality, Colors, Scenes)
 WITH_EXTRAS = (Onnx, Ocr)
 
 

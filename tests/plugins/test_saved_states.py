@@ -17,6 +17,7 @@ from kinora.plugins.builtin.background import REPLAYED_FRAMES
 from kinora.plugins.builtin.motion import Motion
 from kinora.plugins.builtin.scenes import Scenes
 from kinora.plugins.builtin.tracker import Tracker
+from kinora.plugins.builtin.zones import Zones
 from kinora.plugins.options import check_options
 
 FRAMES = REPLAYED_FRAMES + 12
@@ -42,6 +43,12 @@ class Context:
         """Say nothing."""
 
 
+ZONES = {
+    "zones": [{"name": "middle", "polygon": [[60, 0], [100, 0], [100, 90], [60, 90]]}],
+    "lines": [{"name": "gate", "line": [[80, 0], [80, 90]]}],
+}
+
+
 def pictures() -> Iterator[Frame]:
     """Two things that cross each other before a restless background, and a cut."""
     noise = np.random.default_rng(1)
@@ -50,12 +57,13 @@ def pictures() -> Iterator[Frame]:
         image += noise.integers(0, 6, image.shape, dtype=np.uint8)
         cv2.rectangle(image, (3 * index, 20), (3 * index + 24, 44), (40, 220, 90), -1)
         cv2.rectangle(image, (140 - 3 * index, 30), (160 - 3 * index, 70), (220, 30, 120), -1)
-        boxes = [
+        boxes: list[dict[str, Any]] = [
             {"x": 3 * index, "y": 20, "width": 24, "height": 24, "confidence": 0.9, "class": "car"},
             {"x": 140 - 3 * index, "y": 30, "width": 20, "height": 40, "confidence": 0.45, "class": "truck"},
         ]
         seen = {"detections": [] if index % 7 == 3 else boxes}
-        yield Frame(image=image, index=index, timestamp_ms=index * 40.0, results={"people": seen})
+        followed = {"detections": [{**box, "track_id": number} for number, box in enumerate(seen["detections"])]}
+        yield Frame(image=image, index=index, timestamp_ms=index * 40.0, results={"people": seen, "followed": followed})
 
 
 def prepared(plugin: type[Plugin], **options: object) -> Plugin:
@@ -92,6 +100,7 @@ def results(plugin: type[Plugin], *, moving: bool, **options: object) -> list[ob
         (Motion, {}),
         (Motion, {"history": 1, "shadows": False}),
         (Motion, {"history": 12}),
+        (Zones, ZONES),
     ],
 )
 def test_who_takes_up_a_state_at_each_frame_finds_the_same(plugin: type[Plugin], options: Mapping[str, Any]) -> None:
@@ -101,7 +110,7 @@ def test_who_takes_up_a_state_at_each_frame_finds_the_same(plugin: type[Plugin],
     assert len(set(map(repr, undisturbed))) > 3
 
 
-@pytest.mark.parametrize("plugin", [Motion, Scenes, Tracker])
+@pytest.mark.parametrize("plugin", [Motion, Scenes, Tracker, Zones])
 def test_a_state_of_another_version_is_refused(plugin: type[Plugin]) -> None:
     """So is rubbish."""
     state = state_of(prepared(plugin))
@@ -136,7 +145,7 @@ def test_motion_copies_its_model_seldom() -> None:
 
 def test_states_are_small() -> None:
     """A scene or a track costs some 100 bytes."""
-    for plugin in (Scenes, Tracker):
+    for plugin in (Scenes, Tracker, Zones):
         instance = prepared(plugin)
         for frame in pictures():
             instance.process_frame(frame)
