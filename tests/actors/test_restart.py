@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import attrs
+import msgspec
 import pytest
 import trio
 
@@ -24,9 +25,11 @@ class Noted(Plugin):
     metadata = PluginMetadata(name="noted", version="2.1.0")
 
     def prepare(self, context):
-        self.warn = context.warn
+        self.warn, self.event = context.warn, context.event
 
     def process_frame(self, frame):
+        if frame.index in {1, 5, 9}:
+            self.event("seen")
         if frame.index == 1:
             print("printed at 1")
             self.warn("warned at 1", "medium")
@@ -83,7 +86,10 @@ def says_stopped(state: JobState) -> bool:
 
 
 async def test_what_was_told_before_a_stop_is_told_after_it(settings: Settings, go: Path) -> None:
-    """Warnings, output, failures, versions and times survive; figures add up; who has forgotten something says so."""
+    """Warnings, output, failures, versions and times survive; figures add up; who has forgotten something says so.
+
+    Events survive, and one of a frame that was not done is told once.
+    """
     async with open_system(settings) as system:
         before = await after_five_frames(system)
     async with open_system(settings) as system:
@@ -103,6 +109,10 @@ async def test_what_was_told_before_a_stop_is_told_after_it(settings: Settings, 
         assert (noted.last_error or noted).message == "ValueError: raised at 1"  # type: ignore[union-attr]
         assert (state.plugin_timings or {})["noted"] > (before.plugin_timings or {})["noted"] > 0
         assert (state.duration_ms or 0) > (before.duration_ms or 0) > 0
+        kept = [msgspec.json.decode(event.data) for event in (await system.jobs.events(before.job_id)).events]
+        assert [(event["number"], event["index"]) for event in kept] == [(1, 1), (2, 5), (3, 9)]
+        live = [message["payload"] for message in messages_of(system, before.job_id, "event")]
+        assert live == kept[1:]
         assert (await system.jobs.logs(before.job_id))["noted"].startswith("printed at 1\n")
 
 

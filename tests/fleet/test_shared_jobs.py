@@ -10,7 +10,8 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors.pipeline_link import Event, PipelineEnded, Prepared
+from kinora.actors.found_events import FoundEvent
+from kinora.actors.pipeline_link import Event, FrameDone, PipelineEnded, Prepared
 from kinora.fleet import agent_book
 from kinora.fleet.link import Assign, Attempt, Tell
 from kinora.fleet.placement import plugins_of
@@ -55,6 +56,18 @@ async def has_all(server: RunningServer) -> dict[str, Any]:
     return {"plugins": plugins_of(server.system.plugins.all())}
 
 
+def reported(index: int, events: set[int]) -> FrameDone:
+    """A frame that is done, with an event if it is one of these."""
+    found = FoundEvent(plugin="count", kind="seen", index=index, timestamp_ms=40.0 * index)
+    return attrs.evolve(frame(index), events=(found,) if index in events else ())
+
+
+async def events(server: RunningServer, job_id: str) -> list[tuple[int, int]]:
+    """Number and frame of each event of the job."""
+    found = (await get(f"{server.url}/v1/jobs/{job_id}/events")).json()["events"]
+    return [(event["number"], event["index"]) for event in found]
+
+
 @attrs.frozen
 class Given:
     """What an agent was given to do."""
@@ -86,12 +99,13 @@ async def test_two_agents_share_the_segments_of_a_job(server: RunningServer) -> 
         job_id = await submit(server)
         first, second = await in_order(one, two)
         assert [first.order["spans"], second.order["spans"]] == [[[0, HALF]], [[HALF, None]]]
-        await second.tell(Prepared(), *map(frame, range(HALF, FRAMES)), PipelineEnded())
-        await first.tell(Prepared(), *map(frame, range(HALF)), PipelineEnded())
+        await second.tell(Prepared(), *(reported(index, {70}) for index in range(HALF, FRAMES)), PipelineEnded())
+        await first.tell(Prepared(), *(reported(index, {3}) for index in range(HALF)), PipelineEnded())
         state = await ended(server, job_id)
         assert (state["status"], state["frames_done"]) == ("done", FRAMES)
         pages = (await get(f"{server.url}/v1/jobs/{job_id}/extended?limit=500")).json()
         assert indexes(pages) == list(range(FRAMES))
+        assert await events(server, job_id) == [(1, 3), (2, 70)]
         assert [joined.held for joined in server.system.agent_book.all()] == [[], []]
 
 
@@ -101,7 +115,7 @@ async def test_the_loss_of_one_takes_the_job_elsewhere(server: RunningServer) ->
     async with agent(server, **has) as one, agent(server, instance="two", name="south", **has) as two:
         job_id = await submit(server)
         first, second = await in_order(one, two)
-        await first.tell(Prepared(), frame(0), frame(1))
+        await first.tell(Prepared(), frame(0), reported(1, {1}))
         with trio.fail_after(60):
             while (await extended(server, job_id))["frames_done"] < 2:  # noqa: ASYNC110 - as clients do
                 await trio.sleep(0.02)
@@ -111,7 +125,8 @@ async def test_the_loss_of_one_takes_the_job_elsewhere(server: RunningServer) ->
         await second.tell(PipelineEnded())
         rest = await assigned(second.opened)
         assert (rest.order["attempt"], rest.order["begin"]["start"]) == (2, 2)
-        await rest.tell(Prepared(), *map(frame, range(2, FRAMES)), PipelineEnded())
+        await rest.tell(Prepared(), *(reported(index, {2, 5}) for index in range(2, FRAMES)), PipelineEnded())
         state = await ended(server, job_id)
+        assert await events(server, job_id) == [(1, 1), (2, 2), (3, 5)]
     assert (state["status"], state["frames_done"]) == ("done", FRAMES)
     assert state["warning_groups"][0]["code"] == "AGENT_LOST"
