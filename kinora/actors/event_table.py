@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import attrs
 
 from kinora.actors.database import Statement, clean_text, clip_integer
-from kinora.actors.job_events import StoredEvent
+from kinora.actors.job_events import StoredEvent, removed_with
 
 EVENT_PAGE_BYTES = 256 * 1024
 """A page of events ends with the event that fills this size; at least one event is in it."""
@@ -35,12 +35,20 @@ def page_of(events: Iterable[StoredEvent], limit: int) -> EventPage:
     return EventPage(taken)
 
 
-def put_event(job_id: str, event: StoredEvent) -> Statement:
-    """Add an event; does nothing if there is one with this number already, or no such job."""
-    return Statement(
+def put_event(job_id: str, event: StoredEvent) -> list[Statement]:
+    """Add an event, and remove the oldest if that is due.
+
+    Does nothing if there is one with this number already, or no such job.
+    """
+    put = Statement(
         "INSERT INTO events SELECT number, ?, ?, ?, ? FROM jobs WHERE job_id = ? ON CONFLICT DO NOTHING",
         (event.number, event.plugin, event.kind, event.data, job_id),
     )
+    last = removed_with(event.number)
+    if not last:
+        return [put]
+    remove = "DELETE FROM events WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event <= ?"
+    return [put, Statement(remove, (job_id, last))]
 
 
 def newest_event(connection: sqlite3.Connection, job_id: str) -> int:

@@ -686,22 +686,22 @@ class Job:
         self._frames_done += 1
         self._figures.frames_done += 1
         self._found.add(frame)
-        self._publish_events(events, len(frame.events))
+        self._publish_events(events)
         self._publish_progress()
 
     async def _put_event(self, event: FoundEvent) -> None:
         events = self._events.numbered([event])
         await self._store.put_events(self.spec.job_id, to_store(events))
-        self._publish_events(events, 1)
+        self._publish_events(events)
 
-    def _publish_events(self, events: Sequence[EventPayload], found: int) -> None:
-        """Publish events that the store has accepted, of so many that were found."""
-        self._events.note(events)
+    def _publish_events(self, events: Sequence[EventPayload]) -> None:
+        """Publish events that the store has accepted."""
+        removes = self._events.note(events)
         for event in events:
             self._audience.publish(event)
-        if len(events) < found:
-            message = f"the job has {MAX_JOB_EVENTS} events, the most that it may have: further ones are left out"
-            self._warn(Code.EVENTS_DROPPED, message, "high")
+        if removes:
+            message = f"the job has had more than the {MAX_JOB_EVENTS:,} events that it keeps: the oldest are gone"
+            self._warn(Code.EVENTS_DROPPED, message, "medium")
 
     async def _store_states(self, frame: FrameDone) -> None:
         """Store the states after the last frame with that frame; the store ignores a second copy of a frame."""

@@ -1,4 +1,4 @@
-"""JobEvents: numbers the events of a job, and lets it keep a bounded number of them."""
+"""JobEvents: numbers the events of a job, and says which of them it keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from kinora.actors.messages import EventPayload
 from kinora.actors.models import frame_id
 
 MAX_JOB_EVENTS = 100_000
-"""The most events that a job has. Further ones are neither told nor stored; a warning counts them."""
+"""The events that a job keeps. With further ones the oldest go, which a warning says; all are told as they happen."""
+REMOVED_EVENTS = 1_000
+"""The events that go at a time: a job has so many more than it keeps, at most."""
 
 
 @attrs.frozen
@@ -44,14 +46,14 @@ class JobEvents:
         """The number of the last event so far."""
 
     def numbered(self, found: Sequence[FoundEvent]) -> list[EventPayload]:
-        """Return the messages for the next events, without those beyond what a job may have. Changes nothing."""
-        room = max(0, MAX_JOB_EVENTS - self.newest)
-        return [self._payload(number, event) for number, event in enumerate(found[:room], self.newest + 1)]
+        """Return the messages for the next events. Changes nothing."""
+        return [self._payload(number, event) for number, event in enumerate(found, self.newest + 1)]
 
-    def note(self, events: Sequence[EventPayload]) -> None:
-        """Note that these events are accepted by the store."""
+    def note(self, events: Sequence[EventPayload]) -> bool:
+        """Note that these events are accepted by the store; return whether older ones go for them."""
         if events:
             self.newest = events[-1].number
+        return any(removed_with(event.number) > 0 for event in events)
 
     def _payload(self, number: int, event: FoundEvent) -> EventPayload:
         return EventPayload(
@@ -65,6 +67,11 @@ class JobEvents:
             index=event.index,
             timestamp_ms=event.timestamp_ms,
         )
+
+
+def removed_with(number: int) -> int:
+    """Return the number of the last event that goes when the event with this number is stored; 0 if none does."""
+    return max(0, number - MAX_JOB_EVENTS) if number % REMOVED_EVENTS == 0 else 0
 
 
 def to_store(events: Sequence[EventPayload]) -> list[StoredEvent]:

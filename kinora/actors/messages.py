@@ -67,7 +67,7 @@ class Code(enum.StrEnum):
     SOURCE_RESTARTED = "SOURCE_RESTARTED"
     """The source's decoder failed, and another one goes on at the same place: no frame is lost."""
     EVENTS_DROPPED = "EVENTS_DROPPED"
-    """The job has as many events as a job may have; further ones are neither told nor kept."""
+    """The job has had more events than it keeps; the oldest are gone."""
     FRAMES_DROPPED = "FRAMES_DROPPED"
     """The pipeline could not keep up with a live source."""
     AGENT_LOST = "AGENT_LOST"

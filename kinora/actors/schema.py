@@ -132,6 +132,11 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_waiting ON deliveries (number) WHERE status = 'waiting';
 """
+_EVENTS_GO = f"""
+CREATE TRIGGER event_removed AFTER DELETE ON events BEGIN
+    UPDATE sizes SET frame_bytes = frame_bytes - length(OLD.data) - {EVENT_COST} WHERE job = OLD.job;
+END;
+"""  # noqa: S608 - a constant
 MIGRATIONS = (
     _JOBS_AND_FRAMES,
     _LOGS_AND_DELETED,
@@ -143,6 +148,7 @@ MIGRATIONS = (
     _STATES,
     _EVENTS,
     _DELIVERIES,
+    _EVENTS_GO,
 )
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -596,7 +596,7 @@ class Store:
         for frame in frames:
             if frame.data is not None:
                 statements.append(database.put_frame(frame.job_id, frame.index, frame.data))
-            statements += [put_event(frame.job_id, event) for event in frame.events]
+            statements += chain.from_iterable(put_event(frame.job_id, event) for event in frame.events)
         states = self._frames.states_with(frames) if frames else []
         for marked in states:
             statements += database.put_states(marked.job_id, marked.index, marked.states)

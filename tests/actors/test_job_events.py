@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors import database, event_table, job_events
+from kinora.actors import database, event_table, job_events, schema
 from kinora.actors.found_events import FoundEvent
 from kinora.actors.job_events import StoredEvent
 from kinora.actors.job_spec import ResumePoint
@@ -111,15 +111,24 @@ async def test_a_job_that_goes_on_numbers_on(store: Store) -> None:
     assert [number for number, _, _ in await kept(store)] == [1, 2, 3]
 
 
-async def test_a_job_has_a_bounded_number_of_events(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest is left out, which a warning says; frames go on."""
-    monkeypatch.setattr(job_events, "MAX_JOB_EVENTS", 3)
-    frames = [FrameDone(index, b"{}", events=(found(index), found(index))) for index in range(4)]
+async def test_a_job_keeps_a_bounded_number_of_events(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest, some at a time; all are told, and a warning says that the oldest are gone."""
+    monkeypatch.setattr(job_events, "MAX_JOB_EVENTS", 4)
+    monkeypatch.setattr(job_events, "REMOVED_EVENTS", 3)
+    frames = [FrameDone(index, b"{}", events=(found(index), found(index))) for index in range(5)]
     audience = await run(store, *frames, found(None))
-    assert [number for number, _, _ in await kept(store)] == [1, 2, 3]
-    (warning, *_) = audience.of(WarningPayload)
+    assert [event.number for event in audience.of(EventPayload)] == list(range(1, 12))
+    assert [number for number, _, _ in await kept(store)] == list(range(6, 12))
+    (warning,) = audience.of(WarningPayload)
     assert warning.code == Code.EVENTS_DROPPED
-    assert await store.frame_count(JOB) == 4
+    assert (await store.events(JOB, after=2)).events[0].number == 6
+    with closing(database.open_reader(str(tmp_path / "kinora.db"))) as reader:
+        (size,) = reader.execute("SELECT frame_bytes FROM sizes").fetchone()
+        parts = "SELECT sum(length(data) + {}) FROM {}"
+        costs = (("frames", schema.FRAME_COST), ("events", schema.EVENT_COST))
+        assert size == sum(reader.execute(parts.format(cost, table)).fetchone()[0] for table, cost in costs)
 
 
 # In the store

@@ -11,9 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kinora.actors.job_events import StoredEvent
+from kinora.cli.results_file import ResultsFile
 from kinora.results.csv_rows import COLUMNS
 from tests.cli.test_cli import kinora, line_of, started
 from tests.media_server import media_server
+from tests.web.test_reading import state_of
 
 COUNT = """
 from kinora.plugins import Plugin, PluginMetadata
@@ -169,22 +172,31 @@ def test_results_have_the_format_of_their_suffix(media: Path, tmp_path: Path) ->
 
 
 def test_events_are_shown_as_they_come_and_kept(media: Path, tmp_path: Path) -> None:
-    """The first ones as lines, all as counts and in the file; a table, which has no place for them, says so."""
-    for suffix in ("jsonl", "json", "csv"):
-        out = tmp_path / f"out.{suffix}"
-        done = kinora("run", media / "clip.mp4", "-p", plugin(tmp_path, "reports", REPORTS), "--out", out)
-        assert done.returncode == 0, done.stderr
-        assert "event: reports: tick at frame-000000: 0\n" in done.stderr
-        assert "event: reports: fall at frame-000002: Somebody fell.\n" in done.stderr
-        assert "and 52 more events\n" in done.stderr
-        assert "events: tick 150, fall 1, end 1\n" in done.stdout
-    assert "out.csv lacks a part of what reports gave" in done.stderr
-    written = [line["event"] for line in lines(tmp_path / "out.jsonl") if "event" in line]
+    """The first ones as lines, all as counts and in the file."""
+    out = tmp_path / "out.jsonl"
+    done = kinora("run", media / "clip.mp4", "-p", plugin(tmp_path, "reports", REPORTS), "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "event: reports: tick at frame-000000: 0\n" in done.stderr
+    assert "event: reports: fall at frame-000002: Somebody fell.\n" in done.stderr
+    assert "and 52 more events\n" in done.stderr
+    assert "events: tick 150, fall 1, end 1\n" in done.stdout
+    written = [line["event"] for line in lines(out) if "event" in line]
     assert [event["number"] for event in written] == list(range(1, 153))
     assert (written[10]["kind"], written[10]["data"], written[-1]["kind"]) == ("fall", {"height": 0.4}, "end")
+
+
+def test_each_format_of_results_has_events_or_says_so(tmp_path: Path) -> None:
+    """A document has them all together; a table has no place for them."""
+    state = state_of("job-1", 1)
+    event: dict[str, Any] = {"number": 1, "plugin": "zones", "kind": "entered"}
+    for suffix, lacking in (("json", set()), ("csv", {"zones"}), ("ndjson", set())):
+        with ResultsFile.open(tmp_path / f"out.{suffix}", state) as results:
+            results.add([(0, b'{"frame_id":"frame-000000","index":0,"timestamp_ms":0.0,"results":{}}')])
+            results.add_events([StoredEvent(1, "zones", "entered", json.dumps(event).encode())])
+            assert (results.lacking, results.last_event) == (lacking, 1)
     document = json.loads((tmp_path / "out.json").read_text())
-    assert [event["kind"] for event in document["events"]] == [event["kind"] for event in written]
-    assert len(document["frames"]) == 30
+    assert (document["events"], len(document["frames"]), document["status"]) == ([event], 1, "done")
+    assert lines(tmp_path / "out.ndjson")[1] == {"event": event}
 
 
 def test_detections_are_exported_for_other_programs(media: Path, tmp_path: Path) -> None:
