@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kinora.python.frame import RunFrame as RunFrame
     from kinora.python.local_runs import run as run
     from kinora.python.run import Run as Run
+    from kinora.python.servers import Server as Server
+    from kinora.python.servers import connect as connect
 
 __version__ = "0.1.0"
 

@@ -68,9 +68,17 @@ class KinoraClient:
         """The JobResponse of a job: five keys, with all frames so far."""
         return await self._get(f"/v1/jobs/{quote(job_id, safe='')}")
 
-    async def extended(self, job_id: str, *, limit: int | None = None) -> dict[str, Any]:
-        """The ExtendedJobResponse of a job: its state, timings and warnings too, with at most ``limit`` frames."""
-        return await self._get(f"/v1/jobs/{quote(job_id, safe='')}/extended", limit=limit)
+    async def extended(
+        self, job_id: str, *, after: int | None = None, limit: int | None = None, wait_s: int = 0
+    ) -> dict[str, Any]:
+        """The ExtendedJobResponse of a job: its state, timings and warnings too, with at most ``limit`` frames.
+
+        Its frames are those with an index above ``after``. The server holds the answer for up to ``wait_s`` seconds, 60
+        at most, until there is such a frame, something else has changed, or the job has ended.
+        """
+        target = _with_query(f"/v1/jobs/{quote(job_id, safe='')}/extended", after=after, limit=limit)
+        headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
+        return _decoded(await self._fetch("GET", target, headers=headers))
 
     async def frames(self, job_id: str, *, after: int | None = None, limit: int | None = None) -> list[dict[str, Any]]:
         """One page of a job's FrameData, in order, from the first index above ``after``."""
@@ -93,6 +101,18 @@ class KinoraClient:
         """
         path = f"/v1/jobs/{quote(job_id, safe='')}/events"
         return await self._get(path, after=after, limit=limit, kind=kind, plugin=plugin)
+
+    async def picture(self, job_id: str, index: int) -> bytes:
+        """The picture of a frame, as a JPEG."""
+        answer = await self._fetch("GET", f"/v1/jobs/{quote(job_id, safe='')}/frames/{index}.jpg")
+        if answer.status not in OK:
+            raise refused(answer.status, answer.body)
+        return answer.body
+
+    async def plugins(self) -> list[dict[str, Any]]:
+        """The server's plugins, those that are broken too."""
+        plugins: list[dict[str, Any]] = (await self._get("/v1/plugins"))["plugins"]
+        return plugins
 
     async def cameras(self) -> dict[str, Any]:
         """The operator's cameras and webcams, and whether each can be reached now; those not known yet have null."""
@@ -230,8 +250,13 @@ class KinoraClient:
         return Submitted(response["job_id"], answer.headers.get("last-event-id"), response)
 
     async def _get(self, path: str, **query: object) -> dict[str, Any]:
-        asked = urlencode({name: value for name, value in query.items() if value is not None})
-        return _decoded(await self._fetch("GET", f"{path}?{asked}" if asked else path))
+        return _decoded(await self._fetch("GET", _with_query(path, **query)))
+
+
+def _with_query(path: str, **query: object) -> str:
+    """The path with the parameters that are not None."""
+    asked = urlencode({name: value for name, value in query.items() if value is not None})
+    return f"{path}?{asked}" if asked else path
 
 
 def _decoded(answer: Answer) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Blocking calls of an async program, in a thread beside its event loop: asyncio's, or Trio's."""
+"""Calls beside an event loop that the program may have: blocking ones of an async program, async ones of any."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from threading import Thread
 from typing import TypeVar
 
 import sniffio
@@ -17,3 +19,20 @@ async def in_thread(function: Callable[[], T]) -> T:
     if sniffio.current_async_library() == "trio":
         return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
     return await asyncio.to_thread(function)
+
+
+def in_own_loop(work: Callable[[], Awaitable[T]]) -> T:
+    """Run async work under Trio in a thread of its own, and wait for its outcome. Raises what the work raises."""
+    outcome: Future[T] = Future()
+
+    async def main() -> T:
+        return await work()
+
+    def run() -> None:
+        try:
+            outcome.set_result(trio.run(main))
+        except BaseException as error:  # noqa: ASYNC103, BLE001 - it is raised in the caller's thread
+            outcome.set_exception(error)
+
+    Thread(target=run, name="kinora-call", daemon=True).start()
+    return outcome.result()

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kinora.actors.errors import KinoraError
-from kinora.python.errors import RunError, as_run_error
+from kinora.python.errors import as_run_error
 from kinora.python.local import LocalRun
 from kinora.python.local_settings import found_settings, settled_source
+from kinora.python.options import Policy, job_options
 from kinora.python.plugins import Plugins, wanted_plugins
 from kinora.python.quiet import quieten
 from kinora.python.report import Report
@@ -19,8 +20,6 @@ from kinora.python.run import Run
 from kinora.python.saving import annotate_source
 from kinora.python.wanted import Wanted
 from kinora.settings import SettingsError
-
-Policy = Literal["wait", "latest"]
 
 
 def run(
@@ -62,9 +61,7 @@ def run(
         RunError: the source or a plugin cannot be used. Once the loop runs, it is raised there if the source breaks.
     """
     quieten()
-    asked = {"max_frames": max_frames, "stride": stride, "policy": policy, **(options or {})}
-    if "segments" in asked:
-        raise RunError("options: leave segments out, since a loop takes one frame after the other")
+    asked = job_options(options, max_frames=max_frames, stride=stride, policy=policy)
     flags = {name: Path(value) for name, value in (("plugins_dir", plugins_dir), ("models_dir", models_dir)) if value}
     wanted = Wanted(source=settled_source(source), plugins=wanted_plugins(plugins), device=device, options=asked)
     try:

@@ -26,5 +26,5 @@ class Wanted:
             "source": source,
             "plugins": entries,
             "device_requested": self.device,
-            "options": {name: value for name, value in self.options.items() if value is not None},
+            "options": dict(self.options),
         }

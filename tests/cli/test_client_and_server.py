@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import attrs
 import msgspec
@@ -19,6 +15,7 @@ from kinora.client import ClientError, KinoraClient, Message, connect
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.actors.realtime_kit import progress
+from tests.cutting_proxy import cutting_proxy
 
 JOB = {"source": "clip.mp4", "plugins": ["motion"]}
 
@@ -163,35 +160,6 @@ async def test_a_watcher_misses_nothing_that_is_left_of_a_job(
     assert await follow(KinoraClient(server.url), submitted.job_id, heard[9].id, as_json=True) == 0
     shown = [msgspec.json.decode(line, type=Message) for line in capsys.readouterr().out.splitlines()]
     assert [message for message in shown if message.type != "metadata"] == heard[10:]
-
-
-@asynccontextmanager
-async def cutting_proxy(url: str, lengths: list[int]) -> AsyncIterator[str]:
-    """Passes connections on to ``url``, and cuts each after so many bytes to the client; then cuts no more."""
-    target = urlsplit(url)
-    host, port = target.hostname or "", target.port or 0
-
-    async def pump(source: trio.SocketStream, sink: trio.SocketStream, limit: float, scope: trio.CancelScope) -> None:
-        try:
-            async for data in source:
-                await sink.send_all(data[: int(min(limit, len(data)))])
-                limit -= len(data)
-                if limit <= 0:
-                    break
-        except trio.BrokenResourceError:
-            pass
-        scope.cancel()
-
-    async def serve(client: trio.SocketStream) -> None:
-        limit = lengths.pop(0) if lengths else float("inf")
-        async with await trio.open_tcp_stream(host, port) as upstream, trio.open_nursery() as nursery:
-            nursery.start_soon(pump, client, upstream, float("inf"), nursery.cancel_scope)
-            nursery.start_soon(pump, upstream, client, limit, nursery.cancel_scope)
-
-    async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
-        yield f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
-        nursery.cancel_scope.cancel()
 
 
 @pytest.fixture

@@ -1,0 +1,89 @@
+"""``kinora.connect``: the same loop over frames, of a job on a server."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+import kinora
+from kinora.client import KinoraClient
+from kinora.serve import RunningServer
+from tests.cutting_proxy import cutting_proxy
+from tests.jobs_kit import write_plugin
+
+PLUGIN = """
+@tool("box")
+def box(frame):
+    if frame.index == 4:
+        raise ValueError("not this one")
+    return {"detections": [{"x": frame.index, "y": 2, "width": 3, "height": 4, "confidence": 0.5, "class": "box"}]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _box(plugins_dir: Path) -> None:
+    write_plugin(plugins_dir, "box", PLUGIN)
+
+
+async def test_a_run_on_a_server_goes_on_after_cuts(server: RunningServer, tmp_path: Path) -> None:
+    """No frame is lost or comes twice, of one job; a Trio program waits for it as for anything else."""
+    async with cutting_proxy(server.url, [math.inf, 40, math.inf, math.inf, 2_000]) as url:
+        run = kinora.connect(url).run("clip.mp4", plugins=["box"])
+        seen = [frame async for frame in run]
+        assert [frame.index for frame in seen] == list(range(30))
+        assert [frame.index for frame in seen if frame.errors] == [4]
+        assert seen[2].detections.xyxy.tolist() == [[2, 2, 5, 6]]
+        image = await trio.to_thread.run_sync(lambda: seen[2].image)
+        video = await trio.to_thread.run_sync(run.annotate, tmp_path / "out.mp4")
+    assert (image.shape, image.flags.writeable) == ((120, 160, 3), False)
+    assert video.stat().st_size > 1000
+    assert (run.status, run.warnings) == ("done", ("box: ValueError: not this one (box.py, line 9, in box)",))
+    assert [path.name for path in await trio.to_thread.run_sync(run.export, "csv", tmp_path)] == ["results.csv"]
+    assert len((await KinoraClient(server.url).jobs())["jobs"]) == 1
+
+
+async def test_leaving_the_loop_cancels_the_job(server: RunningServer, media: Path) -> None:
+    """Also of a file that was sent; it is cancelled when the loop is left."""
+    run = kinora.connect(server.url).run(media / "clip.mp4", ["box"], upload=True, strict=True)
+
+    def go_through() -> None:
+        for _ in run:
+            break
+
+    await trio.to_thread.run_sync(go_through)
+    state = await server.system.jobs.state(str(run.job_id))
+    assert (state.uploaded, run.status) == (True, state.status)
+    assert state.status in {"cancelled", "done"}
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"source": "clip.mp4", "plugins": ["nosuch"]}, "nosuch"),
+    ({"source": "nowhere.mp4", "plugins": ["box"]}, "nowhere.mp4"),
+    ({"source": "clip.mp4", "plugins": [lambda frame: None]}, "of this program"),
+    ({"source": "nowhere.mp4", "plugins": ["box"], "upload": True}, "no file"),
+]
+
+
+async def test_what_the_server_refuses_is_raised(server: RunningServer) -> None:
+    """With its own sentence."""
+    for asked, words in REFUSED:
+        with pytest.raises(kinora.RunError, match=words):
+            await trio.to_thread.run_sync(partial(_listed, server.url, asked))
+
+
+def _listed(url: str, asked: Mapping[str, Any]) -> list[kinora.RunFrame]:
+    return list(kinora.connect(url).run(**asked))
+
+
+def test_a_server_that_is_not_there_is_told_at_once() -> None:
+    """So is an address that is none."""
+    with pytest.raises(kinora.RunError, match="No Kinora server answers"):
+        _listed("http://127.0.0.1:1", {"source": "clip.mp4", "plugins": ["motion"]})
+    with pytest.raises(kinora.RunError, match="is not a server address"):
+        kinora.connect("nowhere")
