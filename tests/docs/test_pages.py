@@ -11,6 +11,7 @@ import trio
 
 from kinora.serve import RunningServer
 from kinora.settings import Settings
+from tests.clips import make_clip
 from tests.docs.reader import Reader
 from tests.docs.snippets import DOCS, snippets
 
@@ -33,9 +34,10 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     )
 
 
-@pytest.mark.parametrize("page", ["start.md", "rest.md", "realtime.md"])
+@pytest.mark.parametrize("page", ["start.md", "rest.md", "realtime.md", "python.md"])
 async def test_a_page_can_be_followed(page: str, server: RunningServer, tmp_path: Path) -> None:
     """Each command and each program of it runs, in its order, and ends well."""
+    make_clip(tmp_path / "reader" / "clip.mp4")
     reader = Reader(tmp_path / "reader", server.url.removeprefix("http://"))
     for snippet in snippets(page):
         assert snippet.language in RUN | SHOWN
