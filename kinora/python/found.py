@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,13 @@ class Detections:
 
     def __init__(
         self,
+        *,
         xyxy: NDArray[np.float32],
         confidence: NDArray[np.float32],
         class_name: NDArray[np.str_],
         track_id: NDArray[np.int64],
         plugin: NDArray[np.str_],
+        entries: NDArray[np.object_],
     ) -> None:
         self.xyxy = xyxy
         """Shape (n, 4): left, top, right and bottom in pixels of the frame."""
@@ -38,6 +40,8 @@ class Detections:
         """Shape (n,): the number of the track; -1 without one."""
         self.plugin = plugin
         """Shape (n,): the plugin that found it."""
+        self.entries = entries
+        """Shape (n,): each as a whole, with all else that is known of it, such as ``mask``, ``keypoints``, ``text``."""
 
     @classmethod
     def of(cls, results: Mapping[str, Any]) -> Detections:
@@ -50,6 +54,7 @@ class Detections:
             class_name=_texts(entry.kind for entry in entries),
             track_id=np.array([NO_TRACK if entry.track_id is None else entry.track_id for entry in entries], np.int64),
             plugin=_texts(name for name, _ in found),
+            entries=_objects(entries),
         )
 
     def __len__(self) -> int:
@@ -57,8 +62,14 @@ class Detections:
 
     def __getitem__(self, which: Any) -> Detections:
         places = np.atleast_1d(np.arange(len(self))[which])
-        columns = (self.xyxy, self.confidence, self.class_name, self.track_id, self.plugin)
-        return Detections(*(column[places] for column in columns))
+        return Detections(
+            xyxy=self.xyxy[places],
+            confidence=self.confidence[places],
+            class_name=self.class_name[places],
+            track_id=self.track_id[places],
+            plugin=self.plugin[places],
+            entries=self.entries[places],
+        )
 
     def __iter__(self) -> Iterator[Detections]:
         return (self[place] for place in range(len(self)))
@@ -76,3 +87,10 @@ def _corners(entries: Iterable[Detection]) -> NDArray[np.float32]:
 
 def _texts(texts: Iterable[str]) -> NDArray[np.str_]:
     return np.array(list(texts), np.str_)
+
+
+def _objects(entries: Sequence[Detection]) -> NDArray[np.object_]:
+    """An array of these, whatever numpy would make of their fields."""
+    column = np.empty(len(entries), np.object_)
+    column[:] = entries
+    return column

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from kinora.python.found import Detections
-from kinora.python.pictures import Picture, Pixels
+from kinora.python.pictures import Pixels
+from kinora.python.shown import Shown
 
 if TYPE_CHECKING:
     import supervision
@@ -42,11 +43,13 @@ class RunFrame:
     Everything but the picture of a local run stays as it is after the frame's turn of the loop.
     """
 
-    def __init__(self, line: bytes, picture: Picture, counted: Collection[str]) -> None:
-        """``line`` is the FrameData as JSON; of ``counted`` are ``detections``."""
-        self._data = msgspec.json.decode(line, type=_Data)
-        self._picture = picture
+    def __init__(self, shown: Shown, counted: Collection[str]) -> None:
+        """Of the plugins ``counted`` are ``detections``."""
+        self._data = msgspec.json.decode(shown.line, type=_Data)
+        self._picture = shown.picture
         self._counted = counted
+        self.events = shown.events
+        """What plugins say has happened on it, each with ``plugin``, ``kind``, ``message`` and ``data``."""
         self.results: Mapping[str, Result] = {
             name: Result(result) for name, result in self._data.results.items() if isinstance(result, dict)
         }
@@ -147,7 +150,7 @@ class RunFrame:
         """The detections as those of the package supervision, which must be installed."""
         from kinora.python.to_supervision import to_supervision  # noqa: PLC0415 - an extra
 
-        return to_supervision(self.detections)
+        return to_supervision(self.detections, self.width, self.height)
 
     def __repr__(self) -> str:
         return f"<frame {self.index} at {self.timestamp_ms / 1000:.2f} s: {', '.join(self.results) or 'no results'}>"

@@ -11,6 +11,7 @@ import attrs
 import msgspec
 import trio
 
+from kinora.actors.found_events import FoundEvent
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.job_ring import JobRing
 from kinora.actors.models import JobState
@@ -48,7 +49,7 @@ class RingViewer:
             self._ring = ticket.ring
             self._reader = RingReader(os.dup(ticket.ring.fd), ticket.ring.slots, ticket.ring.slot_bytes)
         view = self._reader.view(ticket.slot, ticket.height, ticket.width)
-        await self._turns.give(Shown(data, RingPicture(view)))
+        await self._turns.give(Shown(data, RingPicture(view), [_told(event) for event in ticket.events]))
 
 
 @attrs.frozen
@@ -93,12 +94,23 @@ class LocalRun:
 
     async def _follow(self, system: System, state: JobState) -> JobState:
         while True:
+            await self._take_events(system, state.job_id)
             self.report.state = msgspec.json.decode(msgspec.json.encode(state))
             if state.ended:
                 return state
             state = await system.jobs.wait_changed(state.job_id, state)
             with trio.move_on_after(REFRESH_S):
                 state = await system.jobs.wait_ended(state.job_id)
+
+    async def _take_events(self, system: System, job_id: str) -> None:
+        while found := (await system.jobs.events(job_id, after=self.report.last_event)).events:
+            self.report.events += [msgspec.json.decode(event.data, type=dict[str, Any]) for event in found]
+
+
+def _told(event: FoundEvent) -> dict[str, Any]:
+    """An event of a frame, as the program sees it."""
+    data = msgspec.json.decode(event.data)
+    return {"plugin": event.plugin, "kind": event.kind, "message": event.message, "data": data}
 
 
 async def _cancel_on_stop(system: System, job_id: str, turns: Turns[Shown]) -> None:

@@ -6,6 +6,7 @@ import math
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,8 @@ LOST_S = 300.0
 """The time for which a lost server is asked again; then the run fails."""
 CANCEL_S = 10.0
 """The time that a cancel may take; a server that cannot be reached so long goes on with the job."""
+EVENT_KEYS = ("plugin", "kind", "message", "data")
+"""What a frame says of its events."""
 REFUSED_FOR_NOW = 503
 """A server's answer to a new job while its disk is full; and to all else while it starts."""
 _LOST = frozenset({None, 502, REFUSED_FOR_NOW, 504})
@@ -107,13 +110,28 @@ class RemoteRun:
             ask = partial(self.client.extended, job_id, after=after, limit=PAGE_FRAMES, wait_s=WAIT_S)
             state = await _persist(ask)
             frames = state.pop("frames")
+            await self._take_events(job_id)
             self.report.state = state
             for frame in frames:
                 after = frame["index"]
                 picture = FetchedPicture(partial(self._picture, job_id, frame["index"]))
-                await turns.give(Shown(msgspec.json.encode(frame), picture))
+                await turns.give(Shown(msgspec.json.encode(frame), picture, self._events_of(frame["index"])))
             if not frames and state["status"] in ENDED:
                 return
+
+    async def _take_events(self, job_id: str) -> None:
+        """Read the events up to now: those of a frame are there when the frame is."""
+        while True:
+            page = await _persist(partial(self.client.events, job_id, after=self.report.last_event))
+            self.report.events += page["events"]
+            if page["next"] is None:
+                return
+
+    def _events_of(self, index: int) -> list[dict[str, Any]]:
+        """The events of a frame. Those of the newest frames are last, in the order of the frames."""
+        found = takewhile(lambda event: event["index"] is None or event["index"] >= index, reversed(self.report.events))
+        told = [{key: event[key] for key in EVENT_KEYS} for event in found if event["index"] == index]
+        return told[::-1]
 
     async def _cancel(self, job_id: str) -> None:
         with trio.move_on_after(CANCEL_S):

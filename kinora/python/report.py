@@ -16,8 +16,15 @@ class Report:
 
     state: Mapping[str, Any] = attrs.field(factory=dict)
     """That of ``GET /v1/jobs/{job_id}/extended``, without frames; empty before there is a job."""
+    events: list[Mapping[str, Any]] = attrs.field(factory=list)
+    """Those of the job so far; the job bounds their number."""
     exported: ExportedJob | None = None
     """What exports say of it."""
+
+    @property
+    def last_event(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        return self.events[-1]["number"] if self.events else 0
 
     @property
     def counted(self) -> tuple[str, ...]:

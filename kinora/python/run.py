@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -97,7 +97,7 @@ class Run:
             self._check_plugins()
             return None
         self._kept.add(shown.line)
-        self._frame = frame = RunFrame(shown.line, shown.picture, self._report.counted)
+        self._frame = frame = RunFrame(shown, self._report.counted)
         if self._strict and frame.errors:
             plugin, message = next(iter(frame.errors.items()))
             raise PluginFailed(plugin, message, frame.index)
@@ -132,6 +132,11 @@ class Run:
     def warnings(self) -> tuple[str, ...]:
         """Each different warning so far, as ``plugin: message``."""
         return tuple(self._report.state.get("warnings", ()))
+
+    @property
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """What plugins say has happened so far, as ``GET /v1/jobs/{job_id}/events`` gives it."""
+        return tuple(self._report.events)
 
     @property
     def final(self) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,6 +18,8 @@ class Shown:
     line: bytes
     """Its FrameData as JSON."""
     picture: Picture
+    events: Sequence[Mapping[str, Any]] = ()
+    """What plugins say has happened on it."""
 
 
 def check_end(state: Mapping[str, Any], *, stopped: bool) -> None:

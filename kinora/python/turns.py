@@ -5,6 +5,7 @@ So a program gets frames in a plain loop, whatever else it runs: Jupyter, asynci
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -58,7 +59,7 @@ class Turns(Generic[T]):
             if not isinstance(thing, _End):
                 return thing
             self._end = thing
-            self._thread.join()
+            self._finish()
         if self._end is not None and self._end.error is not None:
             raise self._end.error
         return None
@@ -69,7 +70,11 @@ class Turns(Generic[T]):
             self._closed = True
         if self._begun:
             self._soon(self.stopping.set)
-            self._thread.join()
+            self._finish()
+
+    def _finish(self) -> None:
+        self._thread.join()
+        atexit.unregister(self.close)
 
     def _go_on(self) -> bool:
         """Start the thread, or end the turn; return False if there will be no thing."""
@@ -78,6 +83,7 @@ class Turns(Generic[T]):
                 self._soon(self._end_turn)
             elif not self._closed:
                 self._begun = True
+                atexit.register(self.close)  # now, so that it runs before what the work itself leaves to the exit
                 self._thread.start()
         return self._begun
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,15 @@ from tests.clips import make_clip
 
 FRAMES = 30
 BROKEN_AT = 4
+DARK_AT = 6
 
 
 def brightness(frame: Frame) -> Mapping[str, Any]:
     """The mean of all pixels; it cannot do one of the frames."""
     if frame.index == BROKEN_AT:
         raise ValueError("too dark")
-    return {"metrics": {"brightness": float(frame.image.mean())}}
+    events = [{"kind": "dark", "message": "It got dark.", "data": {"by": 3}}] if frame.index == DARK_AT else []
+    return {"metrics": {"brightness": float(frame.image.mean())}, "events": events}
 
 
 class Boxes(Plugin):
@@ -123,6 +127,14 @@ def test_a_plugin_that_fails_is_told_by_the_frame(done: GoneThrough) -> None:
     with pytest.raises(KeyError, match="too dark"):
         failed["brightness"]
     assert done.run.warnings == ("brightness: ValueError: too dark",)
+
+
+def test_events_are_told_by_the_frame_and_kept_by_the_run(done: GoneThrough) -> None:
+    """With what the plugin says of them."""
+    event = {"plugin": "brightness", "kind": "dark", "message": "It got dark.", "data": {"by": 3}}
+    assert {frame.index: list(frame.events) for frame in done.frames if frame.events} == {DARK_AT: [event]}
+    assert [told["index"] for told in done.run.events] == [DARK_AT]
+    assert event.items() <= done.run.events[0].items()
 
 
 def test_a_picture_is_gone_after_its_turn_unless_it_is_kept(done: GoneThrough) -> None:
@@ -253,3 +265,19 @@ def test_a_function_that_cannot_be_handed_over_is_refused(clip: Path) -> None:
     """As one that holds an open file."""
     with Path(os.devnull).open("rb") as file, pytest.raises(kinora.RunError, match="in prepare"):
         kinora.run(clip, plugins=[lambda frame: {"file": file.read(frame.index)}])
+
+
+def test_a_program_may_end_in_the_middle_of_a_run(clip: Path) -> None:
+    """It ends at once, without a word, and none of its processes stays."""
+    program = f"""
+import os, sys
+import kinora
+from kinora.runtime.processes import descendants
+frames = iter(kinora.run({str(clip)!r}, plugins=["motion"]))
+next(frames)
+print(*descendants(os.getpid()))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stderr == ""
+    assert len(pids := done.stdout.split()) >= 3
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

@@ -22,7 +22,9 @@ PLUGIN = """
 def box(frame):
     if frame.index == 4:
         raise ValueError("not this one")
-    return {"detections": [{"x": frame.index, "y": 2, "width": 3, "height": 4, "confidence": 0.5, "class": "box"}]}
+    events = [{"kind": "seen"}] if frame.index in (3, 20) else []
+    box = {"x": frame.index, "y": 2, "width": 3, "height": 4, "confidence": 0.5, "class": "box"}
+    return {"events": events, "detections": [box]}
 """
 
 
@@ -39,6 +41,8 @@ async def test_a_run_on_a_server_goes_on_after_cuts(server: RunningServer, tmp_p
         assert [frame.index for frame in seen] == list(range(30))
         assert [frame.index for frame in seen if frame.errors] == [4]
         assert seen[2].detections.xyxy.tolist() == [[2, 2, 5, 6]]
+        assert [frame.index for frame in seen if [event["kind"] for event in frame.events] == ["seen"]] == [3, 20]
+        assert [event["index"] for event in run.events] == [3, 20]
         image = await trio.to_thread.run_sync(lambda: seen[2].image)
         video = await trio.to_thread.run_sync(run.annotate, tmp_path / "out.mp4")
     assert (image.shape, image.flags.writeable) == ((120, 160, 3), False)
