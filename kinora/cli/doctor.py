@@ -10,7 +10,8 @@ import attrs
 import click
 
 from kinora.cli import options
-from kinora.cli.output import counted, print_json, print_line, print_table
+from kinora.cli.findings import print_findings
+from kinora.cli.output import print_json
 from kinora.cli.running import run_interruptible
 from kinora.cli.server_flags import of_server
 from kinora.doctor.examination import examine
@@ -40,19 +41,10 @@ def doctor(ctx: click.Context, /, config: Path | None, as_json: bool, **flags: A
     if as_json:
         print_json({"ok": not fails, "checks": [attrs.asdict(finding) for finding in found]})
     else:
-        _print(found)
+        print_findings(found)
     ctx.exit(1 if fails else 0)
 
 
 async def _examine(settings: Settings) -> Sequence[Finding]:
     with temporary_folder() as folder:
         return await examine(settings, folder)
-
-
-def _print(found: Sequence[Finding]) -> None:
-    print_table(("check", "state", "found"), [(finding.check, finding.state, finding.found) for finding in found])
-    fails, warnings = (sum(finding.state == state for finding in found) for state in ("failed", "warning"))
-    for finding in found:
-        if finding.mend:
-            print_line(f"{finding.check}: {finding.mend}")
-    print_line(f"{counted(fails, 'failure')}, {counted(warnings, 'warning')}.")

@@ -1,14 +1,32 @@
-"""``kinora plugins new``: what helps to write a plugin."""
+"""``kinora plugins new`` and ``check``: what helps to write a plugin."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import attrs
 import click
 
+from kinora.actors.source_finder import DEMO_SOURCE
+from kinora.cli import options
+from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Misuse
-from kinora.cli.output import print_line
+from kinora.cli.findings import print_count, print_finding
+from kinora.cli.folders import require_existing
+from kinora.cli.output import print_json, print_line
+from kinora.cli.paths import real_path
+from kinora.cli.running import run_interruptible
+from kinora.doctor.finding import Finding
+from kinora.kit.check import Tell, check_plugin
 from kinora.kit.new_plugin import NotNewError, new_plugin, write_files
+from kinora.log import configure_logging
+from kinora.plugins.registry import PluginEntry
+from kinora.runtime.temporary import temporary_folder
+from kinora.settings import Settings
+from kinora.system import System, open_system
 
 
 @click.command("new")
@@ -27,3 +45,96 @@ def new(name: str, is_file: bool) -> None:
     given = f"./{plugin.module}.py" if is_file else f"./{name}/{plugin.module}"
     print_line(f"Try it:   kinora run demo: -p {given}")
     print_line(f"Check it: kinora plugins check {given}")
+
+
+@click.command("check")
+@click.argument("plugin", metavar="PATH|NAME")
+@click.option(
+    "--source", type=click.Path(exists=True), help="A video, an image or a folder of images.  [default: a bundled clip]"
+)
+@click.option(
+    "--behind", multiple=True, metavar="NAME", help="A plugin whose results it gets; repeatable, in this order."
+)
+@options.plugin_options
+@options.device
+@options.plugins_dir
+@options.models_dir
+@options.config
+@options.as_json
+@click.pass_context
+def check(ctx: click.Context, /, plugin: str, config: Path | None, as_json: bool, **given: Any) -> None:
+    """Check a plugin: one run over a source, and whether it keeps what plugins promise.
+
+    PATH is a file or a folder, such as ./my.py; NAME a plugin that is installed. A plugin that needs what others have
+    found gets it with --behind: kinora plugins check ./count.py --behind people --behind tracker
+
+    Exit codes: 0 nothing failed, 1 something has. Warnings fail nothing.
+    """
+    flags = {name: given[name] for name in ("plugins_dir", "models_dir")}
+    settings = options.load({**flags, "realtime": False, **options.NO_DATA_DIR}, config)
+    configure_logging("error")
+    found: list[Finding] = []
+    run_interruptible(partial(_check, settings, plugin, given, partial(_tell, found, show=not as_json)))
+    fails = [finding for finding in found if finding.state == "failed"]
+    if as_json:
+        print_json({"ok": not fails, "checks": [attrs.asdict(finding) for finding in found]})
+    else:
+        print_count(found)
+    ctx.exit(1 if fails else 0)
+
+
+def _tell(found: list[Finding], finding: Finding, *, show: bool) -> None:
+    found.append(finding)
+    if show:
+        print_finding(finding)
+
+
+async def _check(settings: Settings, plugin: str, given: Mapping[str, Any], tell: Tell) -> None:
+    await require_existing(settings, "models_dir", "plugins_dir")
+    path = real_path(plugin) if options.is_plugin_file(plugin) else None
+    if path is not None and not path.exists():
+        raise Misuse(f"There is no file {plugin}")
+    files = (*settings.plugin_files, *(() if path is None else (path,)))
+    with temporary_folder() as folder:
+        settings = attrs.evolve(settings, data_dir=folder, plugin_files=files, min_free_bytes=0, jobs={})
+        settings, source = _with_source(settings, given["source"])
+        async with open_system(settings) as system:
+            entries = _entries(system, plugin, path)
+            for entry in entries:
+                names = [*given["behind"], entry.name]
+                with naming_flags(names):
+                    request = {
+                        "source": source,
+                        "plugins": options.plugin_requests(names, _own(names, entries, given["plugin_options"])),
+                        "device_requested": given["device"],
+                    }
+                    said = tell if len(entries) == 1 else partial(_tell_of, entry, tell)
+                    await check_plugin(system, entry, request, folder, said)
+
+
+def _tell_of(entry: PluginEntry, tell: Tell, finding: Finding) -> None:
+    """Tell a finding about one of several plugins."""
+    tell(attrs.evolve(finding, check=f"{entry.name}: {finding.check}"))
+
+
+def _own(names: Sequence[str], entries: Sequence[PluginEntry], given: Sequence[str]) -> list[str]:
+    """The options that are not of other plugins of the same file."""
+    others = {entry.name for entry in entries} - set(names)
+    return [text for text in given if text.partition(".")[0] not in others]
+
+
+def _with_source(settings: Settings, written: str | None) -> tuple[Settings, str]:
+    """Settings that allow the source, and its name under them."""
+    if written is None:
+        return settings, DEMO_SOURCE
+    path = real_path(written)
+    return attrs.evolve(settings, media_dir=path.parent, follow_links=True), path.name
+
+
+def _entries(system: System, plugin: str, path: Path | None) -> Sequence[PluginEntry]:
+    """The plugins that a file defines, or the one of that name."""
+    every = system.plugins.all()
+    found = [entry for entry in every if (entry.name == plugin if path is None else entry.origin.location == str(path))]
+    if not found:
+        raise Misuse(f"There is no plugin {plugin!r}; there are: {', '.join(entry.name for entry in every)}")
+    return found if path is not None else found[:1]

@@ -18,7 +18,7 @@ from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_table
 from kinora.cli.paths import real_path
-from kinora.cli.plugin_kit import new
+from kinora.cli.plugin_kit import check, new
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
 from kinora.log import configure_logging
@@ -36,6 +36,7 @@ def plugins() -> None:
 
 
 plugins.add_command(new)
+plugins.add_command(check)
 
 
 @plugins.command("list")

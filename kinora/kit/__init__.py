@@ -1,1 +1,5 @@
-"""The kit of plugin authors: ``new_plugin`` writes the first files, from the texts in ``templates``."""
+"""The kit of plugin authors.
+
+``new_plugin`` writes the first files, from the texts in ``templates``. ``check`` runs a plugin and puts the
+``questions`` to it, each in a process of its own by ``asking`` and ``question_worker``; ``shown`` has what clients see.
+"""

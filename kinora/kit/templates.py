@@ -11,6 +11,9 @@ from typing import Any
 import cv2
 from kinora.plugins import Frame, Plugin, PluginContext, PluginMetadata
 
+SMALLEST = 16
+"""The smallest area that counts, in pixels."""
+
 
 class $title(Plugin):
     """Finds bright areas: an example, in the place of which your own code comes."""
@@ -43,10 +46,12 @@ class $title(Plugin):
     def process_frame(self, frame: Frame) -> dict[str, Any]:
         """Return what is found on one frame; its picture is BGR and can only be read."""
         grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-        _, bright = cv2.threshold(grey, self.threshold, 255, cv2.THRESH_BINARY)
+        _, bright = cv2.threshold(cv2.medianBlur(grey, 5), self.threshold, 255, cv2.THRESH_BINARY)
         outlines, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         detections = []
         for x, y, width, height in map(cv2.boundingRect, outlines):
+            if width * height < SMALLEST:
+                continue
             confidence = float(grey[y : y + height, x : x + width].mean()) / 255
             box = {"x": x, "y": y, "width": width, "height": height}
             detections.append({**box, "confidence": confidence, "class": "bright"})

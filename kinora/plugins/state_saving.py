@@ -41,8 +41,8 @@ class StateSaving:
         """Save the state after a frame; return what to tell if that failed."""
         began = _Clocks()
         try:
-            self._keeper.save(index, _parts(self._plugin.save_state()))
-        except (StateTooLarge, _NoStateError) as error:
+            self._keeper.save(index, state_parts(self._plugin.save_state()))
+        except (StateTooLarge, NoStateError) as error:
             return protocol.Unsaved(message=f"save_state: {error}"[:MESSAGE_CHARACTERS])
         except BaseException as error:  # noqa: ASYNC103, BLE001 - it is the plugin's, and is sent to the server
             told = raised(error, 0.0)
@@ -73,15 +73,20 @@ def _waits() -> int:
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
-class _NoStateError(TypeError):
+class NoStateError(TypeError):
     """The plugin has returned something else."""
 
 
-def _parts(state: object) -> Sequence[bytes]:
+def state_parts(state: object) -> Sequence[bytes]:
+    """The parts of what ``save_state`` has returned.
+
+    Raises:
+        NoStateError: it is something else than bytes or a list of them.
+    """
     parts = (state,) if isinstance(state, bytes | bytearray | memoryview) else state
     if not isinstance(parts, list | tuple):
-        raise _NoStateError(f"the state must be bytes or a list of bytes, not {type(state).__name__}")
+        raise NoStateError(f"the state must be bytes or a list of bytes, not {type(state).__name__}")
     wrong = next((part for part in parts if not isinstance(part, bytes | bytearray | memoryview)), None)
     if wrong is not None:
-        raise _NoStateError(f"a part of the state must be bytes, not {type(wrong).__name__}")
+        raise NoStateError(f"a part of the state must be bytes, not {type(wrong).__name__}")
     return [part if isinstance(part, bytes) else bytes(part) for part in parts]

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin, Severity, one_for_each
 from kinora.plugins.found_events import events_in, make_event
-from kinora.plugins.options import check_options
+from kinora.plugins.loading import remembers
 from kinora.plugins.protocol import Event
 from kinora.plugins.results import Encoded, encode_frame_result, encode_result
+from kinora.plugins.state_saving import state_parts
 
 FRAME_MS = 40.0  # plain pictures come at 25 a second
 
@@ -43,11 +44,13 @@ def run_plugin(
     models_dir: Path = Path(),
     *,
     batch: int = 1,
+    restart_after: int | None = None,
 ) -> PluginRun:
     """Run a fresh instance over the frames: ``prepare``, ``process_frame`` for each, ``finalize``.
 
     With ``batch`` of more than 1, ``process_batch`` gets so many at once, or as many as the plugin takes; and the rest
-    at the end.
+    at the end. With ``restart_after``, another instance goes on after so many frames, as after a crash: it gets the
+    state of the first one, and begins anew if the plugin has no ``save_state``. Frames come one by one then.
 
     Plain pictures (HxWx3, uint8, BGR) are numbered from 0 and come at 25 a second; give ``Frame`` objects for other
     times, or to pass the results of earlier plugins. Either way the plugin gets read-only pictures.
@@ -57,17 +60,51 @@ def run_plugin(
         BadResult: JSON cannot express a result at all; where it cannot express a value, this becomes a warning.
         Exception: any error that the plugin raises.
     """
-    run = PluginRun()
+    from kinora.plugins.options import check_options  # noqa: PLC0415 - for run_checked it is not needed
+
     checked = check_options(plugin.metadata, options or {})
-    instance = plugin()
-    instance.prepare(_Context(run, checked, device, models_dir))
-    most = min(batch, plugin.metadata.max_batch, instance.max_batch or batch)
+    return run_checked(plugin, frames, checked, device, models_dir, batch=batch, restart_after=restart_after)
+
+
+def run_checked(
+    plugin: type[Plugin],
+    frames: Iterable[NDArray[np.uint8] | Frame],
+    checked: Mapping[str, Any],
+    device: str = "cpu",
+    models_dir: Path = Path(),
+    *,
+    batch: int = 1,
+    restart_after: int | None = None,
+) -> PluginRun:
+    """Do the same with options that were checked before; an interpreter without ``jsonschema`` can do that too."""
+    run = PluginRun()
+    context = _Context(run, checked, device, models_dir)
+    instance = _prepared(plugin, context)
+    most = 1 if restart_after is not None else min(batch, plugin.metadata.max_batch, instance.max_batch or batch)
     given = (_as_frame(frame, index) for index, frame in enumerate(frames))
     while together := list(islice(given, most)):
         for frame, result in zip(together, _results(instance, together, most), strict=True):
             run.results.append(_frame_result(run, result, frame))
+        if len(run.results) == restart_after:
+            instance = _restarted(instance, context)
     run.final = _as_json(run, encode_result(instance.finalize()))
     return run
+
+
+def _prepared(plugin: type[Plugin], context: _Context) -> Plugin:
+    instance = plugin()
+    instance.prepare(context)
+    return instance
+
+
+def _restarted(instance: Plugin, context: _Context) -> Plugin:
+    """Another instance of the plugin, with the state of this one if it has any."""
+    plugin = type(instance)
+    state = b"".join(state_parts(instance.save_state())) if remembers(plugin) else None
+    new = _prepared(plugin, context)
+    if state is not None:
+        new.load_state(state)
+    return new
 
 
 def _results(plugin: Plugin, frames: Sequence[Frame], most: int) -> list[Any]:

@@ -26,7 +26,7 @@ def largest_beyond(pids: Iterable[int], budget: int) -> int | None:
     Each counts with its descendants, and shared pages count as in :func:`uses_more`.
     """
     trees = {pid: (pid, *descendants(pid)) for pid in pids}
-    if sum(_resident(process) for tree in trees.values() for process in tree) <= budget:
+    if sum(resident_bytes(process) for tree in trees.values() for process in tree) <= budget:
         return None
     sizes = {pid: sum(map(_proportional, tree)) for pid, tree in trees.items()}
     return max(sizes, key=sizes.__getitem__) if sum(sizes.values()) > budget else None
@@ -37,7 +37,7 @@ def used_bytes(pid: int) -> int:
     return sum(map(_proportional, (pid, *descendants(pid))))
 
 
-def _resident(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
     """The resident bytes of a process, shared pages in full; 0 once it has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE
@@ -51,4 +51,4 @@ def _proportional(pid: int) -> int:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
     except (OSError, StopIteration):
-        return _resident(pid)
+        return resident_bytes(pid)

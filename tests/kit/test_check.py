@@ -1,0 +1,137 @@
+"""``kinora plugins check`` finds what a plugin does not keep, and nothing about one that keeps all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from textwrap import dedent, indent
+
+import numpy as np
+import pytest
+
+from kinora.kit.asking import NAMES
+from kinora.kit.new_plugin import NewPlugin
+from kinora.kit.questions import QUESTIONS, PromiseBroken, Subject, alike
+from kinora.kit.shown import shown
+from kinora.plugins.api import Frame
+from kinora.plugins.loading import load
+from kinora.plugins.protocol import Origin
+from tests.cli.test_cli import kinora
+
+PLUGIN = """
+import random
+from kinora.plugins import Plugin, PluginMetadata
+
+
+class Asked(Plugin):
+    metadata = PluginMetadata(name="asked", {metadata})
+    seen = 0
+    kept = []
+
+{code}
+"""
+COUNTS = """
+def process_frame(self, frame):
+    self.seen += 1
+    return {"metrics": {"seen": self.seen}}
+"""
+
+
+def subject(folder: Path, code: str, metadata: str = "") -> Subject:
+    """A plugin with these methods, and a few frames."""
+    path = folder / "asked.py"
+    path.write_text(PLUGIN.format(code=indent(dedent(code), "    "), metadata=metadata))
+    plugin = load(Origin(kind="file", location=str(path), attribute="Asked"))
+    frames = [Frame(image=np.full((48, 64, 3), level, np.uint8), index=level, timestamp_ms=level) for level in range(8)]
+    return Subject(plugin=plugin, options={}, models_dir=folder, frames=frames)
+
+
+@pytest.mark.parametrize(
+    ("question", "code", "metadata", "fault"),
+    [
+        ("other sizes", "def process_frame(self, frame): return {'p': int(frame.image[40, 0, 0])}", "", "64x48|16x16"),
+        (
+            "same again",
+            "def process_frame(self, frame): return {'r': random.random()}",
+            "",
+            "over the same frames again",
+        ),
+        ("stateless", COUNTS, "stateless=True", "with frame 7 alone"),
+        ("restart", COUNTS, "", "it begins anew"),
+        (
+            "restart",
+            COUNTS + "def save_state(self): return b''\ndef load_state(self, data): pass",
+            "",
+            '"seen":1.* for frame 4, and not .*"seen":5',
+        ),
+        (
+            "batches",
+            COUNTS + "def process_batch(self, frames): return [None for _ in frames]",
+            "max_batch=4",
+            "in a batch",
+        ),
+        ("segments", COUNTS + "def finalize(self): return {'seen': self.seen}", "stateless=True", "without merge"),
+        ("resources", "def process_frame(self, frame): self.kept.append(b'1' * 10**6)", "", "kB more memory"),
+    ],
+)
+def test_a_promise_that_is_not_kept_is_found(
+    tmp_path: Path, question: str, code: str, metadata: str, fault: str
+) -> None:
+    """The finding says what was seen instead."""
+    with pytest.raises(PromiseBroken, match=fault) as broken:
+        QUESTIONS[question](subject(tmp_path, code, metadata))
+    assert broken.value.mend
+
+
+def test_the_questions_are_all_put() -> None:
+    """The names that the command knows are those of the process that answers."""
+    assert tuple(QUESTIONS) == NAMES
+
+
+def test_a_file_with_a_good_and_a_bad_plugin(tmp_path: Path, media: Path) -> None:
+    """The one that ``kinora plugins new`` writes passes the whole check, beside one that crashes, which fails it."""
+    path = tmp_path / "both.py"
+    (good,) = NewPlugin("lamps").module_files().values()
+    path.write_text(f"{good}\n\nimport os\nfrom kinora.plugins import tool\n@tool\ndef dies(frame): os.abort()\n")
+    done = kinora(
+        "plugins",
+        "check",
+        path,
+        "--source",
+        media / "clip.mp4",
+        "--json",
+        "-o",
+        "lamps.threshold=150",
+        "--device",
+        "cpu",
+    )
+    assert done.returncode == 1
+    found = [(check["check"], check["state"], check["found"]) for check in json.loads(done.stdout)["checks"]]
+    lamps = {name: text for name, _, text in found if name.startswith("lamps: ")}
+    assert {state for name, state, _ in found if name in lamps} == {"ok"}
+    assert "draws detections" in lamps["lamps: clients see"]
+    assert "ms for a frame" in lamps["lamps: time"]
+    assert "MB" in lamps["lamps: resources"]
+    fails = [(name, text) for name, state, text in found if state == "failed"]
+    assert {name for name, _ in fails} >= {"dies: run", "dies: same again"}
+    assert all("SIGABRT" in text or "PLUGIN_DISABLED" in text for _, text in fails)
+
+
+def test_what_clients_see_is_named_by_what_is_done_with_it() -> None:
+    """Drawn, plotted, listed or shown as JSON."""
+    box = {"x": 1, "y": 2, "width": 3, "height": 4, "confidence": 0.5, "class": "cat"}
+    told = shown([{"detections": [{**box, "angle": 3.0}], "metrics": {"light": 1}, "own": 1}, {"metrics": {}}])
+    assert told.split("; ") == [
+        "draws detections (1 boxes on 1 of the frames",
+        "angle)",
+        "plots metrics (light",
+        "on 1 of the frames)",
+        "shows as JSON own",
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), [({"a": [1.0]}, {"a": [1.0004]}), (None, None), ({"a": 0}, {"a": 0.0})])
+def test_small_differences_of_numbers_count_as_none(one: object, other: object) -> None:
+    """Libraries add up in several orders."""
+    assert alike(one, other)
+    assert not alike(one, {"a": [1.1]})
