@@ -34,6 +34,7 @@ from kinora.actors.means import Means
 from kinora.actors.merging import Merger
 from kinora.actors.messages import MetadataPayload
 from kinora.actors.plugin_records import PluginRecords
+from kinora.actors.plugin_watch import PluginWatch
 from kinora.actors.retention import Kept, Retention
 from kinora.actors.source_finder import SourceFinder
 from kinora.actors.source_pictures import SourcePictures
@@ -138,6 +139,7 @@ class System:
         """The plugins whose metadata ``_metadata`` has."""
         self._metadata: Sequence[MetadataPayload] = ()
         self.plugin_records = PluginRecords()
+        self._watch = PluginWatch(self.plugins, self.plugin_records)
         self.job_figures = JobFigures()
         self.agent_book = AgentBook(__version__)
         self.location_in_agent: Callable[[str], str | None] = self.agent_book.location_of
@@ -223,6 +225,7 @@ class System:
             *([ChildSpec(name="realtime", run=self.connections.run, optional=True)] if self.connections else []),
             ChildSpec(name="devices", run=self._find_devices, optional=True),
             ChildSpec(name="plugins", run=self._find_plugins),
+            *([ChildSpec(name="watch", run=self._watch.run, optional=True)] if self.settings.watch else []),
             ChildSpec(name="sources", run=self.held_sources.run),
             ChildSpec(name="cameras", run=self.camera_checks.run, optional=True),
             ChildSpec(name="agents", run=partial(watch_leases, self.agent_book)),

@@ -55,6 +55,13 @@ SERVER_FLAGS: tuple[Callable[[Any], Any], ...] = (
     ),
     options.models_dir,
     options.plugins_dir,
+    click.option(
+        "--watch",
+        flag_value=True,
+        default=None,
+        type=bool,
+        help="Take edited plugins for the next job, and say so in the log.",
+    ),
     click.option("--max-jobs", type=int, help="Jobs that run at once.  [default: 2]"),
     click.option("--agents", type=int, help="Agents to start on this machine, in which jobs run then.  [default: 0]"),
     click.option("--engine", help="embedded, or ray to have Ray start agents for jobs.  [default: embedded]"),

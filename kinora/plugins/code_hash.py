@@ -39,6 +39,18 @@ def codes_of(candidates: Iterable[Candidate]) -> dict[Candidate, str]:
     return found
 
 
+def files_of(candidates: Iterable[Candidate]) -> set[Path]:
+    """The files of the plugins that do not come with Kinora, as many as count for the hash. Blocks."""
+    own = [candidate for candidate in candidates if candidate.origin.kind != "builtin"]
+    return {path for candidate in own for path in islice(_files(candidate, _root(candidate)), MAX_CODE_FILES)}
+
+
+def _files(candidate: Candidate, root: Path | None) -> Iterator[Path]:
+    if root is None:
+        return iter(())
+    return _with_neighbours(root) if candidate.origin.kind == "file" else _below(root)
+
+
 def _root(candidate: Candidate) -> Path | None:
     """The file or folder with a plugin's code; None if there is none."""
     match candidate.origin.kind:
@@ -58,7 +70,7 @@ def _code_of(candidate: Candidate, root: Path | None) -> str:
     whole = hashlib.sha256(candidate.distribution.encode())
     if root is None:
         return whole.hexdigest()
-    found = _with_neighbours(root) if candidate.origin.kind == "file" else _below(root)
+    found = _files(candidate, root)
     left = MAX_CODE_BYTES
     for path in sorted(islice(found, MAX_CODE_FILES)):
         contents, read = _contents(path, left)

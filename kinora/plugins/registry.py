@@ -112,6 +112,10 @@ class PluginRegistry:
         described = [entry.metadata for entry in self._entries if entry.metadata is not None]
         return {metadata.name: metadata.skeleton for metadata in described if metadata.skeleton}
 
+    def candidates(self) -> list[Candidate]:
+        """The places where plugins may be now. Blocks: it reads folders."""
+        return find_candidates(self._plugins_dir, self._plugin_files)
+
     async def reload(self) -> None:
         """Find the plugins again. The earlier ones stay until all are inspected, and for good if this is cancelled.
 
@@ -126,7 +130,7 @@ class PluginRegistry:
                 return
             self._reloads += 1
             number = self._reloads
-            candidates = await trio.to_thread.run_sync(find_candidates, self._plugins_dir, self._plugin_files)
+            candidates = await trio.to_thread.run_sync(self.candidates)
             found = await self._inspect_needed(candidates)
             codes = await trio.to_thread.run_sync(codes_of, found)
             self._entries = tuple(

@@ -194,6 +194,9 @@ class Settings:
     """A folder of further plugins, ``*.py`` files and packages."""
     plugin_files: tuple[Path, ...] = ()
     """Files of further plugins."""
+    watch: bool = False
+    """Look for plugins again when a file of one has changed, and say so in the log: the next job runs it as it is then.
+    For authors of plugins; running jobs go on with what they have."""
     max_failures: int = attrs.field(default=3, validator=_positive)
     """Deaths or timeouts in a row after which a plugin is disabled for its job."""
     max_errors: int = attrs.field(default=25, validator=_positive)
