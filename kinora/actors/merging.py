@@ -58,7 +58,8 @@ class Merger:
 
     async def _attempt(self, plugin: str, request: protocol.Merge) -> Done:
         try:
-            async with self._fork_server.worker(protocol.PLUGIN, f"{self._job_id}/{plugin}") as talk:
+            name, python = f"{self._job_id}/{plugin}", request.origin.python
+            async with self._fork_server.worker(protocol.PLUGIN, name, interpreter=python) as talk:
                 with trio.fail_after(MERGE_TIMEOUT_S):
                     answer = await talk.ask(request)
         except trio.TooSlowError:

@@ -150,7 +150,12 @@ class PluginProcess:
         kind = WorkerKind.of(protocol.PLUGIN.target, self._name)
         if not self._is_needed and not await self._fork_server.has_room_like(kind):
             raise PluginDied(Code.PLUGIN_MEMORY, NO_ROOM)
-        worker = self._fork_server.worker(protocol.PLUGIN, self._name, memory_limit=self._spec.memory_limit)
+        worker = self._fork_server.worker(
+            protocol.PLUGIN,
+            self._name,
+            memory_limit=self._spec.memory_limit,
+            interpreter=self._spec.origin.python,
+        )
         try:
             self._talk = await self._exit.enter_async_context(worker)
         except ForkServerGone as error:

@@ -1,4 +1,4 @@
-"""``kinora plugins new`` and ``check``: what helps to write a plugin."""
+"""``kinora plugins new``, ``check`` and ``install``: what helps to write a plugin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.errors import naming_flags
-from kinora.cli.exits import Misuse
+from kinora.cli.exits import Failed, Misuse
 from kinora.cli.findings import print_count, print_finding
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_line
@@ -21,8 +21,11 @@ from kinora.cli.paths import real_path
 from kinora.cli.running import run_interruptible
 from kinora.doctor.finding import Finding
 from kinora.kit.check import Tell, check_plugin
+from kinora.kit.install import NotInstalledError
+from kinora.kit.install import install as make_environment
 from kinora.kit.new_plugin import NotNewError, new_plugin, write_files
 from kinora.log import configure_logging
+from kinora.plugins.own_python import OwnPythonError, own_python
 from kinora.plugins.registry import PluginEntry
 from kinora.runtime.temporary import temporary_folder
 from kinora.settings import Settings
@@ -138,3 +141,22 @@ def _entries(system: System, plugin: str, path: Path | None) -> Sequence[PluginE
     if not found:
         raise Misuse(f"There is no plugin {plugin!r}; there are: {', '.join(entry.name for entry in every)}")
     return found if path is not None else found[:1]
+
+
+@click.command("install")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def install(folder: Path) -> None:
+    """Make the virtual environment for the requirements that a plugin's folder names in its pyproject.toml.
+
+    It is the folder .venv beside that file, made anew each time: [tool.kinora] requirements = ["torch==2.4.1"]
+    """
+    try:
+        own = own_python(folder.resolve())
+        if own is None or not own.requirements:
+            raise Misuse(f"{folder} names no requirements: write them under [tool.kinora] in its pyproject.toml")
+        make_environment(own)
+    except OwnPythonError as error:
+        raise Misuse(str(error)) from error
+    except NotInstalledError as error:
+        raise Failed(f"{folder} is not installed: {error}") from error
+    print_line(f"{folder} runs under {own.interpreter} from now on; a running server finds it by kinora plugins reload")

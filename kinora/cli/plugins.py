@@ -18,7 +18,7 @@ from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.output import print_json, print_table
 from kinora.cli.paths import real_path
-from kinora.cli.plugin_kit import check, new
+from kinora.cli.plugin_kit import check, install, new
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
 from kinora.log import configure_logging
@@ -37,6 +37,7 @@ def plugins() -> None:
 
 plugins.add_command(new)
 plugins.add_command(check)
+plugins.add_command(install)
 
 
 @plugins.command("list")
@@ -84,7 +85,8 @@ def show_plugin(name: str, plugins_dir: Path | None, config: Path | None, as_jso
 def _print(entry: PluginEntry) -> None:
     """Print a plugin as two tables, a broken one with its traceback."""
     metadata: Mapping[str, Any] = _document(entry)["metadata"] or {"name": entry.name}
-    shown = {"origin": entry.origin.location, **metadata, "broken": entry.broken, "config_schema": None}
+    origin = {"origin": entry.origin.location, "interpreter": entry.origin.python}
+    shown = {**origin, **metadata, "broken": entry.broken, "config_schema": None}
     print_table(("field", "value"), [(key, _flat(value)) for key, value in shown.items() if value])
     if entry.broken is not None:
         click.echo(printable_lines(entry.traceback or ""), nl=False)

@@ -30,7 +30,7 @@ class Asked:
     options: Mapping[str, Any]
     models_dir: Path
     pictures: Sequence[Path]
-    """The first frames, as JPEG."""
+    """The first frames, as numpy saves arrays."""
     results: Sequence[Mapping[str, Any]]
     """The results of the plugins before it on each."""
 
@@ -49,7 +49,7 @@ async def ask(fork_server: ForkServer, asked: Asked, question: str) -> Finding |
         pictures=[str(path) for path in asked.pictures],
         results=[msgspec.json.encode(results) for results in asked.results],
     )
-    async with fork_server.worker(QUESTION, f"check/{question}") as talk:
+    async with fork_server.worker(QUESTION, f"check/{question}", interpreter=asked.origin.python) as talk:
         try:
             with trio.fail_after(QUESTION_S):
                 return _finding(question, await talk.ask(request))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import trio
+from PIL import Image
 
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState, StageState
@@ -99,8 +102,10 @@ async def _run(system: System, request: Mapping[str, Any]) -> tuple[JobState, li
 
 async def _picture(system: System, job_id: str, index: int, folder: Path) -> Path:
     """Keep the picture of a frame in the folder."""
-    path = folder / f"{job_id}-{index}.jpg"
-    path.write_bytes(await system.jobs.picture(job_id, index, overlay=False))
+    path = folder / f"{job_id}-{index}.npy"
+    data = await system.jobs.picture(job_id, index, overlay=False)
+    with Image.open(BytesIO(data)) as picture:  # by no library that a plugin's own interpreter may lack
+        np.save(path, np.asarray(picture.convert("RGB"))[..., ::-1])
     return path
 
 

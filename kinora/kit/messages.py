@@ -18,7 +18,7 @@ class Ask(msgspec.Struct, tag_field="op", tag="ask", frozen=True, kw_only=True):
     """JSON text."""
     models_dir: str
     pictures: list[str]
-    """The paths of the first frames, as JPEG."""
+    """The paths of the first frames, as numpy saves arrays."""
     results: list[bytes]
     """The results of the plugins before this one on each, as JSON texts."""
 

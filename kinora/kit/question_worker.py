@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from kinora.kit.messages import QUESTION, Ask, Broken, Kept, Passed
 from kinora.kit.questions import QUESTIONS, PromiseBroken, Subject
@@ -40,14 +38,8 @@ def _answer(request: Ask) -> Kept | Broken | Passed | Raised:
 def _subject(request: Ask) -> Subject:
     shown = enumerate(zip(request.pictures, request.results, strict=True))
     frames = [
-        Frame(image=_picture(path), index=index, timestamp_ms=index * FRAME_MS, results=msgspec.json.decode(results))
+        Frame(image=np.load(path), index=index, timestamp_ms=index * FRAME_MS, results=msgspec.json.decode(results))
         for index, (path, results) in shown
     ]
     options = msgspec.json.decode(request.options)
     return Subject(plugin=load(request.origin), options=options, models_dir=Path(request.models_dir), frames=frames)
-
-
-def _picture(path: str) -> NDArray[np.uint8]:
-    picture = cv2.imread(path)
-    assert picture is not None  # noqa: S101 - Kinora has made it
-    return np.asarray(picture, np.uint8)

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import cv2
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin
 from kinora.plugins.loading import remembers
-from kinora.plugins.testing import PluginRun, run_plugin
+from kinora.plugins.testing import PluginRun, run_checked
 from kinora.runtime.memory import resident_bytes
 from kinora.runtime.processes import children, status_of
 
@@ -65,7 +65,7 @@ class Subject:
 
     def run(self, frames: Iterator[Frame] | Sequence[Frame], **how: Any) -> PluginRun:
         """Run a fresh instance; see :func:`~kinora.plugins.testing.run_plugin`."""
-        return run_plugin(self.plugin, frames, self.options, models_dir=self.models_dir, **how)
+        return run_checked(self.plugin, frames, self.options, models_dir=self.models_dir, **how)
 
     @property
     def stateless(self) -> bool:
@@ -87,7 +87,7 @@ def other_sizes(subject: Subject) -> str:
         first = subject.frames[0]
         for size in (*shown, *SIZES, *shown):
             shown[:] = [size]
-            yield attrs.evolve(first, image=np.asarray(cv2.resize(first.image, size), np.uint8), results={})
+            yield attrs.evolve(first, image=_resized(first.image, *size), results={})
 
     try:
         subject.run(pictures())
@@ -98,6 +98,12 @@ def other_sizes(subject: Subject) -> str:
             fault, "take each picture's size from frame.image.shape; return None where it is too small"
         ) from error
     return f"it takes pictures from {SIZES[1][0]}x{SIZES[1][1]} pixels on, also when the size changes"
+
+
+def _resized(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    rows = np.arange(height) * picture.shape[0] // height
+    columns = np.arange(width) * picture.shape[1] // width
+    return np.ascontiguousarray(picture[rows][:, columns])
 
 
 def same_again(subject: Subject) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import attrs
 
+from kinora.plugins.own_python import OwnPythonError, own_python
 from kinora.plugins.protocol import Origin
 
 GROUP = "kinora.plugins"
@@ -71,9 +72,19 @@ def _files(plugins_dir: Path | None, plugin_files: Iterable[Path]) -> Iterator[C
         if path in seen:
             continue
         seen.add(path)
-        fault = None if path.exists() else f"{path} does not exist"
         imported = path.stem in helpers and path not in given
-        yield Candidate(path.stem, Origin(kind="file", location=str(path), attribute=""), fault, imported)
+        yield _from_file(path, imported=imported)
+
+
+def _from_file(path: Path, *, imported: bool) -> Candidate:
+    fault = None if path.exists() else f"{path} does not exist"
+    python = ""
+    try:
+        if path.is_dir() and (own := own_python(path)) is not None:
+            python, fault = str(own.interpreter), own.fault
+    except OwnPythonError as error:
+        fault = str(error)
+    return Candidate(path.stem, Origin(kind="file", location=str(path), attribute="", python=python), fault, imported)
 
 
 def _imported(paths: Iterable[Path]) -> set[str]:

@@ -39,7 +39,7 @@ OptionError = tuple[
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The place of a plugin's class."""
 
     kind: Literal["builtin", "entry_point", "file"]
@@ -47,6 +47,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """The module's dotted name; for ``file`` the absolute path of a ``*.py`` file or of a package's folder."""
     attribute: str
     """The name of the class in that module; empty stands for all plugins that it defines."""
+    python: str = ""
+    """The path of the interpreter that it runs under; left out for Kinora's own."""
 
 
 class Inspect(msgspec.Struct, tag_field="op", tag="inspect", frozen=True, kw_only=True):

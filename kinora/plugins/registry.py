@@ -21,6 +21,7 @@ from kinora.plugins.discovery import Candidate, find_candidates
 from kinora.plugins.import_errors import from_plugin_on, with_place
 from kinora.plugins.needed import is_builtin, may_be_needed, suffices
 from kinora.plugins.protocol import Origin
+from kinora.runtime.own_interpreter import UNUSABLE
 from kinora.runtime.workers import (
     Conversation,
     ForkServer,
@@ -203,25 +204,32 @@ class PluginRegistry:
     async def _inspect(self, candidate: Candidate) -> list[PluginEntry]:
         if candidate.fault:
             return [_broken(candidate, candidate.fault)]
-        async with self._fork_server.worker(protocol.PLUGIN, f"inspect {candidate.name}") as talk:
+        name, python = f"inspect {candidate.name}", candidate.origin.python
+        async with self._fork_server.worker(protocol.PLUGIN, name, interpreter=python) as talk:
             log = talk.worker.log
             slow = f"importing it took longer than {INSPECT_TIMEOUT_S:.0f} s: load models in prepare instead"
             try:
                 with trio.fail_after(INSPECT_TIMEOUT_S):
                     entries = read_answer(candidate, await talk.ask(protocol.Inspect(origin=candidate.origin)))
                 slow = f"checking its config_schema took longer than {INSPECT_TIMEOUT_S:.0f} s: make it simpler"
+                if python:  # what checks a schema is not there
+                    async with self._fork_server.worker(protocol.PLUGIN, name) as ours:
+                        return [await _with_defaults(candidate, entry, ours) for entry in entries]
                 return [await _with_defaults(candidate, entry, talk) for entry in entries]
             except trio.TooSlowError:
                 return [_broken(candidate, slow, log.text())]
             except WorkerGone:
                 await talk.worker.stop(EXIT_GRACE_S)
-                return [_broken(candidate, f"on import {_how_it_ended(talk.worker)}", log.text())]
+                return [_broken(candidate, _why_it_ended(talk.worker), log.text())]
             except (ProtocolError, msgspec.MsgspecError):
                 return [_broken(candidate, "on import it wrote into the channel to the server", log.text())]
 
 
-def _how_it_ended(worker: Worker) -> str:
-    return f"its process {describe_exit(worker.status)}"
+def _why_it_ended(worker: Worker) -> str:
+    said = worker.log.text().strip().splitlines()
+    if worker.status == UNUSABLE and said:
+        return said[-1]
+    return f"on import its process {describe_exit(worker.status)}"
 
 
 def _broken(candidate: Candidate, reason: str, traceback: str = "") -> PluginEntry:

@@ -26,7 +26,6 @@ from kinora.plugins.failures import home_of, own_place, raised, valid
 from kinora.plugins.found_events import TOO_MANY, events_in, make_event
 from kinora.plugins.loading import NoPluginError, find, load, remembers
 from kinora.plugins.mask_arrays import Size
-from kinora.plugins.options_worker import check_schema
 from kinora.plugins.protocol import BATCH_BYTES, MAX_EVENTS, MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
 from kinora.plugins.state_saving import StateSaving
@@ -58,6 +57,8 @@ def _answer(stage: _Stage, request: protocol.Request, fds: list[int]) -> protoco
             case protocol.Inspect(origin=origin):
                 return _find(origin)
             case protocol.CheckSchema():
+                from kinora.plugins.options_worker import check_schema  # noqa: PLC0415 - other interpreters may lack what it needs
+
                 return check_schema(request)
             case protocol.Prepare():
                 return stage.prepare(request, fds)

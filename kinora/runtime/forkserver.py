@@ -10,7 +10,6 @@ lease it does the same when that is over, also while the server hangs or is stop
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import fcntl
 import gc
 import importlib
@@ -20,7 +19,6 @@ import resource
 import select
 import signal
 import socket
-import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
@@ -30,8 +28,10 @@ import msgspec
 from kinora.runtime.boot_clock import boot_s
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.confinement import libraries
+from kinora.runtime.own_interpreter import become
 from kinora.runtime.process_names import name_process, name_worker
 from kinora.runtime.processes import become_subreaper, children, die_first, die_with_parent
+from kinora.runtime.worker_start import CHANNEL, run_target
 
 
 class Fork(msgspec.Struct, tag="fork", frozen=True):
@@ -44,6 +44,8 @@ class Fork(msgspec.Struct, tag="fork", frozen=True):
     """The worker's name, as ``job/plugin``, after which the process is named."""
     limits: dict[int, int] = {}
     """Limits of the process by resource, see setrlimit(2)."""
+    interpreter: str = ""
+    """The path of another Python, which the process becomes before it runs the target; empty for this one."""
 
 
 class Kill(msgspec.Struct, tag="kill", frozen=True):
@@ -206,7 +208,6 @@ class _ForkServer:
 
 def _become_worker(request: Fork, fds: list[int], parent: int) -> NoReturn:
     """Run the target in the forked process, which keeps only the fork server's imports, and end."""
-    code = 1
     try:
         die_with_parent(signal.SIGKILL, parent)
         name_worker(request.name)
@@ -216,21 +217,15 @@ def _become_worker(request: Fork, fds: list[int], parent: int) -> NoReturn:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        channel = Channel(socket.socket(fileno=_keep_descriptors(fds)))
-        _print_to_log()
+        _keep_descriptors(fds)
         _limit(request.limits)
-        module, _, function = request.target.partition(":")
-        getattr(importlib.import_module(module), function)(channel)
-        code = 0
-    except EOFError:
-        code = 0  # the server has closed this worker's channel
+        if request.interpreter:
+            become(request.interpreter, CHANNEL, request.target, request.name)
+        run_target(request.target)
     except BaseException:  # noqa: ASYNC103, BLE001 - the process ends here, and its output says why
         traceback.print_exc()
     finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+        os._exit(1)
 
 
 def _limit(limits: Mapping[int, int]) -> None:
@@ -240,30 +235,20 @@ def _limit(limits: Mapping[int, int]) -> None:
         resource.setrlimit(kind, (limit, limit))
 
 
-def _keep_descriptors(fds: list[int]) -> int:
-    """Close all descriptors but the worker's own, and return that of its channel, 3.
+def _keep_descriptors(fds: list[int]) -> None:
+    """Close all descriptors but the worker's own, of which that of its channel becomes ``CHANNEL``.
 
     Its input is empty, and its two outputs are one pipe. The channel is close-on-exec: programs that a plugin starts
     must not inherit it.
     """
     channel, output = fds
     null = os.open(os.devnull, os.O_RDONLY)
-    # Move them away from 0 to 3 first: a descriptor among these could be overwritten before it is copied.
+    # Move them away from 0 to CHANNEL first: a descriptor among these could be overwritten before it is copied.
     channel, output, null = (_above(fd) for fd in (channel, output, null))
     for source, place in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, place)
-    os.dup2(channel, 3, inheritable=False)
-    os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)  # noqa: PTH208 - of a path's name only the number is wanted
-    return 3
-
-
-def _print_to_log() -> None:
-    """Send each printed line at once, so that a crash loses none, and print a traceback on a crash or SIGTERM."""
-    sys.stdout = sys.stderr = open(  # noqa: SIM115 - for the life of the process
-        1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
-    )
-    faulthandler.enable()
-    faulthandler.register(signal.SIGTERM, chain=True)  # works in native code that keeps the GIL as well, then ends
+    os.dup2(channel, CHANNEL, inheritable=False)
+    os.closerange(CHANNEL + 1, max(map(int, os.listdir("/proc/self/fd"))) + 1)  # noqa: PTH208 - of a path's name only the number is wanted
 
 
 def _above(fd: int, floor: int = 10) -> int:

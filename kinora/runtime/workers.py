@@ -436,29 +436,34 @@ class ForkServer:
         raise ForkServerGone(self._unable or "the fork server ended on its own; its output says why")
 
     async def fork(
-        self, target: str, name: str, memory_limit: int | None = None, limits: Mapping[int, int] | None = None
+        self,
+        target: str,
+        name: str,
+        memory_limit: int | None = None,
+        limits: Mapping[int, int] | None = None,
+        interpreter: str = "",
     ) -> Worker:
         """Start a worker that runs ``target`` (``module:function``) with its :class:`~kinora.runtime.channel.Channel`.
 
         ``memory_limit``, in bytes, is the worker's own; that of the fork server holds as well.
-        ``limits`` are those of setrlimit(2). Waits until the fork server is up. If cancelled, no worker is left behind.
+        ``limits`` are those of setrlimit(2). ``interpreter`` is the path of another Python for it, see
+        :mod:`~kinora.runtime.own_interpreter`. Waits until the fork server is up. If cancelled, no worker is left.
 
         Raises:
             ForkServerGone: the fork server ended meanwhile, or has started no worker within ``FORK_TIMEOUT_S``.
         """
         try:
             with trio.fail_after(FORK_TIMEOUT_S):
-                return await self._fork(target, name, memory_limit, limits or {})
+                request = forkserver.Fork(next(self._numbers), target, name, dict(limits or {}), interpreter)
+                return await self._fork(request, memory_limit)
         except trio.TooSlowError:
             raise ForkServerGone(f"the fork server started no process within {FORK_TIMEOUT_S:.0f} s") from None
 
-    async def _fork(self, target: str, name: str, memory_limit: int | None, limits: Mapping[int, int]) -> Worker:
+    async def _fork(self, request: forkserver.Fork, memory_limit: int | None) -> Worker:
         while (nursery := self._nursery) is None:
             await self._ready.wait()
         limit = min((limit for limit in (memory_limit, self._memory_limit) if limit is not None), default=None)
-        worker = await self._ask_for_worker(
-            forkserver.Fork(next(self._numbers), target, name, dict(limits)), name, nursery, limit
-        )
+        worker = await self._ask_for_worker(request, request.name, nursery, limit)
         try:
             await worker.forked.wait()
         except BaseException:
@@ -484,13 +489,13 @@ class ForkServer:
 
     @contextlib.asynccontextmanager
     async def worker(
-        self, program: Program[Request, Answer], name: str, *, memory_limit: int | None = None
+        self, program: Program[Request, Answer], name: str, *, memory_limit: int | None = None, interpreter: str = ""
     ) -> AsyncIterator[Conversation[Request, Answer]]:
         """Run ``program`` in a worker, stopped with all its descendants when the block is left, also if cancelled.
 
         Raises as :meth:`fork`.
         """
-        worker = await self.fork(program.target, name, memory_limit, program.limits)
+        worker = await self.fork(program.target, name, memory_limit, program.limits, interpreter)
         try:
             yield Conversation(program, worker)
         finally:

@@ -91,15 +91,29 @@ class Cage:
     """The name of each."""
 
     @classmethod
-    def build(cls, folder: Path, animals: Sequence[Animal]) -> Cage:
-        """Write them all."""
+    def build(cls, folder: Path, animals: Sequence[Animal], python: Path | None = None) -> Cage:
+        """Write them all. With ``python``, each animal is a folder that names this interpreter for itself."""
         write_plugin(folder, "steady", STEADY)
         plugins = {}
         for number, animal in enumerate(animals):
             for where in animal.where:
                 name = plugins[animal, where] = f"animal-{number}-{where}"
-                (folder / f"{name}.py").write_text(animal.module(name, where), encoding="utf-8")
+                _write(folder, name, animal.module(name, where), python)
         return cls(folder, plugins)
+
+    def let_out(self, name: str) -> None:
+        """Let a plugin misbehave on import from now on, if that is what it does."""
+        file = self.folder / f"{name}.py"
+        (file if file.exists() else self.folder / name / "__init__.py").with_suffix(".py.loose").touch()
+
+
+def _write(folder: Path, name: str, module: str, python: Path | None) -> None:
+    if python is None:
+        (folder / f"{name}.py").write_text(module, encoding="utf-8")
+        return
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").write_text(module, encoding="utf-8")
+    (folder / name / "pyproject.toml").write_text(f'[tool.kinora]\npython = "{python}"\n', encoding="utf-8")
 
 
 async def let_loose(
@@ -113,7 +127,7 @@ async def let_loose(
 ) -> Sighting:
     """Run a job with the animal, in so many processes, in front of the well-behaved plugin."""
     name = cage.plugins[animal, where]
-    (cage.folder / f"{name}.py.loose").touch()
+    cage.let_out(name)
     began = trio.current_time()
     options = hang_times_ms if animal.fate is Fate.HANGS else {}
     with warnings_heard(system) as warnings:

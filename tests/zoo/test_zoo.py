@@ -14,6 +14,7 @@ from kinora.actors.warnings import MAX_DISTINCT
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.clips import make_clip
+from tests.environments import make_environment
 from tests.jobs_kit import nothing_left_behind
 from tests.zoo.__main__ import PAGE
 from tests.zoo.animals import DYING, FAMILIES, HANGING, RAISING, Animal, Fate, Where
@@ -23,6 +24,14 @@ JOBS_AT_ONCE = 5
 REPLICAS = 3
 IN_REPLICAS = {"raises an Exception", "ends its process by os._exit(0)", "sleeps for ever"}
 """The animals that are let loose in several processes as well: one for each kind of outcome."""
+WITH_OWN_PYTHON = {
+    "closes all its file descriptors",
+    "kills its process group",
+    "writes to the frame's memory behind numpy's back",
+    "forks children that should outlive it",
+    "writes rubbish into its channel to the server",
+}
+"""Those that are let loose under another interpreter as well: each struggles with something that the exec must keep."""
 LOOP_LIMIT_MS = 50
 WAITED_FOR = {"hang", "fail to remember"}
 """The families that are waited for most of the time, so that their animals can be run at once."""
@@ -115,6 +124,33 @@ async def test_jobs_survive_plugins_that_misbehave_in_several_processes(
                 for animal in animals:
                     nursery.start_soon(look_at_replicas, system, cage, animal, alone)
     assert threads_and_shared_memory() == before
+
+
+async def test_jobs_survive_plugins_that_misbehave_in_an_interpreter_of_their_own(
+    settings: Settings, media: Path, plugins_dir: Path, tmp_path: Path
+) -> None:
+    """The guarantee holds for a plugin that its folder's own Python runs, to the letter."""
+    animals = [
+        attrs.evolve(animal, where=(Where.FRAME,))
+        for family in FAMILIES.values()
+        for animal in family
+        if animal.does in WITH_OWN_PYTHON and Where.FRAME in animal.where
+    ]
+    cage = Cage.build(plugins_dir, animals, make_environment(tmp_path / "env"))
+    before = threads_and_shared_memory()
+    async with open_system(attrs.evolve(settings, max_jobs=JOBS_AT_ONCE)) as system:
+        assert len({entry.origin.python for entry in system.plugins.all()}) > 1
+        with nothing_left_behind(system):
+            alone = await results_without(system, "clip.mp4")
+            async with trio.open_nursery() as nursery:
+                for animal in animals:
+                    nursery.start_soon(look_in_own_python, system, cage, animal, alone)
+    assert threads_and_shared_memory() == before
+
+
+async def look_in_own_python(system: System, cage: Cage, animal: Animal, alone: list[Any]) -> None:
+    """Let an animal loose under another interpreter, and check the outcome."""
+    check(await let_loose(system, cage, animal, Where.FRAME), alone)
 
 
 async def look_at_replicas(system: System, cage: Cage, animal: Animal, alone: list[Any]) -> None:
