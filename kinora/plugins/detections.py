@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,11 +18,26 @@ Boxes = NDArray[np.float64]
 """Shape (n, 4): x, y, width, height in pixels, origin top left."""
 
 
+MAX_MASKED_PIXELS = 2**28
+"""The most pixels of the masks of a result, crops counted; of further detections the masks are not read."""
+
+
 def read_detections(result: object) -> list[Detection]:
     """The entries of a result's ``detections`` that have a box which can be read; all others are skipped."""
     listed = result.get("detections") if isinstance(result, dict) else None
     found = (_read(entry) for entry in listed) if isinstance(listed, list) else ()
-    return [detection for detection in found if detection is not None]
+    return _within_bounds([detection for detection in found if detection is not None])
+
+
+def _within_bounds(found: list[Detection]) -> list[Detection]:
+    """The same detections, without the masks that follow when ``MAX_MASKED_PIXELS`` are reached."""
+    room = MAX_MASKED_PIXELS
+    for place, detection in enumerate(found):
+        if detection.mask is not None:
+            room -= detection.mask.width * detection.mask.height
+            if room < 0:
+                found[place] = msgspec.structs.replace(detection, mask=None)
+    return found
 
 
 def _read(entry: object) -> Detection | None:

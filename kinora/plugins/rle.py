@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kinora.plugins.catalogue import Mask
 
-MAX_MASK_PIXELS = 2**27
+MAX_MASK_PIXELS = 2**26
 """The most pixels of a mask's crop that are read; a larger mask counts as unreadable."""
 _FIRST, _BITS, _SIGN, _MORE = 48, 5, 0x10, 0x20
 _LOW = 0x1F
@@ -57,12 +57,28 @@ def pixels_of(mask: Mask) -> Pixels:
     return inside.reshape((mask.height, mask.width), order="F")
 
 
+def counts_in_frame(mask: Mask, width: int, height: int) -> tuple[str, int] | None:
+    """The code of a mask for a whole frame of this size, and the pixels inside; None if its own is not valid."""
+    try:
+        crop = pixels_of(mask)
+    except ValueError:
+        return None
+    left, right = max(0, mask.x), min(width, mask.x + mask.width)
+    top, bottom = max(0, mask.y), min(height, mask.y + mask.height)
+    if left >= right or top >= bottom:
+        return compressed(np.array([width * height])), 0
+    columns = np.zeros((height, right - left), np.bool_)
+    columns[top:bottom] = crop[top - mask.y : bottom - mask.y, left - mask.x : right - mask.x]
+    runs = _runs_of(columns)
+    runs[0] += left * height
+    behind = (width - right) * height
+    runs = np.concatenate((runs, [behind])) if len(runs) % 2 == 0 else np.concatenate((runs[:-1], [runs[-1] + behind]))
+    return compressed(runs), int(columns.sum())
+
+
 def run_lengths(pixels: Pixels) -> str:
     """The code of these pixels."""
-    flat = pixels.ravel(order="F")
-    edges = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]))
-    runs = np.diff(edges)
-    return compressed(np.concatenate(([0], runs)) if flat[:1].any() else runs)
+    return compressed(_runs_of(pixels))
 
 
 def compressed(runs: Runs) -> str:
@@ -77,6 +93,14 @@ def compressed(runs: Runs) -> str:
         open_ &= more
     characters = np.stack(written, axis=1).ravel()
     return bytes(characters[characters > 0].astype(np.uint8)).decode("ascii")
+
+
+def _runs_of(pixels: Pixels) -> Runs:
+    """The runs outside and inside in turns, of which the first may be of length 0."""
+    flat = pixels.ravel(order="F")
+    edges = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]))
+    runs = np.diff(edges)
+    return np.concatenate(([0], runs)) if flat[:1].any() else runs
 
 
 def _runs_in(counts: str, longest: int) -> Iterable[int]:

@@ -36,6 +36,16 @@ def from_corners(corners: Sequence[tuple[float, float]]) -> dict[str, float]:
     return from_centre(x, y, width, height, math.atan2(y1 - y0, x1 - x0))
 
 
+def turned_corners(box: tuple[float, float, float, float], degrees: float) -> list[tuple[float, float]]:
+    """The corners of a box, turned clockwise about its centre; the first is the upper left one before the turn."""
+    left, top, width, height = box
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    x, y = left + width / 2, top + height / 2
+    sides = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    steps = [(side * width / 2, other * height / 2) for side, other in sides]
+    return [(x + right * cos - down * sin, y + right * sin + down * cos) for right, down in steps]
+
+
 def _named(entry: object) -> list[Any] | None:
     """The values of ``x1`` to ``y4``."""
     return [entry.get(key) for key in _CORNERS] if isinstance(entry, dict) else None

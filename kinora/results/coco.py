@@ -1,7 +1,7 @@
 """COCO: one JSON file of images, annotations and categories, https://cocodataset.org/#format-data.
 
 Beyond the format's own keys, images have ``frame_index`` and ``timestamp_ms``, annotations ``score``, as in COCO's
-results, and ``track_id``.
+results, ``track_id``, and ``attributes``. ``segmentation`` is the run-length code of a mask, or a polygon.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import IO, Any
 import msgspec
 
 from kinora.plugins.detections import Detection
+from kinora.results.coco_shapes import shapes_of
 from kinora.results.exporter import ExportedJob, Piece
 from kinora.results.found import FoundFrame, found_in
 from kinora.results.numbering import Numbering
@@ -27,6 +28,8 @@ class Coco:
         self._job = job
         self._classes = Numbering(first=1)
         self._images: IO[bytes] = open_spool()
+        self._points: dict[str, int] = {}
+        """The most key points of a detection, by class."""
         self._begun = False
         self._image_count = self._annotation_count = 0
 
@@ -36,7 +39,7 @@ class Coco:
         parts = []
         for frame in found_in(lines, self._job.plugins):
             self._add_image(frame)
-            parts += [self._annotation(found) for found in frame.detections]
+            parts += [self._annotation(found, frame) for found in frame.detections]
         if parts:
             between = b"," if self._annotation_count > len(parts) else b""
             yield FILE, between + b",\n".join(parts)
@@ -48,7 +51,7 @@ class Coco:
         with self._images:
             for part in in_parts(self._images):
                 yield FILE, part
-        categories = [{"id": number, "name": name, "supercategory": ""} for name, number in self._classes.items()]
+        categories = [self._category(name, number) for name, number in self._classes.items()]
         yield FILE, b'],\n"categories":%s}\n' % msgspec.json.encode(categories)
 
     def _head(self) -> Iterator[Piece]:
@@ -76,7 +79,7 @@ class Coco:
         }
         self._images.write((b",\n" if self._image_count > 1 else b"") + msgspec.json.encode(image))
 
-    def _annotation(self, found: Detection) -> bytes:
+    def _annotation(self, found: Detection, frame: FoundFrame) -> bytes:
         self._annotation_count += 1
         annotation = {
             "id": self._annotation_count,
@@ -88,4 +91,15 @@ class Coco:
             "score": found.confidence,
         }
         tracked = {} if found.track_id is None else {"track_id": found.track_id}
-        return msgspec.json.encode(annotation | tracked)
+        shapes = shapes_of(found, frame)
+        points = len(found.keypoints or ())
+        self._points[found.kind] = max(points, self._points.get(found.kind, 0))
+        return msgspec.json.encode(annotation | tracked | shapes)
+
+    def _category(self, name: str, number: int) -> dict[str, Any]:
+        """A class, with its key points, which have numbers as names; the skeleton's numbers count from 1."""
+        category = {"id": number, "name": name, "supercategory": ""}
+        if not (points := self._points.get(name, 0)):
+            return category
+        skeleton = [[a + 1, b + 1] for a, b in self._job.skeleton if max(a, b) < points]
+        return category | {"keypoints": [str(point) for point in range(points)], "skeleton": skeleton}

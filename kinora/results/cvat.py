@@ -1,7 +1,8 @@
-"""CVAT for video 1.1: tracks of boxes in XML, https://docs.cvat.ai/docs/manual/advanced/xml_format/.
+"""CVAT for video 1.1: tracks of boxes and polygons in XML, https://docs.cvat.ai/docs/manual/advanced/xml_format/.
 
 CVAT draws a box on until the next one of its track, so each stretch of a track ends with a box that is ``outside``. A
-detection without a track is a track of one frame.
+detection without a track is a track of one frame. A thing whose shape changes between box and polygon has a track of
+each, as a track has one kind of shape.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kinora.plugins.detections import Detection
 from kinora.results.exporter import ExportedJob, Piece
 from kinora.results.found import found_in
 from kinora.results.numbering import Numbering
+from kinora.results.outlines import outline_of
 from kinora.results.spool import open_spool
 
 FILE = "annotations.xml"
@@ -42,7 +44,7 @@ class Cvat:
     def __init__(self, job: ExportedJob) -> None:
         self._job = job
         self._lines: IO[bytes] = open_spool()
-        self._tracks: dict[tuple[str, int], _Track] = {}
+        self._tracks: dict[tuple[str, int, str], _Track] = {}
         self._loose = 0
         self._classes = Numbering(first=0)
         self._length = self._width = self._height = 0
@@ -58,16 +60,17 @@ class Cvat:
         yield from ()
 
     def _add(self, found: Detection, index: int) -> None:
+        shape, place = _shape(found)
         if found.track_id is None:
             self._loose += 1
-            key = "", self._loose
+            key = "", self._loose, shape
         else:
-            key = found.kind, found.track_id
+            key = found.kind, found.track_id, shape
         track = self._tracks.setdefault(key, _Track(found.kind))
         if track.closing and index > track.last + self._job.stride:
             self._write(track, track.closing)
-        self._write(track, _box(found, index))
-        track.last, track.closing = index, _box(found, index + self._job.stride, outside=1)
+        self._write(track, _line(shape, place, index))
+        track.last, track.closing = index, _line(shape, place, index + self._job.stride, outside=1)
 
     def _write(self, track: _Track, line: str) -> None:
         track.places.append(self._lines.tell())
@@ -109,9 +112,14 @@ class Cvat:
         )
 
 
-def _box(found: Detection, index: int, outside: int = 0) -> str:
+def _shape(found: Detection) -> tuple[str, str]:
+    """The name of a detection's element, and the attributes that say where it is."""
+    if outline := outline_of(found):
+        return "polygon", f'points="{";".join(f"{x:.2f},{y:.2f}" for x, y in outline)}"'
     x, y, width, height = found.box
-    return (
-        f'<box frame="{index}" xtl="{x:.2f}" ytl="{y:.2f}" xbr="{x + width:.2f}" ybr="{y + height:.2f}"'
-        f' outside="{outside}" occluded="0" keyframe="1" z_order="0"/>'
-    )
+    turned = f' rotation="{found.angle % 360:.2f}"' if found.angle else ""
+    return "box", f'xtl="{x:.2f}" ytl="{y:.2f}" xbr="{x + width:.2f}" ybr="{y + height:.2f}"{turned}'
+
+
+def _line(shape: str, place: str, index: int, outside: int = 0) -> str:
+    return f'<{shape} frame="{index}" {place} outside="{outside}" occluded="0" keyframe="1" z_order="0"/>'

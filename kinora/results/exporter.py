@@ -23,6 +23,8 @@ class ExportedJob:
     """Those whose detections are exported."""
     stride: int = 1
     """The distance between the indexes of two frames."""
+    skeleton: Sequence[tuple[int, int]] = ()
+    """Pairs of numbers of key points that are joined, from 0."""
 
 
 class Exporter(Protocol):

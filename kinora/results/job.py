@@ -27,7 +27,14 @@ def exported_job(registry: PluginRegistry, state: JobState, wanted: str) -> Expo
         created_at=state.created_at,
         plugins=tuple(named) or to_export(pipeline, _trackers(registry, pipeline)),
         stride=int(state.options.get("stride", 1)),
+        skeleton=_skeleton(registry, pipeline),
     )
+
+
+def _skeleton(registry: PluginRegistry, pipeline: Iterable[str]) -> Sequence[tuple[int, int]]:
+    """The skeleton of the first plugin that has one."""
+    skeletons = registry.skeletons()
+    return next((skeletons[name] for name in pipeline if name in skeletons), ())
 
 
 def _trackers(registry: PluginRegistry, pipeline: Iterable[str]) -> frozenset[str]:

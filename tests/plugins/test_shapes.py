@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -175,6 +176,14 @@ def test_a_shape_that_cannot_be_read_is_told(further: dict[str, Any], words: str
     assert words in (fault or "")
     (found,) = read_detections({"detections": [detection]})
     assert (found.box, found.mask, found.polygon, found.angle) == ((10, 20, 4, 3), None, None, None)
+
+
+def test_masks_are_read_up_to_a_bound() -> None:
+    """A short text may stand for many pixels: beyond the bound, detections have their boxes alone."""
+    side = math.isqrt(MAX_MASK_PIXELS)
+    large = BOX | {"mask": {"x": 0, "y": 0, "width": side, "height": side, "counts": "0"}}
+    found = read_detections({"detections": [large] * 6})
+    assert [detection.mask is not None for detection in found] == [True] * 4 + [False] * 2
 
 
 def test_all_that_is_known_is_read() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import cv2
@@ -15,6 +14,7 @@ from kinora.media.shapes import Point
 from kinora.plugins.catalogue import Mask
 from kinora.plugins.detections import Detection, as_boxes, clip_boxes
 from kinora.plugins.rle import pixels_of
+from kinora.plugins.turned_boxes import turned_corners
 
 MASK_SHARE, FILL_SHARE = 0.4, 0.2
 """How much of the colour is mixed into the pixels of a mask, and into those within a polygon or a turned box."""
@@ -55,17 +55,7 @@ def corners_of(found: Detection) -> list[Point] | None:
     """The corners of the polygon, or else of the turned box; None of a plain box."""
     if found.polygon is not None and len(found.polygon) >= LEAST_CORNERS:
         return list(found.polygon)
-    return turned_corners(found) if found.angle else None
-
-
-def turned_corners(found: Detection) -> list[Point]:
-    """The corners of the box, turned clockwise about its centre; the first is the upper left one before the turn."""
-    radians = math.radians(found.angle or 0)
-    cos, sin = math.cos(radians), math.sin(radians)
-    x, y = found.x + found.width / 2, found.y + found.height / 2
-    sides = ((-1, -1), (1, -1), (1, 1), (-1, 1))
-    steps = [(side * found.width / 2, other * found.height / 2) for side, other in sides]
-    return [(x + right * cos - down * sin, y + right * sin + down * cos) for right, down in steps]
+    return turned_corners(found.box, found.angle) if found.angle else None
 
 
 def _tint_mask(image: Picture, mask: Mask, color: Color) -> None:
