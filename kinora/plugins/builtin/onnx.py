@@ -15,6 +15,7 @@ from kinora.plugins.builtin.schema import integer, names, number, options_schema
 from kinora.plugins.builtin.yolo.metadata import read_facts
 from kinora.plugins.builtin.yolo.pictures import DEFAULT_SIDE, GREY, input_of, takes_any_number
 from kinora.plugins.builtin.yolo.readers import reader_of
+from kinora.plugins.builtin.yolo.skeleton import PERSON
 from kinora.plugins.devices import CPU
 
 require_extra("onnx", "onnxruntime")
@@ -69,6 +70,7 @@ class Onnx(Plugin):
         devices=("cpu", "cuda"),
         max_batch=MOST_AT_ONCE,
         config_schema={**_SCHEMA, "required": ["model"]},
+        skeleton=PERSON,
     )
 
     def prepare(self, context: PluginContext) -> None:
