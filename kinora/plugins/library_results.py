@@ -65,36 +65,44 @@ def _attributes(data: Mapping[str, Any], row: int) -> Iterator[tuple[str, Any]]:
 
 def _of_ultralytics(found: Any) -> _Found:
     """The result of an ultralytics ``Results``: a picture's classes, or its detections."""
-    probabilities = found.probs
-    if probabilities is not None:
-        rows = zip(probabilities.top5, _list(probabilities.top5conf), strict=True)
-        return {"classes": [{"class": _name(found.names, kind), "confidence": conf} for kind, conf in rows]}
-    boxes = found.boxes if found.obb is None else found.obb
+    if found.probs is not None:
+        return {"classes": _classes(found)}
+    turned = found.obb is not None
+    boxes = found.obb if turned else found.boxes
     if boxes is None:
         return {"detections": []}
-    return {"detections": [_predicted(found, boxes, row) for row in range(len(boxes.conf))]}
+    places = [from_centre(*row) for row in _list(boxes.xywhr)] if turned else [_box(*row) for row in _list(boxes.xyxy)]
+    columns = _columns(found, boxes)
+    rows = ({key: column[row] for key, column in columns.items() if column is not None} for row in range(len(places)))
+    return {"detections": [place | row for place, row in zip(places, rows, strict=True)]}
 
 
-def _predicted(found: Any, boxes: Any, row: int) -> _Found:
-    turned = found.obb is not None
-    number = int(_item(boxes.cls, row))
-    told = {
-        **(from_centre(*_list(boxes.xywhr[row])) if turned else _box(*_list(boxes.xyxy[row]))),
-        "confidence": _item(boxes.conf, row),
-        "class": _name(found.names, number),
-        "class_id": number,
-        "track_id": _item(boxes.id, row),
-        "polygon": None if found.masks is None else _list(found.masks.xy[row]),
-        "keypoints": None if found.keypoints is None else _keypoints(found.keypoints, row),
+def _classes(found: Any) -> list[_Found]:
+    rows = zip(found.probs.top5, _list(found.probs.top5conf), strict=True)
+    return [{"class": _name(found.names, number), "confidence": confidence} for number, confidence in rows]
+
+
+def _columns(found: Any, boxes: Any) -> dict[str, list[Any] | None]:
+    """What detections have beside their places, a list of each, which comes from a GPU at once."""
+    numbers = [int(number) for number in _list(boxes.cls)]
+    return {
+        "confidence": _list(boxes.conf),
+        "class": [_name(found.names, number) for number in numbers],
+        "class_id": numbers,
+        "track_id": _list(boxes.id),
+        "polygon": None if found.masks is None else [_list(outline) for outline in found.masks.xy],
+        "keypoints": None if found.keypoints is None else _keypoints(found.keypoints),
     }
-    return _said(told)
 
 
-def _keypoints(found: Any, row: int) -> list[list[float]]:
+def _keypoints(found: Any) -> list[list[list[float]]]:
     """Triples; without confidences, a point in the corner is one that was not seen."""
-    points = _list(found.xy[row])
-    seen = [float(any(point)) for point in points] if found.conf is None else _list(found.conf[row])
-    return [[*point, conf] for point, conf in zip(points, seen, strict=True)]
+    places = _list(found.xy)
+    seen = [[float(any(point)) for point in points] for points in places] if found.conf is None else _list(found.conf)
+    return [
+        [[*point, conf] for point, conf in zip(points, confs, strict=True)]
+        for points, confs in zip(places, seen, strict=True)
+    ]
 
 
 def _box(left: float, top: float, right: float, bottom: float) -> _Found:

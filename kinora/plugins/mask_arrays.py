@@ -14,6 +14,7 @@ from kinora.plugins.rle import Pixels, mask_of
 Size = tuple[int, int]
 """Height and width of a frame, in pixels."""
 _MASKS = ("mask", "segmentation", "rle")
+_MASK_KEYS = frozenset(_MASKS)
 _TWO = 2
 _INSIDE = 0.5
 
@@ -33,6 +34,8 @@ def with_plain_masks(result: object, size: Size) -> tuple[object, str | None]:
 
 
 def _with_plain_mask(entry: object, size: Size, faults: list[str]) -> object:
+    if isinstance(entry, dict) and _MASK_KEYS.isdisjoint(entry):
+        return entry  # as most are: found out fast
     told = entry if isinstance(entry, Mapping) else plain.as_record(entry)
     key = None if told is None else next((key for key in _MASKS if told.get(key) is not None), None)
     if told is None or key is None:
