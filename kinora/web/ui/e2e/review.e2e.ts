@@ -5,6 +5,7 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage, type Watched } from "./kit/browser";
 import { Server } from "./kit/server";
+import { expectSound } from "./kit/sound";
 
 const server = new Server();
 let browser: Browser;
@@ -27,6 +28,12 @@ def paced(frame):
     time.sleep(0.02)
     while frame.index == 60 and not os.path.exists('${join(server.folder, "go-on")}'):
         time.sleep(0.02)`);
+  server.writePlugin("gate", `@tool('gate')
+def gate(frame):
+    while frame.index == 8 and not os.path.exists('${join(server.folder, "open")}'):
+        time.sleep(0.02)
+    told = {2: 'entered', 5: 'left', 8: 'entered'}.get(frame.index)
+    return {'events': [{'kind': told, 'message': f'{told} the yard', 'data': {'zone': 'yard'}}] if told else []}`);
   await server.start();
   browser = await launch();
   jobId = await server.submit(["street", "signs", "paint", "fussy"], { max_frames: 90 }, { source: "demo:" });
@@ -51,6 +58,35 @@ async function onScreen(page: Page, x: number, y: number): Promise<[x: number, y
   const scale = Math.min(box.width / frame.width, box.height / frame.height);
   return [box.x + (box.width - frame.width * scale) / 2 + x * scale, box.y + (box.height - frame.height * scale) / 2 + y * scale];
 }
+
+test("events are listed as they come, and each leads to its frame; their kinds are chosen, and the scrubber has them", async () => {
+  const gateId = await server.submit(["gate"], { max_frames: 12 }, { source: "demo:" });
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${gateId}`);
+  const events = page.getByRole("region", { name: "Events", exact: true });
+  const row = (words: RegExp) => events.getByRole("button", { name: words });
+  await row(/left the yard/).waitFor();
+  expect(await row(/the yard/).count()).toBe(2);
+  const ticks = page.locator(".scrubber canvas");
+  const before = await ticks.screenshot();
+  writeFileSync(join(server.folder, "open"), "");
+  await expect.poll(() => row(/the yard/).count()).toBe(3);
+  await server.ended(gateId);
+  await expect.poll(async () => before.equals(await ticks.screenshot())).toBe(false);
+  await row(/left the yard/).click();
+  await isAt(page, 5);
+  await events.getByText('"zone": "yard"').waitFor();
+  await page.keyboard.press("e");
+  await isAt(page, 8);
+  await page.keyboard.press("Shift+E");
+  await page.keyboard.press("Shift+E");
+  await isAt(page, 2);
+  await expectSound(page);
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.getByLabel("Kind of events").selectOption("left");
+  await expect.poll(() => row(/the yard/).count()).toBe(1);
+  expect(faults).toEqual([]);
+  await context.close();
+});
 
 async function changes(element: Locator, act: () => Promise<unknown>): Promise<void> {
   const before = await element.screenshot();

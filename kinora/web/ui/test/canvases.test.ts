@@ -74,25 +74,27 @@ test("all plugins' figures are on one scale, about the last frames; of a plugin 
   expect(texts()).toEqual([]);
 });
 
-test("the scrubber has a bar at detections, a line at each cut and a flag at each warning", () => {
+test("the scrubber has a bar at detections, a line at each cut, a flag at each warning and a dot at each event", () => {
   const { canvas, drawn } = paper();
   const timeline = new Timeline();
   const found = { detections: [{ x: 0, y: 0, width: 1, height: 1, class: "person" }] };
   for (let index = 0; index < 100; index++) timeline.add(frame(index, { people: index === 50 ? found : {}, scenes: { cut: index === 20 } }));
-  drawTicks(canvas, timeline, { warned: [10, 90], outages: false }, { first: 0, last: 99 });
+  drawTicks(canvas, timeline, { warned: [10, 90], events: [], outages: false }, { first: 0, last: 99 });
   const heights = drawn("fillRect").map(([, , , , height]) => height as number);
   expect(heights.filter((height) => height > 0 && height < 100)).toHaveLength(1);
   expect(heights.filter((height) => height === 100)).toHaveLength(1);
   expect(drawn("fill")).toHaveLength(2);
+  drawTicks(canvas, timeline, { warned: [], events: [30, 30, 70, 200], outages: false }, { first: 0, last: 99 });
+  expect(drawn("arc"), "two at one place are one dot").toHaveLength(2);
 });
 
 test("an outage of the source is a band on the scrubber, and the room after a live job's last frame is hatched", () => {
   const timeline = new Timeline();
   for (let index = 0; index < 60; index++) timeline.add({ ...frame(index), timestamp_ms: index * 40 + (index < 30 ? 0 : 9000) });
   const plain = paper();
-  drawTicks(plain.canvas, timeline, { warned: [], outages: false }, { first: 0, last: 99 });
+  drawTicks(plain.canvas, timeline, { warned: [], events: [], outages: false }, { first: 0, last: 99 });
   const live = paper();
-  drawTicks(live.canvas, timeline, { warned: [], outages: true }, { first: 0, last: 99 }, true);
+  drawTicks(live.canvas, timeline, { warned: [], events: [], outages: true }, { first: 0, last: 99 }, true);
   const bands = (drawn: typeof live.drawn) => drawn("fillRect").filter(([, , , width, height]) => width === 2 && height === 100);
   expect([bands(plain.drawn).length, bands(live.drawn).length]).toEqual([0, 2]);
   expect([plain.drawn("lineTo").length, live.drawn("lineTo").length > 5]).toEqual([0, true]);

@@ -123,6 +123,7 @@ test("the next detection is where something comes or goes; warnings and scenes a
   expect(nextMoment(timeline, "detection", 9, -1, [])).toBe(3);
   expect(nextMoment(timeline, "warning", 4, -1, [2, 7])).toBe(2);
   expect(nextMoment(timeline, "event", 0, 1, [])).toBe(8);
+  expect(nextMoment(timeline, "event", 0, 1, [4, 9])).toBe(4);
 });
 
 test("while a job runs the scrubber has room for all its frames, so that ticks stay where they are", () => {

@@ -4,6 +4,7 @@ import type {
   CameraList,
   CancelAnswer,
   DeviceList,
+  EventList,
   ExtendedJobResponse,
   FramePage,
   HealthDetails,
@@ -44,6 +45,10 @@ export const getExtended = (id: string, signal?: AbortSignal) =>
 
 export const getFrames = (id: string, after: number, limit: number, signal?: AbortSignal) =>
   getJson<FramePage>(`${job(id)}/frames?after=${after}&limit=${limit}`, signal);
+
+/** A page of the events with higher numbers than `after`. */
+export const getEvents = (id: string, after: number, limit: number, signal?: AbortSignal) =>
+  getJson<EventList>(`${job(id)}/events?after=${after}&limit=${limit}`, signal);
 
 /** A page of the jobs of this status with all words of `search`; empty ones mean any. */
 export function getJobs(query: { status: string; search: string }, cursor: string | null, limit: number, signal?: AbortSignal): Promise<JobList> {

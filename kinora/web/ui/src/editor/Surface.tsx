@@ -1,8 +1,9 @@
 import { useEffect, useRef, type PointerEvent } from "react";
 import type { Point } from "../draw/detections";
+import type { Size } from "../draw/PictureView";
 import { dragged, pressed, type Grab } from "./grabs";
 import { Cross, PointHandle } from "./handles";
-import { centreOf, colorAt, placed, pointsText } from "./shapePaths";
+import { centreOf, colorAt, inward, placed, pointsText } from "./shapePaths";
 import type { Shape } from "./shapeOptions";
 import { setPoint, type Sketch } from "./Sketch";
 
@@ -58,12 +59,10 @@ export function Surface({ picture, sketch, onChange }: SurfaceProps) {
       onPointerDown={onPointerDown} onPointerMove={onPointerMove} onPointerUp={onPointerUp} onPointerCancel={release}>
       <canvas ref={canvas} width={size.width} height={size.height} aria-hidden="true" />
       <svg viewBox={`0 0 ${size.width} ${size.height}`} aria-hidden="true">
-        {shapes.map((shape, at) => <Outline key={at} shape={shape} at={at} chosen={at === chosen} />)}
+        {shapes.map((shape, at) => <Outline key={at} shape={shape} size={size} at={at} chosen={at === chosen} />)}
         {begun && <polyline className="begun" points={pointsText([...begun.points, begun.cursor])} style={{ color: colorAt(shapes.length) }} />}
       </svg>
-      {shapes.map(({ option, name, points }, at) => (
-        <span key={at} className="shape-name" style={placed(centreOf(points), size)} aria-hidden="true">{name ?? option.noun}</span>
-      ))}
+      {shapes.map((shape, at) => <Names key={at} shape={shape} size={size} />)}
       {begun?.points.map((point, number) => (
         <span key={number} className="set-point" data-first={number === 0 ? "" : undefined} style={placed(point, size)} />
       ))}
@@ -72,12 +71,25 @@ export function Surface({ picture, sketch, onChange }: SurfaceProps) {
   );
 }
 
-function Outline({ shape: { option, points }, at, chosen }: { shape: Shape; at: number; chosen: boolean }) {
+/** A shape's name, and at a line which side is in. */
+function Names({ shape: { option, name, points }, size }: { shape: Shape; size: Size }) {
+  const arrow = option.kind === "line" ? inward(points, size) : null;
+  return (
+    <>
+      <span className="shape-name" style={placed(arrow && points[0] ? points[0] : centreOf(points), size)} data-above={arrow !== null} aria-hidden="true">{name ?? option.noun}</span>
+      {arrow && <span className="shape-name" style={placed(arrow[1], size)} aria-hidden="true">in</span>}
+    </>
+  );
+}
+
+function Outline({ shape: { option, points }, size, at, chosen }: { shape: Shape; size: Size; at: number; chosen: boolean }) {
   const text = pointsText(points);
+  const arrow = option.kind === "line" ? inward(points, size) : null;
   return (
     <g data-shape={at} data-chosen={chosen} style={{ color: colorAt(at) }}>
       {option.kind === "polygon" ? <polygon points={text} /> : <polyline className="wide" points={text} />}
       {option.kind === "line" && <polyline points={text} />}
+      {arrow && <polyline points={pointsText(arrow)} />}
     </g>
   );
 }

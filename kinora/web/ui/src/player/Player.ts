@@ -7,6 +7,7 @@ import type { BinaryPicture } from "../realtime/binaryPicture";
 import { receivedAt } from "../realtime/outage";
 import type { RealtimeStore } from "../realtime/RealtimeStore";
 import { inWords } from "../ui/inWords";
+import { EventLog } from "./EventLog";
 import { FramePages } from "./FramePages";
 import { nextMoment, type MomentKind } from "./Moments";
 import type { Place } from "./parsePlace";
@@ -40,6 +41,7 @@ export class Player {
   readonly pages: FramePages;
   readonly shown = new ShownFrame();
   readonly picked = new Picked();
+  readonly events: EventLog;
   readonly view = new PictureView();
   readonly #store: RealtimeStore;
   readonly #listeners = new Set<() => void>();
@@ -56,6 +58,7 @@ export class Player {
   constructor(jobId: string, store: RealtimeStore) {
     this.jobId = jobId;
     this.#store = store;
+    this.events = new EventLog(jobId, store);
     this.pages = new FramePages(jobId, this.timeline, () => this.#become({ version: this.#state.version + 1 }));
   }
 
@@ -69,11 +72,13 @@ export class Player {
   start(): void {
     this.#abort = new AbortController();
     this.#leave = this.#store.subscribe(this.#goOn);
+    this.events.start();
     void this.#extend(this.#abort.signal);
   }
 
   stop(): void {
     this.#leave();
+    this.events.stop();
     this.#abort.abort();
     clearTimeout(this.#timer);
     cancelAnimationFrame(this.#tick);
@@ -172,7 +177,7 @@ export class Player {
 
   /** Go to the next frame of this kind, or the previous one. Return true if there is one. */
   leap(kind: MomentKind, direction: 1 | -1): boolean {
-    const row = nextMoment(this.timeline, kind, this.#seenRow, direction, this.#warnedRows());
+    const row = nextMoment(this.timeline, kind, this.#seenRow, direction, this.#markedRows(kind));
     if (row !== null) this.seek(row);
     return row !== null;
   }
@@ -257,7 +262,9 @@ export class Player {
     return this.timeline.rowOf(this.isLive ? this.#seen : this.#state.index);
   }
 
-  #warnedRows(): number[] {
+  /** The rows that are of this kind by what was told of them. */
+  #markedRows(kind: MomentKind): number[] {
+    if (kind === "event") return this.events.get().list.flatMap(({ index }) => (index === null ? [] : this.timeline.rowOf(index)));
     return this.#store.latest.warningGroups.flatMap(({ frameIndex }) => (frameIndex === null ? [] : this.timeline.rowOf(frameIndex)));
   }
 

@@ -8,6 +8,7 @@ import { SentPictures } from "./SentPictures";
 import { SparseResults } from "./SparseResults";
 import { INITIAL_STATE, type RealtimeState } from "./state";
 import { TimingHistory } from "./TimingHistory";
+import { ToldEvents } from "./ToldEvents";
 
 /** Words and figures that change more often cannot be read, and the picture needs the processor. */
 const WORDS_MS = 100;
@@ -19,6 +20,7 @@ export class RealtimeStore {
   readonly frames = new FrameBuffer();
   readonly sparse = new SparseResults();
   readonly pictures = new SentPictures();
+  readonly told = new ToldEvents();
   readonly timings = new Map<string, TimingHistory>();
   readonly #readers = new Set<Listener>();
   readonly #painters = new Set<Listener>();
@@ -77,10 +79,12 @@ export class RealtimeStore {
     this.frames.clear();
     this.sparse.clear();
     this.pictures.clear();
+    this.told.clear();
     this.timings.clear();
   }
 
   #record(message: RealtimeMessage): void {
+    if (message.type === "event" && message.payload.job_id === this.#state.jobId) this.told.add(message.payload);
     if (message.type !== "frame" || message.payload.job_id !== this.#state.jobId) return;
     const { plugin, index, timing_ms, queue_ms } = message.payload;
     this.frames.add(message.payload, performance.now());

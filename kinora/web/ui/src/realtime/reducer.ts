@@ -85,6 +85,7 @@ function onMessage(state: RealtimeState, message: RealtimeMessage): RealtimeStat
     case "warning":
       return onWarning(withOutage(state, message.payload, message.timestamp), message.payload, message.timestamp);
     case "event":
+      return message.payload.job_id === state.jobId ? { ...state, eventsTold: Math.max(state.eventsTold, message.payload.number) } : state;
     case "partial_result":
     case "ping":
     case "pong":

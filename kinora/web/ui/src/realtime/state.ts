@@ -66,6 +66,8 @@ export interface RealtimeState {
   /** The total run time of each plugin, in milliseconds. */
   pluginTimings: Record<string, number>;
   plugins: Record<string, LivePlugin>;
+  /** The number of the newest event that was told; 0 before the first. */
+  eventsTold: number;
   warnings: string[];
   warningGroups: ShownWarning[];
   errors: string[];
@@ -85,6 +87,7 @@ const FRESH_JOB = {
   currentFrame: null,
   pluginTimings: {},
   plugins: {},
+  eventsTold: 0,
   warnings: [],
   warningGroups: [],
   errors: [],

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useSyncExternalStore } from "react";
 import { usePlayer } from "../player/PlayerContext";
 import type { RowWindow } from "../player/Window";
 import { paintScheduler } from "../realtime/paintScheduler";
@@ -19,21 +19,23 @@ interface ScrubberProps {
 
 const cameBack = ({ code }: ShownWarning) => code === "SOURCE_BACK";
 
-/** A slider over the frames, with ticks at detections, warnings, cuts and outages of the source. */
+/** A slider over the frames, with ticks at detections, events, warnings, cuts and outages of the source. */
 export function Scrubber({ row, window: { first, last }, onZoom, onPan }: ScrubberProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const player = usePlayer();
   const { timeline } = player;
+  const { list } = useSyncExternalStore(player.events.subscribe, player.events.get);
   const warned = useRealtime((state) => state.warningGroups);
   const endless = useRealtime(isEndless);
 
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
+    const happened = () => list.flatMap(({ index }) => (index === null ? [] : timeline.rowOf(index)));
     const rows = (groups: readonly ShownWarning[]) => groups.flatMap(({ frameIndex }) => (frameIndex === null ? [] : timeline.rowOf(frameIndex)));
     const paint = paintScheduler(() => {
-      const marks = { warned: rows(warned.filter((group) => !cameBack(group))), outages: warned.some(cameBack) };
+      const marks = { warned: rows(warned.filter((group) => !cameBack(group))), events: happened(), outages: warned.some(cameBack) };
       drawTicks(element, timeline, marks, { first, last }, endless && !player.isComplete);
     });
     const resized = new ResizeObserver(paint.request);
@@ -50,7 +52,7 @@ export function Scrubber({ row, window: { first, last }, onZoom, onPan }: Scrubb
       unsubscribe();
       paint.cancel();
     };
-  }, [player, timeline, warned, endless, first, last]);
+  }, [player, timeline, warned, list, endless, first, last]);
 
   useEffect(() => {
     const element = box.current;

@@ -19,15 +19,17 @@ export function placeOnAxis(row: number, { first, last }: RowWindow, width: numb
 export interface Marks {
   /** The rows with a warning. */
   warned: readonly number[];
+  /** The rows with an event. */
+  events: readonly number[];
   /** True if the source was away at times: a band stands where no frames came for long. */
   outages: boolean;
 }
 
-/** Draw bars for the numbers of detections, lines where scenes begin, flags at warnings, and bands where the source was away.
+/** Draw bars for the numbers of detections, lines where scenes begin, flags at warnings, dots at events, and bands where the source was away.
  *
  * The room after the last row is hatched if it is `open`: nobody knows how many more there will be.
  */
-export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, { warned, outages }: Marks, window: RowWindow, open = false): void {
+export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, { warned, events, outages }: Marks, window: RowWindow, open = false): void {
   const context = sharpCanvas(canvas);
   if (!context || timeline.length === 0) return;
   const style = getComputedStyle(canvas);
@@ -48,6 +50,8 @@ export function drawTicks(canvas: HTMLCanvasElement, timeline: Timeline, { warne
     if (timeline.isCut(row)) context.fillRect(placeOnAxis(row, window, width) - 0.75, 0, 1.5, height);
   }
   if (open && end < window.last) hatch(context, placeOnAxis(end, window, width) + 2, width - INSET, height, style.getPropertyValue("--line"));
+  context.fillStyle = style.getPropertyValue("--info-bar");
+  drawDots(context, new Set(events.filter((row) => row >= window.first && row <= window.last).map((row) => Math.round(placeOnAxis(row, window, width)))));
   context.fillStyle = style.getPropertyValue("--warn-bar");
   if (outages) for (const row of returnsIn(timeline, window)) drawOutage(context, placeOnAxis(row - 0.5, window, width), height);
   for (const row of warned) if (row >= window.first && row <= window.last) drawFlag(context, placeOnAxis(row, window, width));
@@ -88,6 +92,19 @@ function hatch(context: CanvasRenderingContext2D, from: number, to: number, heig
     context.lineTo(Math.min(to, x + 6), height - 6);
   }
   context.stroke();
+}
+
+/** The radius of the dot of an event, and how far its middle is below the top. */
+const [DOT, DOT_AT] = [2.5, 11];
+
+function drawDots(context: CanvasRenderingContext2D, places: ReadonlySet<number>): void {
+  if (places.size === 0) return;
+  context.beginPath();
+  for (const x of places) {
+    context.moveTo(x + DOT, DOT_AT);
+    context.arc(x, DOT_AT, DOT, 0, 2 * Math.PI);
+  }
+  context.fill();
 }
 
 function drawFlag(context: CanvasRenderingContext2D, x: number): void {
