@@ -85,7 +85,7 @@ function plugin(name: string, description: string, health: PluginSummary["health
     failures: 0,
     restarts: 0,
     reason: null,
-    origin: { kind: "builtin", location: `kinora.plugins.builtin.${name}`, attribute: "" },
+    origin: { kind: "builtin", location: `kinora.plugins.builtin.${name}`, attribute: "", python: "" },
     metadata: {
       name,
       version: "1.0.0",
@@ -128,7 +128,7 @@ export const PLUGINS: readonly PluginSummary[] = [
     failures: 0,
     restarts: 0,
     reason: "on import it raised ModuleNotFoundError: No module named 'torch'",
-    origin: { kind: "file", location: "/plugins/mine.py", attribute: "" },
+    origin: { kind: "file", location: "/plugins/mine.py", attribute: "", python: "" },
     metadata: null,
   },
 ];
