@@ -446,7 +446,9 @@ class Pipeline:
                 if ticket.stored is None:
                     data = ticket.frame_data().encode()
                     self._last = FrameDone(ticket.index, data, ticket.found)
-                    done = attrs.evolve(self._last, states=ticket.states, events=tuple(ticket.events))
+                    done = self._last
+                    if ticket.states or ticket.events:
+                        done = attrs.evolve(done, states=ticket.states, events=tuple(ticket.events))
                     await self._reports.tell(done)
                     if self._viewer is not None:
                         await self._viewer.show(ticket, data)
