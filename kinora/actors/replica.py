@@ -22,7 +22,7 @@ from kinora.actors.stage_spec import StageSpec
 from kinora.actors.ticket import FrameTicket
 from kinora.plugins import protocol
 from kinora.plugins.devices import CPU
-from kinora.plugins.protocol import BatchDone, Done, Raised
+from kinora.plugins.protocol import MAX_EVENTS, BatchDone, Done, Raised
 
 FINALIZE_TIMEOUT_MS = 30_000
 """The time limit of ``finalize``; that of ``prepare`` if it is shorter."""
@@ -87,6 +87,8 @@ class Replica:
         """The frame that the plugin works on alone."""
         self._newest: FrameTicket | None = None
         """The last frame that the plugin works on: the events that it reports are of that."""
+        self._events = 0
+        """The events of no frame that it has reported in ``prepare``, or in ``finalize``."""
         self._again = False
         """True while the plugin sees a frame that is stored already: what it says of it was told then."""
         self._time_limit = trio.CancelScope()
@@ -107,6 +109,7 @@ class Replica:
         If that raised, the outcome is :class:`Lost`, or Raised if the device is to blame: :meth:`end` must follow.
         """
         self.device, self._ticket, self._newest, self._again = device, None, None, False
+        self._events = 0
         try:
             await self._process.start()
         except PluginDied as death:
@@ -175,6 +178,7 @@ class Replica:
     async def finalize(self) -> Outcome:
         """Finalize the plugin."""
         self._ticket, self._newest, self._again = None, None, False
+        self._events = 0
         timeout_ms = min(FINALIZE_TIMEOUT_MS, self._spec.prepare_timeout_ms)
         return await self._attempt(self._process.finalize(self._hear), timeout_ms)
 
@@ -211,12 +215,22 @@ class Replica:
 
         An event of a frame is told with the frame.
         """
-        if isinstance(note, protocol.Event) and self._newest is not None:
-            if not self._again:
-                self._newest.add_event(self._spec.plugin, note)
+        if isinstance(note, protocol.Event) and not self._is_alone(note):
             return
         left_s = self._time_limit.deadline - trio.current_time()
         self._time_limit.deadline = math.inf
         if not self._again or isinstance(note, protocol.Unsaved):
             await self._hear_note(note, None if self._ticket is None else self._ticket.frame_id)
         self._time_limit.deadline = trio.current_time() + left_s
+
+    def _is_alone(self, event: protocol.Event) -> bool:
+        """Return whether to tell an event now; one of a frame is put on its ticket.
+
+        More than ``MAX_EVENTS`` come only from a process that keeps to no rule, and are left out.
+        """
+        if self._newest is None:
+            self._events += 1
+            return self._events <= MAX_EVENTS
+        if not self._again:
+            self._newest.add_event(self._spec.plugin, event)
+        return False

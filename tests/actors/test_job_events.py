@@ -214,13 +214,17 @@ async def test_an_event_outlives_the_plugin(autojump_clock: MockClock) -> None:
 
 
 async def test_a_frame_that_is_tried_again_has_its_events_once(autojump_clock: MockClock) -> None:
-    """After a failure of the device; and a plugin that reports without end is cut off."""
+    """After a failure of the device; and a process that reports without end is cut off, on a frame and beside."""
     stage = Stage(FakeProcess(frames=[Act(NO_DEVICE, notes=(FALL,)), Act(FOUND, notes=(FALL,))]), device="cuda:0")
     await stage.run(frames=1)
     assert len(stage.passed_on[0].events) == 1
     stage = Stage(FakeProcess(frames=[Act(FOUND, notes=(FALL,) * (MAX_EVENTS + 10))]))
     await stage.run(frames=1)
     assert len(stage.passed_on[0].events) == MAX_EVENTS
+    flood = Act(Done(result=None, run_ms=1.0), notes=(FALL,) * (MAX_EVENTS + 10))
+    stage = Stage(FakeProcess(prepare=[flood], finalize=flood))
+    await stage.run(frames=1)
+    assert sum(isinstance(event, FoundEvent) for event in stage.told) == 2 * MAX_EVENTS
 
 
 async def test_events_of_a_batch_are_of_its_frames(autojump_clock: MockClock) -> None:

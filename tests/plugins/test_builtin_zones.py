@@ -164,6 +164,13 @@ def test_options_that_are_no_places_are_refused(wrong: dict[str, Any]) -> None:
         check_options(Zones.metadata, wrong)
 
 
+def test_two_zones_of_one_name_are_refused() -> None:
+    """Nobody could tell their counts apart; a zone and a line may have the same."""
+    watch([], options={"zones": [DOOR], "lines": [{**GATE, "name": "door"}]})
+    with pytest.raises(ValueError, match=r"two of the zones are called 'door'"):
+        watch([], options={"zones": [DOOR, DOOR]})
+
+
 def test_a_form_finds_what_is_drawn_by_hand() -> None:
     """By the format of a property."""
     schema = Zones.metadata.config_schema

@@ -80,6 +80,7 @@ class Zones(Plugin):
     def prepare(self, context: PluginContext) -> None:
         """Begin with nothing seen."""
         self._context, self._options = context, context.options
+        _require_names(self._options)
         self._zones = [(zone["name"], Polygon(zone["polygon"]), zone["polygon"]) for zone in self._options["zones"]]
         self._lines = [(line["name"], Line(line["line"]), line["line"]) for line in self._options["lines"]]
         self._state = _State(
@@ -224,3 +225,11 @@ class Zones(Plugin):
             metrics |= {f"{name} in": into, f"{name} out": out}
             lines.append({"points": ends, "label": f"{name}: {into} in, {out} out"})
         return {"metrics": metrics, "polygons": polygons, "lines": lines, "events": self._events}
+
+
+def _require_names(options: Mapping[str, Any]) -> None:
+    """Raise ValueError if two zones, or two lines, have one name: nobody could tell their counts apart."""
+    for shape in ("zones", "lines"):
+        counted = Counter(given["name"] for given in options[shape])
+        if twice := [name for name, count in counted.items() if count > 1]:
+            raise ValueError(f"two of the {shape} are called {twice[0]!r}: give each a name of its own")
