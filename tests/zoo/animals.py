@@ -278,6 +278,16 @@ HANGING = (
         warns=True,
     ),
     Animal(
+        does="sends the server events without end",
+        code="""
+        while True:
+            context.event("again", data="x" * 10_000)
+        """,
+        fate=Fate.HANGS,
+        where=(Where.FRAME,),
+        warns=True,
+    ),
+    Animal(
         does="waits for children that hang",
         code="""
         for _ in range(3):
@@ -334,6 +344,13 @@ RUBBISH = (
         fate=Fate.TALKS_RUBBISH,
         where=RESULTS,
         strikes=range(5, 8),
+    ),
+    Animal(
+        does="gives events that are none",
+        code='return {"events": [3, {"kind": ""}, {"data": object()}]}',
+        fate=Fate.TALKS_RUBBISH,
+        where=(Where.FRAME,),
+        loses_results=False,
     ),
     Animal(
         does="gives an object that cannot be encoded",
