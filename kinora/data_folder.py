@@ -16,6 +16,8 @@ from kinora.settings import SettingsError
 DATABASE = "kinora.db"
 UPLOADS = "uploads"
 """The folder in it that has the uploaded files."""
+CLIPS = "clips"
+"""The folder in it that has the clips of events."""
 LOCK = "lock"
 """The file in it that a running server has locked."""
 FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "demo.mp4", ".demo.mp4.lock", LOCAL_TOKEN)
@@ -35,7 +37,7 @@ def own_data_folder(folder: Path) -> Iterator[None]:
         SettingsError: other users share it, and may have put a file of theirs in the place of one of the server's.
     """
     make_private_folder(folder)
-    if planted := planted_file(folder, (LOCK, UPLOADS, RESERVE_NAME, *FILES)):
+    if planted := planted_file(folder, (LOCK, UPLOADS, CLIPS, RESERVE_NAME, *FILES)):
         raise SettingsError(
             f"data_dir: {planted} is a link or another user's file in a folder that others share:"
             " give a folder of your own with --data-dir."

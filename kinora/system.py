@@ -15,6 +15,7 @@ from kinora import __version__
 from kinora.actors.audience import Audience, Nobody
 from kinora.actors.camera_checks import CameraChecks
 from kinora.actors.cameras import Cameras
+from kinora.actors.clips.clips import Clips
 from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.disk_floor import DiskFloor
@@ -48,7 +49,7 @@ from kinora.actors.videos import Videos
 from kinora.actors.viewer import Viewer
 from kinora.actors.webhooks.webhooks import Webhooks
 from kinora.actors.work_order import WorkOrder
-from kinora.data_folder import DATABASE, LOCK, UPLOADS, own_data_folder
+from kinora.data_folder import CLIPS, DATABASE, LOCK, UPLOADS, own_data_folder
 from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.agent_engine import AgentEngine
 from kinora.fleet.agent_state import FleetView
@@ -121,7 +122,7 @@ class System:
             settings.data_dir / DATABASE, floor=settings.min_free_bytes, beside=[settings.data_dir / LOCK]
         )
         self.tokens = TokenBook(self.store, settings.data_dir / LOCAL_TOKEN, needed=token_needed)
-        self.room = RoomMeter(self.store, settings.data_dir / DATABASE, self.uploads)
+        self.room = RoomMeter(self.store, settings.data_dir / DATABASE, self.uploads, settings.data_dir / CLIPS)
         self.webhooks = Webhooks(settings.webhooks, self.store)
         self.inspectors = InspectorService()
         self.held_sources = HeldSources()
@@ -231,6 +232,7 @@ class System:
             ChildSpec(name="agents", run=partial(watch_leases, self.agent_book)),
             ChildSpec(name="local agents", run=self.local_agents.run, optional=True),
             *([ChildSpec(name="ray", run=self.ray.run, optional=True)] if self.ray else []),
+            ChildSpec(name="clips", run=partial(self.clips.run, self.archive.film, self.started), optional=True),
             ChildSpec(name="jobs", run=self.jobs.run, stop=self.jobs.stop),
             ChildSpec(name="standing jobs", run=self.standing_jobs.run, optional=True),
             ChildSpec(name="retention", run=self.retention.run, optional=True),
@@ -283,7 +285,17 @@ class System:
         self.source_pictures = SourcePictures(self.fork_server, sources)
         stills = Stills(self.fork_server, limits, self.plugins.skeletons)
         disk = DiskFloor(settings.data_dir, settings.min_free_bytes)
+        self.clips = Clips(
+            self.store,
+            self.fork_server,
+            limits,
+            settings.data_dir / CLIPS,
+            disk,
+            webhooks=settings.webhooks,
+            standing=settings.jobs,
+        )
         self.videos = Videos(self.fork_server, limits, settings.data_dir, disk, self.plugins.skeletons)
+        self.archive = JobArchive(self.store, sources, stills, self.videos, self.clips)
         return JobManager(
             engine=self.engine,
             max_jobs=settings.max_jobs,
@@ -291,7 +303,7 @@ class System:
             disk=disk,
             store=self.store,
             factory=self._job_factory(sources, audience),
-            archive=JobArchive(self.store, sources, stills, self.videos),
+            archive=self.archive,
             audience=audience,
             figures=self.job_figures,
         )
@@ -315,6 +327,7 @@ class System:
             audience=audience,
             figures=self.job_figures,
             webhooks=self.webhooks,
+            clips=self.clips,
             tracer=self._tracer,
             has_agents=lambda: not self._runs_all_jobs or bool(self.agent_book.all()),
         )
@@ -437,6 +450,7 @@ def make_system(
         )
         make_private_folder(system.uploads)
         make_private(system.uploads.iterdir())
+        make_private_folder(settings.data_dir / CLIPS)
         with system.loop_watch:
             yield system
 

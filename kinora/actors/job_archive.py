@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import aclosing
+from typing import BinaryIO
 
 import attrs
 import msgspec
 import structlog
 import trio
 
+from kinora.actors.clips.clip_table import Clip
+from kinora.actors.clips.clips import Clips
 from kinora.actors.errors import InvalidRequest, NotFound
 from kinora.actors.event_table import EventPage
 from kinora.actors.job_request import JobRequest
@@ -20,6 +23,7 @@ from kinora.actors.source_finder import SourceFinder
 from kinora.actors.stills import Stills
 from kinora.actors.store import JobRecord, Store
 from kinora.actors.videos import Material, Video, Videos
+from kinora.media.source_types import SourceInfo
 
 log = structlog.get_logger()
 
@@ -57,11 +61,12 @@ class FrameCut:
 class JobArchive:
     """Answers questions from the store. Its methods raise NotFound for an unknown job."""
 
-    def __init__(self, store: Store, sources: SourceFinder, stills: Stills, videos: Videos) -> None:
+    def __init__(self, store: Store, sources: SourceFinder, stills: Stills, videos: Videos, clips: Clips) -> None:
         self._store = store
         self._sources = sources
         self._stills = stills
         self._videos = videos
+        self._clips = clips
         self._reads = RecentReads()
 
     def is_read(self, job_id: str) -> bool:
@@ -155,7 +160,7 @@ class JobArchive:
         return await self._stills.make(client, await self._location(record), job_id, index, frame if overlay else None)
 
     async def forget(self, job_id: str, upload: str | None) -> None:
-        """Remove what there is of a deleted job beside its row: its uploaded file, and the pictures and videos kept.
+        """Remove what there is of a deleted job beside its row: its uploaded file, clips, pictures and videos.
 
         A file that cannot be removed is logged; the next start tries again.
         """
@@ -164,6 +169,7 @@ class JobArchive:
                 await trio.Path(self._sources.upload(upload)).unlink(missing_ok=True)
             except OSError as error:
                 log.warning("an upload could not be removed", job_id=job_id, upload=upload, reason=str(error))
+        await self._clips.forget(job_id)
         self._stills.forget(job_id)
         self._videos.forget(job_id)
         self._reads.forget(job_id)
@@ -205,6 +211,34 @@ class JobArchive:
         record = await self.record(job_id)  # it may have been deleted meanwhile
         cut = FrameCut(job_id=job_id, after=-1, limit=None, newest=newest, first_page=[])
         return Material(await self._location(record), self.cut_pages(cut))
+
+    async def clips(self, job_id: str) -> list[Clip]:
+        """Return the clips of the job's events, in their order."""
+        await self.record(job_id)
+        return await self._clips.of_job(job_id)
+
+    async def open_clip(self, job_id: str, event: int) -> BinaryIO:
+        """Open the clip of an event, an MP4.
+
+        Raises:
+            NotFound: there is no such job, or no clip of this event.
+        """
+        await self.record(job_id)
+        try:
+            return await trio.to_thread.run_sync(self._clips.path(job_id, event).open, "rb")
+        except OSError as error:
+            raise NotFound(f"There is no clip of event {event} of job {job_id}: GET …/clips lists them.") from error
+
+    async def film(self, job_id: str) -> str:
+        """Return the location of a job's video, to cut clips out of it.
+
+        Raises:
+            NotFound: it is gone, or live.
+        """
+        record = await self.record(job_id)
+        if record.source and msgspec.json.decode(record.source, type=SourceInfo).kind != "video":
+            raise NotFound("clips are cut out of video files alone")
+        return await self._location(record)
 
     async def _location(self, record: JobRecord) -> str:
         if record.upload is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from kinora.actors.audience import Audience
+from kinora.actors.clips.clips import Clips
 from kinora.actors.errors import Conflict, FieldError, InvalidRequest
 from kinora.actors.job import Job, Work
 from kinora.actors.job_figures import JobFigures
@@ -64,6 +65,7 @@ class JobFactory:
         audience: Audience,
         figures: JobFigures,
         webhooks: Webhooks,
+        clips: Clips,
         tracer: Tracer | None = None,
         has_agents: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -77,6 +79,7 @@ class JobFactory:
         self._store = store
         self._audience = audience
         self._webhooks = webhooks
+        self._clips = clips
         self._figures = figures
         self._tracer = tracer or NoTracer()
         self._has_agents = has_agents
@@ -165,13 +168,17 @@ class JobFactory:
             work=work,
             find_work=find_work,
             store=self._store,
-            audience=self._webhooks.audience_of(spec.standing, self._audience),
+            audience=self._audience_of(spec),
             paused_keep_s=self._limits.paused_keep_s,
             figures=self._figures,
             trace=trace,
         )
         job.inlet = inlet
         return job
+
+    def _audience_of(self, spec: JobSpec) -> Audience:
+        """Return the clients, with those that act on what the job tells before them."""
+        return self._clips.audience_of(spec, self._webhooks.audience_of(spec.standing, self._audience))
 
     async def _find_work(self, spec: JobSpec, upload: str | None, trace: JobTrace, inlet: PushInlet | None) -> Work:
         """Plan a job of an earlier server again. Raises as :meth:`plan`, and Conflict if its source is another now."""

@@ -137,6 +137,32 @@ CREATE TRIGGER event_removed AFTER DELETE ON events BEGIN
     UPDATE sizes SET frame_bytes = frame_bytes - length(OLD.data) - {EVENT_COST} WHERE job = OLD.job;
 END;
 """  # noqa: S608 - a constant
+_CLIPS = """
+CREATE TABLE clips (
+    job INTEGER NOT NULL,
+    event INTEGER NOT NULL,
+    plugin TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    frame_index INTEGER NOT NULL,
+    timestamp_ms REAL NOT NULL,
+    begin_ms REAL NOT NULL,
+    end_ms REAL NOT NULL,
+    start_ms REAL,
+    duration_ms REAL,
+    bytes INTEGER,
+    PRIMARY KEY (job, event)
+);
+CREATE INDEX clips_wanted ON clips (job, event) WHERE bytes IS NULL;
+CREATE TRIGGER clip_kept AFTER UPDATE OF bytes ON clips BEGIN
+    INSERT INTO sizes VALUES (NEW.job, NEW.bytes)
+        ON CONFLICT DO UPDATE SET frame_bytes = frame_bytes + excluded.frame_bytes;
+END;
+CREATE TRIGGER clips_of_deleted AFTER DELETE ON jobs BEGIN
+    UPDATE sizes SET frame_bytes = frame_bytes - (SELECT coalesce(sum(bytes), 0) FROM clips WHERE job = OLD.number)
+        WHERE job = OLD.number;
+    DELETE FROM clips WHERE job = OLD.number;
+END;
+"""
 MIGRATIONS = (
     _JOBS_AND_FRAMES,
     _LOGS_AND_DELETED,
@@ -149,6 +175,7 @@ MIGRATIONS = (
     _EVENTS,
     _DELIVERIES,
     _EVENTS_GO,
+    _CLIPS,
 )
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(MIGRATIONS)

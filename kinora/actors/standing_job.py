@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_args
 
 import attrs
 
+from kinora.actors.clips.clip_rule import ClipRule, check_clip
 from kinora.actors.job_request import JobRequest, parse_job_request
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceInfo
@@ -41,6 +42,15 @@ class StandingJob:
     restart: str = attrs.field(default="always", validator=attrs.validators.in_(get_args(Restart)))
     """``always`` starts it again whenever it has ended, ``on_failure`` if it has failed or was interrupted, ``never``
     not at all. A job that a client has cancelled or deleted is started again by the next server only."""
+
+    clip: Mapping[str, Any] | None = attrs.field(default=None, validator=check_clip)
+    """How many seconds of the video around each event are kept with the job, such as ``{before_s = 5, after_s = 10}``;
+    nothing is if it is left out. See docs/webhooks.md."""
+
+    @property
+    def clip_rule(self) -> ClipRule | None:
+        """What ``clip`` says."""
+        return None if self.clip is None else ClipRule.read(self.clip)
 
     def request(self) -> JobRequest:
         """What is submitted.

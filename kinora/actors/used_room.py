@@ -1,4 +1,4 @@
-"""What the jobs take of the disk: the database, and the uploaded files."""
+"""What the jobs take of the disk: the database, uploaded files, and clips."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UsedRoom:
     database: int
     """The files of the database, with its write-ahead log."""
     uploads: int
-    """The uploaded files, those that arrive included."""
+    """The uploaded files, those that arrive included, and the clips of events."""
     coming_free: int
     """The part of ``database``, about, that is given back to the disk: what deleted jobs have left."""
     kept: int
@@ -35,13 +35,14 @@ class UsedRoom:
 
 
 class RoomMeter:
-    """Measures in a thread what the database at ``path`` and the files in ``uploads`` take."""
+    """Measures in a thread what the database at ``path``, the files in ``uploads`` and the ``clips`` take."""
 
-    def __init__(self, store: Store, path: Path, uploads: Path) -> None:
+    def __init__(self, store: Store, path: Path, uploads: Path, clips: Path) -> None:
         self._store = store
         self._path = path
         self._log = Path(f"{path}-wal")
         self._uploads = uploads
+        self._clips = clips
         self._limiter = trio.CapacityLimiter(1)
         self._uploads_bytes = 0
         self._measured_at = float("-inf")
@@ -55,7 +56,7 @@ class RoomMeter:
         async with self._limiter:
             now = trio.current_time()
             if afresh or now - self._measured_at > UPLOADS_AGE_S:
-                self._uploads_bytes = await trio.to_thread.run_sync(folder_size, self._uploads)
+                self._uploads_bytes = await trio.to_thread.run_sync(self._measure_files)
                 self._measured_at = now
             room = await self._store.room()
             file, log = await trio.to_thread.run_sync(lambda: (size_of(self._path), size_of(self._log)))
@@ -66,6 +67,9 @@ class RoomMeter:
             coming_free=room.free + room.unswept,
             kept=stays + self._uploads_bytes,
         )
+
+    def _measure_files(self) -> int:
+        return folder_size(self._uploads) + folder_size(self._clips)
 
     def upload(self, stored: str) -> int:
         """Return what an uploaded file takes, by what the store has of it. Blocks."""

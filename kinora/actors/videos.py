@@ -152,7 +152,7 @@ class Videos:
         material = await gather()
         making = self._making[key] = _Making()
         try:
-            async with _temporary_folder(self._folder) as folder:
+            async with temporary_folder(self._folder) as folder:
                 frames, out = folder / FRAMES_FILE, folder / VIDEO_FILE
                 making.pictures = await self._write_frames(frames, material.pages)
                 digest = await self._draw(material.location, str(frames), str(out), making)
@@ -209,7 +209,7 @@ def _unwritten(reason: str) -> Unavailable:
 
 
 @asynccontextmanager
-async def _temporary_folder(parent: Path) -> AsyncIterator[trio.Path]:
+async def temporary_folder(parent: Path) -> AsyncIterator[trio.Path]:
     """A new private folder, which is removed with all that is in it; the next start does it for a killed server."""
     name = await trio.to_thread.run_sync(partial(tempfile.mkdtemp, prefix="video-", dir=parent))
     try:

@@ -262,6 +262,36 @@ ANNOTATOR: Program[Annotate, Working | Written | Failed] = Program(
 )
 
 
+# A part of a video around an event.
+
+
+class CutClip(msgspec.Struct, tag_field="op", tag="cut", frozen=True, kw_only=True):
+    """Copy a part of a video into an MP4; answered with ClipCut or Failed."""
+
+    location: str
+    start_ms: float
+    """In the time of the video's pictures, as that of ``end_ms``."""
+    end_ms: float
+    out: str
+    limits: SourceLimits = SourceLimits()
+
+
+class ClipCut(msgspec.Struct, tag_field="op", tag="clip", frozen=True):
+    """The clip is complete."""
+
+    start_ms: float
+    """Where it begins: at a key frame, at the latest where it was to begin."""
+    duration_ms: float
+
+
+CLIP_CUTTER: Program[CutClip, ClipCut | Failed] = Program(
+    "kinora.media.programs.clip_cutter:main",
+    msgspec.msgpack.Decoder(CutClip).decode,
+    msgspec.msgpack.Decoder(ClipCut | Failed).decode,
+    WRITES,
+)
+
+
 # The clip behind ``demo:``.
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from io import BufferedReader
 from itertools import chain
+from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
@@ -18,6 +19,7 @@ from av.video.stream import VideoStream
 
 from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraLost, stream_ended
+from kinora.media.clip_cutter import Cut, cut_clip
 from kinora.media.clock import Clock
 from kinora.media.key_frames import find_key_frames
 from kinora.media.mp4_outline import FEW_BOXES, MAX_BOXES, Mp4Outline
@@ -148,6 +150,19 @@ class VideoSource:
             return []
         with self._open() as (container, stream):
             return find_key_frames(container, stream, self.info.frames_total, self._file.size)
+
+    def cut(self, start_ms: float, end_ms: float, out: Path) -> Cut:
+        """Write the part between two times of its pictures into the MP4 ``out``, without decoding it.
+
+        Raises:
+            SourceError: it is live, has no such part, or one that cannot be in an MP4.
+            OSError: the file cannot be written.
+        """
+        if self.info.kind != "video":
+            raise SourceError("unsupported", f"{self._file.name} is live: no clip can be cut of what is past.")
+        with self._open() as (container, stream):
+            first = self._first.pts or 0
+            return cut_clip(container, stream, out, first_pts=first, start_ms=start_ms, end_ms=end_ms)
 
     @contextlib.contextmanager
     def _reading(self, start: int) -> Iterator[tuple[Reading, Iterator[tuple[int, VideoFrame]]]]:

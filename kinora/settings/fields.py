@@ -187,8 +187,8 @@ class Settings:
     """Days after its end after which a job is deleted with its results and its upload; 0 keeps all. A job that waits,
     runs or is paused stays, and one whose results somebody reads stays until a minute after that."""
     keep_bytes: Bytes = attrs.field(default=0, validator=_not_negative)
-    """The most bytes that database and uploads take of the disk: beyond it jobs that have ended are deleted, the first
-    to end first, as for ``keep_days``. 0 sets no limit. Both may be set."""
+    """The most bytes that database, uploads and clips take of the disk: beyond it jobs that have ended are deleted, the
+    first to end first, as for ``keep_days``. 0 sets no limit. Both may be set."""
 
     plugins_dir: Path | None = None
     """A folder of further plugins, ``*.py`` files and packages."""

@@ -58,6 +58,7 @@ class Call:
         known = (
             parameters.JOB_ID,
             parameters.INDEX,
+            parameters.EVENT_NUMBER,
             parameters.NAME,
             parameters.SCHEMA,
             parameters.TOKEN_ID,
@@ -230,6 +231,23 @@ CALLS = (
         file("image/jpeg", "The picture.", "ETag"),
         (404, 412, 416, 422),
         (parameters.OVERLAY, parameters.IF_NONE_MATCH, parameters.RANGE),
+    ),
+    Call(
+        "get",
+        _ONE_JOB + "/clips",
+        "list_clips",
+        "List the clips of the job's events that are kept",
+        {200: of("ClipList")},
+        (404,),
+    ),
+    Call(
+        "get",
+        _ONE_JOB + "/clips/{event}",
+        "get_clip",
+        "Get the clip of an event",
+        file("video/mp4", "The clip.", "ETag"),
+        (404, 412, 416),
+        (parameters.IF_NONE_MATCH, parameters.RANGE),
     ),
     Call(
         "get",

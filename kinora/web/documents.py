@@ -125,6 +125,31 @@ class EventList(msgspec.Struct, kw_only=True):
     """The ``after`` of the next page; null if there are no more events yet."""
 
 
+class ClipState(msgspec.Struct, kw_only=True):
+    """The part of a video around an event, which is kept with the job."""
+
+    event: Annotated[int, msgspec.Meta(ge=1)]
+    """The number of the event in the job."""
+    plugin: str
+    kind: str
+    index: Index
+    """The frame of the event."""
+    timestamp_ms: float
+    """The time of the event in the source."""
+    start_ms: float
+    """Where the clip begins, in the time of the source: at a key frame."""
+    duration_ms: Milliseconds
+    bytes: Count
+    url: str
+    """The address of the clip, an MP4."""
+
+
+class ClipList(msgspec.Struct, kw_only=True):
+    """The clips of a job that are there now, in the order of their events."""
+
+    clips: list[ClipState]
+
+
 class JobStatusAnswer(msgspec.Struct, kw_only=True):
     """The answer to a pause or resume."""
 

@@ -15,6 +15,7 @@ from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
 from kinora.system import System
 from kinora.web.bodies import read_json
+from kinora.web.clips import add_clip_calls
 from kinora.web.conditions import Tags, is_known, require_match
 from kinora.web.documents import (
     CancelAnswer,
@@ -61,6 +62,7 @@ def job_routes(system: System, uploads: UploadFigures) -> Blueprint:
     _add_control_calls(routes, system)
     _add_frame_calls(routes, system, answers)
     add_event_calls(routes, system)
+    add_clip_calls(routes, system)
     add_export_calls(routes, system, answers)
     add_picture_calls(routes, system)
     return routes

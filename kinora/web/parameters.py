@@ -210,6 +210,12 @@ PLUGIN = Parameter(name="plugin", description="Only the output of this plugin.",
 
 JOB_ID = Parameter(name="job_id", description="The job's id.", accepts=JobId, place="path")
 INDEX = Parameter(name="index", description="The frame's index in the source.", accepts=Index, place="path")
+EVENT_NUMBER = Parameter(
+    name="event",
+    description="The event's number in the job.",
+    accepts=Annotated[int, msgspec.Meta(ge=1, le=MAX_INDEX)],
+    place="path",
+)
 TOKEN_ID = Parameter(name="token_id", description="The token's id.", place="path")
 AGENT_ID = Parameter(name="agent_id", description="The agent's id.", place="path")
 SCHEMA = Parameter(name="schema", description=f"One of {', '.join(CATALOGUE)}.", place="path")

@@ -78,10 +78,10 @@ def _video_answer(video: Video, headers: dict[str, str]) -> Response:
     part = wanted_part(request.method, request.headers, video.size, video.digest)
     status, about = status_and_headers(part, video.size)
     file = hold_open(video.open())
-    return streamed(_pieces(file, range(video.size) if part is None else part), {**headers, **about}, status)
+    return streamed(pieces_of(file, range(video.size) if part is None else part), {**headers, **about}, status)
 
 
-async def _pieces(file: BinaryIO, part: range) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - the request holds the file
+async def pieces_of(file: BinaryIO, part: range) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - the request holds the file
     """Read a part of the file; it ends early only if the file does."""
     left = len(part)
     await trio.to_thread.run_sync(file.seek, part.start)

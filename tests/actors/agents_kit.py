@@ -11,6 +11,7 @@ import msgspec
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from kinora.actors.clips.clips import Clips
 from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.engine import Engine, Needs, Taken
 from kinora.actors.job import Job
@@ -242,6 +243,7 @@ async def serving(
             None,  # type: ignore[arg-type]  # no source is asked for
             Stills(forks, limits, dict),
             Videos(forks, limits, folder, disk, dict),
+            Clips(store, forks, limits, folder / "clips", disk, webhooks={}, standing={}),
         ),
         audience=audience,
         figures=JobFigures(),

@@ -163,7 +163,7 @@ async def retaining(folder: Path, kept: Kept) -> AsyncIterator[tuple[Store, Dele
     """Retention at work on a store of its own, on a calendar that begins with the virtual clock."""
     store = Store(":memory:")
     deleting = Deleting(store)
-    meter = RoomMeter(store, folder / "kinora.db", folder)
+    meter = RoomMeter(store, folder / "kinora.db", folder, folder / "clips")
     begun = trio.current_time()
 
     def now() -> datetime:

@@ -78,6 +78,14 @@ def test_webhooks_are_tables_of_the_file(tmp_path: Path) -> None:
         ('[webhooks.alarm]\nurl = "rtsp://alarm/"', "webhooks.alarm.url: must begin with http:// or https://"),
         ('[webhooks.alarm]\nurl = "http://alarm/"\nevents = []', "webhooks.alarm.events: must name at least one kind"),
         ('[webhooks.alarm]\nurl = "http://alarm/"\ncooldown_s = -1', "webhooks.alarm.cooldown_s: "),
+        (
+            '[webhooks.alarm]\nurl = "http://alarm/"\nclip = {before = 5}',
+            "webhooks.alarm.clip: there is no key 'before'; there are: before_s, after_s",
+        ),
+        (
+            '[jobs.door]\nsource = "demo:"\nplugins = ["motion"]\nclip = {after_s = 3600}',
+            "jobs.door.clip: after_s must be a number of seconds from 0 to 300",
+        ),
         ("[cameras]\nfront = 3", "cameras.front: must be a table"),
         ('[cameras.front]\nuser = "joe"', "cameras.front.url: is missing"),
         ("[cameras.front]\nurl = 3", "cameras.front.url: must be text, not 3"),

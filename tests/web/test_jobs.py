@@ -561,6 +561,8 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
         "/v1/jobs/prune",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/export",
+        "/v1/jobs/{job_id}/clips",
+        "/v1/jobs/{job_id}/clips/{event}",
         "/v1/jobs/{job_id}/events",
         "/v1/jobs/{job_id}/extended",
         "/v1/jobs/{job_id}/log",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
+from kinora.actors.clips.clip_rule import ClipRule, check_clip
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import HTTP, SourceUrl
 
@@ -74,6 +76,15 @@ class Webhook:
     secret_file: Path | None = attrs.field(default=None, converter=_absolute)
     """The file whose only line is the secret that posts are signed with; they are not signed without it. It is read at
     each post."""
+
+    clip: Mapping[str, Any] | None = attrs.field(default=None, validator=check_clip)
+    """How many seconds of the video around each event that it wants are kept with the job, such as
+    ``{before_s = 5, after_s = 10}``; nothing is if it is left out."""
+
+    @property
+    def clip_rule(self) -> ClipRule | None:
+        """What ``clip`` says."""
+        return None if self.clip is None else ClipRule.read(self.clip)
 
     @property
     def shown_url(self) -> str:

@@ -1,0 +1,4 @@
+"""Clips: a part of the video around each event, cut without decoding and kept with the job.
+
+``clip_rule`` has what is set, ``clip_table`` what is stored, ``clips`` is the actor that has clips cut.
+"""

@@ -1,0 +1,106 @@
+"""The table of clips: what is stored of each, and its statements and queries, which block."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import attrs
+
+from kinora.actors.database import Statement, clean_text
+
+MAX_JOB_CLIPS = 1000
+"""The most clips that a job has. Further events have none."""
+
+
+@attrs.frozen(kw_only=True)
+class WantedClip:
+    """A clip that is still to be cut."""
+
+    job_id: str
+    event: int
+    """The number of its event in the job."""
+    plugin: str
+    kind: str
+    frame_index: int
+    timestamp_ms: float
+    """The time of the event in the video."""
+    begin_ms: float
+    """Where it is to begin."""
+    end_ms: float
+
+
+@attrs.frozen(kw_only=True)
+class Clip:
+    """A clip that is kept."""
+
+    event: int
+    plugin: str
+    kind: str
+    frame_index: int
+    timestamp_ms: float
+    start_ms: float
+    """Where it begins: at a key frame."""
+    duration_ms: float
+    bytes: int
+
+
+_WANTED = ", ".join(field.name for field in attrs.fields(WantedClip)[1:])
+_CLIP = ", ".join(field.name for field in attrs.fields(Clip))
+
+
+def want_clip(wanted: WantedClip) -> Statement:
+    """Note a clip that is to be cut; does nothing if it is there, the job has enough of them, or is no more."""
+    job_id, *others = attrs.astuple(wanted)
+    return Statement(
+        f"INSERT INTO clips (job, {_WANTED}) SELECT number, {', '.join('?' * len(others))} FROM jobs"  # noqa: S608
+        f" WHERE job_id = ? AND (SELECT count(*) FROM clips WHERE job = jobs.number) < {MAX_JOB_CLIPS}"
+        " ON CONFLICT DO NOTHING",
+        (*others, job_id),
+    )
+
+
+def keep_clip(wanted: WantedClip, start_ms: float, duration_ms: float, size: int) -> Statement:
+    """Note that a clip is there."""
+    return Statement(
+        "UPDATE clips SET start_ms = ?, duration_ms = ?, bytes = ?"
+        " WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ?",
+        (start_ms, duration_ms, size, wanted.job_id, wanted.event),
+    )
+
+
+def drop_clip(wanted: WantedClip) -> Statement:
+    """Forget a clip that cannot be cut."""
+    return Statement(
+        "DELETE FROM clips WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ?",
+        (wanted.job_id, wanted.event),
+    )
+
+
+def next_wanted(connection: sqlite3.Connection) -> WantedClip | None:
+    """Return a clip that is to be cut, the first of the first job; None if there is none."""
+    row = connection.execute(
+        f"SELECT job_id, {_WANTED} FROM clips JOIN jobs ON jobs.number = clips.job"  # noqa: S608 - constants
+        " WHERE bytes IS NULL ORDER BY clips.job, event LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return None
+    names = (field.name for field in attrs.fields(WantedClip))
+    return WantedClip(**dict(zip(names, row, strict=True)))
+
+
+def clips(connection: sqlite3.Connection, job_id: str) -> list[Clip]:
+    """Return all clips of a job, at most ``MAX_JOB_CLIPS``, in the order of their events."""
+    rows = connection.execute(
+        f"SELECT {_CLIP} FROM clips WHERE job = (SELECT number FROM jobs WHERE job_id = ?)"  # noqa: S608 - constants
+        " AND bytes IS NOT NULL ORDER BY event",
+        (clean_text(job_id),),
+    )
+    names = [field.name for field in attrs.fields(Clip)]
+    return [Clip(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def jobs_with_clips(connection: sqlite3.Connection) -> set[str]:
+    """Return the ids of all jobs that have clips."""
+    return {
+        job_id for (job_id,) in connection.execute("SELECT job_id FROM jobs WHERE number IN (SELECT job FROM clips)")
+    }

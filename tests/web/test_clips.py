@@ -1,0 +1,80 @@
+"""Clips around events: cut while the job goes on, kept with it, read by parts, and gone with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from kinora.actors.standing_job import StandingJob
+from kinora.serve import RunningServer, open_server
+from kinora.settings import Settings
+from tests.client_kit import ask, get, post
+from tests.jobs_kit import ended, write_plugin
+from tests.media.test_clip_cutter import brightness, film
+
+PLENTY_S = 60.0
+"""A safety net."""
+BELL = """
+class Bell(Plugin):
+    metadata = PluginMetadata(name="bell", version="1")
+
+    def prepare(self, context):
+        self.context = context
+        context.event("ready")
+
+    def process_frame(self, frame):
+        if frame.index in (26, 50):
+            self.context.event("rang")
+        return {}
+"""
+
+
+async def clips(server: RunningServer, job_id: str, wanted: int) -> list[dict[str, Any]]:
+    """The clips of a job, once there are so many."""
+    with trio.fail_after(PLENTY_S):
+        while True:
+            answer = await get(f"{server.url}/v1/jobs/{job_id}/clips")
+            assert answer.status == 200
+            if len(found := answer.json()["clips"]) >= wanted:
+                return list(found)
+            await trio.sleep(0.05)
+
+
+async def test_clips_are_kept_with_their_job(
+    settings: Settings, media: Path, plugins_dir: Path, tmp_path: Path
+) -> None:
+    """One for each event of a frame; what is not cut when the server stops is cut by the next one."""
+    film(media / "film.mp4", "libx264")
+    write_plugin(plugins_dir, "bell", BELL)
+    standing = StandingJob(source="film.mp4", plugins=("bell",), restart="never", clip={"before_s": 0.5, "after_s": 1})
+    given = attrs.evolve(settings, jobs={"door": standing})
+    async with open_server(given) as server:
+        with trio.fail_after(PLENTY_S):
+            while "door" not in server.system.jobs.standing():  # noqa: ASYNC110 - nobody tells of it
+                await trio.sleep(0.01)
+            job_id, _ = server.system.jobs.standing()["door"]
+            await ended(server.system, await server.system.jobs.state(job_id))
+    async with open_server(settings) as server:
+        first, second = await clips(server, job_id, 2)
+        assert (first["plugin"], first["kind"], first["index"], first["timestamp_ms"]) == ("bell", "rang", 26, 2600)
+        assert (first["start_ms"], first["duration_ms"], second["start_ms"]) == (2000, 1700, 4000)
+        assert first["url"] == f"/v1/jobs/{job_id}/clips/{first['event']}"
+        whole = await get(f"{server.url}{first['url']}")
+        part = await get(f"{server.url}{first['url']}", range="bytes=4-7")
+        (seen := tmp_path / "seen.mp4").write_bytes(whole.body)
+        assert (len(whole.body), whole.headers["content-type"]) == (first["bytes"], "video/mp4")
+        assert (part.status, part.body) == (206, b"ftyp")
+        assert len(brightness(seen)) == 17
+        assert (await get(f"{server.url}/v1/jobs/{job_id}/clips/1")).status == 404
+        kept = settings.data_dir / "clips"
+        assert len(list(kept.iterdir())) == 2
+        assert (await ask(f"{server.url}/v1/jobs/{job_id}", "DELETE")).status == 204
+        assert list(kept.iterdir()) == []
+        assert (await get(f"{server.url}/v1/jobs/{job_id}/clips")).status == 404
+        other = (await post(f"{server.url}/v1/jobs", {"source": "film.mp4", "plugins": ["bell"]})).json()["job_id"]
+        with trio.fail_after(PLENTY_S):
+            await ended(server.system, await server.system.jobs.state(other))
+        assert await clips(server, other, 0) == []
