@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kinora.actors.errors import KinoraError
-from kinora.actors.standing_job import StandingJob
+from kinora.actors.standing_job import StandingJob, known_live
 from kinora.doctor.finding import Finding, ok, warning
 from kinora.settings import Settings
 from kinora.system import System
@@ -25,4 +25,7 @@ async def _check(name: str, wanted: StandingJob, system: System) -> Finding:
         await system.jobs.check(wanted.request())
     except KinoraError as error:
         return warning(CHECK, f"{name} cannot begin: {error}", f"mend [jobs.{name}] in kinora.toml")
+    if wanted.clip is not None and known_live(wanted.source) is not None:
+        text = f"{name} keeps no clips, as {wanted.source} is live and clips are cut out of files"
+        return warning(CHECK, text, f"take clip out of [jobs.{name}] in kinora.toml")
     return ok(CHECK, f"{name}: {wanted.source}, restart {wanted.restart}")

@@ -130,8 +130,11 @@ async def test_one_that_cannot_begin_is_told_and_harms_no_other(
         await until(lambda: "wrong" not in system.standing_jobs.faults)
     assert capsys.readouterr().err.count("no plugin 'motoin'") == 1
     (folder := tmp_path / "trial").mkdir()
-    found = await check_a_frame(attrs.evolve(settings, jobs={"unknown": unknown, "right": SHORT}, max_jobs=1), folder)
+    live = StandingJob(source="webcam:0", plugins=("motion",), clip={})
+    jobs = {"unknown": unknown, "right": SHORT, "live": live}
+    found = await check_a_frame(attrs.evolve(settings, jobs=jobs, webcams=(0,), max_jobs=1), folder)
     told = [finding for finding in found if finding.check == "standing jobs"]
-    assert [finding.state for finding in told] == ["warning", "ok", "warning"]
+    assert [finding.state for finding in told] == ["warning", "ok", "warning", "warning"]
     assert "unknown cannot begin" in told[0].found
-    assert "only 1 jobs run at once" in told[2].found
+    assert "live keeps no clips, as webcam:0 is live" in told[2].found
+    assert "only 1 jobs run at once" in told[3].found
