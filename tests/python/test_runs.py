@@ -204,13 +204,6 @@ def test_leaving_the_loop_cancels(clip: Path) -> None:
     assert len(run.to_pandas()) == 3
 
 
-def test_strict_raises_at_the_first_failure(clip: Path) -> None:
-    """With the plugin, the frame and the reason."""
-    with pytest.raises(kinora.PluginFailed, match="brightness failed on frame 4: ValueError: too dark") as raised:
-        list(kinora.run(clip, plugins=[brightness], strict=True))
-    assert (raised.value.plugin, raised.value.index) == ("brightness", BROKEN_AT)
-
-
 async def ticking(ticks: list[None], pause: Any) -> None:
     """Count how often the event loop comes round."""
     while True:

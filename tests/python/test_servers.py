@@ -14,6 +14,7 @@ import trio
 import kinora
 from kinora.client import KinoraClient
 from kinora.serve import RunningServer
+from tests.clips import make_clip
 from tests.cutting_proxy import cutting_proxy
 from tests.jobs_kit import write_plugin
 
@@ -52,18 +53,15 @@ async def test_a_run_on_a_server_goes_on_after_cuts(server: RunningServer, tmp_p
     assert len((await KinoraClient(server.url).jobs())["jobs"]) == 1
 
 
-async def test_leaving_the_loop_cancels_the_job(server: RunningServer, media: Path) -> None:
-    """Also of a file that was sent; it is cancelled when the loop is left."""
-    run = kinora.connect(server.url).run(media / "clip.mp4", ["box"], upload=True, strict=True)
-
-    def go_through() -> None:
-        for _ in run:
-            break
-
-    await trio.to_thread.run_sync(go_through)
+async def test_strict_raises_at_the_first_failure_and_cancels_the_job(server: RunningServer, media: Path) -> None:
+    """With the plugin, the frame and the reason; here of a file that was sent."""
+    make_clip(media / "long.mp4", frames=2_000)
+    run = kinora.connect(server.url).run(media / "long.mp4", ["box"], upload=True, strict=True)
+    with pytest.raises(kinora.PluginFailed, match=r"box failed on frame 4: ValueError: not this one") as raised:
+        await trio.to_thread.run_sync(list, run)
+    assert (raised.value.plugin, raised.value.index, run.status) == ("box", 4, "cancelled")
     state = await server.system.jobs.state(str(run.job_id))
-    assert (state.uploaded, run.status) == (True, state.status)
-    assert state.status in {"cancelled", "done"}
+    assert (state.uploaded, state.status) == (True, "cancelled")
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
