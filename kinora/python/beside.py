@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TypeVar
 
-import sniffio
 import trio
 
 T = TypeVar("T")
@@ -16,9 +15,18 @@ T = TypeVar("T")
 
 async def in_thread(function: Callable[[], T]) -> T:
     """Call a function in a thread. If this is cancelled, the call goes on, and its outcome is lost."""
-    if sniffio.current_async_library() == "trio":
+    if trio.lowlevel.in_trio_run():
         return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
     return await asyncio.to_thread(function)
+
+
+async def finish_in_thread(function: Callable[[], object], limit_s: float) -> None:
+    """Call a function in a thread, also in a task that is cancelled, and wait for it that many seconds at most."""
+    if trio.lowlevel.in_trio_run():
+        with trio.move_on_after(limit_s, shield=True):
+            await trio.to_thread.run_sync(function, abandon_on_cancel=True)
+    else:
+        await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(function))], timeout=limit_s)
 
 
 def in_own_loop(work: Callable[[], Awaitable[T]]) -> T:

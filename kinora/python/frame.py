@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from kinora.python.found import Detections
 from kinora.python.pictures import Pixels
@@ -23,6 +25,26 @@ class Result(dict[str, Any]):
     def detections(self) -> Detections:
         """Its detections as columns."""
         return Detections.of({"": dict(self)})
+
+    @property
+    def xyxy(self) -> NDArray[np.float32]:
+        """That column of its detections; so are the others."""
+        return self.detections.xyxy
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """Shape (n,): 0 to 1."""
+        return self.detections.confidence
+
+    @property
+    def class_name(self) -> NDArray[np.str_]:
+        """Shape (n,): text."""
+        return self.detections.class_name
+
+    @property
+    def track_id(self) -> NDArray[np.int64]:
+        """Shape (n,): -1 without one."""
+        return self.detections.track_id
 
 
 class _Data(msgspec.Struct):

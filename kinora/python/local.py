@@ -95,6 +95,7 @@ class LocalRun:
     async def _follow(self, system: System, state: JobState) -> JobState:
         while True:
             await self._take_events(system, state.job_id)
+            self.report.logs = await system.jobs.logs(state.job_id)
             self.report.state = msgspec.json.decode(msgspec.json.encode(state))
             if state.ended:
                 return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -41,6 +42,8 @@ LOST_S = 300.0
 """The time for which a lost server is asked again; then the run fails."""
 CANCEL_S = 10.0
 """The time that a cancel may take; a server that cannot be reached so long goes on with the job."""
+LOGS_S = 5.0
+"""The time that what the plugins printed may take at the end; it is left out if it takes longer."""
 EVENT_KEYS = ("plugin", "kind", "message", "data")
 """What a frame says of its events."""
 REFUSED_FOR_NOW = 503
@@ -75,7 +78,8 @@ class RemoteRun:
             nursery.cancel_scope.cancel()
         if turns.stopping.is_set() and self.report.state.get("status") not in ENDED:
             await self._cancel(job_id)
-        elif not turns.stopping.is_set():
+        await self._take_logs(job_id)
+        if not turns.stopping.is_set():
             check_end(self.report.state, stopped=False)
 
     async def _submit(self) -> str:
@@ -137,6 +141,11 @@ class RemoteRun:
         with trio.move_on_after(CANCEL_S):
             await _persist(partial(self.client.cancel, job_id))
             self.report.state = await _persist(partial(self.client.extended, job_id, limit=0))
+
+    async def _take_logs(self, job_id: str) -> None:
+        with trio.move_on_after(LOGS_S), suppress(ClientError):
+            for name in self.report.state["plugins"]:
+                self.report.logs = {**self.report.logs, name: await self.client.log(job_id, plugin=name)}
 
     def _picture(self, job_id: str, index: int) -> Pixels:
         import cv2  # noqa: PLC0415 - takes long to import, and few loops on servers look at pictures

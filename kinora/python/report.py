@@ -18,6 +18,8 @@ class Report:
     """That of ``GET /v1/jobs/{job_id}/extended``, without frames; empty before there is a job."""
     events: list[Mapping[str, Any]] = attrs.field(factory=list)
     """Those of the job so far; the job bounds their number."""
+    logs: Mapping[str, str] = attrs.field(factory=dict)
+    """Plugin → the end of what it has printed."""
     exported: ExportedJob | None = None
     """What exports say of it."""
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from kinora.python.beside import in_thread
+from kinora.python.beside import finish_in_thread, in_thread
 from kinora.python.errors import PluginFailed, RunError, as_run_error
 from kinora.python.frame import RunFrame
 from kinora.python.kept import KeptFrames
 from kinora.python.report import Report
 from kinora.python.shown import Shown
-from kinora.python.turns import Turns
+from kinora.python.turns import STOP_S, Turns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Annotate = Callable[[KeptFrames, Path], None]
 """Writes a video of the frames with their results drawn in."""
+
+CLOSE_S = 2 * STOP_S
+"""The time that leaving an ``async for`` waits for the end of the run, which is to come well before."""
 
 
 class Run:
@@ -62,14 +65,18 @@ class Run:
             while (frame := await in_thread(self._next)) is not None:
                 yield frame
         finally:
-            self.close()
+            self._leave_frame()
+            await finish_in_thread(self._turns.close, CLOSE_S)  # noqa: ASYNC102 - it has a shield and a limit
 
     def close(self) -> None:
         """Cancel the run if it goes on, and return once all its processes are gone."""
+        self._leave_frame()
+        self._turns.close()
+
+    def _leave_frame(self) -> None:
         if self._frame is not None:
             self._frame.end_turn(left=True)
             self._frame = None
-        self._turns.close()
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +144,11 @@ class Run:
     def events(self) -> Sequence[Mapping[str, Any]]:
         """What plugins say has happened so far, as ``GET /v1/jobs/{job_id}/events`` gives it."""
         return tuple(self._report.events)
+
+    @property
+    def logs(self) -> Mapping[str, str]:
+        """Plugin → the end of what it has printed; of a run on a server, once that has ended."""
+        return self._report.logs
 
     @property
     def final(self) -> Mapping[str, Any]:

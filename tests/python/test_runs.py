@@ -45,6 +45,7 @@ class Boxes(Plugin):
     def process_frame(self, frame: Frame) -> Mapping[str, Any]:
         """One box, which moves."""
         self.count += 1
+        print("frame", frame.index)  # noqa: T201 - this is what it shows
         box = {"x": 10 + frame.index, "y": 20, "width": 30, "height": 40, "confidence": 0.5, "class": "box"}
         return {"detections": [{**box, "track_id": 7}]}
 
@@ -106,6 +107,7 @@ def test_a_loop_sees_each_frame_with_its_picture_and_its_results(clip: Path, don
     assert told == pytest.approx([mean for index, mean in enumerate(done.means) if index != BROKEN_AT])
     assert done.run.status == "done"
     assert done.run.final == {"boxes": {"count": FRAMES}}
+    assert done.run.logs["boxes"].splitlines() == [f"frame {index}" for index in range(FRAMES)]
 
 
 def test_detections_are_columns_of_numpy(done: GoneThrough) -> None:
@@ -115,7 +117,9 @@ def test_detections_are_columns_of_numpy(done: GoneThrough) -> None:
     assert (found.xyxy.dtype.name, found.confidence.tolist(), found.track_id.tolist()) == ("float32", [0.5], [7])
     assert (found.class_name.tolist(), found.plugin.tolist()) == (["box"], ["boxes"])
     assert len(found[found.confidence > 0.6]) == 0
-    assert done.frames[2]["boxes"].detections.xyxy.tolist() == found.xyxy.tolist()
+    boxes = done.frames[2]["boxes"]
+    assert boxes.xyxy.tolist() == boxes.detections.xyxy.tolist() == found.xyxy.tolist()
+    assert (boxes.class_name.tolist(), boxes.confidence.tolist(), boxes.track_id.tolist()) == (["box"], [0.5], [7])
 
 
 def test_a_plugin_that_fails_is_told_by_the_frame(done: GoneThrough) -> None:

@@ -23,6 +23,7 @@ PLUGIN = """
 def box(frame):
     if frame.index == 4:
         raise ValueError("not this one")
+    print("frame", frame.index)
     events = [{"kind": "seen"}] if frame.index in (3, 20) else []
     box = {"x": frame.index, "y": 2, "width": 3, "height": 4, "confidence": 0.5, "class": "box"}
     return {"events": events, "detections": [box]}
@@ -46,6 +47,7 @@ async def test_a_run_on_a_server_goes_on_after_cuts(server: RunningServer, tmp_p
         assert [event["index"] for event in run.events] == [3, 20]
         image = await trio.to_thread.run_sync(lambda: seen[2].image)
         video = await trio.to_thread.run_sync(run.annotate, tmp_path / "out.mp4")
+    assert run.logs["box"].splitlines()[-1] == "frame 29"
     assert (image.shape, image.flags.writeable) == ((120, 160, 3), False)
     assert video.stat().st_size > 1000
     assert (run.status, run.warnings) == ("done", ("box: ValueError: not this one (box.py, line 9, in box)",))
