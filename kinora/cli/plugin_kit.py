@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -20,7 +20,6 @@ from kinora.cli.output import print_json, print_line
 from kinora.cli.paths import real_path
 from kinora.cli.running import run_interruptible
 from kinora.doctor.finding import Finding
-from kinora.kit.check import Tell, check_plugin
 from kinora.kit.install import NotInstalledError
 from kinora.kit.install import install as make_environment
 from kinora.kit.new_plugin import NotNewError, new_plugin, write_files
@@ -30,6 +29,9 @@ from kinora.plugins.registry import PluginEntry
 from kinora.runtime.temporary import temporary_folder
 from kinora.settings import Settings
 from kinora.system import System, open_system
+
+if TYPE_CHECKING:
+    from kinora.kit.check import Tell
 
 
 @click.command("new")
@@ -93,6 +95,8 @@ def _tell(found: list[Finding], finding: Finding, *, show: bool) -> None:
 
 
 async def _check(settings: Settings, plugin: str, given: Mapping[str, Any], tell: Tell) -> None:
+    from kinora.kit.check import check_plugin  # noqa: PLC0415 - it needs numpy, which other commands do without
+
     await require_existing(settings, "models_dir", "plugins_dir")
     path = real_path(plugin) if options.is_plugin_file(plugin) else None
     if path is not None and not path.exists():

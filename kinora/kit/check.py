@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import trio
-from PIL import Image
 
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState, StageState
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.kit.asking import NAMES, Asked, ask
+from kinora.kit.pictures import keep_picture
 from kinora.kit.shown import shown
 from kinora.plugins.registry import PluginEntry
 from kinora.system import System
@@ -103,9 +101,8 @@ async def _run(system: System, request: Mapping[str, Any]) -> tuple[JobState, li
 async def _picture(system: System, job_id: str, index: int, folder: Path) -> Path:
     """Keep the picture of a frame in the folder."""
     path = folder / f"{job_id}-{index}.npy"
-    data = await system.jobs.picture(job_id, index, overlay=False)
-    with Image.open(BytesIO(data)) as picture:  # by no library that a plugin's own interpreter may lack
-        np.save(path, np.asarray(picture.convert("RGB"))[..., ::-1])
+    jpeg = await system.jobs.picture(job_id, index, overlay=False)
+    await trio.to_thread.run_sync(keep_picture, jpeg, path)
     return path
 
 
