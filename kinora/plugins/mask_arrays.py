@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from kinora.plugins import plain
-from kinora.plugins.rle import Pixels, mask_of
+from kinora.plugins.rle import mask_of
 
 Size = tuple[int, int]
 """Height and width of a frame, in pixels."""
-_MASKS = ("mask", "segmentation", "rle")
+_OWN = "mask"
+_MASKS = (_OWN, "segmentation", "rle")
 _MASK_KEYS = frozenset(_MASKS)
 _TWO = 2
 _INSIDE = 0.5
@@ -42,8 +44,10 @@ def _with_plain_mask(entry: object, size: Size, faults: list[str]) -> object:
         return entry
     if isinstance(code := told[key], Mapping):
         return {**told, key: _with_text(code)} if isinstance(code.get("counts"), bytes) else entry
-    pixels = _pixels(told[key])
-    return entry if pixels is None else {**told, key: None} | _as_code(pixels, told, size, faults)
+    array = _array(told[key])
+    if array is None or (key != _OWN and _corner(array.shape, told, size) is None):
+        return entry  # under another key it may be a polygon
+    return {**told, key: None} | _as_code(array, told, size, faults)
 
 
 def _with_text(code: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -51,34 +55,34 @@ def _with_text(code: Mapping[Any, Any]) -> dict[Any, Any]:
     return {**code, "counts": code["counts"].decode("ascii", "replace")}
 
 
-def _as_code(pixels: Pixels, told: Mapping[Any, Any], size: Size, faults: list[str]) -> dict[str, Any]:
+def _as_code(array: NDArray[Any], told: Mapping[Any, Any], size: Size, faults: list[str]) -> dict[str, Any]:
     """The key ``mask``; nothing if no pixel is inside, or if the pixels' place is unknown, which is a fault."""
-    corner = _corner(pixels, told, size)
+    corner = _corner(array.shape, told, size)
     if corner is None:
-        (height, width), (high, wide) = pixels.shape, size
+        (height, width), (high, wide) = array.shape, size
         faults.append(f"the mask of a detection is of {width}x{height} pixels: give one of the frame, {wide}x{high}")
         return {}
-    mask = mask_of(pixels, *corner)
+    mask = mask_of(array if array.dtype.kind == "b" else array >= _INSIDE, *corner)
     return {} if mask is None else {"mask": msgspec.structs.asdict(mask)}
 
 
-def _pixels(value: object) -> Pixels | None:
-    """The pixels of an array or a tensor, true inside; None for anything else."""
+def _array(value: object) -> NDArray[Any] | None:
+    """The array of an array or a tensor, if it has two dimensions of numbers; None for anything else."""
     if not hasattr(value, "__array__") or isinstance(value, type):
         return None
+    for method in ("detach", "cpu"):  # a tensor's, which may be on a GPU
+        value = getattr(value, method)() if hasattr(value, method) else value
     array = np.asarray(value)
     array = array[0] if array.ndim > _TWO and array.shape[0] == 1 else array
-    if array.ndim != _TWO or array.dtype.kind not in "biuf" or not array.size:
-        return None
-    return array if array.dtype.kind == "b" else array >= _INSIDE
+    return array if array.ndim == _TWO and array.dtype.kind in "biuf" and array.size else None
 
 
-def _corner(pixels: Pixels, told: Mapping[Any, Any], size: Size) -> tuple[int, int] | None:
-    """Where the upper left pixel is in the frame; None if that cannot be known."""
-    if pixels.shape == size:
+def _corner(shape: tuple[int, ...], told: Mapping[Any, Any], size: Size) -> tuple[int, int] | None:
+    """Where the upper left pixel of an array of this shape is in the frame; None if that cannot be known."""
+    if shape == size:
         return 0, 0
     try:
         x, y, width, height = (round(float(told[key])) for key in ("x", "y", "width", "height"))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return (x, y) if pixels.shape == (height, width) else None
+    return (x, y) if shape == (height, width) else None

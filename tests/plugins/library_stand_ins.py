@@ -43,6 +43,10 @@ class Tensor:
         """The plain numbers."""
         return self._values.tolist()
 
+    def cpu(self) -> _Array:
+        """The same where numpy can read it."""
+        return self._values
+
     def __array__(self, *_: object) -> _Array:
         raise TypeError("can't convert cuda:0 device type tensor to numpy")
 

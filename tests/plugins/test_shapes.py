@@ -18,6 +18,7 @@ from kinora.plugins.catalogue import Mask
 from kinora.plugins.detections import read_detections
 from kinora.plugins.results import encode_frame_result
 from kinora.plugins.rle import MAX_MASK_PIXELS, mask_of, pixels_of
+from tests.plugins.library_stand_ins import Tensor
 
 SIZE = (60, 80)
 """Height and width of the frame."""
@@ -71,6 +72,7 @@ def test_a_huge_mask_is_not_read() -> None:
         frame_with(20, 10).astype(np.uint8) * 255,
         frame_with(20, 10)[None] * 0.9,
         np.ones((3, 4), np.bool_),
+        Tensor(frame_with(20, 10).astype(np.float32)),
         {"x": 10, "y": 20, "width": 4, "height": 3, "counts": "0<"},
     ],
 )
@@ -102,6 +104,7 @@ TRIANGLE = [[1, 2], [30, 2], [1, 40.5]]
     [
         {"polygon": TRIANGLE},
         {"polygon": np.array(TRIANGLE)},
+        {"segmentation": np.array(TRIANGLE)},
         {"polygon": [1, 2, 30, 2, 1, 40.5]},
         {"polygon": [{"x": 1, "y": 2}, {"x": 30, "y": 2}, {"x": 1, "y": 40.5}]},
         {"segmentation": [[1, 2, 30, 2, 1, 40.5]]},
@@ -164,6 +167,7 @@ def test_a_turned_box_is_read(given_as: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("further", "words"),
     [
+        ({"mask": np.broadcast_to(np.float32(1), (10**9, 10**9))}, "mask of a detection is of 1000000000x1000000000"),
         ({"mask": np.ones((7, 9))}, "mask of a detection is of 9x7 pixels: give one of the frame, 80x60"),
         ({"mask": {"counts": "0<"}}, "mask of a detection cannot be read: give an array of bool"),
         ({"polygon": [[1, 2], [3, 4]]}, "polygon of a detection cannot be read: give [[x, y], …], three corners"),
