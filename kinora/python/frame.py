@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from kinora.media.messages import Skeletons
 from kinora.python.found import Detections
 from kinora.python.pictures import Pixels
 from kinora.python.shown import Shown
@@ -65,11 +66,12 @@ class RunFrame:
     Everything but the picture of a local run stays as it is after the frame's turn of the loop.
     """
 
-    def __init__(self, shown: Shown, counted: Collection[str]) -> None:
-        """Of the plugins ``counted`` are ``detections``."""
+    def __init__(self, shown: Shown, counted: Collection[str], skeletons: Skeletons) -> None:
+        """Of the plugins ``counted`` are ``detections``; ``skeletons`` join their key points."""
         self._data = msgspec.json.decode(shown.line, type=_Data)
         self._picture = shown.picture
         self._counted = counted
+        self._skeletons = skeletons
         self.events = shown.events
         """What plugins say has happened on it, each with ``plugin``, ``kind``, ``message`` and ``data``."""
         self.results: Mapping[str, Result] = {
@@ -165,7 +167,7 @@ class RunFrame:
         from kinora.media.drawing import draw  # noqa: PLC0415 - OpenCV takes long to import, and few loops draw
 
         picture = self.image.copy()
-        draw(picture, self.results)
+        draw(picture, self.results, self._skeletons)
         return picture
 
     def to_supervision(self) -> supervision.Detections:

@@ -85,6 +85,7 @@ class LocalRun:
         entries = [entry for plugin in plugins for entry in _entries(system, plugin)]
         request = parse_job_request(self.wanted.request(entries, source))
         state = (await system.jobs.submit(request)).state
+        self.report.skeletons = system.plugins.skeletons()
         self.report.exported = exported_job(system.plugins, state, "")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_on_stop, system, state.job_id, turns)

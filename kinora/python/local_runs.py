@@ -70,4 +70,4 @@ def run(
         raise as_run_error(error) from error
     report = Report()
     work = LocalRun(wanted, settings, report)
-    return Run(work.run, report, partial(annotate_source, wanted.source, settings), strict=strict)
+    return Run(work.run, report, partial(annotate_source, wanted.source, settings, report), strict=strict)

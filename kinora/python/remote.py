@@ -29,7 +29,7 @@ from kinora.python.shown import Shown, check_end
 from kinora.python.turns import Turns
 from kinora.python.wanted import Wanted
 from kinora.results.exporter import ExportedJob
-from kinora.results.job import to_export
+from kinora.results.job import skeleton_of, to_export
 
 T = TypeVar("T")
 PAGE_FRAMES = 64
@@ -98,6 +98,8 @@ class RemoteRun:
         self.report.state = state = await _persist(partial(self.client.extended, job_id, limit=0))
         known = {plugin["name"]: plugin["metadata"] or {} for plugin in plugins}
         pipeline = tuple(state["plugins"])
+        skeletons = {name: metadata.get("skeleton") for name, metadata in known.items()}
+        self.report.skeletons = {name: pairs for name, pairs in skeletons.items() if pairs}
         trackers = [name for name in pipeline if "tracking" in known.get(name, {}).get("capabilities", ())]
         self.report.exported = ExportedJob(
             job_id=job_id,
@@ -105,6 +107,7 @@ class RemoteRun:
             created_at=state["created_at"],
             plugins=to_export(pipeline, trackers),
             stride=state["options"].get("stride", 1),
+            skeleton=skeleton_of(pipeline, self.report.skeletons),
         )
 
     async def _read(self, job_id: str, turns: Turns[Shown]) -> None:

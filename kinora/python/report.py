@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from kinora.media.messages import Skeletons
 from kinora.results.exporter import ExportedJob
 
 
@@ -22,6 +23,8 @@ class Report:
     """Plugin → the end of what it has printed."""
     exported: ExportedJob | None = None
     """What exports say of it."""
+    skeletons: Skeletons = attrs.field(factory=dict)
+    """Those of the plugins that have one, by name."""
 
     @property
     def last_event(self) -> int:

@@ -104,7 +104,7 @@ class Run:
             self._check_plugins()
             return None
         self._kept.add(shown.line)
-        self._frame = frame = RunFrame(shown, self._report.counted)
+        self._frame = frame = RunFrame(shown, self._report.counted, self._report.skeletons)
         if self._strict and frame.errors:
             plugin, message = next(iter(frame.errors.items()))
             raise PluginFailed(plugin, message, frame.index)

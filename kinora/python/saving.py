@@ -19,6 +19,7 @@ from kinora.media.video_kinds import KINDS, kind_of
 from kinora.python.errors import RunError
 from kinora.python.kept import KeptFrames
 from kinora.python.local_settings import settings_for
+from kinora.python.report import Report
 from kinora.results import parquet
 from kinora.results.csv_rows import csv_head, csv_rows
 from kinora.results.endings import FOR_OTHERS
@@ -72,7 +73,7 @@ def _write(pieces: Iterable[Piece], folder: Path) -> list[Path]:
     return written
 
 
-def annotate_source(source: str, settings: Settings, kept: KeptFrames, out: Path) -> None:
+def annotate_source(source: str, settings: Settings, report: Report, kept: KeptFrames, out: Path) -> None:
     """Write a video of a source of this machine, or of a URL; see :meth:`Run.annotate`."""
     if kind_of(out) is None:
         raise RunError(
@@ -84,7 +85,8 @@ def annotate_source(source: str, settings: Settings, kept: KeptFrames, out: Path
         limits = source_limits(settings_for(settings, source, [], folder)[0])
         location = str(demo_clip.ensure(folder)) if source == DEMO_SOURCE else source
         try:
-            written = annotate.annotate(location, map(msgspec.json.decode, kept.lines()), out, limits=limits)
+            frames = map(msgspec.json.decode, kept.lines())
+            written = annotate.annotate(location, frames, out, limits=limits, skeletons=report.skeletons)
         except SourceError as error:
             raise RunError(f"{out} cannot be made: {error}") from error
         except OSError as error:

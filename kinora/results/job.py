@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kinora.actors.errors import NotFound
 from kinora.actors.models import JobState
+from kinora.media.messages import Skeleton
 from kinora.media.source_names import without_query
 from kinora.plugins.registry import PluginRegistry
 from kinora.results.exporter import ExportedJob
@@ -27,13 +28,12 @@ def exported_job(registry: PluginRegistry, state: JobState, wanted: str) -> Expo
         created_at=state.created_at,
         plugins=tuple(named) or to_export(pipeline, _trackers(registry, pipeline)),
         stride=int(state.options.get("stride", 1)),
-        skeleton=_skeleton(registry, pipeline),
+        skeleton=skeleton_of(pipeline, registry.skeletons()),
     )
 
 
-def _skeleton(registry: PluginRegistry, pipeline: Iterable[str]) -> Sequence[tuple[int, int]]:
+def skeleton_of(pipeline: Iterable[str], skeletons: Mapping[str, Skeleton]) -> Skeleton:
     """The skeleton of the first plugin that has one."""
-    skeletons = registry.skeletons()
     return next((skeletons[name] for name in pipeline if name in skeletons), ())
 
 
