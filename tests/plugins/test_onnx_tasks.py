@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import attrs
 import cv2
 import numpy as np
 import pytest
@@ -167,7 +168,22 @@ def test_keypoints_by_number(tmp_path: Path, numbers: int, end2end: bool) -> Non
     places = [[20.0, 40.0], [640.0, 0.0], [0.0, 60.0]]
     assert hand["keypoints"] == [[*place, one] for place, one in zip(places, sure, strict=True)]
     assert hand["class"] == "hand"
-    assert len(run.warnings) == 1  # of NaN
+    assert len(run.warnings) == 2  # of NaN, and that these are no person's
+
+
+def test_the_lines_between_keypoints(tmp_path: Path) -> None:
+    """They join a person's; that they do not fit is said, unless the plugin names others."""
+    joined = {number for pair in Onnx.metadata.skeleton for number in pair}
+    assert joined == set(range(17))
+
+    class Hands(Onnx):
+        metadata = attrs.evolve(Onnx.metadata, skeleton=((0, 1), (1, 2)))
+
+    table = np.zeros((1, 300, 9), np.float32)
+    model = save_constant(tmp_path / "m.onnx", {"output0": table}, {**SAID, "task": "pose", "kpt_shape": [1, 3]})
+    for plugin, told in ((Onnx, [True]), (Hands, [])):
+        run = run_plugin(plugin, [plain()], {"model": model.name}, models_dir=tmp_path)
+        assert ["a person's 17" in warning for warning in run.warnings] == told
 
 
 def test_turned_boxes(tmp_path: Path) -> None:

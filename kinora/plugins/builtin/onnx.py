@@ -15,7 +15,7 @@ from kinora.plugins.builtin.schema import integer, names, number, options_schema
 from kinora.plugins.builtin.yolo.metadata import read_facts
 from kinora.plugins.builtin.yolo.pictures import DEFAULT_SIDE, GREY, input_of, takes_any_number
 from kinora.plugins.builtin.yolo.readers import reader_of
-from kinora.plugins.builtin.yolo.skeleton import PERSON
+from kinora.plugins.builtin.yolo.skeleton import OTHER_POINTS, PERSON, other_points
 from kinora.plugins.devices import CPU
 
 require_extra("onnx", "onnxruntime")
@@ -93,6 +93,8 @@ class Onnx(Plugin):
         self._input = self._reader.prepared(self._input)
         for remark in self._reader.remarks:
             context.warn(remark)
+        if other_points(facts) and self.metadata.skeleton == PERSON:
+            context.warn(OTHER_POINTS)
         if self._input.batch > 1:
             context.warn(
                 f"this model takes {self._input.batch} pictures at a time, and runs on empty ones where fewer frames "
