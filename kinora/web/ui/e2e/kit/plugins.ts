@@ -20,3 +20,23 @@ export function writePlugins(server: Server): void {
 }
 
 const BOX = "'class': 'thing', 'y': 24, 'width': 9, 'height': 9, 'confidence': 1.0";
+
+/** A plugin whose results have all that a result may have, on frames of 640 × 360. */
+export const CATALOGUE = `
+@tool('catalogue', skeleton=((0, 1), (1, 2)))
+def catalogue(frame):
+    thing = {'confidence': 0.8, 'width': 100, 'height': 80}
+    return {
+        'detections': [
+            {**thing, 'class': 'ball', 'x': 100, 'y': 50, 'mask': {'x': 100, 'y': 50, 'width': 100, 'height': 80, 'counts': '0Pj7'}},
+            {**thing, 'class': 'ship', 'x': 300, 'y': 100, 'width': 120, 'height': 40, 'angle': 90},
+            {**thing, 'class': 'plate', 'x': 450, 'y': 60, 'height': 100, 'polygon': [[450, 60], [550, 60], [500, 160]], 'text': 'B-XY 12'},
+            {**thing, 'class': 'person', 'x': 380, 'y': 200, 'height': 150, 'keypoints': [[400, 220, 0.9], [400, 340, 0.9], [500, 220, 0.1]]},
+        ],
+        'classes': [{'class': 'street', 'confidence': 0.83}, {'class': 'square', 'confidence': 0.12}],
+        'polygons': [{'points': [[50, 200], [250, 200], [250, 340], [50, 340]], 'label': 'door'}],
+        'lines': [{'points': [[300, 210], [300, 340]], 'label': 'gate'}],
+        'points': [{'x': 600, 'y': 300, 'label': 'goal'}],
+        'metrics': {'door person': frame.index},
+    }
+`;

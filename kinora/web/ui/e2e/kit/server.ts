@@ -51,9 +51,9 @@ export class Server {
   }
 
   /** Make a source of `count` pictures of one colour. */
-  writePictures(name: string, count: number, ...color: [red: number, green: number, blue: number]): void {
+  writePictures(name: string, count: number, red: number, green: number, blue: number, { width, height } = { width: 64, height: 48 }): void {
     mkdirSync(join(this.#media, name), { recursive: true });
-    for (let i = 0; i < count; i++) writeFileSync(join(this.#media, name, `${1000 + i}.bmp`), bitmap(64, 48, color));
+    for (let i = 0; i < count; i++) writeFileSync(join(this.#media, name, `${1000 + i}.bmp`), bitmap(width, height, [red, green, blue]));
   }
 
   removePictures(name: string): void {
