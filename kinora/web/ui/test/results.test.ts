@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { keyedRows } from "../src/inspector/resultShape";
+import { keyedRows, valueInWords } from "../src/inspector/resultShape";
 import { FramePages } from "../src/player/FramePages";
 import { extendTimeline, Timeline } from "../src/player/Timeline";
 import { classesInWords, shortNumber } from "../src/results/Cell";
@@ -191,7 +191,10 @@ test("a video is downloaded by the browser itself once it is made, its progress 
 
 test("a plugin's result by name of objects becomes rows that begin with the name", () => {
   expect(keyedRows({ gate: { in: 3, out: 1 }, door: { in: 0, out: 0 } })).toEqual([{ name: "gate", in: 3, out: 1 }, { name: "door", in: 0, out: 0 }]);
-  expect([keyedRows({}), keyedRows({ gate: 3 }), keyedRows({ gate: { in: { person: 1 } } }), keyedRows({ gate: [1] })]).toEqual([null, null, null, null]);
+  expect([keyedRows({}), keyedRows({ gate: 3 }), keyedRows({ gate: { in: [1] } }), keyedRows({ gate: [1] }), keyedRows({ gate: { in: {} }, rest: 1 })]).toEqual([null, null, null, null, null]);
+  const zone = { entered: { person: 3, dog: 1 }, left: {}, dwell: { person: { count: 3, mean_ms: 812.5 } } };
+  const [row] = keyedRows({ door: zone }) ?? [];
+  expect(Object.values(row ?? {}).map(valueInWords)).toEqual(["door", "person 3, dog 1", "–", "person (count 3, mean_ms 812.5)"]);
 });
 
 test("a time's seconds never come to 60", () => {
