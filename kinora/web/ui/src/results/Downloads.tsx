@@ -10,6 +10,10 @@ const FORMATS: readonly { label: string; format: ExportFormat; note: string }[] 
   { label: "JSON", format: "json", note: "everything" },
   { label: "NDJSON", format: "ndjson", note: "a line for each frame" },
   { label: "CSV", format: "csv", note: "a row for each detection" },
+  { label: "COCO", format: "coco", note: "boxes, masks and poses" },
+  { label: "YOLO", format: "yolo", note: "labels to train with" },
+  { label: "MOT", format: "mot", note: "tracks, to be scored" },
+  { label: "CVAT", format: "cvat", note: "tracks, to be corrected" },
 ];
 
 /** A menu to download a job's results as files, and as a video with the detections drawn in, which the server makes first. */
