@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import socket
 import time
+import urllib.request
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.authority import Authority
+from tests.cli.test_cli import Served, extended, serving
 from tests.client_kit import get
 from tests.jobs_kit import run_job, write_plugin
 from tests.webhook_kit import Posted, hangs, never_ends, receiver, says
@@ -138,35 +140,60 @@ async def test_receivers_that_take_nothing_delay_nobody(
     assert posted.message["payload"]["status"] == "done"
 
 
-async def test_what_waits_is_posted_by_the_next_server(settings: Settings, plugins_dir: Path, unused_port: int) -> None:
-    """With the same id, in the order in which it came; of a webhook that is no more it is given up.
+def test_what_waits_survives_kill_9(
+    settings: Settings, tmp_path: Path, media: Path, plugins_dir: Path, unused_port: int
+) -> None:
+    """The next server posts all that the job told before its end was seen; of a webhook that is no more it is given up.
 
     Of two events of one kind the cooldown leaves out the second.
     """
     write_plugin(plugins_dir, "worried", WORRIED)
-    hook = Webhook(url=f"http://127.0.0.1:{unused_port}/", events=("warning", "complete", "seen"), cooldown_s=1000)
-    first = attrs.evolve(settings, webhooks={"alarm": hook, "old": hook})
-    with trio.fail_after(PLENTY_S):
-        async with open_system(first) as system:
-            state = await run_job(system, "worried", max_frames=2)
-            while len(await deliveries(system)) < 6:  # noqa: ASYNC110 - the store has no event for it
-                await trio.sleep(0.01)
-        async with (
-            receiver(port=unused_port) as taken,
-            open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system,
-        ):
-            posts = await taken.wait_for(3)
-            while await deliveries(system, "waiting"):  # noqa: ASYNC110 - the store has no event for it
-                await trio.sleep(0.01)
-            found = await deliveries(system)
-    warned, seen, ended = (posted.message for posted in sorted(posts, key=lambda posted: posted.message["timestamp"]))
+    url = f"http://127.0.0.1:{unused_port}/"
+    (config := tmp_path / "kinora.toml").write_text(f"""
+        [webhooks.alarm]
+        url = "{url}"
+        events = ["warning", "complete", "seen"]
+        cooldown_s = 1000
+        [webhooks.old]
+        url = "{url}"
+        events = ["complete"]
+    """)
+    with serving(tmp_path, media, KINORA_CONFIG=str(config), KINORA_PLUGINS_DIR=str(plugins_dir)) as served:
+        job_id = submitted(served, {"source": "clip.mp4", "plugins": ["worried"], "options": {"max_frames": 2}})
+        while extended(served, job_id)["status"] != "done":
+            time.sleep(0.01)
+        served.process.kill()
+        served.process.wait(PLENTY_S)
+    next_one = attrs.evolve(
+        settings, data_dir=tmp_path / "served", webhooks={"alarm": Webhook(url=url, events=("complete",))}
+    )
+    posts, found = trio.run(taken_by_the_next_server, next_one, unused_port)
+    warned, seen, ended = sorted((posted.message for posted in posts), key=lambda message: str(message["timestamp"]))
     assert warned["payload"]["message"] == "dark"
-    assert seen["id"] == f"{state.job_id}/event/1"
+    assert seen["id"] == f"{job_id}/event/1"
     assert (seen["type"], seen["payload"]["kind"], seen["payload"]["number"]) == ("event", "seen", 1)
     assert (seen["payload"]["data"], seen["payload"]["index"]) == ({"legs": 4}, 0)
-    assert ended["id"] == f"{state.job_id}/complete"
-    assert {one.event for one in found} == {None, 1}
+    assert ended["id"] == f"{job_id}/complete"
     assert {(one.webhook, one.status) for one in found} == {("alarm", "delivered"), ("old", "given_up")}
+    assert {one.event for one in found} == {None, 1}
+
+
+async def taken_by_the_next_server(settings: Settings, port: int) -> tuple[list[Posted], list[Delivery]]:
+    """What the receiver at this port gets, and the deliveries once none waits."""
+    with trio.fail_after(PLENTY_S):
+        async with receiver(port=port) as taken, open_system(settings) as system:
+            await taken.wait_for(3)
+            while await deliveries(system, "waiting"):  # noqa: ASYNC110 - the store has no event for it
+                await trio.sleep(0.01)
+            return taken.posts, await deliveries(system)
+
+
+def submitted(served: Served, request: dict[str, Any]) -> str:
+    """Submit a job, and return its id."""
+    body, headers = msgspec.json.encode(request), {"content-type": "application/json"}
+    asked = urllib.request.Request(f"{served.url}/v1/jobs", body, headers)  # noqa: S310 - its own server
+    with urllib.request.urlopen(asked) as answer:  # noqa: S310 - its own server
+        return str(msgspec.json.decode(answer.read())["job_id"])
 
 
 @pytest.fixture
