@@ -39,7 +39,7 @@ OptionError = tuple[
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """The place of a plugin's class."""
 
     kind: Literal["builtin", "entry_point", "file"]
@@ -48,7 +48,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attribute: str
     """The name of the class in that module; empty stands for all plugins that it defines."""
     python: str = ""
-    """The path of the interpreter that it runs under; left out for Kinora's own."""
+    """The path of the interpreter that it runs under; empty for Kinora's own."""
 
 
 class Inspect(msgspec.Struct, tag_field="op", tag="inspect", frozen=True, kw_only=True):
