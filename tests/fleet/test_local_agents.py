@@ -80,7 +80,7 @@ SLOW = """
 
         def process_frame(self, frame):
             time.sleep(0.1)
-            return {}
+            return {"events": [{"kind": "seen"}]}
 """
 COUNTS = """
     class Counts(Plugin):
@@ -126,6 +126,8 @@ async def test_agents_find_their_server_and_run_its_jobs(
         done = await ended(system, running)
         assert (done.status, done.frames_done, done.error) == ("done", CLIP_FRAMES, None)
         assert [frame["index"] for frame in await frames_of(system, done)] == list(range(CLIP_FRAMES))
+        events = (await system.jobs.events(done.job_id)).events
+        assert [(event.number, event.kind) for event in events] == [(n + 1, "seen") for n in range(CLIP_FRAMES)]
         (other,) = system.agent_book.all()
         family = {other.facts.pid} | descendants(other.facts.pid)
         assert len(family) >= 2
