@@ -12,7 +12,7 @@ import pytest
 from kinora.cli.main import cli
 from tests.docs.snippets import DOCS
 
-_BLOCKS = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}\S.*\n)+)", re.MULTILINE | re.DOTALL)
+_BLOCKS = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}\S[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"(?:\S*=\S+ |JOB=\$\(|.*\| )*(?:\.venv/bin/)?kinora (?P<arguments>[^|)&>]+)")
 """The first of a line, behind variables and what is piped into it."""
 
