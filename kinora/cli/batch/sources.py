@@ -12,7 +12,7 @@ import attrs
 from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli.exits import Misuse
 from kinora.cli.paths import real_path
-from kinora.media.kinds import VIDEOS, is_named_media, suffix
+from kinora.media.kinds import VIDEOS, is_named_image, is_named_media, suffix
 from kinora.media.source_names import is_watched
 from kinora.media.url_access import is_url
 
@@ -59,14 +59,18 @@ def only_source(written: Sequence[str]) -> str:
     """The source of a run of one.
 
     Raises:
-        Misuse: there are more, or none.
+        Misuse: there are more, or none, or it is a folder with videos and no image.
     """
-    if len(written) == 1 and not glob.has_magic(written[0]):
-        return written[0]
-    found = sources_of(written, each_video=False)
-    if len(found) > 1:
-        raise Misuse(f"These are {len(found):,} sources: give a folder for their results, --out-dir DIR")
-    return found[0].written
+    only = written[0]
+    if len(written) > 1 or glob.has_magic(only):
+        found = sources_of(written, each_video=False)
+        if len(found) > 1:
+            raise Misuse(f"These are {len(found):,} sources: give a folder for their results, --out-dir DIR")
+        only = found[0].written
+    names = [path.name for path in _inside(Path(only))]
+    if any(suffix(name) in VIDEOS for name in names) and not any(map(is_named_image, names)):
+        raise Misuse(f"{only} is a folder of videos: give a folder for their results, --out-dir DIR")
+    return only
 
 
 def _expanded(text: str, *, each_video: bool) -> Iterator[Source]:
@@ -92,9 +96,21 @@ def _matching(pattern: str) -> list[str]:
 
 def _each(source: Source, *, each_video: bool) -> Iterator[Source]:
     """The videos in a folder of videos; any other source itself."""
-    inside = sorted(source.path.iterdir()) if each_video and source.path is not None and source.path.is_dir() else []
+    inside = _inside(source.path) if each_video and source.path is not None else []
     videos = [path for path in inside if suffix(path.name) in VIDEOS and path.is_file()]
     if not videos:
         yield source
     for path in videos:
         yield Source.of(str(Path(source.written) / path.name))
+
+
+def _inside(path: Path) -> list[Path]:
+    """What is in a folder, by name; nothing of what is none.
+
+    Raises:
+        Misuse: it cannot be read.
+    """
+    try:
+        return sorted(path.iterdir()) if path.is_dir() else []
+    except OSError as error:
+        raise Misuse(f"{path} cannot be read: {error.strerror or error}") from error
