@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
+import { CATALOGUE } from "./kit/plugins";
 import { Server, SOURCE } from "./kit/server";
 
 const FOLDER = process.env.SHOTS ?? "/tmp/kinora-shots";
@@ -23,6 +24,7 @@ beforeAll(async () => {
   server.writePlugin("careless", "@tool('careless')\ndef careless(frame):\n    return {'share': 1 / (frame.index % 7)}");
   server.writePlugin("slow", "@tool('slow')\ndef slow(frame):\n    time.sleep(0.08)\n    return None");
   server.writePictures("gone", 3, 0, 90, 90);
+  server.writePlugin("catalogue", CATALOGUE);
   server.writePlugin("broken", "import torch_is_not_here");
   await server.start();
   browser = await launch("--use-fake-device-for-media-stream");
@@ -88,6 +90,12 @@ test("screenshots of each view", async () => {
   await shoot("api", "/docs", () => Promise.resolve(), ["wide"]);
   await shoot("kit", "/ui-kit", () => Promise.resolve(), ["wide", "phone"]);
   console.log(`Screenshots of ${SOURCE} are in ${FOLDER}`);
+});
+
+test("screenshots of all that a result may have", async () => {
+  const job = await server.submit(["catalogue"], { stride: 4 });
+  await server.ended(job);
+  await shoot("catalogue", `/#/jobs/${job}?frame=40`, (page) => page.locator('canvas[data-index="40"]').waitFor(), ["wide", "phone"]);
 });
 
 test("screenshots of the cameras", async () => {
