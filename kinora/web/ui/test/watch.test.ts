@@ -98,7 +98,8 @@ function framesAsTold() {
   const encoder = new TextEncoder();
   let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
   const body = new ReadableStream<Uint8Array>({ start: (controller) => void (stream = controller) });
-  vi.stubGlobal("fetch", () => Promise.resolve(new Response(body)));
+  const answerTo = (url: string) => (url.includes("/frames?") ? new Response(body) : Response.json({ events: [], next: null }));
+  vi.stubGlobal("fetch", (url: string) => Promise.resolve(answerTo(url)));
   return {
     send: (...frames: FrameData[]) => stream?.enqueue(encoder.encode(frames.map((each) => `${JSON.stringify(each)}\n`).join(""))),
     end: () => stream?.close(),
