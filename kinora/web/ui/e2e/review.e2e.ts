@@ -34,7 +34,9 @@ def gate(frame):
         time.sleep(0.02)
     told = {2: 'entered', 5: 'left', 8: 'entered'}.get(frame.index)
     return {'events': [{'kind': told, 'message': f'{told} the yard', 'data': {'zone': 'yard'}}] if told else []}`);
-  await server.start();
+  // Nobody listens there; what is kept of its events is to be seen all the same.
+  const config = '[webhooks.kept]\nurl = "http://127.0.0.1:9/"\nevents = ["entered"]\nclip = {before_s = 0.1, after_s = 0.5}\n';
+  await server.start("--config", server.writeFile("kinora.toml", config));
   browser = await launch();
   jobId = await server.submit(["street", "signs", "paint", "fussy"], { max_frames: 90 }, { source: "demo:" });
   await server.ended(jobId);
@@ -59,7 +61,7 @@ async function onScreen(page: Page, x: number, y: number): Promise<[x: number, y
   return [box.x + (box.width - frame.width * scale) / 2 + x * scale, box.y + (box.height - frame.height * scale) / 2 + y * scale];
 }
 
-test("events are listed as they come, and each leads to its frame; their kinds are chosen, and the scrubber has them", async () => {
+test("events are listed as they come, and each leads to its frame and its clip; their kinds are chosen, and the scrubber has them", async () => {
   const gateId = await server.submit(["gate"], { max_frames: 12 }, { source: "demo:" });
   const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${gateId}`);
   const events = page.getByRole("region", { name: "Events", exact: true });
@@ -80,6 +82,14 @@ test("events are listed as they come, and each leads to its frame; their kinds a
   await page.keyboard.press("Shift+E");
   await page.keyboard.press("Shift+E");
   await isAt(page, 2);
+  await expect.poll(async () => (await server.get<{ clips: unknown[] }>(`/v1/jobs/${gateId}/clips`)).clips.length).toBe(2);
+  await row(/entered the yard/).first().click();
+  const clip = events.getByLabel("Clip of entered, number 1");
+  await expect.poll(() => clip.evaluate((video: HTMLVideoElement) => video.readyState > 0 && video.duration > 0.3)).toBe(true);
+  await expect.poll(() => row(/with a clip/).count()).toBe(2);
+  const download = page.waitForEvent("download");
+  await events.getByRole("link", { name: /^Clip/ }).click();
+  expect((await download).suggestedFilename()).toMatch(/-1\.mp4$/);
   await expectSound(page);
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.getByLabel("Kind of events").selectOption("left");

@@ -3,6 +3,8 @@ import type {
   AgentList,
   CameraList,
   CancelAnswer,
+  ClipList,
+  ClipState,
   DeviceList,
   EventList,
   ExtendedJobResponse,
@@ -49,6 +51,12 @@ export const getFrames = (id: string, after: number, limit: number, signal?: Abo
 /** A page of the events with higher numbers than `after`. */
 export const getEvents = (id: string, after: number, limit: number, signal?: AbortSignal) =>
   getJson<EventList>(`${job(id)}/events?after=${after}&limit=${limit}`, signal);
+
+/** The clips of a job's events that there are now. */
+export const getClips = async (id: string, signal?: AbortSignal): Promise<ClipState[]> =>
+  (await getJson<ClipList>(`${job(id)}/clips`, signal)).clips;
+
+export const clipUrl = (id: string, event: number) => `${job(id)}/clips/${event}`;
 
 /** A page of the jobs of this status with all words of `search`; empty ones mean any. */
 export function getJobs(query: { status: string; search: string }, cursor: string | null, limit: number, signal?: AbortSignal): Promise<JobList> {

@@ -3,9 +3,11 @@ import type { EventPayload } from "../api/generated";
 import { usePlayer } from "../player/PlayerContext";
 import { Badge } from "../ui/Badge";
 import { clock, count } from "../ui/format";
+import { Icon } from "../ui/Icon";
 import { Notice } from "../ui/Notice";
 import { VirtualList } from "../ui/VirtualList";
 import { ChosenEvent } from "./ChosenEvent";
+import { useClips } from "./useClips";
 import { useShownFrame } from "./useShownFrame";
 
 const ROW_REM = 2.75;
@@ -30,6 +32,7 @@ function Listed({ list }: { list: readonly EventPayload[] }) {
   const frame = useShownFrame();
   const [wanted, setWanted] = useState("");
   const [chosen, setChosen] = useState<EventPayload | null>(null);
+  const clips = useClips(player.jobId, chosen);
   const kinds = useMemo(() => [...new Set(list.map(({ kind }) => kind))], [list]);
   const shown = useMemo(() => (wanted === "" ? list : list.filter(({ kind }) => kind === wanted)), [list, wanted]);
   const at = frame === null ? -1 : shown.findLastIndex(({ index }) => index !== null && index <= frame.index);
@@ -48,9 +51,9 @@ function Listed({ list }: { list: readonly EventPayload[] }) {
       <VirtualList label="All events" count={shown.length} rowRem={ROW_REM} current={at < 0 ? null : at} moving
         renderRow={(row) => {
           const event = shown[row];
-          return event && <EventRow event={event} isNow={event.index !== null && event.index === frame?.index} isChosen={event.number === chosen?.number} onChoose={choose} />;
+          return event && <EventRow event={event} isNow={event.index !== null && event.index === frame?.index} isChosen={event.number === chosen?.number} hasClip={clips.has(event.number)} onChoose={choose} />;
         }} />
-      {chosen && <ChosenEvent key={chosen.number} event={chosen} onClose={() => setChosen(null)} />}
+      {chosen && <ChosenEvent key={chosen.number} event={chosen} clip={clips.get(chosen.number)} onClose={() => setChosen(null)} />}
     </>
   );
 }
@@ -60,16 +63,18 @@ interface EventRowProps {
   /** True if the frame on the screen is the event's. */
   isNow: boolean;
   isChosen: boolean;
+  hasClip: boolean;
   onChoose: (event: EventPayload) => void;
 }
 
-function EventRow({ event, isNow, isChosen, onChoose }: EventRowProps) {
+function EventRow({ event, isNow, isChosen, hasClip, onChoose }: EventRowProps) {
   const { kind, message, plugin, timestamp_ms: at } = event;
   return (
     <button type="button" className="event-row" aria-pressed={isChosen} data-now={isNow} title={`${kind}: ${message}`} onClick={() => onChoose(event)}>
       <time>{at === null ? "end" : clock(at)}</time>
       <b>{kind}</b>
       <span className="event-words">{message || plugin}</span>
+      {hasClip && <><Icon name="film" /><span className="visually-hidden">with a clip</span></>}
     </button>
   );
 }
