@@ -29,6 +29,8 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     if case.operation.label == "POST /v1/jobs/prune" and isinstance(body, dict):
         asked: dict[str, Any] = {name: _whole(value) for name, value in body.items()}
         case.body = {**asked, "dry_run": True}  # the jobs are used by others
+    if case.operation.label == "GET /v1/sources/picture.jpg":
+        case.query["source"] = SOURCE
     if case.operation.label == "GET /v1/jobs":
         case.query.pop("cursor", None)  # only the server itself can give one
 

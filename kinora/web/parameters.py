@@ -10,8 +10,9 @@ import msgspec
 
 from kinora.actors.field_types import MAX_INDEX, Index, JobId
 from kinora.actors.filters import FramesPerSecond, ImagesOfEvents, JobIds, MessageType
-from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS, MAX_SOURCE
+from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS, JobRequest
 from kinora.actors.models import JobStatus
+from kinora.actors.request_values import READER
 from kinora.actors.store import PAGE_EVENTS
 from kinora.actors.webhooks.delivery_table import DeliveryStatus
 from kinora.plugins.catalogue import CATALOGUE
@@ -40,13 +41,15 @@ class Parameter:
     place: str = "query"
     may_be_empty: bool = False
     """True if an empty value means the same as none."""
+    needed: bool = False
+    """True if it must be there."""
 
     def document(self) -> _Document:
         """The parameter as an OpenAPI object."""
         described = {
             "name": self.name,
             "in": self.place,
-            "required": self.place == "path",
+            "required": self.needed or self.place == "path",
             "description": self.description,
             "schema": schema_of(self.accepts),
         }
@@ -191,7 +194,12 @@ EXPORT_PLUGINS = Search(
     "plugins, but none before the last tracker, which repeats theirs. Kinora-Plugins tells them.",
     longest=MAX_PLUGINS * (MAX_NAME + 1),
 )
-SOURCE = Search(name="source", description="What a job would have as its source.", longest=MAX_SOURCE)
+SOURCE = Parameter(
+    name="source",
+    description="What a job would have as its source.",
+    accepts=attrs.fields(JobRequest).source.metadata[READER].accepts,
+    needed=True,
+)
 OVERLAY = WholeNumber(name="overlay", description="1 draws the results on the picture.", lowest=0, highest=1)
 DETAILS = WholeNumber(name="details", description="1 tells what the server uses, too.", lowest=0, highest=1)
 STATUS = Word(name="status", description="Only jobs with this status.", words=get_args(JobStatus))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
+from kinora.actors.job_request import MAX_SOURCE
 from kinora.system import System
 from kinora.web.incoming import client_of, invalid_parameter
 from kinora.web.parameters import SOURCE
@@ -15,9 +16,11 @@ def source_picture_routes(system: System) -> Blueprint:
 
     @routes.get("/v1/sources/picture.jpg")
     async def picture() -> Response:
-        source = SOURCE.read(request.args)
-        if source is None:
-            raise invalid_parameter(SOURCE.name, "is needed: what a job would have as its source")
+        source = request.args.get(SOURCE.name)
+        if not source or len(source) > MAX_SOURCE:
+            raise invalid_parameter(
+                SOURCE.name, f"is needed: what a job would have as its source, at most {MAX_SOURCE} characters"
+            )
         data = await system.source_pictures.make(client_of(), source)
         return Response(data, headers={"content-type": "image/jpeg", "cache-control": "no-store"})
 
