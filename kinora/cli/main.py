@@ -20,7 +20,7 @@ from kinora.printable import printable
 COMMANDS = {
     "serve": "Run the server.",
     "agent": "Run jobs of a server here, on its behalf.",
-    "run": "Run one source through plugins here, without a server.",
+    "run": "Run a source, or many, through plugins here, without a server.",
     "demo": "Run a server and a job on it, and show the job live.",
     "submit": "Give a job to a server.",
     "push": "Push pictures into a job of a server.",

@@ -140,6 +140,7 @@ def test_sources(clips: Path) -> None:
     assert found(clips, each_video=False) == [str(clips)]
     assert found("demo:", "http://127.0.0.1/x.mp4") == ["demo:", "http://127.0.0.1/x.mp4"]
     assert only_source([str(clips / "sub" / "*")]) == str(clips / "sub" / "a.mp4")
+    assert only_source([f"https://h/{'x' * 300}.mp4"]) == f"https://h/{'x' * 300}.mp4"
     with pytest.raises(Misuse, match="is a folder of videos: give a folder for their results"):
         only_source([str(clips)])
     (clips / "still.png").touch()

@@ -67,7 +67,8 @@ def only_source(written: Sequence[str]) -> str:
         if len(found) > 1:
             raise Misuse(f"These are {len(found):,} sources: give a folder for their results, --out-dir DIR")
         only = found[0].written
-    names = [path.name for path in _inside(Path(only))]
+    place = Source.of(only).path
+    names = [path.name for path in _inside(place)] if place is not None else []
     if any(suffix(name) in VIDEOS for name in names) and not any(map(is_named_image, names)):
         raise Misuse(f"{only} is a folder of videos: give a folder for their results, --out-dir DIR")
     return only
