@@ -14,7 +14,7 @@ from benchmarks.chaos.final import COUNT, DIGEST, Final
 
 LOSS_CODES = frozenset({"PLUGIN_CRASH"})
 """The warnings that account for one result each."""
-KEPT = frozenset({"kinora.db", "kinora.db-wal", "kinora.db-shm", "lock", "uploads", "reserve"})
+KEPT = frozenset({"kinora.db", "kinora.db-wal", "kinora.db-shm", "lock", "clips", "uploads", "reserve"})
 """What may be in the data folder."""
 
 
@@ -99,6 +99,8 @@ def judge_data_folder(data: Path) -> Iterator[str]:
     for path in sorted(data.iterdir()):
         if path.name not in KEPT:
             yield f"{path.name} is in the data folder, expected nothing that no job names"
+    for path in sorted(data.glob("clips/*")):
+        yield f"clips/{path.name} is left, expected none of jobs without clips"
     named, there = {Path(upload).name for (upload,) in rows}, {path.name for path in (data / "uploads").iterdir()}
     for name in sorted(there ^ named):
         wrong = "is named by no job" if name in there else "is gone, though a job names it"
