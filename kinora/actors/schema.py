@@ -163,6 +163,12 @@ CREATE TRIGGER clips_of_deleted AFTER DELETE ON jobs BEGIN
     DELETE FROM clips WHERE job = OLD.number;
 END;
 """
+_DELIVERIES_GO = """
+CREATE INDEX deliveries_of_jobs ON deliveries (job_id);
+CREATE TRIGGER deliveries_of_deleted AFTER DELETE ON jobs BEGIN
+    DELETE FROM deliveries WHERE job_id = OLD.job_id AND status != 'waiting';
+END;
+"""
 MIGRATIONS = (
     _JOBS_AND_FRAMES,
     _LOGS_AND_DELETED,
@@ -176,6 +182,7 @@ MIGRATIONS = (
     _DELIVERIES,
     _EVENTS_GO,
     _CLIPS,
+    _DELIVERIES_GO,
 )
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -6,7 +6,8 @@ import hmac
 import socket
 import time
 import urllib.request
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import trio
 from trio.testing import MockClock
 
 from kinora.actors.audience import Nobody
-from kinora.actors.messages import CompletePayload
+from kinora.actors.messages import CompletePayload, EndStatus
 from kinora.actors.store import Store
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks import receiver as posting
@@ -32,7 +33,7 @@ from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.authority import Authority
 from tests.cli.test_cli import Served, extended, serving
-from tests.client_kit import get
+from tests.client_kit import ask, get
 from tests.jobs_kit import run_job, write_plugin
 from tests.webhook_kit import Posted, hangs, never_ends, receiver, says
 
@@ -119,6 +120,8 @@ async def test_receivers_that_take_nothing_delay_nobody(
             first_page = (await get(f"{server.url}/v1/deliveries?status=waiting&limit=3")).json()
             rest = (await get(f"{server.url}/v1/deliveries?status=waiting&before={first_page['next']}")).json()
             wrong = await get(f"{server.url}/v1/deliveries?status=lost")
+            removed = await ask(f"{server.url}/v1/jobs/{state.job_id}", "DELETE")
+            left = (await get(f"{server.url}/v1/deliveries")).json()
     (taken,) = shown["deliveries"]
     assert (taken["webhook"], taken["id"]) == ("good", f"{state.job_id}/complete")
     assert (taken["attempts"], taken["event"], taken["kind"]) == (1, None, "done")
@@ -129,6 +132,11 @@ async def test_receivers_that_take_nothing_delay_nobody(
     assert len(rest["deliveries"]) == len(ANSWERS) - 1 - 3
     assert "127.0.0.1" not in msgspec.json.encode([shown, first_page, rest]).decode()
     assert wrong.status == 422
+    assert removed.status == 204
+    assert {one["status"] for one in left["deliveries"]} == {"waiting"}, (
+        "those of a deleted job go once they have ended"
+    )
+    assert len(left["deliveries"]) == len(ANSWERS) - 1
     assert right(posted, SECRET)
     assert not right(posted, "wrong")
     assert posted.target == "/hook?key=k"
@@ -324,6 +332,52 @@ async def test_what_too_many_wait_for_is_left_out_and_counted(monkeypatch: pytes
     await trio.lowlevel.checkpoint()
     (state,) = webhooks.states()
     assert (state.waiting, state.figures.left_out) == (2, 3)
+
+
+@asynccontextmanager
+async def stored() -> AsyncIterator[Store]:
+    """A store in memory that runs."""
+    store = Store(":memory:")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(store.run)
+        yield store
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_job_that_was_interrupted_and_resumed_ends_twice() -> None:
+    """Both ends are posted, and each once, however often a server tells it."""
+    async with stored() as store:
+        webhooks = Webhooks({"alarm": Webhook(url="http://10.0.0.5/", events=("complete",))}, store)
+        audience = webhooks.audience_of(None, Nobody())
+        ends: tuple[tuple[EndStatus, int], ...] = (
+            ("interrupted", 3),
+            ("interrupted", 3),
+            ("interrupted", 5),
+            ("done", 9),
+        )
+        for status, frames in ends:
+            end = CompletePayload(job_id="j", status=status, frames=frames, duration_ms=1.0, warnings_count=0)
+            audience.publish(end)
+        await store.change(delivery_table.forget_old())
+        found = await store.read(delivery_table.waiting)
+    assert [one.kind for one in found] == ["interrupted", "interrupted", "done"]
+
+
+async def test_what_waits_for_webhooks_that_are_gone_delays_no_start() -> None:
+    """All that waits for one is given up at once."""
+    async with stored() as store:
+        old = Webhooks({"old": Webhook(url="http://10.0.0.5/", events=("complete",))}, store)
+        audience = old.audience_of(None, Nobody())
+        for number in range(50):
+            end = CompletePayload(job_id=f"j{number}", status="done", frames=1, duration_ms=1.0, warnings_count=0)
+            audience.publish(end)
+        await store.change(delivery_table.forget_old())
+        before = store.statistics().transactions
+        async with trio.open_nursery() as nursery:
+            await nursery.start(Webhooks({}, store).run)
+            nursery.cancel_scope.cancel()
+        assert store.statistics().transactions == before + 1
+        assert await store.read(delivery_table.waiting) == []
 
 
 async def test_an_encrypted_receiver_must_show_a_trusted_certificate(

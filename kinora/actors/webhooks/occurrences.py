@@ -11,6 +11,8 @@ from kinora.actors.webhooks.webhook import COMPLETE, EVENT, WARNING, Occurrence
 def occurrence_of(payload: Payload) -> Occurrence | None:
     """What the message tells; None for messages that are never posted."""
     match payload:
+        case CompletePayload(status="interrupted", frames=frames):  # it may be resumed, and end once more
+            return Occurrence(COMPLETE, "interrupted", None, f"{COMPLETE}/interrupted/{frames}")
         case CompletePayload(status=status):
             return Occurrence(COMPLETE, str(status), None, COMPLETE)
         case EventPayload(kind=kind, plugin=plugin, number=number):

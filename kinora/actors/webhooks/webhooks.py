@@ -98,18 +98,20 @@ class Webhooks:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take up what an earlier server has left, report ready, and send until cancelled."""
-        for delivery in await self._store.read(delivery_table.waiting):
-            await self._take_up(delivery)
+        left = await self._store.read(delivery_table.waiting)
+        for gone in {delivery.webhook for delivery in left} - self._hooks.keys():
+            await self._store.change(delivery_table.give_up_all(gone, TAKEN_OUT))
+        for delivery in left:
+            self._take_up(delivery)
         async with trio.open_nursery() as nursery:
             task_status.started()
             nursery.start_soon(self._save)
             for hook in self._hooks.values():
                 nursery.start_soon(hook.sender.run)
 
-    async def _take_up(self, delivery: Delivery) -> None:
+    def _take_up(self, delivery: Delivery) -> None:
         hook = self._hooks.get(delivery.webhook)
         if hook is None:
-            await self._store.change(delivery_table.give_up_all(delivery.webhook, TAKEN_OUT))
             return
         age_s = (datetime.now(UTC) - datetime.fromisoformat(delivery.created_at)).total_seconds()
         born = trio.current_time() - max(0.0, age_s)
