@@ -21,9 +21,10 @@ from kinora.cli.running import run_interruptible
 from kinora.cli.show import fetch_summary
 from kinora.client import KinoraClient, Submitted, connect
 from kinora.log import configure_logging
-from kinora.runtime.temporary import FLOOR_BYTES, temporary_folder
+from kinora.runtime.temporary import temporary_folder
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
+from kinora.settings.of_run import settings_of_run
 from kinora.web.server import BindError, bind
 
 PLUGINS = ("motion", "people", "tracker", "quality", "colors", "scenes")
@@ -56,10 +57,7 @@ def demo(ctx: click.Context, /, video: Path | None, once: bool, port: int | None
 async def _demo(settings: Settings, source: str, *, once: bool, any_port: bool) -> int:
     with temporary_folder() as folder:
         port = _free_port(settings) if any_port else settings.port
-        floor = min(settings.min_free_bytes, FLOOR_BYTES)
-        settings = attrs.evolve(
-            settings, port=port, data_dir=folder, min_free_bytes=floor, realtime=True, jobs={}, webhooks={}
-        )
+        settings = attrs.evolve(settings_of_run(settings, folder), port=port, realtime=True)
         settings = attrs.evolve(settings, tls_cert=None, tls_key=None, root_path="")  # its links are for this machine
         async with open_server(settings) as server:
             summed = await _run_job(server, source)

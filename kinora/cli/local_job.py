@@ -13,7 +13,6 @@ import trio
 
 from kinora.actors.job_request import JobRequest, parse_job_request
 from kinora.actors.models import JobState
-from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.actors.times import utc_now
 from kinora.cli import options
 from kinora.cli.annotating import Drawn, annotate_source
@@ -32,15 +31,13 @@ from kinora.cli.results_file import ResultsFile
 from kinora.cli.results_formats import STDOUT
 from kinora.cli.run_arguments import RunArguments
 from kinora.media.messages import Skeletons
-from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import ANY_PUBLIC, SourceUrl, is_url
 from kinora.results.job import exported_job
 from kinora.runtime.launching import Launched
-from kinora.runtime.temporary import FLOOR_BYTES, temporary_folder
+from kinora.runtime.temporary import temporary_folder
 from kinora.runtime.workers import nobody_hears
 from kinora.settings import Settings
-from kinora.settings.fields import MAX_WEBCAM
+from kinora.settings.of_run import allowing, is_path, settings_of_run
 from kinora.system import System, open_system
 
 REFRESH_S = 0.1
@@ -137,29 +134,20 @@ def _report(state: JobState, tally: Tally, wanted: RunArguments) -> Mapping[str,
 
 def own_settings(settings: Settings, plugins: Sequence[str], folder: Path) -> Settings:
     """Settings that keep all data in ``folder`` and have the plugin files among ``plugins``."""
-    files = tuple(_plugin_file(name) for name in plugins if options.is_plugin_file(name))
-    floor = min(settings.min_free_bytes, FLOOR_BYTES)
-    return attrs.evolve(
-        settings,
-        data_dir=folder,
-        min_free_bytes=floor,
-        plugin_files=(*settings.plugin_files, *files),
-        jobs={},
-        webhooks={},
-    )
+    files = [_plugin_file(name) for name in plugins if options.is_plugin_file(name)]
+    return settings_of_run(settings, folder, files)
 
 
 def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
     """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
     settings = own_settings(settings, wanted.plugins, folder)
-    if wanted.source == DEMO_SOURCE or is_watched(wanted.source):
-        return attrs.evolve(settings, webcams=tuple(range(MAX_WEBCAM + 1))), wanted.source
-    if is_url(wanted.source):
-        return attrs.evolve(settings, url_hosts=(*settings.url_hosts, *hosts_of(wanted.source))), wanted.source
-    source = real_path(wanted.source)
-    if not source.exists():
+    source = real_path(wanted.source) if is_path(wanted.source) else wanted.source
+    if isinstance(source, Path) and not source.exists():
         raise Misuse(f"There is no file or folder {wanted.source}")
-    return attrs.evolve(settings, media_dir=source.parent, follow_links=True), source.name
+    try:
+        return allowing(settings, source)
+    except SourceError as error:
+        raise Misuse(str(error)) from error
 
 
 def _plugin_file(plugin: str) -> Path:
@@ -169,14 +157,6 @@ def _plugin_file(plugin: str) -> Path:
             f"-p {plugin}: this folder has no __init__.py; for a folder of plugins write --plugins-dir {plugin}"
         )
     return path
-
-
-def hosts_of(url: str) -> tuple[str, ...]:
-    """The hosts to allow: the URL's own, at any address, and public ones that it leads to."""
-    try:
-        return SourceUrl.parse(url).host, ANY_PUBLIC
-    except SourceError as error:
-        raise Misuse(str(error)) from error
 
 
 def request_of(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequest:

@@ -3,7 +3,7 @@
 ``fields`` has the settings, and is all that a new one needs. ``values`` makes of a value as written the value of its
 setting, ``conversion`` knows the types of values, ``tables`` those that are tables with names, ``sizes`` reads sizes
 with units, ``variables`` knows the variables of the environment, ``reading`` puts all places together, ``checks`` looks
-at what the settings name.
+at what the settings name, ``of_run`` makes of a user's settings those of a run without a server.
 """
 
 from kinora.settings.checks import password_faults as password_faults

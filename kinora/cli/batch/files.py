@@ -21,20 +21,23 @@ from kinora.cli.batch.rows import Rows, live_rows
 from kinora.cli.batch.sources import Source
 from kinora.cli.batch.summing import Outcome, report
 from kinora.cli.errors import naming_flags
+from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
 from kinora.cli.live import Moment
-from kinora.cli.local_job import REFRESH_S, hosts_of, own_settings, plugin_names, request_of
+from kinora.cli.local_job import REFRESH_S, own_settings, plugin_names, request_of
 from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.run_arguments import RunArguments
 from kinora.media.source_names import is_watched
+from kinora.media.source_types import SourceError
 from kinora.media.url_access import is_url
 from kinora.results.job import exported_job
 from kinora.runtime.launching import Launched
 from kinora.runtime.temporary import temporary_folder
 from kinora.runtime.workers import nobody_hears
 from kinora.settings import Settings
+from kinora.settings.of_run import hosts_of
 from kinora.system import System, open_system
 
 ENDLESS = "a live source has no end: run it alone, without --out-dir"
@@ -82,14 +85,23 @@ def _root(sources: Sequence[Source]) -> Path:
 
 def _settled(settings: Settings, wanted: RunArguments, sources: Sequence[Source], root: Path, folder: Path) -> Settings:
     """Settings that keep all data in ``folder`` and allow all sources, the files among them below ``root``."""
-    hosts = {host: None for source in sources if is_url(source.written) for host in hosts_of(source.written)}
     return attrs.evolve(
         own_settings(settings, wanted.plugins, folder),
         media_dir=root,
         follow_links=True,
-        url_hosts=(*settings.url_hosts, *hosts),
+        url_hosts=(*settings.url_hosts, *_hosts(sources)),
         max_jobs=wanted.jobs or settings.max_jobs,
     )
+
+
+def _hosts(sources: Sequence[Source]) -> Sequence[str]:
+    """The hosts to allow for all URLs, each once."""
+    try:
+        return list(
+            dict.fromkeys(host for source in sources if is_url(source.written) for host in hosts_of(source.written))
+        )
+    except SourceError as error:
+        raise Misuse(str(error)) from error
 
 
 class Batch:

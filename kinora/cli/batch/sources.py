@@ -9,12 +9,10 @@ from typing import Self
 
 import attrs
 
-from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli.exits import Misuse
 from kinora.cli.paths import real_path
 from kinora.media.kinds import VIDEOS, is_named_image, is_named_media, suffix
-from kinora.media.source_names import is_watched
-from kinora.media.url_access import is_url
+from kinora.settings.of_run import is_path
 
 
 @attrs.frozen
@@ -29,9 +27,7 @@ class Source:
     @classmethod
     def of(cls, written: str) -> Self:
         """The source that is written so."""
-        if written == DEMO_SOURCE or is_watched(written) or is_url(written):
-            return cls(written, None)
-        return cls(written, real_path(written))
+        return cls(written, real_path(written) if is_path(written) else None)
 
     @property
     def key(self) -> str:
