@@ -7,6 +7,7 @@ import stat
 import sys
 from pathlib import Path
 
+from kinora.actors.webhooks.webhook import read_secret
 from kinora.media.placed_camera import others_can_read, read_password, unreadable, why_unreadable
 from kinora.media.source_names import CAMERA
 from kinora.media.source_types import SourceLimits
@@ -41,7 +42,7 @@ def secret_faults(settings: Settings) -> list[str]:
         if (path := webhook.secret_file) is None:
             continue
         try:
-            read_password(path)
+            read_secret(path)
         except (OSError, ValueError) as error:
             faults.append(f"The secret of {name} cannot be read ({why_unreadable(error)}): put it into {path}")
         if others_can_read(path):

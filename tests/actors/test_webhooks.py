@@ -15,6 +15,7 @@ import attrs
 import msgspec
 import pytest
 import trio
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from kinora.actors.audience import Nobody
@@ -64,6 +65,7 @@ ANSWERS = {
     "long_head": "it does not speak HTTP",
     "gone": "nothing takes connections at its address",
     "unsigned": "its secret_file cannot be read (No such file or directory)",
+    "empty": "its secret_file cannot be read (it is empty)",
 }
 
 
@@ -109,6 +111,8 @@ async def test_receivers_that_take_nothing_delay_nobody(
         webhooks = {name: one.webhook(events=("complete",)) for name, one in bad.items()}
         webhooks["gone"] = Webhook(url=f"http://127.0.0.1:{nobody}/", events=("complete",))
         webhooks["unsigned"] = good.webhook(events=("complete",), secret_file=tmp_path / "none")
+        (empty := tmp_path / "empty").write_text("\n")
+        webhooks["empty"] = good.webhook(events=("complete",), secret_file=empty)
         webhooks["good"] = good.webhook(events=("complete",), secret_file=secret_file)
         async with open_server(attrs.evolve(settings, webhooks=webhooks)) as server:
             system = server.system
@@ -230,23 +234,25 @@ class Away:
         return Answer(accepted, "it sleeps")
 
 
+NEW = NewDelivery(
+    webhook="alarm",
+    key="j/complete",
+    job_id="j",
+    type="complete",
+    kind="done",
+    event=None,
+    created_at="2026-11-23T08:00:00.000Z",
+    body=b"{}",
+)
+
+
 async def sent(away: Away) -> Delivery:
     """Have one delivery sent until it has ended."""
     store = Store(":memory:")
     sending = Sender("alarm", away, store)
-    new = NewDelivery(
-        webhook="alarm",
-        key="j/complete",
-        job_id="j",
-        type="complete",
-        kind="done",
-        event=None,
-        created_at="2026-11-23T08:00:00.000Z",
-        body=b"{}",
-    )
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)
-        await store.change(delivery_table.add_delivery(new))
+        await store.change(delivery_table.add_delivery(NEW))
         sending.hold(Waiting("j/complete", "complete", trio.current_time()))
         nursery.start_soon(sending.run)
         await away.last.wait()
@@ -273,6 +279,23 @@ async def test_after_an_hour_it_is_given_up(autojump_clock: MockClock) -> None:
     found = await sent(away)
     assert (found.status, found.answer) == ("given_up", "it sleeps")
     assert RETRY_FOR_S <= away.tried[-1] - away.tried[0] <= RETRY_FOR_S + LONGEST_PAUSE_S * 1.2 + 1
+
+
+async def test_a_receiver_that_is_away_is_logged_once(autojump_clock: MockClock) -> None:
+    """Not for each message that comes meanwhile."""
+    away = Away(autojump_clock, 100)
+    async with stored() as store, trio.open_nursery() as nursery:
+        sending = Sender("alarm", away, store)
+        nursery.start_soon(sending.run)
+        with capture_logs() as logs:
+            for number in range(20):
+                await store.change(delivery_table.add_delivery(attrs.evolve(NEW, key=f"j/event/{number}")))
+                sending.hold(Waiting(f"j/event/{number}", "event", trio.current_time()))
+            while len(sending):  # noqa: ASYNC110 - time is virtual
+                await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert len(away.tried) > 40
+    assert [entry["reason"] for entry in logs] == ["it sleeps"]
 
 
 def test_pauses_grow_and_are_bounded() -> None:

@@ -14,8 +14,8 @@ import h11
 import trio
 
 from kinora import __version__
-from kinora.actors.webhooks.webhook import Webhook
-from kinora.media.placed_camera import read_password, why_unreadable
+from kinora.actors.webhooks.webhook import Webhook, read_secret
+from kinora.media.placed_camera import why_unreadable
 from kinora.media.url_access import HTTP, SourceUrl, is_secured
 
 ATTEMPT_S = 10.0
@@ -103,7 +103,7 @@ class Receiver:
         if path is None:
             return headers
         try:
-            secret = await trio.to_thread.run_sync(read_password, path, abandon_on_cancel=True, limiter=self._thread)
+            secret = await trio.to_thread.run_sync(read_secret, path, abandon_on_cancel=True, limiter=self._thread)
         except (OSError, ValueError) as error:
             raise _Failed(f"its secret_file cannot be read ({why_unreadable(error)})") from error
         return [*headers, ("Kinora-Signature", signature(secret, at, message.body))]

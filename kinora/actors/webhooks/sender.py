@@ -134,6 +134,8 @@ class Sender:
         answer = await self._posts.post(Message(waiting.key, waiting.type, body), int(time.time()))
         waiting.attempts += 1
         now = trio.current_time()
+        if not answer.accepted and not self.figures.fault:  # once, not for each message that comes while it is away
+            log.warning("a receiver does not take messages; they are tried again", **self._about(answer))
         self.figures.fault = "" if answer.accepted else answer.said
         if answer.accepted:
             self.figures.delivered += 1
@@ -141,13 +143,14 @@ class Sender:
             return None
         if now - waiting.born >= RETRY_FOR_S:
             self.figures.given_up += 1
-            log.warning("a delivery is given up", webhook=self._webhook, delivery=waiting.key, reason=answer.said)
+            log.warning("a delivery is given up", delivery=waiting.key, **self._about(answer))
             await self._end(waiting, "given_up", answer)
             return None
-        if waiting.attempts == 1:
-            log.warning("a delivery has failed, and is tried again", webhook=self._webhook, reason=answer.said)
         await self._note(delivery_table.note_attempt(self._webhook, waiting.key, utc_now(), answer.said))
         return now + pause_s(waiting.attempts, random.uniform(-1, 1))  # noqa: S311 - no secret
+
+    def _about(self, answer: Answer) -> dict[str, str]:
+        return {"webhook": self._webhook, "reason": answer.said}
 
     async def _end(self, waiting: Waiting, status: DeliveryStatus, answer: Answer) -> None:
         ended = delivery_table.end_delivery(self._webhook, waiting.key, status, utc_now(), answer.said)

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from kinora.actors.clips.clip_rule import ClipRule, check_clip
+from kinora.media.placed_camera import read_password
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import HTTP, SourceUrl
 
@@ -105,6 +106,18 @@ class Webhook:
         if what.type == WARNING:
             return WARNING in self.events
         return EVERY_EVENT in self.events or what.kind in self.events
+
+
+def read_secret(path: Path) -> str:
+    """The secret in a file. Blocks.
+
+    Raises:
+        OSError, ValueError: as :func:`read_password`, and if it is empty: anybody could sign with that.
+    """
+    secret = read_password(path)
+    if not secret:
+        raise ValueError("it is empty")
+    return secret
 
 
 class Cooldown:
