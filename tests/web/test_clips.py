@@ -7,10 +7,16 @@ from typing import Any
 
 import attrs
 import trio
+from structlog.testing import capture_logs
 
+from kinora.actors.audience import Nobody
+from kinora.actors.job_request import parse_job_request
+from kinora.actors.job_spec import JobSpec
 from kinora.actors.standing_job import StandingJob
+from kinora.actors.webhooks.webhook import Webhook
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
+from kinora.system import open_system
 from tests.client_kit import ask, get, post
 from tests.jobs_kit import ended, write_plugin
 from tests.media.test_clip_cutter import brightness, film
@@ -78,3 +84,16 @@ async def test_clips_are_kept_with_their_job(
         with trio.fail_after(PLENTY_S):
             await ended(server.system, await server.system.jobs.state(other))
         assert await clips(server, other, 0) == []
+
+
+async def test_the_log_says_that_a_live_source_has_no_clips(settings: Settings) -> None:
+    """Once for each job; its messages are heard by nobody for clips then."""
+    hook = Webhook(url="http://10.0.0.5/", clip={"before_s": 1, "after_s": 1})
+    clients = Nobody()
+    async with open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system:
+        with capture_logs() as logs:
+            for source in ("rtsp://10.0.0.5/yard", "push:", "clip.mp4"):
+                request = parse_job_request({"source": source, "plugins": ["motion"]})
+                spec = JobSpec(job_id=source, created_at="", request=request, uploaded=False)
+                assert (system.clips.audience_of(spec, clients) is clients) == (source != "clip.mp4")
+    assert [entry["job_id"] for entry in logs if "clips" in entry["event"]] == ["rtsp://10.0.0.5/yard", "push:"]

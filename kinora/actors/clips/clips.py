@@ -87,9 +87,13 @@ class Clips:
 
     def audience_of(self, spec: JobSpec, audience: Audience) -> Audience:
         """The audience of a job, whose events are heard here too if clips are wanted of any."""
-        standing, source = spec.standing, spec.request.source
-        if known_live(source) is not None or source == PUSH:
+        wishes = self._wishes(spec.standing)
+        if wishes and (known_live(spec.request.source) is not None or spec.request.source == PUSH):
+            log.info("no clips of a job are kept, as its source is live", job_id=spec.job_id)
             return audience
+        return Overheard(audience, partial(self._hear, wishes)) if wishes else audience
+
+    def _wishes(self, standing: str | None) -> list[_Wish]:
         wishes = [
             _Wish(rule, webhook.wants)
             for webhook in self._webhooks.values()
@@ -98,7 +102,7 @@ class Clips:
         job = self._standing.get(standing or "")
         if job is not None and job.clip_rule is not None:
             wishes.append(_Wish(job.clip_rule, lambda _: True))
-        return Overheard(audience, partial(self._hear, wishes)) if wishes else audience
+        return wishes
 
     async def of_job(self, job_id: str) -> list[Clip]:
         """Return all clips of a job, in the order of their events."""
