@@ -99,7 +99,7 @@ def _write(stream: VideoStream, packets: list[Packet[VideoStream]], out: Path) -
     zero = _time(packets[0])  # times of decoding before it are negative: the MP4 says that it begins behind them
     try:
         with part_file(out) as part, av.open(str(part), "w", format="mp4", options=OPTIONS) as written:
-            track = written.add_stream_from_template(stream)
+            track = written.add_stream_from_template(stream, opaque=True)
             for packet in packets:
                 packet.pts, packet.dts = _time(packet) - zero, (packet.dts or 0) - zero
                 packet.stream = track

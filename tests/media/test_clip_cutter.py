@@ -12,6 +12,7 @@ import pytest
 from kinora.media.source_types import SourceError, SourceLimits
 from kinora.media.sources import open_source
 from kinora.media.video import VideoSource
+from tests.media.videos import write_video
 
 FPS = 10
 KEY_EVERY = 10
@@ -69,6 +70,17 @@ def test_a_clip_ends_with_the_video(tmp_path: Path) -> None:
         cut = source.cut(-5000, 60_000, out)
     assert (cut.start_ms, cut.duration_ms) == (0, 6000)
     assert len(brightness(out)) == 6 * FPS
+
+
+def test_pictures_of_av1_are_copied(tmp_path: Path) -> None:
+    """Though their decoder has another name than the codec."""
+    out = tmp_path / "clip.mp4"
+    images = [np.full((64, 64, 3), number, np.uint8) for number in range(25)]
+    with opened(write_video(tmp_path / "a.mkv", images, codec="libsvtav1", options={"preset": "12"})) as source:
+        assert source.cut(0, 400, out).duration_ms == 440
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == "av1"
+        assert sum(1 for _ in container.decode(video=0)) == 11
 
 
 def test_what_an_mp4_cannot_have_is_said(tmp_path: Path) -> None:
