@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ import attrs
 import msgspec
 import trio
 
-from kinora.actors.job_request import JobRequest, parse_job_request
 from kinora.actors.models import JobState
 from kinora.actors.times import utc_now
 from kinora.cli import options
@@ -21,27 +20,24 @@ from kinora.cli.events import EventLines
 from kinora.cli.exits import Misuse
 from kinora.cli.export_folder import ExportFolder, ExportWish
 from kinora.cli.folders import require_existing
-from kinora.cli.live import Live, Moment, live_progress
+from kinora.cli.following import REFRESH_S, moment_of, take_frames
+from kinora.cli.live import live_progress
+from kinora.cli.local_request import plugin_names, request_of, settings_for
 from kinora.cli.outages import Outages
 from kinora.cli.output import counted, print_json, print_line
-from kinora.cli.paths import real_path
 from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import Tally, print_summary, summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.results_formats import STDOUT
 from kinora.cli.run_arguments import RunArguments
 from kinora.media.messages import Skeletons
-from kinora.media.source_types import SourceError
 from kinora.results.job import exported_job
 from kinora.runtime.launching import Launched
 from kinora.runtime.temporary import temporary_folder
 from kinora.runtime.workers import nobody_hears
 from kinora.settings import Settings
-from kinora.settings.of_run import allowing, is_path, settings_of_run
 from kinora.system import System, open_system
 
-REFRESH_S = 0.1
-"""The time between two looks at a running job; its end is seen at once."""
 PLUGINS_FAILED = 3
 """The exit code of a job that is done although plugins failed, with ``--strict``."""
 
@@ -54,7 +50,7 @@ async def run_job(settings: Settings, wanted: RunArguments, launched: Launched) 
     """
     await require_existing(settings, "models_dir", "plugins_dir")
     with temporary_folder() as folder:
-        settings, source = _settled(settings, wanted, folder)
+        settings, source = settings_for(settings, wanted, folder)
         frames = folder / "frames.jsonl" if wanted.annotate is not None else None
         state, results, skeletons = await _run_to_end(settings, wanted, source, frames, launched)
         if frames is not None and wanted.annotate is not None and state.status == "done":
@@ -132,94 +128,17 @@ def _report(state: JobState, tally: Tally, wanted: RunArguments) -> Mapping[str,
     return summed
 
 
-def own_settings(settings: Settings, plugins: Sequence[str], folder: Path) -> Settings:
-    """Settings that keep all data in ``folder`` and have the plugin files among ``plugins``."""
-    files = [_plugin_file(name) for name in plugins if options.is_plugin_file(name)]
-    return settings_of_run(settings, folder, files)
-
-
-def _settled(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
-    """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
-    settings = own_settings(settings, wanted.plugins, folder)
-    source = real_path(wanted.source) if is_path(wanted.source) else wanted.source
-    if isinstance(source, Path) and not source.exists():
-        raise Misuse(f"There is no file or folder {wanted.source}")
-    try:
-        return allowing(settings, source)
-    except SourceError as error:
-        raise Misuse(str(error)) from error
-
-
-def _plugin_file(plugin: str) -> Path:
-    path = real_path(plugin)
-    if path.is_dir() and not (path / "__init__.py").exists():
-        raise Misuse(
-            f"-p {plugin}: this folder has no __init__.py; for a folder of plugins write --plugins-dir {plugin}"
-        )
-    return path
-
-
-def request_of(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequest:
-    """The request for a job over ``source`` with the plugins of these names."""
-    return parse_job_request(
-        {
-            "source": source,
-            "plugins": options.plugin_requests(
-                names, wanted.plugin_options, every=wanted.every, side=wanted.side, replicas=wanted.replicas
-            ),
-            "device_requested": wanted.device,
-            "options": wanted.job_options,
-        }
-    )
-
-
-def plugin_names(system: System, plugin: str) -> list[str]:
-    """The names of the plugins that a file defines; any other argument is a name itself."""
-    if not options.is_plugin_file(plugin):
-        if system.plugins.get(plugin) is None and Path(f"{plugin}.py").is_file():
-            raise Misuse(
-                f"-p {plugin}: there is no plugin {plugin!r}; for the file in this folder write -p ./{plugin}.py"
-            )
-        return [plugin]
-    location = str(real_path(plugin))
-    entries = [entry for entry in system.plugins.all() if entry.origin.location == location]
-    broken = [entry.broken for entry in entries if entry.broken]
-    if broken or not entries:
-        raise Misuse(f"{plugin}: {broken[0] if broken else 'defines no plugin'}")
-    return [entry.name for entry in entries]
-
-
 async def _follow(system: System, results: ResultsFile, output: PluginOutput) -> None:
     """Show the job of ``results`` and write its frames until it has ended."""
     with live_progress(lines=False) as live, output.said_by(live.say):
         outages, events = Outages(live.say), EventLines(live.say)
         while not results.state.ended:
-            _show(live, results.state, results.tally)
+            live.show(moment_of(results))
             outages.look_at(results.state)
             results.state = await system.jobs.wait_changed(results.state.job_id, results.state)
             with trio.move_on_after(REFRESH_S):
                 await system.jobs.wait_ended(results.state.job_id)
-            await _take_frames(system, results, events)
-        await _take_frames(system, results, events)
+            await take_frames(system, [results], events.add)
+        await take_frames(system, [results], events.add)
         events.end()
-        _show(live, results.state, results.tally)
-
-
-async def _take_frames(system: System, results: ResultsFile, events: EventLines) -> None:
-    """Write the frames so far, then the events."""
-    async for page in system.jobs.frame_pages(results.state.job_id, after=results.last_index):
-        results.add(page)
-    while found := (await system.jobs.events(results.state.job_id, after=results.last_event)).events:
-        for event in results.add_events(found):
-            events.add(event)
-
-
-def _show(live: Live, state: JobState, tally: Tally) -> None:
-    moment = Moment(
-        stage=state.status if state.ended else state.stage,
-        done=state.frames_done,
-        total=state.frames_total,
-        detections=dict(tally.detections),
-        warnings=len(state.warnings),
-    )
-    live.show(moment)
+        live.show(moment_of(results))

@@ -28,6 +28,7 @@ from kinora.plugins.own_python import OwnPythonError, own_python
 from kinora.plugins.registry import PluginEntry
 from kinora.runtime.temporary import temporary_folder
 from kinora.settings import Settings
+from kinora.settings.of_run import allowing, settings_of_run
 from kinora.system import System, open_system
 
 if TYPE_CHECKING:
@@ -101,10 +102,9 @@ async def _check(settings: Settings, plugin: str, given: Mapping[str, Any], tell
     path = real_path(plugin) if options.is_plugin_file(plugin) else None
     if path is not None and not path.exists():
         raise Misuse(f"There is no file {plugin}")
-    files = (*settings.plugin_files, *(() if path is None else (path,)))
     with temporary_folder() as folder:
-        settings = attrs.evolve(settings, data_dir=folder, plugin_files=files, min_free_bytes=0, jobs={})
-        settings, source = _with_source(settings, given["source"])
+        settings = settings_of_run(settings, folder, [] if path is None else [path])
+        settings, source = allowing(settings, real_path(given["source"]) if given["source"] else DEMO_SOURCE)
         async with open_system(settings) as system:
             entries = _entries(system, plugin, path)
             for entry in entries:
@@ -128,14 +128,6 @@ def _own(names: Sequence[str], entries: Sequence[PluginEntry], given: Sequence[s
     """The options that are not of other plugins of the same file."""
     others = {entry.name for entry in entries} - set(names)
     return [text for text in given if text.partition(".")[0] not in others]
-
-
-def _with_source(settings: Settings, written: str | None) -> tuple[Settings, str]:
-    """Settings that allow the source, and its name under them."""
-    if written is None:
-        return settings, DEMO_SOURCE
-    path = real_path(written)
-    return attrs.evolve(settings, media_dir=path.parent, follow_links=True), path.name
 
 
 def _entries(system: System, plugin: str, path: Path | None) -> Sequence[PluginEntry]:

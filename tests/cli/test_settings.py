@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kinora.settings import Settings, SettingsError, load_settings, passed_over, require_folders
+from kinora.settings.of_run import settings_of_run
 
 
 @pytest.fixture(autouse=True)
@@ -201,3 +202,15 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     """A configuration file that was asked for and is missing is an error, not a default."""
     with pytest.raises(SettingsError, match=r"other\.toml cannot be read"):
         load_settings({}, {}, tmp_path / "other.toml")
+
+
+def test_a_run_has_nothing_of_a_server(tmp_path: Path) -> None:
+    """A run without a server starts no standing job, and posts to no webhook; its data are in its own folder."""
+    written = '[webhooks.alarm]\nurl = "http://127.0.0.1:9/"\n[jobs.yard]\nsource = "demo:"\nplugins = ["motion"]\n'
+    settings = load_settings({}, {}, toml(tmp_path, written))
+    assert settings.jobs
+    assert settings.webhooks
+    plugin = tmp_path / "mine.py"
+    run = settings_of_run(settings, tmp_path / "data", [plugin])
+    assert (run.jobs, run.webhooks) == ({}, {})
+    assert (run.data_dir, run.plugin_files) == (tmp_path / "data", (plugin,))

@@ -23,8 +23,9 @@ from kinora.cli.batch.summing import Outcome, report
 from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
+from kinora.cli.following import REFRESH_S, moment_of, take_frames
 from kinora.cli.live import Moment
-from kinora.cli.local_job import REFRESH_S, own_settings, plugin_names, request_of
+from kinora.cli.local_request import own_settings, plugin_names, request_of
 from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import summary
 from kinora.cli.results_file import ResultsFile
@@ -206,26 +207,16 @@ class Batch:
         with self._out.writing(self._names[source.key], submitted.state, job) as results:
             first = results[0]
             while not first.state.ended:
-                rows.show(source.key, self._names[source.key], _moment(first))
+                rows.show(source.key, self._names[source.key], moment_of(first))
                 first.state = await self._system.jobs.wait_changed(first.state.job_id, first.state)
                 with trio.move_on_after(REFRESH_S):
                     await self._system.jobs.wait_ended(first.state.job_id)
-                await self._take_frames(results)
-            await self._take_frames(results)
+                await take_frames(self._system, results)
+            await take_frames(self._system, results)
             for result in results:
                 result.state = first.state
-        rows.show(source.key, self._names[source.key], _moment(first))
+        rows.show(source.key, self._names[source.key], moment_of(first))
         return results
-
-    async def _take_frames(self, results: Sequence[ResultsFile]) -> None:
-        """Write the frames so far, then the events."""
-        first, jobs = results[0], self._system.jobs
-        async for page in jobs.frame_pages(first.state.job_id, after=first.last_index):
-            for result in results:
-                result.add(page)
-        while found := (await jobs.events(first.state.job_id, after=first.last_event)).events:
-            for result in results:
-                result.add_events(found)
 
     def _hash_of_wishes(self) -> str:
         """A text that changes with what is asked for, and with the code of the plugins."""
@@ -236,14 +227,3 @@ class Batch:
         )
         codes = [(entry.name, entry.code) for entry in entries if entry is not None]
         return hash_of([codes, wanted])
-
-
-def _moment(results: ResultsFile) -> Moment:
-    state = results.state
-    return Moment(
-        stage=state.status if state.ended else state.stage,
-        done=state.frames_done,
-        total=state.frames_total,
-        detections=dict(results.tally.detections),
-        warnings=len(state.warnings),
-    )

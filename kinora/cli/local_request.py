@@ -1,0 +1,73 @@
+"""What ``kinora run`` asks for, as the settings of its system and the request for its job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinora.actors.job_request import JobRequest, parse_job_request
+from kinora.cli import options
+from kinora.cli.exits import Misuse
+from kinora.cli.paths import real_path
+from kinora.cli.run_arguments import RunArguments
+from kinora.media.source_types import SourceError
+from kinora.settings import Settings
+from kinora.settings.of_run import allowing, is_path, settings_of_run
+from kinora.system import System
+
+
+def own_settings(settings: Settings, plugins: Sequence[str], folder: Path) -> Settings:
+    """Settings that keep all data in ``folder`` and have the plugin files among ``plugins``."""
+    files = [_plugin_file(name) for name in plugins if options.is_plugin_file(name)]
+    return settings_of_run(settings, folder, files)
+
+
+def settings_for(settings: Settings, wanted: RunArguments, folder: Path) -> tuple[Settings, str]:
+    """Settings that keep all data in ``folder`` and allow the source, and the source's name under them."""
+    settings = own_settings(settings, wanted.plugins, folder)
+    source = real_path(wanted.source) if is_path(wanted.source) else wanted.source
+    if isinstance(source, Path) and not source.exists():
+        raise Misuse(f"There is no file or folder {wanted.source}")
+    try:
+        return allowing(settings, source)
+    except SourceError as error:
+        raise Misuse(str(error)) from error
+
+
+def _plugin_file(plugin: str) -> Path:
+    path = real_path(plugin)
+    if path.is_dir() and not (path / "__init__.py").exists():
+        raise Misuse(
+            f"-p {plugin}: this folder has no __init__.py; for a folder of plugins write --plugins-dir {plugin}"
+        )
+    return path
+
+
+def request_of(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequest:
+    """The request for a job over ``source`` with the plugins of these names."""
+    return parse_job_request(
+        {
+            "source": source,
+            "plugins": options.plugin_requests(
+                names, wanted.plugin_options, every=wanted.every, side=wanted.side, replicas=wanted.replicas
+            ),
+            "device_requested": wanted.device,
+            "options": wanted.job_options,
+        }
+    )
+
+
+def plugin_names(system: System, plugin: str) -> list[str]:
+    """The names of the plugins that a file defines; any other argument is a name itself."""
+    if not options.is_plugin_file(plugin):
+        if system.plugins.get(plugin) is None and Path(f"{plugin}.py").is_file():
+            raise Misuse(
+                f"-p {plugin}: there is no plugin {plugin!r}; for the file in this folder write -p ./{plugin}.py"
+            )
+        return [plugin]
+    location = str(real_path(plugin))
+    entries = [entry for entry in system.plugins.all() if entry.origin.location == location]
+    broken = [entry.broken for entry in entries if entry.broken]
+    if broken or not entries:
+        raise Misuse(f"{plugin}: {broken[0] if broken else 'defines no plugin'}")
+    return [entry.name for entry in entries]
