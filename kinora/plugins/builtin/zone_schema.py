@@ -57,7 +57,10 @@ ZONES = _shapes(
 LINES = _shapes(
     "line",
     _points(
-        "line", 2, 2, "The two ends, [x, y] each, in pixels. Who crosses to the right as one looks along it is in."
+        "line",
+        2,
+        2,
+        "The two ends, [x, y] each, in pixels. A crossing to its right, as one looks along it, counts as in.",
     ),
     "Lines that things cross, each from one point to another with a name.",
 )
