@@ -13,6 +13,10 @@ import msgspec
 
 MAX_EVENT_KIND, MAX_EVENT_MESSAGE = 64, 1_000
 """The most characters of an event's kind and of its message."""
+LEAST_CORNERS = 3
+"""The fewest corners of a polygon."""
+LEAST_SEEN = 0.25
+"""A key point with a lower confidence counts as unseen: it is not drawn, and exports say so."""
 
 Pair = tuple[float, float]
 """x and y."""
@@ -30,9 +34,9 @@ class Mask(msgspec.Struct, frozen=True, kw_only=True):
     y: int
     """The upper edge of the crop."""
     width: _Size
-    """Of the crop."""
+    """The width of the crop."""
     height: _Size
-    """Of the crop."""
+    """The height of the crop."""
     counts: str
     """COCO's compressed run-length code of the crop, column by column, as pycocotools gives it."""
 
@@ -45,9 +49,9 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     y: float
     """The upper edge of the box."""
     width: float
-    """Of the box."""
+    """The width of the box."""
     height: float
-    """Of the box."""
+    """The height of the box."""
     confidence: _Share
     """0 to 1."""
     kind: str = msgspec.field(name="class")

@@ -11,13 +11,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from kinora.plugins.catalogue import Detection, Mask
+from kinora.plugins.catalogue import LEAST_CORNERS, Detection, Mask
 from kinora.plugins.rle import MAX_MASK_PIXELS, compressed
 from kinora.plugins.values import finite, finite_list, in_reach
 
 MAX_POINTS = 10_000
 """The most corners of a polygon, and the most key points of a detection; further ones are left out."""
-LEAST_CORNERS = 3
 _KEYS = frozenset({"mask", "polygon", "keypoints", "angle", "attributes"})
 _POLYGONS = ("polygon", "segments", "segmentation")
 _MASKS = ("mask", "rle", "segmentation")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kinora.plugins.catalogue import Detection
+from kinora.plugins.catalogue import LEAST_CORNERS, LEAST_SEEN, Detection
 from kinora.plugins.rle import counts_in_frame
 from kinora.results.found import FoundFrame
 from kinora.results.outlines import area_of, turned_outline_of
 
 SEEN, UNSEEN = 2, 0
 """How visible a key point is."""
-LEAST_SEEN = 0.25
-"""Key points with a lower confidence count as unseen."""
-LEAST_CORNERS = 3
 
 
 def shapes_of(found: Detection, frame: FoundFrame) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kinora.plugins.catalogue import Detection, Pair
+from kinora.plugins.catalogue import LEAST_CORNERS, Detection, Pair
 from kinora.plugins.rle import Pixels, pixels_of
 from kinora.plugins.turned_boxes import turned_corners
 
-LEAST_CORNERS = 3
 MAX_EDGES = 2**17
 """The most edges of pixels of an outline that is followed; a finer mask has none."""
 
@@ -43,7 +42,7 @@ def area_of(points: Sequence[Pair]) -> float:
 def contour_of(pixels: Pixels) -> list[tuple[int, int]]:
     """The outline of the largest part of a mask, along the edges of its pixels.
 
-    It is empty of a mask without a pixel, and of one with more than ``MAX_EDGES`` edges.
+    It is empty for a mask without a pixel, and for one with more than ``MAX_EDGES`` edges.
     """
     return max(_loops(pixels), key=area_of, default=[])
 

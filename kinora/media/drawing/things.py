@@ -11,16 +11,13 @@ from kinora.media.drawing.colors import Color
 from kinora.media.drawing.strokes import Picture, dot, fill, stroke, tint
 from kinora.media.messages import Skeleton
 from kinora.media.shapes import Point
-from kinora.plugins.catalogue import Mask
+from kinora.plugins.catalogue import LEAST_CORNERS, LEAST_SEEN, Mask
 from kinora.plugins.detections import Detection, as_boxes, clip_boxes
 from kinora.plugins.rle import pixels_of
 from kinora.plugins.turned_boxes import turned_corners
 
 MASK_SHARE, FILL_SHARE = 0.4, 0.2
 """How much of the colour is mixed into the pixels of a mask, and into those within a polygon or a turned box."""
-LEAST_SEEN = 0.25
-"""Key points with a lower confidence are not drawn."""
-LEAST_CORNERS = 3
 
 
 def draw_outline(image: Picture, found: Detection, box: Sequence[int], color: Color, unit: int) -> None:
