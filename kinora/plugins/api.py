@@ -230,15 +230,16 @@ def tool(name: Any = None, **metadata: Any) -> Any:
 
     def decorate(function: Callable[[Frame], Result]) -> type[Plugin]:
         described = {"description": (function.__doc__ or "").strip(), **metadata}
+        own_name = getattr(function, "__name__", type(function).__name__)  # a partial and an object have none
 
         class FunctionTool(Plugin):
             def process_frame(self, frame: Frame) -> Result:
                 return function(frame)
 
         FunctionTool.process_frame.__wrapped__ = function  # type: ignore[attr-defined]  # for who inspects it
-        FunctionTool.metadata = PluginMetadata(name=function.__name__ if name is None else name, **described)
+        FunctionTool.metadata = PluginMetadata(name=own_name if name is None else name, **described)
         FunctionTool.__doc__ = function.__doc__
-        FunctionTool.__name__ = FunctionTool.__qualname__ = function.__name__
+        FunctionTool.__name__ = FunctionTool.__qualname__ = own_name
         FunctionTool.__module__ = function.__module__
         return FunctionTool
 

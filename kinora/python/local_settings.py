@@ -37,6 +37,8 @@ def settled_source(source: str | os.PathLike[str]) -> str:
     Raises:
         RunError: there is no such file or folder.
     """
+    if isinstance(source, int):  # as OpenCV names cameras
+        raise RunError(f'A camera of this machine is named "webcam:{source}", not {source}')
     text = os.fspath(source)
     if isinstance(source, str) and not is_path(text):
         return text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ PluginLike = str | os.PathLike[str] | Callable[[Frame], Mapping[str, Any] | None
 ``name`` and, as in ``POST /v1/jobs``, ``options``, ``every``, ``side`` or ``replicas``."""
 Plugins = PluginLike | Sequence[PluginLike]
 
+MAX_NAME = 90
+"""The longest name made of that of a function, with room for a number; the rest of a longer one is cut off."""
 _UNFIT = re.compile(r"[^a-z0-9_-]+")
 _FILE = '''"""A function or class of a program, as a plugin."""
 from pathlib import Path
@@ -45,6 +49,8 @@ class WantedPlugin:
     """The file that defines it, and maybe others."""
     pickle: bytes | None = None
     """The function or class, if it is the program's own."""
+    numbered: bool = False
+    """Whether a number is put behind its name where an earlier plugin has it, as with two lambdas."""
     request: Mapping[str, Any] = attrs.field(factory=dict)
     """The rest of its entry in the job's request."""
 
@@ -57,10 +63,19 @@ def wanted_plugins(given: Plugins) -> tuple[WantedPlugin, ...]:
     """
     several = isinstance(given, Sequence) and not isinstance(given, str)
     listed: Iterable[PluginLike] = given if several else (given,)  # type: ignore[assignment]
-    wanted = tuple(_wanted(plugin) for plugin in listed)
+    wanted: list[WantedPlugin] = []
+    for plugin in map(_wanted, listed):
+        taken = {other.name for other in wanted}
+        wanted.append(attrs.evolve(plugin, name=_free_name(plugin.name, taken)) if plugin.numbered else plugin)
     if not wanted:
         raise RunError('Name at least one plugin, as plugins=["motion"]')
-    return wanted
+    return tuple(wanted)
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """The name, or with a number if an earlier plugin of the run has it, as two lambdas do: ``lambda-2``."""
+    numbered = (f"{name}-{count}" for count in itertools.count(2))
+    return next(free for free in itertools.chain([name], numbered) if free not in taken)
 
 
 def _wanted(plugin: PluginLike) -> WantedPlugin:
@@ -80,10 +95,7 @@ def _own(plugin: object) -> WantedPlugin:
     """A function or class of the program."""
     if not callable(plugin):
         raise RunError(f"{plugin!r} is no plugin: give a name, the path of a file, a function or a class")
-    metadata = getattr(plugin, "metadata", None)
-    title = (
-        metadata.name if isinstance(metadata, PluginMetadata) else getattr(plugin, "__name__", type(plugin).__name__)
-    )
+    title = _title(plugin)
     if not isinstance(plugin, type) and inspect.iscoroutinefunction(plugin):
         raise RunError(f"{title} is async: a plugin is a plain function, which may wait, as it has its own process")
     if isinstance(plugin, type) and not issubclass(plugin, Plugin):
@@ -95,7 +107,16 @@ def _own(plugin: object) -> WantedPlugin:
             f"{title} cannot be handed to the process that it runs in ({error}): make what it needs in it, "
             "or in prepare of a class of kinora.plugins.Plugin"
         ) from error
-    return WantedPlugin(name=_UNFIT.sub("-", title.lower()).strip("-") or "function", pickle=pickle)
+    name = _UNFIT.sub("-", title.lower()).strip("-_")[:MAX_NAME] or "function"
+    return WantedPlugin(name=name, pickle=pickle, numbered=not isinstance(plugin, type))
+
+
+def _title(plugin: object) -> str:
+    """What the program calls it: by its metadata, its own name, that of the function in a partial, or its class."""
+    if isinstance(metadata := getattr(plugin, "metadata", None), PluginMetadata):
+        return metadata.name
+    named = plugin.func if isinstance(plugin, partial) else plugin
+    return str(getattr(named, "__name__", type(named).__name__))
 
 
 def write_plugin(plugin: WantedPlugin, folder: Path) -> WantedPlugin:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,51 @@ def test_a_function_that_cannot_be_handed_over_is_refused(clip: Path) -> None:
     """As one that holds an open file."""
     with Path(os.devnull).open("rb") as file, pytest.raises(kinora.RunError, match="in prepare"):
         kinora.run(clip, plugins=[lambda frame: {"file": file.read(frame.index)}])
+
+
+class Adder:
+    """An object that is called as a function is."""
+
+    def __call__(self, frame: Frame, more: int = 1) -> Mapping[str, Any]:
+        """A number."""
+        return {"metrics": {"sum": frame.index + more}}
+
+
+def test_all_that_is_called_as_a_function_is_a_plugin(clip: Path) -> None:
+    """Lambdas, of which each has its own name, partials, objects, and functions whose names no plugin may have."""
+
+    def _private(frame: Frame) -> Mapping[str, Any]:
+        return {"index": frame.index}
+
+    def long(frame: Frame) -> Mapping[str, Any]:
+        return {"index": frame.index}
+
+    long.__name__ = "l" * 300
+    plugins: list[Any] = [
+        lambda frame: {"n": 1},
+        lambda frame: {"n": 2},
+        Adder(),
+        partial(Adder(), more=5),
+        _private,
+        long,
+    ]
+    with kinora.run(clip, plugins=plugins, max_frames=1) as run:
+        (frame,) = run
+    assert not frame.errors
+    assert {name: dict(result) for name, result in frame.results.items()} == {
+        "lambda": {"n": 1},
+        "lambda-2": {"n": 2},
+        "adder": {"metrics": {"sum": 1}},
+        "adder-2": {"metrics": {"sum": 5}},
+        "private": {"index": 0},
+        "l" * 90: {"index": 0},
+    }
+
+
+def test_a_number_is_no_source() -> None:
+    """As OpenCV names cameras; the name that it has here is told."""
+    with pytest.raises(kinora.RunError, match='"webcam:0"'):
+        kinora.run(0, plugins=["motion"])  # type: ignore[call-overload,arg-type,unused-ignore]
 
 
 def test_a_program_may_end_in_the_middle_of_a_run(clip: Path) -> None:
