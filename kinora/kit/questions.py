@@ -36,6 +36,8 @@ GROWTH_FRAMES, GROWTH_S = 96, 20.0
 """Memory is measured over so many frames, or over so many seconds if that is shorter."""
 GROWTH_BYTES = 100_000
 """A plugin that holds so many bytes more after each frame fills the memory on a long video."""
+FEWEST_HELD = 4
+"""Growth is told from so many measurements, or it is not told."""
 SHORT = 120
 """The characters of a result that a sentence shows."""
 MB = 2**20
@@ -197,10 +199,9 @@ def resources(subject: Subject) -> str:
             held.append(resident_bytes(os.getpid()))
 
     subject.run(frames())
-    growth = _growth(held)
-    if growth > GROWTH_BYTES:
+    if (grown := growth(held)) > GROWTH_BYTES:
         raise PromiseBroken(
-            f"it holds about {growth / 1000:,.0f} kB more memory after each frame",
+            f"it holds about {grown / 1000:,.0f} kB more memory after each frame",
             "keep less between frames: a frame that is kept is a whole picture",
         )
     _leave_nothing()
@@ -208,10 +209,18 @@ def resources(subject: Subject) -> str:
     return f"prepare takes {prepared[0] - began:.2f} s; it needs {most / MB:,.0f} MB beside what all workers share"
 
 
-def _growth(held: Sequence[int]) -> float:
-    """The bytes by which the memory grows with a frame: the median, as libraries take memory in a few large steps."""
+def growth(held: Sequence[int]) -> float:
+    """The bytes by which the memory grows with a frame, of what was held after each; 0 if they are too few to tell.
+
+    Libraries take memory in a few large steps, and return it and take it again in turn: so the median step counts, and
+    no more than the least that is held has grown.
+    """
     half = held[len(held) // 2 :]
-    return statistics.median(after - before for before, after in itertools.pairwise(half)) if len(half) > 1 else 0.0
+    if len(half) < FEWEST_HELD:
+        return 0.0
+    earlier, later = half[: len(half) // 2], half[len(half) // 2 :]
+    steps = [after - before for before, after in itertools.pairwise(half)]
+    return min(statistics.median(steps), (min(later) - min(earlier)) / len(earlier))
 
 
 def _leave_nothing() -> None:

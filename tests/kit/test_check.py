@@ -11,7 +11,7 @@ import pytest
 
 from kinora.kit.asking import NAMES
 from kinora.kit.new_plugin import NewPlugin
-from kinora.kit.questions import QUESTIONS, PromiseBroken, Subject, alike
+from kinora.kit.questions import QUESTIONS, PromiseBroken, Subject, alike, growth
 from kinora.kit.shown import shown
 from kinora.plugins.api import Frame
 from kinora.plugins.loading import load
@@ -81,6 +81,21 @@ def test_a_promise_that_is_not_kept_is_found(
     with pytest.raises(PromiseBroken, match=fault) as broken:
         QUESTIONS[question](subject(tmp_path, code, metadata))
     assert broken.value.mend
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ([100 + 5 * frame for frame in range(96)], 5),
+        ([100, 110] * 48, 0),  # returned and taken again, from frame to frame
+        ([100, 110] * 3, 0),
+        ([100] * 70 + [900] * 26, 0),  # one large step
+        ([100, 110], 0),
+    ],
+)
+def test_memory_that_is_returned_does_not_count_as_growth(held: list[int], expected: float) -> None:
+    """What a library takes for a frame and gives back at the next is not kept."""
+    assert growth(held) == expected
 
 
 def test_the_questions_are_all_put() -> None:
