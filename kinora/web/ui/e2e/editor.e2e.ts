@@ -124,6 +124,39 @@ test("by touch on a phone a zone is drawn and moved; what is not wanted leaves n
   await context.close();
 });
 
+test("a zone needs a name of its own; Escape gives up what is being drawn and leaves the rest", async () => {
+  const { context, page, faults } = await openPage(browser, server.url);
+  await openEditor(page);
+  const draw = async (...corners: [number, number][]) => {
+    await page.getByRole("button", { name: "Draw a zone" }).click();
+    for (const corner of corners) await page.mouse.click(...(await placeOf(page, corner)));
+  };
+  for (const top of [5, 25]) {
+    await draw([10, top], [40, top], [40, top + 15]);
+    await page.getByRole("button", { name: "Finish the zone" }).click();
+    await page.getByRole("button", { name: "Point 1 of zone" }).and(page.locator(":focus")).waitFor();
+  }
+  const [name, done] = [page.getByRole("textbox", { name: "Name of zone 2" }), page.getByRole("button", { name: "Done" })];
+  await name.fill("");
+  await page.getByText("Give it a name.").waitFor();
+  expect(await done.isDisabled()).toBe(true);
+  await name.fill("zone 1");
+  await page.getByText("Another zone is called zone 1: choose a name of its own.").waitFor();
+  expect(await done.isDisabled()).toBe(true);
+  await expectSound(page);
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await name.fill("gate");
+  await draw([50, 5], [60, 5], [60, 20]);
+  await page.keyboard.press("Backspace");
+  await page.getByText(/^2 points set/).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Draw a zone" }).and(page.locator(":focus")).waitFor();
+  await done.click();
+  await page.getByText("2 zones: zone 1, gate.").waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
 test("where there is no picture, the reason is said", async () => {
   const { context, page, faults } = await openPage(browser, server.url);
   await openEditor(page);

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import type { JsonObject } from "../src/api/generated";
 import { shapeOptions, shapesIn, withShapes, type ShapeOption } from "../src/editor/shapeOptions";
-import { begin, finish, insertPoint, moveCursor, movePoint, moveShape, removePoint, removeShape, rename, setPoint, sketchOf, takeBack, turn, type Sketch } from "../src/editor/Sketch";
+import { begin, finish, insertPoint, moveCursor, movePoint, moveShape, nameFault, removePoint, removeShape, rename, setPoint, sketchOf, takeBack, turn, type Sketch } from "../src/editor/Sketch";
 
 const POINTS = { type: "array", items: { type: "array", items: { type: "number" } } };
 const SCHEMA: JsonObject = {
   properties: {
-    zones: { type: "array", items: { type: "object", properties: { name: { type: "string" }, polygon: { ...POINTS, format: "polygon" } } } },
+    zones: { type: "array", items: { type: "object", properties: { name: { type: "string", maxLength: 60 }, polygon: { ...POINTS, format: "polygon" } } } },
     lines: { type: "array", items: { type: "object", properties: { name: { type: "string" }, line: { ...POINTS, format: "line" } } } },
     classes: { type: "array", items: { type: "string" } },
   },
@@ -18,8 +18,8 @@ const pairs = (of: Sketch, at = 0) => of.shapes[at]?.points.map(({ x, y }) => [x
 
 test("the options that hold polygons and lines are found by the formats in the schema", () => {
   expect(shapeOptions(SCHEMA)).toEqual([
-    { name: "zones", kind: "polygon", noun: "zone", many: true, key: "polygon" },
-    { name: "lines", kind: "line", noun: "line", many: true, key: "line" },
+    { name: "zones", kind: "polygon", noun: "zone", many: true, key: "polygon", named: true, longestName: 60 },
+    { name: "lines", kind: "line", noun: "line", many: true, key: "line", named: true },
   ]);
   const bare = { properties: { goal: { ...POINTS, format: "line" }, areas: { type: "array", items: { ...POINTS, format: "polygon" } } } };
   expect(shapeOptions(bare).map(({ name, kind, many, key }) => [name, kind, many, key])).toEqual([
@@ -68,4 +68,22 @@ test("points are moved, added and removed; a shape moves as far as the picture's
   expect(pairs(moveShape(door, 0, { x: 95, y: -4 }))).toEqual([[89, 0], [99, 0], [99, 10]]);
   expect(rename(door, 0, "gate").shapes[0]?.name).toBe("gate");
   expect(removeShape(door, 0)).toMatchObject({ shapes: [], chosen: -1 });
+});
+
+test("a shape without a name, or with that of another, is told what to do; spaces round a name do not count", () => {
+  const drawn = sketch({ zones: [DOOR, { ...DOOR, name: "gate" }], lines: [{ name: "door", line: [[0, 0], [1, 1]] }] });
+  const faults = (of: Sketch) => of.shapes.map((_, at) => nameFault(of, at));
+  expect(faults(drawn)).toEqual([null, null, null]);
+  expect(faults(rename(drawn, 0, "  "))).toEqual(["Give it a name.", null, null]);
+  expect(faults(rename(drawn, 1, " door "))).toEqual([null, "Another zone is called door: choose a name of its own.", null]);
+  expect(withShapes({}, [ZONES], rename(drawn, 0, " yard ").shapes)).toMatchObject({ zones: [{ name: "yard" }, { name: "gate" }] });
+});
+
+test("no name is written where the schema has none", () => {
+  const [areas] = shapeOptions({ properties: { areas: { type: "array", items: { type: "object", properties: { corners: { ...POINTS, format: "polygon" }, weight: { type: "number" } } } } } }) as [ShapeOption];
+  const old = { corners: [[0, 0], [9, 0], [9, 9]], weight: 2 };
+  const begun = begin(sketchOf(shapesIn({ areas: [old] }, [areas]), { width: 100, height: 50 }), areas);
+  const drawn = finish([[1, 1], [5, 1], [5, 5]].reduce((known, [x = 0, y = 0]) => setPoint(known, { x, y }), begun));
+  expect(withShapes({}, [areas], drawn.shapes)).toEqual({ areas: [old, { corners: [[1, 1], [5, 1], [5, 5]] }] });
+  expect(nameFault(drawn, 0)).toBeNull();
 });

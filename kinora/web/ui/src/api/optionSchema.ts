@@ -9,6 +9,8 @@ export interface OptionSchema {
   default?: Json;
   minimum?: number;
   maximum?: number;
+  /** The most characters of a text. */
+  maxLength?: number;
   /** Read after a number, as "pixels" or "of the picture"; no keyword of JSON Schema, but allowed in it. */
   unit?: string;
   enum?: Json[];

@@ -6,8 +6,9 @@ import { Notice } from "../ui/Notice";
 import type { PictureSource } from "./picture";
 import type { Shape, ShapeOption } from "./shapeOptions";
 import { ShapeList } from "./ShapeList";
-import { abandon, begin, canFinish, finish, sketchOf, takeBack, type Sketch } from "./Sketch";
+import { abandon, begin, canFinish, finish, nameFault, sketchOf, takeBack, type Sketch } from "./Sketch";
 import { Surface } from "./Surface";
+import { useEscape, useFocus } from "./useDialog";
 import { usePicture } from "./usePicture";
 
 interface ShapeEditorProps {
@@ -18,7 +19,7 @@ interface ShapeEditorProps {
   onClose: () => void;
 }
 
-/** A dialog to draw zones and lines on a picture; Escape and Cancel leave all as it was. */
+/** A dialog to draw zones and lines on a picture; Cancel leaves all as it was. So does Escape, but first it gives up the shape that is being drawn. */
 export function ShapeEditor({ from, options, shapes, onDone, onClose }: ShapeEditorProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const { picture, error } = usePicture(from);
@@ -53,9 +54,12 @@ interface DrawingProps {
 function Drawing({ picture, options, shapes, onDone, onCancel }: DrawingProps) {
   const [sketch, setSketch] = useState<Sketch>(() => sketchOf(shapes, { width: picture.width, height: picture.height }));
   const { begun } = sketch;
+  const bar = useRef<HTMLDivElement>(null);
+  useEscape(bar, begun !== null, () => setSketch(abandon(sketch)));
+  useFocus(bar, begun !== null);
   return (
     <>
-      <div className="editor-bar">
+      <div className="editor-bar" ref={bar}>
         {begun === null && options.map((option) => (
           <Button key={option.name} icon="plus" onClick={() => setSketch(begin(sketch, option))}>Draw a {option.noun}</Button>
         ))}
@@ -72,15 +76,15 @@ function Drawing({ picture, options, shapes, onDone, onCancel }: DrawingProps) {
       <ShapeList sketch={sketch} onChange={setSketch} />
       <footer>
         <Button kind="quiet" onClick={onCancel}>Cancel</Button>
-        <Button kind="primary" disabled={begun !== null} onClick={() => onDone(sketch.shapes)}>Done</Button>
+        <Button kind="primary" disabled={begun !== null || sketch.shapes.some((_, at) => nameFault(sketch, at) !== null)} onClick={() => onDone(sketch.shapes)}>Done</Button>
       </footer>
     </>
   );
 }
 
 function hintFor({ begun, shapes, chosen }: Sketch): string {
-  if (begun?.option.kind === "line") return "Press where the line begins and where it ends, or drag. By keyboard: arrow keys move the cross, Enter sets a point.";
-  if (begun) return `${count(begun.points.length, "point")} set. Press on the picture for each corner, and on the first one to finish. By keyboard: arrow keys move the cross, Enter sets a point.`;
+  if (begun?.option.kind === "line") return "Press where the line begins and where it ends, or drag. By keyboard: arrow keys move the cross, Enter sets a point, Escape gives it up.";
+  if (begun) return `${count(begun.points.length, "point")} set. Press on the picture for each corner, and on the first one to finish. By keyboard: arrow keys move the cross, Enter sets a point, Backspace takes one back, Escape gives all up.`;
   if (shapes.length === 0) return "Nothing is drawn yet.";
   if (chosen < 0) return "Press on a shape to change it.";
   return "Drag a point or the whole shape. By keyboard: arrow keys move a point, Insert adds one behind it, Delete removes it.";

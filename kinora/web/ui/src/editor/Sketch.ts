@@ -78,7 +78,7 @@ export function finish(sketch: Sketch): Sketch {
   if (!begun || !canFinish(sketch)) return sketch;
   const { option, points } = begun;
   const others = option.many ? shapes : shapes.filter((shape) => shape.option.name !== option.name);
-  const shape: Shape = { option, name: option.key === null ? null : freeName(option, shapes), points, others: {} };
+  const shape: Shape = { option, name: option.named ? freeName(option, shapes) : null, points, others: {} };
   return { ...sketch, shapes: [...others, shape], chosen: others.length, begun: null };
 }
 
@@ -96,6 +96,17 @@ export function choose(sketch: Sketch, chosen: number): Sketch {
 
 export function rename(sketch: Sketch, at: number, name: string): Sketch {
   return changed(sketch, at, (shape) => ({ ...shape, name }));
+}
+
+/** What is wrong with a shape's name, as words that say what to do; null if nothing is. */
+export function nameFault({ shapes }: Sketch, at: number): string | null {
+  const shape = shapes[at];
+  const name = shape?.name?.trim();
+  if (!shape || name === undefined) return null;
+  if (name === "") return "Give it a name.";
+  const { option } = shape;
+  const taken = shapes.slice(0, at).some((other) => other.option.name === option.name && other.name?.trim() === name);
+  return taken ? `Another ${option.noun} is called ${name}: choose a name of its own.` : null;
 }
 
 export function removeShape(sketch: Sketch, at: number): Sketch {

@@ -55,7 +55,10 @@ export function Surface({ picture, sketch, onChange }: SurfaceProps) {
   };
 
   return (
+    // The cross keeps the focus while a pointer draws, so that keys go on from there.
+    // eslint-disable-next-line jsx-a11y/no-static-element-interactions
     <div ref={box} className="editor-surface" data-drawing={begun !== null} style={{ aspectRatio: `${size.width} / ${size.height}`, inlineSize: `min(100%, ${(60 * size.width) / size.height}dvh)` }}
+      onMouseDown={(event) => begun && event.preventDefault()}
       onPointerDown={onPointerDown} onPointerMove={onPointerMove} onPointerUp={onPointerUp} onPointerCancel={release}>
       <canvas ref={canvas} width={size.width} height={size.height} aria-hidden="true" />
       <svg viewBox={`0 0 ${size.width} ${size.height}`} aria-hidden="true">

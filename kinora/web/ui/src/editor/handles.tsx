@@ -1,7 +1,7 @@
 import { useEffect, useRef, type KeyboardEvent } from "react";
 import type { Point } from "../draw/detections";
 import { placed } from "./shapePaths";
-import { insertPoint, moveCursor, movePoint, removePoint, setPoint, within, type Sketch } from "./Sketch";
+import { insertPoint, moveCursor, movePoint, removePoint, setPoint, takeBack, within, type Sketch } from "./Sketch";
 
 const STEPS: Readonly<Record<string, Point>> = {
   ArrowLeft: { x: -1, y: 0 },
@@ -54,9 +54,9 @@ export function Cross({ sketch, onChange }: HandleProps) {
   const cursor = within(sketch.size, sketch.begun?.cursor ?? { x: 0, y: 0 });
   const onKeyDown = (event: KeyboardEvent) => {
     const step = stepOf(event);
-    if (!step) return;
+    if (!step && event.key !== "Backspace") return;
     event.preventDefault();
-    onChange(moveCursor(sketch, step));
+    onChange(step ? moveCursor(sketch, step) : takeBack(sketch));
   };
   return (
     <button ref={button} type="button" className="cross" style={placed(cursor, sketch.size)} onKeyDown={onKeyDown} onClick={() => onChange(setPoint(sketch, cursor))}

@@ -15,6 +15,10 @@ export interface ShapeOption {
   many: boolean;
   /** The property of an item with the shape's points; null if the item itself is the points. */
   key: string | null;
+  /** True if its items have names. */
+  named: boolean;
+  /** The most characters of a name; undefined for any number. */
+  longestName?: number | undefined;
 }
 
 /** A shape with its place in an option. */
@@ -36,13 +40,14 @@ export function shapeOptions(schema: JsonObject | null): ShapeOption[] {
 
 function shapeOption(name: string, schema: OptionSchema): ShapeOption | null {
   const own = kindIn(schema);
-  if (own !== null) return { name, kind: own, noun: schema.title ?? name, many: false, key: null };
+  if (own !== null) return { name, kind: own, noun: schema.title ?? name, many: false, key: null, named: false };
   const noun = schema.items?.title ?? name.replace(/s$/, "");
   const item = schema.items && kindIn(schema.items);
-  if (item) return { name, kind: item, noun, many: true, key: null };
-  for (const [key, property] of Object.entries(schema.items?.properties ?? {})) {
+  if (item) return { name, kind: item, noun, many: true, key: null, named: false };
+  const properties = schema.items?.properties ?? {};
+  for (const [key, property] of Object.entries(properties)) {
     const kind = kindIn(property);
-    if (kind !== null) return { name, kind, noun, many: true, key };
+    if (kind !== null) return { name, kind, noun, many: true, key, named: NAME in properties, longestName: properties[NAME]?.maxLength };
   }
   return null;
 }
@@ -66,8 +71,10 @@ function shapeOf(option: ShapeOption, item: Json | undefined): Shape | null {
     return points && { option, name: null, points, others: {} };
   }
   if (typeof item !== "object" || item === null || Array.isArray(item)) return null;
-  const { [option.key]: value, [NAME]: name, ...others } = item;
+  const { [option.key]: value, ...rest } = item;
   const points = pointsOf(value);
+  if (!option.named) return points && { option, name: null, points, others: rest };
+  const { [NAME]: name, ...others } = rest;
   return points && { option, name: typeof name === "string" ? name : "", points, others };
 }
 
@@ -90,5 +97,5 @@ export function withShapes(options: JsonObject, all: readonly ShapeOption[], sha
 
 function itemOf({ option, name, points, others }: Shape): Json {
   const pairs = points.map(({ x, y }) => [x, y]);
-  return option.key === null ? pairs : { ...(name !== null && { [NAME]: name }), [option.key]: pairs, ...others };
+  return option.key === null ? pairs : { ...(name !== null && { [NAME]: name.trim() }), [option.key]: pairs, ...others };
 }
