@@ -98,6 +98,23 @@ test("screenshots of all that a result may have", async () => {
   await shoot("catalogue", `/#/jobs/${job}?frame=40`, (page) => page.locator('canvas[data-index="40"]').waitFor(), ["wide", "phone"]);
 });
 
+test("screenshots of the zone editor and of events", async () => {
+  const zones = [{ name: "table", polygon: [[60, 20], [620, 20], [620, 430], [60, 430]] }];
+  const lines = [{ name: "door", line: [[60, 330], [620, 300]] }];
+  const job = await server.submit(["people", "tracker", { name: "zones", options: { zones, lines } }], { max_frames: 400 });
+  await server.ended(job);
+  await shoot("events", `/#/jobs/${job}?frame=100`, async (page) => {
+    await page.locator('canvas[data-index="100"]').waitFor();
+    await page.getByRole("region", { name: "Events", exact: true }).getByRole("button").first().click();
+  }, ["wide", "phone"]);
+  await shoot("editor", `/#/jobs/${job}`, async (page) => {
+    await page.getByRole("button", { name: "Run again" }).click();
+    await page.getByRole("button", { name: "Options of zones" }).click();
+    await page.getByRole("button", { name: "Draw on the picture" }).click();
+    await page.locator(".editor-surface").waitFor();
+  }, ["wide", "zoomed", "phone"]);
+});
+
 test("screenshots of the cameras", async () => {
   const placed = new Server();
   const places = { door: "rtsp://127.0.0.1:1/", yard: "rtsp://127.0.0.1:2/" };
