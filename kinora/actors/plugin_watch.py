@@ -25,7 +25,7 @@ _State = Mapping[Path, tuple[int, int]]
 
 
 class PluginWatch:
-    """Watches the files of all plugins but the built-in ones. Jobs that run go on with what they have."""
+    """Watches the files of all plugins but the built-in ones. Running jobs keep the code with which they began."""
 
     def __init__(self, registry: PluginRegistry, records: PluginRecords) -> None:
         self._registry = registry

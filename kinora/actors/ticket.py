@@ -52,7 +52,7 @@ class FrameTicket:
     results: dict[str, bytes] = attrs.field(factory=dict)
     """Plugin → its result as JSON text."""
     errors: dict[str, str] = attrs.field(factory=dict)
-    """Plugin → why it has no result, of those that failed on the frame."""
+    """Plugin → why it failed on the frame."""
     stored: Mapping[str, bytes] | None = None
     """The results of all plugins if an earlier pipeline has stored the frame; None for a new frame.
 

@@ -23,8 +23,7 @@ RUN_S = 90.0
 ASKED_FRAMES = 8
 """The frames that the questions are asked with."""
 MILD = frozenset({"PLUGIN_WARNING", "PLUGIN_SLOW", "DEVICE_FALLBACK", "STATE_LOST"})
-"""The codes of warnings that are no fault of the plugin's code."""
-
+"""The codes of warnings that do not show a fault in the plugin's code."""
 
 Tell = Callable[[Finding], None]
 """Called with each finding as it comes; it must not block."""
@@ -33,7 +32,7 @@ Tell = Callable[[Finding], None]
 async def check_plugin(
     system: System, entry: PluginEntry, request: Mapping[str, Any], folder: Path, tell: Tell
 ) -> None:
-    """Look at one plugin. ``request`` is that of a job whose last plugin it is: it gets the results of the others.
+    """Check one plugin. ``request`` asks for a job in which it is the last: it gets the results of the others.
 
     ``folder`` gets a few pictures.
 
@@ -63,7 +62,7 @@ async def check_plugin(
 
 
 def described(entry: PluginEntry) -> list[Finding]:
-    """What the metadata lacks for those who choose among plugins and set options."""
+    """What is missing in the metadata, which lists and forms show."""
     metadata = entry.metadata
     assert metadata is not None  # noqa: S101 - asked of working plugins only
     lacking = [

@@ -71,7 +71,7 @@ class Subject:
 
     @property
     def stateless(self) -> bool:
-        """Whether the plugin says so."""
+        """True if its metadata say so."""
         return self.plugin.metadata.stateless
 
 
@@ -246,7 +246,7 @@ QUESTIONS: Mapping[str, Callable[[Subject], str | None]] = {
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two results are the same, but for small differences of numbers."""
+    """True if two results are the same, apart from small differences of numbers."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):

@@ -25,7 +25,7 @@ KINDS = {
 
 
 def shown(results: Sequence[Mapping[str, Any]]) -> str:
-    """A phrase for each key that is in some result, such as ``draws detections (70, on 40 frames; mask)``."""
+    """A phrase for each key of the results, such as ``draws detections (70, on 40 frames; mask)``."""
     on = Counter(key for result in results for key, value in result.items() if value not in (None, [], {}))
     phrases = [f"{KINDS[key]} {key} ({_told(key, frames, results)})" for key, frames in on.items() if key in KINDS]
     others = sorted(key for key in on if key not in KINDS)

@@ -16,7 +16,7 @@ SMALLEST = 16
 
 
 class $title(Plugin):
-    """Finds bright areas: an example, in the place of which your own code comes."""
+    """Finds bright areas: an example, to be replaced by your own code."""
 
     metadata = PluginMetadata(
         name="$name",

@@ -28,7 +28,10 @@ Runs = NDArray[np.int64]
 
 
 def mask_of(pixels: Pixels, left: int = 0, top: int = 0) -> Mask | None:
-    """The mask of these pixels, whose corner is there in the frame, cut to what is true; None if nothing is."""
+    """The mask of these pixels, which begin at ``left`` and ``top`` in the frame; None if all are false.
+
+    Its crop is as small as can be.
+    """
     rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
     if not rows.size:
         return None
@@ -96,7 +99,7 @@ def compressed(runs: Runs) -> str:
 
 
 def _runs_of(pixels: Pixels) -> Runs:
-    """The runs outside and inside in turns, of which the first may be of length 0."""
+    """The runs outside and inside in turns; the first may be of length 0."""
     flat = pixels.ravel(order="F")
     edges = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]))
     runs = np.diff(edges)

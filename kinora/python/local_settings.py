@@ -15,7 +15,7 @@ from kinora.settings.of_run import allowing, is_path, settings_of_run
 
 
 def found_settings(flags: Mapping[str, Any], config: Path | None) -> Settings:
-    """The settings from arguments, variables and ``kinora.toml``, but for those of servers.
+    """The settings from arguments, variables and ``kinora.toml``, without those of servers.
 
     Raises:
         SettingsError: one is wrong.
@@ -32,7 +32,7 @@ def settings_for(settings: Settings, source: str, files: Sequence[Path], folder:
 
 
 def settled_source(source: str | os.PathLike[str]) -> str:
-    """The source by its absolute path, if it is one of this machine.
+    """The source, by its absolute path if it is a file or folder of this machine.
 
     Raises:
         RunError: there is no such file or folder.

@@ -44,7 +44,7 @@ class WantedPlugin:
     """A plugin of a run, and how it is to work."""
 
     name: str
-    """Its name, or of one of the program's own the name that it is to have; of a file, its path."""
+    """Its name; for a file its path, for a function or class of the program the name that it gets."""
     path: Path | None = None
     """The file that defines it, and maybe others."""
     pickle: bytes | None = None
@@ -94,12 +94,12 @@ def _wanted(plugin: PluginLike) -> WantedPlugin:
 def _own(plugin: object) -> WantedPlugin:
     """A function or class of the program."""
     if not callable(plugin):
-        raise RunError(f"{plugin!r} is no plugin: give a name, the path of a file, a function or a class")
+        raise RunError(f"{plugin!r} is not a plugin: give a name, the path of a file, a function or a class")
     title = _title(plugin)
     if not isinstance(plugin, type) and inspect.iscoroutinefunction(plugin):
         raise RunError(f"{title} is async: a plugin is a plain function, which may wait, as it has its own process")
     if isinstance(plugin, type) and not issubclass(plugin, Plugin):
-        raise RunError(f"The class {title} is no plugin: derive it from kinora.plugins.Plugin")
+        raise RunError(f"The class {title} is not a plugin: derive it from kinora.plugins.Plugin")
     try:
         pickle = cloudpickle.dumps(plugin)
     except Exception as error:
@@ -120,7 +120,7 @@ def _title(plugin: object) -> str:
 
 
 def write_plugin(plugin: WantedPlugin, folder: Path) -> WantedPlugin:
-    """Write one of the program's own as a file in ``folder``; others are returned as they are."""
+    """Write a function or class of the program as a file in ``folder``; other plugins are returned as they are."""
     if plugin.pickle is None:
         return plugin
     path = folder / f"{plugin.name}.py"

@@ -170,7 +170,7 @@ class RemoteRun:
             RunError: it cannot be made or written.
         """
         if out.suffix != ".mp4":
-            raise RunError(f"A server makes videos as .mp4, and none that ends in {out.suffix}")
+            raise RunError(f"A server makes videos as .mp4: give a name that ends so, not in {out.suffix}")
         job_id = self.report.state.get("job_id")
         if job_id is None:
             raise RunError("The run has no job: there are no frames to draw in")

@@ -86,7 +86,7 @@ def connect(url: str, *, token: str | None = None, ca_file: str | os.PathLike[st
         ca_file: a file of further certificates to trust, in PEM.
 
     Raises:
-        RunError: the address is none.
+        RunError: the address cannot be read.
     """
     try:
         server_address(url)
@@ -97,5 +97,7 @@ def connect(url: str, *, token: str | None = None, ca_file: str | os.PathLike[st
 
 def _named(plugin: WantedPlugin) -> WantedPlugin:
     if plugin.path is not None or plugin.pickle is not None:
-        raise RunError(f"{plugin.name} is of this program: a server runs those that are in its own --plugins-dir")
+        raise RunError(
+            f"{plugin.name} is a plugin of this program: a server runs only its own, such as in --plugins-dir"
+        )
     return plugin

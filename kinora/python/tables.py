@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def to_pandas(kept: KeptFrames) -> pd.DataFrame:
-    """A DataFrame; a row has NA in the columns of which it has nothing."""
+    """A DataFrame; a row has NA in the columns for which it has no value."""
     try:
         import pandas as pd  # noqa: PLC0415 - an extra
     except ImportError as error:

@@ -40,7 +40,7 @@ class Yolo:
         self._classes = Numbering(first=0)
         self._waiting: IO[bytes] = open_spool()
         self._tasks = list(TASKS)
-        """Those of which each detection so far can be."""
+        """The tasks that each detection so far fits."""
         self._points: int | None = None
         """The number of key points of a detection."""
         self._any = False
@@ -67,7 +67,7 @@ class Yolo:
         yield "data.yaml", text.encode()
 
     def _judge(self, detections: Sequence[Detection]) -> None:
-        """Drop the tasks of which one of these cannot be."""
+        """Drop the tasks that one of these does not fit."""
         for found in detections:
             self._any = True
             self._points = len(found.keypoints or ()) if self._points is None else self._points

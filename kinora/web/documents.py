@@ -277,7 +277,7 @@ class WebhookStatus(msgspec.Struct, kw_only=True):
     """The messages that wait for their receiver now."""
     delivered: Count
     given_up: Count
-    """The messages whose receiver has not taken them within an hour."""
+    """The messages that were given up, as their receiver did not take them within an hour."""
     left_out: Count
     """The messages that were left out, as too many waited."""
     fault: str

@@ -251,7 +251,8 @@ def test_a_source_that_breaks_is_an_error_of_the_loop(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plugins", "words"), [([], "at least one"), ([3], "no plugin"), ([Path], "derive it"), ([{"options": {}}], "name")]
+    ("plugins", "words"),
+    [([], "at least one"), ([3], "not a plugin"), ([Path], "derive it"), ([{"options": {}}], "name")],
 )
 def test_what_is_no_plugin_is_refused_before_the_loop(clip: Path, plugins: Any, words: str) -> None:
     """With a sentence that says what to write."""

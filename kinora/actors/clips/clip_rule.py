@@ -42,7 +42,7 @@ def check_clip(_table: object, _field: object, value: Mapping[str, Any] | None) 
 
 
 def widest(rules: Iterable[ClipRule]) -> ClipRule | None:
-    """The rule that has all that any of them has; None if there are none."""
+    """The rule with the longest part before and the longest part after; None without rules."""
     found = list(rules)
     if not found:
         return None

@@ -49,7 +49,7 @@ _CLIP = ", ".join(field.name for field in attrs.fields(Clip))
 
 
 def want_clip(wanted: WantedClip) -> Statement:
-    """Note a clip that is to be cut; does nothing if it is there, the job has enough of them, or is no more."""
+    """Note a clip that is to be cut, unless it is there, or the job has enough clips or was deleted."""
     job_id, *others = attrs.astuple(wanted)
     return Statement(
         f"INSERT INTO clips (job, {_WANTED}) SELECT number, {', '.join('?' * len(others))} FROM jobs"  # noqa: S608
@@ -77,7 +77,7 @@ def drop_clip(wanted: WantedClip) -> Statement:
 
 
 def next_wanted(connection: sqlite3.Connection) -> WantedClip | None:
-    """Return a clip that is to be cut, the first of the first job; None if there is none."""
+    """Return the clip to cut next, the first of the oldest job; None if none is wanted."""
     row = connection.execute(
         f"SELECT job_id, {_WANTED} FROM clips JOIN jobs ON jobs.number = clips.job"  # noqa: S608 - constants
         " WHERE bytes IS NULL ORDER BY clips.job, event LIMIT 1"

@@ -86,7 +86,7 @@ class Clips:
         """The newest change that notes a clip; those before it are written with it, or earlier."""
 
     def audience_of(self, spec: JobSpec, audience: Audience) -> Audience:
-        """The audience of a job, whose events are heard here too if clips are wanted of any."""
+        """The audience of a job; its events are heard here too if clips of any are wanted."""
         wishes = self._wishes(spec.standing)
         if wishes and (known_live(spec.request.source) is not None or spec.request.source == PUSH):
             log.info("no clips of a job are kept, as its source is live", job_id=spec.job_id)
@@ -167,7 +167,7 @@ class Clips:
         return await self._store.read(clip_table.next_wanted)
 
     def _hear(self, wishes: Sequence[_Wish], payload: Payload) -> None:
-        """Note the clip of an event that one is wanted of. Never waits."""
+        """Note the clip of an event if one is wanted. Never waits."""
         if not isinstance(payload, EventPayload) or payload.index is None or payload.timestamp_ms is None:
             return
         what = occurrence_of(payload)
@@ -209,7 +209,7 @@ class Clips:
 
 
 def _remove(folder: Path, goes: Callable[[str], bool]) -> None:
-    """Remove the clips in the folder of jobs that go. Blocks."""
+    """Remove the clips of jobs whose id ``goes`` is true of. Blocks."""
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             match = _FILE.fullmatch(entry.name)

@@ -28,6 +28,7 @@ HEAD_BYTES = 16 * 1024
 """The longest head of an answer. The attempt has failed beyond it."""
 CLOSED = "it closed the connection without an answer"
 _PIECE = 4096
+"""The bytes that are read of an answer at a time."""
 
 
 @attrs.frozen
@@ -138,7 +139,7 @@ class Receiver:
 
 
 async def _first_that_answers(addresses: Sequence[str], port: int) -> trio.SocketStream:
-    """Connect to the first address that takes a connection: these very ones, which are looked up no second time."""
+    """Connect to the first of these addresses that takes a connection. The host is not looked up again."""
     *others, last = addresses
     for address in others:
         with trio.move_on_after(CONNECT_S):

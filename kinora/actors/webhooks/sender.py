@@ -29,6 +29,7 @@ RETRY_FOR_S = 3600.0
 FIRST_PAUSE_S = 1.0
 """The pause after the first failed attempt of a delivery; each further one is twice as long."""
 LONGEST_PAUSE_S = 300.0
+"""The pause after many failed attempts."""
 PAUSE_SPREAD = 0.2
 """The part of a pause by which it is shorter or longer by chance."""
 MAX_WAITING = 5000

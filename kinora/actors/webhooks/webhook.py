@@ -94,11 +94,11 @@ class Webhook:
         return f"{url.scheme}://{url.authority}/…"
 
     def wants_job(self, standing: str | None) -> bool:
-        """True if it is for a job that is the standing job of this name, or is none."""
+        """True if it hears the standing job of this name; None stands for a job that is not a standing job."""
         return not self.jobs or standing in self.jobs
 
     def wants(self, what: Occurrence) -> bool:
-        """True if this is to be posted, but for what ``cooldown_s`` leaves out."""
+        """True if this is chosen. What ``cooldown_s`` leaves out is decided after it."""
         if what.type == COMPLETE:
             return COMPLETE in self.events
         if self.plugins and what.plugin not in self.plugins:
@@ -121,7 +121,7 @@ def read_secret(path: Path) -> str:
 
 
 class Cooldown:
-    """The kinds of occurrences that are left out for a while, as one has come a short time ago."""
+    """The kinds of occurrences that are left out for a while after one of the kind."""
 
     def __init__(self, cooldown_s: float) -> None:
         self._cooldown_s = cooldown_s

@@ -54,7 +54,7 @@ class _Unsaved:
 
 @attrs.frozen(kw_only=True)
 class WebhookState:
-    """How it goes with a webhook."""
+    """The state of a webhook."""
 
     name: str
     waiting: int
@@ -84,7 +84,7 @@ class Webhooks:
         return Overheard(audience, partial(self._hear, hooks)) if hooks else audience
 
     def states(self) -> list[WebhookState]:
-        """How it goes with each webhook, in the order of the settings."""
+        """The state of each webhook, in the order of the settings."""
         return [
             WebhookState(name=hook.name, waiting=hook.waiting, figures=hook.sender.figures)
             for hook in self._hooks.values()

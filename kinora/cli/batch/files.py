@@ -128,11 +128,11 @@ class Batch:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Those of the sources that have ended, in the order given."""
+        """The outcomes of the sources that have ended, in the order given."""
         return [self._ended[source.key] for source in self._sources if source.key in self._ended]
 
     async def run(self, rows: Rows, at_once: int) -> None:
-        """Run all jobs, so many at once.
+        """Run all jobs, ``at_once`` of them at the same time.
 
         Raises:
             Misuse: the plugins or their options are wrong.

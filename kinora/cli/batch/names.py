@@ -13,11 +13,11 @@ from kinora.cli.batch.sources import Source
 MAX_NAME = 150
 """The most characters of a name, which leaves room for endings."""
 _UNFIT = re.compile(r"[^\w.()+=,@ -]+")
-"""What a file's name gets an underscore for."""
+"""The characters that an underscore replaces in a file's name."""
 
 
 def names_of(sources: Sequence[Source], known: Mapping[str, str]) -> dict[str, str]:
-    """Source's key → name. ``known`` are the names that earlier runs have given, which stay.
+    """Source's key → name. ``known`` are the names given by earlier runs; they stay.
 
     Of ``a/clip.mp4`` it is ``clip``, ``clip.mp4`` beside ``a/clip.mov``, and ``a_clip`` beside ``b/clip.mp4``.
     """

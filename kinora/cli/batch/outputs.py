@@ -22,7 +22,7 @@ from kinora.results.exporter import ExportedJob
 UNFINISHED = ".kinora-run.unfinished"
 """The folder of files that are being written."""
 FORMS = ("jsonl", *ENDINGS)
-"""The formats that there are."""
+"""All formats."""
 DEFAULT_FORMS = ("jsonl",)
 
 
@@ -75,9 +75,9 @@ class OutFolder:
 
     @contextmanager
     def writing(self, name: str, state: JobState, job: ExportedJob) -> Iterator[list[ResultsFile]]:
-        """Write the results of a job during the block, of which ``state`` is the first state.
+        """Write the results of a job during the block; ``state`` is the job's first state.
 
-        They are put in their places, in which earlier ones may be, if its last state is done.
+        If its last state is done, they are put in their places, where they replace earlier ones.
 
         Raises:
             Failed: a file cannot be written; so do ``add`` and the end of the block.

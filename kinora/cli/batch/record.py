@@ -81,7 +81,7 @@ class Record:
 
 
 def version_of(source: Source) -> str:
-    """A text that changes with the source's file, or with the files in its folder; empty for what is no file."""
+    """A text that changes with the source's file, or with the files in its folder; empty for other sources."""
     if source.path is None or not source.path.exists():
         return ""
     files = sorted(source.path.iterdir()) if source.path.is_dir() else [source.path]
@@ -89,5 +89,5 @@ def version_of(source: Source) -> str:
 
 
 def hash_of(value: Any) -> str:
-    """A text that is another one for each different value, which JSON can express."""
+    """A short text that differs for different values, all of which JSON can express."""
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:32]

@@ -22,7 +22,7 @@ class Source:
     written: str
     """As it was given, or as a pattern or a folder led to it."""
     path: Path | None
-    """The file or folder, without links; None for what is no file."""
+    """The file or folder, without links; None for a URL, a camera or the demo."""
 
     @classmethod
     def of(cls, written: str) -> Self:
@@ -31,7 +31,7 @@ class Source:
 
     @property
     def key(self) -> str:
-        """What tells it from others, whatever folder a command is started in."""
+        """Its identity, the same in whatever folder a command is started."""
         return self.written if self.path is None else str(self.path)
 
 
@@ -102,7 +102,7 @@ def _each(source: Source, *, each_video: bool) -> Iterator[Source]:
 
 
 def _inside(path: Path) -> list[Path]:
-    """What is in a folder, by name; nothing of what is none.
+    """The contents of a folder, by name; empty if the path is not a folder.
 
     Raises:
         Misuse: it cannot be read.

@@ -36,11 +36,11 @@ class Outcome:
     is_old: bool = False
     """True if an earlier run has done it."""
     lacking: frozenset[str] = frozenset()
-    """The plugins of whose results a part has no place in the files."""
+    """The plugins whose results do not fit into the files as a whole."""
 
     @classmethod
     def failed(cls, source: str, error: str) -> Self:
-        """That of a source whose job could not begin."""
+        """The outcome of a source whose job could not begin."""
         return cls(source=source, summary={"status": "failed", "error": error})
 
     @property
@@ -68,7 +68,7 @@ class Outcome:
 
 
 def report(outcomes: Sequence[Outcome], wanted: RunArguments) -> int:
-    """Print what has become of the sources, as it is wanted, and return the exit code."""
+    """Print the outcomes, as a table or as JSON, and return the exit code."""
     if wanted.as_json:
         print_json([outcome.as_json for outcome in outcomes])
     else:

@@ -19,7 +19,7 @@ COLORS: tuple[Color, ...] = (  # BGR; neighbours in the list look unlike, and al
     (140, 200, 200),
 )
 PLAIN: Color = (252, 250, 248)
-"""Of all that is no detection."""
+"""The colour of everything but detections."""
 
 
 def color_of(detection: Detection) -> Color:

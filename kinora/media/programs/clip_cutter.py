@@ -29,7 +29,7 @@ def _cut(request: CutClip) -> ClipCut | Failed:
     try:
         with open_again(request.location, limits=request.limits, found=found) as source:
             if not isinstance(source, VideoSource):
-                return Failed("It is no video: clips are cut out of videos alone.")
+                return Failed("Clips are cut out of videos only, and this source is not a video.")
             cut = source.cut(request.start_ms, request.end_ms, out)
     except SourceError as error:
         return Failed(str(error))

@@ -1,4 +1,4 @@
-"""What zones and lines count: who came in and went out, by class, and how long they stayed."""
+"""What zones and lines count: things that came in and went out, by class, and how long they stayed."""
 
 from __future__ import annotations
 

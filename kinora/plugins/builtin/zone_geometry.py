@@ -20,7 +20,7 @@ class Polygon:
         self._end = np.roll(self._begin, -1, axis=0)
 
     def contains(self, points: Points) -> NDArray[np.bool_]:
-        """Whether each point is inside."""
+        """True for each point that is inside."""
         x, y = points[:, :1], points[:, 1:]
         above = (self._begin[:, 1] > y) != (self._end[:, 1] > y)
         rise = self._end[:, 1] - self._begin[:, 1]
@@ -46,7 +46,7 @@ class Line:
         return right
 
     def is_crossed(self, before: Sequence[float], after: Sequence[float]) -> bool:
-        """Whether the straight way between two points, which are on different sides, leads between the two ends."""
+        """True if the straight way between two points on different sides leads between the two ends."""
         first, last = self.offsets(np.array([before, after]))
         share = first / (first - last)
         at = np.asarray(before) + share * (np.asarray(after) - np.asarray(before))

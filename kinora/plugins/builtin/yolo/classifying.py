@@ -108,7 +108,7 @@ def surest(scores: NDArray[Any], confidence: float) -> Sequence[tuple[int, float
 
 
 def probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The scores, if they are probabilities already, else by the softmax of them; those that are none (NaN) are 0."""
+    """The scores if they are probabilities already, else their softmax; a score that is not a number becomes 0."""
     given = np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
     finite = given[np.isfinite(given)]
     if len(finite) and finite.min() >= 0 and abs(finite.sum() - 1) <= SUM_SLACK:

@@ -173,7 +173,7 @@ def _grid_rows(size: tuple[int, int]) -> Sequence[int]:
 
 
 def _maps(outputs: Mapping[str, Shape]) -> str | None:
-    """The output with the maps of masks, of which there are as many as a mask has coefficients."""
+    """The output with the maps of masks: as many maps as a mask has coefficients."""
     return next((name for name, shape in outputs.items() if len(shape) == MAPS), None)
 
 

@@ -41,7 +41,7 @@ def masks_in(
 def _enlarged(
     summed: NDArray[np.float32], first: NDArray[Any], step: NDArray[Any], shape: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """``summed`` at ``shape`` (width, height) places, the first of which is ``first``, ``step`` from each other."""
+    """``summed`` at ``shape`` (width, height) places: the first is ``first``, the others follow at ``step``."""
     moved = np.array([[step[0], 0, first[0]], [0, step[1], first[1]]])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(summed, moved, shape, flags=how, borderMode=cv2.BORDER_REPLICATE))

@@ -3,7 +3,7 @@ import { drawPoint } from "./drawDetection";
 import { fillLightly, pathAlong, strokeEdged, type Pen } from "./ink";
 import type { Shape, Spot } from "./shapes";
 
-/** The colour of all that is no detection. */
+/** The colour of everything but detections. */
 export const PLAIN = "#f8fafc";
 
 export function drawShapes(pen: Pen, shapes: readonly Shape[], spots: readonly Spot[]): void {

@@ -7,7 +7,7 @@ import { centreOf, colorAt, inward, placed, pointsText } from "./shapePaths";
 import type { Shape } from "./shapeOptions";
 import { setPoint, type Sketch } from "./Sketch";
 
-/** A press that moves by fewer pixels of the screen is no drag. */
+/** The least way of a drag, in pixels of the screen; a shorter one is a press. */
 const DRAG_PX = 8;
 
 interface SurfaceProps {

@@ -19,7 +19,7 @@ export function placed({ x, y }: Point, { width, height }: Size): CSSProperties 
   return { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%` };
 }
 
-/** The middle of a line, and a point to its right as one looks along it: who crosses to there comes in. */
+/** The middle of a line, and a point to its right as one looks along it: a crossing to that side counts as in. */
 export function inward([from, to]: readonly Point[], { width, height }: Size): [Point, Point] | null {
   if (!from || !to) return null;
   const [x, y] = [to.x - from.x, to.y - from.y];
