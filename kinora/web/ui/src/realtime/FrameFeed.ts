@@ -1,4 +1,4 @@
-/** The frames and pictures of a running job, on a connection of their own, which has a pace of its own. */
+/** The frames, pictures and events of a running job, on a connection of their own, which has a pace of its own. */
 import type { RealtimeClient } from "./RealtimeClient";
 
 export class FrameFeed {
@@ -11,7 +11,7 @@ export class FrameFeed {
     this.#newClient = newClient;
   }
 
-  /** Receive the frames of this job only; null for none. */
+  /** Receive the frames and events of this job only; null for none. */
   follow(jobId: string | null): void {
     if (jobId === this.#jobId) return;
     this.#client?.close();
@@ -29,6 +29,6 @@ export class FrameFeed {
 
   #choose(): void {
     if (this.#jobId === null) return;
-    this.#client?.subscribe({ job_id: [this.#jobId], types: ["frame"], max_fps: this.#maxFps, images: "binary" });
+    this.#client?.subscribe({ job_id: [this.#jobId], types: ["frame", "event"], max_fps: this.#maxFps, images: "binary" });
   }
 }

@@ -11,7 +11,7 @@ import { RealtimeStore } from "./RealtimeStore";
 import type { RealtimeState } from "./state";
 import { uuid } from "./uuid";
 
-/** The messages about all jobs; frames of the watched job come on a connection of their own. */
+/** The messages about all jobs; frames and events of the watched job come on a connection of their own. */
 const OF_ALL_JOBS: Filters = {
   types: ["progress", "plugin_status", "warning", "error", "complete"],
   max_fps: 15,
@@ -69,7 +69,7 @@ function compose() {
   const feed = new FrameFeed(() => new RealtimeClient({
     url: REALTIME_ADDRESS,
     sessionId: uuid(),
-    onMessage: (message) => message.type === "frame" && store.dispatch({ type: "message", message }),
+    onMessage: (message) => (message.type === "frame" || message.type === "event") && store.dispatch({ type: "message", message }),
     onPicture: store.addPicture,
     onState: (info) => info.closed === "refused" && tellRefused(),
   }));
