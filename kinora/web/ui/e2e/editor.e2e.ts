@@ -144,6 +144,9 @@ test("a zone needs a name of its own; Escape gives up what is being drawn and le
   await page.getByText("Another zone is called zone 1: choose a name of its own.").waitFor();
   expect(await done.isDisabled()).toBe(true);
   await expectSound(page);
+  await page.setViewportSize({ width: 720, height: 450 });
+  const [picture, list] = [await page.locator(".editor-surface").boundingBox(), await page.getByRole("list", { name: "What is drawn" }).boundingBox()];
+  expect(list?.y, "the list is below the picture").toBeGreaterThanOrEqual((picture?.y ?? Infinity) + (picture?.height ?? 0));
   await page.setViewportSize({ width: 1440, height: 900 });
   await name.fill("gate");
   await draw([50, 5], [60, 5], [60, 20]);
