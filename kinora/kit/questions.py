@@ -7,7 +7,6 @@ plugin.
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import statistics
 import time
@@ -16,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from kinora.kit.comparing import alike, difference_of, short
 from kinora.plugins.api import Frame, Plugin
 from kinora.plugins.loading import remembers
 from kinora.plugins.testing import PluginRun, run_checked
@@ -30,16 +29,12 @@ SIZES = ((64, 48), (16, 16), (33, 21), (8, 240))
 """Widths and heights of pictures beside those of the source, in pixels."""
 ALONE = 3
 """The frames that a stateless plugin gets alone: each needs an instance, which may load a model."""
-TOLERANCE = 1e-3
-"""The relative difference between two numbers of results that counts as none: libraries add up in several orders."""
 GROWTH_FRAMES, GROWTH_S = 96, 20.0
 """Memory is measured over so many frames, or over so many seconds if that is shorter."""
 GROWTH_BYTES = 100_000
 """A plugin that holds so many bytes more after each frame fills the memory on a long video."""
 FEWEST_HELD = 4
 """Growth is told from so many measurements, or it is not told."""
-SHORT = 120
-"""The characters of a result that a sentence shows."""
 MB = 2**20
 
 
@@ -111,7 +106,7 @@ def _resized(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.
 def same_again(subject: Subject) -> str:
     """The same frames give the same results, or nobody can repeat what was found."""
     first, second = subject.run(subject.frames), subject.run(subject.frames)
-    if difference := _difference(second, first):
+    if difference := difference_of(second, first):
         raise PromiseBroken(
             f"over the same frames again {difference}", "set the seed of random numbers in prepare, if it uses any"
         )
@@ -127,8 +122,8 @@ def stateless(subject: Subject) -> str | None:
         alone = subject.run([subject.frames[number]]).results
         if not alike(alone[0], whole[number]):
             raise PromiseBroken(
-                f"with frame {number} alone it gives another result than after earlier ones: {_short(alone[0])}, "
-                f"not {_short(whole[number])}",
+                f"with frame {number} alone it gives another result than after earlier ones: {short(alone[0])}, "
+                f"not {short(whole[number])}",
                 "keep nothing between two frames, or take stateless=True out of the metadata",
                 grave=True,
             )
@@ -146,7 +141,7 @@ def goes_on(subject: Subject) -> str | None:
         )
     whole = subject.run(subject.frames)
     again = subject.run(subject.frames, restart_after=len(subject.frames) // 2)
-    if difference := _difference(again, whole):
+    if difference := difference_of(again, whole):
         raise PromiseBroken(
             f"after a restart with its saved state {difference}",
             "put all that it keeps between frames into save_state",
@@ -161,7 +156,7 @@ def batches(subject: Subject) -> str | None:
     if most == 1:
         return None
     together, single = subject.run(subject.frames, batch=most), subject.run(subject.frames)
-    if difference := _difference(together, single):
+    if difference := difference_of(together, single):
         raise PromiseBroken(f"in a batch {difference}", "let process_batch do the same as process_frame", grave=True)
     return f"batches of up to {min(most, len(subject.frames))} give the same results as single frames"
 
@@ -243,30 +238,3 @@ QUESTIONS: Mapping[str, Callable[[Subject], str | None]] = {
     "resources": resources,
 }
 """Name → question, in the order in which they are put."""
-
-
-def alike(one: Any, other: Any) -> bool:
-    """True if two results are the same, apart from small differences of numbers."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(alike, one, other))
-    if isinstance(one, float) or isinstance(other, float):
-        numbers = isinstance(one, float | int) and isinstance(other, float | int)
-        return numbers and math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    return bool(one == other)
-
-
-def _difference(run: PluginRun, expected: PluginRun) -> str | None:
-    """A phrase about the first difference between what two runs gave; None if there is none."""
-    for number, (one, other) in enumerate(zip(run.results, expected.results, strict=True)):
-        if not alike(one, other):
-            return f"it gives {_short(one)} for frame {number}, and not {_short(other)}"
-    if not alike(run.final, expected.final):
-        return f"it returns {_short(run.final)} from finalize, and not {_short(expected.final)}"
-    return None
-
-
-def _short(result: object) -> str:
-    text = msgspec.json.encode(result).decode()
-    return text if len(text) <= SHORT else f"{text[:SHORT]}…"

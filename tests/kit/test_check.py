@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from kinora.kit.asking import NAMES
+from kinora.kit.comparing import alike
 from kinora.kit.new_plugin import NewPlugin
-from kinora.kit.questions import QUESTIONS, PromiseBroken, Subject, alike, growth
+from kinora.kit.questions import QUESTIONS, PromiseBroken, Subject, growth
 from kinora.kit.shown import shown
 from kinora.plugins.api import Frame
 from kinora.plugins.loading import load
