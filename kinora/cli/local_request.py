@@ -65,8 +65,7 @@ def plugin_names(system: System, plugin: str) -> list[str]:
                 f"-p {plugin}: there is no plugin {plugin!r}; for the file in this folder write -p ./{plugin}.py"
             )
         return [plugin]
-    location = str(real_path(plugin))
-    entries = [entry for entry in system.plugins.all() if entry.origin.location == location]
+    entries = system.plugins.defined_in(real_path(plugin))
     broken = [entry.broken for entry in entries if entry.broken]
     if broken or not entries:
         raise Misuse(f"{plugin}: {broken[0] if broken else 'defines no plugin'}")

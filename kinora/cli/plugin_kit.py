@@ -133,10 +133,11 @@ def _own(names: Sequence[str], entries: Sequence[PluginEntry], given: Sequence[s
 def _entries(system: System, plugin: str, path: Path | None) -> Sequence[PluginEntry]:
     """The plugins that a file defines, or the one of that name."""
     every = system.plugins.all()
-    found = [entry for entry in every if (entry.name == plugin if path is None else entry.origin.location == str(path))]
+    named = [entry for entry in every if entry.name == plugin][:1]
+    found = named if path is None else system.plugins.defined_in(path)
     if not found:
         raise Misuse(f"There is no plugin {plugin!r}; there are: {', '.join(entry.name for entry in every)}")
-    return found if path is not None else found[:1]
+    return found
 
 
 @click.command("install")

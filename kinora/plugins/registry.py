@@ -108,6 +108,10 @@ class PluginRegistry:
         """Return all plugins, broken ones included: built-in ones first, then entry points, then files."""
         return self._entries
 
+    def defined_in(self, path: Path) -> list[PluginEntry]:
+        """Return the plugins that a file or a package's folder defines, broken ones included."""
+        return [entry for entry in self._entries if entry.origin.location == str(path)]
+
     def skeletons(self) -> dict[str, tuple[tuple[int, int], ...]]:
         """Return the skeletons of the plugins that have one, by name."""
         described = [entry.metadata for entry in self._entries if entry.metadata is not None]

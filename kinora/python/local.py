@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -124,7 +123,7 @@ def _entries(system: System, plugin: WantedPlugin) -> list[dict[str, Any]]:
     """The entries of a job's request for a plugin: one, or one for each plugin that its file defines."""
     if plugin.path is None:
         return [{"name": plugin.name, **plugin.request}]
-    found = [entry for entry in system.plugins.all() if Path(entry.origin.location) == plugin.path]
+    found = system.plugins.defined_in(plugin.path)
     broken = [entry.broken for entry in found if entry.broken]
     if broken or not found:
         raise RunError(f"{plugin.name}: {broken[0] if broken else 'defines no plugin'}")

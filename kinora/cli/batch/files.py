@@ -151,8 +151,7 @@ class Batch:
             rows.end(source.key, self._names[source.key], outcome.row)
 
     async def _outcome(self, source: Source, rows: Rows) -> Outcome:
-        name = self._names[source.key]
-        files = self._out.places(name)
+        files = self._out.places(self._names[source.key])
         version = await trio.to_thread.run_sync(version_of, source)
         known = self._record.done(source, version, self._asked, self._out.forms)
         if known is not None and all(file.exists() for file in files):
@@ -166,18 +165,21 @@ class Batch:
         await self._system.jobs.delete(submitted.state.job_id)
         if summed["status"] != "done":
             return Outcome(source=source.written, summary=summed)
-        self._record.add(
-            Entry(
-                source=source.key,
-                version=version,
-                asked=self._asked,
-                name=name,
-                forms=tuple(self._out.forms),
-                summary=summed,
-            )
-        )
+        self._note_done(source, version, summed)
         lacking = frozenset[str]().union(*(result.lacking for result in results))
         return Outcome(source=source.written, files=files, summary=summed, lacking=lacking)
+
+    def _note_done(self, source: Source, version: str, summed: Mapping[str, Any]) -> None:
+        """Note that a source is done, so that a later run passes over it."""
+        entry = Entry(
+            source=source.key,
+            version=version,
+            asked=self._asked,
+            name=self._names[source.key],
+            forms=tuple(self._out.forms),
+            summary=dict(summed),
+        )
+        self._record.add(entry)
 
     async def _submit(self, source: Source) -> Submitted:
         """Submit a job for the source.
