@@ -9,6 +9,8 @@ from typing import Any
 
 import attrs
 
+from kinora.media.source_types import SourceError
+from kinora.media.url_access import SourceUrl, is_url
 from kinora.python.errors import RunError
 from kinora.settings import Settings, read_settings
 from kinora.settings.of_run import allowing, is_path, settings_of_run
@@ -35,14 +37,23 @@ def settled_source(source: str | os.PathLike[str]) -> str:
     """The source, by its absolute path if it is a file or folder of this machine.
 
     Raises:
-        RunError: there is no such file or folder.
+        RunError: there is no such file or folder, or the URL cannot be read.
     """
     if isinstance(source, int):  # as OpenCV names cameras
         raise RunError(f'A camera of this machine is named "webcam:{source}", not {source}')
     text = os.fspath(source)
     if isinstance(source, str) and not is_path(text):
+        if is_url(text):
+            _check_url(text)
         return text
     path = Path(text).expanduser().resolve()
     if not path.exists():
         raise RunError(f"There is no file or folder {text}")
     return str(path)
+
+
+def _check_url(url: str) -> None:
+    try:
+        SourceUrl.parse(url)
+    except SourceError as error:
+        raise RunError(str(error)) from error
