@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from kinora.cli.exits import Misuse
+from kinora.runtime.home_paths import in_home
 
 
 def real_path(written: str | Path) -> Path:
@@ -14,10 +14,7 @@ def real_path(written: str | Path) -> Path:
     Raises:
         Misuse: links lead in a circle.
     """
-    path = Path(written)
-    with suppress(RuntimeError):
-        path = path.expanduser()
     try:
-        return path.resolve()
+        return in_home(written).resolve()
     except RuntimeError as error:
         raise Misuse(f"{written} leads nowhere: its links go round in a circle") from error

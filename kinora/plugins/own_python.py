@@ -17,6 +17,8 @@ from typing import Any
 
 import attrs
 
+from kinora.runtime.home_paths import in_home
+
 PROJECT = "pyproject.toml"
 ENVIRONMENT = ".venv"
 """The folder of the environment for ``requirements``, beside the project's file."""
@@ -88,7 +90,7 @@ def _table(project: Path) -> object:
         with project.open("rb") as file:
             text = file.read(MAX_BYTES).decode()
         return tomllib.loads(text).get("tool", {}).get("kinora")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise OwnPythonError(f"{project} cannot be read: {error}") from error
 
 
@@ -96,9 +98,9 @@ def _read(project: Path, told: Any) -> OwnPython:
     if not isinstance(told, dict) or not told or told.keys() - _KEYS:
         raise OwnPythonError(f"in {project}, [tool.kinora] may have python and requirements, and nothing else")
     python, requirements = told.get("python"), told.get("requirements", [])
-    if not isinstance(python, str | None):
+    if not isinstance(python, str | None) or "\0" in (python or ""):
         raise OwnPythonError(f"in {project}, python must be the path of an interpreter")
     if not isinstance(requirements, list) or not all(isinstance(name, str) for name in requirements):
         raise OwnPythonError(f"in {project}, requirements must be a list of texts")
-    path = None if python is None else project.parent / Path(python).expanduser()
+    path = None if python is None else project.parent / in_home(python)
     return OwnPython(project, path, tuple(requirements))

@@ -12,6 +12,7 @@ import attrs
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import SourceUrl, is_url
 from kinora.python.errors import RunError
+from kinora.runtime.home_paths import in_home
 from kinora.settings import Settings, read_settings
 from kinora.settings.of_run import allowing, is_path, settings_of_run
 
@@ -46,7 +47,7 @@ def settled_source(source: str | os.PathLike[str]) -> str:
         if is_url(text):
             _check_url(text)
         return text
-    path = Path(text).expanduser().resolve()
+    path = in_home(text).resolve()
     if not path.exists():
         raise RunError(f"There is no file or folder {text}")
     return str(path)

@@ -16,6 +16,7 @@ import cloudpickle
 
 from kinora.plugins.api import Frame, Plugin, PluginMetadata
 from kinora.python.errors import RunError
+from kinora.runtime.home_paths import in_home
 
 PluginLike = str | os.PathLike[str] | Callable[[Frame], Mapping[str, Any] | None] | type[Plugin] | Mapping[str, Any]
 """A plugin: its name, the path of its file, a function of a frame, a class of Plugin; or a mapping with one of these as
@@ -87,7 +88,7 @@ def _wanted(plugin: PluginLike) -> WantedPlugin:
     if isinstance(plugin, str) and not (plugin.endswith(".py") or "/" in plugin):
         return WantedPlugin(name=plugin)
     if isinstance(plugin, str | os.PathLike):
-        return WantedPlugin(name=str(plugin), path=Path(plugin).expanduser().absolute())
+        return WantedPlugin(name=str(plugin), path=in_home(plugin).absolute())
     return _own(plugin)
 
 

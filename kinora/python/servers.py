@@ -20,6 +20,7 @@ from kinora.python.remote import RemoteRun
 from kinora.python.report import Report
 from kinora.python.run import Run
 from kinora.python.wanted import Wanted
+from kinora.runtime.home_paths import in_home
 
 
 @attrs.frozen
@@ -69,7 +70,7 @@ class Server:
             device=device,
             options=job_options(options, max_frames=max_frames, stride=stride, policy=policy),
         )
-        sent = Path(source).expanduser() if upload else None
+        sent = in_home(source) if upload else None
         if sent is not None and not sent.is_file():
             raise RunError(f"There is no file {source} to send")
         report = Report()

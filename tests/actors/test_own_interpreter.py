@@ -140,11 +140,23 @@ def test_an_environment_made_for_other_requirements_is_not_used(tmp_path: Path) 
     assert own.fault is None
 
 
-@pytest.mark.parametrize("says", ["python = 3", "requirements = 'torch'", "requirements = [1]", "= ", ""])
+DEEP = f"requirements = {'[' * 100_000}"
+
+
+@pytest.mark.parametrize(
+    "says", ["python = 3", r'python = "a\u0000b"', "requirements = 'torch'", "requirements = [1]", "= ", "", DEEP]
+)
 def test_a_file_that_says_something_else_is_refused(tmp_path: Path, says: str) -> None:
     """The reason names it."""
     with pytest.raises(OwnPythonError, match=r"pyproject\.toml"):
         own_python(write_folder(tmp_path / "apart", says))
+
+
+def test_a_home_folder_of_nobody_is_a_fault_of_the_plugin_alone(tmp_path: Path) -> None:
+    """So one plugin's file takes no server down."""
+    own = own_python(write_folder(tmp_path / "apart", 'python = "~nobody42/bin/python"'))
+    assert own is not None
+    assert "there is no interpreter" in str(own.fault)
 
 
 def test_an_environment_is_made_by_venv_and_pip(tmp_path: Path) -> None:

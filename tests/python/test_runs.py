@@ -248,6 +248,8 @@ def test_a_source_that_breaks_is_an_error_of_the_loop(tmp_path: Path) -> None:
         list(kinora.run(tmp_path / "film.mp4", plugins=["motion"]))
     with pytest.raises(kinora.RunError, match="There is no file"):
         kinora.run(tmp_path / "nowhere.mp4", plugins=["motion"])
+    with pytest.raises(kinora.RunError, match="There is no file"):
+        kinora.run("~nobody42/film.mp4", plugins=["motion"])
     with pytest.raises(kinora.RunError, match="names no host"):
         kinora.run("http://", plugins=["motion"])
 

@@ -12,6 +12,7 @@ import attrs
 from kinora.cli.exits import Misuse
 from kinora.cli.paths import real_path
 from kinora.media.kinds import VIDEOS, is_named_image, is_named_media, suffix
+from kinora.runtime.home_paths import in_home
 from kinora.settings.of_run import is_path
 
 
@@ -84,7 +85,7 @@ def _expanded(text: str, *, each_video: bool) -> Iterator[Source]:
 
 
 def _matching(pattern: str) -> list[str]:
-    found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207 - absolute ones too
+    found = sorted(glob.glob(str(in_home(pattern)), recursive=True))  # noqa: PTH207 - absolute ones too
     media = [name for name in found if is_named_media(name) or Path(name).is_dir()]
     if not media:
         raise Misuse(f"No video, image or folder is named like {pattern}")
