@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 
+from kinora.runtime.home_paths import in_home
 from kinora.settings.conversion import PATHS, converted, written
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -92,4 +93,4 @@ def in_folder(folder: Path, value: object) -> object:
     """A path, or each path of a list, that begins in ``folder`` if it is relative."""
     if isinstance(value, list):
         return [in_folder(folder, item) for item in value]
-    return folder / Path(value).expanduser() if isinstance(value, str) else value
+    return folder / in_home(value) if isinstance(value, str) else value

@@ -148,3 +148,10 @@ def test_the_settings_are_shown_without_what_a_url_may_hide(tmp_path: Path) -> N
             "password_file": str(tmp_path / "secrets" / "front"),
         }
     }
+
+
+def test_a_tilde_without_such_a_user_begins_a_name(tmp_path: Path) -> None:
+    """As in the arguments of commands; what is wrong with the file is said where it is looked at."""
+    written = '[webhooks.alarm]\nurl = "https://alarm.example/"\nsecret_file = "~nobody42/alarm"\n'
+    settings = load_settings({}, {}, toml(tmp_path, written))
+    assert settings.webhooks["alarm"].secret_file == tmp_path / "~nobody42" / "alarm"
