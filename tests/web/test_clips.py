@@ -10,15 +10,17 @@ import trio
 from structlog.testing import capture_logs
 
 from kinora.actors.audience import Nobody
+from kinora.actors.clips import clip_table
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.job_spec import JobSpec
 from kinora.actors.standing_job import StandingJob
+from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import open_system
 from tests.client_kit import ask, get, post
-from tests.jobs_kit import ended, write_plugin
+from tests.jobs_kit import ended, run_job, write_plugin
 from tests.media.test_clip_cutter import brightness, film
 
 PLENTY_S = 60.0
@@ -97,3 +99,20 @@ async def test_the_log_says_that_a_live_source_has_no_clips(settings: Settings) 
                 spec = JobSpec(job_id=source, created_at="", request=request, uploaded=False)
                 assert (system.clips.audience_of(spec, clients) is clients) == (source != "clip.mp4")
     assert [entry["job_id"] for entry in logs if "clips" in entry["event"]] == ["rtsp://10.0.0.5/yard", "push:"]
+
+
+async def test_why_clips_cannot_be_cut_is_logged_once(settings: Settings, media: Path, plugins_dir: Path) -> None:
+    """Not for each event."""
+    film(media / "film.webm", "libvpx")
+    write_plugin(plugins_dir, "bell", BELL)
+    hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 1, "after_s": 1})
+    with capture_logs() as logs:
+        async with open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system:
+            with trio.fail_after(PLENTY_S):
+                await run_job(system, "bell", source="film.webm")
+                await system.store.change(delivery_table.forget_old())  # what was noted before is on disk with it
+                while await system.store.read(clip_table.next_wanted):  # noqa: ASYNC110 - the store has no event for it
+                    await trio.sleep(0.01)
+    (said,) = [entry for entry in logs if entry["event"] == "a clip could not be cut"]
+    assert said["number"] == 2
+    assert "vp8" in said["reason"]

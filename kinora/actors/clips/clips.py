@@ -30,6 +30,7 @@ from kinora.actors.webhooks.overheard import Overheard
 from kinora.actors.webhooks.webhook import Occurrence, Webhook
 from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip
 from kinora.media.pushed import PUSH
+from kinora.media.source_names import without_query_of
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.actor import ActorGone
 from kinora.runtime.private_files import FILE_MODE
@@ -84,6 +85,8 @@ class Clips:
         """Set when there may be a clip to cut."""
         self._noted: Change | None = None
         """The newest change that notes a clip; those before it are written with it, or earlier."""
+        self._reported = ("", "")
+        """The job whose clip was reported last as not cut, and the reason."""
 
     def audience_of(self, spec: JobSpec, audience: Audience) -> Audience:
         """The audience of a job; its events are heard here too if clips of any are wanted."""
@@ -146,9 +149,11 @@ class Clips:
             await work.wait()
             return
         fault: Exception | None = None
+        location = ""
         for _ in range(MAX_ATTEMPTS):
             try:
-                await self._cut(wanted, await locate(wanted.job_id))
+                location = await locate(wanted.job_id)
+                await self._cut(wanted, location)
             except (StoreFailing, ActorGone, ForkServerGone, OneShotBroke) as error:
                 fault = error
                 await trio.sleep(RETRY_S)
@@ -157,8 +162,14 @@ class Clips:
                 break
             else:
                 return
-        log.info("a clip could not be cut", job_id=wanted.job_id, number=wanted.event, reason=str(fault))
+        self._report(wanted, without_query_of(location, str(fault)))
         await self._store.change(clip_table.drop_clip(wanted))
+
+    def _report(self, wanted: WantedClip, reason: str) -> None:
+        """Log why there is no clip, once for all of a job that come one after the other and have the same reason."""
+        if self._reported != (wanted.job_id, reason):
+            self._reported = (wanted.job_id, reason)
+            log.info("a clip could not be cut", job_id=wanted.job_id, number=wanted.event, reason=reason)
 
     async def _next(self) -> WantedClip | None:
         """Return the clip to cut next; None if there is none."""
