@@ -269,8 +269,9 @@ class Job:
         self._enter("preparing")
 
     def interrupt(self, reason: str) -> None:
-        """End a job that has not begun as interrupted: no server can take it up without being told to."""
+        """End a job that has not begun as interrupted, which is told: no server takes it up without being asked to."""
         self._end_with(reason, "interrupted")
+        self._conclude()
 
     def begin_paused(self) -> None:
         """Mark the job as paused, without workers, as an earlier server left it; :meth:`run` follows."""

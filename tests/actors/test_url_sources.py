@@ -15,7 +15,7 @@ from kinora.actors import held_sources
 from kinora.actors.errors import InvalidRequest, NotFound
 from kinora.settings import Settings
 from kinora.system import System, open_system
-from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, run_job, some_frames, submit, until, write_plugin
+from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, messages_of, run_job, some_frames, submit, until, write_plugin
 from tests.media.videos import numbered
 from tests.media_server import MediaServer, media_server
 
@@ -182,7 +182,8 @@ async def test_the_next_server_goes_on_with_a_url_but_not_with_a_live_stream(
             await system.jobs.state(stream.job_id),
         )
         assert [frame["index"] for frame in await frames_of(system, done)] == list(range(CLIP_FRAMES))
+        (end,) = messages_of(system, stream.job_id, "complete")
     assert done.status == "done"
-    assert interrupted.status == "interrupted"
+    assert interrupted.status == end["payload"]["status"] == "interrupted"
     assert interrupted.error is not None
     assert "its source is live: resume the job" in interrupted.error
