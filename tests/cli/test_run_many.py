@@ -96,8 +96,9 @@ def test_an_interrupted_run_keeps_what_was_done(clips: Path, tmp_path: Path) -> 
         assert "large queued" in shown
         assert "a done" in shown
         terminal.process.send_signal(signal.SIGINT)
-        assert "1 source: 1 done" in terminal.read_until("1 source: 1 done")
-        terminal.read_until("interrupted")
+        told = terminal.read_until("kinora: interrupted")
+        assert "2 sources: 1 done" in told
+        assert "1 not done yet: the same command goes on with them" in told
         assert terminal.process.wait(LIMIT_S) == 130
     assert sorted(path.name for path in out.iterdir()) == ["a.jsonl", FILE]
     lines = [json.loads(line) for line in (out / "a.jsonl").read_text().splitlines()]

@@ -74,7 +74,7 @@ async def run_files(
                     await batch.run(rows, settings.max_jobs)
             except BaseException:  # a cancellation, perhaps in a group
                 if batch.outcomes:
-                    report(batch.outcomes, wanted)
+                    report(batch.outcomes, wanted, left=len(sources) - len(batch.outcomes))
                 raise
     return report(batch.outcomes, wanted)
 

@@ -67,12 +67,12 @@ class Outcome:
         return {"source": self.source, "done_before": self.is_old, "files": files, **self.summary}
 
 
-def report(outcomes: Sequence[Outcome], wanted: RunArguments) -> int:
-    """Print the outcomes, as a table or as JSON, and return the exit code."""
+def report(outcomes: Sequence[Outcome], wanted: RunArguments, left: int = 0) -> int:
+    """Print the outcomes, as a table or as JSON, and return the exit code; ``left`` sources have not ended."""
     if wanted.as_json:
         print_json([outcome.as_json for outcome in outcomes])
     else:
-        _print_rows([outcome.row for outcome in outcomes])
+        _print_rows([outcome.row for outcome in outcomes], left)
     if names := sorted(frozenset[str]().union(*(outcome.lacking for outcome in outcomes))):
         print_line(
             f"the .csv files lack a part of what {', '.join(names)} gave: jsonl and json have all", file="stderr"
@@ -83,9 +83,11 @@ def report(outcomes: Sequence[Outcome], wanted: RunArguments) -> int:
     return PLUGINS_FAILED if wanted.strict and failing else 0
 
 
-def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+def _print_rows(rows: Sequence[Mapping[str, Any]], left: int) -> None:
     columns = [column for column in COLUMNS if column not in IF_ANY or any(row[column] for row in rows)]
     print_table(columns, [[row[column] for column in columns] for row in rows], optional=OPTIONAL)
     statuses = [str(row["status"]) for row in rows]
-    counts = ", ".join(f"{statuses.count(status):,} {status}" for status in dict.fromkeys(statuses))
-    print_line(f"{counted(len(rows), 'source')}: {counts or 'none has ended'}", file="stderr")
+    counts = [f"{statuses.count(status):,} {status}" for status in dict.fromkeys(statuses)]
+    print_line(f"{counted(len(rows) + left, 'source')}: {', '.join(counts)}", file="stderr")
+    if left:
+        print_line(f"{left:,} not done yet: the same command goes on with them", file="stderr")
