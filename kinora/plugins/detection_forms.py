@@ -130,7 +130,7 @@ def settled(entry: object) -> dict[str, Any]:
         raise NoBoxError(f"a detection must be a dict, not a {type(entry).__name__}: {_ADVICE}")
     if _is_settled(entry):
         return entry
-    return {**entry, **_box(entry), **_confidence(entry), **_class(entry), **_track(entry), **settled_shapes(entry)}
+    return {**entry, **box_of(entry), **_confidence(entry), **_class(entry), **_track(entry), **settled_shapes(entry)}
 
 
 def _is_settled(entry: Mapping[str, Any]) -> bool:
@@ -144,7 +144,12 @@ def _is_settled(entry: Mapping[str, Any]) -> bool:
     )
 
 
-def _box(entry: Mapping[str, Any]) -> dict[str, float]:
+def box_of(entry: Mapping[str, Any]) -> dict[str, float]:
+    """The x, y, width and height of a detection, which is plain JSON; of a turned box the angle, too.
+
+    Raises:
+        NoBoxError: it has no box that can be read.
+    """
     turned = turned_box(entry)
     box = _read_box(entry) if turned is None else tuple(turned[key] for key in BOX)
     if box is None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins import plain
+from kinora.plugins.detection_forms import BOX, NoBoxError, box_of
 from kinora.plugins.rle import mask_of
 
 Size = tuple[int, int]
@@ -19,6 +20,8 @@ _MASKS = (_OWN, "segmentation", "rle")
 _MASK_KEYS = frozenset(_MASKS)
 _TWO = 2
 _INSIDE = 0.5
+_BOX_NUMBERS = 8
+"""The most numbers of a box: its four corners."""
 
 
 def with_plain_masks(result: object, size: Size) -> tuple[object, str | None]:
@@ -60,7 +63,8 @@ def _as_code(array: NDArray[Any], told: Mapping[Any, Any], size: Size, faults: l
     corner = _corner(array.shape, told, size)
     if corner is None:
         (height, width), (high, wide) = array.shape, size
-        faults.append(f"the mask of a detection is of {width}x{height} pixels: give one of the frame, {wide}x{high}")
+        given = f"the mask of a detection is of {width}x{height} pixels"
+        faults.append(f"{given}: give one of the frame, {wide}x{high}, or of its box")
         return {}
     mask = mask_of(array if array.dtype.kind == "b" else array >= _INSIDE, *corner)
     return {} if mask is None else {"mask": msgspec.structs.asdict(mask)}
@@ -81,8 +85,17 @@ def _corner(shape: tuple[int, ...], told: Mapping[Any, Any], size: Size) -> tupl
     """Where the upper left pixel of an array of this shape is in the frame; None if that cannot be known."""
     if shape == size:
         return 0, 0
+    beside = {key: _plain_corners(value) for key, value in told.items() if key not in _MASK_KEYS}
     try:
-        x, y, width, height = (round(float(told[key])) for key in ("x", "y", "width", "height"))
-    except (KeyError, TypeError, ValueError, OverflowError):
+        box = box_of(beside)
+    except NoBoxError:
         return None
+    x, y, width, height = (round(box[key]) for key in BOX)
     return (x, y) if shape == (height, width) else None
+
+
+def _plain_corners(value: object) -> object:
+    """A small array of numpy or a tuple as a list; anything else as it is."""
+    if isinstance(value, np.ndarray | np.generic) and value.size <= _BOX_NUMBERS:
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value

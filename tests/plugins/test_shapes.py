@@ -83,6 +83,16 @@ def test_a_mask_is_an_array_or_a_code(mask: Any) -> None:
     assert detection["mask"] == {"x": 10, "y": 20, "width": 4, "height": 3, "counts": "0<"}
 
 
+@pytest.mark.parametrize("box", [[10, 20, 14, 23], np.array([10.2, 19.8, 14.1, 23.0]), (10, 20, 14, 23)])
+def test_a_mask_of_the_size_of_the_box_goes_with_all_spellings_of_boxes(box: Any) -> None:
+    """Corners as well, in an array or a tuple too."""
+    encoded = encode_frame_result({"detections": [{"xyxy": box, "mask": np.ones((3, 4), np.bool_)}]}, SIZE)
+    assert encoded is not None
+    assert encoded.misread is None
+    (detection,) = msgspec.json.decode(encoded.data)["detections"]
+    assert detection["mask"] == {"x": 10, "y": 20, "width": 4, "height": 3, "counts": "0<"}
+
+
 def test_a_code_of_the_frame_is_read() -> None:
     """COCO's, whose counts are bytes, text or numbers."""
     whole = {"x": 0, "y": 0, "width": 3, "height": 2, "counts": "132"}
