@@ -35,7 +35,9 @@ class Tenure:
         """True once a lease was granted and has ended: nothing may be told then."""
         return self._lease.is_over(boot_s())
 
-    async def keep_workers(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def keep_workers(  # noqa: ASYNC128 - the fork server reports the start
+        self, *, task_status: trio.TaskStatus[None]
+    ) -> None:
         """Run the fork server, and the next one in each new tenure, as one ends with its lease.
 
         Raises:
