@@ -84,14 +84,15 @@ test("when realtime is off, the page polls and says so", async () => {
   expect(sockets.filter(({ readyState }) => readyState < 3)).toEqual([]);
 });
 
-test("frames and pictures come for the watched job only, on a connection that ends with it", async () => {
+test("frames, events and pictures come for the watched job only, on a connection that ends with it", async () => {
   show();
   act(() => sockets[0]?.open());
   expect(sockets[0]?.query.get("types")).not.toContain("frame");
   act(() => screen.getByText("watch").click());
   await act(() => vi.advanceTimersByTimeAsync(50));
   const query = sockets[1]?.query;
-  expect([query?.get("job_id"), query?.get("types"), query?.get("images"), query?.get("max_fps")]).toEqual([JOB_ID, "frame", "binary", "30"]);
+  const asked = ["job_id", "types", "images", "max_fps"].map((name) => query?.get(name));
+  expect(asked).toEqual([JOB_ID, "frame,event", "binary", "30"]);
   const complete: CompletePayload = { job_id: JOB_ID, status: "done", frames: 100, duration_ms: 1000, warnings_count: 0 };
   act(() => sockets[0]?.receive(message("complete", complete, "a-200")));
   await act(() => vi.advanceTimersByTimeAsync(120));
