@@ -25,6 +25,14 @@ from tests.clips import make_clip
 
 pytest_plugins = ["tests.both_ways", "tests.limit", "tests.stalls"]
 
+# Tracebacks with the values of all names take seconds to print, in which the event loop of a server in a test stands.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 # On a busy machine an example takes long; that says nothing about the code.
 hypothesis.settings.register_profile(
     "busy", hypothesis.settings.default, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -8,8 +8,9 @@ from textwrap import dedent, indent
 
 import numpy as np
 import pytest
+import trio
 
-from kinora.kit.asking import NAMES
+from kinora.kit.asking import NAMES, Asked, ask
 from kinora.kit.comparing import alike
 from kinora.kit.new_plugin import NewPlugin
 from kinora.kit.questions import QUESTIONS, PromiseBroken, Subject, growth
@@ -17,6 +18,7 @@ from kinora.kit.shown import shown
 from kinora.plugins.api import Frame
 from kinora.plugins.loading import load
 from kinora.plugins.protocol import Origin
+from kinora.runtime.workers import ForkServer
 from tests.cli.test_cli import kinora
 
 PLUGIN = """
@@ -72,7 +74,6 @@ def subject(folder: Path, code: str, metadata: str = "") -> Subject:
             "in a batch",
         ),
         ("segments", COUNTS + "def finalize(self): return {'seen': self.seen}", "stateless=True", "without merge"),
-        ("resources", "def process_frame(self, frame): self.kept.append(b'1' * 10**6)", "", "kB more memory"),
     ],
 )
 def test_a_promise_that_is_not_kept_is_found(
@@ -82,6 +83,24 @@ def test_a_promise_that_is_not_kept_is_found(
     with pytest.raises(PromiseBroken, match=fault) as broken:
         QUESTIONS[question](subject(tmp_path, code, metadata))
     assert broken.value.mend
+
+
+async def test_memory_that_grows_is_found(tmp_path: Path) -> None:
+    """In a process of its own, which has no memory left over from others."""
+    asked = subject(tmp_path, "def process_frame(self, frame): self.kept.append(b'1' * 10**6)")
+    pictures = [tmp_path / f"{frame.index}.npy" for frame in asked.frames]
+    for path, frame in zip(pictures, asked.frames, strict=True):
+        np.save(path, frame.image)
+    origin = Origin(kind="file", location=str(tmp_path / "asked.py"), attribute="Asked")
+    question = Asked(origin=origin, options={}, models_dir=tmp_path, pictures=pictures, results=[{}] * len(pictures))
+    async with trio.open_nursery() as nursery:
+        forks = ForkServer()
+        await nursery.start(forks.run)
+        finding = await ask(forks, question, "resources")
+        nursery.cancel_scope.cancel()
+    assert finding is not None
+    assert "kB more memory" in finding.found
+    assert finding.mend
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ FILES = frozenset({"/", "/demo", "/ui-kit", "/favicon.svg", "/assets/x.js", "/v1
 PARTS = {
     "job_id": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
     "index": "0",
+    "event": "1",
+    "schema": "detection",
     "name": "motion",
     "token_id": "0",
     "agent_id": "0",
@@ -90,11 +92,11 @@ async def test_without_a_good_token_only_what_is_open_answers(server: RunningSer
 
 
 async def test_a_viewer_may_read_all_and_change_nothing(server: RunningServer) -> None:
-    """The role ``view`` gets 403 for each call that may change something, for tokens and for what agents use."""
+    """The role ``view`` gets 403 for calls that may change something, for tokens, sources and what agents use."""
     viewer = bearer((await make_token(server, "wall"))["token"])
     answers = await all_answers(server, viewer)
     closed = {call for call, code in answers.items() if code == 403}
-    closed_paths = ("/v1/tokens", "/v1/agents/link", "/v1/agents/files/")
+    closed_paths = ("/v1/tokens", "/v1/sources/", "/v1/agents/link", "/v1/agents/files/")
     assert closed == {
         (method, path)
         for method, path in answers
