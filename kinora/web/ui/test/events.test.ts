@@ -78,3 +78,10 @@ test("of very many events the page lists the newest", async () => {
   await soon(() => expect(log.get().leftOut).toBe(1500));
   expect(numbers()[0]).toBe(1501);
 });
+
+test("what is told while the server refuses to say what it has stored is listed", async () => {
+  refuses = true;
+  store.dispatch({ type: "job", job: job() });
+  tell(1);
+  await soon(() => expect(numbers()).toEqual([1]));
+});

@@ -79,10 +79,10 @@ export class EventLog {
       }
     } catch (fault) {
       if (!signal.aborted) this.#become({ ...this.#events, error: inWords(fault) });
-      return;
-    } finally {
-      if (!signal.aborted) this.#loading = false;
     }
+    if (signal.aborted) return;
+    this.#loading = false;
+    // What was told meanwhile, also if the server could not be asked.
     const told = this.#store.told.after(this.#last);
     if (told[0]?.number === this.#last + 1) this.#add(told);
   }
