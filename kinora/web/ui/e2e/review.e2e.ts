@@ -81,8 +81,11 @@ test("events are listed as they come, and each leads to its frame and its clip; 
   await row(/left the yard/).click();
   await isAt(page, 5);
   await events.getByText('"zone": "yard"').waitFor();
-  await page.keyboard.press("e");
-  await isAt(page, 8);
+  // Its frame may be on its way yet.
+  await expect.poll(async () => {
+    await page.keyboard.press("e");
+    return frameOn(page);
+  }).toBe(8);
   await page.keyboard.press("Shift+E");
   await page.keyboard.press("Shift+E");
   await isAt(page, 2);
