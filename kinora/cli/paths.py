@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from kinora.cli.exits import Misuse
@@ -14,7 +15,10 @@ def real_path(written: str | Path) -> Path:
     Raises:
         Misuse: links lead in a circle.
     """
+    path = in_home(written)
     try:
-        return in_home(written).resolve()
-    except RuntimeError as error:
-        raise Misuse(f"{written} leads nowhere: its links go round in a circle") from error
+        return path.resolve(strict=True)
+    except (RuntimeError, OSError) as error:  # before Python 3.13 a RuntimeError tells of the circle
+        if isinstance(error, RuntimeError) or error.errno == errno.ELOOP:
+            raise Misuse(f"{written} leads nowhere: its links go round in a circle") from error
+    return path.resolve()

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ async def frames_from(url: str, job_id: str, at_least: int) -> list[dict[str, An
 
 def stored(settings: Settings) -> tuple[int, dict[str, int]]:
     """The last stored frame, and plugin → the frame of its stored state."""
-    with sqlite3.connect(settings.data_dir / "kinora.db") as database:
+    with closing(sqlite3.connect(settings.data_dir / "kinora.db")) as database:
         [(last,)] = database.execute("SELECT max(frame_index) FROM frames")
         return last, dict(database.execute("SELECT plugin, frame_index FROM states"))
 

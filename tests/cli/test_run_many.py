@@ -94,7 +94,8 @@ def test_an_interrupted_run_keeps_what_was_done(clips: Path, tmp_path: Path) -> 
     with on_terminal(*command, LINES="40") as terminal:
         shown = terminal.read_until("it hangs")
         assert "large queued" in shown
-        assert "a done" in shown
+        if "a done" not in shown:  # what a plugin prints may be shown before the table
+            terminal.read_until("a done")
         terminal.process.send_signal(signal.SIGINT)
         told = terminal.read_until("kinora: interrupted")
         assert "2 sources: 1 done" in told

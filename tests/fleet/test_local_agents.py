@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -142,7 +143,7 @@ async def test_agents_find_their_server_and_run_its_jobs(
 
 def stored(settings: Settings, job_id: str) -> tuple[int, dict[str, tuple[int, bytes]]]:
     """The last stored frame of a job, and plugin → the frame of its stored state, and the state."""
-    with sqlite3.connect(settings.data_dir / "kinora.db") as database:
+    with closing(sqlite3.connect(settings.data_dir / "kinora.db")) as database:
         [(last,)] = database.execute(
             "SELECT max(frame_index) FROM frames JOIN jobs ON number = job WHERE job_id = ?", [job_id]
         )
