@@ -37,13 +37,14 @@ class Terminal:
 
     def read_until(self, word: str) -> str:
         """What is shown up to this word, or to the command's end."""
-        shown = b""
-        while word.encode() not in shown:
+        raw, shown = b"", ""
+        while word not in shown:
             try:
-                shown += os.read(self.end, 65536)
+                raw += os.read(self.end, 65536)
             except OSError:  # how Linux tells that nothing writes to the terminal any more
                 break
-        return CONTROLS.sub("", shown.decode(errors="replace"))
+            shown = CONTROLS.sub("", raw.decode(errors="replace"))
+        return shown
 
 
 @contextmanager
