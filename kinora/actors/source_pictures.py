@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from kinora.actors.errors import Conflict, FieldError, InvalidRequest, NotFound, Unavailable
+from kinora.actors.errors import Conflict, FieldError, InvalidRequest, NotFound
 from kinora.actors.fair_turns import FairTurns
-from kinora.actors.one_shot import OneShotBroke, OneShotFailed, OneShotTimedOut, one_shot
 from kinora.actors.source_finder import SourceFinder
-from kinora.media.messages import STILL, Jpeg, MakeStill, Open
+from kinora.actors.still_decoding import decode_still
+from kinora.media.messages import MakeStill, Open
 from kinora.media.pushed import PUSH
 from kinora.media.source_types import SourceError
 from kinora.runtime.workers import ForkServer
@@ -17,8 +17,6 @@ AT_ONCE = 2
 """The most sources that are opened at the same time; further requests wait for their turn."""
 MAX_WAITING, MAX_PER_CLIENT = 32, 4
 """The most requests at a time, of all clients and of one; further ones are refused with 503."""
-TIMEOUT_S = 30.0
-"""The time for one picture: a camera has 20 s for its first key frame."""
 
 
 class SourcePictures:
@@ -59,12 +57,4 @@ class SourcePictures:
 
     async def _decode(self, opening: Open) -> bytes:
         request = MakeStill(location=opening.location, index=0, limits=opening.limits, opening=opening)
-        try:
-            made = await one_shot(self._fork_server, STILL, "picture", request, Jpeg, timeout_s=TIMEOUT_S)
-        except OneShotTimedOut as error:
-            raise Unavailable(f"The picture could not be decoded in time: {error}; try again later.") from error
-        except OneShotBroke as error:
-            raise Unavailable(f"The picture could not be decoded: {error}; try again.") from error
-        except OneShotFailed as error:
-            raise NotFound(str(error)) from error
-        return made.data
+        return await decode_still(self._fork_server, request, name="picture", what="picture")

@@ -6,10 +6,9 @@ from collections.abc import Callable, Hashable
 
 import msgspec
 
-from kinora.actors.errors import NotFound, Unavailable
 from kinora.actors.fair_turns import FairTurns
-from kinora.actors.one_shot import OneShotBroke, OneShotFailed, OneShotTimedOut, one_shot
-from kinora.media.messages import STILL, Jpeg, MakeStill, Skeletons
+from kinora.actors.still_decoding import decode_still
+from kinora.media.messages import MakeStill, Skeletons
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.workers import ForkServer
 
@@ -19,7 +18,6 @@ MAX_WAITING, MAX_PER_CLIENT = 256, 32
 """The most requests at a time, of all clients and of one; further ones are refused with 503."""
 CACHE_BYTES = 16 * 2**20
 """The size of the pictures that are kept; the least recently used go first."""
-TIMEOUT_S = 30.0
 
 
 class Stills:
@@ -57,12 +55,4 @@ class Stills:
         request = MakeStill(
             location=location, index=index, limits=self._limits, results=results, skeletons=self._skeletons()
         )
-        try:
-            made = await one_shot(self._fork_server, STILL, "still", request, Jpeg, timeout_s=TIMEOUT_S)
-        except OneShotTimedOut as error:
-            raise Unavailable(f"The frame could not be decoded in time: {error}; try again later.") from error
-        except OneShotBroke as error:
-            raise Unavailable(f"The frame could not be decoded: {error}; try again.") from error
-        except OneShotFailed as error:
-            raise NotFound(str(error)) from error
-        return made.data
+        return await decode_still(self._fork_server, request, name="still", what="frame")

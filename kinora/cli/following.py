@@ -9,9 +9,6 @@ from kinora.cli.live import Moment
 from kinora.cli.results_file import ResultsFile
 from kinora.system import System
 
-REFRESH_S = 0.1
-"""The time between two looks at a running job; its end is seen at once."""
-
 
 async def take_frames(
     system: System, results: Sequence[ResultsFile], hear: Callable[[Mapping[str, Any]], None] = lambda _: None

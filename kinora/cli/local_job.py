@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from kinora.actors.models import JobState
+from kinora.actors.next_state import next_state
 from kinora.actors.times import utc_now
 from kinora.cli import options
 from kinora.cli.annotating import Drawn, annotate_source
@@ -20,7 +21,7 @@ from kinora.cli.events import EventLines
 from kinora.cli.exits import Misuse
 from kinora.cli.export_folder import ExportFolder, ExportWish
 from kinora.cli.folders import require_existing
-from kinora.cli.following import REFRESH_S, moment_of, take_frames
+from kinora.cli.following import moment_of, take_frames
 from kinora.cli.live import live_progress
 from kinora.cli.local_request import plugin_names, request_of, settings_for
 from kinora.cli.outages import Outages
@@ -135,9 +136,7 @@ async def _follow(system: System, results: ResultsFile, output: PluginOutput) ->
         while not results.state.ended:
             live.show(moment_of(results))
             outages.look_at(results.state)
-            results.state = await system.jobs.wait_changed(results.state.job_id, results.state)
-            with trio.move_on_after(REFRESH_S):
-                await system.jobs.wait_ended(results.state.job_id)
+            results.state = await next_state(system.jobs, results.state)
             await take_frames(system, [results], events.add)
         await take_frames(system, [results], events.add)
         events.end()

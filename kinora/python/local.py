@@ -14,6 +14,7 @@ from kinora.actors.found_events import FoundEvent
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.job_ring import JobRing
 from kinora.actors.models import JobState
+from kinora.actors.next_state import next_state
 from kinora.actors.ticket import FrameTicket
 from kinora.preloading import launch_of
 from kinora.python.errors import RunError
@@ -29,9 +30,6 @@ from kinora.runtime.frames import RingReader
 from kinora.runtime.temporary import temporary_folder
 from kinora.settings import Settings
 from kinora.system import System, open_system
-
-REFRESH_S = 0.1
-"""The time between two looks at a running job; its end is seen at once."""
 
 
 class RingViewer:
@@ -99,9 +97,7 @@ class LocalRun:
             self.report.state = msgspec.json.decode(msgspec.json.encode(state))
             if state.ended:
                 return state
-            state = await system.jobs.wait_changed(state.job_id, state)
-            with trio.move_on_after(REFRESH_S):
-                state = await system.jobs.wait_ended(state.job_id)
+            state = await next_state(system.jobs, state)
 
     async def _take_events(self, system: System, job_id: str) -> None:
         while found := (await system.jobs.events(job_id, after=self.report.last_event)).events:

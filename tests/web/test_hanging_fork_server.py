@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors import source_reader, stills
+from kinora.actors import source_reader, still_decoding
 from kinora.media.messages import DECODER, STILL
 from kinora.runtime import workers
 from kinora.runtime.processes import children
@@ -81,7 +81,7 @@ async def test_a_picture_is_missing_only_if_its_source_is_to_blame(
 ) -> None:
     """The same for the process that decodes single frames."""
     job = await done_job(server)
-    monkeypatch.setattr(stills, "STILL", attrs.evolve(STILL, target="tests.runtime.targets:mute"))
+    monkeypatch.setattr(still_decoding, "STILL", attrs.evolve(STILL, target="tests.runtime.targets:mute"))
     answer = await answer_with_worker_ended(server, number, get, f"{job}/frames/3.jpg")
     assert (answer.status, signal.Signals(number).name in answer.json()["detail"]) == (status, True)
 

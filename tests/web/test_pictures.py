@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from kinora.actors import stills
+from kinora.actors import still_decoding
 from kinora.actors.one_shot import OneShotTimedOut
 from kinora.actors.stills import Stills
 from kinora.media.messages import Jpeg
@@ -25,7 +25,7 @@ class Decoder:
         self.go, self.begun = trio.Event(), list[int]()
         self.asked, self.stopped = trio.Semaphore(0), trio.Semaphore(0)
         """Released for each request that has come to the pictures' turns, and for each decoding that was stopped."""
-        monkeypatch.setattr(stills, "one_shot", self._decode)
+        monkeypatch.setattr(still_decoding, "one_shot", self._decode)
         make = Stills.make
 
         async def watched(made: Stills, client: Hashable, *about: Any) -> bytes:
@@ -104,7 +104,7 @@ async def test_a_picture_that_takes_too_long_is_not_said_to_be_missing(
         await trio.lowlevel.checkpoint()
         raise OneShotTimedOut("no answer within 30 s")
 
-    monkeypatch.setattr(stills, "one_shot", late)
+    monkeypatch.setattr(still_decoding, "one_shot", late)
     assert (await get(f"{url}/frames/3.jpg")).status == 200
     answer = await get(f"{url}/frames/4.jpg")
     assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")

@@ -13,6 +13,7 @@ import trio
 
 from kinora.actors.errors import InvalidRequest, KinoraError
 from kinora.actors.job_manager import Submitted
+from kinora.actors.next_state import next_state
 from kinora.cli import options
 from kinora.cli.batch.names import names_of
 from kinora.cli.batch.outputs import OutFolder
@@ -23,7 +24,7 @@ from kinora.cli.batch.summing import Outcome, report
 from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
-from kinora.cli.following import REFRESH_S, moment_of, take_frames
+from kinora.cli.following import moment_of, take_frames
 from kinora.cli.live import Moment
 from kinora.cli.local_request import own_settings, plugin_names, request_of
 from kinora.cli.plugin_output import PluginOutput
@@ -210,9 +211,7 @@ class Batch:
             first = results[0]
             while not first.state.ended:
                 rows.show(source.key, self._names[source.key], moment_of(first))
-                first.state = await self._system.jobs.wait_changed(first.state.job_id, first.state)
-                with trio.move_on_after(REFRESH_S):
-                    await self._system.jobs.wait_ended(first.state.job_id)
+                first.state = await next_state(self._system.jobs, first.state)
                 await take_frames(self._system, results)
             await take_frames(self._system, results)
             for result in results:
