@@ -46,6 +46,8 @@ MAX_ATTEMPTS = 3
 """The attempts to cut a clip that fails for a reason that is not the video's. Then it is given up."""
 REMOVE_S = 10.0
 """The time for removing the files of a deleted job."""
+REMOVERS = 1
+"""The most threads that remove files of deleted jobs. Further removals wait, for ``REMOVE_S`` at most."""
 _FILE = re.compile(r"([0-9a-f-]{36})\.\d+\.mp4")
 
 
@@ -81,6 +83,7 @@ class Clips:
         self._disk = disk
         self._webhooks = webhooks
         self._standing = standing
+        self._removers = trio.CapacityLimiter(REMOVERS)
         self._work = trio.Event()
         """Set when there may be a clip to cut."""
         self._noted: Change | None = None
@@ -118,7 +121,9 @@ class Clips:
     async def forget(self, job_id: str) -> None:
         """Remove the clips of a deleted job. What cannot be removed is logged; the next start tries again."""
         with trio.move_on_after(REMOVE_S):
-            await trio.to_thread.run_sync(_remove, self._folder, lambda found: found == job_id, abandon_on_cancel=True)
+            await trio.to_thread.run_sync(
+                _remove, self._folder, lambda found: found == job_id, abandon_on_cancel=True, limiter=self._removers
+            )
 
     async def run(
         self,
