@@ -103,8 +103,12 @@ def _explain(error: jsonschema.ValidationError) -> list[tuple[str, str]]:
 
 def _described(schema: Any, key: str) -> str:
     """A colon and the schema's description of a property; empty if it has none."""
-    property_schema = schema.get("properties", {}).get(key)
-    text = property_schema.get("description") if isinstance(property_schema, Mapping) else None
+    return _description(schema.get("properties", {}).get(key))
+
+
+def _description(schema: Any) -> str:
+    """A colon and a schema's own description; empty if it has none."""
+    text = schema.get("description") if isinstance(schema, Mapping) else None
     return f": {text}" if isinstance(text, str) else ""
 
 
@@ -133,6 +137,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
             return f"must be less than {limit}"
         case "enum":
             return f"must be one of {', '.join(json.dumps(choice) for choice in limit)}"
+        case "pattern":
+            return f"does not fit {limit}" + _description(error.schema)
         case _:
             return _jsonschemas_sentence(error)
 

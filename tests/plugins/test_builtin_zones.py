@@ -64,7 +64,7 @@ def test_who_walks_through_a_zone_enters_and_leaves_it() -> None:
     inside = [(result or {})["metrics"]["door"] for result in run.results]
     assert inside == [0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0]
     last = run.results[-1] or {}
-    assert last["metrics"] == {"door": 0, "door person": 0}
+    assert last["metrics"] == {"door": 0, "door: person": 0}
     assert (run.results[4] or {})["polygons"] == [{"points": DOOR["polygon"], "label": "door: 1"}]
     assert run.final == {
         "zones": {
@@ -86,7 +86,7 @@ def test_who_crosses_a_line_goes_in_or_out() -> None:
     assert told(run) == [("crossed", "out", "person"), ("crossed", "in", "car")]
     assert run.events[0]["data"] == {"line": "gate", "direction": "out", "class": "person", "track_id": 1}
     last = run.results[-1] or {}
-    assert last["metrics"] == {"gate in": 1, "gate out": 1}
+    assert last["metrics"] == {"gate: in": 1, "gate: out": 1}
     assert last["lines"] == [{"points": GATE["line"], "label": "gate: 1 in, 1 out"}]
     assert run.final == {"zones": {}, "lines": {"gate": {"in": {"car": 1}, "out": {"person": 1}}}}
 
@@ -153,6 +153,7 @@ def test_what_it_counts_is_bounded() -> None:
         {"zones": [{"name": "door", "polygon": [[0, 0], [1, 1]]}]},
         {"zones": [{"polygon": DOOR["polygon"]}]},
         {"zones": [{"name": "", "polygon": DOOR["polygon"]}]},
+        {"zones": [{"name": "door: person", "polygon": DOOR["polygon"]}]},
         {"lines": [{"name": "gate", "line": [[0, 0], [1, 1], [2, 2]]}]},
         {"lines": [{"name": "gate", "line": [[0, 0], [1, "1"]]}]},
         {"anchor": "top"},
@@ -164,11 +165,21 @@ def test_options_that_are_no_places_are_refused(wrong: dict[str, Any]) -> None:
         check_options(Zones.metadata, wrong)
 
 
-def test_two_zones_of_one_name_are_refused() -> None:
-    """Nobody could tell their counts apart; a zone and a line may have the same."""
-    watch([], options={"zones": [DOOR], "lines": [{**GATE, "name": "door"}]})
-    with pytest.raises(ValueError, match=r"two of the zones are called 'door'"):
-        watch([], options={"zones": [DOOR, DOOR]})
+@pytest.mark.parametrize("twice", [{"zones": [DOOR, DOOR]}, {"zones": [DOOR], "lines": [{**GATE, "name": "door"}]}])
+def test_two_places_of_one_name_are_refused(twice: dict[str, Any]) -> None:
+    """Nobody could tell their counts apart: those of a line from those of a zone of a class that is called "in"."""
+    with pytest.raises(ValueError, match=r"two of the zones and lines are called 'door'"):
+        watch([], options=twice)
+
+
+def test_no_two_counts_have_one_name() -> None:
+    """Whatever the zones, the lines and the classes are called."""
+    shapes = {
+        "zones": [DOOR, {**DOOR, "name": "door person"}, {**DOOR, "name": "gate in"}],
+        "lines": [GATE],
+    }
+    metrics = (watch([at(150, 150), at(150, 150, 2, "in")], options=shapes).results[0] or {})["metrics"]
+    assert len(metrics) == 3 * (1 + 2) + 2
 
 
 def test_a_form_finds_what_is_drawn_by_hand() -> None:

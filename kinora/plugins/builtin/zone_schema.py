@@ -34,7 +34,13 @@ def _points(kind: str, least: int, most: int, description: str) -> dict[str, Any
 
 
 def _shapes(shape: str, points: Mapping[str, Any], description: str) -> dict[str, Any]:
-    name = {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": "The name in counts and events."}
+    name = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_NAME,
+        "pattern": "^[^:]*$",  # a colon stands between a name and what is counted, as in "door: person"
+        "description": "The name in counts and events, without a colon, and no other zone's or line's.",
+    }
     return {
         "type": "array",
         "maxItems": MAX_SHAPES,

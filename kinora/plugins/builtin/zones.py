@@ -218,18 +218,17 @@ class Zones(Plugin):
         polygons, lines = [], []
         for (name, _, corners), inside, shown in zip(self._zones, self._inside(), self._state.shown, strict=True):
             metrics[name] = inside.total()
-            metrics |= {f"{name} {kind}": inside[kind] for kind in shown}
+            metrics |= {f"{name}: {kind}": inside[kind] for kind in shown}
             polygons.append({"points": corners, "label": f"{name}: {inside.total()}"})
         for (name, _, ends), counts in zip(self._lines, self._state.lines, strict=True):
             into, out = sum(counts.into.values()), sum(counts.out.values())
-            metrics |= {f"{name} in": into, f"{name} out": out}
+            metrics |= {f"{name}: in": into, f"{name}: out": out}
             lines.append({"points": ends, "label": f"{name}: {into} in, {out} out"})
         return {"metrics": metrics, "polygons": polygons, "lines": lines, "events": self._events}
 
 
 def _require_names(options: Mapping[str, Any]) -> None:
-    """Raise ValueError if two zones, or two lines, have one name: nobody could tell their counts apart."""
-    for shape in ("zones", "lines"):
-        counted = Counter(given["name"] for given in options[shape])
-        if twice := [name for name, count in counted.items() if count > 1]:
-            raise ValueError(f"two of the {shape} are called {twice[0]!r}: give each a name of its own")
+    """Raise ValueError if two of the zones and lines have one name: nobody could tell their counts apart."""
+    counted = Counter(given["name"] for given in (*options["zones"], *options["lines"]))
+    if twice := [name for name, count in counted.items() if count > 1]:
+        raise ValueError(f"two of the zones and lines are called {twice[0]!r}: give each a name of its own")
