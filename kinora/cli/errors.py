@@ -12,6 +12,7 @@ from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge
 from kinora.cli.exits import Failed, Misuse
 from kinora.cli.flags import PLUGIN_PLACE, in_flags
 from kinora.client import ClientError
+from kinora.client.errors import Unreachable
 from kinora.plugins.opencv import opencv_advice
 from kinora.runtime.supervisor import RestartIntensityExceeded
 from kinora.runtime.workers import ForkServerGone
@@ -71,6 +72,8 @@ def _sentence(error: KinoraError | ClientError | SettingsError | DatabaseUnusabl
             return Misuse(in_flags(error.detail, error.errors))
         case ClientError(status=401):
             return Failed(f"{error.detail.partition(':')[0]}: {HOW_TO_GET_IN}")
+        case Unreachable():
+            return Failed(f"{error} by --url")
         case ClientError():
             kind = Misuse if error.status in MISUSE_STATUSES else Failed
             return kind(in_flags(error.detail, error.places))

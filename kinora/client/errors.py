@@ -33,9 +33,11 @@ class ClientError(Exception):
         return " ".join(filter(None, [self.detail, "; ".join(f"{at.path}: {at.message}" for at in self.places)]))
 
 
-def unreachable(url: str) -> ClientError:
-    """The error if no server answers at ``url``."""
-    return ClientError(f"No Kinora server answers at {url}: start one with `kinora serve`, or give another --url")
+class Unreachable(ClientError):
+    """No server answers."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"No Kinora server answers at {url}: start one with `kinora serve`, or give another address")
 
 
 def refused(status: int, body: bytes) -> ClientError:

@@ -12,7 +12,7 @@ import attrs
 import h11
 import trio
 
-from kinora.client.errors import ClientError, unreachable
+from kinora.client.errors import ClientError, Unreachable
 from kinora.client.token import authorization
 
 READ_BYTES = 65_536
@@ -80,7 +80,7 @@ async def fetch(
     try:
         stream = await open_stream(parts, ca_file)
     except OSError as error:
-        raise unreachable(base) from error
+        raise Unreachable(base) from error
     async with stream:
         try:
             return await _exchange(stream, request, body, write)
@@ -146,7 +146,7 @@ def _trusting(ca_file: str | Path | None) -> ssl.SSLContext:
             context.load_verify_locations(named)
         except OSError as error:  # of the file, or of TLS
             raise ClientError(
-                f"{named} cannot be read as certificates in PEM: give another file with --ca-file"
+                f"{named} cannot be read as certificates in PEM: give another file as ca_file, or with --ca-file"
             ) from error
     return context
 
@@ -180,7 +180,7 @@ def _no_handshake(address: SplitResult, reason: BaseException | None) -> ClientE
         case ssl.SSLCertVerificationError(verify_message=message):
             return ClientError(
                 f"The certificate of {server} is not to be trusted ({message}): if it is your own, "
-                f"name it or its authority with --ca-file or {CA_FILE}"
+                f"name it or its authority as ca_file, or with --ca-file or {CA_FILE}"
             )
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "HTTP_REQUEST"):
             return ClientError(f"The server at {server} does not speak HTTPS: write http:// in its address")

@@ -15,7 +15,7 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
-from kinora.client.errors import ClientError, unreachable
+from kinora.client.errors import ClientError, Unreachable
 from kinora.client.http import server_address
 from kinora.client.token import authorization
 from kinora.client.websocket import CONNECT_S, end_of, leaves, open_socket, running
@@ -199,7 +199,7 @@ class Pushing:
         elif (end := end_of(lost, _final(again=self._next_index is not None))) is not None:
             self._over, self._failure = True, end
         elif self._next_index is None:
-            self._over, self._failure = True, unreachable(self._url)
+            self._over, self._failure = True, Unreachable(self._url)
         elif outage_s >= PATIENCE_S:
             self._over = True
             self._failure = ClientError(f"The connection to {self._url} was lost for {PATIENCE_S:.0f} s")

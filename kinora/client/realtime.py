@@ -14,7 +14,7 @@ import structlog
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
-from kinora.client.errors import ClientError, unreachable
+from kinora.client.errors import ClientError, Unreachable
 from kinora.client.http import server_address
 from kinora.client.resumption import BackOff, Message, Resumption
 from kinora.client.token import authorization, token_of_environment
@@ -148,7 +148,7 @@ class Realtime:
                 try:
                     await self._run_connection()
                 except* (OSError, trio.TooSlowError, HandshakeError, ConnectionClosed, ClientError) as lost:
-                    self._end = end_of(lost, FINAL_CLOSES) or (None if self.connections else unreachable(self._url))
+                    self._end = end_of(lost, FINAL_CLOSES) or (None if self.connections else Unreachable(self._url))
                 self._decided.set()
                 if self._end is None:
                     delay_s = self._back_off.next_s()
