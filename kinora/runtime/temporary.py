@@ -26,13 +26,17 @@ _NAME = re.compile(rf"{PREFIX}[a-z0-9_]{{8}}")
 def temporary_folder() -> Iterator[Path]:
     """Make a folder that is deleted at the end of the block. Those that killed commands have left are deleted too."""
     remove_left_folders()
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
-        fd = private_opener(str(Path(name, MARK)), os.O_RDWR | os.O_CREAT)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # a TemporaryDirectory is deleted by each forked process that ends
+    try:
+        fd = private_opener(str(folder / MARK), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            yield Path(name)
+            yield folder
         finally:
             os.close(fd)
+    finally:
+        with suppress(FileNotFoundError):  # somebody tidies up there
+            shutil.rmtree(folder)
 
 
 def remove_left_folders() -> None:
