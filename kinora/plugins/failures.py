@@ -20,8 +20,8 @@ _READ_ONLY = re.compile(
 """What numpy and its friends say of an array that cannot be written to."""
 _READ_ONLY_OPENCV = "marked as readonly"
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", (?P<place>line \d+, in .+)$', re.MULTILINE)
-_INSTALLED = "site-packages"
-"""The folder of libraries: a virtual environment beside a plugin is not the plugin's own code."""
+_INSTALLED = {"site-packages", "dist-packages"}
+"""The folders of libraries: a virtual environment beside a plugin is not the plugin's own code."""
 _NOT_OWN = (Path(sysconfig.get_path("stdlib")), Path(kinora.__file__).parent)
 """Python and Kinora themselves, which may lie below the folder of a plugin, such as a home folder."""
 COPY_FIRST = "frame.image can only be read, copy it first: image = frame.image.copy()"
@@ -64,16 +64,21 @@ def home_of(origin: protocol.Origin) -> str | None:
 
 
 def own_place(trace: str, home: str | None) -> str | None:
-    """The last place of a traceback that is in the folder of the plugin's own code; None if there is none."""
+    """The last place of a traceback in the plugin's own code: in its folder, else in one of no library.
+
+    The code of a Python program that has handed over a function is in a folder of its own. None if there is no place.
+    """
     found = [(found["file"], found["place"]) for found in _FRAME.finditer(trace)]
     own = [(Path(file).relative_to(home), place) for file, place in found if home and is_own(file, home)]
-    return f"{own[-1][0]}, {own[-1][1]}"[-PLACE_CHARACTERS:] if own else None
+    other = [(Path(file).name, place) for file, place in found if is_own(file, "/")]
+    places = own or other
+    return f"{places[-1][0]}, {places[-1][1]}"[-PLACE_CHARACTERS:] if places else None
 
 
 def is_own(file: str, home: str) -> bool:
     """Whether a file is a plugin's own code, given the folder of that."""
     path = Path(file)
-    installed = _INSTALLED in path.parts[len(Path(home).parts) :]
+    installed = not _INSTALLED.isdisjoint(path.parts[len(Path(home).parts) :])
     return path.is_relative_to(home) and not installed and not any(path.is_relative_to(other) for other in _NOT_OWN)
 
 

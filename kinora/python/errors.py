@@ -9,6 +9,9 @@ from kinora.runtime.supervisor import RestartIntensityExceeded
 from kinora.runtime.workers import ForkServerGone
 from kinora.settings import SettingsError
 
+NO_TOKEN = 401
+"""A server's answer without a token, or with one that it does not know."""
+HOW_TO_GET_IN = 'give one as kinora.connect(url, token="kin_…"), or in KINORA_TOKEN or KINORA_TOKEN_FILE'
 _EXPECTED = (KinoraError, ClientError, SettingsError, DataDirInUse, ForkServerGone, RestartIntensityExceeded)
 
 
@@ -40,4 +43,6 @@ def as_run_error(error: BaseException) -> BaseException:
     """The error to raise for one of Kinora's parts: a RunError with its sentence, or an unexpected error itself."""
     if isinstance(error, BaseExceptionGroup):
         return as_run_error(error.exceptions[0])
+    if isinstance(error, ClientError) and error.status == NO_TOKEN:
+        return RunError(f"{error.detail.partition(':')[0]}: {HOW_TO_GET_IN}")
     return RunError(str(error)) if isinstance(error, _EXPECTED) else error

@@ -33,8 +33,6 @@ def frame_html(frame: RunFrame) -> str:
 
 def run_html(state: Mapping[str, Any], frames: int, warnings: tuple[str, ...]) -> str:
     """The state of a run, a line for each plugin, and its warnings."""
-    if not state:
-        return "<p>A run that has not begun: go through it by <code>for frame in run</code></p>"
     head = f"{state['source']}: {state['status']}, {frames} frames" + (f" ({state['error']})" if state["error"] else "")
     rows = [(name, stage["status"], f"{stage['frames']} frames") for name, stage in state["plugins"].items()]
     more = [f"… and {len(warnings) - MAX_WARNINGS} more"] if len(warnings) > MAX_WARNINGS else []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinora.actors.errors import KinoraError
+from kinora.media.source_names import without_query
 from kinora.python.errors import as_run_error
 from kinora.python.local import LocalRun
 from kinora.python.local_settings import found_settings, settled_source
@@ -67,7 +68,7 @@ def run(
     try:
         settings = found_settings(flags, Path(config) if config is not None else None)
     except (SettingsError, KinoraError) as error:
-        raise as_run_error(error) from error
-    report = Report()
+        raise as_run_error(error) from None
+    report = Report(without_query(wanted.source))
     work = LocalRun(wanted, settings, report)
     return Run(work.run, report, partial(annotate_source, wanted.source, settings, report), strict=strict)

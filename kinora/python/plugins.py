@@ -6,16 +6,17 @@ import inspect
 import itertools
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
-import cloudpickle
 
 from kinora.plugins.api import Frame, Plugin, PluginMetadata
 from kinora.python.errors import RunError
+from kinora.python.pickling import pickled
 from kinora.runtime.home_paths import in_home
 
 PluginLike = str | os.PathLike[str] | Callable[[Frame], Mapping[str, Any] | None] | type[Plugin] | Mapping[str, Any]
@@ -102,14 +103,20 @@ def _own(plugin: object) -> WantedPlugin:
     if isinstance(plugin, type) and not issubclass(plugin, Plugin):
         raise RunError(f"The class {title} is not a plugin: derive it from kinora.plugins.Plugin")
     try:
-        pickle = cloudpickle.dumps(plugin)
+        pickle = pickled(plugin)
     except Exception as error:
         raise RunError(
             f"{title} cannot be handed to the process that it runs in ({error}): make what it needs in it, "
             "or in prepare of a class of kinora.plugins.Plugin"
         ) from error
-    name = _UNFIT.sub("-", title.lower()).strip("-_")[:MAX_NAME] or "function"
-    return WantedPlugin(name=name, pickle=pickle, numbered=not isinstance(plugin, type))
+    return WantedPlugin(name=_fit(title), pickle=pickle, numbered=not isinstance(plugin, type))
+
+
+def _fit(title: str) -> str:
+    """The name of a plugin that is nearest to a title: small letters, without accents; ``function`` if none is left."""
+    letters = unicodedata.normalize("NFKD", title.casefold())
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return _UNFIT.sub("-", plain).strip("-_")[:MAX_NAME] or "function"
 
 
 def _title(plugin: object) -> str:

@@ -157,7 +157,7 @@ class RemoteRun:
         try:
             data = in_own_loop(partial(self.client.picture, job_id, index))
         except ClientError as error:
-            raise as_run_error(error) from error
+            raise as_run_error(error) from None
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         if picture is None:
             raise RunError(f"The server gave no picture of frame {index}")
@@ -181,7 +181,7 @@ class RemoteRun:
             raise RunError(f"{out} cannot be written: {error.strerror or error}") from error
         except ClientError as error:
             out.unlink(missing_ok=True)
-            raise as_run_error(error) from error
+            raise as_run_error(error) from None
 
 
 async def _cancel_on_stop(turns: Turns[Shown], scope: trio.CancelScope) -> None:

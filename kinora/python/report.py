@@ -15,6 +15,8 @@ from kinora.results.exporter import ExportedJob
 class Report:
     """The newest state of the job; each is replaced as a whole."""
 
+    source: str
+    """The source, as it may be shown."""
     state: Mapping[str, Any] = attrs.field(factory=dict)
     """That of ``GET /v1/jobs/{job_id}/extended``, without frames; empty before there is a job."""
     events: list[Mapping[str, Any]] = attrs.field(factory=list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -98,8 +99,8 @@ class Run:
             self._frame = None
         try:
             shown = self._turns.next()
-        except Exception as error:
-            raise as_run_error(error) from error
+        except Exception as error:  # noqa: BLE001 - it is raised, or its sentence
+            raise as_run_error(error) from None
         if shown is None:
             self._check_plugins()
             return None
@@ -202,10 +203,13 @@ class Run:
         return Path(out)
 
     def __repr__(self) -> str:
-        return f"<run of {self.state.get('source', 'a source')}: {self.status}, {self._kept.count} frames>"
+        source = self._report.source
+        if not self._is_begun:
+            return f"<run of {source}, not begun: go through it by 'for frame in run'>"
+        return f"<run of {source}: {self.status}, {self._kept.count} frames>"
 
     def _repr_html_(self) -> str:
         """What is known of the run, for notebooks."""
         from kinora.python.html import run_html  # noqa: PLC0415 - for notebooks
 
-        return run_html(self.state, self._kept.count, self.warnings)
+        return run_html(self.state, self._kept.count, self.warnings) if self.state else f"<p>{escape(repr(self))}</p>"

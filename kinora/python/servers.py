@@ -12,6 +12,7 @@ import attrs
 from kinora.client.errors import ClientError
 from kinora.client.http import server_address
 from kinora.client.rest import KinoraClient
+from kinora.media.source_names import without_query
 from kinora.python.errors import RunError, as_run_error
 from kinora.python.options import Policy, job_options
 from kinora.python.plugins import Plugins, WantedPlugin, wanted_plugins
@@ -73,7 +74,7 @@ class Server:
         sent = in_home(source) if upload else None
         if sent is not None and not sent.is_file():
             raise RunError(f"There is no file {source} to send")
-        report = Report()
+        report = Report(without_query(wanted.source))
         work = RemoteRun(self.client, wanted, sent, report)
         return Run(work.run, report, work.annotate, strict=strict)
 
@@ -93,7 +94,7 @@ def connect(url: str, *, token: str | None = None, ca_file: str | os.PathLike[st
         server_address(url)
         return Server(KinoraClient(url, token, None if ca_file is None else Path(ca_file)))
     except ClientError as error:
-        raise as_run_error(error) from error
+        raise as_run_error(error) from None
 
 
 def _named(plugin: WantedPlugin) -> WantedPlugin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from pycocotools.coco import COCO
 
 import kinora
 from kinora.plugins import Frame, Plugin, PluginMetadata
+from kinora.python.pickling import pickled
 from kinora.runtime.processes import descendants
 from tests.clips import make_clip
 
@@ -124,14 +126,15 @@ def test_detections_are_columns_of_numpy(done: GoneThrough) -> None:
 
 
 def test_a_plugin_that_fails_is_told_by_the_frame(done: GoneThrough) -> None:
-    """The loop goes on, with the results of the others."""
-    failed = done.frames[BROKEN_AT]
-    assert failed.errors == {"brightness": "ValueError: too dark"}
+    """With the line of this file. The loop goes on, with the results of the others."""
+    failed, line = done.frames[BROKEN_AT], brightness.__code__.co_firstlineno + 3
+    message = f"ValueError: too dark (test_runs.py, line {line}, in brightness)"
+    assert failed.errors == {"brightness": message}
     assert [frame.index for frame in done.frames if frame.errors] == [BROKEN_AT]
     assert list(failed) == ["boxes"]
     with pytest.raises(KeyError, match="too dark"):
         failed["brightness"]
-    assert done.run.warnings == ("brightness: ValueError: too dark",)
+    assert done.run.warnings == (f"brightness: {message}",)
 
 
 def test_events_are_told_by_the_frame_and_kept_by_the_run(done: GoneThrough) -> None:
@@ -193,6 +196,13 @@ def test_a_run_shows_itself_in_notebooks(done: GoneThrough) -> None:
     """By its state, its plugins and its warnings, as text that cannot be anything else."""
     assert "clip.mp4: done, 30 frames" in done.run._repr_html_()
     assert "too dark" in done.run._repr_html_()
+
+
+def test_a_run_that_has_not_begun_says_how_it_begins(clip: Path) -> None:
+    """With its source."""
+    run = kinora.run(clip, plugins=["motion"])
+    assert repr(run) == f"<run of {clip}, not begun: go through it by 'for frame in run'>"
+    assert "not begun" in run._repr_html_()
 
 
 def test_leaving_the_loop_cancels(clip: Path) -> None:
@@ -288,6 +298,10 @@ def test_all_that_is_called_as_a_function_is_a_plugin(clip: Path) -> None:
         return {"index": frame.index}
 
     long.__name__ = "l" * 300
+
+    def größe(frame: Frame) -> Mapping[str, Any]:  # noqa: PLC2401 - as people write
+        return {"index": frame.index}
+
     plugins: list[Any] = [
         lambda frame: {"n": 1},
         lambda frame: {"n": 2},
@@ -295,6 +309,7 @@ def test_all_that_is_called_as_a_function_is_a_plugin(clip: Path) -> None:
         partial(Adder(), more=5),
         _private,
         long,
+        größe,
     ]
     with kinora.run(clip, plugins=plugins, max_frames=1) as run:
         (frame,) = run
@@ -306,7 +321,14 @@ def test_all_that_is_called_as_a_function_is_a_plugin(clip: Path) -> None:
         "adder-2": {"metrics": {"sum": 5}},
         "private": {"index": 0},
         "l" * 90: {"index": 0},
+        "grosse": {"index": 0},
     }
+
+
+def test_the_copy_of_a_function_has_the_lines_of_the_program() -> None:
+    """Also where it is copied as a whole, as those of a script and of a notebook's cells are."""
+    copied = pickle.loads(pickled(lambda frame: {"index": frame.index}))  # noqa: S301 - our own
+    assert copied.__code__.co_filename == __file__
 
 
 def test_a_number_is_no_source() -> None:
@@ -315,14 +337,19 @@ def test_a_number_is_no_source() -> None:
         kinora.run(0, plugins=["motion"])  # type: ignore[call-overload,arg-type,unused-ignore]
 
 
-def test_a_program_may_end_in_the_middle_of_a_run(clip: Path) -> None:
-    """It ends at once, without a word, and none of its processes stays."""
+def test_a_program_may_fork_and_end_in_the_middle_of_a_run(clip: Path) -> None:
+    """The run goes on when a forked process ends. The program ends without a word, and none of its processes stays."""
     program = f"""
 import os, sys
 import kinora
 from kinora.runtime.processes import descendants
 frames = iter(kinora.run({str(clip)!r}, plugins=["motion"]))
 next(frames)
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+for _ in range({FRAMES} - 2):
+    next(frames)
 print(*descendants(os.getpid()))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
