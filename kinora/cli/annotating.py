@@ -8,13 +8,11 @@ from pathlib import Path
 import attrs
 import trio
 
-from kinora.actors.source_finder import DEMO_SOURCE
 from kinora.cli.exits import Failed, Misuse
 from kinora.cli.live import Moment, live_progress
 from kinora.cli.output import print_line
 from kinora.media.messages import Skeletons
 from kinora.media.source_types import SourceError, opencv_limits
-from kinora.media.url_access import is_url
 from kinora.media.video_kinds import KINDS, kind_of
 from kinora.settings import Settings, source_limits
 
@@ -30,7 +28,7 @@ class Drawn:
     """The number of frames."""
 
 
-async def annotate_source(source: str, settings: Settings, drawn: Drawn, out: Path) -> None:
+async def annotate_after(source: str, settings: Settings, drawn: Drawn, out: Path) -> None:
     """Write a video ``out`` of the pictures of ``source`` that have results, with these drawn in.
 
     If this is cancelled, no file remains.
@@ -47,22 +45,12 @@ async def annotate_source(source: str, settings: Settings, drawn: Drawn, out: Pa
 
         def work() -> None:
             os.environ.update(opencv_limits(source_limits(settings)))
-            from kinora.media import annotate  # noqa: PLC0415 - loads FFmpeg and OpenCV, so only when needed
-            from kinora.media.programs import demo_clip  # noqa: PLC0415 - as above
+            from kinora.media.annotate import read_frames  # noqa: PLC0415 - loads FFmpeg and OpenCV, so only when needed
+            from kinora.python.annotating import annotate_source  # noqa: PLC0415 - as above
 
-            location = source if is_url(source) else str(settings.media_dir / source)
-            if source == DEMO_SOURCE:
-                location = str(demo_clip.ensure(settings.data_dir))
-            frames = annotate.read_frames(drawn.frames)
-            limits = source_limits(settings)
-            annotate.annotate(
-                location,
-                frames,
-                out,
-                limits=limits,
-                skeletons=drawn.skeletons,
-                progress=written,
-                note=notes.append,
+            frames = read_frames(drawn.frames)
+            annotate_source(
+                source, settings, frames, out, skeletons=drawn.skeletons, progress=written, note=notes.append
             )
 
         try:

@@ -15,7 +15,7 @@ from kinora.actors.models import JobState
 from kinora.actors.next_state import next_state
 from kinora.actors.times import utc_now
 from kinora.cli import options
-from kinora.cli.annotating import Drawn, annotate_source
+from kinora.cli.annotating import Drawn, annotate_after
 from kinora.cli.errors import naming_flags
 from kinora.cli.events import EventLines
 from kinora.cli.exits import Misuse
@@ -56,7 +56,7 @@ async def run_job(settings: Settings, wanted: RunArguments, launched: Launched) 
         state, results, skeletons = await _run_to_end(settings, wanted, source, frames, launched)
         if frames is not None and wanted.annotate is not None and state.status == "done":
             drawn = Drawn(frames, skeletons, state.frames_done)
-            await annotate_source(source, settings, drawn, wanted.annotate)
+            await annotate_after(source, settings, drawn, wanted.annotate)
     summed = _report(state, results.tally, wanted)
     if results.lacking:
         names = ", ".join(sorted(results.lacking))

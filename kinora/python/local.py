@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -18,6 +19,7 @@ from kinora.actors.next_state import next_state
 from kinora.actors.ticket import FrameTicket
 from kinora.preloading import launch_of
 from kinora.python.errors import RunError
+from kinora.python.kept import KeptFrames
 from kinora.python.local_settings import settings_for
 from kinora.python.pictures import RingPicture
 from kinora.python.plugins import WantedPlugin, write_plugin
@@ -77,6 +79,12 @@ class LocalRun:
                 )
                 async with opening as system:
                     await self._run_job(system, plugins, source, turns)
+
+    def annotate(self, kept: KeptFrames, out: Path) -> None:
+        """Write the video; see :meth:`Run.annotate <kinora.python.run.Run.annotate>`."""
+        from kinora.python.saving import annotate_kept  # noqa: PLC0415 - loads FFmpeg and OpenCV, which few runs need
+
+        annotate_kept(self.wanted.source, self.settings, self.report, kept, out)
 
     async def _run_job(self, system: System, plugins: Sequence[WantedPlugin], source: str, turns: Turns[Shown]) -> None:
         entries = [entry for plugin in plugins for entry in _entries(system, plugin)]

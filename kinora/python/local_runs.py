@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from kinora.python.plugins import Plugins, wanted_plugins
 from kinora.python.quiet import quieten
 from kinora.python.report import Report
 from kinora.python.run import Run
-from kinora.python.saving import annotate_source
 from kinora.python.wanted import Wanted
 from kinora.settings import SettingsError
 
@@ -71,4 +69,4 @@ def run(
         raise as_run_error(error) from None
     report = Report(without_query(wanted.source))
     work = LocalRun(wanted, settings, report)
-    return Run(work.run, report, partial(annotate_source, wanted.source, settings, report), strict=strict)
+    return Run(work.run, report, work.annotate, strict=strict)

@@ -9,13 +9,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from kinora.actors.source_finder import DEMO_SOURCE
-from kinora.media import annotate
-from kinora.media.programs import demo_clip
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import is_rtsp
 from kinora.media.video_kinds import KINDS, kind_of
+from kinora.python.annotating import annotate_source
 from kinora.python.errors import RunError
 from kinora.python.kept import KeptFrames
 from kinora.python.local_settings import settings_for
@@ -26,7 +24,7 @@ from kinora.results.endings import FOR_OTHERS
 from kinora.results.exporter import ExportedJob, Piece
 from kinora.results.formats import FORMATS
 from kinora.runtime.temporary import temporary_folder
-from kinora.settings import Settings, source_limits
+from kinora.settings import Settings
 
 FORMS = (*FOR_OTHERS, "csv", "ndjson")
 
@@ -73,7 +71,7 @@ def _write(pieces: Iterable[Piece], folder: Path) -> list[Path]:
     return written
 
 
-def annotate_source(source: str, settings: Settings, report: Report, kept: KeptFrames, out: Path) -> None:
+def annotate_kept(source: str, settings: Settings, report: Report, kept: KeptFrames, out: Path) -> None:
     """Write a video of a source of this machine, or of a URL; see :meth:`Run.annotate`."""
     if kind_of(out) is None:
         raise RunError(
@@ -82,11 +80,10 @@ def annotate_source(source: str, settings: Settings, report: Report, kept: KeptF
     if is_watched(source) or is_rtsp(source):
         raise RunError("A video cannot be made of a camera, whose pictures are gone: write frame.plot() in the loop")
     with temporary_folder() as folder:
-        limits = source_limits(settings_for(settings, source, [], folder)[0])
-        location = str(demo_clip.ensure(folder)) if source == DEMO_SOURCE else source
+        settings, name = settings_for(settings, source, [], folder)
         try:
             frames = map(msgspec.json.decode, kept.lines())
-            written = annotate.annotate(location, frames, out, limits=limits, skeletons=report.skeletons)
+            written = annotate_source(name, settings, frames, out, skeletons=report.skeletons)
         except SourceError as error:
             raise RunError(f"{out} cannot be made: {error}") from error
         except OSError as error:
