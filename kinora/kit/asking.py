@@ -18,6 +18,10 @@ from kinora.runtime.workers import ForkServer, WorkerGone
 
 QUESTION_S = 60.0
 """The time for a question, with an import and one ``prepare`` or several; what takes longer is told, and ended."""
+FRAME_S = 10.0
+"""The time for a single frame, a batch or ``finalize`` in it."""
+HANGS = "Timeout ("
+"""The beginning of what Python prints when a frame takes longer."""
 NAMES = ("no frame", "other sizes", "same again", "stateless", "restart", "batches", "segments", "resources")
 """The questions, as ``questions.QUESTIONS`` has them; that module is imported by the process that answers only."""
 
@@ -33,6 +37,7 @@ class Asked:
     """The first frames, as numpy saves arrays."""
     results: Sequence[Mapping[str, Any]]
     """The results of the plugins before it on each."""
+    frame_s: float = FRAME_S
 
 
 async def ask(fork_server: ForkServer, asked: Asked, question: str) -> Finding | None:
@@ -48,6 +53,7 @@ async def ask(fork_server: ForkServer, asked: Asked, question: str) -> Finding |
         models_dir=str(asked.models_dir),
         pictures=[str(path) for path in asked.pictures],
         results=[msgspec.json.encode(results) for results in asked.results],
+        frame_s=asked.frame_s,
     )
     async with fork_server.worker(QUESTION, f"check/{question}", interpreter=asked.origin.python) as talk:
         try:
@@ -58,7 +64,9 @@ async def ask(fork_server: ForkServer, asked: Asked, question: str) -> Finding |
                 question, f"no answer within {QUESTION_S:.0f} s", "load less in prepare, or do less on a frame"
             )
         except WorkerGone as gone:
-            return failed(question, str(gone), _own_line(talk.worker.log.text(), asked.origin))
+            output = talk.worker.log.text()
+            fault = "it hangs" if HANGS in output else str(gone)
+            return failed(question, fault, own_line(output, asked.origin))
         except ProtocolError:
             return failed(question, "it wrote into the channel to Kinora", "leave descriptor 3 alone")
 
@@ -75,7 +83,7 @@ def _finding(question: str, answer: Kept | Broken | Passed | Raised) -> Finding 
             return None
 
 
-def _own_line(log: str, origin: Origin) -> str:
-    """Where the plugin was, by what Python printed when the process crashed."""
+def own_line(log: str, origin: Origin) -> str:
+    """Where the plugin was, by what Python printed when the process crashed or was ended."""
     own = (line.strip() for line in log.splitlines() if origin.location in line)
     return next((f"see {line}" for line in own), "see what it calls in native code")

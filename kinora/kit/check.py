@@ -10,9 +10,11 @@ import msgspec
 import trio
 
 from kinora.actors.job_request import parse_job_request
+from kinora.actors.messages import Code
 from kinora.actors.models import JobState, StageState
+from kinora.actors.next_state import next_state
 from kinora.doctor.finding import Finding, failed, ok, warning
-from kinora.kit.asking import NAMES, Asked, ask
+from kinora.kit.asking import FRAME_S, NAMES, Asked, ask, own_line
 from kinora.kit.pictures import keep_picture
 from kinora.kit.shown import shown
 from kinora.plugins.registry import PluginEntry
@@ -20,6 +22,10 @@ from kinora.system import System
 
 RUN_S = 90.0
 """The time for the run over the source; a plugin that needs more has seen a part of it."""
+LIMITS = {"plugin_timeout_ms": round(FRAME_S * 1000), "prepare_timeout_ms": 60_000}
+"""The times for a frame and for ``prepare`` in that run; a plugin that needs more hangs, and the check ends there."""
+SLOW_S = 15.0
+"""The time after which it is told that there is no frame yet."""
 ASKED_FRAMES = 8
 """The frames that the questions are asked with."""
 MILD = frozenset({"PLUGIN_WARNING", "PLUGIN_SLOW", "DEVICE_FALLBACK", "STATE_LOST"})
@@ -46,9 +52,11 @@ async def check_plugin(
     tell(ok("import", f"it is {entry.name} {entry.metadata.version}"))
     for finding in described(entry):
         tell(finding)
-    state, frames = await _run(system, request)
+    state, frames = await _run(system, entry.name, request, tell)
     for finding in of_run(entry, state, frames):
         tell(finding)
+    if hangs(state, entry.name):
+        return
     asked = Asked(
         origin=entry.origin,
         options=state.plugins[entry.name].options,
@@ -86,15 +94,33 @@ def described(entry: PluginEntry) -> list[Finding]:
     return found or [ok("metadata", metadata.description)]
 
 
-async def _run(system: System, request: Mapping[str, Any]) -> tuple[JobState, list[dict[str, Any]]]:
-    """Run the job for ``RUN_S`` at most; return its state and its frames."""
-    state = (await system.jobs.submit(parse_job_request(request))).state
+async def _run(
+    system: System, plugin: str, request: Mapping[str, Any], tell: Tell
+) -> tuple[JobState, list[dict[str, Any]]]:
+    """Run the job for ``RUN_S`` at most, or until the plugin hangs; return its state and its frames."""
+    state = (await system.jobs.submit(parse_job_request({**request, "options": LIMITS}))).state
     with trio.move_on_after(RUN_S):
-        await system.jobs.wait_ended(state.job_id)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_tell_slow, system, state.job_id, tell)
+            while not (state.ended or hangs(state, plugin)):
+                state = await next_state(system.jobs, state)
+            nursery.cancel_scope.cancel()
     await system.jobs.cancel(state.job_id)  # has no effect on one that has ended
     pages = system.jobs.frame_pages(state.job_id)
     frames = [msgspec.json.decode(data) async for page in pages for _, data in page]
     return await system.jobs.wait_ended(state.job_id), frames
+
+
+async def _tell_slow(system: System, job_id: str, tell: Tell) -> None:
+    await trio.sleep(SLOW_S)
+    if (await system.jobs.state(job_id)).frames_done == 0:
+        limit_s = LIMITS["prepare_timeout_ms"] // 1000
+        tell(warning("run", f"no frame is done after {SLOW_S:.0f} s", f"wait: prepare may take {limit_s} s"))
+
+
+def hangs(state: JobState, plugin: str) -> bool:
+    """True if the plugin has not answered within a time of ``LIMITS``."""
+    return any((group.plugin, group.code) == (plugin, Code.PLUGIN_TIMEOUT) for group in state.warning_groups)
 
 
 async def _picture(system: System, job_id: str, index: int, folder: Path) -> Path:
@@ -117,9 +143,7 @@ def of_run(entry: PluginEntry, state: JobState, frames: Sequence[Mapping[str, An
     groups = [group for group in state.warning_groups if group.plugin == entry.name]
     found = [
         (warning if group.code in MILD else failed)(
-            "run",
-            f"{group.message} ({group.code}, {group.count} times)",
-            "kinora run shows its traceback",
+            "run", f"{group.message} ({group.code}, {group.count} times)", _where(entry, stage, group.code)
         )
         for group in groups
     ]
@@ -130,6 +154,14 @@ def of_run(entry: PluginEntry, state: JobState, frames: Sequence[Mapping[str, An
     elif not found:
         found.append(ok("run", f"a result on {len(results):,} of {len(frames):,} frames"))
     return [*found, *_time(entry, stage), ok("clients see", shown(results))]
+
+
+def _where(entry: PluginEntry, stage: StageState, code: str) -> str:
+    """Where to look for the reason of a warning."""
+    if code != Code.PLUGIN_TIMEOUT:
+        return "kinora run shows its traceback"
+    stacks = [error.traceback or "" for error in stage.errors if error.code == code]
+    return own_line("".join(stacks), entry.origin)
 
 
 def _time(entry: PluginEntry, stage: StageState) -> list[Finding]:

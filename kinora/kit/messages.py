@@ -21,6 +21,8 @@ class Ask(msgspec.Struct, tag_field="op", tag="ask", frozen=True, kw_only=True):
     """The paths of the first frames, as numpy saves arrays."""
     results: list[bytes]
     """The results of the plugins before this one on each, as JSON texts."""
+    frame_s: float
+    """The time for a frame; a plugin that takes longer hangs."""
 
 
 class Kept(msgspec.Struct, tag_field="op", tag="kept", frozen=True):

@@ -42,4 +42,10 @@ def _subject(request: Ask) -> Subject:
         for index, (path, results) in shown
     ]
     options = msgspec.json.decode(request.options)
-    return Subject(plugin=load(request.origin), options=options, models_dir=Path(request.models_dir), frames=frames)
+    return Subject(
+        plugin=load(request.origin),
+        options=options,
+        models_dir=Path(request.models_dir),
+        frames=frames,
+        frame_s=request.frame_s,
+    )

@@ -6,11 +6,12 @@ plugin.
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ GROWTH_BYTES = 100_000
 FEWEST_HELD = 4
 """Growth is told from so many measurements, or it is not told."""
 MB = 2**20
+STDERR = 2
 
 
 class PromiseBroken(Exception):
@@ -59,15 +61,30 @@ class Subject:
     options: Mapping[str, Any]
     models_dir: Path
     frames: Sequence[Frame]
+    frame_s: float = 60.0
+    """A plugin that takes longer for a frame, a batch or ``finalize`` hangs: its process says where it is, and ends."""
 
     def run(self, frames: Iterator[Frame] | Sequence[Frame], **how: Any) -> PluginRun:
         """Run a fresh instance; see :func:`~kinora.plugins.testing.run_plugin`."""
-        return run_checked(self.plugin, frames, self.options, models_dir=self.models_dir, **how)
+        if "restart_after" not in how:  # then a prepare comes between two frames
+            frames = _in_time(frames, self.frame_s)
+        try:
+            return run_checked(self.plugin, frames, self.options, models_dir=self.models_dir, **how)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     @property
     def stateless(self) -> bool:
         """True if its metadata say so."""
         return self.plugin.metadata.stateless
+
+
+def _in_time(frames: Iterable[Frame], limit_s: float) -> Iterator[Frame]:
+    """The frames; from the first one on, this process ends so long after the last that was taken."""
+    for frame in frames:
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=STDERR)
+        yield frame
+    faulthandler.dump_traceback_later(limit_s, exit=True, file=STDERR)
 
 
 def no_frame(subject: Subject) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from textwrap import dedent, indent
 
+import attrs
 import numpy as np
 import pytest
 import trio
 
+from kinora.doctor.finding import Finding
 from kinora.kit.asking import NAMES, Asked, ask
+from kinora.kit.check import LIMITS, check_plugin
 from kinora.kit.comparing import alike
 from kinora.kit.new_plugin import NewPlugin
 from kinora.kit.questions import QUESTIONS, PromiseBroken, Subject, growth
@@ -19,6 +23,8 @@ from kinora.plugins.api import Frame
 from kinora.plugins.loading import load
 from kinora.plugins.protocol import Origin
 from kinora.runtime.workers import ForkServer
+from kinora.settings import Settings
+from kinora.system import open_system
 from tests.cli.test_cli import kinora
 
 PLUGIN = """
@@ -85,22 +91,56 @@ def test_a_promise_that_is_not_kept_is_found(
     assert broken.value.mend
 
 
-async def test_memory_that_grows_is_found(tmp_path: Path) -> None:
-    """In a process of its own, which has no memory left over from others."""
-    asked = subject(tmp_path, "def process_frame(self, frame): self.kept.append(b'1' * 10**6)")
+@pytest.mark.parametrize(
+    ("question", "code", "found", "mend"),
+    [
+        ("resources", "def process_frame(self, frame): self.kept.append(b'1' * 10**6)", "kB more memory", "keep less"),
+        ("no frame", "def finalize(self):\n    while True: pass", "it hangs", r"asked\.py\", line \d+ in finalize"),
+    ],
+)
+async def test_what_needs_a_process_of_its_own_is_found(
+    tmp_path: Path, question: str, code: str, found: str, mend: str
+) -> None:
+    """Memory that grows, in one that has no memory left over from others; and where a plugin hangs."""
+    asked = subject(tmp_path, code if "process_frame" in code else f"{code}\n{COUNTS}")
     pictures = [tmp_path / f"{frame.index}.npy" for frame in asked.frames]
     for path, frame in zip(pictures, asked.frames, strict=True):
         np.save(path, frame.image)
     origin = Origin(kind="file", location=str(tmp_path / "asked.py"), attribute="Asked")
-    question = Asked(origin=origin, options={}, models_dir=tmp_path, pictures=pictures, results=[{}] * len(pictures))
+    wanted = Asked(
+        origin=origin,
+        options={},
+        models_dir=tmp_path,
+        pictures=pictures,
+        results=[{}] * len(pictures),
+        frame_s=0.5,
+    )
     async with trio.open_nursery() as nursery:
         forks = ForkServer()
         await nursery.start(forks.run)
-        finding = await ask(forks, question, "resources")
+        finding = await ask(forks, wanted, question)
         nursery.cancel_scope.cancel()
     assert finding is not None
-    assert "kB more memory" in finding.found
-    assert finding.mend
+    assert found in finding.found
+    assert re.search(mend, finding.mend)
+
+
+async def test_a_plugin_that_hangs_ends_its_check(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the line at which it was, after the first frame that takes too long; no question is put to it."""
+    monkeypatch.setitem(LIMITS, "plugin_timeout_ms", 500)
+    path = tmp_path / "hangs.py"
+    path.write_text("from kinora.plugins import tool\n@tool\ndef hangs(frame):\n    while frame.index: pass\n")
+    told: list[Finding] = []
+    async with open_system(attrs.evolve(settings, plugin_files=(path,))) as system:
+        (entry,) = system.plugins.defined_in(path)
+        request = {"source": "clip.mp4", "plugins": ["hangs"]}
+        await check_plugin(system, entry, request, tmp_path, told.append)
+    (failed,) = [finding for finding in told if finding.state == "failed"]
+    assert "PLUGIN_TIMEOUT, 1 times" in failed.found
+    assert failed.mend == f'see File "{path}", line 4 in hangs'
+    assert {finding.check for finding in told} <= {"import", "metadata", "run", "time", "clients see"}
 
 
 @pytest.mark.parametrize(
