@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -10,6 +10,7 @@ import trio
 
 from kinora.actors.plugin_records import PluginRecords
 from kinora.plugins.code_hash import files_of
+from kinora.plugins.own_python import files_about
 from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.runtime.workers import ForkServerGone
 
@@ -27,9 +28,13 @@ _State = Mapping[Path, tuple[int, int]]
 class PluginWatch:
     """Watches the files of all plugins but the built-in ones. Running jobs keep the code with which they began."""
 
-    def __init__(self, registry: PluginRegistry, records: PluginRecords) -> None:
+    def __init__(
+        self, registry: PluginRegistry, records: PluginRecords, on_reload: Callable[[], object] = lambda: None
+    ) -> None:
+        """``on_reload`` is called each time after the plugins were looked for again."""
         self._registry = registry
         self._records = records
+        self._on_reload = on_reload
         self._taken: _State | None = None
         """The files as they were when plugins were looked for last; None before the first look."""
         self._seen: _State = {}
@@ -54,7 +59,10 @@ class PluginWatch:
             await self._take(changed)
 
     def _state(self) -> _State:
-        found = {path: _written(path) for path in files_of(self._registry.candidates())}
+        candidates = self._registry.candidates()
+        folders = [Path(place.origin.location) for place in candidates if place.origin.kind == "file"]
+        paths = files_of(candidates).union(*map(files_about, folders))
+        found = {path: _written(path) for path in paths}
         return {path: written for path, written in found.items() if written is not None}
 
     async def _take(self, changed: list[Path]) -> None:
@@ -66,6 +74,7 @@ class PluginWatch:
             log.warning("the plugins could not be read again", reason=str(gone))
             return
         self._records.trust_again()
+        self._on_reload()
         log.info("plugins are read again, for the jobs that start from now on", changed=_named(changed))
         for entry in self._registry.all():
             _tell(before.get(entry.name), entry)

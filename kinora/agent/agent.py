@@ -17,6 +17,7 @@ from kinora.actors.means import JobHere, Means
 from kinora.actors.pipeline_link import AnyPipeline
 from kinora.actors.pipeline_maker import PipelineMaker
 from kinora.actors.plugin_records import PluginRecords
+from kinora.actors.plugin_watch import PluginWatch
 from kinora.actors.work_order import WorkOrder
 from kinora.agent.attempts import Attempts
 from kinora.agent.bell import Bell
@@ -91,12 +92,14 @@ class Agent:
             tenure=self._tenure,
             bell=bell,
         )
+        watch = PluginWatch(self._plugins, self._means.records, self._uplink.tell_plugins)
         self._supervisor = Supervisor(
             "agent",
             [
                 ChildSpec(name="workers", run=self._tenure.keep_workers),
                 ChildSpec(name="devices", run=self._find_devices),
                 ChildSpec(name="plugins", run=self._find_plugins),
+                *([ChildSpec(name="watch", run=watch.run, optional=True)] if settings.watch else []),
                 ChildSpec(name="attempts", run=self._attempts.run),
             ],
         )

@@ -31,6 +31,7 @@ from kinora.fleet.link import (
     Leaving,
     Load,
     Refused,
+    Reloaded,
     Renew,
     Renewed,
     Welcome,
@@ -96,6 +97,8 @@ class Uplink:
         self._bell = bell
         self._pauses = GrowingPauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._leaving: Leaving | None = None
+        self._reloaded = False
+        """True until the server is told that the plugins were looked for again."""
         self._noted = set[str]()
         self._disconnected = trio.Event()
         self._disconnected.set()
@@ -116,6 +119,11 @@ class Uplink:
             while (end := await self._serve_tenure()) is None:
                 await self._begin_anew()
             raise end
+
+    def tell_plugins(self) -> None:
+        """Tell the server which plugins there are now."""
+        self._reloaded = True
+        self._bell.ring()
 
     def leave(self, reason: str) -> None:
         """Tell the server that this agent wants no further attempt; those that it has end soon, and go on elsewhere."""
@@ -273,6 +281,9 @@ class Uplink:
         self._bell.ring()
         while True:
             await self._bell.wait()
+            if self._reloaded:
+                self._reloaded = False
+                await _send(socket, Reloaded(self._facts().plugins))
             if self._leaving is not None and not is_told:
                 await _send(socket, self._leaving)
                 is_told = True

@@ -71,6 +71,7 @@ log = structlog.get_logger()
 )
 @options.models_dir
 @options.plugins_dir
+@options.watch
 @click.option("--log-level", help="debug, info, warning or error.  [default: info]")
 @options.config
 def agent(

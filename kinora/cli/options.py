@@ -39,6 +39,13 @@ job_ids = click.argument("job_ids", nargs=-1, required=True, metavar="JOB_ID..."
 plugins_dir = click.option(
     "--plugins-dir", type=click.Path(path_type=Path), help="Folder of further plugins: *.py files and packages."
 )
+watch = click.option(
+    "--watch",
+    flag_value=True,
+    default=None,
+    type=bool,
+    help="Take edited plugins for the next job, and say so in the log.",
+)
 models_dir = click.option(
     "--models-dir", type=click.Path(path_type=Path), help="Folder of models.  [default: the current folder]"
 )

@@ -7,13 +7,26 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 import attrs
+import msgspec
 import structlog
 import trio
 
 from kinora.fleet.assigned import Assigned
 from kinora.fleet.figures import FleetFigures
 from kinora.fleet.joined import Joined, Line
-from kinora.fleet.link import LEASE_S, MARGIN_S, PROTOCOL, Attempt, FromServer, Hello, Leave, Refused, Running, Welcome
+from kinora.fleet.link import (
+    LEASE_S,
+    MARGIN_S,
+    PROTOCOL,
+    Attempt,
+    FromServer,
+    Hello,
+    Leave,
+    Plugin,
+    Refused,
+    Running,
+    Welcome,
+)
 from kinora.runtime.boot_clock import boot_s
 
 KILLING_S = 0.2
@@ -75,6 +88,7 @@ class AgentBook:
         if refusal is not None:
             return refusal
         agent = known or self._join(hello)
+        agent.facts = hello.facts
         if agent.line is not None:
             agent.line.end("The agent has opened another connection.")
         agent.granted_s = self._clock()  # an agent takes its Welcome for a renewal
@@ -136,6 +150,11 @@ class AgentBook:
         agent.connect(None)
         if agent.leaving is not None and not agent.busy:
             self.lose(agent, agent.leaving)
+        self.on_change()
+
+    def note_plugins(self, agent: Joined, plugins: Mapping[str, Plugin]) -> None:
+        """Note the plugins that an agent has for its next jobs; those that run go on as before."""
+        agent.facts = msgspec.structs.replace(agent.facts, plugins=plugins)
         self.on_change()
 
     def note_leaving(self, agent: Joined, reason: str) -> None:

@@ -22,6 +22,7 @@ from kinora.fleet.link import (
     FromServer,
     Hello,
     Leaving,
+    Reloaded,
     Renew,
     Renewed,
     Told,
@@ -148,6 +149,8 @@ class AgentSession:
                 self._take_told(agent, message)
             case Ask():
                 self._take_question(message)
+            case Reloaded(plugins):
+                self._book.note_plugins(agent, plugins)
             case Leaving(reason):
                 self._book.note_leaving(agent, reason)
             case Hello():

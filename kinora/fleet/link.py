@@ -135,6 +135,13 @@ class Ask(msgspec.Struct, tag="ask", frozen=True, kw_only=True):
     index: int = 0
 
 
+class Reloaded(msgspec.Struct, tag="reloaded", frozen=True):
+    """The agent has looked for its plugins again."""
+
+    plugins: Mapping[str, Plugin]
+    """Those that it has now."""
+
+
 class Leaving(msgspec.Struct, tag="leaving", frozen=True):
     """The agent ends, and wants no further attempt. The others tell PipelineLost; then it closes the connection."""
 
@@ -214,7 +221,7 @@ class Leave(msgspec.Struct, tag="leave", frozen=True):
     """A sentence."""
 
 
-FromAgent = Hello | Renew | Told | Ask | Leaving
+FromAgent = Hello | Renew | Told | Ask | Reloaded | Leaving
 FromServer = Welcome | Refused | Renewed | Assign | Tell | Acknowledged | Answer | Leave
 
 encode = msgspec.msgpack.encode

@@ -85,6 +85,12 @@ def own_python(package: Path) -> OwnPython | None:
     return None
 
 
+def files_about(package: Path) -> set[Path]:
+    """The files, there or not, that say which interpreter a plugin's folder has, and what is installed for it."""
+    about = (Path(PROJECT), Path(ENVIRONMENT, INSTALLED))
+    return {folder / file for folder in (package, package.parent) for file in about}
+
+
 def _table(project: Path) -> object:
     try:
         with project.open("rb") as file:

@@ -8,6 +8,7 @@ import attrs
 from structlog.testing import capture_logs
 
 from kinora.actors.plugin_watch import PluginWatch, changed_files
+from kinora.plugins.own_python import INSTALLED
 from kinora.settings import Settings
 from kinora.system import open_system
 
@@ -56,6 +57,28 @@ async def test_an_edited_plugin_is_taken_for_the_next_job(settings: Settings, pl
             "a plugin is broken: light",
         ]
         assert "SyntaxError" in version()
+
+
+async def test_an_environment_that_was_installed_is_taken(settings: Settings, plugins_dir: Path) -> None:
+    """The files of the plugin stay the same; what it needs, and what is installed, stand beside them."""
+    (plugins_dir / "own").mkdir()
+    (plugins_dir / "own" / "__init__.py").write_text("raise ImportError")
+    project = plugins_dir / "pyproject.toml"
+    async with open_system(attrs.evolve(settings, plugins_dir=plugins_dir)) as system:
+        watch = PluginWatch(system.plugins, system.plugin_records)
+
+        async def reason() -> str | None:
+            for _ in range(3):
+                await watch.look()
+            entry = system.plugins.get("own")
+            return None if entry is None else entry.broken
+
+        assert "ImportError" in str(await reason())
+        project.write_text('[tool.kinora]\nrequirements = ["lamps"]\n')
+        assert "are not installed" in str(await reason())
+        (plugins_dir / ".venv").mkdir()
+        (plugins_dir / ".venv" / INSTALLED).write_text('["lamps"]')
+        assert "there is no interpreter" in str(await reason())
 
 
 def test_what_has_changed_is_named() -> None:

@@ -28,6 +28,7 @@ from kinora.fleet.link import (
     Hello,
     Leaving,
     Refused,
+    Reloaded,
     Renew,
     Renewed,
     Running,
@@ -67,6 +68,7 @@ class LinkServer:
     renewals: list[Renew] = attrs.field(factory=list)
     asked: list[Ask] = attrs.field(factory=list)
     leaving: list[Leaving] = attrs.field(factory=list)
+    reloaded: list[Reloaded] = attrs.field(factory=list)
     heard: dict[Attempt, Heard] = attrs.field(factory=dict)
     socket: WebSocketConnection | None = None
     connections: int = 0
@@ -143,6 +145,8 @@ class LinkServer:
                 self.asked.append(message)
             case Leaving():
                 self.leaving.append(message)
+            case Reloaded():
+                self.reloaded.append(message)
 
     def _hear(self, told: Told) -> None:
         heard = self.heard[told.attempt]

@@ -70,7 +70,9 @@ def run_module(*arguments: str) -> subprocess.Popen[bytes]:
 @asynccontextmanager
 async def agent(server: LinkServer, folder: Path, *, lease_s: float = 30.0) -> AsyncIterator[subprocess.Popen[bytes]]:
     """An agent as a server on this machine starts it; at the end nothing of it is left."""
-    settings = Settings(data_dir=folder, media_dir=folder, models_dir=folder, plugin_files=(folder / "plugins.py",))
+    settings = Settings(
+        data_dir=folder, media_dir=folder, models_dir=folder, plugin_files=(folder / "plugins.py",), watch=True
+    )
     start = LocalStart(
         server_pid=os.getpid(),
         url=server.url,
@@ -125,7 +127,16 @@ async def test_an_agent_carries_out_orders_until_it_leaves(folder: Path) -> None
         await keep_to_the_window(server, order(folder / "long.avi", "counts", job_id="job-2"))
         await stop_on_command(server, order(folder / "clip.avi", "holds", job_id="job-3"))
         await drop_what_is_not_kept(server, order(folder / "clip.avi", "holds", job_id="job-4"), process)
+        await take_edited_plugins(server, trio.Path(folder) / "plugins.py")
         await leave(server, order(folder / "clip.avi", "holds", job_id="job-5"), process)
+
+
+async def take_edited_plugins(server: LinkServer, plugins: trio.Path) -> None:
+    """The server is told of other code, for the jobs that it gives the agent from then on."""
+    await plugins.write_text(f"{PLUGINS}\n# edited", encoding="utf-8")
+    await server.until(lambda: server.reloaded)
+    before, now = server.hellos[0].facts.plugins, server.reloaded[0].plugins
+    assert {name for name in before if now[name] != before[name]} == {"counts", "holds"}
 
 
 async def carry_out(server: LinkServer, what: WorkOrder) -> None:

@@ -19,6 +19,7 @@ from kinora.fleet.link import (
     Attempt,
     Hello,
     Leave,
+    Plugin,
     Refused,
     Running,
     Tell,
@@ -87,6 +88,15 @@ def test_a_new_connection_takes_the_place_of_the_old_one(book: AgentBook) -> Non
     book.note_away(agent, second)
     assert [known.available for known in book.all()] == [False]
     assert book.all() == (agent,)
+
+
+def test_the_plugins_that_an_agent_told_last_count(book: AgentBook) -> None:
+    """On its connection, or as it says Hello on another one; it may get other jobs then."""
+    agent, changes = join(book), list[str]()
+    book.on_change = lambda: changes.append(agent.facts.plugins["count"].code)
+    book.note_plugins(agent, {"count": Plugin(version="1", code="edited")})
+    book.admit(hello(plugins={"count": Plugin(version="1", code="again")}), Noted())
+    assert changes[-2:] == ["edited", "again"]
 
 
 def test_an_attempt_goes_on_where_the_server_left_it(book: AgentBook) -> None:
