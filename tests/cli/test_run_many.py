@@ -119,6 +119,9 @@ def test_what_cannot_be_meant_is_refused(clips: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(Misuse, match=sentence):
             forms_of(arguments(**wishes))
+    for file in (clips / "notes.txt", clips / "notes.txt" / "out"):
+        with pytest.raises(Misuse, match="is a file, or in one: give a folder"), OutFolder.open(file, []):
+            pass
     assert forms_of(arguments()) == ("jsonl",)
     assert forms_of(arguments(export=["csv", "coco", "csv"])) == ["csv", "coco"]
     with pytest.raises(Misuse, match="--jobs is for many sources"):

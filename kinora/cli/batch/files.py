@@ -23,6 +23,7 @@ from kinora.cli.batch.sources import Source
 from kinora.cli.batch.summing import Outcome, report
 from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Misuse
+from kinora.cli.flags import in_flags
 from kinora.cli.folders import require_existing
 from kinora.cli.following import moment_of, take_frames
 from kinora.cli.live import Moment
@@ -196,7 +197,7 @@ class Batch:
             submitted = await self._system.jobs.submit(request_of(self._plugins, self._wanted, place))
         except InvalidRequest as error:
             if all(field.path == "source" for field in error.errors):
-                raise
+                raise KinoraError(in_flags(error.detail, error.errors)) from error
             with naming_flags(self._plugins):
                 raise
         if submitted.live:

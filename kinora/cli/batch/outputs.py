@@ -108,6 +108,8 @@ def _locked(folder: Path) -> BinaryIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / FILE).open("ab")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Misuse(f"--out-dir {folder} is a file, or in one: give a folder; it is made if there is none") from error
     except OSError as error:
         raise Misuse(f"--out-dir {folder} cannot be written: {error.strerror or error}") from error
     try:
