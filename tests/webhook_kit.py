@@ -53,6 +53,21 @@ async def never_ends(stream: trio.abc.Stream) -> None:
         await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
 
+async def drips(stream: trio.abc.Stream) -> None:
+    """Send a head that does not end, a little at a time."""
+    await stream.send_all(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        await stream.send_all(b"x: y\r\n")
+        await trio.sleep(0.01)
+
+
+async def floods(stream: trio.abc.Stream) -> None:
+    """Send a body that does not end, and would be far longer if it were unpacked."""
+    await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        await stream.send_all(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+
+
 @attrs.define
 class Receiver:
     """Takes posts, and answers them with ``reply``; :func:`receiver` runs it."""

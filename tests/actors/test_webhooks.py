@@ -6,8 +6,9 @@ import hmac
 import socket
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,15 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from kinora.actors.audience import Nobody
-from kinora.actors.messages import CompletePayload, EndStatus
+from kinora.actors.messages import CompletePayload, EndStatus, EventPayload
 from kinora.actors.store import Store
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks import receiver as posting
 from kinora.actors.webhooks import webhooks as webhooks_module
-from kinora.actors.webhooks.delivery_table import Delivery, NewDelivery
+from kinora.actors.webhooks.back_off import LONGEST_PAUSE_S, BackOff, pause_s
+from kinora.actors.webhooks.delivery_table import Delivery, DeliveryStatus, NewDelivery
 from kinora.actors.webhooks.receiver import Answer, Message
-from kinora.actors.webhooks.sender import LONGEST_PAUSE_S, RETRY_FOR_S, Sender, Waiting, pause_s
+from kinora.actors.webhooks.sender import RETRY_FOR_S, Posts, Sender, Waiting
 from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
 from kinora.actors.webhooks.webhooks import Webhooks
 from kinora.serve import open_server
@@ -36,7 +38,7 @@ from tests.authority import Authority
 from tests.cli.test_cli import Served, extended, serving
 from tests.client_kit import ask, get
 from tests.jobs_kit import run_job, write_plugin
-from tests.webhook_kit import Posted, hangs, never_ends, receiver, says
+from tests.webhook_kit import Posted, drips, floods, hangs, never_ends, receiver, says
 
 PLENTY_S = 60.0
 """A safety net."""
@@ -56,17 +58,20 @@ SECRET = "correct horse"  # noqa: S105 - of no receiver but these
 
 ANSWERS = {
     "good": "it answered 204 No Content",
-    "hangs": "it did not answer within 1 s",
-    "refuses": "it answered 500 Internal Server Error",
+    "floods": "it answered 200 OK",
+    "hangs": "it did not answer within 1 s: it should answer at once, and do its work after that",
+    "drips": "it did not answer within 1 s: it should answer at once, and do its work after that",
+    "refuses": "it answered 500 Internal Server Error: its own log should say why",
     "redirects": "it answered 307 Temporary Redirect: redirects are not followed, set url to where it leads",
-    "lies": "it does not speak HTTP",
-    "closes": "it closed the connection without an answer",
-    "never_ends": "its answer does not end",
-    "long_head": "it does not speak HTTP",
-    "gone": "nothing takes connections at its address",
-    "unsigned": "its secret_file cannot be read (No such file or directory)",
-    "empty": "its secret_file cannot be read (it is empty)",
+    "lies": "it does not speak HTTP: check the port in url",
+    "closes": "it closed the connection without an answer: its own log should say why",
+    "never_ends": "its answer does not end: it should be a status with a short head",
+    "long_head": "it does not speak HTTP: check the port in url",
+    "gone": "nothing takes connections at its address: check host and port in url, and the firewalls between",
+    "unsigned": "its secret_file cannot be read (No such file or directory): mend it, it is read at each post",
+    "empty": "its secret_file cannot be read (it is empty): mend it, it is read at each post",
 }
+TAKEN = {"good", "floods"}
 
 
 def right(posted: Posted, secret: str) -> bool:
@@ -76,7 +81,7 @@ def right(posted: Posted, secret: str) -> bool:
     return abs(time.time() - int(at)) < PLENTY_S and hmac.new(secret.encode(), signed, "sha256").hexdigest() == digest
 
 
-async def deliveries(system: System, status: str | None = None) -> list[Delivery]:
+async def deliveries(system: System, status: DeliveryStatus | None = None) -> list[Delivery]:
     """All deliveries, the oldest first."""
     return [*reversed(await system.webhooks.deliveries(webhook=None, status=status, before=None, limit=500))]
 
@@ -98,6 +103,8 @@ async def test_receivers_that_take_nothing_delay_nobody(
         "hangs": hangs,
         "refuses": says(b"HTTP/1.1 500 Oops\r\n\r\n"),
         "redirects": says(b"HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:9/\r\n\r\n"),
+        "drips": drips,
+        "floods": floods,
         "lies": says(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
         "closes": says(b""),
         "never_ends": never_ends,
@@ -126,21 +133,22 @@ async def test_receivers_that_take_nothing_delay_nobody(
             wrong = await get(f"{server.url}/v1/deliveries?status=lost")
             removed = await ask(f"{server.url}/v1/jobs/{state.job_id}", "DELETE")
             left = (await get(f"{server.url}/v1/deliveries")).json()
-    (taken,) = shown["deliveries"]
-    assert (taken["webhook"], taken["id"]) == ("good", f"{state.job_id}/complete")
-    assert (taken["attempts"], taken["event"], taken["kind"]) == (1, None, "done")
+    assert {one["webhook"] for one in shown["deliveries"]} == TAKEN
+    taken = shown["deliveries"][0]
+    assert (taken["id"], taken["attempts"]) == (f"{state.job_id}/complete", 1)
+    assert (taken["event"], taken["kind"]) == (None, "done")
     states = {one["name"]: one for one in shown["webhooks"]}
     assert (states["good"]["delivered"], states["good"]["waiting"], states["good"]["fault"]) == (1, 0, "")
     assert (states["lies"]["delivered"], states["lies"]["waiting"], states["lies"]["fault"]) == (0, 1, ANSWERS["lies"])
     assert (len(first_page["deliveries"]), rest["next"]) == (3, None)
-    assert len(rest["deliveries"]) == len(ANSWERS) - 1 - 3
+    assert len(rest["deliveries"]) == len(ANSWERS) - len(TAKEN) - 3
     assert "127.0.0.1" not in msgspec.json.encode([shown, first_page, rest]).decode()
     assert wrong.status == 422
     assert removed.status == 204
     assert {one["status"] for one in left["deliveries"]} == {"waiting"}, (
         "those of a deleted job go once they have ended"
     )
-    assert len(left["deliveries"]) == len(ANSWERS) - 1
+    assert len(left["deliveries"]) == len(ANSWERS) - len(TAKEN)
     assert right(posted, SECRET)
     assert not right(posted, "wrong")
     assert posted.target == "/hook?key=k"
@@ -182,7 +190,7 @@ def test_what_waits_survives_kill_9(
     posts, found = trio.run(taken_by_the_next_server, next_one, unused_port)
     warned, seen, ended = sorted((posted.message for posted in posts), key=lambda message: str(message["timestamp"]))
     assert warned["payload"]["message"] == "dark"
-    assert seen["id"] == f"{job_id}/event/1"
+    assert seen["id"].startswith(f"{job_id}/event/1/")
     assert (seen["type"], seen["payload"]["kind"], seen["payload"]["number"]) == ("event", "seen", 1)
     assert (seen["payload"]["data"], seen["payload"]["index"]) == ({"legs": 4}, 0)
     assert ended["id"] == f"{job_id}/complete"
@@ -215,25 +223,6 @@ def unused_port() -> int:
         return int(closed.getsockname()[1])
 
 
-class Away:
-    """A receiver that takes nothing for a while."""
-
-    def __init__(self, clock: MockClock, away_s: float) -> None:
-        self._now = clock.current_time
-        self._back_at = self._now() + away_s
-        self.tried: list[float] = []
-        self.last = trio.Event()
-        """Set with what should be the last attempt."""
-
-    async def post(self, message: Message, at: int) -> Answer:
-        """Fail, or take it."""
-        self.tried.append(self._now())
-        accepted = self._now() >= self._back_at
-        if accepted or self._now() - self.tried[0] >= RETRY_FOR_S:
-            self.last.set()
-        return Answer(accepted, "it sleeps")
-
-
 NEW = NewDelivery(
     webhook="alarm",
     key="j/complete",
@@ -246,57 +235,99 @@ NEW = NewDelivery(
 )
 
 
-async def sent(away: Away) -> Delivery:
-    """Have one delivery sent until it has ended."""
-    store = Store(":memory:")
-    sending = Sender("alarm", away, store)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(store.run)
-        await store.change(delivery_table.add_delivery(NEW))
-        sending.hold(Waiting("j/complete", "complete", trio.current_time()))
-        nursery.start_soon(sending.run)
-        await away.last.wait()
-        while len(sending):  # noqa: ASYNC110 - time is virtual
-            await trio.sleep(0.01)
-        (found,) = await store.read(delivery_table.deliveries, None, None, None, 10)
+KEYS = [f"j/event/{number}" for number in range(50)]
+
+
+class Receiving:
+    """A receiver that answers as ``answer`` says, and notes what it was asked."""
+
+    def __init__(self, answer: Callable[[str], int | None]) -> None:
+        self._answer = answer
+        self.asked: list[tuple[str, float]] = []
+        """Keys, each with the time."""
+        self.last = trio.Event()
+        """Set once it was asked to take the last of ``KEYS``."""
+
+    async def post(self, message: Message, at: int) -> Answer:
+        """Take it, refuse it, or be away."""
+        self.asked.append((message.id, trio.current_time()))
+        if message.id == KEYS[-1]:
+            self.last.set()
+        return Answer("it sleeps", self._answer(message.id))
+
+
+@asynccontextmanager
+async def sending(posts: Posts, keys: Sequence[str], *, age_s: float = 0.0) -> AsyncIterator[Sender]:
+    """A sender at work, which holds the deliveries of these keys, of this age; those of all ``KEYS`` are stored."""
+    async with stored() as store, trio.open_nursery() as nursery:
+        await store.change(*(delivery_table.add_delivery(attrs.evolve(NEW, key=key)) for key in KEYS))
+        sender = Sender("alarm", posts, store)
+        for key in keys:
+            sender.hold(Waiting(key, "event", trio.current_time() - age_s))
+        nursery.start_soon(sender.run)
+        yield sender
         nursery.cancel_scope.cancel()
-    return found
 
 
-async def test_a_receiver_that_is_away_gets_it_when_it_is_back(autojump_clock: MockClock) -> None:
-    """Attempts come more and more seldom, at most five minutes apart."""
-    away = Away(autojump_clock, 3000)
-    found = await sent(away)
-    assert found.status == "delivered"
-    assert found.attempts == len(away.tried)
-    assert away.tried[-1] - away.tried[-2] <= LONGEST_PAUSE_S * 1.2 + 1
-    assert 15 <= len(away.tried) <= 25
+async def until_sent(sender: Sender) -> None:
+    """Wait until none waits."""
+    while len(sender):  # noqa: ASYNC110 - time is virtual
+        await trio.sleep(1)
+
+
+async def test_a_receiver_that_is_away_is_not_flooded(autojump_clock: MockClock) -> None:
+    """However much waits, it is asked as seldom as with one message, logged once, and gets all when it is back."""
+    receiving = Receiving(lambda _: 204 if trio.current_time() >= 3000 else 429)
+    with capture_logs() as logs:
+        async with sending(receiving, KEYS) as sender:
+            await until_sent(sender)
+    tried = [at for _, at in receiving.asked if at < 3000]
+    assert 10 <= len(tried) <= 25
+    assert max(later - sooner for sooner, later in pairwise(tried)) <= LONGEST_PAUSE_S * 1.2 + 1
+    assert sorted(key for key, at in receiving.asked if at >= 3000) == sorted(KEYS)
+    assert [entry["reason"] for entry in logs] == ["it sleeps"]
 
 
 async def test_after_an_hour_it_is_given_up(autojump_clock: MockClock) -> None:
     """Not before."""
-    away = Away(autojump_clock, 2 * RETRY_FOR_S)
-    found = await sent(away)
-    assert (found.status, found.answer) == ("given_up", "it sleeps")
-    assert RETRY_FOR_S <= away.tried[-1] - away.tried[0] <= RETRY_FOR_S + LONGEST_PAUSE_S * 1.2 + 1
+    receiving = Receiving(lambda _: None)
+    async with sending(receiving, KEYS[:1]) as sender:
+        await until_sent(sender)
+    (_, first), *_, (_, last) = receiving.asked
+    assert RETRY_FOR_S <= last - first <= RETRY_FOR_S + LONGEST_PAUSE_S * 1.2 + 1
 
 
-async def test_a_receiver_that_is_away_is_logged_once(autojump_clock: MockClock) -> None:
-    """Not for each message that comes meanwhile."""
-    away = Away(autojump_clock, 100)
-    async with stored() as store, trio.open_nursery() as nursery:
-        sending = Sender("alarm", away, store)
-        nursery.start_soon(sending.run)
-        with capture_logs() as logs:
-            for number in range(20):
-                await store.change(delivery_table.add_delivery(attrs.evolve(NEW, key=f"j/event/{number}")))
-                sending.hold(Waiting(f"j/event/{number}", "event", trio.current_time()))
-            await away.last.wait()
-            while len(sending):  # noqa: ASYNC110 - time is virtual
-                await trio.sleep(0.01)
-        nursery.cancel_scope.cancel()
-    assert sum(at < away.tried[0] + 100 for at in away.tried) > 1
-    assert [entry["reason"] for entry in logs] == ["it sleeps"]
+def test_a_new_message_is_tried_soon_though_the_receiver_was_away() -> None:
+    """A second after the last attempt; not when the pause of those before it is over."""
+    back_off = BackOff()
+    for attempt in range(9):
+        back_off.note(100.0 + attempt, 0, away=True)
+    assert back_off.until == 108 + 256
+    back_off.hurry()
+    assert back_off.until == 109
+    back_off.note(109, 0, away=False)
+    assert back_off.until == 109
+
+
+@pytest.mark.parametrize("answer", [400, 500, None])
+async def test_a_message_that_is_never_taken_holds_up_no_other(autojump_clock: MockClock, answer: int | None) -> None:
+    """Neither if it is refused, nor if the receiver breaks down with it."""
+    receiving = Receiving(lambda key: answer if key == KEYS[0] else 204)
+    began = trio.current_time()
+    async with sending(receiving, KEYS):
+        await receiving.last.wait()
+        assert trio.current_time() < began + 10
+
+
+async def test_what_is_too_old_is_given_up_together(autojump_clock: MockClock) -> None:
+    """With the first attempt that fails as the receiver is away, not one by one, and with one line in the log."""
+    receiving = Receiving(lambda _: None)
+    with capture_logs() as logs:
+        async with sending(receiving, KEYS, age_s=RETRY_FOR_S) as sender:
+            await until_sent(sender)
+            assert sender.figures.given_up == len(KEYS)
+    assert len(receiving.asked) == 1
+    assert [entry.get("number") for entry in logs] == [None, len(KEYS)]
 
 
 def test_pauses_grow_and_are_bounded() -> None:
@@ -305,25 +336,27 @@ def test_pauses_grow_and_are_bounded() -> None:
     assert (pause_s(1, -1), pause_s(1, 1)) == (0.8, 1.2)
 
 
-ENTERED = Occurrence("event", "entered", "zones", "event/1", 1)
-CROSSED = Occurrence("event", "crossed", "zones", "event/2", 2)
-DARK = Occurrence("warning", "PLUGIN_WARNING", "people", "warning/x/1")
-DONE = Occurrence("complete", "done", None, "complete")
+ENTERED = Occurrence("event", "entered", "zones", 1)
+CROSSED = Occurrence("event", "crossed", "zones", 2)
+SCANNED = Occurrence("event", "complete", "scanner", 3)
+DARK = Occurrence("warning", "PLUGIN_WARNING", "people")
+DONE = Occurrence("complete", "done", None)
 
 
 @pytest.mark.parametrize(
     ("choice", "wanted"),
     [
-        ({}, [ENTERED, CROSSED]),
+        ({}, [ENTERED, CROSSED, SCANNED]),
         ({"events": ("crossed", "complete")}, [CROSSED, DONE]),
+        ({"events": ("event:complete", "event:crossed")}, [CROSSED, SCANNED]),
         ({"events": ("*", "warning"), "plugins": ("zones",)}, [ENTERED, CROSSED]),
         ({"events": ("warning", "complete"), "plugins": ("people",)}, [DARK, DONE]),
     ],
 )
 def test_a_webhook_gets_what_it_wants(choice: dict[str, Any], wanted: list[Occurrence]) -> None:
-    """By kind and plugin."""
+    """By kind and plugin. ``complete`` is the end of a job, never the kind of a plugin's event."""
     webhook = Webhook(url="http://10.0.0.5/", **choice)
-    assert [one for one in (ENTERED, CROSSED, DARK, DONE) if webhook.wants(one)] == wanted
+    assert [one for one in (ENTERED, CROSSED, SCANNED, DARK, DONE) if webhook.wants(one)] == wanted
 
 
 def test_a_webhook_is_for_some_jobs_or_all() -> None:
@@ -337,7 +370,7 @@ def test_a_kind_that_has_just_come_is_left_out_for_a_while() -> None:
     """For each job, kind and plugin; the end of a job never is."""
     cooldown = Cooldown(10)
     assert cooldown.lets_through("a", ENTERED, 0)
-    assert not cooldown.lets_through("a", attrs.evolve(ENTERED, id="event/7", event=7), 9.9)
+    assert not cooldown.lets_through("a", attrs.evolve(ENTERED, event=7), 9.9)
     assert cooldown.lets_through("b", ENTERED, 5)
     assert cooldown.lets_through("a", CROSSED, 5)
     assert cooldown.lets_through("a", ENTERED, 10)
@@ -368,6 +401,21 @@ async def stored() -> AsyncIterator[Store]:
         nursery.cancel_scope.cancel()
 
 
+def event_of_zones(kind: str) -> EventPayload:
+    """The first event of a job."""
+    return EventPayload(
+        job_id="j",
+        number=1,
+        plugin="zones",
+        kind=kind,
+        message="",
+        data=msgspec.Raw(b"null"),
+        frame_id="frame-000007",
+        index=7,
+        timestamp_ms=280.0,
+    )
+
+
 async def test_a_job_that_was_interrupted_and_resumed_ends_twice() -> None:
     """Both ends are posted, and each once, however often a server tells it."""
     async with stored() as store:
@@ -385,6 +433,18 @@ async def test_a_job_that_was_interrupted_and_resumed_ends_twice() -> None:
         await store.change(delivery_table.forget_old())
         found = await store.read(delivery_table.waiting)
     assert [one.kind for one in found] == ["interrupted", "interrupted", "done"]
+
+
+async def test_an_event_that_comes_out_differently_after_a_kill_is_posted_too() -> None:
+    """Its frame was not on disk, and is processed again: what is told then has the same number, and is news."""
+    async with stored() as store:
+        webhooks = Webhooks({"alarm": Webhook(url="http://10.0.0.5/")}, store)
+        audience = webhooks.audience_of(None, Nobody())
+        for kind in ("left", "left", "entered"):
+            audience.publish(event_of_zones(kind))
+        await store.change(delivery_table.forget_old())
+        found = await store.read(delivery_table.waiting)
+    assert [(one.event, one.kind) for one in found] == [(1, "left"), (1, "entered")]
 
 
 async def test_what_waits_for_webhooks_that_are_gone_delays_no_start() -> None:
@@ -416,8 +476,10 @@ async def test_an_encrypted_receiver_must_show_a_trusted_certificate(
             monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
             accepted = await posting.Receiver(taken.webhook()).post(message, 0)
             spoken = await posting.Receiver(Webhook(url=plain.url.replace("http:", "https:"))).post(message, 0)
-    assert not refused.accepted
+            another = await posting.Receiver(Webhook(url=taken.url.replace("127.0.0.1", "127.1"))).post(message, 0)
+    assert refused.status is None
     assert refused.said.startswith("its certificate is not trusted")
-    assert accepted == Answer(True, "it answered 204 No Content")
+    assert accepted == Answer("it answered 204 No Content", 204)
     assert [posted.body for posted in taken.posts] == [b"{}"]
-    assert spoken == Answer(False, "it does not speak TLS")
+    assert spoken == Answer("it does not speak TLS: check the port in url, or begin url with http://")
+    assert another == Answer("its certificate is for another host: check the host in url")

@@ -59,19 +59,18 @@ def add_delivery(new: NewDelivery) -> Statement:
 
 
 def note_attempt(webhook: str, key: str, tried_at: str, answer: str) -> Statement:
-    """Note an attempt that has failed, and will be followed by others."""
+    """Note an attempt, and what came of it."""
     return Statement(
         "UPDATE deliveries SET attempts = attempts + 1, tried_at = ?, answer = ? WHERE webhook = ? AND key = ?",
         (tried_at, answer, webhook, key),
     )
 
 
-def end_delivery(webhook: str, key: str, status: DeliveryStatus, tried_at: str, answer: str) -> Statement:
-    """Note the last attempt, and forget the body."""
+def end_delivery(webhook: str, key: str, status: DeliveryStatus, answer: str) -> Statement:
+    """End a delivery, for the reason ``answer``, and forget its body."""
     return Statement(
-        "UPDATE deliveries SET attempts = attempts + 1, tried_at = ?, answer = ?, status = ?, body = x''"
-        " WHERE webhook = ? AND key = ?",
-        (tried_at, answer, status, webhook, key),
+        "UPDATE deliveries SET answer = ?, status = ?, body = x'' WHERE webhook = ? AND key = ?",
+        (answer, status, webhook, key),
     )
 
 

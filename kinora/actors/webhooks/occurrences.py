@@ -1,24 +1,48 @@
-"""Tells of messages what webhooks choose by."""
+"""Tells of messages what webhooks choose by, and names those that are posted."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
+import msgspec
+
 from kinora.actors.messages import CompletePayload, EventPayload, Payload, WarningPayload
 from kinora.actors.webhooks.webhook import COMPLETE, EVENT, WARNING, Occurrence
+
+DIGEST_BYTES = 8
+"""The bytes of a digest in an id: two messages of one job never have the same one by chance."""
 
 
 def occurrence_of(payload: Payload) -> Occurrence | None:
     """What the message tells; None for messages that are never posted."""
     match payload:
-        case CompletePayload(status="interrupted", frames=frames):  # it may be resumed, and end once more
-            return Occurrence(COMPLETE, "interrupted", None, f"{COMPLETE}/interrupted/{frames}")
         case CompletePayload(status=status):
-            return Occurrence(COMPLETE, str(status), None, COMPLETE)
+            return Occurrence(COMPLETE, status, None)
         case EventPayload(kind=kind, plugin=plugin, number=number):
-            return Occurrence(EVENT, kind, plugin, f"{EVENT}/{number}", number)
-        case WarningPayload(code=code, plugin=plugin, message=message, count=count):
-            digest = blake2b(f"{plugin}/{code}/{message}".encode(), digest_size=8).hexdigest()
-            return Occurrence(WARNING, str(code), plugin, f"{WARNING}/{digest}/{count}")
+            return Occurrence(EVENT, kind, plugin, number)
+        case WarningPayload(code=code, plugin=plugin):
+            return Occurrence(WARNING, str(code), plugin)
         case _:
             return None
+
+
+def id_of(payload: Payload) -> str:
+    """Name a message that is posted: with the same id whenever the same is told, also by a restarted server.
+
+    What a killed server has told may come out differently when its frames are processed again. So an event of the same
+    number is another message if it says something else.
+    """
+    job = f"{payload.job_id}/{payload.type}"
+    match payload:
+        case CompletePayload(status="interrupted", frames=frames):  # it may be resumed, and end once more
+            return f"{job}/interrupted/{frames}"
+        case CompletePayload():
+            return job
+        case EventPayload(number=number):
+            return f"{job}/{number}/{_digest(payload)}"
+        case _:
+            return f"{job}/{_digest(payload)}"
+
+
+def _digest(payload: Payload) -> str:
+    return blake2b(msgspec.json.encode(payload), digest_size=DIGEST_BYTES).hexdigest()

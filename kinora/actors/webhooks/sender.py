@@ -6,7 +6,7 @@ import heapq
 import math
 import random
 import time
-from contextlib import suppress
+from collections.abc import Sequence
 from itertools import count
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from kinora.actors.database import Statement
 from kinora.actors.store import Store, StoreFailing
 from kinora.actors.times import utc_now
 from kinora.actors.webhooks import delivery_table
+from kinora.actors.webhooks.back_off import FIRST_PAUSE_S, BackOff, pause_s
 from kinora.actors.webhooks.delivery_table import DeliveryStatus
 from kinora.actors.webhooks.receiver import Answer, Message
 from kinora.runtime.actor import ActorGone
@@ -26,12 +27,6 @@ log = structlog.get_logger()
 
 RETRY_FOR_S = 3600.0
 """The age of a message at which it is given up once an attempt has failed."""
-FIRST_PAUSE_S = 1.0
-"""The pause after the first failed attempt of a delivery; each further one is twice as long."""
-LONGEST_PAUSE_S = 300.0
-"""The pause after many failed attempts."""
-PAUSE_SPREAD = 0.2
-"""The part of a pause by which it is shorter or longer by chance."""
 MAX_WAITING = 5000
 """The most deliveries of one webhook that wait. Beyond it new messages are left out, which is counted and logged."""
 
@@ -41,12 +36,6 @@ class Posts(Protocol):
 
     async def post(self, message: Message, at: int) -> Answer:
         """Post a message, signed for the time ``at``; it ends in bounded time."""
-
-
-def pause_s(attempts: int, spread: float) -> float:
-    """The pause after so many failed attempts; ``spread`` is between -1 and 1."""
-    usual = min(FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 30), LONGEST_PAUSE_S)
-    return usual * (1 + PAUSE_SPREAD * spread)
 
 
 @attrs.define
@@ -72,19 +61,34 @@ class Waiting:
     attempts: int = 0
 
 
+@attrs.frozen(order=True)
+class _Turn:
+    """The place of a delivery in the line."""
+
+    due: float
+    number: int
+    """Grows with each turn: of two that are due at the same time the older one is first."""
+    waiting: Waiting = attrs.field(order=False)
+
+
 class Sender:
-    """Sends the deliveries of one webhook. They are stored before they are held here, so that a restart loses none."""
+    """Sends the deliveries of one webhook. They are stored before they are held here, so that a restart loses none.
+
+    Each delivery has pauses of its own, so that one that is always refused holds up no other. While the receiver is
+    away all wait for it together.
+    """
 
     def __init__(self, webhook: str, posts: Posts, store: Store) -> None:
         self.figures = SenderFigures()
         self._webhook = webhook
         self._posts = posts
         self._store = store
+        self._back_off = BackOff()
         self._waiting: dict[str, Waiting] = {}
         """By key; bounded by the callers of :meth:`hold`."""
-        self._line: list[tuple[float, int, Waiting]] = []
-        """A heap: when each is due."""
-        self._order = count()
+        self._line: list[_Turn] = []
+        """A heap; may have turns of deliveries that were given up."""
+        self._numbers = count()
         self._changed = trio.Event()
 
     def __len__(self) -> int:
@@ -95,69 +99,87 @@ class Sender:
         """Send a delivery that is stored, from now on; one that is held already stays as it is."""
         if waiting.key not in self._waiting:
             self._waiting[waiting.key] = waiting
-            self._put(waiting, trio.current_time())
+            self._back_off.hurry()
+            self._line_up(waiting, trio.current_time())
 
     async def run(self) -> None:
         """Send what is due, until cancelled. A delivery that is under way then is sent again by the next run."""
         self._line.clear()
         for waiting in self._waiting.values():
-            self._put(waiting, trio.current_time())
+            self._line_up(waiting, trio.current_time())
         while True:
-            waiting = await self._next()
+            turn = await self._next()
             try:
-                due = await self._try(waiting)
-            except (StoreFailing, ActorGone):
-                due = trio.current_time() + pause_s(waiting.attempts + 1, 0)
-            if due is None:
-                del self._waiting[waiting.key]
-            else:
-                self._put(waiting, due)
+                await self._take(turn.waiting)
+            except (StoreFailing, ActorGone):  # the message cannot be read now
+                heapq.heappush(self._line, turn)
+                await trio.sleep(FIRST_PAUSE_S)
 
-    def _put(self, waiting: Waiting, due: float) -> None:
-        heapq.heappush(self._line, (due, next(self._order), waiting))
+    def _line_up(self, waiting: Waiting, due: float) -> None:
+        heapq.heappush(self._line, _Turn(due, next(self._numbers), waiting))
         self._changed.set()
         self._changed = trio.Event()
 
-    async def _next(self) -> Waiting:
+    async def _next(self) -> _Turn:
         """Wait until a delivery is due, and take the first one out of the line."""
         while True:
-            due = self._line[0][0] if self._line else math.inf
-            if due <= trio.current_time():
-                return heapq.heappop(self._line)[2]
-            with trio.move_on_at(due):
-                await self._changed.wait()
+            due = max(self._line[0].due, self._back_off.until) if self._line else math.inf
+            if due > trio.current_time():
+                with trio.move_on_at(due):
+                    await self._changed.wait()
+                continue
+            turn = heapq.heappop(self._line)
+            if self._waiting.get(turn.waiting.key) is turn.waiting:
+                return turn
 
-    async def _try(self, waiting: Waiting) -> float | None:
-        """Post a delivery; return when the next attempt is due, None if there is none."""
+    async def _take(self, waiting: Waiting) -> None:
+        """Post a delivery, and let it end or wait for its next turn."""
         body = await self._store.read(delivery_table.body, self._webhook, waiting.key)
         if body is None:
-            return None
+            del self._waiting[waiting.key]
+            return
         answer = await self._posts.post(Message(waiting.key, waiting.type, body), int(time.time()))
+        now, spread = trio.current_time(), random.uniform(-1, 1)  # noqa: S311 - no secret
         waiting.attempts += 1
-        now = trio.current_time()
+        self._back_off.note(now, spread, away=answer.away)
+        ended = [waiting] if answer.accepted else self._too_old(waiting, answer, now)
+        self._tell(answer, ended)
+        await self._store_outcome(waiting, answer, ended)
+        for one in ended:
+            del self._waiting[one.key]
+        if waiting not in ended:
+            self._line_up(waiting, now + pause_s(waiting.attempts, spread))
+
+    def _too_old(self, tried: Waiting, answer: Answer, now: float) -> list[Waiting]:
+        """The deliveries to give up after this one has failed: each that is too old if the receiver is away."""
+        found = self._waiting.values() if answer.away else [tried]
+        return [one for one in found if now - one.born >= RETRY_FOR_S]
+
+    def _tell(self, answer: Answer, ended: Sequence[Waiting]) -> None:
+        """Count the deliveries that have ended with this answer, and log what the operator may want to mend."""
+        about = {"webhook": self._webhook, "reason": answer.said}
         if not answer.accepted and not self.figures.fault:  # once, not for each message that comes while it is away
-            log.warning("a receiver does not take messages; they are tried again", **self._about(answer))
+            log.warning("a receiver does not take messages; they are tried again", **about)
         self.figures.fault = "" if answer.accepted else answer.said
         if answer.accepted:
             self.figures.delivered += 1
-            await self._end(waiting, "delivered", answer)
-            return None
-        if now - waiting.born >= RETRY_FOR_S:
-            self.figures.given_up += 1
-            log.warning("a delivery is given up", delivery=waiting.key, **self._about(answer))
-            await self._end(waiting, "given_up", answer)
-            return None
-        await self._note(delivery_table.note_attempt(self._webhook, waiting.key, utc_now(), answer.said))
-        return now + pause_s(waiting.attempts, random.uniform(-1, 1))  # noqa: S311 - no secret
+        elif ended:
+            self.figures.given_up += len(ended)
+            log.warning("deliveries are given up", number=len(ended), first=ended[0].key, **about)
 
-    def _about(self, answer: Answer) -> dict[str, str]:
-        return {"webhook": self._webhook, "reason": answer.said}
+    async def _store_outcome(self, tried: Waiting, answer: Answer, ended: Sequence[Waiting]) -> None:
+        """Store what came of an attempt. Until that is on disk nothing else is sent: it would be sent twice."""
+        status: DeliveryStatus = "delivered" if answer.accepted else "given_up"
+        statements = [delivery_table.note_attempt(self._webhook, tried.key, utc_now(), answer.said)]
+        statements += [delivery_table.end_delivery(self._webhook, one.key, status, answer.said) for one in ended]
+        if ended:
+            statements.append(delivery_table.forget_old())
+        while not await self._is_stored(statements):
+            await self._store.wait_writable()
 
-    async def _end(self, waiting: Waiting, status: DeliveryStatus, answer: Answer) -> None:
-        ended = delivery_table.end_delivery(self._webhook, waiting.key, status, utc_now(), answer.said)
-        await self._note(ended, delivery_table.forget_old())
-
-    async def _note(self, *statements: Statement) -> None:
-        """Store what came of an attempt; after a restart it is tried again if that fails."""
-        with suppress(StoreFailing, ActorGone):
+    async def _is_stored(self, statements: Sequence[Statement]) -> bool:
+        try:
             await self._store.change(*statements)
+        except (StoreFailing, ActorGone):
+            return False
+        return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ EVERY_EVENT = "*"
 """Stands for the events of plugins, whatever their kind."""
 EVENT, COMPLETE, WARNING = "event", "complete", "warning"
 """The types of messages that are posted; the last two also stand for them in ``events``."""
+OF_PLUGINS = f"{EVENT}:"
+"""Stands in ``events`` before a kind that would mean something else without it, such as ``event:complete``."""
 
 MAX_COOLING = 1000
 """The most kinds that one webhook leaves out at the same time. Beyond it the first one is let through again early."""
@@ -32,8 +34,6 @@ class Occurrence:
     kind: str
     """The kind of an event, the code of a warning, the status of a job that has ended."""
     plugin: str | None
-    id: str = ""
-    """Names the message among those of its job; the same when a restarted server tells it again."""
     event: int | None = None
     """The number of an event in its job."""
 
@@ -44,9 +44,11 @@ def _address(_webhook: object, _field: object, value: str) -> None:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     try:
-        SourceUrl.parse(value, HTTP)
+        url = SourceUrl.parse(value, HTTP)
     except SourceError as error:
         raise ValueError(str(error)) from error
+    if not url.host.isascii():
+        raise ValueError("must have a host in ASCII: write bücher.example as xn--bcher-kva.example")
 
 
 def _not_empty(_webhook: object, _field: object, value: Sequence[str]) -> None:
@@ -66,8 +68,8 @@ class Webhook:
     """The address of the receiver, ``http://`` or ``https://``, without user and password. It may be in a private
     network, as the operator has named it; redirects are not followed."""
     events: tuple[str, ...] = attrs.field(default=(EVERY_EVENT,), validator=_not_empty)
-    """What is posted: the kinds of events, ``*`` for the events of all kinds (default), ``complete`` for the ends of
-    jobs, ``warning`` for their warnings."""
+    """What is posted: kinds of plugins' events, ``*`` for those of all kinds (default), ``complete`` for the ends of
+    jobs, ``warning`` for their warnings. ``event:complete`` is the kind of that name; so with every kind."""
     jobs: tuple[str, ...] = ()
     """The names of standing jobs whose messages are posted; those of all jobs if it is left out."""
     plugins: tuple[str, ...] = ()
@@ -105,7 +107,12 @@ class Webhook:
             return False
         if what.type == WARNING:
             return WARNING in self.events
-        return EVERY_EVENT in self.events or what.kind in self.events
+        return EVERY_EVENT in self.events or what.kind in self._kinds
+
+    @property
+    def _kinds(self) -> Iterator[str]:
+        """The kinds of plugins' events among what is posted."""
+        return (word.removeprefix(OF_PLUGINS) for word in self.events if word not in {COMPLETE, WARNING})
 
 
 def read_secret(path: Path) -> str:
@@ -125,17 +132,22 @@ class Cooldown:
 
     def __init__(self, cooldown_s: float) -> None:
         self._cooldown_s = cooldown_s
-        self._until: dict[tuple[str, str, str | None], float] = {}
+        self._until: dict[tuple[str, str, str, str | None], float] = {}
+        """When each is let through again, the first one first: all are left out for the same time."""
 
     def lets_through(self, job_id: str, what: Occurrence, now: float) -> bool:
         """True unless one of its kind was let through less than ``cooldown_s`` before ``now``."""
         if not self._cooldown_s or what.type == COMPLETE:
             return True
-        key = (job_id, what.kind, what.plugin)
-        if now < self._until.get(key, now):
+        while self._until and now >= next(iter(self._until.values())):
+            self._forget_first()
+        key = (job_id, what.type, what.kind, what.plugin)
+        if key in self._until:
             return False
-        self._until = {other: until for other, until in self._until.items() if now < until}
         if len(self._until) >= MAX_COOLING:
-            del self._until[next(iter(self._until))]
+            self._forget_first()
         self._until[key] = now + self._cooldown_s
         return True
+
+    def _forget_first(self) -> None:
+        del self._until[next(iter(self._until))]

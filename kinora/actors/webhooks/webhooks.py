@@ -16,11 +16,12 @@ from kinora.actors.messages import Payload, RealtimeMessage
 from kinora.actors.store import Change, Store, StoreFailing
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.delivery_table import Delivery, NewDelivery
-from kinora.actors.webhooks.occurrences import occurrence_of
+from kinora.actors.webhooks.occurrences import id_of, occurrence_of
 from kinora.actors.webhooks.overheard import Overheard
 from kinora.actors.webhooks.receiver import Receiver
 from kinora.actors.webhooks.sender import MAX_WAITING, Sender, SenderFigures, Waiting
 from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
+from kinora.repeats import is_told
 from kinora.runtime.actor import ActorGone
 
 log = structlog.get_logger()
@@ -125,8 +126,7 @@ class Webhooks:
         wanting = [hook for hook in hooks if self._takes(hook, job_id, what)]
         if not wanting:
             return
-        message = RealtimeMessage(payload)
-        key = f"{job_id}/{what.id}"
+        message, key = RealtimeMessage(payload), id_of(payload)
         body = message.encode(key)
         for hook in wanting:
             new = NewDelivery(
@@ -154,8 +154,9 @@ class Webhooks:
 
     def _leave_out(self, hook: _Hook) -> None:
         hook.sender.figures.left_out += 1
-        if hook.sender.figures.left_out == 1:
-            log.error("messages for a webhook are left out, as too many wait", webhook=hook.name, waiting=MAX_WAITING)
+        if is_told(left_out := hook.sender.figures.left_out):
+            about = {"webhook": hook.name, "left_out": left_out, "waiting": MAX_WAITING}
+            log.error("messages for a webhook are left out, as too many wait", **about)
 
     async def _save(self) -> None:
         """Wait for each delivery to be on disk, try again those that failed, and hand them on to be sent."""
@@ -167,8 +168,14 @@ class Webhooks:
                 await first.change.wait()
             except (StoreFailing, ActorGone):
                 await self._store.wait_writable()
-                first.change = self._store.change_soon(delivery_table.add_delivery(first.new))
+                self._store_again()
                 continue
             self._unsaved.popleft()
             first.hook.unsaved -= 1
             first.hook.sender.hold(Waiting(first.new.key, first.new.type, trio.current_time()))
+
+    def _store_again(self) -> None:
+        """Store what could not be stored, all in one transaction."""
+        for unsaved in self._unsaved:
+            if unsaved.change.fault is not None:
+                unsaved.change = self._store.change_soon(delivery_table.add_delivery(unsaved.new))
