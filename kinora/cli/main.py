@@ -35,6 +35,8 @@ COMMANDS = {
     "delete": "Delete jobs of a server.",
     "plugins": "List the plugins that are installed here, show one, write a new one, or have a server look for them.",
     "cameras": "List a server's cameras, and whether each can be reached now.",
+    "webhooks": "List a server's webhooks, and test one.",
+    "deliveries": "List what a server posts to webhooks, newest first, and what has come of it.",
     "agents": "List the agents that run jobs for a server.",
     "token": "Make, list and revoke tokens of a server, and links that sign a browser in.",
     "doctor": "Check all that a server needs here, with the same flags, and say what mends what is wrong.",

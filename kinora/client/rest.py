@@ -118,6 +118,20 @@ class KinoraClient:
         """The operator's cameras and webcams, and whether each can be reached now; those not known yet have null."""
         return await self._get("/v1/cameras")
 
+    async def deliveries(
+        self, *, webhook: str | None = None, failed: bool = False, before: int | None = None, limit: int | None = None
+    ) -> dict[str, Any]:
+        """One page of deliveries, newest first: ``deliveries``, ``next`` for the next page, and all ``webhooks``.
+
+        Only those of this webhook, if given; if ``failed``, those whose last attempt has failed or that were given up.
+        """
+        only = 1 if failed else None
+        return await self._get("/v1/deliveries", webhook=webhook, failed=only, before=before, limit=limit)
+
+    async def test_webhook(self, webhook: str) -> dict[str, Any]:
+        """Have a test message posted to a webhook's receiver; return what came of it."""
+        return _decoded(await self._fetch("POST", f"/v1/webhooks/{quote(webhook, safe='')}/test"))
+
     async def agents(self) -> dict[str, Any]:
         """The agents that run jobs for the server, and under ``lost`` those that it has lost in the last hour."""
         return await self._get("/v1/agents")

@@ -63,6 +63,7 @@ class Call:
             parameters.SCHEMA,
             parameters.TOKEN_ID,
             parameters.AGENT_ID,
+            parameters.WEBHOOK_NAME,
         )
         return (parameter for parameter in known if f"{{{parameter.name}}}" in self.path)
 
@@ -310,7 +311,21 @@ CALLS = (
         "List the messages that are posted to the operator's webhooks, the newest first, and all webhooks",
         {200: of("DeliveryList")},
         (422,),
-        (parameters.WEBHOOK, parameters.DELIVERY_STATUS, parameters.BEFORE, parameters.DELIVERIES_LIMIT),
+        (
+            parameters.WEBHOOK,
+            parameters.DELIVERY_STATUS,
+            parameters.FAILED,
+            parameters.BEFORE,
+            parameters.DELIVERIES_LIMIT,
+        ),
+    ),
+    Call(
+        "post",
+        "/v1/webhooks/{webhook}/test",
+        "test_webhook",
+        "Post a test message to a webhook's receiver now, and get what came of it",
+        {200: of("WebhookTest")},
+        (404,),
     ),
     Call(
         "get",

@@ -293,6 +293,20 @@ class DeliveryList(msgspec.Struct, kw_only=True):
     webhooks: list[WebhookStatus]
 
 
+class WebhookTest(msgspec.Struct, kw_only=True):
+    """What came of a message that was posted to test a webhook."""
+
+    webhook: str
+    id: str
+    """As in the header Kinora-Delivery."""
+    accepted: bool
+    """True if the receiver has taken it."""
+    answer: str
+    """What came of it; if it was not accepted, with what to do."""
+    took_ms: Milliseconds
+    """From the look-up of the receiver's host to its answer."""
+
+
 class AgentList(msgspec.Struct, kw_only=True):
     """The agents that work for this server, and those that it has lost."""
 

@@ -172,6 +172,12 @@ JOBS_LIMIT = PageSize(
 )
 WEBHOOK = Parameter(name="webhook", description="Only the deliveries of this webhook.", may_be_empty=True)
 DELIVERY_STATUS = Word(name="status", description="Only deliveries with this status.", words=get_args(DeliveryStatus))
+FAILED = WholeNumber(
+    name="failed",
+    description="1 leaves only deliveries whose last attempt has failed, and those given up.",
+    lowest=0,
+    highest=1,
+)
 BEFORE = WholeNumber(
     name="before", description="Only deliveries with a lower number than this.", lowest=0, highest=MAX_INDEX
 )
@@ -225,6 +231,7 @@ EVENT_NUMBER = Parameter(
     place="path",
 )
 TOKEN_ID = Parameter(name="token_id", description="The token's id.", place="path")
+WEBHOOK_NAME = Parameter(name="webhook", description="The webhook's name in kinora.toml.", place="path")
 AGENT_ID = Parameter(name="agent_id", description="The agent's id.", place="path")
 SCHEMA = Parameter(name="schema", description=f"One of {', '.join(CATALOGUE)}.", place="path")
 NAME = Parameter(name="name", description="The plugin's name.", place="path")

@@ -43,6 +43,7 @@ from kinora.web.documents import (
     PluginError,
     PluginList,
     Readiness,
+    WebhookTest,
 )
 from kinora.web.field_docs import field_docs
 from kinora.web.room_documents import PruneAnswer
@@ -74,6 +75,7 @@ _ANSWERS = (
     Session,
     TokenList,
     TokenMade,
+    WebhookTest,
 )
 _PARTS = (Device, FieldError, FrameData, FrameImageHeader, PluginError, PluginMetadata)
 _MODELS = (*_TAKEN, *_SAID, *_ANSWERS, *TYPES, *_PARTS)

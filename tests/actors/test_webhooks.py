@@ -20,13 +20,14 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from kinora.actors.audience import Nobody
+from kinora.actors.errors import Busy
 from kinora.actors.messages import CompletePayload, EndStatus, EventPayload
 from kinora.actors.store import Store
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks import receiver as posting
 from kinora.actors.webhooks import webhooks as webhooks_module
 from kinora.actors.webhooks.back_off import LONGEST_PAUSE_S, BackOff, pause_s
-from kinora.actors.webhooks.delivery_table import Delivery, DeliveryStatus, NewDelivery
+from kinora.actors.webhooks.delivery_table import Delivery, DeliveryFilter, DeliveryStatus, NewDelivery
 from kinora.actors.webhooks.receiver import Answer, Message
 from kinora.actors.webhooks.sender import RETRY_FOR_S, Posts, Sender, Waiting
 from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
@@ -83,7 +84,7 @@ def right(posted: Posted, secret: str) -> bool:
 
 async def deliveries(system: System, status: DeliveryStatus | None = None) -> list[Delivery]:
     """All deliveries, the oldest first."""
-    return [*reversed(await system.webhooks.deliveries(webhook=None, status=status, before=None, limit=500))]
+    return [*reversed(await system.webhooks.deliveries(DeliveryFilter(status=status), before=None, limit=500))]
 
 
 async def until_answers_are(system: System, expected: dict[str, str]) -> None:
@@ -389,6 +390,18 @@ async def test_what_too_many_wait_for_is_left_out_and_counted(monkeypatch: pytes
     await trio.lowlevel.checkpoint()
     (state,) = webhooks.states()
     assert (state.waiting, state.figures.left_out) == (2, 3)
+
+
+async def test_one_test_of_a_webhook_runs_at_a_time() -> None:
+    """Clients cannot have a receiver flooded by asking for many."""
+    async with receiver(hangs) as silent, trio.open_nursery() as nursery:
+        webhooks = Webhooks({"alarm": silent.webhook()}, Store(":memory:"))
+        nursery.start_soon(webhooks.test, "alarm")
+        with trio.fail_after(PLENTY_S):
+            await silent.wait_for(1)
+        with pytest.raises(Busy):
+            await webhooks.test("alarm")
+        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

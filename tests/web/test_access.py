@@ -32,6 +32,7 @@ PARTS = {
     "name": "motion",
     "token_id": "0",
     "agent_id": "0",
+    "webhook": "alarm",
     "_name": "x.js",
 }
 """A value for each part of an address."""

@@ -585,6 +585,7 @@ async def test_the_api_document_knows_every_call_and_leads_nowhere_wrong(server:
         "/v1/sources/picture.jpg",
         "/v1/tokens",
         "/v1/tokens/{token_id}",
+        "/v1/webhooks/{webhook}/test",
     }
     assert document["components"]["schemas"]["JobResponse"]["required"] == [
         "job_id",

@@ -47,6 +47,16 @@ class Delivery(NewDelivery):
     """What came of that, a sentence without the receiver's address; empty before."""
 
 
+@attrs.frozen(kw_only=True)
+class DeliveryFilter:
+    """Says which deliveries are asked for: without more, all."""
+
+    webhook: str | None = None
+    status: DeliveryStatus | None = None
+    failed: bool = False
+    """Only those whose last attempt has failed, and those that were given up."""
+
+
 _NEW = ", ".join(field.name for field in attrs.fields(NewDelivery))
 _ALL = ", ".join(field.name for field in attrs.fields(Delivery))
 
@@ -106,14 +116,15 @@ def body(connection: sqlite3.Connection, webhook: str, key: str) -> bytes | None
 
 
 def deliveries(
-    connection: sqlite3.Connection, webhook: str | None, status: str | None, before: int | None, limit: int
+    connection: sqlite3.Connection, chosen: DeliveryFilter, before: int | None, limit: int
 ) -> list[Delivery]:
     """Return a page of deliveries without their bodies, the newest first: those numbered below ``before``."""
     columns = _ALL.replace("body", "x''")
     rows = connection.execute(
         f"SELECT {columns} FROM deliveries WHERE number < ?1 AND (?2 IS NULL OR webhook = ?2)"  # noqa: S608
-        " AND (?3 IS NULL OR status = ?3) ORDER BY number DESC LIMIT ?4",
-        (LARGEST if before is None else before, webhook, status, limit),
+        " AND (?3 IS NULL OR status = ?3) AND (NOT ?4 OR (status != 'delivered' AND answer != ''))"
+        " ORDER BY number DESC LIMIT ?5",
+        (LARGEST if before is None else before, chosen.webhook, chosen.status, chosen.failed, limit),
     )
     return [_delivery(row) for row in rows]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,14 +13,16 @@ import structlog
 import trio
 
 from kinora.actors.audience import Audience
+from kinora.actors.errors import Busy, NotFound
 from kinora.actors.messages import Payload, RealtimeMessage
 from kinora.actors.store import Change, Store, StoreFailing
 from kinora.actors.webhooks import delivery_table
-from kinora.actors.webhooks.delivery_table import Delivery, NewDelivery
+from kinora.actors.webhooks.delivery_table import Delivery, DeliveryFilter, NewDelivery
 from kinora.actors.webhooks.occurrences import id_of, occurrence_of
 from kinora.actors.webhooks.overheard import Overheard
-from kinora.actors.webhooks.receiver import Receiver
+from kinora.actors.webhooks.receiver import ATTEMPT_S, Receiver
 from kinora.actors.webhooks.sender import MAX_WAITING, Sender, SenderFigures, Waiting
+from kinora.actors.webhooks.trial import Tested, test_webhook
 from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
 from kinora.repeats import is_told
 from kinora.runtime.actor import ActorGone
@@ -36,6 +39,8 @@ class _Hook:
     webhook: Webhook
     sender: Sender
     cooldown: Cooldown
+    tested: trio.Lock = attrs.field(factory=trio.Lock)
+    """Held while it is tested."""
     unsaved: int = 0
     """Its deliveries that are not on disk yet."""
 
@@ -91,11 +96,30 @@ class Webhooks:
             for hook in self._hooks.values()
         ]
 
-    async def deliveries(
-        self, *, webhook: str | None, status: str | None, before: int | None, limit: int
-    ) -> list[Delivery]:
+    async def deliveries(self, chosen: DeliveryFilter, *, before: int | None, limit: int) -> list[Delivery]:
         """Return a page of deliveries without their bodies, the newest first: those numbered below ``before``."""
-        return await self._store.read(delivery_table.deliveries, webhook, status, before, limit)
+        return await self._store.read(delivery_table.deliveries, chosen, before, limit)
+
+    async def test(self, name: str) -> Tested:
+        """Post a message that tests a webhook, and return what came of it. It is neither stored nor posted again.
+
+        Raises:
+            NotFound: there is no webhook of this name.
+            Busy: it is being tested already.
+        """
+        hook = self._hooks.get(name)
+        if hook is None:
+            raise NotFound(
+                f"There is no webhook {name!r} in kinora.toml; there are: {', '.join(self._hooks) or 'none'}."
+            )
+        try:
+            hook.tested.acquire_nowait()
+        except trio.WouldBlock as error:
+            raise Busy(f"The webhook {name} is being tested already: try again.", math.ceil(ATTEMPT_S)) from error
+        try:
+            return await test_webhook(name, hook.webhook)
+        finally:
+            hook.tested.release()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take up what an earlier server has left, report ready, and send until cancelled."""
