@@ -93,9 +93,13 @@ def give_up_all(webhook: str, answer: str) -> Statement:
 
 
 def forget_old() -> Statement:
-    """Forget the deliveries that ended long ago, so that ``KEPT`` and those that wait are left."""
+    """Forget the deliveries that ended long ago, so that ``KEPT`` and those that wait are left.
+
+    Those that wait are found by their index: reading the status of each row would read its body.
+    """
     return Statement(
-        f"DELETE FROM deliveries WHERE number <= (SELECT max(number) FROM deliveries) - {KEPT} AND NOT {_WAITING}"  # noqa: S608
+        f"DELETE FROM deliveries WHERE number <= (SELECT max(number) FROM deliveries) - {KEPT}"  # noqa: S608
+        f" AND number NOT IN (SELECT number FROM deliveries WHERE {_WAITING})"
     )
 
 

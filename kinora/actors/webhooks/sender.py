@@ -104,40 +104,39 @@ class Sender:
 
     async def run(self) -> None:
         """Send what is due, until cancelled. A delivery that is under way then is sent again by the next run."""
-        self._line.clear()
-        for waiting in self._waiting.values():
-            self._line_up(waiting, trio.current_time())
         while True:
-            turn = await self._next()
+            waiting = await self._first()
             try:
-                await self._take(turn.waiting)
+                due = await self._send(waiting)
             except (StoreFailing, ActorGone):  # the message cannot be read now
-                heapq.heappush(self._line, turn)
                 await trio.sleep(FIRST_PAUSE_S)
+                continue
+            heapq.heappop(self._line)
+            if due is not None:
+                self._line_up(waiting, due)
 
     def _line_up(self, waiting: Waiting, due: float) -> None:
         heapq.heappush(self._line, _Turn(due, next(self._numbers), waiting))
         self._changed.set()
         self._changed = trio.Event()
 
-    async def _next(self) -> _Turn:
-        """Wait until a delivery is due, and take the first one out of the line."""
+    async def _first(self) -> Waiting:
+        """Wait until a delivery is due, and return the first one; it stays the first, as what comes is due later."""
         while True:
+            while self._line and self._line[0].waiting.key not in self._waiting:
+                heapq.heappop(self._line)
             due = max(self._line[0].due, self._back_off.until) if self._line else math.inf
-            if due > trio.current_time():
-                with trio.move_on_at(due):
-                    await self._changed.wait()
-                continue
-            turn = heapq.heappop(self._line)
-            if self._waiting.get(turn.waiting.key) is turn.waiting:
-                return turn
+            if due <= trio.current_time():
+                return self._line[0].waiting
+            with trio.move_on_at(due):
+                await self._changed.wait()
 
-    async def _take(self, waiting: Waiting) -> None:
-        """Post a delivery, and let it end or wait for its next turn."""
+    async def _send(self, waiting: Waiting) -> float | None:
+        """Post a delivery; return when it is due again, None if it has ended."""
         body = await self._store.read(delivery_table.body, self._webhook, waiting.key)
         if body is None:
             del self._waiting[waiting.key]
-            return
+            return None
         answer = await self._posts.post(Message(waiting.key, waiting.type, body), int(time.time()))
         now, spread = trio.current_time(), random.uniform(-1, 1)  # noqa: S311 - no secret
         waiting.attempts += 1
@@ -147,8 +146,7 @@ class Sender:
         await self._store_outcome(waiting, answer, ended)
         for one in ended:
             del self._waiting[one.key]
-        if waiting not in ended:
-            self._line_up(waiting, now + pause_s(waiting.attempts, spread))
+        return None if waiting in ended else now + pause_s(waiting.attempts, spread)
 
     def _too_old(self, tried: Waiting, answer: Answer, now: float) -> list[Waiting]:
         """The deliveries to give up after this one has failed: each that is too old if the receiver is away."""

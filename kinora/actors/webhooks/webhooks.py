@@ -127,6 +127,7 @@ class Webhooks:
         for gone in {delivery.webhook for delivery in left} - self._hooks.keys():
             await self._store.change(delivery_table.give_up_all(gone, TAKEN_OUT))
         for delivery in left:
+            await trio.lowlevel.checkpoint()  # there may be thousands
             self._take_up(delivery)
         async with trio.open_nursery() as nursery:
             task_status.started()
