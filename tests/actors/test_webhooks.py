@@ -494,7 +494,7 @@ async def test_an_event_that_comes_out_differently_after_a_kill_is_posted_too() 
 
 
 async def test_what_waits_for_webhooks_that_are_gone_delays_no_start() -> None:
-    """All that waits for one is given up at once."""
+    """All that waits for one is given up in one transaction, meanwhile or, if the disk cannot be written, later."""
     async with stored() as store:
         old = Webhooks({"old": Webhook(url="http://10.0.0.5/", events=("complete",))}, store)
         audience = old.audience_of(None, Nobody())
@@ -505,9 +505,11 @@ async def test_what_waits_for_webhooks_that_are_gone_delays_no_start() -> None:
         before = store.statistics().transactions
         async with trio.open_nursery() as nursery:
             await nursery.start(Webhooks({}, store).run)
+            with trio.fail_after(PLENTY_S):
+                while await store.read(delivery_table.waiting):  # noqa: ASYNC110 - the store has no event for it
+                    await trio.sleep(0.01)
             nursery.cancel_scope.cancel()
         assert store.statistics().transactions == before + 1
-        assert await store.read(delivery_table.waiting) == []
 
 
 async def test_an_encrypted_receiver_must_show_a_trusted_certificate(

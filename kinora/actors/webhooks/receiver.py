@@ -27,8 +27,8 @@ ANSWER_BYTES = 64 * 1024
 """The most that is read of an answer until its head is whole. The attempt has failed beyond it."""
 HEAD_BYTES = 16 * 1024
 """The longest head of an answer. The attempt has failed beyond it."""
-BUSY = frozenset({408, 429, 502, 503, 504})
-"""The statuses that say nothing of the message: the receiver, or what stands before it, has too much to do."""
+OF_ONE_MESSAGE = frozenset({400, 409, 413, 415, 422, 500})
+"""The statuses that may be the fault of one message. After any other failure none would be taken."""
 WRONG_NAME = frozenset({62, 64})
 """OpenSSL's codes for a certificate of another host or another IP address."""
 ITS_LOG = "its own log should say why"
@@ -56,7 +56,7 @@ class Answer:
     @property
     def away(self) -> bool:
         """True if the receiver cannot take any message now; false if it refuses this one."""
-        return self.status is None or self.status in BUSY
+        return not self.accepted and self.status not in OF_ONE_MESSAGE
 
 
 @attrs.frozen

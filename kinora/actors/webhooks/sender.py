@@ -14,13 +14,13 @@ import attrs
 import structlog
 import trio
 
-from kinora.actors.database import Statement
 from kinora.actors.store import Store, StoreFailing
 from kinora.actors.times import utc_now
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.back_off import FIRST_PAUSE_S, BackOff, pause_s
 from kinora.actors.webhooks.delivery_table import DeliveryStatus
 from kinora.actors.webhooks.receiver import Answer, Message
+from kinora.actors.webhooks.storing import store_surely
 from kinora.runtime.actor import ActorGone
 
 log = structlog.get_logger()
@@ -172,12 +172,4 @@ class Sender:
         statements += [delivery_table.end_delivery(self._webhook, one.key, status, answer.said) for one in ended]
         if ended:
             statements.append(delivery_table.forget_old())
-        while not await self._is_stored(statements):
-            await self._store.wait_writable()
-
-    async def _is_stored(self, statements: Sequence[Statement]) -> bool:
-        try:
-            await self._store.change(*statements)
-        except (StoreFailing, ActorGone):
-            return False
-        return True
+        await store_surely(self._store, *statements)

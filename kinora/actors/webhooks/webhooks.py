@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Self
 
 import attrs
 import structlog
@@ -22,7 +24,8 @@ from kinora.actors.webhooks.occurrences import id_of, occurrence_of
 from kinora.actors.webhooks.overheard import Overheard
 from kinora.actors.webhooks.receiver import ATTEMPT_S, Receiver
 from kinora.actors.webhooks.sender import MAX_WAITING, Sender, SenderFigures, Waiting
-from kinora.actors.webhooks.trial import Tested, test_webhook
+from kinora.actors.webhooks.storing import store_surely
+from kinora.actors.webhooks.trial import Tested, trial_message
 from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
 from kinora.repeats import is_told
 from kinora.runtime.actor import ActorGone
@@ -37,12 +40,18 @@ class _Hook:
 
     name: str
     webhook: Webhook
+    receiver: Receiver
     sender: Sender
     cooldown: Cooldown
     tested: trio.Lock = attrs.field(factory=trio.Lock)
     """Held while it is tested."""
     unsaved: int = 0
     """Its deliveries that are not on disk yet."""
+
+    @classmethod
+    def make(cls, name: str, webhook: Webhook, store: Store) -> Self:
+        receiver = Receiver(webhook)
+        return cls(name, webhook, receiver, Sender(name, receiver, store), Cooldown(webhook.cooldown_s))
 
     @property
     def waiting(self) -> int:
@@ -76,10 +85,7 @@ class Webhooks:
 
     def __init__(self, wanted: Mapping[str, Webhook], store: Store) -> None:
         self._store = store
-        self._hooks = {
-            name: _Hook(name, webhook, Sender(name, Receiver(webhook), store), Cooldown(webhook.cooldown_s))
-            for name, webhook in wanted.items()
-        }
+        self._hooks = {name: _Hook.make(name, webhook, store) for name, webhook in wanted.items()}
         self._unsaved: deque[_Unsaved] = deque()
         """Bounded by ``MAX_WAITING`` for each webhook."""
         self._work = trio.lowlevel.ParkingLot()
@@ -109,31 +115,31 @@ class Webhooks:
         """
         hook = self._hooks.get(name)
         if hook is None:
-            raise NotFound(
-                f"There is no webhook {name!r} in kinora.toml; there are: {', '.join(self._hooks) or 'none'}."
-            )
-        try:
-            hook.tested.acquire_nowait()
-        except trio.WouldBlock as error:
-            raise Busy(f"The webhook {name} is being tested already: try again.", math.ceil(ATTEMPT_S)) from error
-        try:
-            return await test_webhook(name, hook.webhook)
-        finally:
-            hook.tested.release()
+            names = ", ".join(self._hooks) or "none"
+            raise NotFound(f"There is no webhook {name!r} in kinora.toml; there are: {names}.")
+        if hook.tested.locked():
+            raise Busy(f"The webhook {name} is being tested already: try again.", math.ceil(ATTEMPT_S))
+        async with hook.tested:
+            message, began = trial_message(name), trio.current_time()
+            answer = await hook.receiver.post(message, int(time.time()))
+        return Tested(message.id, answer, round((trio.current_time() - began) * 1000, 1))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take up what an earlier server has left, report ready, and send until cancelled."""
         left = await self._store.read(delivery_table.waiting)
-        for gone in {delivery.webhook for delivery in left} - self._hooks.keys():
-            await self._store.change(delivery_table.give_up_all(gone, TAKEN_OUT))
         for delivery in left:
             await trio.lowlevel.checkpoint()  # there may be thousands
             self._take_up(delivery)
         async with trio.open_nursery() as nursery:
             task_status.started()
             nursery.start_soon(self._save)
+            nursery.start_soon(self._give_up, {delivery.webhook for delivery in left} - self._hooks.keys())
             for hook in self._hooks.values():
                 nursery.start_soon(hook.sender.run)
+
+    async def _give_up(self, gone: Collection[str]) -> None:
+        """Give up all that waits for webhooks that the settings no longer have."""
+        await store_surely(self._store, *(delivery_table.give_up_all(webhook, TAKEN_OUT) for webhook in gone))
 
     def _take_up(self, delivery: Delivery) -> None:
         hook = self._hooks.get(delivery.webhook)
