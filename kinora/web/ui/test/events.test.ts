@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { EventPayload } from "../src/api/generated";
-import { EventLog, MAX_EVENTS } from "../src/player/EventLog";
+import { EventLog, MAX_CHARACTERS, MAX_EVENTS } from "../src/player/EventLog";
 import { RealtimeStore } from "../src/realtime/RealtimeStore";
 import { job, JOB_ID } from "./examples";
 import { soon } from "./soon";
 
-const event = (number: number): EventPayload => ({
-  job_id: JOB_ID, number, plugin: "zones", kind: "entered", message: "", data: null, frame_id: `frame-${number}`, index: number, timestamp_ms: 40 * number,
+const event = (number: number, data: string | null = null): EventPayload => ({
+  job_id: JOB_ID, number, plugin: "zones", kind: "entered", message: "", data, frame_id: `frame-${number}`, index: number, timestamp_ms: 40 * number,
 });
 
 /** How many events the server has stored, and what it was asked for. */
@@ -38,7 +38,7 @@ afterEach(() => {
 });
 
 const numbers = () => log.get().list.map(({ number }) => number);
-const tell = (number: number) => store.dispatch({ type: "message", message: { type: "event", payload: event(number), timestamp: "", id: String(number) } });
+const tell = (number: number, data: string | null = null) => store.dispatch({ type: "message", message: { type: "event", payload: event(number, data), timestamp: "", id: String(number) } });
 
 test("the stored events are loaded page by page, and those that are told follow without a request", async () => {
   stored = 2500;
@@ -77,6 +77,16 @@ test("of very many events the page lists the newest", async () => {
   store.dispatch({ type: "job", job: job() });
   await soon(() => expect(log.get().leftOut).toBe(1500));
   expect(numbers()[0]).toBe(1501);
+});
+
+test("of events with much data the page lists the newest that fit, and counts the others", async () => {
+  const half = "x".repeat(MAX_CHARACTERS / 2 - 2);
+  store.dispatch({ type: "job", job: job() });
+  for (let number = 1; number <= 4; number++) {
+    tell(number, half);
+    await soon(() => expect(numbers().at(-1)).toBe(number));
+  }
+  expect([numbers(), log.get().leftOut]).toEqual([[3, 4], 2]);
 });
 
 test("what is told while the server refuses to say what it has stored is listed", async () => {

@@ -48,9 +48,10 @@ export const getExtended = (id: string, signal?: AbortSignal) =>
 export const getFrames = (id: string, after: number, limit: number, signal?: AbortSignal) =>
   getJson<FramePage>(`${job(id)}/frames?after=${after}&limit=${limit}`, signal);
 
+export const eventsUrl = (id: string, after: number, limit: number) => `${job(id)}/events?after=${after}&limit=${limit}`;
+
 /** A page of the events with higher numbers than `after`. */
-export const getEvents = (id: string, after: number, limit: number, signal?: AbortSignal) =>
-  getJson<EventList>(`${job(id)}/events?after=${after}&limit=${limit}`, signal);
+export const getEvents = (id: string, after: number, limit: number, signal?: AbortSignal) => getJson<EventList>(eventsUrl(id, after, limit), signal);
 
 /** The clips of a job's events that there are now. */
 export const getClips = async (id: string, signal?: AbortSignal): Promise<ClipState[]> =>

@@ -1,4 +1,5 @@
 import { useMemo, useState, useSyncExternalStore } from "react";
+import { eventsUrl } from "../api/calls";
 import type { EventPayload } from "../api/generated";
 import { usePlayer } from "../player/PlayerContext";
 import { Badge } from "../ui/Badge";
@@ -11,17 +12,23 @@ import { useClips } from "./useClips";
 import { useShownFrame } from "./useShownFrame";
 
 const ROW_REM = 2.75;
+/** The events on a page of the server. */
+const PAGE = 1000;
 
 /** The watched job's events in order; each leads to its frame. */
 export function EventList() {
-  const { events } = usePlayer();
+  const { events, jobId } = usePlayer();
   const { list, leftOut, error } = useSyncExternalStore(events.subscribe, events.get);
   if (list.length === 0 && error === null) return null;
   return (
     <section className="event-list" aria-label="Events">
       <h2>Events <Badge text={(list.length + leftOut).toLocaleString("en")} tone="info" /></h2>
       {error !== null && <Notice tone="bad">{error}</Notice>}
-      {leftOut > 0 && <p className="hint">The first {count(leftOut, "event is", "events are")} not listed here: the server has all.</p>}
+      {leftOut > 0 && (
+        <p className="hint">
+          The newest are listed; {count(leftOut, "older one is", "older ones are")} left out here. <a href={eventsUrl(jobId, 0, PAGE)}>Read all from the server</a>, {count(PAGE, "event")} at a time.
+        </p>
+      )}
       <Listed list={list} />
     </section>
   );

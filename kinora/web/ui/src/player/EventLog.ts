@@ -4,8 +4,10 @@ import type { EventPayload } from "../api/generated";
 import type { RealtimeStore } from "../realtime/RealtimeStore";
 import { inWords } from "../ui/inWords";
 
-/** The most events that the page lists; the oldest go first. The server has all. */
+/** The most events that the page lists; the oldest go first, and stay with the server. */
 export const MAX_EVENTS = 20_000;
+/** The most characters of what the listed events say, their data as JSON; with more, the oldest events go. */
+export const MAX_CHARACTERS = 16_000_000;
 const PAGE = 1000;
 
 export interface Events {
@@ -21,6 +23,8 @@ export class EventLog {
   readonly #jobId: string;
   readonly #store: RealtimeStore;
   readonly #listeners = new Set<() => void>();
+  /** The characters of each event in the list. */
+  #sizes: readonly number[] = [];
   #events: Events = { list: [], leftOut: 0, error: null };
   #abort = new AbortController();
   #leave: () => void = () => undefined;
@@ -89,12 +93,30 @@ export class EventLog {
 
   #add(more: readonly EventPayload[]): void {
     const all = [...this.#events.list, ...more];
-    const leftOut = Math.max(0, all.length - MAX_EVENTS);
-    this.#become({ list: all.slice(leftOut), leftOut: this.#events.leftOut + leftOut, error: null });
+    const sizes = [...this.#sizes, ...more.map(sizeOf)];
+    const kept = roomFor(sizes);
+    const gone = all.length - kept;
+    this.#sizes = sizes.slice(gone);
+    this.#become({ list: all.slice(gone), leftOut: this.#events.leftOut + gone, error: null });
   }
 
   #become(events: Events): void {
     this.#events = events;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function sizeOf({ message, data }: EventPayload): number {
+  return message.length + JSON.stringify(data).length;
+}
+
+/** How many of the last events of these sizes may be listed. */
+function roomFor(sizes: readonly number[]): number {
+  const most = Math.min(sizes.length, MAX_EVENTS);
+  let characters = 0;
+  for (let kept = 0; kept < most; kept++) {
+    characters += sizes.at(-1 - kept) ?? 0;
+    if (characters > MAX_CHARACTERS) return kept;
+  }
+  return most;
 }
