@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { nextMoment } from "../src/player/Moments";
 import { parsePlace } from "../src/player/parsePlace";
-import { PictureLoader, type Picture } from "../src/player/PictureLoader";
+import { PictureLoader, RETRY_MS, type Picture } from "../src/player/PictureLoader";
 import { Player } from "../src/player/Player";
 import { Timeline } from "../src/player/Timeline";
 import { extentOf, following, moved, zoomed } from "../src/player/Window";
@@ -99,6 +99,28 @@ test("the pictures of a live source are not asked for, and what is missing is sa
   await vi.advanceTimersByTimeAsync(10);
   expect(told).toEqual([3, 4].map((index) => ({ index, bitmap: null, fault: "not kept" })));
   expect(fetched).not.toHaveBeenCalled();
+  vi.unstubAllGlobals();
+});
+
+test("a picture is asked for again that the server could not give for a while, but not one that there is not", async () => {
+  const answers = [() => Promise.reject(new Error("away")), () => Promise.resolve(new Response("{}", { status: 503 })), () => Promise.resolve(new Response("picture")), () => Promise.resolve(new Response("{}", { status: 404 }))];
+  const fetched = vi.fn(() => answers[fetched.mock.calls.length - 1]?.() ?? Promise.reject(new Error("It was asked for once too often.")));
+  vi.stubGlobal("fetch", fetched);
+  const bitmap = { close: () => undefined };
+  vi.stubGlobal("createImageBitmap", () => Promise.resolve(bitmap));
+  const told: Picture[] = [];
+  const loader = new PictureLoader(JOB_ID, (picture) => told.push(picture));
+  const wantFor = async (index: number, ms: number) => {
+    for (let waited = 0; waited < ms; waited += 500) {
+      loader.want(index);
+      await vi.advanceTimersByTimeAsync(500);
+    }
+  };
+  await wantFor(3, 3 * RETRY_MS);
+  expect(told.map((picture) => picture.bitmap)).toEqual([null, null, bitmap]);
+  await wantFor(4, 3 * RETRY_MS);
+  expect([told.length, fetched.mock.calls.length]).toEqual([4, 4]);
+  loader.stop();
   vi.unstubAllGlobals();
 });
 

@@ -1,7 +1,10 @@
 /** Loads pictures of a job's frames one at a time; of those wanted meanwhile, only the latest. */
 import { frameUrl } from "../api/calls";
-import { call } from "../api/http";
+import { ApiError, call } from "../api/http";
 import { inWords } from "../ui/inWords";
+
+/** The pause before a picture is asked for again that the server could not give just now. */
+export const RETRY_MS = 2000;
 
 export interface Picture {
   index: number;
@@ -22,7 +25,9 @@ export class PictureLoader {
   #request: AbortController | null = null;
   #loading: number | null = null;
   #wanted: Wanted | null = null;
+  /** The last one that was told: with its picture, or as one that there is not. */
   #last: number | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(jobId: string, onPicture: (picture: Picture) => void) {
     this.#jobId = jobId;
@@ -32,10 +37,11 @@ export class PictureLoader {
   /** Load this picture after the one that is being loaded; if it was the last one loaded, stop loading instead. */
   want(index: number, jpeg: Blob | null = null): void {
     if (index === this.#last) {
-      this.stop();
+      this.#halt();
     } else if (index === this.#loading) {
       this.#wanted = null;
     } else {
+      clearTimeout(this.#retry);
       this.#wanted = { index, jpeg };
       if (this.#loading === null) this.#loadWanted();
     }
@@ -51,6 +57,11 @@ export class PictureLoader {
 
   /** Load nothing until something is wanted again. */
   stop(): void {
+    clearTimeout(this.#retry);
+    this.#halt();
+  }
+
+  #halt(): void {
     this.#request?.abort();
     this.#loading = this.#wanted = null;
   }
@@ -64,25 +75,37 @@ export class PictureLoader {
 
   async #load({ index, jpeg }: Wanted): Promise<void> {
     const request = (this.#request = new AbortController());
-    const picture = await this.#picture(index, jpeg ?? this.#fetched(index, request.signal));
-    if (request.signal.aborted) {
-      picture.bitmap?.close();
-      return;
+    try {
+      const bitmap = await createImageBitmap(jpeg ?? (await this.#fetched(index, request.signal)));
+      if (request.signal.aborted) bitmap.close();
+      else this.#tell({ index, bitmap, fault: null });
+    } catch (error) {
+      if (!request.signal.aborted) this.#fail(index, error);
     }
-    this.#last = index;
+  }
+
+  #tell(picture: Picture): void {
+    this.#last = picture.index;
     this.#onPicture(picture);
     this.#loadWanted();
   }
 
-  async #picture(index: number, jpeg: Blob | Promise<Blob>): Promise<Picture> {
-    try {
-      return { index, bitmap: await createImageBitmap(await jpeg), fault: null };
-    } catch (error) {
-      return { index, bitmap: null, fault: inWords(error) };
-    }
+  /** Tell that there is no picture. It is asked for again, unless another one is wanted, if the server may have it later. */
+  #fail(index: number, error: unknown): void {
+    this.#tell({ index, bitmap: null, fault: inWords(error) });
+    if (this.#loading !== null || !mayPass(error)) return;
+    this.#retry = setTimeout(() => {
+      this.#last = null;
+      this.want(index);
+    }, RETRY_MS);
   }
 
   async #fetched(index: number, signal: AbortSignal): Promise<Blob> {
     return (await call(frameUrl(this.#jobId, index), { signal })).blob();
   }
+}
+
+/** True for the errors of a server that is away, or too busy, for a while. */
+function mayPass(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
 }
