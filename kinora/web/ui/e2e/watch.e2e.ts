@@ -493,6 +493,8 @@ test("two windows show the same job, and each shows what the other does", async 
   await first.page.getByRole("button", { name: "Pause", exact: true }).waitFor();
   await second.page.getByRole("button", { name: "Cancel" }).click();
   await first.page.getByText(/^cancelled/).first().waitFor();
+  await server.call(`/v1/jobs/${jobId}`, "DELETE");
+  await first.page.getByRole("heading", { name: "This job was deleted" }).waitFor();
   await first.context.close();
   await second.context.close();
 });

@@ -47,7 +47,7 @@ export class JobPoller {
     } catch (error) {
       if (abort.signal.aborted) return;
       this.#tell(jobId, error);
-      if (error instanceof ApiError && error.status === 404) return;
+      if (isGone(error)) return;
     }
     if (!this.#stopped) this.#timer = setTimeout(this.poke, this.#pauseMs());
   }
@@ -55,8 +55,8 @@ export class JobPoller {
   #tell(jobId: string, error: unknown): void {
     if (!(error instanceof ApiError)) return;
     if (error.status === 0) this.#store.dispatch({ type: "unanswered" });
+    else if (isGone(error)) this.#store.dispatch({ type: "unknown", jobId });
     else this.#store.dispatch({ type: "error", message: inWords(error) });
-    if (error.status === 404) this.#store.dispatch({ type: "unknown", jobId });
   }
 
   #pauseMs(): number {
@@ -65,3 +65,5 @@ export class JobPoller {
     return polling ? POLLING_MS : BESIDE_REALTIME_MS;
   }
 }
+
+const isGone = (error: unknown) => error instanceof ApiError && error.status === 404;

@@ -50,7 +50,7 @@ export function reduce(state: RealtimeState, action: Action): RealtimeState {
     case "error":
       return withError({ ...state, answered: true }, action.message);
     case "unknown":
-      return action.jobId === state.jobId && state.job === null ? { ...state, answered: true, unknown: true } : state;
+      return action.jobId === state.jobId ? { ...state, answered: true, unknown: true } : state;
     case "unanswered":
       return state.answered ? { ...state, answered: false } : state;
     case "read":
@@ -100,7 +100,7 @@ function onProgress(state: RealtimeState, payload: ProgressPayload, at: string):
   const outage = stage === "reconnecting" ? (known?.outage ?? { since: known ? at : null, why: null }) : null;
   const next = withJob(state, payload.job_id, { progress, stage, framesDone, framesTotal, status: statusAfter(known, stage), outage });
   if (payload.job_id !== state.jobId) return next;
-  return { ...next, progress: clamp(progress), lengthKnown: progress !== null, stage, framesDone, framesTotal };
+  return { ...next, unknown: stage === "deleted", progress: clamp(progress), lengthKnown: progress !== null, stage, framesDone, framesTotal };
 }
 
 /** The final status of a job that tells of its progress. An interrupted one that does has been resumed. */

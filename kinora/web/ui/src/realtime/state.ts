@@ -71,7 +71,7 @@ export interface RealtimeState {
   warnings: string[];
   warningGroups: ShownWarning[];
   errors: string[];
-  /** True if the server has no such job. */
+  /** True if the server has no such job; `job` is then its last known state, if it had one. */
   unknown: boolean;
   metadata: Record<string, PluginMetadata>;
   jobs: Record<string, LiveJob>;

@@ -164,6 +164,13 @@ describe("the rest", () => {
     expect(reduce(state, { type: "watch", jobId: "b" }).unknown).toBe(false);
   });
 
+  test("a watched job that is deleted elsewhere is unknown, whether a message or an answer says so, and was there", () => {
+    const deleted = message("progress", { job_id: JOB_ID, progress: null, stage: "deleted", plugin: null, frames_done: 0, frames_total: null });
+    for (const action of [...said(deleted), { type: "unknown", jobId: JOB_ID } as const]) {
+      expect(reduce(after([{ type: "job", job: job() }]), action)).toMatchObject({ unknown: true, job: { job_id: JOB_ID } });
+    }
+  });
+
   test("an error of the job is shown once", () => {
     const error = message("error", { job_id: JOB_ID, error: "The source is gone", plugin: null, details: { error_code: "X", message: "" }, frame_id: null });
     expect(after(said(error, error)).errors).toEqual(["The source is gone"]);
