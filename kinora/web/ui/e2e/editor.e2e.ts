@@ -2,14 +2,17 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
+import { Camera } from "./kit/Camera";
 import { Server } from "./kit/server";
 import { expectSound, PHONE } from "./kit/sound";
 
 const [WIDTH, HEIGHT] = [64, 48];
 const server = new Server();
+const camera = new Camera(Buffer.alloc(0));
 let browser: Browser;
 
 beforeAll(async () => {
+  await camera.open();
   server.writePictures("yard", 6, 0, 90, 90);
   server.writePlugin("gates", `POINTS = {'type': 'array', 'items': {'type': 'array', 'items': {'type': 'number'}}}
 
@@ -20,12 +23,13 @@ def shapes(key):
 @tool('gates', config_schema={'type': 'object', 'properties': {'zones': shapes('polygon'), 'lines': shapes('line'), 'wide': {'type': 'boolean', 'default': False}}})
 def gates(frame):
     return {}`);
-  await server.start();
+  await server.start("--config", server.writeFile("kinora.toml", `[cameras.door]\nurl = "http://127.0.0.1:${camera.port}/"\n`));
   browser = await launch();
 });
 
 afterAll(async () => {
   await browser.close();
+  camera.close();
   await server.stop();
 });
 
@@ -60,8 +64,8 @@ test("by mouse a zone and a line are drawn, changed and named; the job has them 
   const { context, page, faults } = await openPage(browser, server.url);
   await openEditor(page);
   await page.getByRole("button", { name: "Draw a zone" }).click();
-  for (const corner of [[10, 10], [40, 10], [40, 30]] as const) await page.mouse.click(...(await placeOf(page, corner)));
-  await page.mouse.click(...(await placeOf(page, [10, 10])));
+  for (const corner of [[10, 10], [40, 10]] as const) await page.mouse.click(...(await placeOf(page, corner)));
+  await page.mouse.dblclick(...(await placeOf(page, [40, 30])));
   await page.getByRole("textbox", { name: "Name of zone 1" }).fill("door");
   await page.mouse.move(...(await placeOf(page, [40, 30])));
   await page.mouse.down();
@@ -110,16 +114,16 @@ test("by keyboard alone a zone is drawn, a point of it moved and one added; a li
   await context.close();
 });
 
-test("by touch on a phone a zone is drawn and moved; what is not wanted leaves nothing", async () => {
+test("by touch on a phone a zone is drawn; it is discarded only after a question", async () => {
   const context = await browser.newContext({ viewport: PHONE, hasTouch: true, isMobile: true, reducedMotion: "reduce" });
   const page = await context.newPage();
   await page.goto(server.url);
   await openEditor(page);
   await page.getByRole("button", { name: "Draw a zone" }).tap();
-  for (const corner of [[10, 10], [50, 10], [50, 40]] as const) await page.touchscreen.tap(...(await placeOf(page, corner)));
-  await page.getByRole("button", { name: "Finish the zone" }).tap();
+  for (const corner of [[10, 10], [50, 10], [50, 40], [10, 10]] as const) await page.touchscreen.tap(...(await placeOf(page, corner)));
   await page.getByRole("button", { name: "Point 3 of zone 1: 50, 40" }).waitFor();
   await page.getByRole("button", { name: "Cancel", exact: true }).tap();
+  await page.getByRole("button", { name: "Discard" }).tap();
   await page.getByText("Nothing is drawn yet.").waitFor();
   await context.close();
 });
@@ -154,8 +158,34 @@ test("a zone needs a name of its own; Escape gives up what is being drawn and le
   await page.getByText(/^2 points set/).waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Draw a zone" }).and(page.locator(":focus")).waitFor();
+  // Escape asks before it closes the editor, and answers "no" to the question.
+  for (const asked of [true, false, true]) {
+    await page.keyboard.press("Escape");
+    await page.getByText("Discard what you have drawn?").waitFor({ state: asked ? "visible" : "hidden" });
+  }
+  await expectSound(page);
+  await page.getByRole("button", { name: "Keep drawing" }).click();
+  await page.setViewportSize({ width: 1440, height: 900 });
   await done.click();
   await page.getByText("2 zones: zone 1, gate.").waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("on a camera that a job watches one draws on the job's picture", async () => {
+  const pictured = await server.submit(["gates"], {}, { source: "yard" });
+  await server.ended(pictured);
+  camera.picture = Buffer.from(await (await fetch(`${server.url}/v1/jobs/${pictured}/frames/0.jpg`)).arrayBuffer());
+  const watching = await server.submit(["gates"], {}, { source: "camera:door" });
+  const { context, page, faults } = await openPage(browser, `${server.url}/#/jobs/${watching}`);
+  await page.locator("canvas[data-index]").waitFor();
+  await page.getByRole("button", { name: "Run again" }).click();
+  await page.getByRole("button", { name: "Options of gates" }).click();
+  await page.getByRole("button", { name: "Draw on the picture" }).click();
+  const picture = page.locator(".editor-surface canvas");
+  await picture.waitFor();
+  expect(await picture.evaluate(({ width, height }: HTMLCanvasElement) => [width, height])).toEqual([WIDTH, HEIGHT]);
+  expect((await server.state()).status, "the job goes on").toBe("running");
   expect(faults).toEqual([]);
   await context.close();
 });

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import type { JsonObject } from "../src/api/generated";
 import { shapeOptions, shapesIn, withShapes, type ShapeOption } from "../src/editor/shapeOptions";
-import { begin, finish, insertPoint, moveCursor, movePoint, moveShape, nameFault, removePoint, removeShape, rename, setPoint, sketchOf, takeBack, turn, type Sketch } from "../src/editor/Sketch";
+import { begin, finish, insertPoint, isFull, moveCursor, movePoint, moveShape, nameFault, removePoint, removeShape, rename, setPoint, sketchOf, takeBack, turn, type Sketch } from "../src/editor/Sketch";
 
 const POINTS = { type: "array", items: { type: "array", items: { type: "number" } } };
 const SCHEMA: JsonObject = {
   properties: {
-    zones: { type: "array", items: { type: "object", properties: { name: { type: "string", maxLength: 60 }, polygon: { ...POINTS, format: "polygon" } } } },
+    zones: { type: "array", items: { type: "object", properties: { name: { type: "string", maxLength: 60 }, polygon: { ...POINTS, format: "polygon", maxItems: 4 } } }, maxItems: 2 },
     lines: { type: "array", items: { type: "object", properties: { name: { type: "string" }, line: { ...POINTS, format: "line" } } } },
     classes: { type: "array", items: { type: "string" } },
   },
@@ -18,7 +18,7 @@ const pairs = (of: Sketch, at = 0) => of.shapes[at]?.points.map(({ x, y }) => [x
 
 test("the options that hold polygons and lines are found by the formats in the schema", () => {
   expect(shapeOptions(SCHEMA)).toEqual([
-    { name: "zones", kind: "polygon", noun: "zone", many: true, key: "polygon", named: true, longestName: 60 },
+    { name: "zones", kind: "polygon", noun: "zone", many: true, most: 2, mostPoints: 4, key: "polygon", named: true, longestName: 60 },
     { name: "lines", kind: "line", noun: "line", many: true, key: "line", named: true },
   ]);
   const bare = { properties: { goal: { ...POINTS, format: "line" }, areas: { type: "array", items: { ...POINTS, format: "polygon" } } } };
@@ -68,6 +68,14 @@ test("points are moved, added and removed; a shape moves as far as the picture's
   expect(pairs(moveShape(door, 0, { x: 95, y: -4 }))).toEqual([[89, 0], [99, 0], [99, 10]]);
   expect(rename(door, 0, "gate").shapes[0]?.name).toBe("gate");
   expect(removeShape(door, 0)).toMatchObject({ shapes: [], chosen: -1 });
+});
+
+test("the most shapes and points that the schema allows are known before the server refuses more", () => {
+  expect([isFull(sketch({ zones: [DOOR] }), ZONES), isFull(sketch({ zones: [DOOR, DOOR] }), ZONES), isFull(sketch({ zones: [DOOR, DOOR] }), LINES)]).toEqual([false, true, false]);
+  const corners = [[1, 1], [9, 1], [9, 9], [1, 9], [1, 5]].map(([x = 0, y = 0]) => ({ x, y }));
+  const drawn = finish(corners.reduce(setPoint, begin(sketch(), ZONES)));
+  expect(pairs(drawn), "the fifth is too many").toHaveLength(4);
+  expect(insertPoint(drawn, 0, 0).shapes).toEqual(drawn.shapes);
 });
 
 test("a shape without a name, or with that of another, is told what to do; spaces round a name do not count", () => {

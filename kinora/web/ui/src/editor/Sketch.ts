@@ -30,6 +30,16 @@ export function within({ width, height }: Size, { x, y }: Point): Point {
 
 const clamp = (value: number, most: number) => Math.min(Math.max(0, most), Math.max(0, value));
 
+/** True if the option may have no further shape. One that holds a single shape has it replaced. */
+export function isFull({ shapes }: Sketch, { name, many, most = Infinity }: ShapeOption): boolean {
+  return many && shapes.filter(({ option }) => option.name === name).length >= most;
+}
+
+/** True if a shape of the option may have further points. */
+export function mayGrow({ kind, mostPoints = Infinity }: ShapeOption, points: readonly Point[]): boolean {
+  return points.length < (kind === "line" ? LEAST_POINTS.line : mostPoints);
+}
+
 /** Begin a shape of this option; its first point is still to be set. */
 export function begin(sketch: Sketch, option: ShapeOption): Sketch {
   const cursor = within(sketch.size, { x: sketch.size.width / 2, y: sketch.size.height / 2 });
@@ -40,10 +50,10 @@ export function abandon(sketch: Sketch): Sketch {
   return { ...sketch, begun: null };
 }
 
-/** Set the next point of the shape that is being drawn. A line is whole with its second one. */
+/** Set the next point of the shape that is being drawn, if it may have one. A line is whole with its second one. */
 export function setPoint(sketch: Sketch, at: Point): Sketch {
   const { begun } = sketch;
-  if (!begun) return sketch;
+  if (!begun || !mayGrow(begun.option, begun.points)) return sketch;
   const point = within(sketch.size, at);
   const last = begun.points.at(-1);
   if (last?.x === point.x && last.y === point.y) return sketch;
@@ -128,11 +138,11 @@ function stepWithin(places: readonly number[], step: number, length: number): nu
   return Math.min(length - 1 - Math.max(...places), Math.max(-Math.min(...places), step));
 }
 
-/** Add a point in the middle of the edge behind this one. A line keeps its two. */
+/** Add a point in the middle of the edge behind this one, if the shape may have a further one. */
 export function insertPoint(sketch: Sketch, at: number, number: number): Sketch {
   return changed(sketch, at, (shape) => {
     const [from, to] = [shape.points[number], shape.points[(number + 1) % shape.points.length]];
-    if (!from || !to || shape.option.kind === "line") return shape;
+    if (!from || !to || !mayGrow(shape.option, shape.points)) return shape;
     return { ...shape, points: shape.points.toSpliced(number + 1, 0, within(sketch.size, { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 })) };
   });
 }

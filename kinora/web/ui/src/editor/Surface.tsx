@@ -5,10 +5,12 @@ import { dragged, pressed, type Grab } from "./grabs";
 import { Cross, PointHandle } from "./handles";
 import { centreOf, colorAt, inward, placed, pointsText } from "./shapePaths";
 import type { Shape } from "./shapeOptions";
-import { setPoint, type Sketch } from "./Sketch";
+import { finish, mayGrow, setPoint, type Sketch } from "./Sketch";
 
-/** The least way of a drag, in pixels of the screen; a shorter one is a press. */
+/** The least way of a drag, in pixels of the screen; a shorter one is a press, and two presses nearer to each other are at one place. */
 const DRAG_PX = 8;
+/** The longest time between the two presses of a double one. */
+const DOUBLE_MS = 500;
 
 interface SurfaceProps {
   picture: ImageBitmap;
@@ -21,6 +23,7 @@ export function Surface({ picture, sketch, onChange }: SurfaceProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const held = useRef<{ grab: Grab; x: number; y: number } | null>(null);
+  const before = useRef({ x: -Infinity, y: -Infinity, at: -Infinity });
   const { size, begun, chosen, shapes } = sketch;
 
   useEffect(() => {
@@ -31,8 +34,18 @@ export function Surface({ picture, sketch, onChange }: SurfaceProps) {
     const { left, top, width, height } = box.current?.getBoundingClientRect() ?? new DOMRect(0, 0, 1, 1);
     return { x: ((clientX - left) / width) * size.width, y: ((clientY - top) / height) * size.height };
   };
+  /** True for the second press of a double one. */
+  const isSecond = ({ clientX: x, clientY: y, timeStamp: at }: PointerEvent): boolean => {
+    const last = before.current;
+    before.current = { x, y, at };
+    return at - last.at <= DOUBLE_MS && Math.hypot(x - last.x, y - last.y) <= DRAG_PX;
+  };
   const onPointerDown = (event: PointerEvent) => {
     if (event.button !== 0) return;
+    if (begun && isSecond(event)) {
+      onChange(finish(sketch));
+      return;
+    }
     const element = (event.target as Element).closest<HTMLElement | SVGElement>("[data-point], [data-middle], [data-shape], [data-first]");
     const [grab, next] = pressed(sketch, element?.dataset ?? {}, placeOf(event));
     held.current = grab && { grab, x: event.clientX, y: event.clientY };
@@ -105,7 +118,7 @@ function Handles({ sketch, onChange }: { sketch: Sketch; onChange: (sketch: Sket
   const { points, option } = shape;
   return (
     <>
-      {option.kind === "polygon" && points.map((point, number) => (
+      {mayGrow(option, points) && points.map((point, number) => (
         <span key={number} className="edge-middle" data-middle={number} style={placed(centreOf([point, points[(number + 1) % points.length] ?? point]), size)} />
       ))}
       {points.map((point, number) => (

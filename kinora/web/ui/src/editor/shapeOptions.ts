@@ -13,6 +13,10 @@ export interface ShapeOption {
   noun: string;
   /** False if the option holds a single shape. */
   many: boolean;
+  /** The most shapes; undefined for any number. */
+  most?: number | undefined;
+  /** The most points of a shape; undefined for any number. */
+  mostPoints?: number | undefined;
   /** The property of an item with the shape's points; null if the item itself is the points. */
   key: string | null;
   /** True if its items have names. */
@@ -40,14 +44,15 @@ export function shapeOptions(schema: JsonObject | null): ShapeOption[] {
 
 function shapeOption(name: string, schema: OptionSchema): ShapeOption | null {
   const own = kindIn(schema);
-  if (own !== null) return { name, kind: own, noun: schema.title ?? name, many: false, key: null, named: false };
+  if (own !== null) return { name, kind: own, noun: schema.title ?? name, many: false, mostPoints: schema.maxItems, key: null, named: false };
   const noun = schema.items?.title ?? name.replace(/s$/, "");
+  const most = schema.maxItems;
   const item = schema.items && kindIn(schema.items);
-  if (item) return { name, kind: item, noun, many: true, key: null, named: false };
+  if (item) return { name, kind: item, noun, many: true, most, mostPoints: schema.items?.maxItems, key: null, named: false };
   const properties = schema.items?.properties ?? {};
   for (const [key, property] of Object.entries(properties)) {
     const kind = kindIn(property);
-    if (kind !== null) return { name, kind, noun, many: true, key, named: NAME in properties, longestName: properties[NAME]?.maxLength };
+    if (kind !== null) return { name, kind, noun, many: true, most, mostPoints: property.maxItems, key, named: NAME in properties, longestName: properties[NAME]?.maxLength };
   }
   return null;
 }
