@@ -94,15 +94,23 @@ function hatch(context: CanvasRenderingContext2D, from: number, to: number, heig
   context.stroke();
 }
 
-/** The radius of the dot of an event, and how far its middle is below the top. */
-const [DOT, DOT_AT] = [2.5, 11];
+/** The radius of the dot of an event, the width of the gap around it, and how far its middle is below the top. */
+const [DOT, GAP, DOT_AT] = [3, 1.5, 11];
 
+/** Dots with a gap around them, or they would be lost in the bars behind them. */
 function drawDots(context: CanvasRenderingContext2D, places: ReadonlySet<number>): void {
   if (places.size === 0) return;
+  context.globalCompositeOperation = "destination-out";
+  fillCircles(context, places, DOT + GAP);
+  context.globalCompositeOperation = "source-over";
+  fillCircles(context, places, DOT);
+}
+
+function fillCircles(context: CanvasRenderingContext2D, places: ReadonlySet<number>, radius: number): void {
   context.beginPath();
   for (const x of places) {
-    context.moveTo(x + DOT, DOT_AT);
-    context.arc(x, DOT_AT, DOT, 0, 2 * Math.PI);
+    context.moveTo(x + radius, DOT_AT);
+    context.arc(x, DOT_AT, radius, 0, 2 * Math.PI);
   }
   context.fill();
 }
