@@ -26,7 +26,9 @@ beforeAll(async () => {
   server.writePictures("gone", 3, 0, 90, 90);
   server.writePlugin("catalogue", CATALOGUE);
   server.writePlugin("broken", "import torch_is_not_here");
-  await server.start();
+  // Nobody listens there; what is kept of its events is on the pictures all the same.
+  const config = '[webhooks.kept]\nurl = "http://127.0.0.1:9/"\nevents = ["entered", "left", "crossed"]\nclip = {before_s = 2, after_s = 4}\n';
+  await server.start("--config", server.writeFile("kinora.toml", config));
   browser = await launch("--use-fake-device-for-media-stream");
 });
 
@@ -77,6 +79,22 @@ test("screenshots of each view", async () => {
     if ((page.viewportSize()?.width ?? 0) < 740) await page.getByLabel("Start & jobs").check();
     await page.getByRole("tab", { name: "All jobs" }).click();
   }, ["wide", "phone"]);
+  await shoot("downloads", `/#/jobs/${done}`, async (page) => {
+    await lookBack(page);
+    await page.getByRole("button", { name: "Download" }).click();
+  }, ["wide", "phone"]);
+  await shoot("keys", `/#/jobs/${done}`, async (page) => {
+    await lookBack(page);
+    await page.keyboard.press("?");
+  }, ["wide"]);
+  await shoot("deleted", "/", async (page) => {
+    const gone = await server.submit(["quality"], { max_frames: 2 });
+    await server.ended(gone);
+    await page.goto(`${server.url}/#/jobs/${gone}`);
+    await page.locator("canvas[data-index]").waitFor();
+    await server.call(`/v1/jobs/${gone}`, "DELETE");
+    await page.getByText("This job was deleted").waitFor();
+  }, ["wide", "phone"]);
   await shoot("plugins", "/#/plugins", (page) => page.getByText("Traceback").click(), ["wide", "phone", "zoomed"]);
   await shoot("agents-none", "/#/agents", (page) => page.getByText("kinora serve --agents 2").waitFor(), ["wide", "phone"]);
   await shoot("drawn", `/#/jobs/${done}`, async (page) => {
@@ -98,21 +116,80 @@ test("screenshots of all that a result may have", async () => {
   await shoot("catalogue", `/#/jobs/${job}?frame=40`, (page) => page.locator('canvas[data-index="40"]').waitFor(), ["wide", "phone"]);
 });
 
-test("screenshots of the zone editor and of events", async () => {
+test("screenshots of the zone editor, of events and of clips", async () => {
   const zones = [{ name: "table", polygon: [[60, 20], [620, 20], [620, 430], [60, 430]] }];
   const lines = [{ name: "door", line: [[60, 330], [620, 300]] }];
   const job = await server.submit(["people", "tracker", { name: "zones", options: { zones, lines } }], { max_frames: 400 });
   await server.ended(job);
-  await shoot("events", `/#/jobs/${job}?frame=100`, async (page) => {
-    await page.locator('canvas[data-index="100"]').waitFor();
-    await page.getByRole("region", { name: "Events", exact: true }).getByRole("button").first().click();
-  }, ["wide", "phone"]);
-  await shoot("editor", `/#/jobs/${job}`, async (page) => {
+  await expect.poll(() => clipsOf(job), { timeout: 60_000 }).toBeGreaterThan(0);
+  await shoot("events", `/#/jobs/${job}?frame=100`, (page) => page.locator('canvas[data-index="100"]').waitFor(), ["wide", "phone"]);
+  await shoot("clip", `/#/jobs/${job}`, (page) => chooseEvent(page), ["wide", "zoomed"]);
+  const inView = async (page: Page) => {
+    await chooseEvent(page);
+    await page.screenshot({ path: join(FOLDER, "clip-phone-in-view.png") });
+  };
+  await shoot("clip", `/#/jobs/${job}`, inView, ["phone"]);
+  const openEditor = async (page: Page) => {
     await page.getByRole("button", { name: "Run again" }).click();
     await page.getByRole("button", { name: "Options of zones" }).click();
     await page.getByRole("button", { name: "Draw on the picture" }).click();
     await page.locator(".editor-surface").waitFor();
-  }, ["wide", "zoomed", "phone"]);
+  };
+  await shoot("editor", `/#/jobs/${job}`, openEditor, ["wide", "zoomed", "phone"]);
+  await shoot("editor-drawing", `/#/jobs/${job}`, async (page) => {
+    await openEditor(page);
+    await page.getByRole("button", { name: "Draw a zone" }).click();
+    const box = await page.locator(".editor-surface").boundingBox();
+    for (const [x, y] of [[0.3, 0.2], [0.7, 0.3], [0.6, 0.8]] as const) await page.mouse.click((box?.x ?? 0) + x * (box?.width ?? 0), (box?.y ?? 0) + y * (box?.height ?? 0));
+    await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  }, ["wide", "phone"]);
+});
+
+const clipsOf = async (job: string) => (await server.get<{ clips: unknown[] }>(`/v1/jobs/${job}/clips`)).clips.length;
+
+async function chooseEvent(page: Page, words = /with a clip/): Promise<void> {
+  await page.locator("canvas[data-index]").waitFor();
+  await page.getByRole("button", { name: words }).first().click();
+  await page.locator(".chosen-event video").waitFor();
+}
+
+test("the README's pictures: a finished job with its events, and one that runs", async () => {
+  const zones = [{ name: "square", polygon: [[190, 215], [450, 215], [520, 345], [120, 345]] }];
+  const lines = [{ name: "middle", line: [[320, 205], [320, 350]] }];
+  const start = () => server.submit(["motion", "people", "tracker", { name: "zones", options: { zones, lines } }, "quality"], {}, { source: "demo:" });
+  const take = async (name: string, job: string, dark: boolean, prepare: (page: Page) => Promise<unknown>) => {
+    const { context, page } = await openPage(browser, `${server.url}/#/jobs/${job}`, { ...SIZES.wide, dark });
+    await prepare(page);
+    await page.screenshot({ path: join(FOLDER, name), type: "jpeg", quality: 82 });
+    await context.close();
+  };
+  const job = await start();
+  await take("ui-dark.jpg", job, true, async (page) => {
+    await page.getByRole("button", { name: "Map of the tracks" }).click();
+    await expect.poll(async () => Number(await page.locator(".frame-renderer canvas[data-index]").getAttribute("data-index")), { timeout: 60_000 }).toBeGreaterThan(192);
+  });
+  await server.ended(job);
+  await expect.poll(() => clipsOf(job), { timeout: 60_000 }).toBeGreaterThan(0);
+  await take("ui.jpg", job, false, async (page) => {
+    await page.getByLabel("Kind of events").selectOption("entered");
+    await chooseEvent(page, /person 2 entered.*with a clip/);
+    await page.locator(".chosen-event video").evaluate((video: HTMLVideoElement) => video.readyState >= 2 || new Promise((done) => (video.onloadeddata = done)));
+    await page.mouse.move(0, 0);
+    await page.waitForTimeout(500);
+  });
+});
+
+test("screenshots of signing in and of the tokens", async () => {
+  const guarded = new Server();
+  await guarded.start("--token");
+  onTestFinished(() => guarded.stop());
+  await shoot("sign-in", guarded.url, (page) => page.getByText("Where do I find one?").click(), ["wide", "phone"]);
+  await guarded.call("/v1/tokens", "POST", { name: "wall", role: "view" });
+  await shoot("tokens", `${guarded.url}/#/tokens`, async (page) => {
+    await page.getByLabel("Token", { exact: true }).fill(guarded.token);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("wall").first().waitFor();
+  }, ["wide", "phone"]);
 });
 
 test("screenshots of the cameras", async () => {

@@ -144,8 +144,9 @@ test.each(Object.entries(VIEWS))("axe finds no fault in %s, light and dark, and 
   await context.close();
 });
 
-test("on a phone, a running job has its state, its actions and its picture in view, without scrolling", async () => {
-  const { context, page, faults } = await openPage(browser, server.url + job("running")(), PHONE);
+test("on a phone, a running job that a link leads to has its state, its actions and its picture in view, without scrolling", async () => {
+  const { context, page, faults } = await openPage(browser, server.url, PHONE);
+  await page.evaluate((link) => (location.hash = link), `#/jobs/${jobs.running}`);
   const region = page.getByRole("region", { name: "Job", exact: true });
   for (const seen of [region.getByText("running", { exact: true }), region.getByRole("button", { name: "Cancel" }), page.locator(".frame-renderer")]) {
     await seen.waitFor();

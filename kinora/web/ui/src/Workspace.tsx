@@ -35,6 +35,11 @@ export function Workspace({ jobId }: { jobId: string | null }) {
   const isFolded = folded && jobId !== null;
   // A narrow screen has room for only one of the two.
   const [pane, setPane] = useState<Pane>(jobId === null ? "start" : "watch");
+  const [opened, setOpened] = useState(jobId);
+  if (opened !== jobId) {
+    setOpened(jobId);
+    if (jobId !== null) setPane("watch");
+  }
 
   useEffect(() => keepDraft(draft), [draft]);
 
@@ -47,7 +52,6 @@ export function Workspace({ jobId }: { jobId: string | null }) {
       return;
     }
     goTo(jobLink(id));
-    setPane("watch");
     setFolded(true);
   };
   const select = (id: string) => {

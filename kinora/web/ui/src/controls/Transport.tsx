@@ -47,7 +47,7 @@ export function Transport({ onHelp }: { onHelp: () => void }) {
             </span>
           ))}
         </span>
-        <Toggle id="toggle-curves" icon="pitch" label="Curves of the metrics" on={curves} onChange={(on) => viewOptions.set({ curves: on })} />
+        <Toggle id="toggle-curves" icon="curves" label="Curves of the metrics" on={curves} onChange={(on) => viewOptions.set({ curves: on })} />
         <button type="button" className="help-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}>?</button>
         {canFollow && (
           <button type="button" className="live-button" aria-pressed={live} onClick={() => player.follow()}>

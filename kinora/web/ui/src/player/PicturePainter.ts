@@ -161,6 +161,10 @@ export class PicturePainter {
     context.fillStyle = "#0b1220";
     context.fillRect(0, 0, width, height);
     if (picture.bitmap) context.drawImage(picture.bitmap, 0, 0, width, height);
+    // What lies beyond the picture is drawn no more than in a video of it.
+    context.beginPath();
+    context.rect(0, 0, width, height);
+    context.clip();
     if (this.#options().overlay) this.#drawResults(context, this.#drawn);
     context.restore();
   }
