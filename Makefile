@@ -3,6 +3,8 @@ SHELL := /bin/sh
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# Libraries that read exports back in a process of their own, see tests/results/readers.txt.
+READERS := $(VENV)/readers
 UI := kinora/web/ui
 # What the web UI is built from.
 UI_SOURCES := hatch_build.py $(shell find $(UI) \( -name node_modules -o -name test -o -name e2e -o -name generated.ts \) -prune -o -type f -print)
@@ -24,7 +26,7 @@ demo: $(VENV)/.installed ## Run a server and a job on it, live  [VIDEO=path] [ON
 serve: $(VENV)/.installed ## Run the server  [PORT=8000]
 	@$(BIN)/kinora serve $(if $(PORT),--port "$(PORT)")
 
-test: $(VENV)/.installed-dev ui-test nginx ## Run all tests  [WORKERS=auto]
+test: $(VENV)/.installed-dev $(READERS)/.installed ui-test nginx ## Run all tests  [WORKERS=auto]
 	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),auto) --dist worksteal --max-worker-restart 0
 
 fuzz: $(VENV)/.installed-dev ## Send an RTSP client broken streams, and a server all that its document allows  [EXAMPLES=200]
@@ -102,6 +104,11 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt $(UI_SOURCES) | $(BIN)/py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[dev]'
 	@test -f kinora/web/static/sources.sha256 || { $(NO_UI); exit 1; }
 	@touch $@ $(VENV)/.installed
+
+$(READERS)/.installed: tests/results/readers.txt | $(BIN)/python
+	rm -rf $(READERS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(READERS) --requirement $<
+	@touch $@
 
 # The folder of the machine's Node, or of PyPI's where that is missing or too old.
 NODE_IS_NEW = const [a, b] = process.versions.node.split(".").map(Number); \

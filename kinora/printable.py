@@ -8,7 +8,8 @@ _CONTROLS = "\x00-\x1f\x7f-\x9f"
 _LINES = "\u2028\u2029"
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _SURROGATES = "\ud800-\udfff"  # in names of files that are not UTF-8; they cannot be encoded
-_ALL = f"{_CONTROLS}{_LINES}{_BIDI}{_SURROGATES}"
+_NO_CHARACTERS = "\ufffe\uffff"  # Unicode has none there, and XML refuses them
+_ALL = f"{_CONTROLS}{_LINES}{_BIDI}{_SURROGATES}{_NO_CHARACTERS}"
 
 _unsafe = re.compile(f"[{_ALL}]")
 _unsafe_in_lines = re.compile(f"(?![\n\t])[{_ALL}]")
@@ -17,7 +18,8 @@ _unsafe_in_lines = re.compile(f"(?![\n\t])[{_ALL}]")
 def printable(text: str) -> str:
     r"""Return ``text`` as one line, its control characters as Python writes them: ``\x1b``, ``\n``, ``\u202e``.
 
-    Control characters are C0, DEL, C1, line separators, marks that change the direction of writing, and surrogates.
+    Control characters are C0, DEL, C1, line separators, marks that change the direction of writing, surrogates, and
+    the two numbers below 2**16 that are no character.
     """
     return _unsafe.sub(_escaped, text)
 

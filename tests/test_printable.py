@@ -25,7 +25,7 @@ from kinora.printable import printable, printable_json, printable_lines
         ("one\r\ntwo\tthree", r"one\r\ntwo\tthree"),
         ("\x7f\x85\x9b31m", r"\x7f\x85\x9b31m"),
         ("gnp\u202e.exe\u2066\u200f\u2028", r"gnp\u202e.exe\u2066\u200f\u2028"),
-        ("caf\udce9", r"caf\udce9"),
+        ("caf\udce9\ufffe", r"caf\udce9\ufffe"),
     ],
 )
 def test_control_characters_are_shown(raw: str, shown: str) -> None:

@@ -17,7 +17,8 @@ from kinora.plugins.shape_forms import read_shapes
 Boxes = NDArray[np.float64]
 """Shape (n, 4): x, y, width, height in pixels, origin top left."""
 
-
+UNKNOWN = "object"
+"""The class of a detection that has none."""
 MAX_MASKED_PIXELS = 2**28
 """The most pixels of the masks of a result, crops counted; of further detections the masks are not read."""
 
@@ -55,8 +56,8 @@ def _read(entry: object) -> Detection | None:
         width=width,
         height=height,
         confidence=float(confidence) if _is_number(confidence) else 1.0,
-        kind=kind if isinstance(kind, str) else "object",
-        track_id=track_id if isinstance(track_id, int) else None,
+        kind=kind if isinstance(kind, str) else UNKNOWN,
+        track_id=track_id if type(track_id) is int else None,
         text=text if isinstance(text, str) else None,
         **read_shapes(told),
     )

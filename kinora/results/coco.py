@@ -87,6 +87,7 @@ class Coco:
             "category_id": self._classes.number_of(found.kind),
             "bbox": found.box,
             "area": found.width * found.height,
+            "segmentation": [],
             "iscrowd": 0,
             "score": found.confidence,
         }

@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 import msgspec
 
-from kinora.plugins.detections import Detection, read_detections
+from kinora.plugins.detections import UNKNOWN, Detection, read_detections
+from kinora.printable import printable
 
 
 class _Frame(msgspec.Struct):
@@ -29,6 +30,8 @@ class FoundFrame:
 
     name: str
     """The name of its picture: that of its file in a folder, else its ``frame_id`` with ``.jpg``."""
+    is_named: bool
+    """True if it has the name of its file."""
     index: int
     timestamp_ms: float
     width: int
@@ -44,9 +47,16 @@ def found_in(frames: Iterable[bytes], plugins: Collection[str]) -> Iterator[Foun
         results: list[Any] = [msgspec.json.decode(raw) for name, raw in frame.results.items() if name in plugins]
         yield FoundFrame(
             name=frame.file or f"{frame.frame_id}.jpg",
+            is_named=frame.file is not None,
             index=frame.index,
             timestamp_ms=frame.timestamp_ms,
             width=frame.width,
             height=frame.height,
-            detections=tuple(found for result in results for found in read_detections(result)),
+            detections=tuple(_labelled(found) for result in results for found in read_detections(result)),
         )
+
+
+def _labelled(found: Detection) -> Detection:
+    """The same with a class that each format can hold: one line of visible characters, and not an empty one."""
+    label = printable(found.kind).strip() or UNKNOWN
+    return found if label == found.kind else msgspec.structs.replace(found, kind=label)

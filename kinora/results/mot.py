@@ -56,8 +56,9 @@ class Mot:
 
     def _sequence(self) -> str:
         fps = (self._length - 1) * 1000 / self._end_ms if self._end_ms > 0 else USUAL_FPS
+        whole_fps = max(1, round(fps))  # readers take whole numbers only
         return (
-            f"[Sequence]\nname={self._job.job_id}\nimDir=img1\nframeRate={round(fps, 3):g}\n"
+            f"[Sequence]\nname={self._job.job_id}\nimDir=img1\nframeRate={whole_fps}\n"
             f"seqLength={self._length}\nimWidth={self._width}\nimHeight={self._height}\nimExt=.jpg\n"
         )
 

@@ -24,6 +24,7 @@ DETECT = "detect"
 HOW_TO_GET_PICTURES = (
     "# Put the pictures beside this file: images/train/frame-000012.jpg is the frame with the index 12.\n"
     "# Of a video: ffmpeg -i VIDEO -fps_mode passthrough -start_number 0 images/train/frame-%06d.jpg\n"
+    "# Where names differ in their suffix only, as of a.jpg and a.png, the second picture is images/train/a.png.png.\n"
 )
 _Labels = dict[str, str]
 """The text of a frame's file, by the task."""
@@ -44,17 +45,19 @@ class Yolo:
         self._points: int | None = None
         """The number of key points of a detection."""
         self._any = False
+        self._files: set[str] = set()
+        """The names of the files of labels so far, of a source whose pictures have names."""
 
     def frames(self, lines: Sequence[bytes]) -> Iterator[Piece]:
         """As :class:`~kinora.results.exporter.Exporter` says; so does ``end``."""
         for frame in found_in(lines, self._job.plugins):
             self._judge(frame.detections)
-            labels = self._labels(frame)
+            file, labels = self._file(frame), self._labels(frame)
             if self._tasks:
-                self._waiting.write(msgspec.json.encode((frame.name, labels)) + b"\n")
+                self._waiting.write(msgspec.json.encode((file, labels)) + b"\n")
             else:
                 yield from self._waited(DETECT)
-                yield _file(frame.name), labels[DETECT].encode()
+                yield file, labels[DETECT].encode()
 
     def end(self) -> Iterator[Piece]:
         """The labels that have waited, and the description of the data set."""
@@ -74,6 +77,15 @@ class Yolo:
             can = tasks_of(found) if len(found.keypoints or ()) == self._points else tasks_of(found) - {"pose"}
             self._tasks = [task for task in self._tasks if task in can]
 
+    def _file(self, frame: FoundFrame) -> str:
+        """The file of a frame's labels; of a folder, whose names may differ in their suffix only, each has its own."""
+        picture = PurePath(frame.name)
+        if frame.is_named:
+            while _labels_of(picture) in self._files:
+                picture = picture.with_name(f"{picture.name}{picture.suffix or '.jpg'}")
+            self._files.add(_labels_of(picture))
+        return _labels_of(picture)
+
     def _labels(self, frame: FoundFrame) -> _Labels:
         numbers = [self._classes.number_of(found.kind) for found in frame.detections]
         forms = {DETECT: box_row} | {task: TASKS[task] for task in self._tasks}
@@ -87,12 +99,12 @@ class Yolo:
         """What has waited; afterwards nothing waits."""
         self._waiting.seek(0)
         for line in self._waiting:
-            name, labels = msgspec.json.decode(line, type=tuple[str, _Labels])
-            yield _file(name), labels[task].encode()
+            file, labels = msgspec.json.decode(line, type=tuple[str, _Labels])
+            yield file, labels[task].encode()
         self._waiting.seek(0)
         self._waiting.truncate()
 
 
-def _file(name: str) -> str:
-    """The file of the labels of the picture with this name."""
-    return f"labels/train/{PurePath(name).with_suffix('.txt').as_posix()}"
+def _labels_of(picture: PurePath) -> str:
+    """The file of the labels of a picture: readers look for its name with another suffix."""
+    return f"labels/train/{picture.with_suffix('.txt').as_posix()}"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
-from zipfile import ZipFile
 
-import msgspec
 import numpy as np
 import pytest
 import yaml
@@ -18,58 +15,19 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from kinora.plugins.rle import mask_of
-from kinora.results.exporter import ExportedJob
-from kinora.results.formats import FORMATS
 from kinora.results.outlines import contour_of
-from kinora.results.zip_stream import ZipStream
+from tests.results.exports_kit import BOX, HEIGHT, ROUND, WIDTH, Found, exported, frames, job_of, masked, write
 
-WIDTH, HEIGHT = 100, 60
-JOB = ExportedJob(
-    job_id="j", source="a.mp4", created_at="2026-11-26T12:00:00Z", plugins=("onnx",), skeleton=((0, 1), (1, 2), (7, 8))
-)
-BOX = {"x": 10, "y": 20, "width": 30, "height": 20, "confidence": 0.9, "class": "person"}
-ROUND = np.array([[(x - 25) ** 2 + (y - 30) ** 2 < 90 for x in range(WIDTH)] for y in range(HEIGHT)], np.bool_)
+JOB = job_of(skeleton=((0, 1), (1, 2), (7, 8)))
 TRIANGLE = [[10, 20], [40, 20], [10, 40]]
 POINTS = [[20, 30, 0.9], [30, 30, 0.9], [30, 40, 0.1]]
 TURNED = BOX | {"angle": 90}
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' own, by a newer numpy
 
 
-def masked(pixels: Any, left: int = 0, top: int = 0) -> dict[str, Any]:
-    """A detection with a mask."""
-    mask = mask_of(pixels, left, top)
-    assert mask is not None
-    return BOX | {"mask": msgspec.structs.asdict(mask)}
-
-
-def exported(name: str, *frames: list[dict[str, Any]]) -> dict[str, bytes]:
-    """The files of an export of frames with these detections."""
-    exporter = FORMATS[name].make(JOB)
-    lines = [
-        msgspec.json.encode(
-            {
-                "frame_id": f"frame-{index:06d}",
-                "index": index,
-                "timestamp_ms": index * 40.0,
-                "width": WIDTH,
-                "height": HEIGHT,
-                "results": {"onnx": {"detections": found}},
-            }
-        )
-        for index, found in enumerate(frames)
-    ]
-    files: dict[str, bytes] = {}
-    for file, piece in [*exporter.frames(lines[:1]), *exporter.frames(lines[1:]), *exporter.end()]:
-        files[file] = files.get(file, b"") + piece
-    return files
-
-
-def coco(folder: Path, *frames: list[dict[str, Any]]) -> COCO:
+def coco(folder: Path, *found: Found) -> COCO:
     """An export of these, read by COCO's own library."""
-    (data,) = exported("coco", *frames).values()
-    (folder / "coco.json").write_bytes(data)
-    return COCO(str(folder / "coco.json"))
+    return COCO(str(write(exported("coco", frames(dict(enumerate(found))), JOB), folder) / "annotations.json"))
 
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (-20, -25), (70, 25), (-20, 0), (75, 0), (500, 0)])
@@ -96,18 +54,14 @@ def test_coco_has_outlines_poses_and_what_else_is_known(tmp_path: Path) -> None:
     assert pose["attributes"] == {"colour": "red", "text": "EXIT"}
     (category,) = read.loadCats(pose["category_id"])
     assert (category["keypoints"], category["skeleton"]) == (["0", "1", "2"], [[1, 2], [2, 3]])
-    assert "segmentation" not in plain
-    assert plain["area"] == 600
+    assert (plain["segmentation"], plain["area"]) == ([], 600)
 
 
-def labels(*frames: list[dict[str, Any]]) -> tuple[list[str], dict[str, Any]]:
-    """The labels of each frame, unpacked from the archive, and the description."""
-    archive = ZipStream()
-    packed = b"".join(archive.add(exported("yolo", *frames).items())) + archive.end()
-    with ZipFile(io.BytesIO(packed)) as opened:
-        names = sorted(name for name in opened.namelist() if name.endswith(".txt"))
-        described: dict[str, Any] = yaml.safe_load(opened.read("data.yaml"))
-        return [opened.read(name).decode() for name in names], described
+def labels(*found: Found) -> tuple[list[str], dict[str, Any]]:
+    """The labels of each frame, and the description."""
+    files = exported("yolo", frames(dict(enumerate(found))))
+    described: dict[str, Any] = yaml.safe_load(files.pop("data.yaml"))
+    return [files[name].decode() for name in sorted(files)], described
 
 
 def in_pixels(row: str) -> list[float]:
@@ -138,18 +92,15 @@ def test_yolo_is_of_boxes_where_detections_differ(other: dict[str, Any]) -> None
     assert "kpt_shape" not in described
 
 
-def test_cvat_has_polygons_and_turned_boxes() -> None:
-    """A thing that is seen now as a box and now as a polygon has a track of each, which ends where it is not seen."""
+def test_cvat_has_a_track_of_each_kind_of_shape() -> None:
+    """A thing that is seen now as a box and now as a polygon has both; the same track twice in a frame is two."""
     tracked = BOX | {"track_id": 4}
-    (data,) = exported("cvat", [tracked | {"polygon": TRIANGLE}, TURNED], [tracked]).values()
-    polygons, turned, boxes = ET.fromstring(data).iter("track")  # noqa: S314 - our own file
-    assert [(shape.tag, shape.get("frame"), shape.get("outside")) for shape in polygons] == [
-        ("polygon", "0", "0"),
-        ("polygon", "1", "1"),
-    ]
-    assert polygons[0].get("points") == "10.00,20.00;40.00,20.00;10.00,40.00"
-    assert turned[0].get("rotation") == "90.00"
-    assert [(shape.tag, shape.get("frame"), shape.get("outside")) for shape in boxes] == [("box", "1", "0")]
+    files = exported("cvat", frames({0: [tracked | {"polygon": TRIANGLE}], 1: [tracked, tracked]}))
+    root = ET.fromstring(files["annotations.xml"])  # noqa: S314 - our own file
+    assert {
+        track.get("id"): [(shape.tag, shape.get("frame"), shape.get("outside")) for shape in track]
+        for track in root.iter("track")
+    } == {"4": [("polygon", "0", "0"), ("polygon", "1", "1")], "5": [("box", "1", "0")], "6": [("box", "1", "0")]}
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))), st.integers(1, 5))
