@@ -181,8 +181,8 @@ class Run:
     def export(self, form: str, folder: str | os.PathLike[str]) -> list[Path]:
         """Write what was found for another program, and return the files.
 
-        ``form`` is ``coco``, ``yolo``, ``mot``, ``cvat``, ``parquet``, ``csv`` or ``ndjson``. Files of these names in
-        the folder are replaced; the folder is made.
+        ``form`` is ``coco``, ``yolo``, ``mot``, ``cvat``, ``parquet``, ``csv``, ``ndjson`` or ``json``. Files of these
+        names in the folder are replaced; the folder is made.
 
         Raises:
             RunError: there is no such form, or a file cannot be written.
@@ -190,7 +190,7 @@ class Run:
         from kinora.python.saving import export  # noqa: PLC0415 - few runs export
 
         self._go_through()
-        return export(self._kept, self._report.exported, form, Path(folder))
+        return export(self._kept, self._report, form, Path(folder))
 
     def annotate(self, out: str | os.PathLike[str]) -> Path:
         """Write a video of the frames with the results drawn in, and return its path; its suffix names the kind.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -20,38 +20,56 @@ from kinora.python.local_settings import settings_for
 from kinora.python.report import Report
 from kinora.results import parquet
 from kinora.results.csv_rows import csv_head, csv_rows
-from kinora.results.endings import FOR_OTHERS
-from kinora.results.exporter import ExportedJob, Piece
+from kinora.results.endings import ENDINGS
+from kinora.results.exporter import Exporter, Piece
 from kinora.results.formats import FORMATS
 from kinora.runtime.temporary import temporary_folder
 from kinora.settings import Settings
 
-FORMS = (*FOR_OTHERS, "csv", "ndjson")
 
-
-def export(kept: KeptFrames, job: ExportedJob | None, form: str, folder: Path) -> list[Path]:
+def export(kept: KeptFrames, report: Report, form: str, folder: Path) -> list[Path]:
     """Write the files of one form; see :meth:`Run.export <kinora.python.run.Run.export>`."""
-    if form not in FORMS:
-        raise RunError(f"There is no form {form!r}: use one of {', '.join(FORMS)}")
-    if job is None:
+    if form not in ENDINGS:
+        raise RunError(f"There is no form {form!r}: use one of {', '.join(ENDINGS)}")
+    if report.exported is None:
         raise RunError("The run has no job: nothing was found")
     if form == "parquet" and not parquet.is_there():
         raise RunError("Parquet needs pyarrow: pip install 'kinora[parquet]'")
-    return _write(_pieces(kept, job, form), folder)
+    if form in FORMATS:
+        return _write(_pieces(kept, FORMATS[form].make(report.exported)), folder)
+    return _write(((f"results.{form}", part) for part in _parts(kept, report, form)), folder)
 
 
-def _pieces(kept: KeptFrames, job: ExportedJob, form: str) -> Iterator[Piece]:
+def _pieces(kept: KeptFrames, exporter: Exporter) -> Iterator[Piece]:
+    for page in kept.pages():
+        yield from exporter.frames(page)
+    yield from exporter.end()
+
+
+def _parts(kept: KeptFrames, report: Report, form: str) -> Iterator[bytes]:
+    """The one file of a form that Kinora has itself."""
     if form == "csv":
-        yield "results.csv", csv_head()
-        yield from (("results.csv", csv_rows(page)) for page in kept.pages())
-    elif form == "ndjson":
-        yield "results.ndjson", b""
-        yield from (("results.ndjson", b"".join(line + b"\n" for line in page)) for page in kept.pages())
-    else:
-        exporter = FORMATS[form].make(job)
-        for page in kept.pages():
-            yield from exporter.frames(page)
-        yield from exporter.end()
+        return _table(kept)
+    return _lines(kept) if form == "ndjson" else _document(kept, report.state)
+
+
+def _table(kept: KeptFrames) -> Iterator[bytes]:
+    yield csv_head()
+    yield from map(csv_rows, kept.pages())
+
+
+def _lines(kept: KeptFrames) -> Iterator[bytes]:
+    yield b""
+    yield from (b"".join(line + b"\n" for line in page) for page in kept.pages())
+
+
+def _document(kept: KeptFrames, state: Mapping[str, Any]) -> Iterator[bytes]:
+    """All that is known of the job, with its frames."""
+    yield msgspec.json.encode({key: value for key, value in state.items() if key != "frames"}).removesuffix(b"}")
+    yield b',"frames":['
+    for number, page in enumerate(kept.pages()):
+        yield (b",\n" if number else b"\n") + b",\n".join(page)
+    yield b"]}\n"
 
 
 def _write(pieces: Iterable[Piece], folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 import av
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
@@ -174,12 +175,18 @@ def test_what_was_found_comes_as_tables(done: GoneThrough) -> None:
 
 
 def test_what_was_found_is_exported(done: GoneThrough, tmp_path: Path) -> None:
-    """COCO's own library reads it; a form that there is not is refused with those that there are."""
+    """COCO's own library and pandas read it; a form that there is not is refused with those that there are."""
     (file,) = done.run.export("coco", tmp_path / "coco")
     assert len(COCO(str(file)).getAnnIds()) == FRAMES
     assert len(done.run.export("yolo", tmp_path / "yolo")) == FRAMES + 1
-    (lines,) = done.run.export("ndjson", tmp_path)
-    assert [json.loads(line)["index"] for line in lines.read_text().splitlines()] == list(range(FRAMES))
+    places = done.run.to_pandas()["x"].dropna().tolist()
+    (csv,), (parquet,) = done.run.export("csv", tmp_path), done.run.export("parquet", tmp_path)
+    assert pd.read_csv(csv)["x"].dropna().tolist() == pd.read_parquet(parquet)["x"].dropna().tolist() == places
+    (lines,), (document,) = done.run.export("ndjson", tmp_path), done.run.export("json", tmp_path)
+    told = json.loads(document.read_text())
+    assert (told["job_id"], told["status"]) == (done.run.job_id, "done")
+    pd.testing.assert_frame_equal(pd.read_json(lines, lines=True), pd.DataFrame(told["frames"]), check_dtype=False)
+    assert [frame["index"] for frame in told["frames"]] == list(range(FRAMES))
     with pytest.raises(kinora.RunError, match="cvat"):
         done.run.export("word", tmp_path)
 
