@@ -1,4 +1,4 @@
 """Chaos: a server that is killed, stopped, moved and starved while clients use it, and whether what it tells is true.
 
-See docs/reliability.md. ``python -m benchmarks.chaos [--minutes N] [--seed N]`` runs it.
+See docs/endurance.md. ``python -m benchmarks.chaos [--minutes N] [--seed N]`` runs it.
 """

@@ -234,7 +234,7 @@ class Settings:
     queue that others have filled; see kinora/actors/queue_shares.py."""
     ring_bytes: Bytes = attrs.field(default=64 * MIB, validator=_positive)
     """Shared memory for the frames of one job; at least two frames. Each plugin at the side has two more. Plugins that
-    take several frames at once get fewer where it is small; see docs/plugins.md."""
+    take several frames at once get fewer where it is small; see docs/plugins-at-work.md."""
     cancel_grace_ms: int = attrs.field(default=50, validator=_not_negative)
     """The time for a cancelled job's workers to end by themselves before they are killed."""
     shutdown_grace_s: float = attrs.field(default=5.0, validator=attrs.validators.ge(0.0))

@@ -47,7 +47,7 @@ def api_document(root_path: str = "") -> _Document:
             "ClientMessage; a binary one is a picture: the length of its FrameImageHeader in 4 bytes, big-endian, the "
             "FrameImageHeader as JSON, then the JPEG. Where a token is needed, a WebSocket that comes without one has "
             f"{FIRST_MESSAGE_S:g} s to send a ClientAuth, before anything else. The pictures of a job with the source "
-            "push: are sent over the WebSocket of /v1/jobs/{job_id}/push: see docs/cameras.md.",
+            "push: are sent over the WebSocket of /v1/jobs/{job_id}/push: see docs/pushing.md.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         **({"servers": [{"url": root_path}]} if root_path else {}),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,8 +16,6 @@ from kinora.serve import RunningServer
 from kinora.settings import Settings
 from tests.jobs_kit import write_plugin
 from tests.push_kit import SEEN, ended, picture, start, with_frames
-
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -89,20 +85,6 @@ async def test_what_cannot_be_pushed_is_said(server: RunningServer, tmp_path: Pa
     (tmp_path / "clip.mp4").touch()
     code, said = await kinora_push(server, "0123456789", str(tmp_path / "clip.mp4"))
     assert (code, "clip.mp4 -f mjpeg - | kinora push JOB -" in said) == (2, True)
-
-
-async def test_the_page_on_cameras_has_a_whole_program(server: RunningServer, tmp_path: Path) -> None:
-    """Its example runs as it stands, but for the server's address."""
-    program = re.search(r"```python\n(.*?)```", (DOCS / "cameras.md").read_text(), re.DOTALL)
-    assert program is not None
-    (tmp_path / "pictures").mkdir()
-    for number in range(3):
-        (tmp_path / "pictures" / f"{number}.jpg").write_bytes(picture(number))
-    command = [sys.executable, "-c", program[1].replace("http://localhost:8000", server.url)]
-    with trio.fail_after(90):
-        await trio.run_process(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(DOCS.parent)})
-    [job] = (await KinoraClient(server.url).jobs())["jobs"]
-    assert (await ended(server, job["job_id"]))["frames_done"] == 3
 
 
 @asynccontextmanager

@@ -1,20 +1,25 @@
-"""The commands and programs on a page of docs/."""
+"""The blocks of code on the pages."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 
-DOCS = Path(__file__).parents[2] / "docs"
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = (*sorted(DOCS.glob("*.md")), *(ROOT / name for name in ("ARCHITECTURE.md", "README.md", "SECURITY.md")))
+_BLOCK = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @attrs.frozen
 class Snippet:
     """A block of code on a page."""
 
+    page: str
+    """The page's path from the root of the project."""
     language: str
     text: str
 
@@ -24,13 +29,18 @@ class Snippet:
         named = re.match(r"# (\w+\.py)\n", self.text)
         return named[1] if named else None
 
-    @property
-    def serves(self) -> bool:
-        """True if it starts a server, and so does not end."""
-        return self.text.startswith("kinora serve")
 
-
-def snippets(page: str) -> list[Snippet]:
+def snippets(page: Path) -> Iterator[Snippet]:
     """All blocks of a page, in their order."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    return [Snippet(found[1], found[2]) for found in _BLOCK.finditer(text)]
+    for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
+        yield Snippet(str(page.relative_to(ROOT)), found[1], found[2])
+
+
+def all_snippets(language: str) -> list[Snippet]:
+    """All blocks of this language on all pages."""
+    return [each for page in PAGES for each in snippets(page) if each.language == language]
+
+
+def without_blocks(page: Path) -> str:
+    """The text of a page between its blocks."""
+    return _BLOCK.sub("", page.read_text(encoding="utf-8"))

@@ -1,51 +1,53 @@
-"""What the pages for beginners and for scripts tell to do can be done as it stands there."""
+"""What the pages tell to do can be done as it stands there, and they lead to each other."""
 
 from __future__ import annotations
 
 import re
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import trio
 
-from kinora.serve import RunningServer
-from kinora.settings import Settings
+from tests.cli.test_cli import serving
 from tests.clips import make_clip
-from tests.docs.reader import Reader
-from tests.docs.snippets import DOCS, snippets
+from tests.docs.reader import Reader, is_done
+from tests.docs.snippets import DOCS, PAGES, snippets, without_blocks
+from tests.push_kit import picture
 
-RUN = {"sh", "python"}
-"""JavaScript is run in a browser, by kinora/web/ui/e2e/docs.e2e.ts."""
-SHOWN = {"js", "json", "toml"}
-"""Neither run here, nor left out in silence: see there, or they are what a program answers."""
-
-
-@pytest.fixture
-def settings(settings: Settings, tmp_path: Path) -> Settings:
-    """A server that has the reader's folder, as the pages have theirs."""
-    (tmp_path / "reader").mkdir()
-    return Settings(
-        port=0,
-        data_dir=settings.data_dir,
-        media_dir=tmp_path / "reader",
-        plugins_dir=tmp_path / "reader",
-        min_free_bytes=0,
-    )
+FOLLOWED = [page for page in PAGES if any(map(is_done, snippets(page)))]
+VIDEOS = ("clip.mp4", "people.mp4", "clips/gate.mp4", "clips/yard/gate.mp4", "more/door.mp4")
+PROGRAMS = {
+    "ffmpeg": "#!/bin/sh\ncat pictures/*.jpg\n",  # not every machine has it; JPEGs, one behind the other
+    ".curlrc": "fail-with-body\n",  # what the server refuses is a failure
+}
 
 
-@pytest.mark.parametrize("page", ["start.md", "rest.md", "realtime.md", "python.md"])
-async def test_a_page_can_be_followed(page: str, server: RunningServer, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A reader with some videos and pictures, and with a server that has them too; its ``demo:`` is a short one."""
+    root = tmp_path_factory.mktemp("docs")
+    folder, data = root / "reader", root / "served"
+    data.mkdir()
+    for name in VIDEOS:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        make_clip(folder / name)
+    for name in ("pictures", "programs"):
+        (folder / name).mkdir()
+    for number in range(3):
+        (folder / "pictures" / f"{number}.jpg").write_bytes(picture(number))
+    for name, text in PROGRAMS.items():
+        (folder / "programs" / name).write_text(text, encoding="utf-8")
+        (folder / "programs" / name).chmod(0o700)
+    make_clip(data / "demo.mp4")
+    settings = {"KINORA_PLUGINS_DIR": str(folder), "KINORA_MIN_FREE_BYTES": "0"}
+    with serving(root, folder, **settings) as served:
+        yield Reader(folder, served.url.removeprefix("http://"), data)
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.name)
+def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
     """Each command and each program of it runs, in its order, and ends well."""
-    make_clip(tmp_path / "reader" / "clip.mp4")
-    reader = Reader(tmp_path / "reader", server.url.removeprefix("http://"))
-    for snippet in snippets(page):
-        assert snippet.language in RUN | SHOWN
-        if snippet.language in RUN and not snippet.serves:
-            await trio.to_thread.run_sync(partial(reader.do, snippet))
-            if snippet.file is not None:
-                await server.system.plugins.reload()
-    await trio.to_thread.run_sync(reader.finish)
+    reader.follow(list(snippets(page)))
 
 
 def test_every_page_is_in_the_list() -> None:
@@ -57,9 +59,9 @@ def test_every_page_is_in_the_list() -> None:
 def test_all_links_lead_somewhere() -> None:
     """From page to page, and to a heading of it."""
     lost = []
-    for page in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
-        for target, heading in re.findall(r"\]\(([\w./-]+\.md)(?:#([\w-]+))?\)", page.read_text(encoding="utf-8")):
-            file = (page.parent / target).resolve()
+    for page in PAGES:
+        for target, heading in re.findall(r"\]\(([\w./-]+\.\w+)?(?:#([\w-]+))?\)", without_blocks(page)):
+            file = (page.parent / target).resolve() if target else page
             if not file.exists() or (heading and heading not in headings(file)):
                 lost.append(f"{page.name}: {target}#{heading}")
     assert lost == []
@@ -67,5 +69,10 @@ def test_all_links_lead_somewhere() -> None:
 
 def headings(page: Path) -> set[str]:
     """The names by which links lead to a page's headings, as GitHub makes them."""
-    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", without_blocks(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readme_is_short() -> None:
+    """A stranger reads it whole."""
+    assert len((DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines()) <= 60

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -15,19 +11,17 @@ import trio
 from kinora.serve import open_server
 from kinora.settings import Settings
 from tests.client_kit import Part, get, upload
+from tests.docs.reader import Reader
+from tests.docs.snippets import DOCS, snippets
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGE = DOCS / "operations.md"
 REQUEST = json.dumps({"plugins": ["motion"]}).encode()
 
 
-def back_up(data: Path, backup: Path) -> None:
-    """Do what the page says: the statement for the database, then the uploads."""
-    found = re.search(r"VACUUM INTO '/backup/kinora\.db'", PAGE)
-    assert found is not None
-    backup.mkdir()
-    with closing(sqlite3.connect(data / "kinora.db")) as connection:
-        connection.execute(found[0].replace("/backup", str(backup)))
-    shutil.copytree(data / "uploads", backup / "uploads")
+async def back_up(folder: Path, data: Path) -> None:
+    """Do what the page says, in ``folder``."""
+    [block] = [each for each in snippets(PAGE) if "VACUUM INTO" in each.text]
+    await trio.to_thread.run_sync(Reader(folder, "", data).follow, [block])
 
 
 async def test_a_backup_has_what_was_there(settings: Settings, media: Path, tmp_path: Path) -> None:
@@ -38,7 +32,7 @@ async def test_a_backup_has_what_was_there(settings: Settings, media: Path, tmp_
         first = (await upload(f"{server.url}/v1/jobs", parts)).headers["location"]
         while (await get(f"{server.url}{first}/extended?limit=0", prefer="wait=5")).json()["status"] != "done":
             pass
-        await trio.to_thread.run_sync(back_up, settings.data_dir, tmp_path / "backup")
+        await back_up(tmp_path, settings.data_dir)
         later = (await upload(f"{server.url}/v1/jobs", parts)).headers["location"]
         assert (await get(f"{server.url}{later}")).status == 200
     async with open_server(attrs.evolve(settings, data_dir=tmp_path / "backup")) as server:

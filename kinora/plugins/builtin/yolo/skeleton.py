@@ -13,7 +13,7 @@ PERSON = (*_LEGS, *_TRUNK, *_ARMS, *_HEAD)
 POINTS = 17
 OTHER_POINTS = (
     f"the lines that are drawn between keypoints are those of a person's {POINTS}, and mean nothing for this model's: "
-    "for others write a plugin with a skeleton of its own, see docs/plugins.md"
+    "for others write a plugin with a skeleton of its own, see docs/builtin-plugins.md"
 )
 
 

@@ -1,5 +1,5 @@
 /** The JavaScript of the pages in docs/, run in a browser as it stands there. */
-import { readFile } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
@@ -20,17 +20,22 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** All blocks of JavaScript on a page as one program, with the address of this server. */
-async function program(page: string): Promise<string> {
-  const text = await readFile(new URL(page, DOCS), "utf8");
-  const blocks = [...text.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, block = ""]) => block);
-  expect(blocks).not.toEqual([]);
-  return `(async () => {\n${blocks.join("\n")}\n})()`.replaceAll(TOLD_ADDRESS, new URL(server.url).host);
+/** The blocks of JavaScript on a page, but for those with imports: they are for Node.js, and tests/docs runs them. */
+function blocks(page: string): string[] {
+  const text = readFileSync(new URL(page, DOCS), "utf8");
+  return [...text.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, block = ""]) => block).filter((block) => !block.startsWith("import"));
 }
 
-test.each(["rest.md", "realtime.md"])("the programs of %s run to their end", async (name) => {
+/** All of them as one program, with the address of this server. */
+function program(page: string): string {
+  return `(async () => {\n${blocks(page).join("\n")}\n})()`.replaceAll(TOLD_ADDRESS, new URL(server.url).host);
+}
+
+const pages = readdirSync(DOCS).filter((name) => name.endsWith(".md") && blocks(name).length > 0);
+
+test.each(pages)("the programs of %s run to their end", async (name) => {
   const { context, page, faults } = await openPage(browser, server.url);
-  await page.evaluate(await program(name));
+  await page.evaluate(program(name));
   expect(faults).toEqual([]);
   await context.close();
 });
