@@ -1,6 +1,7 @@
 """The commands in a shell's block: those that a reader runs, and those whose words alone are looked at.
 
-The latter go on until they are stopped, take very long, or belong to a machine that is not here.
+The latter go on until they are stopped, take very long, belong to a machine that is not here, or have tests of their
+own.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def makes_settings(told: list[str]) -> None:
 
 
 def is_read_elsewhere(told: list[str]) -> None:
-    """A command of Kinora's, whose words ``test_commands`` reads."""
+    """A command of Kinora's, whose words ``test_commands`` reads. Tests of its own run it."""
     assert told[0] == "kinora"
 
 
@@ -110,7 +111,7 @@ def names_files_that_there_are(told: list[str]) -> None:
 
 LOOKED_AT: Mapping[str, Callable[[list[str]], None]] = {
     r"(\w+=\S+ )*kinora serve\b": makes_settings,
-    r"kinora (agent|deliveries|webhooks|run '?(http|rtsp)s?:)": is_read_elsewhere,
+    r"kinora (agent|deliveries|doctor|plugins check|webhooks|run '?(http|rtsp)s?:)": is_read_elsewhere,
     r"make\b": is_a_target,
     r"python -m benchmarks\.": is_a_long_run,
     r"(\S*/)?pip install\b": installs_what_there_is,
