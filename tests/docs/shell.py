@@ -88,7 +88,8 @@ def is_a_long_run(told: list[str]) -> None:
         raise _Parsed
 
     stopping = mock.patch.object(argparse.ArgumentParser, "parse_args", parse_and_stop)
-    with stopping, mock.patch.object(sys, "argv", [module, *arguments]):
+    with stopping, mock.patch.object(sys, "argv", [module, *arguments]), mock.patch.dict(sys.modules):
+        sys.modules.pop(module, None)  # another program may have imported it
         try:
             runpy.run_module(module, run_name="__main__")
         except _Parsed:

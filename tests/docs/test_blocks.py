@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import filterfalse
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +22,7 @@ from kinora.plugins.own_python import own_python
 from kinora.plugins.protocol import Origin
 from kinora.plugins.testing import run_plugin
 from kinora.settings import load_settings
-from tests.docs.shell import commands, look_at, words
+from tests.docs.shell import commands, is_run, look_at, words
 from tests.docs.snippets import PAGES, Snippet, all_snippets, without_blocks
 
 DRAWN = {"ARCHITECTURE.md", "docs/scale.md"}
@@ -38,9 +40,15 @@ def test_each_block_is_of_a_kind_that_is_tested(page: Path) -> None:
     assert re.search(r"^\n {4}\S", without_blocks(page), re.MULTILINE) is None
 
 
-@pytest.mark.parametrize(
-    "command", [each for block in all_snippets("sh") for each in commands(block.text) if look_at(each)]
-)
+def not_run() -> Iterator[str]:
+    """The commands in blocks that no reader runs, and those of the Makefile and of measurements in sentences."""
+    for block in all_snippets("sh"):
+        yield from filterfalse(is_run, commands(block.text))
+    for page in PAGES:
+        yield from re.findall(r"`((?:make [a-z]|python -m benchmarks)[^`…]*)`", without_blocks(page))
+
+
+@pytest.mark.parametrize("command", sorted(set(not_run())))
 def test_a_command_that_is_not_run_names_what_there_is(command: str) -> None:
     """Flags, settings, targets, programs, extras and files."""
     test = look_at(command)

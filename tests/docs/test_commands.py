@@ -13,7 +13,7 @@ from kinora.cli.main import cli
 from tests.docs.shell import commands, is_run, words
 from tests.docs.snippets import PAGES, all_snippets, without_blocks
 
-_COMMAND = re.compile(r"(?:^|[(|] ?|-- |^(?:\w+=\S+ )+)kinora (?P<arguments>[^|)&>]+)")
+_COMMAND = re.compile(r"(?:^|[(|] ?|-- |exec kinora |^(?:\w+=\S+ )+)kinora (?P<arguments>[^|)&>]+)")
 """The first words, and those behind a pipe, in a substitution or in a container."""
 _IN_TEXT = re.compile(r"`kinora ([a-z]+(?: [^`|…]+)?)`")
 
