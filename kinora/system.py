@@ -330,6 +330,7 @@ class System:
             clips=self.clips,
             tracer=self._tracer,
             has_agents=lambda: not self._runs_all_jobs or bool(self.agent_book.all()),
+            runs_all_jobs=self._runs_all_jobs,
         )
 
     def _means(self, sources: SourceFinder) -> Means:

@@ -25,7 +25,7 @@ class Needs:
     """The device that was requested."""
     where: str = "anywhere"
     """``anywhere``; ``this_machine`` if its source is of the server's machine only; ``server`` if the server itself
-    must have its source, as with pushed pictures, or has its workers already."""
+    must have its source, as with pushed pictures, keeps clips of it, or has its workers already."""
     at: str | None = None
     """The agent that has its workers, while it is paused: only a place there suits. None if no agent has any."""
     avoid: frozenset[str] = frozenset()

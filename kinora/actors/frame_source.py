@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from kinora.actors.breaker import Breaker
+from kinora.actors.clips.recording import Recording
 from kinora.actors.job_ring import JobRing
 from kinora.actors.live_count import LiveCount
 from kinora.actors.reconnecting import Lost, Reconnecting
@@ -68,8 +69,12 @@ class FrameSource:
         note_back: NoteBack,
         tell: Tell,
         reconnecting: Reconnecting,
+        recording: Recording | None = None,
     ) -> None:
-        """``make_ring`` gets the size in bytes of the largest frame; ``tell`` gets each note of a decoder once."""
+        """``make_ring`` gets the size in bytes of the largest frame; ``tell`` gets each note of a decoder once.
+
+        The packets of a live source are kept in ``recording``.
+        """
         self.live = spec.patient and spec.start > 0
         """True once a live source is open, and from the start if the job goes on after frames of one."""
         self.truncated: str | None = None
@@ -85,6 +90,7 @@ class FrameSource:
         """At most ``MAX_NOTES``; what decoders find out beyond them is not told."""
         self._breaker = Breaker(max_deaths=MAX_DEATHS, max_errors=1)
         self._reconnecting = reconnecting
+        self._recording = recording
         self._count = LiveCount(spec.start, spec.after)
         self._size: tuple[int, int] | None = None
         """Of the last frame."""
@@ -136,6 +142,7 @@ class FrameSource:
         try:
             await self._decoder.aclose()
         finally:
+            self._stop_recording()
             if self._reader is not None:
                 self._reader.ring.close()
 
@@ -204,6 +211,8 @@ class FrameSource:
         outage_s = None
         if self.live:
             self._count.place(ticket, self._spec.stride)
+            if self._recording is not None:
+                self._recording.note(ticket)
             outage_s = self._reconnecting.see_frame(trio.current_time())
         self._next_index = ticket.index + self._spec.stride
         if outage_s is not None:
@@ -215,7 +224,7 @@ class FrameSource:
         self._require_live(opened)
         ring = self._make_ring(opened.info.max_frame_bytes)
         try:
-            self._reader = await start_reading(opened, ring, self._rest())
+            self._reader = await start_reading(opened, ring, self._rest(), self._recording if self.live else None)
         except BaseException:
             ring.close()
             raise
@@ -301,9 +310,14 @@ class FrameSource:
     async def _end(self) -> None:
         """End the decoder, and close its ring once all frames have left it."""
         await self._decoder.aclose()
+        self._stop_recording()
         reader, self._reader = self._reader, None
         if reader is not None:
             await self._give_up_ring(reader)
+
+    def _stop_recording(self) -> None:
+        if self._recording is not None:
+            self._recording.disconnect()
 
 
 def _end_of(reader: SourceReader) -> CameraError:

@@ -128,7 +128,7 @@ class Job:
     ``work`` is that of a new job. A job that an earlier server has left has none: ``find_work`` is called when its turn
     comes, and raises KinoraError if the job cannot go on. The workers of a job that is paused for more than
     ``paused_keep_s`` seconds end. ``figures`` are those of all jobs, in which it counts; None counts nowhere.
-    ``trace`` is told how it goes.
+    ``trace`` is told how it goes. If the server ``keeps_clips`` of its source, it runs here.
     """
 
     inlet: PushInlet | None = None
@@ -161,13 +161,14 @@ class Job:
         paused_keep_s: float = PAUSED_KEEP_S,
         figures: JobFigures | None = None,
         trace: JobTrace | None = None,
+        keeps_clips: bool = False,
     ) -> None:
         self.spec = spec
         self._request = spec.as_asked()
         self.ended = trio.Event()
         """Set when the job has ended and all its processes are gone."""
         self._work = work
-        self._where = Whereabouts(_needs(spec, work))
+        self._where = Whereabouts(_needs(spec, work, keeps_clips=keeps_clips))
         self._find_work = find_work
         self._paused_keep_s = paused_keep_s
         self._figures = figures or JobFigures()
@@ -870,9 +871,9 @@ class Job:
         self._changed = trio.Event()
 
 
-def _needs(spec: JobSpec, work: Work | None) -> Needs:
+def _needs(spec: JobSpec, work: Work | None, *, keeps_clips: bool) -> Needs:
     info = work.plan.info if work is not None else None if spec.past is None else spec.past.source
-    return needs_of(spec.job_id, spec.request, info, uploaded=spec.uploaded)
+    return needs_of(spec.job_id, spec.request, info, uploaded=spec.uploaded, keeps_clips=keeps_clips)
 
 
 def _lost_too_often(last: PipelineLost, before: int) -> str:

@@ -237,7 +237,9 @@ class JobArchive:
         """
         record = await self.record(job_id)
         if record.source and msgspec.json.decode(record.source, type=SourceInfo).kind != "video":
-            raise NotFound("clips are cut out of video files alone")
+            raise NotFound(
+                "its pictures are gone: those of a live source are kept for clips in memory, and by the server alone"
+            )
         return await self._location(record)
 
     async def _location(self, record: JobRecord) -> str:

@@ -68,8 +68,12 @@ class JobFactory:
         clips: Clips,
         tracer: Tracer | None = None,
         has_agents: Callable[[], bool] = lambda: False,
+        runs_all_jobs: bool = True,
     ) -> None:
-        """``has_agents`` says if jobs may run in agents, which have other devices."""
+        """``has_agents`` says if jobs may run in agents, which have other devices.
+
+        ``runs_all_jobs`` says if the server itself runs jobs of all sources.
+        """
         self._limits = limits
         self._sources = sources
         self._registry = registry
@@ -83,6 +87,7 @@ class JobFactory:
         self._figures = figures
         self._tracer = tracer or NoTracer()
         self._has_agents = has_agents
+        self._runs_all_jobs = runs_all_jobs
 
     async def plan(self, request: JobRequest, upload: Path | None, *, known: SourceInfo | None = None) -> JobPlan:
         """Find the plugins and the source, and check that they can be used.
@@ -172,6 +177,7 @@ class JobFactory:
             paused_keep_s=self._limits.paused_keep_s,
             figures=self._figures,
             trace=trace,
+            keeps_clips=self._runs_all_jobs and self._clips.wanted_of(spec),
         )
         job.inlet = inlet
         return job
@@ -195,7 +201,8 @@ class JobFactory:
         order, tells_device = self._order(spec, plan), not self._has_agents()
         chosen = Chosen(plugins=plan.plugins, device=plan.device, device_told=tells_device)
         earlier = StoredFrames(self._store, spec.job_id)
-        here = JobHere(earlier=earlier, inlet=inlet, held=plan.held, trace=trace)
+        recording = self._clips.recording_of(spec, plan.info)
+        here = JobHere(earlier=earlier, inlet=inlet, held=plan.held, recording=recording, trace=trace)
         return Work(plan, order, self._maker.open_job(order, chosen, here), tells_device)
 
     def _order(self, spec: JobSpec, plan: JobPlan) -> WorkOrder:

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from kinora.actors.cameras import Cameras
+from kinora.actors.clips.recording import Recording
 from kinora.actors.device_health import DeviceHealth
 from kinora.actors.earlier_frames import EarlierFrames
 from kinora.actors.held_sources import HeldSource
@@ -63,4 +64,6 @@ class JobHere:
     """Where clients push its pictures in, if they do."""
     held: HeldSource | None = None
     """The source if it is live and its check has left it open."""
+    recording: Recording | None = None
+    """Where the packets of its live source are kept, if clips of it are wanted."""
     trace: JobTrace = attrs.field(factory=NoTrace)

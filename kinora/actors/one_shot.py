@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -40,12 +40,14 @@ async def one_shot(
     wanted: type[_Wanted],
     *,
     timeout_s: float,
+    fds: Sequence[int] = (),
     on_working: Callable[[Working], object] = lambda _: None,
 ) -> _Wanted:
     """Send ``request`` to a new worker and return its answer, a ``wanted``. The worker is gone then, also if cancelled.
 
     ``timeout_s`` is the longest time between two messages: each Working extends the deadline.
-    ``on_working`` is called with each; what it raises ends the work.
+    ``on_working`` is called with each; what it raises ends the work. The ``fds`` go with the request, and stay the
+    caller's.
 
     Raises:
         OneShotFailed: the request was not carried out.
@@ -56,7 +58,7 @@ async def one_shot(
     """
     async with fork_server.worker(program, name) as worker:
         try:
-            await worker.send(request)
+            await worker.send(request, fds)
             answer = await _answer(worker, timeout_s, on_working)
         except WorkerGone as error:
             raise (OneShotFailed if error.by_its_work else OneShotBroke)(str(error)) from error

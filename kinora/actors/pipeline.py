@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from kinora.actors.cameras import Cameras
+from kinora.actors.clips.recording import Recording
 from kinora.actors.earlier_frames import EarlierFrames, NoEarlierFrames
 from kinora.actors.frame_source import FrameSource, SourceLost
 from kinora.actors.frames_inside import FramesInside
@@ -114,15 +115,17 @@ class Pipeline:
         fork_server: ForkServer,
         cores: Cores,
         inlet: PushInlet | None = None,
+        recording: Recording | None = None,
         earlier: EarlierFrames | None = None,
         viewer: Viewer | None = None,
     ) -> None:
         """Make a pipeline that has not begun.
 
-        ``inlet`` is where clients push the pictures in, if they do; ``earlier`` is what is stored of the job. The
-        ``viewer`` looks at each new frame once it is told.
+        ``inlet`` is where clients push the pictures in, if they do; in ``recording`` the packets of a live source are
+        kept; ``earlier`` is what is stored of the job. The ``viewer`` looks at each new frame once it is told.
         """
         self._inlet = inlet
+        self._recording = recording
         self._viewer = viewer
         self._earlier = earlier or NoEarlierFrames()
         self._marks = Marks()
@@ -268,6 +271,7 @@ class Pipeline:
             note_back=self._note_back,
             tell=self._tell_note,
             reconnecting=Reconnecting(max_outage_s=self._spec.source.max_outage_s),
+            recording=self._recording,
         )
         async with aclosing(source):
             ring = await source.open()

@@ -130,6 +130,7 @@ class JobPipelines:
             fork_server=means.fork_server,
             cores=means.cores,
             inlet=here.inlet,
+            recording=here.recording,
             earlier=here.earlier,
             viewer=means.viewer,
         )

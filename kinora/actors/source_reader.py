@@ -16,6 +16,7 @@ import attrs
 import trio
 
 from kinora.actors.cameras import Cameras
+from kinora.actors.clips.recording import Recording
 from kinora.actors.job_ring import JobRing
 from kinora.actors.live_count import Moment
 from kinora.actors.ticket import FrameTicket
@@ -186,8 +187,12 @@ def _is_rising(indexes: Sequence[int]) -> bool:
     return len(indexes) <= MOST_KEY_FRAMES and all(0 <= low < high for low, high in pairwise(indexes))
 
 
-async def start_reading(source: OpenSource, ring: JobRing, spec: SourceSpec) -> SourceReader:
+async def start_reading(
+    source: OpenSource, ring: JobRing, spec: SourceSpec, recording: Recording | None = None
+) -> SourceReader:
     """Have the decoder map the ring, and seal the ring: nobody can map it for writing after that.
+
+    It keeps the packets of the source in the next memory of ``recording``.
 
     Raises:
         SourceBroke, ForkServerGone: the decoder is gone.
@@ -200,15 +205,18 @@ async def start_reading(source: OpenSource, ring: JobRing, spec: SourceSpec) -> 
         max_frames=None if spec.policy == "latest" else spec.max_frames,  # those that are dropped do not count
         newest=spec.policy == "latest",
         spans=spec.spans,
+        keep_s=0.0 if recording is None else recording.keep_s,
     )
-    await _have_mapped(source.decoder, request, ring)
+    await _have_mapped(source.decoder, request, ring, () if recording is None else [recording.connect()])
     return SourceReader(source, ring, spec)
 
 
-async def _have_mapped(decoder: Decoder, request: Map | MapLarger, ring: JobRing) -> None:
+async def _have_mapped(
+    decoder: Decoder, request: Map | MapLarger, ring: JobRing, other_fds: Sequence[int] = ()
+) -> None:
     with trio.move_on_after(OPEN_TIMEOUT_S):
         try:
-            mapped = isinstance(await decoder.ask(request, [ring.fd]), Mapped)
+            mapped = isinstance(await decoder.ask(request, [ring.fd, *other_fds]), Mapped)
         except (WorkerGone, ProtocolError) as error:
             raise _broken(error) from error
         if mapped:

@@ -69,7 +69,7 @@ class RoomMeter:
         )
 
     def _measure_files(self) -> int:
-        return folder_size(self._uploads) + folder_size(self._clips)
+        return folder_size(self._uploads) + sum(map(folder_size, folders_in(self._clips)))
 
     def upload(self, stored: str) -> int:
         """Return what an uploaded file takes, by what the store has of it. Blocks."""
@@ -81,6 +81,13 @@ def folder_size(folder: Path) -> int:
     with suppress(OSError), os.scandir(folder) as entries:
         return sum(size_of(Path(entry)) for entry in entries if entry.is_file(follow_symlinks=False))
     return 0
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return the folders in a folder; none if it cannot be read. Blocks."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return []
 
 
 def size_of(path: Path) -> int:

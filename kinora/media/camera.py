@@ -24,6 +24,8 @@ from kinora.media.clock import ArrivalClock
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.jpeg_row import read_jpegs
 from kinora.media.orientation import Orientation
+from kinora.media.packet_keeper import PacketKeeper
+from kinora.media.packet_memory import KeptPacket
 from kinora.media.packets import packet_of
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, many_scans
 from kinora.media.video import THREADS
@@ -62,7 +64,8 @@ class CameraSource:
         self.notes: list[SourceNote] = []
         self._file = file
         self._limits = limits
-        self._begun: _Reading | None = _Reading(file, limits, jpegs)
+        self.keeper = PacketKeeper(JPEGS)
+        self._begun: _Reading | None = _Reading(file, limits, jpegs, self.keeper if file.endless else None)
         try:
             self._first = self._begun.first()
             check_pixels(file.name, self._first.width, self._first.height, limits)
@@ -96,7 +99,7 @@ class CameraSource:
             try:
                 for index, frame in enumerate(chain(before, reading.frames)):
                     check_pixels(self._file.name, frame.width, frame.height, self._limits)
-                    at_ms, received_s = clock.read(None), clock_s()
+                    at_ms, received_s = clock.read(None), reading.came_s
                     self._note_faults(reading)
                     if index >= start and (index - start) % stride == 0:
                         yield VideoPicture(index, at_ms, frame, converter, received_s if self._file.endless else None)
@@ -132,9 +135,18 @@ class CameraSource:
 class _Reading:
     """One pass over the pictures."""
 
-    def __init__(self, file: VideoFile, limits: SourceLimits, jpegs: Iterator[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        file: VideoFile,
+        limits: SourceLimits,
+        jpegs: Iterator[bytes] | None = None,
+        keeper: PacketKeeper | None = None,
+    ) -> None:
         self.damaged = False
         """True once a picture was unreadable."""
+        self.came_s = 0.0
+        """When the last picture had come."""
+        self._keeper = keeper
         self.other_parts = False
         """True once there was more between two pictures than the head of a part."""
         self._name = file.name
@@ -194,7 +206,10 @@ class _Reading:
     def _packets(self) -> Iterator[Packet[Stream]]:
         for jpeg in self._jpegs:
             self._found += 1
+            self.came_s = clock_s()
             self.damaged |= not jpeg.endswith(_JPEG_END)  # FFmpeg does not tell that the lower part is missing
             if may_have_many_scans(jpeg):
                 raise many_scans(f"A picture of {self._name}")
+            if self._keeper is not None and self._keeper.wants:
+                self._keeper.put(KeptPacket(jpeg, round(self.came_s * 1_000_000), self.came_s, is_key=True))
             yield packet_of(jpeg)

@@ -74,7 +74,10 @@ class FindKeyFrames(msgspec.Struct, tag_field="op", tag="key_frames", frozen=Tru
 
 
 class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):
-    """Map the ring, whose descriptor is sent along, and begin to decode; answered with Mapped."""
+    """Map the ring, whose descriptor is sent along, and begin to decode; answered with Mapped.
+
+    A second descriptor is that of the memory in which the encoded packets of a live source are kept.
+    """
 
     slots: int
     slot_bytes: int
@@ -86,6 +89,8 @@ class Map(msgspec.Struct, tag_field="op", tag="map", frozen=True, kw_only=True):
     """True if pictures of a live source that come while there is no slot are left out, but for the newest."""
     spans: tuple[Span, ...] = ()
     """Those parts of a video whose frames are decoded, in order; empty for all."""
+    keep_s: float = 0.0
+    """The time for which encoded packets are kept, if they are."""
 
 
 class MapLarger(msgspec.Struct, tag_field="op", tag="larger", frozen=True, kw_only=True):
@@ -276,17 +281,29 @@ class CutClip(msgspec.Struct, tag_field="op", tag="cut", frozen=True, kw_only=Tr
     limits: SourceLimits = SourceLimits()
 
 
+class CutKept(msgspec.Struct, tag_field="op", tag="kept", frozen=True, kw_only=True):
+    """Make an MP4 of packets that are kept in the memory whose descriptor is sent along; answered as CutClip."""
+
+    at_ms: float
+    """The time of a picture in its job, as the times below."""
+    came_s: float
+    """When that picture came."""
+    start_ms: float
+    end_ms: float
+    out: str
+
+
 class ClipCut(msgspec.Struct, tag_field="op", tag="clip", frozen=True):
     """The clip is complete."""
 
     start_ms: float
-    """Where it begins: at a key frame, at the latest where it was to begin."""
+    """Where it begins: at a key frame, at the latest where it was to begin if that is still there."""
     duration_ms: float
 
 
-CLIP_CUTTER: Program[CutClip, ClipCut | Failed] = Program(
+CLIP_CUTTER: Program[CutClip | CutKept, ClipCut | Failed] = Program(
     "kinora.media.programs.clip_cutter:main",
-    msgspec.msgpack.Decoder(CutClip).decode,
+    msgspec.msgpack.Decoder(CutClip | CutKept).decode,
     msgspec.msgpack.Decoder(ClipCut | Failed).decode,
     WRITES,
 )

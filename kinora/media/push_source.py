@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.media.albums import damaged_image, open_album
+from kinora.media.image_header import is_jpeg
 from kinora.media.images import ImagePicture, check_size
+from kinora.media.packet_keeper import PacketKeeper
+from kinora.media.packet_memory import KeptPacket
 from kinora.media.pushed import PUSHED, PushedPicture, is_pushable, read_picture
 from kinora.media.source_types import CHANNELS, ErrorKind, SourceError, SourceLimits, SourceNote, changes_size
+from kinora.media.video_reading import JPEGS
 
 NAME = "The pushed stream"
 DECODE_S = 30.0
@@ -37,6 +41,8 @@ class PushSource:
             SourceError: there was none.
         """
         self.notes: list[SourceNote] = []
+        self.keeper = PacketKeeper(JPEGS)
+        """Gets the pictures that are JPEGs."""
         self._told: set[ErrorKind] = set()
         self._limits = limits
         self._socket = socket.socket(fileno=fd)
@@ -56,6 +62,8 @@ class PushSource:
         """Those of the pictures ``start``, ``start + stride``, … that can be read, from the first one on."""
         zero_us = self._first[0].time_us
         for pushed, pixels in chain([self._first], self._decoded):
+            if self.keeper.wants and is_jpeg(pushed.data):
+                self.keeper.put(KeptPacket(pushed.data, pushed.time_us, pushed.received_s, is_key=True))
             self._note_size(_size(pixels))
             if pushed.index >= start and (pushed.index - start) % stride == 0:
                 yield ImagePicture(

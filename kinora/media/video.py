@@ -17,13 +17,14 @@ from av.format import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraLost, stream_ended
 from kinora.media.clip_cutter import Cut, cut_clip
 from kinora.media.clock import Clock
 from kinora.media.key_frames import find_key_frames
 from kinora.media.mp4_outline import FEW_BOXES, MAX_BOXES, Mp4Outline
 from kinora.media.orientation import Orientation
+from kinora.media.packet_keeper import PacketKeeper
+from kinora.media.raw_packets import kept_codec
 from kinora.media.seeking import SEEKABLE, Place, find_place
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, changes_size
 from kinora.media.tracks import main_track, real_tracks
@@ -72,7 +73,10 @@ class VideoSource:
         """A live stream, read so far as its first picture: it is connected to once."""
         with contextlib.ExitStack() as opened:
             container, stream = opened.enter_context(self._open())
-            reading = Reading(file.name, limits, container, stream)
+            codec = kept_codec(stream) if file.endless else None
+            self.keeper = None if codec is None else PacketKeeper(codec)
+            """Gets the packets of a live stream; None if it is none, or of a codec that is not kept."""
+            reading = Reading(file.name, limits, container, stream, self.keeper)
             first = next(reading.frames, None)
             if first is None:
                 raise index_at_end(file) or no_picture(file.name)
@@ -123,7 +127,8 @@ class VideoSource:
                     end_ms = at_ms + (frame.duration * self._ms_per_tick or self._frame_ms)
                     if index == wanted:
                         wanted += stride
-                        picture = VideoPicture(index, at_ms, frame, converter, clock_s() if is_live else None)
+                        came_s = reading.arrivals.take(frame.pts) if is_live else None
+                        picture = VideoPicture(index, at_ms, frame, converter, came_s)
                         self._note_size(picture)
                         yield picture
                         if stop is not None and wanted >= stop:

@@ -14,8 +14,12 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from kinora.media.arrival import Arrivals, clock_s
 from kinora.media.broken_streams import Beginning, HeldBack, JoinedPieces
 from kinora.media.image_header import may_have_many_scans
+from kinora.media.packet_keeper import PacketKeeper
+from kinora.media.packet_memory import KeptPacket
+from kinora.media.raw_packets import RawPackets
 from kinora.media.seeking import Place
 from kinora.media.source_types import SourceLimits, many_scans
 from kinora.media.video_errors import check_pixels, encrypted
@@ -36,7 +40,19 @@ class Reading:
     file ``name``.
     """
 
-    def __init__(self, name: str, limits: SourceLimits, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(
+        self,
+        name: str,
+        limits: SourceLimits,
+        container: InputContainer,
+        stream: VideoStream,
+        keeper: PacketKeeper | None = None,
+    ) -> None:
+        """``keeper`` gets the packets of a live stream."""
+        self.arrivals = Arrivals()
+        """When the packets came whose pictures are still to come, if there is a keeper."""
+        self._keeper = keeper
+        self._raw = None if keeper is None else RawPackets(stream)
         self._name = name
         self._limits = limits
         self._container = container
@@ -91,10 +107,23 @@ class Reading:
             for packet in self._container.demux(self._stream):
                 if self._is_whole(packet):
                     self._check(packet)
+                    self._keep(packet)
                     yield packet
         except av.FFmpegError:
             self.damaged = True
             yield _end_mark(self._stream)
+
+    def _keep(self, packet: Packet[VideoStream]) -> None:
+        """Have a packet kept if clips are wanted; one that has no time is timed by its arrival."""
+        if self._keeper is None or self._raw is None or not packet.size:
+            return
+        came_s = clock_s()
+        self.arrivals.note(packet.pts, came_s)
+        if self._keeper.wants:
+            seconds = came_s if packet.pts is None else packet.pts * (self._stream.time_base or 0)
+            with contextlib.suppress(av.FFmpegError):  # it is damaged, which its decoder says
+                data = self._raw.of(packet)
+                self._keeper.put(KeptPacket(data, round(seconds * 1_000_000), came_s, packet.is_keyframe))
 
     def _is_whole(self, packet: Packet[VideoStream]) -> bool:
         """False for an incomplete packet, which would spoil pictures before it."""

@@ -23,6 +23,9 @@ from av.video.stream import VideoStream
 from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import SILENCE_S, CameraError, CameraLost, LostReason
 from kinora.media.clock import ArrivalClock
+from kinora.media.packet_keeper import PacketKeeper
+from kinora.media.packet_memory import KeptPacket
+from kinora.media.raw_packets import RawPackets, kept_codec
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
 from kinora.media.video_errors import check_pixels
 from kinora.media.video_picture import Converter, VideoPicture
@@ -51,6 +54,7 @@ class WebcamSource:
         self._name = name
         self._limits = limits
         self._reading = _Reading(_opened(device, name), name)
+        self.keeper = self._reading.keeper
         try:
             self._first = next(self._reading.frames)
             check_pixels(name, self._first.width, self._first.height, limits)
@@ -77,7 +81,7 @@ class WebcamSource:
         try:
             for index, frame in enumerate(self._reading.frames):
                 check_pixels(self._name, frame.width, frame.height, self._limits)
-                at_ms, received_s = clock.read(None), clock_s()
+                at_ms, received_s = clock.read(None), self._reading.came_s
                 if index >= start and (index - start) % stride == 0:
                     yield VideoPicture(index, at_ms, frame, converter, received_s)
         except SourceError as error:
@@ -155,6 +159,12 @@ class _Reading:
         self._name = name
         self._stream: VideoStream = container.streams.video[0]
         self._stream.thread_type = "SLICE"  # threads that decode several pictures at once would each hold one back
+        codec = kept_codec(self._stream)
+        self.keeper = None if codec is None else PacketKeeper(codec)
+        """None if the webcam gives its pictures uncompressed, as most do."""
+        self._raw = RawPackets(self._stream)
+        self.came_s = 0.0
+        """When the last packet was taken."""
         self._packets: queue.Queue[Packet[VideoStream] | None] = queue.Queue(MAX_PACKETS)
         """None stands for the end."""
         self._closing = False
@@ -193,5 +203,12 @@ class _Reading:
                 ) from None
             if packet is None:
                 raise CameraError(LostReason.CLOSED, f"{self._name} gives no more pictures: see that it is plugged in.")
+            self.came_s = clock_s()
             with suppress(av.FFmpegError):  # the next picture may be whole
+                self._keep(packet)
                 yield self._stream.codec_context.decode(packet)
+
+    def _keep(self, packet: Packet[VideoStream]) -> None:
+        if self.keeper is not None and self.keeper.wants:
+            time_us = round(self.came_s * 1_000_000)
+            self.keeper.put(KeptPacket(self._raw.of(packet), time_us, self.came_s, packet.is_keyframe))

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import av
 import trio
 from structlog.testing import capture_logs
 
-from kinora.actors.audience import Nobody
 from kinora.actors.clips import clip_table
-from kinora.actors.job_request import parse_job_request
-from kinora.actors.job_spec import JobSpec
 from kinora.actors.standing_job import StandingJob
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.webhook import Webhook
@@ -22,6 +20,7 @@ from kinora.system import open_system
 from tests.client_kit import ask, get, post
 from tests.jobs_kit import ended, run_job, write_plugin
 from tests.media.test_clip_cutter import brightness, film
+from tests.push_kit import picture, pushing, start
 
 PLENTY_S = 60.0
 """A safety net."""
@@ -78,7 +77,7 @@ async def test_clips_are_kept_with_their_job(
         assert len(brightness(seen)) == 18  # the last but one, a B-frame, refers to the last
         assert (await get(f"{server.url}/v1/jobs/{job_id}/clips/1")).status == 404
         kept = settings.data_dir / "clips"
-        assert len(list(kept.iterdir())) == 2
+        assert len(list((kept / job_id).iterdir())) == 2
         assert (await ask(f"{server.url}/v1/jobs/{job_id}", "DELETE")).status == 204
         assert list(kept.iterdir()) == []
         assert (await get(f"{server.url}/v1/jobs/{job_id}/clips")).status == 404
@@ -88,17 +87,22 @@ async def test_clips_are_kept_with_their_job(
         assert await clips(server, other, 0) == []
 
 
-async def test_the_log_says_that_a_live_source_has_no_clips(settings: Settings) -> None:
-    """Once for each job; its messages are heard by nobody for clips then."""
-    hook = Webhook(url="http://10.0.0.5/", clip={"before_s": 1, "after_s": 1})
-    clients = Nobody()
-    async with open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system:
-        with capture_logs() as logs:
-            for source in ("rtsp://10.0.0.5/yard", "push:", "clip.mp4"):
-                request = parse_job_request({"source": source, "plugins": ["motion"]})
-                spec = JobSpec(job_id=source, created_at="", request=request, uploaded=False)
-                assert (system.clips.audience_of(spec, clients) is clients) == (source != "clip.mp4")
-    assert [entry["job_id"] for entry in logs if "clips" in entry["event"]] == ["rtsp://10.0.0.5/yard", "push:"]
+async def test_pushed_pictures_have_clips(settings: Settings, plugins_dir: Path, tmp_path: Path) -> None:
+    """Those that are JPEGs, without being coded anew; the client need not push on."""
+    write_plugin(plugins_dir, "bell", BELL)
+    hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 0.5, "after_s": 1})
+    async with open_server(attrs.evolve(settings, webhooks={"alarm": hook})) as server:
+        job_id = await start(server, "bell", policy="wait")
+        pushed = [picture(number, ".png" if number == 20 else ".jpg") for number in range(30)]
+        async with pushing(server, job_id, "?timestamps=1") as opened:
+            for number, data in enumerate(pushed):
+                await opened.send_message((number * 100_000).to_bytes(8, "big") + data)
+            (clip,) = await clips(server, job_id, 1)
+        assert (clip["start_ms"], clip["duration_ms"]) == (2100, 900)
+        (seen := tmp_path / "seen.mp4").write_bytes((await get(f"{server.url}{clip['url']}")).body)
+    with av.open(str(seen)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    assert packets == pushed[21:]
 
 
 async def test_why_clips_cannot_be_cut_is_logged_once(settings: Settings, media: Path, plugins_dir: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
 
 import attrs
 
@@ -76,16 +78,26 @@ def drop_clip(wanted: WantedClip) -> Statement:
     )
 
 
-def next_wanted(connection: sqlite3.Connection) -> WantedClip | None:
-    """Return the clip to cut next, the first of the oldest job; None if none is wanted."""
+def next_wanted(connection: sqlite3.Connection, but: Collection[str] = ()) -> WantedClip | None:
+    """Return the clip to cut next, the first of the oldest job ``but`` these; None if none is wanted."""
     row = connection.execute(
         f"SELECT job_id, {_WANTED} FROM clips JOIN jobs ON jobs.number = clips.job"  # noqa: S608 - constants
-        " WHERE bytes IS NULL ORDER BY clips.job, event LIMIT 1"
+        " WHERE bytes IS NULL AND job_id NOT IN (SELECT value FROM json_each(?)) ORDER BY clips.job, event LIMIT 1",
+        (json.dumps([*but]),),
     ).fetchone()
     if row is None:
         return None
     names = (field.name for field in attrs.fields(WantedClip))
     return WantedClip(**dict(zip(names, row, strict=True)))
+
+
+def is_wanted(connection: sqlite3.Connection, wanted: WantedClip) -> bool:
+    """Return whether a clip is still to be cut: its job may have been deleted, or have enough clips."""
+    found = connection.execute(
+        "SELECT 1 FROM clips WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ? AND bytes IS NULL",
+        (wanted.job_id, wanted.event),
+    ).fetchone()
+    return found is not None
 
 
 def clips(connection: sqlite3.Connection, job_id: str) -> list[Clip]:
@@ -99,8 +111,7 @@ def clips(connection: sqlite3.Connection, job_id: str) -> list[Clip]:
     return [Clip(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def jobs_with_clips(connection: sqlite3.Connection) -> set[str]:
-    """Return the ids of all jobs that have clips."""
-    return {
-        job_id for (job_id,) in connection.execute("SELECT job_id FROM jobs WHERE number IN (SELECT job FROM clips)")
-    }
+def counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return the id of each job that has clips, and their number, those that are still to be cut included."""
+    query = "SELECT job_id, count(*) FROM clips JOIN jobs ON jobs.number = clips.job GROUP BY clips.job"
+    return dict(connection.execute(query))

@@ -1,11 +1,11 @@
-"""Clips: hears events, and has a part of the video around each cut and kept."""
+"""Clips: hears events, and has the part of the source around each kept as a video."""
 
 from __future__ import annotations
 
-import os
+import math
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,24 +16,26 @@ import trio
 from kinora.actors.audience import Audience
 from kinora.actors.clips import clip_table
 from kinora.actors.clips.clip_rule import ClipRule, widest
-from kinora.actors.clips.clip_table import Clip, WantedClip
+from kinora.actors.clips.clip_table import MAX_JOB_CLIPS, Clip, WantedClip
+from kinora.actors.clips.live_clips import LiveClips, Shot
+from kinora.actors.clips.recording import Recording
 from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.errors import KinoraError
 from kinora.actors.job_spec import JobSpec
-from kinora.actors.messages import EventPayload, Payload
+from kinora.actors.messages import CompletePayload, EventPayload, Payload
 from kinora.actors.one_shot import OneShotBroke, OneShotFailed, one_shot
-from kinora.actors.standing_job import StandingJob, known_live
+from kinora.actors.standing_job import StandingJob
 from kinora.actors.store import Change, Store, StoreFailing
+from kinora.actors.used_room import folders_in
 from kinora.actors.videos import VIDEO_FILE, temporary_folder
 from kinora.actors.webhooks.occurrences import occurrence_of
 from kinora.actors.webhooks.overheard import Overheard
 from kinora.actors.webhooks.webhook import Occurrence, Webhook
-from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip
-from kinora.media.pushed import PUSH
+from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip, CutKept
 from kinora.media.source_names import without_query_of
-from kinora.media.source_types import SourceLimits
+from kinora.media.source_types import SourceInfo, SourceLimits
 from kinora.runtime.actor import ActorGone
-from kinora.runtime.private_files import FILE_MODE
+from kinora.runtime.private_files import FILE_MODE, make_private_folder
 from kinora.runtime.workers import ForkServer, ForkServerGone
 
 log = structlog.get_logger()
@@ -48,7 +50,8 @@ REMOVE_S = 10.0
 """The time for removing the files of a deleted job."""
 REMOVERS = 1
 """The most threads that remove files of deleted jobs. Further removals wait, for ``REMOVE_S`` at most."""
-_FILE = re.compile(r"([0-9a-f-]{36})\.\d+\.mp4")
+FULL = f"the job has had {MAX_JOB_CLIPS:,} clips: its further events have none"
+_JOB_ID = re.compile(r"[0-9a-f-]{36}")
 
 
 @attrs.frozen
@@ -60,9 +63,10 @@ class _Wish:
 
 
 class Clips:
-    """Has clips cut, one at a time, into ``folder``. What is to be cut is stored first, so that a restart loses none.
+    """Has clips made into ``folder``, in a folder for each job. No job waits for a clip.
 
-    No job waits for a clip. Clips are cut out of videos that are files; of others none are kept.
+    Clips of files are cut one at a time; what is to be cut is stored first, so that a restart loses none. Clips of live
+    sources are made of packets that are kept in memory, so a restart loses those that are not made yet.
     """
 
     def __init__(
@@ -83,21 +87,30 @@ class Clips:
         self._disk = disk
         self._webhooks = webhooks
         self._standing = standing
+        self._live = LiveClips(self._make_live, self._look_again)
         self._removers = trio.CapacityLimiter(REMOVERS)
         self._work = trio.Event()
         """Set when there may be a clip to cut."""
         self._noted: Change | None = None
         """The newest change that notes a clip; those before it are written with it, or earlier."""
+        self._counts: dict[str, int] = {}
+        """The number of clips of each job that has some, those that are still to be made included."""
         self._reported = ("", "")
         """The job whose clip was reported last as not cut, and the reason."""
 
     def audience_of(self, spec: JobSpec, audience: Audience) -> Audience:
-        """The audience of a job; its events are heard here too if clips of any are wanted."""
+        """The audience of a job; its messages are heard here too if clips of any event are wanted."""
         wishes = self._wishes(spec.standing)
-        if wishes and (known_live(spec.request.source) is not None or spec.request.source == PUSH):
-            log.info("no clips of a job are kept, as its source is live", job_id=spec.job_id)
-            return audience
         return Overheard(audience, partial(self._hear, wishes)) if wishes else audience
+
+    def recording_of(self, spec: JobSpec, info: SourceInfo) -> Recording | None:
+        """Return where the packets of a live source are kept if the job runs here; None if no clips are wanted."""
+        rule = widest(wish.rule for wish in self._wishes(spec.standing))
+        return None if rule is None or info.kind != "stream" else self._live.recording(spec.job_id, rule)
+
+    def wanted_of(self, spec: JobSpec) -> bool:
+        """Return whether clips of any events of a job are wanted."""
+        return bool(self._wishes(spec.standing))
 
     def _wishes(self, standing: str | None) -> list[_Wish]:
         wishes = [
@@ -116,13 +129,15 @@ class Clips:
 
     def path(self, job_id: str, event: int) -> Path:
         """Return where the clip of an event is, if there is one."""
-        return self._folder / f"{job_id}.{event}.mp4"
+        return self._folder / job_id / f"{event}.mp4"
 
     async def forget(self, job_id: str) -> None:
         """Remove the clips of a deleted job. What cannot be removed is logged; the next start tries again."""
+        if self._counts.pop(job_id, None) is None:
+            return
         with trio.move_on_after(REMOVE_S):
             await trio.to_thread.run_sync(
-                _remove, self._folder, lambda found: found == job_id, abandon_on_cancel=True, limiter=self._removers
+                _remove, self._folder / job_id, abandon_on_cancel=True, limiter=self._removers
             )
 
     async def run(
@@ -132,58 +147,28 @@ class Clips:
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Cut what is wanted, once ``begin`` is set, until cancelled.
+        """Have clips of live sources made, and once ``begin`` is set those of files, until cancelled.
 
         ``locate`` finds the source of a job, or raises KinoraError.
         """
-        kept = await self._store.read(clip_table.jobs_with_clips)
-        await trio.to_thread.run_sync(_remove, self._folder, lambda found: found not in kept)
-        task_status.started()
-        await begin.wait()
-        while True:
-            try:
-                await self._cut_next(locate)
-            except (StoreFailing, ActorGone):
-                await trio.sleep(RETRY_S)
+        self._counts = await self._store.read(clip_table.counts)
+        await trio.to_thread.run_sync(_remove_all_but, self._counts, self._folder)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._live.run)
+            task_status.started()
+            await begin.wait()
+            while True:
+                try:
+                    await self._cut_next(locate)
+                except (StoreFailing, ActorGone):
+                    await trio.sleep(RETRY_S)
 
-    async def _cut_next(self, locate: Callable[[str], Awaitable[str]]) -> None:
-        """Cut the clip that is next, or give it up; wait for one if there is none."""
-        work = self._work = trio.Event()
-        wanted = await self._next()
-        if wanted is None:
-            await work.wait()
-            return
-        fault: Exception | None = None
-        location = ""
-        for _ in range(MAX_ATTEMPTS):
-            try:
-                location = await locate(wanted.job_id)
-                await self._cut(wanted, location)
-            except (StoreFailing, ActorGone, ForkServerGone, OneShotBroke) as error:
-                fault = error
-                await trio.sleep(RETRY_S)
-            except (OneShotFailed, KinoraError, OSError) as error:
-                fault = error
-                break
-            else:
-                return
-        self._report(wanted, without_query_of(location, str(fault)))
-        await self._store.change(clip_table.drop_clip(wanted))
-
-    def _report(self, wanted: WantedClip, reason: str) -> None:
-        """Log why there is no clip, once for all of a job that come one after the other and have the same reason."""
-        if self._reported != (wanted.job_id, reason):
-            self._reported = (wanted.job_id, reason)
-            log.info("a clip could not be cut", job_id=wanted.job_id, number=wanted.event, reason=reason)
-
-    async def _next(self) -> WantedClip | None:
-        """Return the clip to cut next; None if there is none."""
-        if self._noted is not None:
-            await self._noted.settled.wait()
-        return await self._store.read(clip_table.next_wanted)
+    # What is wanted
 
     def _hear(self, wishes: Sequence[_Wish], payload: Payload) -> None:
         """Note the clip of an event if one is wanted. Never waits."""
+        if isinstance(payload, CompletePayload):
+            self._live.end(payload.job_id)
         if not isinstance(payload, EventPayload) or payload.index is None or payload.timestamp_ms is None:
             return
         what = occurrence_of(payload)
@@ -200,37 +185,137 @@ class Clips:
             begin_ms=max(0.0, payload.timestamp_ms - 1000 * rule.before_s),
             end_ms=payload.timestamp_ms + 1000 * rule.after_s,
         )
+        reason = self._refusal(wanted)
+        if reason is not None:
+            self._report(wanted, reason)
+            return
+        self._counts[wanted.job_id] = self._counts.get(wanted.job_id, 0) + 1
         self._noted = self._store.change_soon(clip_table.want_clip(wanted))
         self._work.set()
 
-    async def _cut(self, wanted: WantedClip, location: str) -> None:
+    def _refusal(self, wanted: WantedClip) -> str | None:
+        """Return why there will be no clip, if so; else that of a live source is being waited for."""
+        if self._counts.get(wanted.job_id, 0) >= MAX_JOB_CLIPS:
+            return FULL
+        return self._live.want(wanted) if wanted.job_id in self._live else None
+
+    def _report(self, wanted: WantedClip, reason: str) -> None:
+        """Log why there is no clip, once for all of a job that come one after the other and have the same reason."""
+        if self._reported != (wanted.job_id, reason):
+            self._reported = (wanted.job_id, reason)
+            log.info("a clip could not be cut", job_id=wanted.job_id, number=wanted.event, reason=reason)
+
+    def _look_again(self) -> None:
+        self._work.set()
+
+    # Making them
+
+    async def _cut_next(self, locate: Callable[[str], Awaitable[str]]) -> None:
+        """Cut the clip of a file that is next, or give it up; wait for one if there is none."""
+        work = self._work = trio.Event()
+        await self._noted_all()
+        wanted = await self._store.read(clip_table.next_wanted, self._live.at_work)
+        if wanted is None:
+            await work.wait()
+            return
+        location = ""
+
+        async def cut(out: str) -> ClipCut:
+            nonlocal location
+            location = await locate(wanted.job_id)
+            request = CutClip(
+                location=location, start_ms=wanted.begin_ms, end_ms=wanted.end_ms, out=out, limits=self._limits
+            )
+            return await self._ask(request)
+
+        fault = await self._attempt(wanted, cut)
+        if fault is not None:
+            await self._give_up(wanted, without_query_of(location, str(fault)))
+
+    async def _make_live(self, shot: Shot) -> None:
+        """Make the clip of a live source, or give it up, unless it is not wanted any more."""
+        wanted = shot.wanted
+
+        async def cut(out: str) -> ClipCut:
+            request = CutKept(
+                at_ms=wanted.timestamp_ms,
+                came_s=shot.came_s,
+                start_ms=wanted.begin_ms,
+                end_ms=wanted.end_ms,
+                out=out,
+            )
+            return await self._ask(request, [shot.kept.memory.fd])
+
+        await self._noted_all()
+        try:
+            if not await self._store.read(clip_table.is_wanted, wanted):
+                return
+            fault = await self._attempt(wanted, cut)
+            if fault is not None:
+                await self._give_up(wanted, str(fault))
+        except (StoreFailing, ActorGone) as error:  # the next start gives it up, and says so
+            self._report(wanted, str(error))
+
+    async def _noted_all(self) -> None:
+        """Wait until all clips that are wanted are stored."""
+        if self._noted is not None:
+            await self._noted.settled.wait()
+
+    async def _attempt(self, wanted: WantedClip, cut: Callable[[str], Awaitable[ClipCut]]) -> Exception | None:
+        """Make a clip, in several attempts if need be; return why there is none, if so."""
+        fault: Exception | None = None
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                await self._make(wanted, cut)
+            except (StoreFailing, ActorGone, ForkServerGone, OneShotBroke) as error:
+                fault = error
+                await trio.sleep(RETRY_S)
+            except (OneShotFailed, KinoraError, OSError) as error:
+                return error
+            else:
+                return None
+        return fault
+
+    async def _give_up(self, wanted: WantedClip, reason: str) -> None:
+        self._report(wanted, reason)
+        await self._store.change(clip_table.drop_clip(wanted))
+        if wanted.job_id in self._counts:
+            self._counts[wanted.job_id] -= 1
+
+    async def _ask(self, request: CutClip | CutKept, fds: Sequence[int] = ()) -> ClipCut:
+        return await one_shot(self._fork_server, CLIP_CUTTER, "clip", request, ClipCut, timeout_s=CUT_S, fds=fds)
+
+    async def _make(self, wanted: WantedClip, cut: Callable[[str], Awaitable[ClipCut]]) -> None:
         self._disk.require()
         async with temporary_folder(self._folder.parent) as folder:
             out = folder / VIDEO_FILE
-            request = CutClip(
-                location=location,
-                start_ms=wanted.begin_ms,
-                end_ms=wanted.end_ms,
-                out=str(out),
-                limits=self._limits,
-            )
-            cut = await one_shot(self._fork_server, CLIP_CUTTER, "clip", request, ClipCut, timeout_s=CUT_S)
+            made = await cut(str(out))
+            if not (math.isfinite(made.start_ms) and math.isfinite(made.duration_ms)):
+                raise OneShotFailed("its process told no times")
             await out.chmod(FILE_MODE)
             size = (await out.stat()).st_size
             self._disk.require(size)
-            await out.replace(self.path(wanted.job_id, wanted.event))
-        await self._store.change(clip_table.keep_clip(wanted, cut.start_ms, cut.duration_ms, size))
+            path = self.path(wanted.job_id, wanted.event)
+            make_private_folder(path.parent)
+            await out.replace(path)
+        await self._store.change(clip_table.keep_clip(wanted, made.start_ms, made.duration_ms, size))
         if await self._store.job(wanted.job_id) is None:  # it was deleted meanwhile
+            self._counts.setdefault(wanted.job_id, 0)
             await self.forget(wanted.job_id)
 
 
-def _remove(folder: Path, goes: Callable[[str], bool]) -> None:
-    """Remove the clips of jobs whose id ``goes`` is true of. Blocks."""
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            match = _FILE.fullmatch(entry.name)
-            if match is not None and entry.is_file(follow_symlinks=False) and goes(match[1]):
-                try:
-                    Path(entry).unlink(missing_ok=True)
-                except OSError as error:
-                    log.warning("a clip could not be removed", path=entry.path, reason=str(error))
+def _remove(folder: Path) -> None:
+    """Remove a folder of clips. Blocks."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass  # none of its clips was made
+    except OSError as error:
+        log.warning("clips could not be removed", path=str(folder), reason=str(error))
+
+
+def _remove_all_but(job_ids: Collection[str], folder: Path) -> None:
+    """Remove the clips of all jobs but these. Blocks."""
+    for found in folders_in(folder):
+        if _JOB_ID.fullmatch(found.name) and found.name not in job_ids:
+            _remove(found)

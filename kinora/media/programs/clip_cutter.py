@@ -1,11 +1,15 @@
-"""Cuts a clip around an event out of a video."""
+"""Cuts a clip around an event out of a video, or of what is kept of a live source."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip, Failed
+from kinora.media.clip_cutter import Cut
+from kinora.media.kept_clip import cut_kept
+from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip, CutKept, Failed
+from kinora.media.packet_memory import read_packets
 from kinora.media.programs.confining import confine_to
 from kinora.media.sources import SourceError, open_again
 from kinora.media.video import VideoSource
@@ -17,22 +21,43 @@ from kinora.runtime.program import Line, serve
 def main(channel: Channel) -> None:
     """Cut the requested clips, at low priority."""
     lower_priority()
-    serve(Line(CLIP_CUTTER, channel), lambda request, _fds: [_cut(request)])
+    serve(Line(CLIP_CUTTER, channel), lambda request, fds: [_answer(request, fds)])
 
 
-def _cut(request: CutClip) -> ClipCut | Failed:
-    out = Path(request.out)
-
-    def found(source: Sequence[int | str] | None) -> None:
-        confine_to(source, writes=str(out.parent))
-
+def _answer(request: CutClip | CutKept, fds: list[int]) -> ClipCut | Failed:
     try:
-        with open_again(request.location, limits=request.limits, found=found) as source:
-            if not isinstance(source, VideoSource):
-                return Failed("Clips are cut out of videos only, and this source is not a video.")
-            cut = source.cut(request.start_ms, request.end_ms, out)
+        cut = _cut(request) if isinstance(request, CutClip) else _cut_kept(request, fds)
     except SourceError as error:
         return Failed(str(error))
     except OSError as error:
         return Failed(error.strerror or str(error), disk=True)
     return ClipCut(cut.start_ms, cut.duration_ms)
+
+
+def _cut(request: CutClip) -> Cut:
+    out = Path(request.out)
+
+    def found(source: Sequence[int | str] | None) -> None:
+        confine_to(source, writes=str(out.parent))
+
+    with open_again(request.location, limits=request.limits, found=found) as source:
+        if not isinstance(source, VideoSource):
+            raise SourceError("unsupported", "Clips are cut out of videos only, and this source is not a video.")
+        return source.cut(request.start_ms, request.end_ms, out)
+
+
+def _cut_kept(request: CutKept, fds: list[int]) -> Cut:
+    (fd,) = fds
+    out = Path(request.out)
+    confine_to([], writes=str(out.parent))
+    codec, packets = read_packets(fd)
+    os.close(fd)
+    return cut_kept(
+        codec,
+        packets,
+        out,
+        at_ms=request.at_ms,
+        came_s=request.came_s,
+        start_ms=request.start_ms,
+        end_ms=request.end_ms,
+    )

@@ -11,6 +11,7 @@ from pathlib import PurePath
 
 import attrs
 
+from kinora.media.camera import CameraSource
 from kinora.media.camera_errors import CameraError, CameraLost
 from kinora.media.messages import (
     DECODER,
@@ -31,6 +32,7 @@ from kinora.media.messages import (
     Slot,
 )
 from kinora.media.newest import Newest
+from kinora.media.packet_memory import PacketWriter
 from kinora.media.programs.confining import confine_to
 from kinora.media.push_source import PushSource
 from kinora.media.pushed import PUSH
@@ -41,9 +43,13 @@ from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_served, open_source
 from kinora.media.spans import read_spans
 from kinora.media.video import VideoSource
-from kinora.runtime.channel import Channel
+from kinora.media.webcam import WebcamSource
+from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.frames import RingWriter
 from kinora.runtime.program import Line, serve
+
+LIVE = RtspSource | CameraSource | VideoSource | PushSource | WebcamSource
+"""The sources that may be live: their packets pass by a keeper."""
 
 
 def main(channel: Channel) -> None:
@@ -78,8 +84,9 @@ class _Decoder:
             case FindKeyFrames():
                 yield KeyFrames(self._source.key_frames() if isinstance(self._source, VideoSource) else [])
             case Map():
+                self._begin_to_keep(request, fds[1:])
                 self._begin(request)
-                yield self._map(request, fds)
+                yield self._map(request, fds[:1])
                 if not self._newest:
                     yield from self._decode_next()
             case MapLarger():
@@ -102,6 +109,14 @@ class _Decoder:
         self._source = self._resources.enter_context(source)
         mark = "" if request.served is not None else source_mark(request.location)
         return Opened(attrs.evolve(source.info, mark=mark))
+
+    def _begin_to_keep(self, request: Map, fds: list[int]) -> None:
+        """Keep packets in the memory that was sent along, if one was."""
+        keeper = self._source.keeper if isinstance(self._source, LIVE) else None
+        if keeper is None:
+            close_all(fds)
+            return
+        keeper.begin(PacketWriter(fds[0], keeper.codec, request.keep_s) if fds else None)
 
     def _begin(self, request: Map) -> None:
         if self._source is None:

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+from kinora.media.packet_keeper import PacketKeeper
+from kinora.media.packet_memory import KeptPacket
 from kinora.media.rtsp.backlog import Backlog
 from kinora.media.rtsp.connection import Stopped
 from kinora.media.rtsp.description import Track
@@ -27,6 +29,7 @@ class CameraReader:
 
     def __init__(self, session: Session, name: str) -> None:
         self.track = session.track
+        self.keeper = PacketKeeper(session.track.codec)
         self._session = session
         self._name = name
         self._depacketizer = depacketizer(session.track)
@@ -60,6 +63,8 @@ class CameraReader:
         end: Exception = closed(self._name)
         try:
             for unit in self._units():
+                if self.keeper.wants:
+                    self._keep(unit)
                 self._backlog.put(unit)
         except Stopped:
             pass
@@ -68,6 +73,10 @@ class CameraReader:
         finally:
             self._session.close()
             self._backlog.end(end)
+
+    def _keep(self, unit: Unit) -> None:
+        time_us = unit.timestamp * 1_000_000 // self.track.ticks_per_s
+        self.keeper.put(KeptPacket(unit.data, time_us, unit.received_s, unit.is_key))
 
     def _units(self) -> Iterator[Unit]:
         given_at = time.monotonic()

@@ -12,6 +12,7 @@ import av
 from av.codec.context import Flags
 from av.video.frame import VideoFrame
 
+from kinora.media.arrival import Arrivals
 from kinora.media.camera_errors import CameraLost
 from kinora.media.image_header import may_have_many_scans
 from kinora.media.orientation import Orientation
@@ -52,9 +53,9 @@ class RtspSource:
         self.notes: list[SourceNote] = []
         self._name = name or camera_name(SourceUrl.parse(url, RTSP))
         self._limits = limits
-        self._reading = _Reading(
-            CameraReader(open_session(url, limits.url_hosts, credentials, name), self._name), self._name, limits
-        )
+        reader = CameraReader(open_session(url, limits.url_hosts, credentials, name), self._name)
+        self.keeper = reader.keeper
+        self._reading = _Reading(reader, self._name, limits)
         try:
             *_, first = next(self._reading.frames)
         except BaseException:
@@ -158,6 +159,7 @@ class _Reading:
         self._codec.thread_type = "SLICE"
         self._codec.thread_count = THREADS
         self._codec.flags |= int(Flags.low_delay)
+        self._arrivals = Arrivals()
         self.frames = self._decode()
         """Each picture, with the number of units that were let go before it, and when its last packet came."""
 
@@ -183,7 +185,7 @@ class _Reading:
                 self.behind |= taken[1] > 0
                 for frame in self._decode_unit(taken[0]):
                     check_pixels(self._name, frame.width, frame.height, self._limits)
-                    yield let_go, taken[0].received_s, frame
+                    yield let_go, self._arrivals.take(frame.pts), frame
                     deadline, let_go = time.monotonic() + KEY_FRAME_S, 0
             if time.monotonic() >= deadline:
                 raise not_decoded(self._name)
@@ -195,6 +197,7 @@ class _Reading:
             self._codec.flush_buffers()
         packet = packet_of(unit.data)
         packet.pts = unit.timestamp
+        self._arrivals.note(unit.timestamp, unit.received_s)
         try:
             frames = self._codec.decode(packet)
         except av.FFmpegError:

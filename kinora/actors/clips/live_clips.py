@@ -1,0 +1,122 @@
+"""LiveClips: has clips made of what is kept of live sources, each once its end has come."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import attrs
+import trio
+
+from kinora.actors.clips.clip_rule import ClipRule
+from kinora.actors.clips.clip_table import WantedClip
+from kinora.actors.clips.recording import SPARE_S, Kept, Recording
+
+MAX_WAITING = 256
+"""The most clips of a job that wait for their end, or for their turn. Beyond it events have none, which is logged."""
+TOO_LATE = "its plugins told of it too late: its picture is not known any more"
+TOO_MANY = f"{MAX_WAITING} clips of the job wait already"
+
+
+@attrs.frozen
+class Shot:
+    """A clip that is to be made."""
+
+    wanted: WantedClip
+    kept: Kept
+    came_s: float
+    """When the picture of its event came."""
+
+    @property
+    def until_s(self) -> float:
+        """When the last picture of the clip comes."""
+        return self.came_s + (self.wanted.end_ms - self.wanted.timestamp_ms) / 1000
+
+
+@attrs.define
+class _LiveJob:
+    recording: Recording
+    waiting: int = 0
+    """The clips that are still to be made."""
+    turn: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
+    """Lets one of its clips at a time ask for its turn among all jobs."""
+    ended: bool = False
+
+
+class LiveClips:
+    """Owns the recordings of jobs, from their first picture until the last clip is made."""
+
+    def __init__(self, make: Callable[[Shot], Awaitable[None]], on_settled: Callable[[], None]) -> None:
+        """``make`` is called for one clip at a time; ``on_settled`` when none of a job are to be made."""
+        self._make = make
+        self._on_settled = on_settled
+        self._jobs: dict[str, _LiveJob] = {}
+        self._turn = trio.CapacityLimiter(1)
+        self._nursery: trio.Nursery | None = None
+
+    def __contains__(self, job_id: str) -> bool:
+        """Return whether the clips of a job are made here."""
+        return job_id in self._jobs
+
+    @property
+    def at_work(self) -> frozenset[str]:
+        """The jobs of which clips are still to be made."""
+        return frozenset(job_id for job_id, job in self._jobs.items() if job.waiting)
+
+    def recording(self, job_id: str, rule: ClipRule) -> Recording:
+        """Return a new recording of a job, for clips of this length; it is owned here once a decoder writes to it."""
+        return Recording(rule.before_s + rule.after_s + SPARE_S, partial(self._own, job_id))
+
+    def _own(self, job_id: str, recording: Recording) -> None:
+        self._jobs[job_id] = _LiveJob(recording)
+
+    def want(self, wanted: WantedClip) -> str | None:
+        """Have a clip made, of an event of one of the jobs. Return why there will be none, if so. Never waits."""
+        job = self._jobs[wanted.job_id]
+        found = job.recording.find(wanted.frame_index)
+        if found is None or self._nursery is None:
+            return TOO_LATE
+        if job.waiting >= MAX_WAITING:
+            return TOO_MANY
+        shot = Shot(wanted, *found)
+        shot.kept.hold()
+        job.waiting += 1
+        self._nursery.start_soon(self._carry_out, wanted.job_id, job, shot)
+        return None
+
+    def end(self, job_id: str) -> None:
+        """Note that a job, of any source, has ended: its last clips end with it."""
+        job = self._jobs.get(job_id)
+        if job is not None:
+            job.ended = True
+            job.recording.close()
+            self._settle(job_id, job)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Make clips until cancelled; what is kept is freed then."""
+        try:
+            async with trio.open_nursery() as self._nursery:
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
+            for job in self._jobs.values():
+                job.recording.close()
+
+    async def _carry_out(self, job_id: str, job: _LiveJob, shot: Shot) -> None:
+        try:
+            await shot.kept.wait_for(shot.until_s)
+            async with job.turn, self._turn:
+                await self._make(shot)
+        finally:
+            shot.kept.release()
+            job.waiting -= 1
+            self._settle(job_id, job)
+
+    def _settle(self, job_id: str, job: _LiveJob) -> None:
+        """Forget a job that has ended once its last clip is made."""
+        if job.waiting:
+            return
+        if job.ended and self._jobs.get(job_id) is job:  # else it was taken up again
+            del self._jobs[job_id]
+        self._on_settled()
