@@ -14,6 +14,7 @@ import trio.testing
 from kinora.actors import standing_job
 from kinora.actors.models import JobState
 from kinora.actors.standing_job import FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S, Pauses, StandingJob
+from kinora.doctor.standing import check_live_clips
 from kinora.doctor.trial import check_a_frame
 from kinora.settings import Settings
 from kinora.system import System, open_system
@@ -136,5 +137,8 @@ async def test_one_that_cannot_begin_is_told_and_harms_no_other(
     told = [finding for finding in found if finding.check == "standing jobs"]
     assert [finding.state for finding in told] == ["warning", "ok", "warning", "warning"]
     assert "unknown cannot begin" in told[0].found
-    assert "live keeps no clips, as webcam:0 is live" in told[2].found
+    assert "live keeps clips only if webcam:0 gives H.264 or JPEG" in told[2].found
     assert "only 1 jobs run at once" in told[3].found
+    camera = attrs.evolve(live, source="rtsp://10.0.0.5/yard")
+    assert check_live_clips("live", camera, settings).state == "ok"
+    assert "runs with an agent" in check_live_clips("live", camera, attrs.evolve(settings, agents=1)).found
