@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
+from statistics import median_low
 from typing import cast
 
 import av
@@ -80,15 +81,17 @@ def _described(codec: str, packets: Sequence[KeptPacket]) -> InputContainer:
 
 
 def _timed(packets: Sequence[KeptPacket]) -> Iterator[Packet[VideoStream]]:
-    """The packets for a muxer: each with when it is decoded, which was not told, and how long it is shown."""
+    """The packets for a muxer: each with when it is decoded, which was not told, and how long pictures are shown.
+
+    The latter counts for the last one alone: others are shown up to the next.
+    """
     times = _distinct(packet.time_us for packet in packets)
     shown = sorted(times)
     late = max(decoded - time for decoded, time in zip(shown, times, strict=True))
-    steps = [after - before for before, after in pairwise(shown)]
-    lasts = dict(zip(shown, [*steps, *(steps[-1:] or [1])], strict=True))
+    usual = median_low([after - before for before, after in pairwise(shown)] or [1])
     for decoded, time, packet in zip(shown, times, packets, strict=True):
         made = cast("Packet[VideoStream]", packet_of(bytes(packet.data)))
-        made.pts, made.dts, made.duration = time, decoded - late, lasts[time]
+        made.pts, made.dts, made.duration = time, decoded - late, usual
         made.time_base, made.is_keyframe = TICK, packet.is_key
         yield made
 

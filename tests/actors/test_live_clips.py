@@ -28,7 +28,7 @@ from kinora.media.pushed import PUSHED
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import SAFETY_S, messages_of, nothing_left_behind, run_job, submit, write_plugin
-from tests.live_http import SERVED, Served, live_server
+from tests.live_http import SERVED, live_server
 from tests.media.videos import Image, numbered, read_number
 from tests.media_server import MediaServer
 from tests.rtsp_clips import Clip as Sent
@@ -42,14 +42,15 @@ class Alarm(Plugin):
     metadata = PluginMetadata(name="alarm", version="1")
 
     def prepare(self, context):
-        self.context = context
+        self.context, self.rang = context, False
 
     def process_frame(self, frame):
         height, width = frame.image.shape[:2]
         bars = [frame.image[: height // 2, bit * width // 8 : (bit + 1) * width // 8] for bit in range(8)]
         seen = sum(1 << bit for bit, bar in enumerate(bars) if bar.mean() > 125)
-        if seen == {RINGS_AT}:
+        if seen >= {RINGS_AT} and not self.rang:
             self.context.event("rang")
+        self.rang = seen >= {RINGS_AT}
         return {{"seen": seen}}
 """
 
@@ -144,19 +145,19 @@ async def test_a_clip_ends_where_the_camera_is_lost(system: System, camera: Rtsp
     assert not path.parent.exists()
 
 
-@pytest.mark.parametrize("kind", SERVED, ids=[kind.path for kind in SERVED])
-async def test_streams_over_http_have_clips(settings: Settings, streams: MediaServer, kind: Served) -> None:
-    """While they go on, and a plugin has only some of the pictures."""
+async def test_streams_over_http_have_clips(settings: Settings, plugins_dir: Path, streams: MediaServer) -> None:
+    """While they go on, with the pictures that were left out for newer ones."""
+    write_plugin(plugins_dir, "alarm", ALARM.replace("        seen =", "        time.sleep(0.05)\n        seen ="))
     async with open_system(for_short(settings)) as system:
-        source = f"http://{streams.host}/{kind.path}"
-        state = await submit(system, "alarm", source=source, policy="wait")
-        (clip, *_) = await clips_of(system, state.job_id)
-        await system.jobs.cancel(state.job_id)
-        seen = shown(system.clips.path(state.job_id, clip.event))
-    assert seen == list(range(seen[0], seen[0] + len(seen)))
-    assert seen[0] < RINGS_AT < seen[-1]
-    assert clip.start_ms <= clip.timestamp_ms - 400
-    assert clip.start_ms + clip.duration_ms >= clip.timestamp_ms + 200
+        for kind in SERVED:
+            state = await submit(system, "alarm", source=f"http://{streams.host}/{kind.path}")
+            clip, *_ = await clips_of(system, state.job_id)
+            await system.jobs.cancel(state.job_id)
+            seen = shown(system.clips.path(state.job_id, clip.event))
+            assert seen == list(range(seen[0], seen[0] + len(seen)))
+            assert seen[0] < RINGS_AT <= seen[-1]
+            assert clip.start_ms <= clip.timestamp_ms - 400
+            assert clip.start_ms + clip.duration_ms >= clip.timestamp_ms + 200
 
 
 async def test_a_cancel_does_not_wait_for_a_clip(system: System, streams: MediaServer) -> None:
@@ -167,7 +168,7 @@ async def test_a_cancel_does_not_wait_for_a_clip(system: System, streams: MediaS
         answer = await system.jobs.cancel(state.job_id)
         assert answer.cancel_ms is not None
         assert answer.cancel_ms < 5_000
-        (clip,) = await clips_of(system, state.job_id)
+        clip, *_ = await clips_of(system, state.job_id)
         assert shown(system.clips.path(state.job_id, clip.event))[-1] >= RINGS_AT
         assert clip.start_ms < event["timestamp_ms"] < clip.start_ms + clip.duration_ms
 
@@ -203,17 +204,17 @@ async def test_a_clip_that_a_stop_of_the_server_has_cut_off_is_given_up(
 async def test_a_job_has_so_many_clips_and_no_more(
     settings: Settings, plugins_dir: Path, camera: RtspServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The log says once that further events have none, and so it does where too many wait."""
-    monkeypatch.setattr(clips, "MAX_JOB_CLIPS", 1)
-    monkeypatch.setattr(live_clips, "MAX_WAITING", 1)
-    every = Webhook(url="http://10.0.0.5/", clip={"before_s": 0, "after_s": 0.1})
-    write_plugin(plugins_dir, "alarm", ALARM.replace(f"if seen == {RINGS_AT}", "if True"))
+    """The log says once for each job that further events have none, be it that it has enough, or that many wait."""
+    write_plugin(plugins_dir, "alarm", ALARM.replace("not self.rang", "True"))
     with capture_logs() as logs:
-        async with open_system(attrs.evolve(settings, webhooks={"all": every})) as system:
-            state = await run_job(system, "alarm", source=camera.url("yard"), policy="wait", max_outage_s=0)
-            await clips_of(system, state.job_id)
+        async with open_system(settings) as system:
+            for module, limit in ((clips, "MAX_JOB_CLIPS"), (live_clips, "MAX_WAITING")):
+                with monkeypatch.context() as patch:
+                    patch.setattr(module, limit, 1)
+                    state = await run_job(system, "alarm", source=camera.url("yard"), policy="wait", max_outage_s=0)
+                    assert len(await clips_of(system, state.job_id)) == 1
     said = [entry["reason"] for entry in logs if entry["event"] == "a clip could not be cut"]
-    assert said == [clips.FULL]
+    assert said == [clips.FULL, live_clips.TOO_MANY]
 
 
 def test_a_job_with_clips_of_a_camera_runs_in_the_server() -> None:

@@ -24,6 +24,7 @@ from kinora.actors.errors import InvalidRequest, UnsupportedSource
 from kinora.media import webcam
 from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason
+from kinora.media.packet_memory import PacketMemory, PacketWriter, read_packets
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source
 from kinora.media.video_picture import VideoPicture
@@ -93,10 +94,17 @@ def as_jpegs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("as_jpegs")
 def test_the_pictures_of_a_webcam_come_in_their_order() -> None:
-    """It is a live stream, of the size of its first picture."""
+    """It is a live stream, of the size of its first picture; where it gives JPEGs, they can be kept for clips."""
+    memory = PacketMemory()
     with sending(8) as device, WebcamSource(device, "webcam:0", SourceLimits()) as source:
         before = clock_s()
+        assert source.keeper is not None
+        source.keeper.begin(PacketWriter(os.dup(memory.fd), source.keeper.codec, keep_s=60))
         taken = [(number_of(picture), picture.received_s) for picture in islice(source.frames(), 20)]
+    codec, kept = read_packets(memory.fd)
+    memory.close()
+    assert codec == "mjpeg"
+    assert [packet.came_s for packet in kept[1:]] == [came for _, came in taken]
     seen = [number for number, _ in taken]
     assert all(came is not None and before <= came <= clock_s() for _, came in taken)
     assert (source.info.kind, source.info.width, source.info.height) == ("stream", 160, 120)

@@ -14,6 +14,8 @@ from kinora.actors.clips.recording import SPARE_S, Kept, Recording
 
 MAX_WAITING = 256
 """The most clips of a job that wait for their end, or for their turn. Beyond it events have none, which is logged."""
+REORDERED_S = 0.5
+"""Pictures may come so much earlier or later than they are shown, beside others."""
 TOO_LATE = "its plugins told of it too late: its picture is not known any more"
 TOO_MANY = f"{MAX_WAITING} clips of the job wait already"
 
@@ -29,8 +31,8 @@ class Shot:
 
     @property
     def until_s(self) -> float:
-        """When the last picture of the clip comes."""
-        return self.came_s + (self.wanted.end_ms - self.wanted.timestamp_ms) / 1000
+        """When all pictures of the clip have come."""
+        return self.came_s + (self.wanted.end_ms - self.wanted.timestamp_ms) / 1000 + REORDERED_S
 
 
 @attrs.define
