@@ -30,7 +30,8 @@ from kinora.actors.webhooks import receiver as posting
 from kinora.actors.webhooks import webhooks as webhooks_module
 from kinora.actors.webhooks.back_off import LONGEST_PAUSE_S, BackOff, pause_s
 from kinora.actors.webhooks.delivery_table import Delivery, DeliveryFilter, DeliveryStatus, NewDelivery
-from kinora.actors.webhooks.receiver import Answer, Message
+from kinora.actors.webhooks.outcome import Answer
+from kinora.actors.webhooks.receiver import Message
 from kinora.actors.webhooks.sender import RETRY_FOR_S, Posts, Sender, Waiting
 from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
 from kinora.actors.webhooks.webhooks import Webhooks

@@ -75,6 +75,7 @@ def test_webhooks_are_tables_of_the_file(tmp_path: Path) -> None:
         ("cameras = 3", "cameras: must be tables of kinora.toml, each with a name of its own"),
         ('[webhooks.alarm]\nevents = ["*"]', "webhooks.alarm.url: is missing"),
         ('[webhooks.alarm]\nurl = "http://joe:x@alarm/"', "webhooks.alarm.url: leave user and password out of the URL"),
+        ('[webhooks.alarm]\nurl = "http://bücher/"', "webhooks.alarm.url: must have a host in ASCII"),
         ('[webhooks.alarm]\nurl = "rtsp://alarm/"', "webhooks.alarm.url: must begin with http:// or https://"),
         ('[webhooks.alarm]\nurl = "http://alarm/"\nevents = []', "webhooks.alarm.events: must name at least one kind"),
         ('[webhooks.alarm]\nurl = "http://alarm/"\ncooldown_s = -1', "webhooks.alarm.cooldown_s: "),

@@ -19,7 +19,8 @@ from kinora.actors.times import utc_now
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.back_off import FIRST_PAUSE_S, BackOff, pause_s
 from kinora.actors.webhooks.delivery_table import DeliveryStatus
-from kinora.actors.webhooks.receiver import Answer, Message
+from kinora.actors.webhooks.outcome import Answer
+from kinora.actors.webhooks.receiver import Message
 from kinora.actors.webhooks.storing import store_surely
 from kinora.runtime.actor import ActorGone
 

@@ -8,7 +8,8 @@ import attrs
 import msgspec
 
 from kinora.actors.times import utc_now
-from kinora.actors.webhooks.receiver import Answer, Message
+from kinora.actors.webhooks.outcome import Answer
+from kinora.actors.webhooks.receiver import Message
 
 TEST = "test"
 """The type of the message."""
