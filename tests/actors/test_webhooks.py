@@ -29,11 +29,12 @@ from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks import receiver as posting
 from kinora.actors.webhooks import webhooks as webhooks_module
 from kinora.actors.webhooks.back_off import LONGEST_PAUSE_S, BackOff, pause_s
+from kinora.actors.webhooks.cooldown import Cooldown
 from kinora.actors.webhooks.delivery_table import Delivery, DeliveryFilter, DeliveryStatus, NewDelivery
 from kinora.actors.webhooks.outcome import Answer
 from kinora.actors.webhooks.receiver import Message
 from kinora.actors.webhooks.sender import RETRY_FOR_S, Posts, Sender, Waiting
-from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
+from kinora.actors.webhooks.webhook import Occurrence, Webhook
 from kinora.actors.webhooks.webhooks import Webhooks
 from kinora.serve import open_server
 from kinora.settings import Settings
@@ -384,6 +385,7 @@ DONE = Occurrence("complete", "done", None)
         ({}, [ENTERED, CROSSED, SCANNED]),
         ({"events": ("crossed", "complete")}, [CROSSED, DONE]),
         ({"events": ("event:complete", "event:crossed")}, [CROSSED, SCANNED]),
+        ({"events": ("event:*",)}, [ENTERED, CROSSED, SCANNED]),
         ({"events": ("*", "warning"), "plugins": ("zones",)}, [ENTERED, CROSSED]),
         ({"events": ("warning", "complete"), "plugins": ("people",)}, [DARK, DONE]),
     ],

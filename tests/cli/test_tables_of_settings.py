@@ -78,6 +78,10 @@ def test_webhooks_are_tables_of_the_file(tmp_path: Path) -> None:
         ('[webhooks.alarm]\nurl = "http://bücher/"', "webhooks.alarm.url: must have a host in ASCII"),
         ('[webhooks.alarm]\nurl = "rtsp://alarm/"', "webhooks.alarm.url: must begin with http:// or https://"),
         ('[webhooks.alarm]\nurl = "http://alarm/"\nevents = []', "webhooks.alarm.events: must name at least one kind"),
+        (
+            '[webhooks.alarm]\nurl = "http://alarm/"\nevents = ["event:"]',
+            "webhooks.alarm.events: must name at least one kind",
+        ),
         ('[webhooks.alarm]\nurl = "http://alarm/"\ncooldown_s = -1', "webhooks.alarm.cooldown_s: "),
         (
             '[webhooks.alarm]\nurl = "http://alarm/"\nclip = {before = 5}',

@@ -21,9 +21,6 @@ EVENT, COMPLETE, WARNING = "event", "complete", "warning"
 OF_PLUGINS = f"{EVENT}:"
 """Stands in ``events`` before a kind that would mean something else without it, such as ``event:complete``."""
 
-MAX_COOLING = 1000
-"""The most kinds that one webhook leaves out at the same time. Beyond it the first one is let through again early."""
-
 
 @attrs.frozen
 class Occurrence:
@@ -52,7 +49,7 @@ def _address(_webhook: object, _field: object, value: str) -> None:
 
 
 def _not_empty(_webhook: object, _field: object, value: Sequence[str]) -> None:
-    if not value:
+    if not value or not all(word.removeprefix(OF_PLUGINS) for word in value):
         raise ValueError('must name at least one kind of event, "*" for all of them, "complete" or "warning"')
 
 
@@ -107,11 +104,11 @@ class Webhook:
             return False
         if what.type == WARNING:
             return WARNING in self.events
-        return EVERY_EVENT in self.events or what.kind in self._kinds
+        return not {EVERY_EVENT, what.kind}.isdisjoint(self._kinds)
 
     @property
     def _kinds(self) -> Iterator[str]:
-        """The kinds of plugins' events among what is posted."""
+        """The kinds of plugins' events among what is posted; ``*`` is every kind."""
         return (word.removeprefix(OF_PLUGINS) for word in self.events if word not in {COMPLETE, WARNING})
 
 
@@ -125,29 +122,3 @@ def read_secret(path: Path) -> str:
     if not secret:
         raise ValueError("it is empty")
     return secret
-
-
-class Cooldown:
-    """The kinds of occurrences that are left out for a while after one of the kind."""
-
-    def __init__(self, cooldown_s: float) -> None:
-        self._cooldown_s = cooldown_s
-        self._until: dict[tuple[str, str, str, str | None], float] = {}
-        """When each is let through again, the first one first: all are left out for the same time."""
-
-    def lets_through(self, job_id: str, what: Occurrence, now: float) -> bool:
-        """True unless one of its kind was let through less than ``cooldown_s`` before ``now``."""
-        if not self._cooldown_s or what.type == COMPLETE:
-            return True
-        while self._until and now >= next(iter(self._until.values())):
-            self._forget_first()
-        key = (job_id, what.type, what.kind, what.plugin)
-        if key in self._until:
-            return False
-        if len(self._until) >= MAX_COOLING:
-            self._forget_first()
-        self._until[key] = now + self._cooldown_s
-        return True
-
-    def _forget_first(self) -> None:
-        del self._until[next(iter(self._until))]

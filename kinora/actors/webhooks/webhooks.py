@@ -19,6 +19,7 @@ from kinora.actors.errors import Busy, NotFound
 from kinora.actors.messages import Payload, RealtimeMessage
 from kinora.actors.store import Change, Store, StoreFailing
 from kinora.actors.webhooks import delivery_table
+from kinora.actors.webhooks.cooldown import Cooldown
 from kinora.actors.webhooks.delivery_table import Delivery, DeliveryFilter, NewDelivery
 from kinora.actors.webhooks.occurrences import id_of, occurrence_of
 from kinora.actors.webhooks.overheard import Overheard
@@ -26,7 +27,7 @@ from kinora.actors.webhooks.receiver import ATTEMPT_S, Receiver
 from kinora.actors.webhooks.sender import MAX_WAITING, Sender, SenderFigures, Waiting
 from kinora.actors.webhooks.storing import store_surely
 from kinora.actors.webhooks.trial import Tested, trial_message
-from kinora.actors.webhooks.webhook import Cooldown, Occurrence, Webhook
+from kinora.actors.webhooks.webhook import Occurrence, Webhook
 from kinora.repeats import is_told
 from kinora.runtime.actor import ActorGone
 
