@@ -25,8 +25,8 @@ GAP = 2
 STATE_COLUMNS = frozenset({"status", "state", "health"})
 """The columns of tables whose words get a colour on a terminal."""
 STATE_STYLES = {
-    **dict.fromkeys(("done", "completed", "ok"), "green"),
-    **dict.fromkeys(("failed", "broken"), "red"),
+    **dict.fromkeys(("done", "completed", "ok", "delivered"), "green"),
+    **dict.fromkeys(("failed", "broken", "given_up"), "red"),
     **dict.fromkeys(("cancelled", "interrupted", "degraded", "paused", "reconnecting", "warning"), "yellow"),
     "running": "cyan",
 }

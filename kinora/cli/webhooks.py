@@ -35,6 +35,10 @@ def list_webhooks(ctx: click.Context, /, client: KinoraClient, as_json: bool) ->
         print_json({"webhooks": found})
     else:
         print_table(COLUMNS, [[webhook[column] for column in COLUMNS] for webhook in found])
+        if not found:
+            print_line(
+                "There are no webhooks: [webhooks.NAME] in kinora.toml is one, see docs/webhooks.md.", file="stderr"
+            )
     ctx.exit(1 if any(webhook["fault"] for webhook in found) else 0)
 
 
