@@ -27,6 +27,7 @@ from kinora.actors.messages import CompletePayload, EndStatus, EventPayload
 from kinora.actors.store import Store
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks import receiver as posting
+from kinora.actors.webhooks import sender as sender_module
 from kinora.actors.webhooks import webhooks as webhooks_module
 from kinora.actors.webhooks.back_off import LONGEST_PAUSE_S, BackOff, pause_s
 from kinora.actors.webhooks.cooldown import Cooldown
@@ -353,6 +354,16 @@ async def test_what_came_of_a_delivery_is_stored_before_the_next_is_sent(
             found = await store.read(delivery_table.deliveries, DeliveryFilter(status="delivered"), None, 500)
     assert [key for key, _ in receiving.asked] == asked
     assert [one.key for one in reversed(found)] == asked
+
+
+async def test_deliveries_that_ended_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few more than are to be kept are there for a while."""
+    monkeypatch.setattr(delivery_table, "KEPT", 10)
+    monkeypatch.setattr(sender_module, "FORGET_EVERY", 5)
+    async with stored() as store, sending(store, Receiving(lambda _: 204), KEYS) as sender:
+        await until_sent(sender)
+        found = await store.read(delivery_table.deliveries, DeliveryFilter(), None, 500)
+    assert [one.key for one in reversed(found)] == KEYS[-10:]
 
 
 async def test_what_is_too_old_is_given_up_together(autojump_clock: MockClock) -> None:

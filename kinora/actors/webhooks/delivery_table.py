@@ -11,7 +11,7 @@ from kinora.actors.database import LARGEST, Statement
 
 DeliveryStatus = Literal["waiting", "delivered", "given_up"]
 KEPT = 1000
-"""The deliveries that are kept after their end, of all webhooks together: older ones are forgotten."""
+"""The deliveries that are kept after their end, of all webhooks together: older ones are forgotten, now and then."""
 _WAITING = "status = 'waiting'"
 
 

@@ -30,6 +30,8 @@ RETRY_FOR_S = 3600.0
 """The age of a message at which it is given up once an attempt has failed."""
 MAX_WAITING = 5000
 """The most deliveries of one webhook that wait. Beyond it new messages are left out, which is counted and logged."""
+FORGET_EVERY = 100
+"""The deliveries that end between two times that old ones are forgotten: to find them takes long while many wait."""
 
 
 class Posts(Protocol):
@@ -90,6 +92,8 @@ class Sender:
         self._line: list[_Turn] = []
         """A heap; may have turns of deliveries that were given up."""
         self._numbers = count()
+        self._remembered = 0
+        """The deliveries that have ended since old ones were forgotten."""
         self._changed = trio.Event()
 
     def __len__(self) -> int:
@@ -171,6 +175,8 @@ class Sender:
         status: DeliveryStatus = "delivered" if answer.accepted else "given_up"
         statements = [delivery_table.note_attempt(self._webhook, tried.key, utc_now(), answer.said)]
         statements += [delivery_table.end_delivery(self._webhook, one.key, status, answer.said) for one in ended]
-        if ended:
+        self._remembered += len(ended)
+        if self._remembered >= FORGET_EVERY:
+            self._remembered = 0
             statements.append(delivery_table.forget_old())
         await store_surely(self._store, *statements)

@@ -134,13 +134,14 @@ class Webhooks:
         async with trio.open_nursery() as nursery:
             task_status.started()
             nursery.start_soon(self._save)
-            nursery.start_soon(self._give_up, {delivery.webhook for delivery in left} - self._hooks.keys())
+            nursery.start_soon(self._clear, {delivery.webhook for delivery in left} - self._hooks.keys())
             for hook in self._hooks.values():
                 nursery.start_soon(hook.sender.run)
 
-    async def _give_up(self, gone: Collection[str]) -> None:
-        """Give up all that waits for webhooks that the settings no longer have."""
-        await store_surely(self._store, *(delivery_table.give_up_all(webhook, TAKEN_OUT) for webhook in gone))
+    async def _clear(self, gone: Collection[str]) -> None:
+        """Give up all that waits for webhooks that the settings no longer have, and forget what is old."""
+        given_up = (delivery_table.give_up_all(webhook, TAKEN_OUT) for webhook in gone)
+        await store_surely(self._store, *given_up, delivery_table.forget_old())
 
     def _take_up(self, delivery: Delivery) -> None:
         hook = self._hooks.get(delivery.webhook)
