@@ -11,6 +11,7 @@ from kinora.cli.exits import Misuse
 from kinora.cli.paths import real_path
 from kinora.cli.run_arguments import RunArguments
 from kinora.media.source_types import SourceError
+from kinora.plugins.own_python import PROJECT
 from kinora.settings import Settings
 from kinora.settings.of_run import allowing, is_path, settings_of_run
 from kinora.system import System
@@ -18,7 +19,7 @@ from kinora.system import System
 
 def own_settings(settings: Settings, plugins: Sequence[str], folder: Path) -> Settings:
     """Settings that keep all data in ``folder`` and have the plugin files among ``plugins``."""
-    files = [_plugin_file(name) for name in plugins if options.is_plugin_file(name)]
+    files = [plugin_file(name) for name in plugins if options.is_plugin_file(name)]
     return settings_of_run(settings, folder, files)
 
 
@@ -34,13 +35,31 @@ def settings_for(settings: Settings, wanted: RunArguments, folder: Path) -> tupl
         raise Misuse(str(error)) from error
 
 
-def _plugin_file(plugin: str) -> Path:
+def plugin_file(plugin: str) -> Path:
+    """The path of a plugin's file or package, as it is given.
+
+    Raises:
+        Misuse: it is another folder, such as that around a package.
+    """
     path = real_path(plugin)
     if path.is_dir() and not (path / "__init__.py").exists():
-        raise Misuse(
-            f"-p {plugin}: this folder has no __init__.py; for a folder of plugins write --plugins-dir {plugin}"
-        )
+        packages = [init.parent.name for init in path.glob("*/__init__.py") if init.parent.name != "tests"]
+        if len(packages) == 1 and (path / PROJECT).exists():
+            advice = f"for the package in it write {plugin.rstrip('/')}/{packages[0]}"
+        else:
+            advice = f"for the plugins in it write --plugins-dir {plugin}"
+        raise Misuse(f"{plugin}: this folder has no __init__.py; {advice}")
     return path
+
+
+def require_path(system: System, plugin: str) -> None:
+    """Refuse a name that is no plugin's, but a file's in the working folder.
+
+    Raises:
+        Misuse: it is; the sentence says what to write.
+    """
+    if system.plugins.get(plugin) is None and Path(f"{plugin}.py").is_file():
+        raise Misuse(f"There is no plugin {plugin!r}; for the file in this folder write ./{plugin}.py")
 
 
 def request_of(names: Sequence[str], wanted: RunArguments, source: str) -> JobRequest:
@@ -60,10 +79,7 @@ def request_of(names: Sequence[str], wanted: RunArguments, source: str) -> JobRe
 def plugin_names(system: System, plugin: str) -> list[str]:
     """The names of the plugins that a file defines; any other argument is a name itself."""
     if not options.is_plugin_file(plugin):
-        if system.plugins.get(plugin) is None and Path(f"{plugin}.py").is_file():
-            raise Misuse(
-                f"-p {plugin}: there is no plugin {plugin!r}; for the file in this folder write -p ./{plugin}.py"
-            )
+        require_path(system, plugin)
         return [plugin]
     entries = system.plugins.defined_in(real_path(plugin))
     broken = [entry.broken for entry in entries if entry.broken]

@@ -16,6 +16,7 @@ from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Failed, Misuse
 from kinora.cli.findings import print_count, print_finding
 from kinora.cli.folders import require_existing
+from kinora.cli.local_request import plugin_file, require_path
 from kinora.cli.output import print_json, print_line
 from kinora.cli.paths import real_path
 from kinora.cli.running import run_interruptible
@@ -99,7 +100,7 @@ async def _check(settings: Settings, plugin: str, given: Mapping[str, Any], tell
     from kinora.kit.check import check_plugin  # noqa: PLC0415 - it needs numpy, which other commands do without
 
     await require_existing(settings, "models_dir", "plugins_dir")
-    path = real_path(plugin) if options.is_plugin_file(plugin) else None
+    path = plugin_file(plugin) if options.is_plugin_file(plugin) else None
     if path is not None and not path.exists():
         raise Misuse(f"There is no file {plugin}")
     with temporary_folder() as folder:
@@ -132,6 +133,8 @@ def _own(names: Sequence[str], entries: Sequence[PluginEntry], given: Sequence[s
 
 def _entries(system: System, plugin: str, path: Path | None) -> Sequence[PluginEntry]:
     """The plugins that a file defines, or the one of that name."""
+    if path is None:
+        require_path(system, plugin)
     every = system.plugins.all()
     named = [entry for entry in every if entry.name == plugin][:1]
     found = named if path is None else system.plugins.defined_in(path)

@@ -348,11 +348,7 @@ def test_run_makes_the_bundled_clip() -> None:
         ("clip.mp4", ["-p", "motion", "-o", "motion.sie=1"], "kinora: -o motion.sie: is unknown; known here are: "),
         ("clip.mp4", ["-p", "motion", "--device", "tpu"], "kinora: --device: must be auto, "),
         ("clip.mp4", ["-p", "moton"], "Did you mean motion?"),
-        (
-            "clip.mp4",
-            ["-p", "./"],
-            "-p ./: this folder has no __init__.py; for a folder of plugins write --plugins-dir ./",
-        ),
+        ("clip.mp4", ["-p", "./"], "./: this folder has no __init__.py; for the plugins in it write --plugins-dir ./"),
         ("clip.mp4", ["-p", "motion", "-p", "motion"], "-p motion: is in the list twice"),
         ("clip.mp4", ["-p", "./gone.py"], "./gone.py: "),
         ("empty.mp4", ["-p", "motion"], "kinora: empty.mp4 is empty; copy or download it again."),

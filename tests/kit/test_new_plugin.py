@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kinora.cli.exits import Misuse
+from kinora.cli.local_request import plugin_file
 from kinora.cli.main import cli
 from kinora.kit.new_plugin import NotNewError, new_plugin
 
@@ -35,13 +37,15 @@ def new(*args: str) -> str:
 
 
 def test_a_package_is_written_whose_tests_pass(here: Path) -> None:
-    """It has a project file, a test, and the plugin; the command tells how to go on."""
+    """It has a project file, a test, and the plugin; the command tells how to go on, and so do others of its folder."""
     printed = new("bright-spots")
     assert files_of(here) == {
         f"bright-spots/{path}"
         for path in ("pyproject.toml", "README.md", "bright_spots/__init__.py", "tests/test_bright_spots.py")
     }
     assert "kinora run demo: -p ./bright-spots/bright_spots" in printed
+    with pytest.raises(Misuse, match=r"for the package in it write \./bright-spots/bright_spots$"):
+        plugin_file("./bright-spots")
     own = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=here / "bright-spots",
