@@ -13,7 +13,7 @@ from kinora.media.source_types import SourceError
 from kinora.media.url_access import SourceUrl, is_url
 from kinora.python.errors import RunError
 from kinora.runtime.home_paths import in_home
-from kinora.settings import Settings, read_settings
+from kinora.settings import Settings, read_settings, require_folders
 from kinora.settings.of_run import allowing, is_path, settings_of_run
 
 
@@ -21,10 +21,11 @@ def found_settings(flags: Mapping[str, Any], config: Path | None) -> Settings:
     """The settings from arguments, variables and ``kinora.toml``, without those of servers.
 
     Raises:
-        SettingsError: one is wrong.
+        SettingsError: one is wrong, or a folder that it names does not exist.
     """
     none_of_servers = {"realtime": False, "data_dir": Path(os.devnull)}
     settings = read_settings({**flags, **none_of_servers}, os.environ, config).settings
+    require_folders(settings, "models_dir", "plugins_dir")
     return attrs.evolve(settings, agents=0)
 
 

@@ -77,7 +77,8 @@ def require_folders(settings: Settings, *names: str) -> None:
     for name in names:
         folder = getattr(settings, name)
         if folder is not None and (fault := _fault_of_folder(folder)):
-            raise SettingsError(f"{folder} {fault}: name another folder with --{name.replace('_', '-')}, or make it.")
+            flag = f"--{name.replace('_', '-')}"
+            raise SettingsError(f"{folder} {fault}: name another folder as {name} or with {flag}, or make it.")
 
 
 def _fault_of_folder(folder: Path) -> str | None:

@@ -139,7 +139,7 @@ def test_folders_that_are_not_there_are_named(tmp_path: Path, name: str, said: s
     (tmp_path / "a.txt").write_text("")
     settings = Settings(media_dir=tmp_path / name)
     require_folders(settings, "models_dir", "plugins_dir")
-    with pytest.raises(SettingsError, match=f"{name} {said}: name another folder with --media-dir, or make it"):
+    with pytest.raises(SettingsError, match=f"{name} {said}: name another folder as media_dir or with --media-dir"):
         require_folders(settings, "media_dir")
 
 

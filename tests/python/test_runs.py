@@ -271,6 +271,13 @@ def test_a_source_that_breaks_is_an_error_of_the_loop(tmp_path: Path) -> None:
         kinora.run("http://", plugins=["motion"])
 
 
+@pytest.mark.parametrize("folder", ["plugins_dir", "models_dir"])
+def test_a_folder_that_is_not_there_is_refused_before_the_loop(clip: Path, tmp_path: Path, folder: str) -> None:
+    """As by the command, so that a slip of the pen is not taken for an empty folder."""
+    with pytest.raises(kinora.RunError, match="nowhere"):
+        kinora.run(clip, plugins=["motion"], **{folder: tmp_path / "nowhere"})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("plugins", "words"),
     [([], "at least one"), ([3], "not a plugin"), ([Path], "derive it"), ([{"options": {}}], "name")],
