@@ -65,7 +65,10 @@ class Turns(Generic[T]):
         return None
 
     def close(self) -> None:
-        """End the work, and return once all of it is gone; nothing is raised. Does nothing if it has ended."""
+        """End the work, and return once all of it is gone; nothing is raised. Does nothing if it has ended.
+
+        In the thread of the work itself it does not wait for the end.
+        """
         with self._lock:
             self._closed = True
         if self._begun:
@@ -73,7 +76,8 @@ class Turns(Generic[T]):
             self._finish()
 
     def _finish(self) -> None:
-        self._thread.join()
+        if threading.current_thread() is not self._thread:  # Python may find garbage in any thread, a run among it
+            self._thread.join()
         atexit.unregister(self.close)
 
     def _go_on(self) -> bool:
