@@ -34,10 +34,11 @@ import cloudpickle
 
 from kinora.plugins import Plugin, tool
 
-given = cloudpickle.loads(Path(__file__).with_suffix(".pickle").read_bytes())
-if not (isinstance(given, type) and issubclass(given, Plugin)):
-    given = tool({name!r})(given)
-given.__module__ = __name__
+_given = cloudpickle.loads(Path(__file__).with_suffix(".pickle").read_bytes())
+if not (isinstance(_given, type) and issubclass(_given, Plugin)):
+    _given = tool({name!r})(_given)
+_given.__module__ = __name__
+globals()[_given.__name__.lstrip("_") or "plugin"] = _given
 '''
 
 
@@ -95,6 +96,8 @@ def _wanted(plugin: PluginLike) -> WantedPlugin:
 
 def _own(plugin: object) -> WantedPlugin:
     """A function or class of the program."""
+    if isinstance(plugin, Plugin):
+        raise RunError(f"{plugin!r} is an object of a plugin: give its class, {type(plugin).__name__}")
     if not callable(plugin):
         raise RunError(f"{plugin!r} is not a plugin: give a name, the path of a file, a function or a class")
     title = _title(plugin)

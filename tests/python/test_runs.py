@@ -280,12 +280,28 @@ def test_a_folder_that_is_not_there_is_refused_before_the_loop(clip: Path, tmp_p
 
 @pytest.mark.parametrize(
     ("plugins", "words"),
-    [([], "at least one"), ([3], "not a plugin"), ([Path], "derive it"), ([{"options": {}}], "name")],
+    [
+        ([], "at least one"),
+        ([3], "not a plugin"),
+        ([Path], "derive it"),
+        ([Boxes()], "give its class, Boxes"),
+        ([{"options": {}}], "name"),
+    ],
 )
 def test_what_is_no_plugin_is_refused_before_the_loop(clip: Path, plugins: Any, words: str) -> None:
     """With a sentence that says what to write."""
     with pytest.raises(kinora.RunError, match=words):
         kinora.run(clip, plugins=plugins)
+
+
+def test_a_class_that_cannot_work_is_refused_by_its_name(clip: Path) -> None:
+    """In the loop, once its process has looked at it."""
+
+    class Lazy(Plugin):
+        metadata = PluginMetadata(name="lazy")
+
+    with pytest.raises(kinora.RunError, match=r"lazy: .*Lazy does not define process_frame"):
+        list(kinora.run(clip, plugins=[Lazy]))
 
 
 def test_a_function_that_cannot_be_handed_over_is_refused(clip: Path) -> None:
