@@ -159,4 +159,7 @@ def install(folder: Path) -> None:
         raise Misuse(str(error)) from error
     except NotInstalledError as error:
         raise Failed(f"{folder} is not installed: {error}") from error
-    print_line(f"{folder} runs under {own.interpreter} from now on; a running server finds it by kinora plugins reload")
+    print_line(
+        f"{folder} runs under {own.interpreter} from now on; a running server finds that out by kinora plugins reload, or"
+        " by itself with --watch"
+    )
