@@ -79,9 +79,9 @@ test("a finished job is reviewed: scrubber, table, overlay and downloads", async
     if (format === "MP4") expect(text.slice(4, 12)).toBe("ftypisom");
     if (format === "CSV") expect(text).toMatch(/^frame_id,index,timestamp_ms,plugin,class,confidence,x,y,width,height,track_id,[a-z_,]+\r\nframe-/);
   }
-  for (const [format, ending] of [["COCO", "coco.json"], ["YOLO", "yolo.zip"], ["MOT", "mot.zip"], ["CVAT", "cvat.xml"]] as const) {
+  for (const [format, ending] of [["COCO", "coco.json"], ["YOLO", "yolo.zip"], ["MOT", "mot.zip"], ["CVAT", "cvat.xml"], ["Parquet", "parquet"]] as const) {
     const download = page.waitForEvent("download");
-    await page.getByRole("link", { name: new RegExp(`^${format} `) }).click();
+    await page.getByRole(format === "Parquet" ? "button" : "link", { name: new RegExp(`^${format} `) }).click();
     expect((await download).suggestedFilename()).toMatch(new RegExp(`\\.${ending}$`));
   }
   expect(faults).toEqual([]);

@@ -114,7 +114,7 @@ export async function getLog(id: string, plugin: string): Promise<string> {
   return (await call(`${job(id)}/log?plugin=${encodeURIComponent(plugin)}`)).text();
 }
 
-export type ExportFormat = "json" | "ndjson" | "csv" | "coco" | "yolo" | "mot" | "cvat";
+export type ExportFormat = "json" | "ndjson" | "csv" | "parquet" | "coco" | "yolo" | "mot" | "cvat";
 
 /** All results of a job as a file that is named after its source. */
 export const exportUrl = (id: string, format: ExportFormat) => `${job(id)}/export?format=${format}`;

@@ -4,7 +4,7 @@ import { Button } from "../ui/Button";
 import { inWords } from "../ui/inWords";
 import { Menu } from "../ui/Menu";
 import { Notice } from "../ui/Notice";
-import { saveVideo } from "./exports";
+import { saveIfMade, saveVideo } from "./exports";
 
 const FORMATS: readonly { label: string; format: ExportFormat; note: string }[] = [
   { label: "JSON", format: "json", note: "everything" },
@@ -31,6 +31,10 @@ export function Downloads({ jobId }: { jobId: string }) {
       .catch((fault: unknown) => signal.aborted || setError(inWords(fault)))
       .finally(() => setMaking(null));
   };
+  const saveParquet = () => {
+    setError(null);
+    saveIfMade(jobId, "parquet").catch((fault: unknown) => setError(inWords(fault)));
+  };
 
   return (
     <div className="downloads">
@@ -46,6 +50,9 @@ export function Downloads({ jobId }: { jobId: string }) {
             <strong>{label}</strong> <span className="hint">{note}</span>
           </a>
         ))}
+        <Button kind="quiet" onClick={saveParquet}>
+          <strong>Parquet</strong> <span className="hint">the rows of CSV, with types</span>
+        </Button>
         <Button kind="quiet" busy={making !== null} onClick={begin}>
           <strong>MP4</strong> <span className="hint">the video, drawn over</span>
         </Button>

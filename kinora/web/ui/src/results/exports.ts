@@ -1,4 +1,5 @@
 /** Saves a job's results as files: the browser writes them to the disk while they come, and shows how far it is. */
+import { call } from "../api/http";
 import { exportUrl, getVideoProgress, makeVideo, videoUrl, type ExportFormat } from "../api/calls";
 
 /** Between two downloads: browsers drop some of those that begin at once. */
@@ -11,6 +12,16 @@ function saveLink(url: string): void {
   link.href = url;
   link.download = "";
   link.click();
+}
+
+/** Save the results of a job in a format that some servers cannot make.
+ *
+ * @throws ApiError if this one cannot.
+ */
+export async function saveIfMade(jobId: string, format: ExportFormat): Promise<void> {
+  const url = exportUrl(jobId, format);
+  await (await call(url)).body?.cancel();
+  saveLink(url);
 }
 
 /** Save the results of each job in a file of its own. */
