@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Callable, Iterable, Mapping
 
 from kinora.plugins.catalogue import Detection, Pair
-from kinora.plugins.detections import as_boxes, clip_boxes
 from kinora.results.coco_shapes import SEEN, UNSEEN, is_seen
 from kinora.results.found import FoundFrame
 from kinora.results.outlines import outline_of, turned_outline_of
@@ -15,10 +12,11 @@ from kinora.results.outlines import outline_of, turned_outline_of
 
 def box_row(found: Detection, frame: FoundFrame) -> str | None:
     """The centre and the size of the part of the box that is in the picture, in shares of it; None if there is none."""
-    x, y, width, height = clip_boxes(as_boxes([found.box]), frame.width, frame.height)[0].tolist()
-    if width <= 0 or height <= 0:
+    left, right = (_within(x, frame.width) for x in (found.x, found.x + found.width))
+    top, bottom = (_within(y, frame.height) for y in (found.y, found.y + found.height))
+    if right <= left or bottom <= top:
         return None
-    return _shares([(x + width / 2, y + height / 2), (width, height)], frame)
+    return _shares([((left + right) / 2, (top + bottom) / 2), (right - left, bottom - top)], frame)
 
 
 def outline_row(found: Detection, frame: FoundFrame) -> str | None:
@@ -64,9 +62,9 @@ def tasks_of(found: Detection) -> set[str]:
 
 def _shares(points: Iterable[Pair], frame: FoundFrame) -> str:
     """Places in shares of the picture; those outside of it are moved to its edge."""
-    shares = np.array([*points], dtype=np.float64) / (frame.width, frame.height)
-    return " ".join(f"{value:.6f}" for value in _flat(np.clip(shares, 0, 1).tolist()))
+    width, height = frame.width, frame.height
+    return " ".join(f"{_within(x, width) / width:.6f} {_within(y, height) / height:.6f}" for x, y in points)
 
 
-def _flat(rows: Sequence[Sequence[float]]) -> Iterable[float]:
-    return (value for row in rows for value in row)
+def _within(place: float, size: int) -> float:
+    return min(max(place, 0), size)
