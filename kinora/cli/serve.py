@@ -40,12 +40,6 @@ LAST_S = 2.0
 
 The sum of both is far below the 10 s after which ``docker stop`` kills.
 """
-YOUNG_OBJECTS = 10_000
-"""The objects made and still there at which Python looks for garbage among the new ones; its own value is 700.
-
-Idle clients renew some objects at each sign of life. With 700 those count as lasting before they are gone, and a look
-at all objects follows: it holds up every task, with 5,000 clients for 0.4 s.
-"""
 log = structlog.get_logger()
 
 
@@ -166,8 +160,6 @@ def _give_up() -> None:
 
 
 def _keep_for_good() -> None:
-    """Exempt objects made so far from garbage collection, which stops all tasks, and have few collections of others."""
+    """Exempt objects made so far from garbage collection, which stops all tasks."""
     gc.collect()
     gc.freeze()
-    _, middle, all_of_them = gc.get_threshold()
-    gc.set_threshold(YOUNG_OBJECTS, middle, all_of_them)
