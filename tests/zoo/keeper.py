@@ -197,7 +197,6 @@ class LoopWatch(trio.abc.Instrument):
 
     def __exit__(self, *_: object) -> None:
         trio.lowlevel.remove_instrument(self)
-        gc.unfreeze()
         os.close(self._schedstat)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
