@@ -23,7 +23,7 @@ from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.clips import make_clip
 
-pytest_plugins = ["tests.both_ways", "tests.limit", "tests.stalls"]
+pytest_plugins = ["tests.both_ways", "tests.garbage", "tests.limit", "tests.stalls"]
 
 # Tracebacks with the values of all names take seconds to print, in which the event loop of a server in a test stands.
 structlog.configure(
@@ -42,6 +42,10 @@ hypothesis.settings.load_profile("busy")
 
 # Commands that tests start inherit this: the suite may run under nohup, which ignores SIGHUP.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# They inherit this as well: without it each of them would compile all of Kinora's modules anew, which takes seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # What a command prints is checked on stdout: the log of a server in the same process goes elsewhere.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
