@@ -75,6 +75,12 @@ test("this browser's camera is previewed, sent to a job at the slider's pace, an
   await expect.poll(() => page.locator(".browser-preview video").evaluate((video: HTMLVideoElement) => video.videoWidth)).toBeGreaterThan(0);
   await expectSound(page);
   await page.setViewportSize({ width: 1440, height: 900 });
+  await page.getByRole("button", { name: "zones", exact: true }).click();
+  await page.getByRole("button", { name: "Options of zones" }).click();
+  await page.getByRole("button", { name: "Draw on the picture" }).click();
+  await page.locator(".editor-surface").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Remove zones" }).click();
   const jobId = await startOn(page);
   await expect.poll(() => shown(page)).toBeGreaterThan(10);
   await page.getByText(/^running · \d+ frames · [\d.]+ fps · for \d+ s$/).waitFor();

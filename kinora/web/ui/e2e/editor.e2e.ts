@@ -1,4 +1,5 @@
 /** Zones and lines are drawn on a picture by hand: by mouse, by touch and by keyboard. */
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
@@ -168,6 +169,19 @@ test("a zone needs a name of its own; Escape gives up what is being drawn and le
   await page.setViewportSize({ width: 1440, height: 900 });
   await done.click();
   await page.getByText("2 zones: zone 1, gate.").waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+test("on a video that is still to be sent one draws before it is", async () => {
+  await server.ended(await server.submit(["gates"], { max_frames: 1 }, { source: "demo:" }));
+  const { context, page, faults } = await openPage(browser, server.url);
+  await page.getByRole("radio", { name: "File" }).check();
+  await page.locator("input[type=file]").setInputFiles(join(server.folder, "data", "demo.mp4"));
+  await page.getByRole("button", { name: "zones", exact: true }).click();
+  await page.getByRole("button", { name: "Options of zones" }).click();
+  await page.getByRole("button", { name: "Draw on the picture" }).click();
+  await page.locator(".editor-surface").waitFor();
   expect(faults).toEqual([]);
   await context.close();
 });

@@ -35,7 +35,7 @@ export function ShapeEditor({ from, options, shapes, onDone, onClose }: ShapeEdi
       ) : (
         <>
           {error === null ? <p role="status">The picture is being loaded…</p> : <Notice tone="bad">{error}</Notice>}
-          <Button onClick={close}>Close</Button>
+          <footer><Button onClick={close}>Close</Button></footer>
         </>
       )}
     </dialog>,

@@ -54,10 +54,11 @@ async function seenIn(give: (video: HTMLVideoElement) => unknown, signal: AbortS
   try {
     video.muted = true;
     await new Promise<void>((done, failed) => {
-      video.onloadeddata = () => done();
-      video.onerror = () => failed(new Error("It cannot be read."));
       signal.addEventListener("abort", () => failed(new Error("It is no longer wanted.")));
+      // A browser has a picture to give once it has shown one, and to show one the video has to play.
+      video.requestVideoFrameCallback(() => done());
       give(video);
+      video.play().catch(failed);
     });
     return await createImageBitmap(video);
   } finally {
