@@ -173,9 +173,11 @@ test("the README's pictures: a finished job with its events, and one that runs",
   await take("ui.jpg", job, false, async (page) => {
     await page.getByLabel("Kind of events").selectOption("entered");
     await chooseEvent(page, /person 2 entered.*with a clip/);
-    await page.locator(".chosen-event video").evaluate((video: HTMLVideoElement) => video.readyState >= 2 || new Promise((done) => (video.onloadeddata = done)));
+    const seeked = page.locator(".chosen-event video").evaluate((video: HTMLVideoElement) => new Promise<void>((done) => (video.onseeked = () => done())));
+    await page.getByRole("button", { name: "To the event in the clip" }).click();
+    await seeked;
     await page.mouse.move(0, 0);
-    await page.waitForTimeout(500);
+    await page.waitForTimeout(1500);
   });
 });
 

@@ -1,4 +1,4 @@
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 import { clipUrl } from "../api/calls";
 import type { ClipState, EventPayload, Json } from "../api/generated";
 import { isObject } from "../draw/detections";
@@ -15,12 +15,14 @@ interface ChosenEventProps {
   onClose: () => void;
 }
 
-/** All that is known of an event, and its clip. */
+/** All that is known of an event, and its clip, scrolled into view. */
 export function ChosenEvent({ event, clip, onClose }: ChosenEventProps) {
   const player = usePlayer();
   const { number, kind, message, plugin, index, data } = event;
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => box.current?.scrollIntoView({ block: "nearest" }), []);
   return (
-    <div className="chosen-event">
+    <div className="chosen-event" ref={box}>
       <header>
         <b>{kind}</b> <span className="hint">{plugin}, number {number}</span>
         <IconButton icon="close" label="Close this event" onClick={onClose} />
