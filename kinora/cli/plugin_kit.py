@@ -160,6 +160,6 @@ def install(folder: Path) -> None:
     except NotInstalledError as error:
         raise Failed(f"{folder} is not installed: {error}") from error
     print_line(
-        f"{folder} runs under {own.interpreter} from now on; a running server finds that out by kinora plugins reload, or"
+        f"{folder} runs under {own.interpreter} from now on; a running server takes it after kinora plugins reload, or"
         " by itself with --watch"
     )
