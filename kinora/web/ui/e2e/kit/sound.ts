@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import type { AxeResults, RunOptions } from "axe-core";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { overhang, panelsBeyond, smallTargets } from "./targets";
+import { overhang, overlength, panelsBeyond, smallTargets } from "./targets";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1440, height: 900 };
@@ -26,6 +26,7 @@ export async function expectSound(page: Page): Promise<void> {
   await page.evaluate(AXE);
   for (const size of [WIDE, PHONE]) {
     await page.setViewportSize(size);
+    if (size === WIDE) expect(await overlength(page)).toBe(0);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
       expect(await violations(page), `${size.width} px, ${colorScheme}`).toEqual([]);

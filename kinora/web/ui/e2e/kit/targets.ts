@@ -33,6 +33,11 @@ export function overhang(page: Page): Promise<number> {
   return page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
 }
 
+/** How many pixels the main page is longer than a wide window, in which only its columns scroll. */
+export function overlength(page: Page): Promise<number> {
+  return page.evaluate(() => (document.querySelector(".workspace") ? document.documentElement.scrollHeight - window.innerHeight : 0));
+}
+
 /** The panels over the page, such as menus and dialogs, that are not wholly between its left and its right edge. */
 export function panelsBeyond(page: Page): Promise<string[]> {
   return page.evaluate(() =>
