@@ -85,7 +85,7 @@ test("the scrubber has a bar at detections, a line at each cut, a flag at each w
   expect(heights.filter((height) => height === 100)).toHaveLength(1);
   expect(drawn("fill")).toHaveLength(2);
   drawTicks(canvas, timeline, { warned: [], events: [30, 30, 70, 200], outages: false }, { first: 0, last: 99 });
-  expect(drawn("arc"), "two at one place are one dot").toHaveLength(2);
+  expect(drawn("arc"), "two at one place are one dot, and each has a gap around it").toHaveLength(2 * 2);
 });
 
 test("an outage of the source is a band on the scrubber, and the room after a live job's last frame is hatched", () => {
