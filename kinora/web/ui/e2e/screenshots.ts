@@ -176,6 +176,7 @@ test("the README's pictures: a finished job with its events, and one that runs",
     const seeked = page.locator(".chosen-event video").evaluate((video: HTMLVideoElement) => new Promise<void>((done) => (video.onseeked = () => done())));
     await page.getByRole("button", { name: "To the event in the clip" }).click();
     await seeked;
+    await page.locator(".event-list").evaluate((list) => list.scrollIntoView());
     await page.mouse.move(0, 0);
     await page.waitForTimeout(1500);
   });
