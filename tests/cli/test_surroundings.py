@@ -89,16 +89,15 @@ async def run_job(url: str, clip: Path) -> str:
     return str(state["status"])
 
 
-@pytest.mark.parametrize("command", ["serve", "run"])
 @pytest.mark.parametrize(
-    ("without", "said"),
+    ("command", "without", "said"),
     [
-        ("memfd", "memfd_create"),
-        ("seals", "F_ADD_SEALS"),
-        ("future_write", "F_SEAL_FUTURE_WRITE"),
-        ("subreaper", "PR_SET_CHILD_SUBREAPER"),
-        ("pidfd", "pidfd_open"),
-        ("proc", "/proc"),
+        ("serve", "memfd", "memfd_create"),
+        ("run", "seals", "F_ADD_SEALS"),
+        ("serve", "future_write", "F_SEAL_FUTURE_WRITE"),
+        ("run", "subreaper", "PR_SET_CHILD_SUBREAPER"),
+        ("run", "pidfd", "pidfd_open"),
+        ("serve", "proc", "/proc"),
     ],
 )
 def test_what_linux_must_have_is_told_at_the_start(command: str, without: str, said: str, media: Path) -> None:
