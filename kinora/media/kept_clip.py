@@ -1,4 +1,4 @@
-"""Makes a clip of what is kept of a live source: packets are copied into an MP4, and no picture is decoded."""
+"""Makes a clip of what is kept of a live source: packets are copied into an MP4, and no picture is coded anew."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from av.video.stream import VideoStream
 from kinora.media.clip_cutter import Cut, Part, write_part
 from kinora.media.packet_memory import KeptPacket
 from kinora.media.packets import packet_of
-from kinora.media.source_types import SourceError
+from kinora.media.source_types import SourceError, SourceLimits
+from kinora.media.video_errors import pixel_limit
 
 TICK = Fraction(1, 1_000_000)
 JUMP_US = 10_000_000
@@ -38,6 +39,7 @@ def cut_kept(
     came_s: float,
     start_ms: float,
     end_ms: float,
+    limits: SourceLimits,
 ) -> Cut:
     """Write what is between two times into the MP4 ``out``, as far as it is kept.
 
@@ -54,7 +56,7 @@ def cut_kept(
     zero = packets[known].time_us - round(1000 * (at_ms + since_ms))
     run = _run_around(packets, known)
     part = Part.between(start_ms, end_ms, zero=zero, tick=TICK)
-    with _described(codec, run) as container:
+    with _described(codec, run, limits) as container:
         return write_part(container.streams.video[0], _timed(run), part, out)
 
 
@@ -68,10 +70,11 @@ def _run_around(packets: Sequence[KeptPacket], at: int) -> Sequence[KeptPacket]:
     return packets[begin : breaks[place] if place < len(breaks) else len(packets)]
 
 
-def _described(codec: str, packets: Sequence[KeptPacket]) -> InputContainer:
+def _described(codec: str, packets: Sequence[KeptPacket], limits: SourceLimits) -> InputContainer:
+    """The first packets as FFmpeg opens them, which decodes a picture to find out what they are."""
     first = b"".join(packet.data for packet in islice(packets, DESCRIBED_BY))
     try:
-        container = av.open(io.BytesIO(first), "r", format=codec)
+        container = av.open(io.BytesIO(first), "r", format=codec, options=pixel_limit(limits))
     except av.FFmpegError as error:
         raise SourceError("unsupported", f"No clip can be made: its pictures ({codec}) are damaged.") from error
     if not container.streams.video or not container.streams.video[0].width:

@@ -291,6 +291,7 @@ class CutKept(msgspec.Struct, tag_field="op", tag="kept", frozen=True, kw_only=T
     start_ms: float
     end_ms: float
     out: str
+    limits: SourceLimits = SourceLimits()
 
 
 class ClipCut(msgspec.Struct, tag_field="op", tag="clip", frozen=True):

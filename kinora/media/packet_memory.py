@@ -86,7 +86,12 @@ class PacketWriter:
         """Blocks before this one were given back."""
 
     def add(self, packet: KeptPacket) -> None:
-        """Keep a packet, unless it is larger than all that is kept, or no key frame before it is kept."""
+        """Keep a packet, unless it is larger than all that is kept, or no key frame before it is kept.
+
+        One whose time is nonsense is left out.
+        """
+        if abs(packet.time_us) > _LATEST_US:
+            return
         needed = _PACKET.size + len(packet.data)
         if packet.is_key:
             self._keys.append((self._end, packet.came_s))

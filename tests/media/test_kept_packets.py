@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from kinora.media.clip_cutter import Cut
 from kinora.media.kept_clip import cut_kept
 from kinora.media.packet_keeper import BEGINNING_BYTES, PacketKeeper
 from kinora.media.packet_memory import KEPT_BYTES, KeptPacket, PacketMemory, PacketWriter, read_packets
-from kinora.media.source_types import SourceError
+from kinora.media.source_types import SourceError, SourceLimits
 from tests.media.videos import numbered, read_number
 from tests.rtsp_clips import Codec, encode
 
@@ -87,6 +88,8 @@ def test_a_group_of_pictures_that_is_too_large_is_not_kept(memory: PacketMemory)
     assert numbers(memory) == list(range(70, 75))
     writer.add(packet(140, KEPT_BYTES))
     assert numbers(memory) == []
+    writer.add(KeptPacket(b"of no time", 2**63, 141.0, is_key=True))
+    assert numbers(memory) == []
 
 
 def test_a_reader_leaves_out_what_is_overwritten_while_it_reads(
@@ -117,7 +120,7 @@ def test_a_memory_of_nonsense_has_no_packets(memory: PacketMemory) -> None:
         os.pwrite(memory.fd, os.urandom(16 * number), number)
         with suppress(SourceError):
             codec, packets = read_packets(memory.fd)
-            cut_kept(codec, packets, Path("never"), at_ms=0, came_s=0, start_ms=0, end_ms=1000)
+            made_of(codec, packets, Path("never"), at_ms=0, came_s=0, start_ms=0, end_ms=1000)
     os.pwrite(memory.fd, b"\xff" * 4096 * 20, 0)
     assert read_packets(memory.fd) == (None, [])
 
@@ -139,6 +142,9 @@ def test_what_came_before_it_is_known_that_packets_are_kept_is_kept_too(memory: 
     assert numbers(memory) == [20]
 
 
+made_of = partial(cut_kept, limits=SourceLimits())
+
+
 def kept(codec: Codec, b_frames: int = 0, after: int = 0) -> list[KeptPacket]:
     """60 pictures, which came when they were coded; the source's clock is set anew before the picture ``after``."""
     pictures = encode(codec, (numbered(number) for number in range(60)), KEY_EVERY, b_frames).pictures
@@ -153,10 +159,10 @@ def kept(codec: Codec, b_frames: int = 0, after: int = 0) -> list[KeptPacket]:
     ]
 
 
-def cut(packets: Sequence[KeptPacket], out: Path, *, event: int = 30, **times: float) -> Cut:
+def cut(packets: Sequence[KeptPacket], out: Path, *, event: int = 30, start_ms: float, end_ms: float) -> Cut:
     """A clip, in whose job's time the first picture is shown at 10 s."""
     at_ms, came_s = 10_000 + event * STEP_US / 1000, 100 + event * STEP_US / 1e6
-    return cut_kept("h264", packets, out, at_ms=at_ms, came_s=came_s, **times)
+    return made_of("h264", packets, out, at_ms=at_ms, came_s=came_s, start_ms=start_ms, end_ms=end_ms)
 
 
 def shown(out: Path) -> list[int]:
@@ -173,7 +179,7 @@ def test_a_clip_has_the_pictures_of_its_time(tmp_path: Path, codec: Codec, b_fra
     out, packets = tmp_path / "clip.mp4", kept(codec, b_frames)
     packets = packets[: 1 + next(number for number, one in enumerate(packets) if one.time_us > 47 * STEP_US)]
     event = next(number for number, one in enumerate(packets) if one.time_us == 30 * STEP_US)
-    done = cut_kept(codec, packets, out, at_ms=11_200, came_s=packets[event].came_s, start_ms=11_000, end_ms=11_800)
+    done = made_of(codec, packets, out, at_ms=11_200, came_s=packets[event].came_s, start_ms=11_000, end_ms=11_800)
     first = 25 if codec == "mjpeg" else 20
     seen = shown(out)
     assert seen == list(range(first, first + len(seen)))
@@ -210,5 +216,5 @@ def test_what_cannot_be_decoded_makes_no_clip(tmp_path: Path) -> None:
     noise = [KeptPacket(os.urandom(1000), number, float(number), is_key=True) for number in range(20)]
     for codec in ("h264", "hevc", "mjpeg"):
         with pytest.raises(SourceError, match="No clip can be made"):
-            cut_kept(codec, noise, tmp_path / "out.mp4", at_ms=0, came_s=5, start_ms=0, end_ms=100)
+            made_of(codec, noise, tmp_path / "out.mp4", at_ms=0, came_s=5, start_ms=0, end_ms=100)
     assert list(tmp_path.iterdir()) == []

@@ -185,7 +185,7 @@ class Clips:
             begin_ms=max(0.0, payload.timestamp_ms - 1000 * rule.before_s),
             end_ms=payload.timestamp_ms + 1000 * rule.after_s,
         )
-        reason = self._refusal(wanted)
+        reason = self._take_on(wanted)
         if reason is not None:
             self._report(wanted, reason)
             return
@@ -193,8 +193,8 @@ class Clips:
         self._noted = self._store.change_soon(clip_table.want_clip(wanted))
         self._work.set()
 
-    def _refusal(self, wanted: WantedClip) -> str | None:
-        """Return why there will be no clip, if so; else that of a live source is being waited for."""
+    def _take_on(self, wanted: WantedClip) -> str | None:
+        """Have the clip waited for if its source is live; return why there will be none, if so."""
         if self._counts.get(wanted.job_id, 0) >= MAX_JOB_CLIPS:
             return FULL
         return self._live.want(wanted) if wanted.job_id in self._live else None
@@ -243,6 +243,7 @@ class Clips:
                 start_ms=wanted.begin_ms,
                 end_ms=wanted.end_ms,
                 out=out,
+                limits=self._limits,
             )
             return await self._ask(request, [shot.kept.memory.fd])
 

@@ -60,4 +60,5 @@ def _cut_kept(request: CutKept, fds: list[int]) -> Cut:
         came_s=request.came_s,
         start_ms=request.start_ms,
         end_ms=request.end_ms,
+        limits=request.limits,
     )
