@@ -119,6 +119,13 @@ async def none_wanted(system: System) -> None:
             await trio.sleep(0.02)
 
 
+async def all_freed(system: System, job_id: str) -> None:
+    """Wait until nothing of a job is kept in memory."""
+    with trio.fail_after(SAFETY_S):
+        while job_id in system.clips._live:  # noqa: ASYNC110 - nobody tells of it
+            await trio.sleep(0.02)
+
+
 def shown(path: Path) -> list[int]:
     """The numbers that the pictures of a clip show."""
     with av.open(str(path)) as container:
@@ -171,6 +178,7 @@ async def test_a_cancel_does_not_wait_for_a_clip(system: System, streams: MediaS
         clip, *_ = await clips_of(system, state.job_id)
         assert shown(system.clips.path(state.job_id, clip.event))[-1] >= RINGS_AT
         assert clip.start_ms < event["timestamp_ms"] < clip.start_ms + clip.duration_ms
+        await all_freed(system, state.job_id)
 
 
 async def test_the_clip_of_a_deleted_job_is_not_made(system: System, streams: MediaServer) -> None:
@@ -179,10 +187,7 @@ async def test_the_clip_of_a_deleted_job_is_not_made(system: System, streams: Me
         state = await submit(system, "alarm", source=f"http://{streams.host}/api/stream.ts")
         await rung(system, state)
         await system.jobs.delete(state.job_id)
-        await none_wanted(system)
-        with trio.fail_after(SAFETY_S):
-            while state.job_id in system.clips._live:  # noqa: ASYNC110 - nobody tells of it
-                await trio.sleep(0.02)
+        await all_freed(system, state.job_id)
     assert list((system.settings.data_dir / "clips").rglob("*.mp4")) == []
 
 
