@@ -20,7 +20,10 @@ export function ChosenEvent({ event, clip, onClose }: ChosenEventProps) {
   const player = usePlayer();
   const { number, kind, message, plugin, index, data } = event;
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => box.current?.scrollIntoView({ block: "nearest" }), []);
+  // In braces, as some browsers return a promise, which React must not get.
+  useEffect(() => {
+    box.current?.scrollIntoView({ block: "nearest" });
+  }, []);
   return (
     <div className="chosen-event" ref={box}>
       <header>

@@ -36,7 +36,10 @@ function FrameLink({ frameId }: { frameId: string | null }) {
 /** A long text, shown from its end, where a traceback has the author's own line. */
 export function EndOfText({ label, text }: { label: string; text: string }) {
   const box = useRef<HTMLPreElement>(null);
-  useEffect(() => box.current?.scrollTo(0, box.current.scrollHeight), [text]);
+  // In braces, as some browsers return a promise, which React must not get.
+  useEffect(() => {
+    box.current?.scrollTo(0, box.current.scrollHeight);
+  }, [text]);
   // What scrolls must be reachable by keyboard.
   // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
   return <pre ref={box} tabIndex={0} role="region" aria-label={label}>{text}</pre>;
