@@ -6,7 +6,7 @@ import { begin, finish, insertPoint, isFull, moveCursor, movePoint, moveShape, n
 const POINTS = { type: "array", items: { type: "array", items: { type: "number" } } };
 const SCHEMA: JsonObject = {
   properties: {
-    zones: { type: "array", items: { type: "object", properties: { name: { type: "string", maxLength: 60 }, polygon: { ...POINTS, format: "polygon", maxItems: 4 } } }, maxItems: 2 },
+    zones: { type: "array", items: { type: "object", properties: { name: { type: "string", maxLength: 60, pattern: "^[^:]*$", description: "The name, without a colon." }, polygon: { ...POINTS, format: "polygon", maxItems: 4 } } }, maxItems: 2 },
     lines: { type: "array", items: { type: "object", properties: { name: { type: "string" }, line: { ...POINTS, format: "line" } } } },
     classes: { type: "array", items: { type: "string" } },
   },
@@ -18,7 +18,7 @@ const pairs = (of: Sketch, at = 0) => of.shapes[at]?.points.map(({ x, y }) => [x
 
 test("the options that hold polygons and lines are found by the formats in the schema", () => {
   expect(shapeOptions(SCHEMA)).toEqual([
-    { name: "zones", kind: "polygon", noun: "zone", many: true, most: 2, mostPoints: 4, key: "polygon", named: true, longestName: 60 },
+    { name: "zones", kind: "polygon", noun: "zone", many: true, most: 2, mostPoints: 4, key: "polygon", named: true, longestName: 60, nameRule: { pattern: /^[^:]*$/u, words: "The name, without a colon." } },
     { name: "lines", kind: "line", noun: "line", many: true, key: "line", named: true },
   ]);
   const bare = { properties: { goal: { ...POINTS, format: "line" }, areas: { type: "array", items: { ...POINTS, format: "polygon" } } } };
@@ -78,12 +78,14 @@ test("the most shapes and points that the schema allows are known before the ser
   expect(insertPoint(drawn, 0, 0).shapes).toEqual(drawn.shapes);
 });
 
-test("a shape without a name, or with that of another, is told what to do; spaces round a name do not count", () => {
-  const drawn = sketch({ zones: [DOOR, { ...DOOR, name: "gate" }], lines: [{ name: "door", line: [[0, 0], [1, 1]] }] });
+test("a shape without a name, with that of another or with one that the schema refuses is told what to do; spaces round a name do not count", () => {
+  const drawn = sketch({ zones: [DOOR, { ...DOOR, name: "gate" }], lines: [{ name: "exit", line: [[0, 0], [1, 1]] }] });
   const faults = (of: Sketch) => of.shapes.map((_, at) => nameFault(of, at));
   expect(faults(drawn)).toEqual([null, null, null]);
   expect(faults(rename(drawn, 0, "  "))).toEqual(["Give it a name.", null, null]);
   expect(faults(rename(drawn, 1, " door "))).toEqual([null, "Another zone is called door: choose a name of its own.", null]);
+  expect(faults(rename(drawn, 2, "door"))).toEqual([null, null, "Another zone is called door: choose a name of its own."]);
+  expect(faults(rename(drawn, 1, "gate: in"))).toEqual([null, "Choose another name. The name, without a colon.", null]);
   expect(withShapes({}, [ZONES], rename(drawn, 0, " yard ").shapes)).toMatchObject({ zones: [{ name: "yard" }, { name: "gate" }] });
 });
 

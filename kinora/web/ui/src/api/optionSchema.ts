@@ -11,6 +11,8 @@ export interface OptionSchema {
   maximum?: number;
   /** The most characters of a text. */
   maxLength?: number;
+  /** A regular expression that a text matches. */
+  pattern?: string;
   /** The most items of a list. */
   maxItems?: number;
   /** Read after a number, as "pixels" or "of the picture"; no keyword of JSON Schema, but allowed in it. */

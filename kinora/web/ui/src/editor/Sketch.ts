@@ -92,9 +92,9 @@ export function finish(sketch: Sketch): Sketch {
   return { ...sketch, shapes: [...others, shape], chosen: others.length, begun: null };
 }
 
-/** A name that no other shape of the option has, such as "zone 2". */
-function freeName({ name, noun }: ShapeOption, shapes: readonly Shape[]): string {
-  const taken = new Set(shapes.filter(({ option }) => option.name === name).map((shape) => shape.name));
+/** A name that no other shape has, such as "zone 2". */
+function freeName({ noun }: ShapeOption, shapes: readonly Shape[]): string {
+  const taken = new Set(shapes.map(({ name }) => name));
   let number = 1;
   while (taken.has(`${noun} ${number}`)) number += 1;
   return `${noun} ${number}`;
@@ -114,9 +114,10 @@ export function nameFault({ shapes }: Sketch, at: number): string | null {
   const name = shape?.name?.trim();
   if (!shape || name === undefined) return null;
   if (name === "") return "Give it a name.";
-  const { option } = shape;
-  const taken = shapes.slice(0, at).some((other) => other.option.name === option.name && other.name?.trim() === name);
-  return taken ? `Another ${option.noun} is called ${name}: choose a name of its own.` : null;
+  const { nameRule } = shape.option;
+  if (nameRule && !nameRule.pattern.test(name)) return `Choose another name. ${nameRule.words}`;
+  const namesake = shapes.slice(0, at).find((other) => other.name?.trim() === name);
+  return namesake ? `Another ${namesake.option.noun} is called ${name}: choose a name of its own.` : null;
 }
 
 export function removeShape(sketch: Sketch, at: number): Sketch {

@@ -23,6 +23,8 @@ export interface ShapeOption {
   named: boolean;
   /** The most characters of a name; undefined for any number. */
   longestName?: number | undefined;
+  /** What a name must match, and the schema's words for it. */
+  nameRule?: { pattern: RegExp; words: string } | undefined;
 }
 
 /** A shape with its place in an option. */
@@ -52,9 +54,19 @@ function shapeOption(name: string, schema: OptionSchema): ShapeOption | null {
   const properties = schema.items?.properties ?? {};
   for (const [key, property] of Object.entries(properties)) {
     const kind = kindIn(property);
-    if (kind !== null) return { name, kind, noun, many: true, most, mostPoints: property.maxItems, key, named: NAME in properties, longestName: properties[NAME]?.maxLength };
+    if (kind !== null) return { name, kind, noun, many: true, most, mostPoints: property.maxItems, key, named: NAME in properties, longestName: properties[NAME]?.maxLength, nameRule: ruleOf(properties[NAME]) };
   }
   return null;
+}
+
+/** The rule of a schema's text; none if it is no expression that browsers know: the server checks it anyway. */
+function ruleOf({ pattern, description }: OptionSchema = {}): ShapeOption["nameRule"] {
+  if (pattern === undefined) return undefined;
+  try {
+    return { pattern: new RegExp(pattern, "u"), words: description ?? `It must match ${pattern}` };
+  } catch {
+    return undefined;
+  }
 }
 
 function kindIn({ format }: OptionSchema): ShapeKind | null {
