@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from av.bitstream import BitStreamFilterContext
+from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -23,17 +24,24 @@ class RawPackets:
 
     def __init__(self, stream: VideoStream) -> None:
         name = _WITH_START_CODES.get(stream.codec_context.codec.canonical_name)
-        self._filter = None if name is None else BitStreamFilterContext(name, stream)
+        self._filter: BitStreamFilterContext | None = None
+        self._is_damaged = False
+        if name is not None:
+            try:
+                self._filter = BitStreamFilterContext(name, stream)
+            except FFmpegError:  # the decoder tells of it
+                self._is_damaged = True
 
-    def of(self, packet: Packet[VideoStream]) -> bytes:
-        """The data of a packet, which stays as it is.
-
-        Raises:
-            FFmpegError: it is damaged.
-        """
+    def of(self, packet: Packet[VideoStream]) -> bytes | None:
+        """The data of a packet, which stays as it is; None if it, or the head of the stream, is damaged."""
+        if self._is_damaged:
+            return None
         data = bytes(packet)
         if self._filter is None:
             return data
         copied = packet_of(data)  # what goes into the filter is gone
         copied.is_keyframe = packet.is_keyframe
-        return b"".join(map(bytes, self._filter.filter(copied)))
+        try:
+            return b"".join(map(bytes, self._filter.filter(copied)))
+        except FFmpegError:  # the decoder tells of it
+            return None

@@ -119,11 +119,9 @@ class Reading:
             return
         came_s = clock_s()
         self.arrivals.note(packet.pts, came_s)
-        if self._keeper.wants:
+        if self._keeper.wants and (data := self._raw.of(packet)) is not None:
             seconds = came_s if packet.pts is None else packet.pts * (self._stream.time_base or 0)
-            with contextlib.suppress(av.FFmpegError):  # it is damaged, which its decoder says
-                data = self._raw.of(packet)
-                self._keeper.put(KeptPacket(data, round(seconds * 1_000_000), came_s, packet.is_keyframe))
+            self._keeper.put(KeptPacket(data, round(seconds * 1_000_000), came_s, packet.is_keyframe))
 
     def _is_whole(self, packet: Packet[VideoStream]) -> bool:
         """False for an incomplete packet, which would spoil pictures before it."""

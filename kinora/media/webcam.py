@@ -204,11 +204,11 @@ class _Reading:
             if packet is None:
                 raise CameraError(LostReason.CLOSED, f"{self._name} gives no more pictures: see that it is plugged in.")
             self.came_s = clock_s()
+            self._keep(packet)
             with suppress(av.FFmpegError):  # the next picture may be whole
-                self._keep(packet)
                 yield self._stream.codec_context.decode(packet)
 
     def _keep(self, packet: Packet[VideoStream]) -> None:
-        if self.keeper is not None and self.keeper.wants:
+        if self.keeper is not None and self.keeper.wants and (data := self._raw.of(packet)) is not None:
             time_us = round(self.came_s * 1_000_000)
-            self.keeper.put(KeptPacket(self._raw.of(packet), time_us, self.came_s, packet.is_keyframe))
+            self.keeper.put(KeptPacket(data, time_us, self.came_s, packet.is_keyframe))

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinora.media.source_types import SourceLimits
+from kinora.media.source_types import SourceError, SourceLimits
 from kinora.media.sources import open_source
-from tests.live_http import SERVED, Served, live_server
+from tests.live_http import SERVED, Served, live_server, muxed
 from tests.media.videos import Image, numbered, read_number
+from tests.media_server import media_server
 
 TO_OPEN, BEHIND = 30, 4
 """The pictures that may be sent before the first one comes, and while one is waited for after that."""
@@ -49,3 +50,15 @@ def test_a_live_stream_is_read_as_it_comes(kind: Served, tmp_path: Path) -> None
     if kind.path != "api/stream.mjpeg":
         assert times == [40.0 * index for index in range(PICTURES)]
     assert server.asked == [f"/{kind.path}?src=front"]
+
+
+def test_a_live_stream_with_a_damaged_head_has_no_picture(tmp_path: Path) -> None:
+    """That is a sentence, also where the packets might have been kept for clips."""
+    data = bytearray(b"".join(muxed("flv", "libx264", {}, islice(numbers(), TO_OPEN))))
+    data[data.index(b"\x17\0\0\0\0") + 11] = 0xFF  # the length of the first parameter set
+    with media_server(tmp_path) as server:
+        server.raw_streams["front.flv"] = [bytes(data)]
+        server.fields["front.flv"] = {"Content-Type": "video/x-flv"}
+        limits = SourceLimits(url_hosts=(server.host,))
+        with pytest.raises(SourceError, match="No picture"), open_source(server.url("front.flv"), limits=limits):
+            pass
