@@ -9,6 +9,8 @@ from kinora.media.packet_memory import KeptPacket, PacketWriter
 BEGINNING_BYTES = 16 * 2**20
 """The most bytes that wait until it is known whether packets are kept. Beyond it those before the next key frame are
 not kept."""
+PACKET_BYTES = 256
+"""What a packet that waits takes beside its data, about: small ones are many."""
 
 
 class PacketKeeper:
@@ -23,6 +25,8 @@ class PacketKeeper:
         self.wants = True
         """False once it is known that no packets are kept: there is no need to :meth:`put` any more."""
         self._beginning: list[KeptPacket] = []
+        """The packets that wait; the first one is a key frame."""
+        self._beginning_bytes = 0
         self._writer: PacketWriter | None = None
         self._changing = threading.Lock()
 
@@ -45,7 +49,9 @@ class PacketKeeper:
 
     def _wait(self, packet: KeptPacket) -> None:
         if packet.is_key:
-            self._beginning = []
-        self._beginning.append(packet)
-        if sum(len(one.data) for one in self._beginning) > BEGINNING_BYTES:
+            self._beginning, self._beginning_bytes = [packet], 0
+        elif self._beginning:
+            self._beginning.append(packet)
+        self._beginning_bytes += len(packet.data) + PACKET_BYTES
+        if self._beginning_bytes > BEGINNING_BYTES:
             self._beginning = []

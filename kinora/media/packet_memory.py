@@ -29,9 +29,7 @@ _BLOCK = 2**20
 """What is given back to the system at a time."""
 _AREA = KEPT_BYTES + _BLOCK
 _HEAD = struct.Struct("=QQ8s")  # where the first packet is, where the last one ends, the codec
-_PACKET = struct.Struct(
-    "=QdqI?"
-)  # where it is, as a check, when it came, its time, its bytes, whether it is a key frame
+_PACKET = struct.Struct("=QdqI?")  # where it is, to be checked; when it came, its time, its bytes, if it is a key frame
 _LATEST_US = 2**53
 """Times beyond it, before or after 0, are nonsense."""
 

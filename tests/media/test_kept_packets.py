@@ -15,7 +15,7 @@ import pytest
 
 from kinora.media.clip_cutter import Cut
 from kinora.media.kept_clip import cut_kept
-from kinora.media.packet_keeper import BEGINNING_BYTES, PacketKeeper
+from kinora.media.packet_keeper import BEGINNING_BYTES, PACKET_BYTES, PacketKeeper
 from kinora.media.packet_memory import KEPT_BYTES, KeptPacket, PacketMemory, PacketWriter, read_packets
 from kinora.media.source_types import SourceError, SourceLimits
 from tests.media.videos import numbered, read_number
@@ -140,6 +140,12 @@ def test_what_came_before_it_is_known_that_packets_are_kept_is_kept_too(memory: 
         large.put(packet(number, BEGINNING_BYTES // 8))
     large.begin(writing(memory))
     assert numbers(memory) == [20]
+    small = PacketKeeper("h264")
+    for number in range(BEGINNING_BYTES // PACKET_BYTES):
+        small.put(packet(number, 1, key_every=BEGINNING_BYTES))
+    small.begin(writing(memory))
+    small.put(packet(1))
+    assert numbers(memory) == []
 
 
 made_of = partial(cut_kept, limits=SourceLimits())
