@@ -233,13 +233,14 @@ class JobArchive:
         """Return the location of a job's video, to cut clips out of it.
 
         Raises:
-            NotFound: it is gone, or live.
+            NotFound: it is gone, or live, or its source is no video.
         """
         record = await self.record(job_id)
-        if record.source and msgspec.json.decode(record.source, type=SourceInfo).kind != "video":
-            raise NotFound(
-                "its pictures are gone: those of a live source are kept for clips in memory, and by the server alone"
-            )
+        kind = msgspec.json.decode(record.source, type=SourceInfo).kind if record.source else None
+        if kind == "stream":
+            raise NotFound("its pictures are gone: the server keeps those of a live source in memory, an agent none")
+        if kind in {"image", "folder"}:
+            raise NotFound("clips are cut out of videos, and its source is no video")
         return await self._location(record)
 
     async def _location(self, record: JobRecord) -> str:

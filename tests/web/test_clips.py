@@ -108,15 +108,20 @@ async def test_pushed_pictures_have_clips(settings: Settings, plugins_dir: Path,
 async def test_why_clips_cannot_be_cut_is_logged_once(settings: Settings, media: Path, plugins_dir: Path) -> None:
     """Not for each event."""
     film(media / "film.webm", "libvpx")
+    (media / "album").mkdir()
+    for number in range(60):
+        (media / "album" / f"{number:02}.jpg").write_bytes(picture(number))
     write_plugin(plugins_dir, "bell", BELL)
     hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 1, "after_s": 1})
     with capture_logs() as logs:
         async with open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system:
             with trio.fail_after(PLENTY_S):
                 await run_job(system, "bell", source="film.webm")
+                await run_job(system, "bell", source="album")
                 await system.store.change(delivery_table.forget_old())  # what was noted before is on disk with it
                 while await system.store.read(clip_table.next_wanted):  # noqa: ASYNC110 - the store has no event for it
                     await trio.sleep(0.01)
-    (said,) = [entry for entry in logs if entry["event"] == "a clip could not be cut"]
-    assert said["number"] == 2
-    assert "vp8" in said["reason"]
+    of_film, of_album = [entry for entry in logs if entry["event"] == "a clip could not be cut"]
+    assert (of_film["number"], of_album["number"]) == (2, 2)
+    assert "vp8" in of_film["reason"]
+    assert "no video" in of_album["reason"]
