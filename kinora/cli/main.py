@@ -43,8 +43,6 @@ COMMANDS = {
     "config": "Show the settings that a server would have here, and where each comes from.",
 }
 """The name of every command, which its module and its function share, and the first line of its help."""
-
-
 YOUNG_OBJECTS = 10_000
 """The objects made and still there at which Python looks for garbage among the new ones; its own value is 700.
 

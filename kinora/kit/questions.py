@@ -80,7 +80,10 @@ class Subject:
 
 
 def _in_time(frames: Iterable[Frame], limit_s: float) -> Iterator[Frame]:
-    """The frames; from the first one on, this process ends so long after the last that was taken."""
+    """Yield the frames. If the next one is not taken within the limit, this process says where it is, and ends.
+
+    The time after the last frame runs until the caller cancels it.
+    """
     for frame in frames:
         faulthandler.dump_traceback_later(limit_s, exit=True, file=STDERR)
         yield frame

@@ -84,9 +84,9 @@ def _described(codec: str, packets: Sequence[KeptPacket], limits: SourceLimits) 
 
 
 def _timed(packets: Sequence[KeptPacket]) -> Iterator[Packet[VideoStream]]:
-    """The packets for a muxer: each with when it is decoded, which was not told, and how long pictures are shown.
+    """The packets for a muxer, each with a time of decoding, which the source does not tell, and a duration.
 
-    The latter counts for the last one alone: others are shown up to the next.
+    The duration counts for the last picture alone: each other one is shown until the next.
     """
     times = _distinct(packet.time_us for packet in packets)
     shown = sorted(times)
@@ -100,7 +100,7 @@ def _timed(packets: Sequence[KeptPacket]) -> Iterator[Packet[VideoStream]]:
 
 
 def _distinct(times: Iterable[int]) -> list[int]:
-    """The times, each moved on a little that is another picture's too."""
+    """The times; one that an earlier picture has is moved on a little."""
     taken: dict[int, None] = {}
     for time in times:
         own = time

@@ -64,9 +64,10 @@ def home_of(origin: protocol.Origin) -> str | None:
 
 
 def own_place(trace: str, home: str | None) -> str | None:
-    """The last place of a traceback in the plugin's own code: in its folder, else in one of no library.
+    """The last place of a traceback in the plugin's own code; None if there is none.
 
-    The code of a Python program that has handed over a function is in a folder of its own. None if there is no place.
+    That is code in the plugin's folder, or else any that is no library's: a function that a Python program has handed
+    over is in the program's folder.
     """
     found = [(found["file"], found["place"]) for found in _FRAME.finditer(trace)]
     own = [(Path(file).relative_to(home), place) for file, place in found if home and is_own(file, home)]

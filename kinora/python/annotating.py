@@ -28,9 +28,10 @@ def annotate_source(
 
     All else, and what is raised, is as for :func:`kinora.media.annotate.annotate`.
     """
-    location = source if is_url(source) else str(settings.media_dir / source)
     if source == DEMO_SOURCE:
         location = str(demo_clip.ensure(settings.data_dir))
+    else:
+        location = source if is_url(source) else str(settings.media_dir / source)
     return annotate.annotate(
         location, frames, out, limits=source_limits(settings), skeletons=skeletons, progress=progress, note=note
     )

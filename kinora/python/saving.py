@@ -47,7 +47,7 @@ def _pieces(kept: KeptFrames, exporter: Exporter) -> Iterator[Piece]:
 
 
 def _parts(kept: KeptFrames, report: Report, form: str) -> Iterator[bytes]:
-    """The one file of a form that Kinora has itself."""
+    """The parts of the file of one of Kinora's own forms."""
     if form == "csv":
         return _table(kept)
     return _lines(kept) if form == "ndjson" else _document(kept, report.state)
@@ -59,7 +59,7 @@ def _table(kept: KeptFrames) -> Iterator[bytes]:
 
 
 def _lines(kept: KeptFrames) -> Iterator[bytes]:
-    yield b""
+    yield b""  # a run without frames has a file too
     yield from (b"".join(line + b"\n" for line in page) for page in kept.pages())
 
 

@@ -35,7 +35,7 @@ class File:
 
     @cached_property
     def zipped(self) -> bytes:
-        """It compressed. Blocks for a hundredth of a second the first time: all at once would delay the start."""
+        """The compressed body. Blocks for a hundredth of a second at first use, as the start need not wait for that."""
         return gzip.compress(self.body, mtime=0)
 
     def response(self, *, takes_gzip: bool) -> Response:

@@ -15,7 +15,7 @@ from kinora.actors.clips.recording import SPARE_S, Kept, Recording
 MAX_WAITING = 256
 """The most clips of a job that wait for their end, or for their turn. Beyond it events have none, which is logged."""
 REORDERED_S = 0.5
-"""Pictures may come so much earlier or later than they are shown, beside others."""
+"""The most by which a picture comes earlier or later than its place in the video says."""
 TOO_LATE = "its plugins told of it too late: its picture is not known any more"
 TOO_MANY = f"{MAX_WAITING} clips of the job wait already"
 

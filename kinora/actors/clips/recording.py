@@ -16,11 +16,12 @@ SPARE_S = 30.0
 """The time for which packets stay longer than a clip lasts: for the way of a picture through the plugins to its event,
 and for clips that are made before."""
 MOST_CONNECTIONS = 2
-"""The most connections of which packets are kept: the one of now, and the one before, whose last events may be late."""
+"""The most connections of which packets are kept: the one of now, and the one before, whose last events may be late.
+Earlier ones stay until the clips that wait for them are made."""
 MOST_PICTURES = 4096
 """The most pictures of a connection of which it is known when they came. Older ones have no clips."""
 LATE_S = 5.0
-"""A clip is made so long after its end at the latest, though no picture has come that is later than its end."""
+"""A clip waits for a picture that is later than its end until so long after that; then it is made without one."""
 
 
 class Kept:

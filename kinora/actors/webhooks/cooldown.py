@@ -1,11 +1,11 @@
-"""Leaves out what has just come: for a while after one of its kind."""
+"""Leaves out messages for a while after one of the same kind."""
 
 from __future__ import annotations
 
 from kinora.actors.webhooks.webhook import COMPLETE, Occurrence
 
 MAX_COOLING = 1000
-"""The most kinds that one webhook leaves out at the same time. Beyond it the first one is let through again early."""
+"""The most kinds that one webhook leaves out at the same time. Beyond it the oldest is let through again early."""
 
 
 class Cooldown:
@@ -14,7 +14,7 @@ class Cooldown:
     def __init__(self, cooldown_s: float) -> None:
         self._cooldown_s = cooldown_s
         self._until: dict[tuple[str, str, str, str | None], float] = {}
-        """When each is let through again, the first one first: all are left out for the same time."""
+        """When each is let through again, in this order: all are left out for the same time."""
 
     def lets_through(self, job_id: str, what: Occurrence, now: float) -> bool:
         """True unless one of its kind was let through less than ``cooldown_s`` before ``now``."""

@@ -1,4 +1,4 @@
-"""Tells of messages what webhooks choose by, and names those that are posted."""
+"""What a message tells, as far as webhooks choose by it, and the id of one that is posted."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def occurrence_of(payload: Payload) -> Occurrence | None:
 
 
 def id_of(payload: Payload) -> str:
-    """Name a message that is posted: with the same id whenever the same is told, also by a restarted server.
+    """Return the id of a message that is posted: the same whenever the same is told, also by a restarted server.
 
-    What a killed server has told may come out differently when its frames are processed again. So an event of the same
-    number is another message if it says something else.
+    A server that was killed processes its last frames again, and their events may come out differently. So an event of
+    the same number that says something else has another id.
     """
     job = f"{payload.job_id}/{payload.type}"
     match payload:

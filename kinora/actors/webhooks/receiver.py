@@ -137,7 +137,7 @@ async def _first_that_answers(addresses: Sequence[str], port: int) -> trio.Socke
         with trio.move_on_after(CONNECT_S):
             try:
                 return await trio.open_tcp_stream(address, port)
-            except OSError:
+            except OSError:  # if no address answers, the last one tells
                 continue
     try:
         return await trio.open_tcp_stream(last, port)

@@ -1,4 +1,4 @@
-"""Has changes of deliveries written for certain."""
+"""Stores changes of deliveries, however long that takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kinora.runtime.actor import ActorGone
 
 
 async def store_surely(store: Store, *statements: Statement) -> None:
-    """Return once these changes are on disk, however long the disk cannot be written. If cancelled, they may be."""
+    """Store changes, and return once they are on disk. If this is cancelled, they may be stored or not."""
     while True:
         try:
             await store.change(*statements)
