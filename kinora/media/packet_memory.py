@@ -8,7 +8,6 @@ while it read. The first packet is always a key frame. Light to import.
 
 from __future__ import annotations
 
-import fcntl
 import math
 import mmap
 import os
@@ -18,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import attrs
+
+from kinora.runtime.sized_memory import sized_memory
 
 KEPT_BYTES = 64 * 2**20
 """The most bytes that are kept of a connection. Beyond it the oldest go, from key frame to key frame, however new they
@@ -51,13 +52,7 @@ class PacketMemory:
     """The owner's side."""
 
     def __init__(self) -> None:
-        self.fd = os.memfd_create("kinora-packets", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            os.ftruncate(self.fd, _PAGE + _AREA)  # takes no memory until it is written
-            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        except BaseException:
-            os.close(self.fd)
-            raise
+        self.fd = sized_memory("kinora-packets", _PAGE + _AREA, final=True)
 
     def close(self) -> None:
         """Close the descriptor; the memory is freed once no process has it any more."""

@@ -12,6 +12,8 @@ import mmap
 import os
 from typing import TYPE_CHECKING
 
+from kinora.runtime.sized_memory import sized_memory
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,9 +21,8 @@ if TYPE_CHECKING:
 CHANNELS = 3
 MIN_SLOTS = 2
 _PAGE = mmap.PAGESIZE
-# <linux/fcntl.h>; the fcntl module of Python 3.11 lacks the last one.
-_F_ADD_SEALS = 1033
-_F_SEAL_SEAL, _F_SEAL_SHRINK, _F_SEAL_GROW, _F_SEAL_FUTURE_WRITE = 0x1, 0x2, 0x4, 0x10
+_F_SEAL_FUTURE_WRITE = 0x10
+"""Of ``<linux/fcntl.h>``; the fcntl module of Python 3.11 lacks it."""
 
 
 def slots_for(frame_bytes: int, wanted: int, ring_bytes: int) -> int:
@@ -45,13 +46,7 @@ class FrameRing:
         self.slot_bytes = _slot_bytes(frame_bytes)
         self._free = list(range(slots))
         self._users = [0] * slots
-        self.fd = os.memfd_create("kinora-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            os.ftruncate(self.fd, slots * self.slot_bytes)
-            fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_SHRINK | _F_SEAL_GROW)
-        except BaseException:
-            os.close(self.fd)
-            raise
+        self.fd = sized_memory("kinora-frames", slots * self.slot_bytes, final=False)
 
     @property
     def free(self) -> int:
@@ -60,7 +55,7 @@ class FrameRing:
 
     def seal(self) -> None:
         """Allow only mappings for reading from now on; mappings made before stay as they are."""
-        fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE | _F_SEAL_SEAL)
+        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, _F_SEAL_FUTURE_WRITE | fcntl.F_SEAL_SEAL)
 
     def lease(self) -> int | None:
         """Take a free slot, which is in use until it is released; None if all are in use."""

@@ -9,7 +9,6 @@ in the newest state already is not written again.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import zlib
@@ -18,6 +17,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import attrs
+
+from kinora.runtime.sized_memory import sized_memory
 
 MAX_STATE_BYTES = 64 * 2**20
 """The size of the largest state. A larger one is refused, and the one before stays."""
@@ -68,13 +69,7 @@ class StateMemory:
     """The owner's side. What is read is the keeper's, and is not trusted but for its limits."""
 
     def __init__(self) -> None:
-        self.fd = os.memfd_create("kinora-state", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            os.ftruncate(self.fd, _MEMORY_BYTES)
-            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        except BaseException:
-            os.close(self.fd)
-            raise
+        self.fd = sized_memory("kinora-state", _MEMORY_BYTES, final=True)
 
     def newest(self, last: int) -> KeptState | None:
         """Return the newest state that was saved after frame ``last`` or an earlier one; None if there is none."""
