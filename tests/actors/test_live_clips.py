@@ -17,7 +17,9 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from kinora.actors.clips import clip_table, clips, live_clips
-from kinora.actors.clips.clip_table import Clip
+from kinora.actors.clips.clip_rule import ClipRule
+from kinora.actors.clips.clip_table import Clip, WantedClip
+from kinora.actors.clips.live_clips import LiveClips, Shot
 from kinora.actors.clips.recording import Kept, Recording
 from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
@@ -241,6 +243,20 @@ def test_a_job_with_clips_of_a_camera_runs_in_the_server() -> None:
         assert needs_of("id", request, info, uploaded=False, keeps_clips=keeps_clips).where == where
 
 
+def wanted_clip(event: int) -> WantedClip:
+    """Of the picture with the index ``event``."""
+    return WantedClip(
+        job_id="job",
+        event=event,
+        plugin="alarm",
+        kind="rang",
+        frame_index=event,
+        timestamp_ms=0.0,
+        begin_ms=0.0,
+        end_ms=0.0,
+    )
+
+
 def kept_fds(recording: Recording) -> list[int]:
     """The descriptors of a recording's memories."""
     return [kept.memory.fd for kept in recording._kept]
@@ -270,6 +286,31 @@ def test_what_is_kept_of_a_connection_stays_while_a_clip_needs_it() -> None:
     left = [one.memory for one in recording._kept]
     recording.close()
     assert [memory.fd for memory in left] == [-1, -1]
+
+
+async def test_a_job_that_is_taken_up_again_has_the_clips_from_before() -> None:
+    """Nobody else gives them up while they wait for their turn; with the last one the job is forgotten."""
+    free, made = trio.Event(), list[int]()
+
+    async def make(shot: Shot) -> None:
+        await free.wait()
+        made.append(shot.wanted.event)
+
+    live = LiveClips(make, lambda: None)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(live.run)
+        for event in (1, 2):
+            recording = live.recording("job", ClipRule(before_s=1, after_s=1))
+            recording.connect()
+            recording._kept[-1].note(event, 0.0)
+            assert live.at_work == ({"job"} if event == 2 else set())
+            assert live.want(wanted_clip(event)) is None
+            live.end("job")
+        await trio.testing.wait_all_tasks_blocked()
+        free.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (sorted(made), len(live.at_work), "job" in live) == ([1, 2], 0, False)
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_clip_is_waited_for_no_longer_than_it_lasts(autojump_clock: trio.testing.MockClock) -> None:

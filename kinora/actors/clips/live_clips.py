@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -38,8 +39,6 @@ class Shot:
 @attrs.define
 class _LiveJob:
     recording: Recording
-    waiting: int = 0
-    """The clips that are still to be made."""
     turn: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
     """Lets one of its clips at a time ask for its turn among all jobs."""
     ended: bool = False
@@ -53,6 +52,8 @@ class LiveClips:
         self._make = make
         self._on_settled = on_settled
         self._jobs: dict[str, _LiveJob] = {}
+        self._waiting = Counter[str]()
+        """Job → its clips that are still to be made, those from before it was taken up again included."""
         self._turn = trio.CapacityLimiter(1)
         self._nursery: trio.Nursery | None = None
 
@@ -63,7 +64,7 @@ class LiveClips:
     @property
     def at_work(self) -> frozenset[str]:
         """The jobs of which clips are still to be made."""
-        return frozenset(job_id for job_id, job in self._jobs.items() if job.waiting)
+        return frozenset(self._waiting)
 
     def recording(self, job_id: str, rule: ClipRule) -> Recording:
         """Return a new recording of a job, for clips of this length; it is owned here once a decoder writes to it."""
@@ -78,11 +79,11 @@ class LiveClips:
         found = job.recording.find(wanted.frame_index)
         if found is None or self._nursery is None:
             return TOO_LATE
-        if job.waiting >= MAX_WAITING:
+        if self._waiting[wanted.job_id] >= MAX_WAITING:
             return TOO_MANY
         shot = Shot(wanted, *found)
         shot.kept.hold()
-        job.waiting += 1
+        self._waiting[wanted.job_id] += 1
         self._nursery.start_soon(self._carry_out, wanted.job_id, job, shot)
         return None
 
@@ -92,7 +93,7 @@ class LiveClips:
         if job is not None:
             job.ended = True
             job.recording.close()
-            self._settle(job_id, job)
+            self._settle(job_id)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Make clips until cancelled; what is kept is freed then."""
@@ -112,13 +113,14 @@ class LiveClips:
                 await self._make(shot)
         finally:
             shot.kept.release()
-            job.waiting -= 1
-            self._settle(job_id, job)
+            self._waiting -= Counter([job_id])
+            self._settle(job_id)
 
-    def _settle(self, job_id: str, job: _LiveJob) -> None:
-        """Forget a job that has ended once its last clip is made."""
-        if job.waiting:
+    def _settle(self, job_id: str) -> None:
+        """Forget a job that has ended, and was not taken up again, once its last clip is made."""
+        if job_id in self._waiting:
             return
-        if job.ended and self._jobs.get(job_id) is job:  # else it was taken up again
+        job = self._jobs.get(job_id)
+        if job is not None and job.ended:
             del self._jobs[job_id]
         self._on_settled()
