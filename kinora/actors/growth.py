@@ -60,9 +60,9 @@ class Growth:
                 if ring.is_open:
                     outcome = await replica.prepare(self._judge.device, ring)
         finally:
-            self._growing = None
             if not isinstance(outcome, Done):
                 await replica.end()  # noqa: ASYNC102 - it shields itself and bounds each wait
+            self._growing = None  # from here on without a wait: the crew must know of this one before the next is made
         if isinstance(outcome, Done):
             if self._crew.join(replica):
                 self._judge.note_restart()

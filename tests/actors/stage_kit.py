@@ -67,6 +67,7 @@ class FakeProcess:
         finalize: Act | Ending = DONE,
         last_words: bytes = b"",
         max_batch: int = 1,
+        ends_in_s: float = 0.0,
     ) -> None:
         """``frames`` are the acts for its frames in their order; ``at`` has those for frames of certain indexes.
 
@@ -89,6 +90,7 @@ class FakeProcess:
         self.handed_over: list[tuple[float, list[int]]] = []
         """When each batch came, on Trio's clock, and its frames."""
         self._last_words = last_words
+        self._ends_in_s = ends_in_s
         self._prepared = Done(result=None, run_ms=1.0, max_batch=max_batch)
         self._busy = False
 
@@ -147,7 +149,7 @@ class FakeProcess:
     async def aclose(self) -> bytes:
         """End, whatever happens."""
         with trio.CancelScope(shield=True):
-            await trio.lowlevel.checkpoint()
+            await trio.sleep(self._ends_in_s)
         if not self.alive:
             return b""
         self.ends.append(trio.current_time())

@@ -297,7 +297,7 @@ async def test_a_disabled_plugin_is_ended_on_all_frames(autojump_clock: MockCloc
 @pytest.mark.parametrize("ending", [RAISED, CRASH, HANG], ids=["raises", "dies", "hangs"])
 async def test_another_process_that_cannot_be_prepared_costs_nothing(autojump_clock: MockClock, ending: Ending) -> None:
     """The stage goes on with those that it has, says so once, and counts no failure: alone it would work as well."""
-    first, second = FakeProcess(frames=works()), FakeProcess(prepare=[ending] * 9)
+    first, second = FakeProcess(frames=works()), FakeProcess(prepare=[ending] * 9, ends_in_s=2 * FRAME_S)
     both = stage(first, second, max_failures=1)
     await both.run(frames=8)
     assert both.with_result == list(range(8))
