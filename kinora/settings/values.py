@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, get_type_hints
 
 import attrs
@@ -22,7 +23,8 @@ def checked_value(origin: str, name: str, value: object) -> object:
         SettingsError: there is no such setting, or it cannot have this value; the text begins with ``origin``.
     """
     if name not in KINDS:
-        raise SettingsError(f"{origin}: there is no setting '{name}'; there are: {', '.join(sorted(KINDS))}")
+        near = "".join(f"; the nearest one is {found}" for found in get_close_matches(name, KINDS, n=1))
+        raise SettingsError(f"{origin}: there is no setting '{name}'; there are: {', '.join(sorted(KINDS))}{near}")
     if (tables := class_of_tables(KINDS[name])) is not None:
         try:
             return read_tables(tables, value)

@@ -187,7 +187,8 @@ def test_wrong_variables_are_named(env: dict[str, str], said: str) -> None:
             "kinora.toml: allowed_hosts: 'kinora.example:8000' is not the name of a host: write it as kinora.example, ",
         ),
         ("allowed_hosts = [3]", "kinora.toml: allowed_hosts: must be text, not 3"),
-        ("colour = 'red'", "kinora.toml: colour: there is no setting 'colour'"),
+        ("colour = 'red'", "kinora.toml: colour: there is no setting 'colour'; there are: access_log, "),
+        ("media_dirs = '.'", "workers_memory_mb; the nearest one is media_dir"),
         ("worker_env = ['*']", "kinora.toml: worker_env: '*' is not the name of a variable"),
     ],
 )
