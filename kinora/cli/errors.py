@@ -41,8 +41,10 @@ def naming_flags(plugins: Sequence[str]) -> Iterator[None]:
     except ClientError as error:
         if not error.places:
             raise
-        hint = f". {RELOAD}" if any(PLUGIN_PLACE.fullmatch(place.path) for place in error.places) else ""
-        raise Misuse(in_flags(error.detail, error.places, plugins) + hint) from error
+        said = in_flags(error.detail, error.places, plugins)
+        if any(PLUGIN_PLACE.fullmatch(place.path) for place in error.places):
+            said = f"{said} {RELOAD}" if said.endswith("?") else f"{said}. {RELOAD}"
+        raise Misuse(said) from error
 
 
 def for_user(error: BaseException) -> Exception | None:

@@ -75,8 +75,10 @@ def test_a_cut_list_says_that_it_is_cut() -> None:
 
 def test_an_unknown_plugin_of_a_server_comes_with_what_helps() -> None:
     """It may know plugins that came after its start only once it has looked again."""
-    body = b'{"detail": "No.", "errors": [{"path": "plugins[0]", "message": "there is no plugin \'mine\'"}]}'
-    said = r"^-p mine: there is no plugin 'mine'\. If its .* kinora plugins reload$"
+    body = (
+        b'{"detail": "No.", "errors": [{"path": "plugins[0]", "message": "there is no \'mine\'. Did you mean men?"}]}'
+    )
+    said = r"^-p mine: there is no 'mine'\. Did you mean men\? If its .* kinora plugins reload$"
     with pytest.raises(Misuse, match=said), naming_flags(["mine"]):
         raise refused(422, body)
 
