@@ -12,6 +12,7 @@ import attrs
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import SourceUrl, is_url
 from kinora.python.errors import RunError
+from kinora.python.wanted import source_text
 from kinora.runtime.home_paths import in_home
 from kinora.settings import Settings, read_settings, require_folders
 from kinora.settings.of_run import allowing, is_path, settings_of_run
@@ -39,11 +40,9 @@ def settled_source(source: str | os.PathLike[str]) -> str:
     """The source, by its absolute path if it is a file or folder of this machine.
 
     Raises:
-        RunError: there is no such file or folder, or the URL cannot be read.
+        RunError: it is no source, there is no such file or folder, or the URL cannot be read.
     """
-    if isinstance(source, int):  # as OpenCV names cameras
-        raise RunError(f'A camera of this machine is named "webcam:{source}", not {source}')
-    text = os.fspath(source)
+    text = source_text(source)
     if isinstance(source, str) and not is_path(text):
         if is_url(text):
             _check_url(text)

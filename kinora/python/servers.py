@@ -20,7 +20,7 @@ from kinora.python.quiet import quieten
 from kinora.python.remote import RemoteRun
 from kinora.python.report import Report
 from kinora.python.run import Run
-from kinora.python.wanted import Wanted
+from kinora.python.wanted import Wanted, source_text
 from kinora.runtime.home_paths import in_home
 
 
@@ -66,7 +66,7 @@ class Server:
         """
         quieten()
         wanted = Wanted(
-            source=os.fspath(source),
+            source=source_text(source),
             plugins=tuple(_named(plugin) for plugin in wanted_plugins(plugins)),
             device=device,
             options=job_options(options, max_frames=max_frames, stride=stride, policy=policy),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
+from kinora.python.errors import RunError
 from kinora.python.plugins import WantedPlugin
 
 
@@ -28,3 +30,19 @@ class Wanted:
             "device_requested": self.device,
             "options": dict(self.options),
         }
+
+
+def source_text(source: object) -> str:
+    """The source as text.
+
+    Raises:
+        RunError: it is anything else, such as the number that OpenCV gives a camera, or a list.
+    """
+    match source:
+        case str() | os.PathLike():
+            return str(os.fspath(source))
+        case int():
+            raise RunError(f'A camera of this machine is named "webcam:{source}", not {source}')
+        case _:
+            kind = type(source).__name__
+            raise RunError(f"A run has one source, as text or a path, and not a {kind}: call run once for each")

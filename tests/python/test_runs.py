@@ -361,10 +361,12 @@ def test_the_copy_of_a_function_has_the_lines_of_the_program() -> None:
     assert copied.__code__.co_filename == __file__
 
 
-def test_a_number_is_no_source() -> None:
-    """As OpenCV names cameras; the name that it has here is told."""
-    with pytest.raises(kinora.RunError, match='"webcam:0"'):
-        kinora.run(0, plugins=["motion"])  # type: ignore[call-overload,arg-type,unused-ignore]
+@pytest.mark.parametrize(("source", "said"), [(0, '"webcam:0"'), (["a.mp4"], "and not a list: call run once for each")])
+def test_what_is_no_source_is_refused(source: object, said: str) -> None:
+    """A number, as OpenCV names cameras, and a list; what to write is told, also for a server."""
+    for run in (kinora.run, kinora.connect("http://127.0.0.1:9").run):
+        with pytest.raises(kinora.RunError, match=said):
+            run(source, plugins=["motion"])  # type: ignore[call-overload,arg-type,operator,unused-ignore]
 
 
 def test_a_program_may_fork_and_end_in_the_middle_of_a_run(clip: Path) -> None:
