@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.plugins.api import Frame
+from kinora.plugins.api import Frame, Plugin
 from kinora.plugins.builtin.people import People
 from kinora.plugins.builtin.tracker import Tracker
 from kinora.plugins.builtin.zone_counts import MAX_CLASSES
@@ -136,6 +136,16 @@ def test_it_says_what_is_missing() -> None:
         "none of the detections before it has a track_id",
     ]
     assert watch([], []).warnings == []
+
+
+@pytest.mark.parametrize(("plugin", "options"), [(Tracker, None), (Zones, OPTIONS)])
+def test_a_plugin_before_its_detector_says_so(plugin: type[Plugin], options: Mapping[str, Any] | None) -> None:
+    """Once, and not where a detector stands before it that works on every tenth frame only."""
+    alone = [Frame(image=IMAGE, index=i, timestamp_ms=i * 40.0, results={}) for i in range(30)]
+    (warning,) = run_plugin(plugin, alone, options).warnings
+    assert warning.startswith("no plugin before it has a result: put ")
+    tenth = [Frame(image=IMAGE, index=0, timestamp_ms=0.0, results={"people": {"detections": []}}), *alone[1:]]
+    assert run_plugin(plugin, tenth, options).warnings == []
 
 
 def test_what_it_counts_is_bounded() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
+from kinora.plugins.builtin.results_before import ResultsBefore
 from kinora.plugins.builtin.saved import read_head, with_head
 from kinora.plugins.builtin.schema import integer, names, number, options_schema
 from kinora.plugins.builtin.tracks import SavedTrack, Track, associate
@@ -20,6 +21,7 @@ SURENESS = 0.6  # mean confidence of ``min_hits`` sightings that are enough for 
 MAX_MISSED_UNNAMED = 1  # frames in a row looked at without it, after which a thing that has no id yet was a false alarm
 MAX_FOLLOWED = 500  # the surest detections of a frame, and the newest tracks: each is compared with each
 
+DETECTORS_FIRST = "put what it is to follow before tracker, as -p people -p tracker"
 STATE_VERSION = 1
 
 
@@ -83,10 +85,12 @@ class Tracker(Plugin):
         self._size: tuple[int, ...] = ()
         self._size_told = False
         self._others_seen = False
+        self._before = ResultsBefore(context, DETECTORS_FIRST)
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
         """The detections of this frame that belong to a track, and their number."""
         now = frame.timestamp_ms
+        self._before.look(frame.results)
         self._end_tracks(now, cut=self._takes_new_size(frame.image.shape) or read_cut(frame.results))
         sources = [source for source in self._sources(frame.results) if source in frame.results]
         if sources:

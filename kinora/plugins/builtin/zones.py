@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
+from kinora.plugins.builtin.results_before import ResultsBefore
 from kinora.plugins.builtin.saved import read_head, with_head
 from kinora.plugins.builtin.schema import integer, names, options_schema
 from kinora.plugins.builtin.zone_counts import LineCounts, ZoneCounts
@@ -19,9 +20,8 @@ from kinora.plugins.detections import Detection, read_detections
 
 MARGIN = 0.05
 """The share of a thing's height by which it must be beyond a line to have crossed it: boxes tremble."""
-NO_TRACKS = (
-    "none of the detections before it has a track_id: put tracker before zones, as -p people -p tracker -p zones"
-)
+TRACKER_FIRST = "put tracker before zones, as -p people -p tracker -p zones"
+NO_TRACKS = f"none of the detections before it has a track_id: {TRACKER_FIRST}"
 NOTHING_TO_WATCH = "has neither zones nor lines in its options: there is nothing to count"
 MAX_SHOWN = 20
 """The classes of a zone that have metrics of their own."""
@@ -88,12 +88,14 @@ class Zones(Plugin):
         )
         self._events: list[dict[str, Any]] = []
         self._warned = False
+        self._before = ResultsBefore(context, TRACKER_FIRST)
         if not self._zones and not self._lines:
             context.warn(NOTHING_TO_WATCH, "medium")
 
     def process_frame(self, frame: Frame) -> dict[str, Any]:
         """The counts, the zones and lines with them as labels, and what has happened on this frame."""
         self._events = []
+        self._before.look(frame.results)
         now, found = frame.timestamp_ms, self._tracked(frame.results)
         known = [self._know(track_id, detection, now) for track_id, detection in found.items()]
         if found:
