@@ -74,7 +74,7 @@ plugin_options = click.option(
     "plugin_options",
     multiple=True,
     metavar="PLUGIN.KEY=VALUE",
-    help="An option of a plugin; a value that is not JSON is text.  Repeatable.",
+    help="An option of a plugin; a value that is not JSON is text, if it begins with neither [ nor {.  Repeatable.",
 )
 
 _EVERY = click.option(
@@ -281,8 +281,10 @@ def _split(text: str) -> tuple[str, str, Any]:
         raise Misuse(f"-o {text}: write it as PLUGIN.KEY=VALUE, for example -o motion.size=200")
     try:
         return plugin, key, json.loads(value)
-    except ValueError:
-        return plugin, key, value
+    except ValueError as error:
+        if not value.startswith(("[", "{")):
+            return plugin, key, value
+        raise Misuse(f"-o {place}: is not JSON: {error}; text that begins so stands in double quotes") from error
 
 
 def _numbered(flag: str, text: str, example: str) -> tuple[str, int]:

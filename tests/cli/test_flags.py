@@ -92,6 +92,14 @@ def test_the_example_of_an_option_is_one_that_its_plugin_takes() -> None:
     check_options(Motion.metadata, request["options"])
 
 
+def test_a_value_that_begins_as_json_is_json() -> None:
+    """A list without its quotes is refused with its place, and not taken for text; other text needs no quotes."""
+    with pytest.raises(Misuse, match=r"^-o zones\.zones: is not JSON: Expecting property name"):
+        plugin_requests(["zones"], ["zones.zones=[{name: door}]"])
+    taken = plugin_requests(["ocr"], ["ocr.a=de,fr", 'ocr.b="[x"'])
+    assert taken == [{"name": "ocr", "options": {"a": "de,fr", "b": "[x"}}]
+
+
 def test_turns_are_given_by_plugin() -> None:
     """Like its options, each by the plugin's name."""
     turns = {"every": ["faces=10"], "side": ["faces"], "replicas": ["motion=2"]}
