@@ -89,7 +89,8 @@ class Cameras:
             return
         name = source.removeprefix(CAMERA)
         if name not in self._placed:
-            message = f"No camera is called {name[:80]!r}: see GET /v1/cameras, or `kinora cameras`"
+            names = ", ".join(self._placed) or "none"
+            message = f"There is no camera {name[:80]!r} in kinora.toml; there are: {names}"
             raise InvalidRequest("There is no such camera.", [FieldError("source", message)])
 
     async def request(self, location: str, shown_as: str, limits: SourceLimits) -> Open:

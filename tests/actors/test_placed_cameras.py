@@ -149,5 +149,5 @@ async def test_the_password_is_read_at_each_opening(
 async def test_an_unknown_camera_is_refused(system: System, settings: Settings) -> None:
     """So is a URL that a camera has: its host is allowed for the camera alone."""
     message = await refused(system, "camera:back")
-    assert message == "No camera is called 'back': see GET /v1/cameras, or `kinora cameras`"
+    assert message == "There is no camera 'back' in kinora.toml; there are: front, gone, web, gone-web"
     assert "reads no sources from URLs" in await refused(system, settings.cameras["front"].url)
