@@ -30,6 +30,15 @@ _TYPES = {
     "object": "an object",
     "null": "null",
 }
+_BOUNDS = {
+    "minItems": "more",
+    "maxItems": "fewer",
+    "minimum": "more",
+    "maximum": "less",
+    "exclusiveMinimum": "more",
+    "exclusiveMaximum": "less",
+}
+"""Keyword of JSON Schema → on which side of its bound a value must be."""
 
 
 def schema_fault(schema: object) -> str | None:
@@ -127,14 +136,12 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "type":
             kinds = [limit] if isinstance(limit, str) else limit
             return f"must be {' or '.join(_TYPES[kind] for kind in kinds)}"
-        case "minimum":
-            return f"must be {limit} or more"
-        case "maximum":
-            return f"must be {limit} or less"
-        case "exclusiveMinimum":
-            return f"must be more than {limit}"
-        case "exclusiveMaximum":
-            return f"must be less than {limit}"
+        case "minItems" | "maxItems":
+            return f"must be a list of {limit} or {_BOUNDS[error.validator]}, not of {len(error.instance)}"
+        case "minimum" | "maximum":
+            return f"must be {limit} or {_BOUNDS[error.validator]}"
+        case "exclusiveMinimum" | "exclusiveMaximum":
+            return f"must be {_BOUNDS[error.validator]} than {limit}"
         case "enum":
             return f"must be one of {', '.join(json.dumps(choice) for choice in limit)}"
         case "pattern":

@@ -122,11 +122,17 @@ def test_long_values_are_not_repeated() -> None:
     assert len(message) <= 200
 
 
-def test_a_long_list_is_quoted_in_part() -> None:
+def test_a_long_list_is_quoted_in_part_or_counted() -> None:
     """The message keeps its reason, which stands behind the value."""
-    (message,) = errors_of({"properties": {"a": {"maxItems": 3}}}, {"a": list(range(1_000))}).values()
+    schema = {"properties": {"a": {"uniqueItems": True}}}
+    (message,) = errors_of(schema, {"a": [*range(1_000), 0]}).values()
     assert message.startswith("[0, 1, 2, ")
-    assert message.endswith("… is too long")
+    assert message.endswith("… has non-unique elements")
+    bounds = {"least": {"minItems": 3}, "most": {"maxItems": 3}}
+    assert errors_of({"properties": bounds}, {"least": [[1, 2], [3, 4]], "most": list(range(1_000))}) == {
+        "least": "must be a list of 3 or more, not of 2",
+        "most": "must be a list of 3 or fewer, not of 1000",
+    }
 
 
 def test_errors_are_bounded_and_counted() -> None:
