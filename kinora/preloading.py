@@ -16,6 +16,7 @@ PRELOAD = (
     "kinora.media.programs.still",
     "kinora.media.programs.annotator",
     "kinora.media.programs.live_jpeg",
+    "kinora.media.programs.clip_cutter",
 )
 """The modules that the fork server imports for its workers; importing them starts no thread."""
 

@@ -19,8 +19,7 @@ from kinora.runtime.program import Line, serve
 
 
 def main(channel: Channel) -> None:
-    """Cut the requested clips, at low priority."""
-    lower_priority()
+    """Cut the requested clips."""
     serve(Line(CLIP_CUTTER, channel), lambda request, fds: [_answer(request, fds)])
 
 
@@ -35,6 +34,7 @@ def _answer(request: CutClip | CutKept, fds: list[int]) -> ClipCut | Failed:
 
 
 def _cut(request: CutClip) -> Cut:
+    lower_priority()
     out = Path(request.out)
 
     def found(source: Sequence[int | str] | None) -> None:
@@ -47,7 +47,7 @@ def _cut(request: CutClip) -> Cut:
 
 
 def _cut_kept(request: CutKept, fds: list[int]) -> Cut:
-    (fd,) = fds
+    (fd,) = fds  # at full priority: what it is made of is kept for a short time only
     out = Path(request.out)
     confine_to([], writes=str(out.parent))
     codec, packets = read_packets(fd)
