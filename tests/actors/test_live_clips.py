@@ -200,14 +200,18 @@ async def test_the_clip_of_a_deleted_job_is_not_made(system: System, streams: Me
 async def test_a_clip_that_a_stop_of_the_server_has_cut_off_is_given_up(
     settings: Settings, streams: MediaServer
 ) -> None:
-    """The next server says so: what was kept is gone."""
+    """The next server says so: what was kept is gone. A file that was made, and not noted, goes too."""
     async with open_system(settings) as system:
         state = await submit(system, "alarm", source=f"http://{streams.host}/api/stream.ts")
-        await rung(system, state)
+        event = await rung(system, state)
+        made = system.clips.path(state.job_id, event["number"])
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"made")
     with capture_logs() as logs:
         async with open_system(settings) as system:
             await none_wanted(system)
             assert await system.clips.of_job(state.job_id) == []
+            assert not made.exists()
     (said,) = [entry for entry in logs if entry["event"] == "a clip could not be cut"]
     assert (said["job_id"], "in memory" in said["reason"]) == (state.job_id, True)
 
@@ -215,17 +219,42 @@ async def test_a_clip_that_a_stop_of_the_server_has_cut_off_is_given_up(
 async def test_a_job_has_so_many_clips_and_no_more(
     settings: Settings, plugins_dir: Path, camera: RtspServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The log says once for each job that further events have none, be it that it has enough, or that many wait."""
+    """The log says once for each job that further events have none, be it that it has enough, or that many wait.
+
+    So it does if jobs run at once.
+    """
     write_plugin(plugins_dir, "alarm", ALARM.replace("not self.rang", "True"))
     with capture_logs() as logs:
         async with open_system(settings) as system:
             for module, limit in ((clips, "MAX_JOB_CLIPS"), (live_clips, "MAX_WAITING")):
                 with monkeypatch.context() as patch:
                     patch.setattr(module, limit, 1)
-                    state = await run_job(system, "alarm", source=camera.url("yard"), policy="wait", max_outage_s=0)
-                    assert len(await clips_of(system, state.job_id)) == 1
+                    async with trio.open_nursery() as nursery:
+                        for _ in range(2):
+                            nursery.start_soon(ring_always, system, camera)
     said = [entry["reason"] for entry in logs if entry["event"] == "a clip could not be cut"]
-    assert said == [clips.FULL, live_clips.TOO_MANY]
+    assert said == [*[clips.FULL] * 2, *[live_clips.TOO_MANY] * 2]
+
+
+async def ring_always(system: System, camera: RtspServer) -> None:
+    """Run a job that has one clip."""
+    state = await run_job(system, "alarm", source=camera.url("yard"), policy="wait", max_outage_s=0)
+    assert len(await clips_of(system, state.job_id)) == 1
+
+
+def test_a_clip_that_is_made_too_late_is_given_up_at_once() -> None:
+    """That is so once newer pictures have taken the room of its own."""
+    kept = Kept()
+    wanted = WantedClip(
+        job_id="job", event=1, plugin="alarm", kind="rang", frame_index=7, timestamp_ms=0, begin_ms=0, end_ms=10_000
+    )
+    shot = Shot(wanted, kept, came_s=100.0)
+    overtaken = [shot.is_overtaken]
+    for index, came_s in ((8, 139.0), (9, 141.0)):
+        kept.note(index, came_s)
+        overtaken.append(shot.is_overtaken)
+    assert overtaken == [False, False, True]
+    kept.let_go()
 
 
 def test_a_job_with_clips_of_a_camera_runs_in_the_server() -> None:

@@ -47,9 +47,12 @@ RETRY_S = 5.0
 MAX_ATTEMPTS = 3
 """The attempts to cut a clip that fails for a reason that is not the video's. Then it is given up."""
 REMOVE_S = 10.0
-"""The time for removing the files of a deleted job."""
+"""The time for removing the files of a deleted job, or of a clip that is given up."""
 REMOVERS = 1
-"""The most threads that remove files of deleted jobs. Further removals wait, for ``REMOVE_S`` at most."""
+"""The most threads that remove files. Further removals wait, for ``REMOVE_S`` at most."""
+MOST_REASONS = 1000
+"""The most jobs' reasons of missing clips that are remembered. Beyond it the oldest is forgotten, and logged again."""
+OVERTAKEN = "the machine is too busy: its pictures had to make room for newer ones before it could be made"
 FULL = f"the job has had {MAX_JOB_CLIPS:,} clips: its further events have none"
 _JOB_ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -95,8 +98,8 @@ class Clips:
         """The newest change that notes a clip; those before it are written with it, or earlier."""
         self._counts: dict[str, int] = {}
         """The number of clips of each job that has some, those that are still to be made included."""
-        self._reported = ("", "")
-        """The job whose clip was reported last as not cut, and the reason."""
+        self._reported: dict[tuple[str, str], None] = {}
+        """The jobs whose clips were reported as not cut, each with a reason, the newest last."""
 
     def audience_of(self, spec: JobSpec, audience: Audience) -> Audience:
         """The audience of a job; its messages are heard here too if clips of any event are wanted."""
@@ -135,10 +138,11 @@ class Clips:
         """Remove the clips of a deleted job. What cannot be removed is logged; the next start tries again."""
         if self._counts.pop(job_id, None) is None:
             return
+        await self._remove(self._folder / job_id)
+
+    async def _remove(self, path: Path) -> None:
         with trio.move_on_after(REMOVE_S):
-            await trio.to_thread.run_sync(
-                _remove, self._folder / job_id, abandon_on_cancel=True, limiter=self._removers
-            )
+            await trio.to_thread.run_sync(_remove, path, abandon_on_cancel=True, limiter=self._removers)
 
     async def run(
         self,
@@ -200,9 +204,12 @@ class Clips:
         return self._live.want(wanted) if wanted.job_id in self._live else None
 
     def _report(self, wanted: WantedClip, reason: str) -> None:
-        """Log why there is no clip, once for all of a job that come one after the other and have the same reason."""
-        if self._reported != (wanted.job_id, reason):
-            self._reported = (wanted.job_id, reason)
+        """Log why there is no clip, once for all of a job that have the same reason."""
+        what = wanted.job_id, reason
+        if what not in self._reported:
+            self._reported[what] = None
+            if len(self._reported) > MOST_REASONS:
+                del self._reported[next(iter(self._reported))]
             log.info("a clip could not be cut", job_id=wanted.job_id, number=wanted.event, reason=reason)
 
     def _look_again(self) -> None:
@@ -251,7 +258,7 @@ class Clips:
         try:
             if not await self._store.read(clip_table.is_wanted, wanted):
                 return
-            fault = await self._attempt(wanted, cut)
+            fault = OVERTAKEN if shot.is_overtaken else await self._attempt(wanted, cut)
             if fault is not None:
                 await self._give_up(wanted, str(fault))
         except (StoreFailing, ActorGone) as error:  # the next start gives it up, and says so
@@ -278,7 +285,9 @@ class Clips:
         return fault
 
     async def _give_up(self, wanted: WantedClip, reason: str) -> None:
+        """Forget a clip, and remove its file: a server that was killed may have made it, and not noted that."""
         self._report(wanted, reason)
+        await self._remove(self.path(wanted.job_id, wanted.event))
         await self._store.change(clip_table.drop_clip(wanted))
         if wanted.job_id in self._counts:
             self._counts[wanted.job_id] -= 1
@@ -305,14 +314,17 @@ class Clips:
             await self.forget(wanted.job_id)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder of clips. Blocks."""
+def _remove(path: Path) -> None:
+    """Remove a clip, or a folder of clips. Blocks."""
     try:
-        shutil.rmtree(folder)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     except FileNotFoundError:
-        pass  # none of its clips was made
+        pass  # it was not made
     except OSError as error:
-        log.warning("clips could not be removed", path=str(folder), reason=str(error))
+        log.warning("clips could not be removed", path=str(path), reason=str(error))
 
 
 def _remove_all_but(job_ids: Collection[str], folder: Path) -> None:

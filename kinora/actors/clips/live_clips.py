@@ -35,6 +35,11 @@ class Shot:
         """When all pictures of the clip have come."""
         return self.came_s + (self.wanted.end_ms - self.wanted.timestamp_ms) / 1000 + REORDERED_S
 
+    @property
+    def is_overtaken(self) -> bool:
+        """True once pictures of the clip have had to make room for newer ones, while others were made."""
+        return self.kept.newest_s > self.until_s + SPARE_S
+
 
 @attrs.define
 class _LiveJob:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -46,10 +47,15 @@ class Kept:
         """When a picture came; None if it is not of this connection, or too old."""
         return next((came_s for known, came_s in reversed(self._came) if known == index), None)
 
+    @property
+    def newest_s(self) -> float:
+        """When the newest picture came; minus infinity if none has."""
+        return self._came[-1][1] if self._came else -math.inf
+
     def end(self) -> None:
         """Note that no more packets come."""
         self.ended_s = clock_s()
-        self._wake(float("inf"))
+        self._wake(math.inf)
 
     async def wait_for(self, until_s: float) -> None:
         """Wait until all that comes before a time is kept, as far as it ever will be."""
