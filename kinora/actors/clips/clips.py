@@ -321,7 +321,7 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass  # it was not made
     except OSError as error:
         log.warning("clips could not be removed", path=str(path), reason=str(error))
