@@ -197,6 +197,18 @@ async def test_the_clip_of_a_deleted_job_is_not_made(system: System, streams: Me
     assert list((system.settings.data_dir / "clips").rglob("*.mp4")) == []
 
 
+async def test_a_clip_that_could_not_be_noted_does_not_count(system: System, streams: MediaServer) -> None:
+    """The disk may have been full; once it has room again, the job's further events have clips."""
+    state = await submit(system, "alarm", source=f"http://{streams.host}/api/stream.ts")
+    await rung(system, state)
+    wanted = await system.store.read(clip_table.next_wanted)
+    assert wanted is not None
+    await system.store.change(clip_table.drop_clip(wanted))  # as if it had never been written
+    await system.jobs.cancel(state.job_id)
+    await all_freed(system, state.job_id)
+    assert system.clips._counts == {state.job_id: 0}
+
+
 async def test_a_clip_that_a_stop_of_the_server_has_cut_off_is_given_up(
     settings: Settings, streams: MediaServer
 ) -> None:

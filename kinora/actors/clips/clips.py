@@ -257,6 +257,7 @@ class Clips:
         await self._noted_all()
         try:
             if not await self._store.read(clip_table.is_wanted, wanted):
+                self._count_less(wanted)  # its job was deleted, or the disk was full when it was to be noted
                 return
             fault = OVERTAKEN if shot.is_overtaken else await self._attempt(wanted, cut)
             if fault is not None:
@@ -289,6 +290,9 @@ class Clips:
         self._report(wanted, reason)
         await self._remove(self.path(wanted.job_id, wanted.event))
         await self._store.change(clip_table.drop_clip(wanted))
+        self._count_less(wanted)
+
+    def _count_less(self, wanted: WantedClip) -> None:
         if wanted.job_id in self._counts:
             self._counts[wanted.job_id] -= 1
 
