@@ -169,6 +169,20 @@ CREATE TRIGGER deliveries_of_deleted AFTER DELETE ON jobs BEGIN
     DELETE FROM deliveries WHERE job_id = OLD.job_id AND status != 'waiting';
 END;
 """
+_CLIPS_GO = """
+DROP TRIGGER clip_kept;
+CREATE TRIGGER clip_kept AFTER UPDATE OF bytes ON clips BEGIN
+    INSERT INTO sizes VALUES (NEW.job, NEW.bytes)
+        ON CONFLICT DO UPDATE SET frame_bytes = frame_bytes + excluded.frame_bytes - coalesce(OLD.bytes, 0);
+END;
+CREATE TRIGGER clip_removed AFTER DELETE ON clips WHEN OLD.bytes IS NOT NULL BEGIN
+    UPDATE sizes SET frame_bytes = frame_bytes - OLD.bytes WHERE job = OLD.job;
+END;
+DROP TRIGGER clips_of_deleted;
+CREATE TRIGGER clips_of_deleted AFTER DELETE ON jobs BEGIN
+    DELETE FROM clips WHERE job = OLD.number;
+END;
+"""
 MIGRATIONS = (
     _JOBS_AND_FRAMES,
     _LOGS_AND_DELETED,
@@ -183,6 +197,7 @@ MIGRATIONS = (
     _EVENTS_GO,
     _CLIPS,
     _DELIVERIES_GO,
+    _CLIPS_GO,
 )
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(MIGRATIONS)

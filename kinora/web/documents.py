@@ -137,7 +137,8 @@ class ClipState(msgspec.Struct, kw_only=True):
     timestamp_ms: float
     """The time of the event in the source."""
     start_ms: float
-    """Where the clip begins, in the time of the source: at a key frame."""
+    """Where the clip begins, in the time of the source: at a key frame. Negative if that came before the job's first
+    picture."""
     duration_ms: Milliseconds
     bytes: Count
     url: str

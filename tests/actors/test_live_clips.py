@@ -203,10 +203,10 @@ async def test_a_clip_that_could_not_be_noted_does_not_count(system: System, str
     await rung(system, state)
     wanted = await system.store.read(clip_table.next_wanted)
     assert wanted is not None
-    await system.store.change(clip_table.drop_clip(wanted))  # as if it had never been written
+    await system.store.change(clip_table.drop_clip(wanted.job_id, wanted.event))  # as if it had never been written
     await system.jobs.cancel(state.job_id)
     await all_freed(system, state.job_id)
-    assert system.clips._counts == {state.job_id: 0}
+    assert system.clips._waiting == {state.job_id: 0}
 
 
 async def test_a_clip_that_a_stop_of_the_server_has_cut_off_is_given_up(
@@ -228,24 +228,21 @@ async def test_a_clip_that_a_stop_of_the_server_has_cut_off_is_given_up(
     assert (said["job_id"], "in memory" in said["reason"]) == (state.job_id, True)
 
 
-async def test_a_job_has_so_many_clips_and_no_more(
+async def test_so_many_clips_of_a_job_wait_and_no_more(
     settings: Settings, plugins_dir: Path, camera: RtspServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The log says once for each job that further events have none, be it that it has enough, or that many wait.
-
-    So it does if jobs run at once.
-    """
+    """The log says once for each job that further events have none, also if jobs run at once."""
     write_plugin(plugins_dir, "alarm", ALARM.replace("not self.rang", "True"))
     with capture_logs() as logs:
         async with open_system(settings) as system:
-            for module, limit in ((clips, "MAX_JOB_CLIPS"), (live_clips, "MAX_WAITING")):
+            for module, limit in ((clips, "MAX_WANTED"), (live_clips, "MAX_WAITING")):
                 with monkeypatch.context() as patch:
                     patch.setattr(module, limit, 1)
                     async with trio.open_nursery() as nursery:
                         for _ in range(2):
                             nursery.start_soon(ring_always, system, camera)
     said = [entry["reason"] for entry in logs if entry["event"] == "a clip could not be cut"]
-    assert said == [*[clips.FULL] * 2, *[live_clips.TOO_MANY] * 2]
+    assert said == [*[clips.TOO_MANY] * 2, *[live_clips.TOO_MANY] * 2]
 
 
 async def ring_always(system: System, camera: RtspServer) -> None:

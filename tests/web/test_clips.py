@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import attrs
 import av
+import pytest
 import trio
 from structlog.testing import capture_logs
 
 from kinora.actors.clips import clip_table
+from kinora.actors.clips import clips as clips_module
+from kinora.actors.schema import EVENT_COST, FRAME_COST
 from kinora.actors.standing_job import StandingJob
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.system import open_system
+from kinora.system import System, open_system
 from tests.client_kit import ask, get, post
 from tests.jobs_kit import ended, run_job, write_plugin
 from tests.media.test_clip_cutter import brightness, film
@@ -85,6 +89,48 @@ async def test_clips_are_kept_with_their_job(
         with trio.fail_after(PLENTY_S):
             await ended(server.system, await server.system.jobs.state(other))
         assert await clips(server, other, 0) == []
+
+
+async def test_the_oldest_clip_of_a_job_goes_for_a_new_one(
+    settings: Settings, media: Path, plugins_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row, its file and what it took of the room; a file that a kill in between has left goes at the next start."""
+    monkeypatch.setattr(clips_module, "MAX_JOB_CLIPS", 1)
+    film(media / "film.mp4", "libx264")
+    write_plugin(plugins_dir, "bell", BELL)
+    hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 0.5, "after_s": 1})
+    given = attrs.evolve(settings, webhooks={"alarm": hook})
+    with capture_logs() as logs:
+        async with open_system(given) as system:
+            job_id = (await run_job(system, "bell", source="film.mp4")).job_id
+            await clips_left(system, job_id, [3])
+            assert await system.store.read(uncounted) == 0
+    (said,) = [entry for entry in logs if entry["event"] == "the oldest clips of a job are removed"]
+    assert (said["job_id"], said["reason"]) == (job_id, clips_module.OLDEST_GO)
+    (stray := settings.data_dir / "clips" / job_id / "2.mp4").write_bytes(b"made")
+    async with open_system(given) as system:
+        await clips_left(system, job_id, [3])
+        assert not stray.exists()
+
+
+def uncounted(connection: sqlite3.Connection) -> int:
+    """The bytes by which what is noted of the only job's size is wrong."""
+    (wrong,) = connection.execute(
+        f"SELECT frame_bytes - (SELECT sum(length(data) + {FRAME_COST}) FROM frames)"  # noqa: S608 - constants
+        f" - (SELECT sum(length(data) + {EVENT_COST}) FROM events) - (SELECT sum(bytes) FROM clips) FROM sizes"
+    ).fetchone()
+    return int(wrong)
+
+
+async def clips_left(system: System, job_id: str, events: list[int]) -> None:
+    """Wait until a job has the clips of these events, and the files of no others."""
+    with trio.fail_after(PLENTY_S):
+        while (  # noqa: ASYNC110 - nobody tells of it
+            [clip.event for clip in await system.clips.of_job(job_id)] != events
+            or {path.name for path in system.clips.path(job_id, 1).parent.iterdir()}
+            != {f"{event}.mp4" for event in events}
+        ):
+            await trio.sleep(0.02)
 
 
 async def test_pushed_pictures_have_clips(settings: Settings, plugins_dir: Path, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import attrs
 from kinora.actors.database import Statement, clean_text
 
 MAX_JOB_CLIPS = 1000
-"""The most clips that a job has. Further events have none."""
+"""The most clips that a job keeps. Beyond it the oldest goes for each new one."""
+MAX_WANTED = 1000
+"""The most clips of a job that wait to be made. Beyond it events have none."""
 
 
 @attrs.frozen(kw_only=True)
@@ -51,11 +53,11 @@ _CLIP = ", ".join(field.name for field in attrs.fields(Clip))
 
 
 def want_clip(wanted: WantedClip) -> Statement:
-    """Note a clip that is to be cut, unless it is there, or the job has enough clips or was deleted."""
+    """Note a clip that is to be cut, unless it is there, or too many of the job wait, or the job was deleted."""
     job_id, *others = attrs.astuple(wanted)
     return Statement(
         f"INSERT INTO clips (job, {_WANTED}) SELECT number, {', '.join('?' * len(others))} FROM jobs"  # noqa: S608
-        f" WHERE job_id = ? AND (SELECT count(*) FROM clips WHERE job = jobs.number) < {MAX_JOB_CLIPS}"
+        f" WHERE job_id = ? AND (SELECT count(*) FROM clips WHERE job = jobs.number AND bytes IS NULL) < {MAX_WANTED}"
         " ON CONFLICT DO NOTHING",
         (*others, job_id),
     )
@@ -70,11 +72,10 @@ def keep_clip(wanted: WantedClip, start_ms: float, duration_ms: float, size: int
     )
 
 
-def drop_clip(wanted: WantedClip) -> Statement:
-    """Forget a clip that cannot be cut."""
+def drop_clip(job_id: str, event: int) -> Statement:
+    """Forget a clip that cannot be cut, or goes for a newer one."""
     return Statement(
-        "DELETE FROM clips WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ?",
-        (wanted.job_id, wanted.event),
+        "DELETE FROM clips WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ?", (job_id, event)
     )
 
 
@@ -92,7 +93,7 @@ def next_wanted(connection: sqlite3.Connection, but: Collection[str] = ()) -> Wa
 
 
 def is_wanted(connection: sqlite3.Connection, wanted: WantedClip) -> bool:
-    """Return whether a clip is still to be cut: its job may have been deleted, or have enough clips."""
+    """Return whether a clip is still to be cut: its job may have been deleted, or too many have waited."""
     found = connection.execute(
         "SELECT 1 FROM clips WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ? AND bytes IS NULL",
         (wanted.job_id, wanted.event),
@@ -111,7 +112,25 @@ def clips(connection: sqlite3.Connection, job_id: str) -> list[Clip]:
     return [Clip(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def counts(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return the id of each job that has clips, and their number, those that are still to be cut included."""
-    query = "SELECT job_id, count(*) FROM clips JOIN jobs ON jobs.number = clips.job GROUP BY clips.job"
+def oldest_beyond(connection: sqlite3.Connection, wanted: WantedClip, most: int) -> list[int]:
+    """Return the events of the oldest clips of a job that must go so that it has ``most`` with this new one."""
+    rows = connection.execute(
+        "SELECT event FROM clips WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND bytes IS NOT NULL"
+        " AND event != ? ORDER BY event DESC LIMIT -1 OFFSET ?",
+        (wanted.job_id, wanted.event, most - 1),
+    )
+    return [event for (event,) in rows]
+
+
+def events(connection: sqlite3.Connection, job_id: str) -> set[int]:
+    """Return the events of a job that have a clip, or are to have one."""
+    rows = connection.execute(
+        "SELECT event FROM clips WHERE job = (SELECT number FROM jobs WHERE job_id = ?)", (job_id,)
+    )
+    return {event for (event,) in rows}
+
+
+def waiting(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return the id of each job that has clips, or is to have some, and the number that are still to be made."""
+    query = "SELECT job_id, count(*) - count(bytes) FROM clips JOIN jobs ON jobs.number = clips.job GROUP BY clips.job"
     return dict(connection.execute(query))

@@ -16,7 +16,7 @@ import trio
 from kinora.actors.audience import Audience
 from kinora.actors.clips import clip_table
 from kinora.actors.clips.clip_rule import ClipRule, widest
-from kinora.actors.clips.clip_table import MAX_JOB_CLIPS, Clip, WantedClip
+from kinora.actors.clips.clip_table import MAX_JOB_CLIPS, MAX_WANTED, Clip, WantedClip
 from kinora.actors.clips.live_clips import LiveClips, Shot
 from kinora.actors.clips.recording import Recording
 from kinora.actors.disk_floor import DiskFloor
@@ -47,13 +47,15 @@ RETRY_S = 5.0
 MAX_ATTEMPTS = 3
 """The attempts to cut a clip that fails for a reason that is not the video's. Then it is given up."""
 REMOVE_S = 10.0
-"""The time for removing the files of a deleted job, or of a clip that is given up."""
+"""The time for removing the files of a deleted job, or of one clip."""
 REMOVERS = 1
 """The most threads that remove files. Further removals wait, for ``REMOVE_S`` at most."""
 MOST_REASONS = 1000
-"""The most jobs' reasons of missing clips that are remembered. Beyond it the oldest is forgotten, and logged again."""
+"""The most jobs' reasons of missing and removed clips that are remembered. Beyond it the oldest is forgotten, and
+logged again."""
 OVERTAKEN = "the machine is too busy: its pictures had to make room for newer ones before it could be made"
-FULL = f"the job has had {MAX_JOB_CLIPS:,} clips: its further events have none"
+TOO_MANY = f"{MAX_WANTED:,} clips of the job wait already"
+OLDEST_GO = f"the job has {MAX_JOB_CLIPS:,} clips: from now on its oldest is removed for each new one"
 _JOB_ID = re.compile(r"[0-9a-f-]{36}")
 
 
@@ -96,10 +98,10 @@ class Clips:
         """Set when there may be a clip to cut."""
         self._noted: Change | None = None
         """The newest change that notes a clip; those before it are written with it, or earlier."""
-        self._counts: dict[str, int] = {}
-        """The number of clips of each job that has some, those that are still to be made included."""
+        self._waiting: dict[str, int] = {}
+        """Job → its clips that are still to be made, for each job that has clips or is to have some."""
         self._reported: dict[tuple[str, str], None] = {}
-        """The jobs whose clips were reported as not cut, each with a reason, the newest last."""
+        """The jobs whose clips were reported as not cut, or removed, each with a reason, the newest last."""
 
     def audience_of(self, spec: JobSpec, audience: Audience) -> Audience:
         """The audience of a job; its messages are heard here too if clips of any event are wanted."""
@@ -136,7 +138,7 @@ class Clips:
 
     async def forget(self, job_id: str) -> None:
         """Remove the clips of a deleted job. What cannot be removed is logged; the next start tries again."""
-        if self._counts.pop(job_id, None) is None:
+        if self._waiting.pop(job_id, None) is None:
             return
         await self._remove(self._folder / job_id)
 
@@ -155,17 +157,32 @@ class Clips:
 
         ``locate`` finds the source of a job, or raises KinoraError.
         """
-        self._counts = await self._store.read(clip_table.counts)
-        await trio.to_thread.run_sync(_remove_all_but, self._counts, self._folder)
+        self._waiting = await self._store.read(clip_table.waiting)
+        await trio.to_thread.run_sync(_remove_all_but, self._waiting, self._folder)
         async with trio.open_nursery() as nursery:
             await nursery.start(self._live.run)
             task_status.started()
             await begin.wait()
+            nursery.start_soon(self._remove_strays, [*self._waiting])
             while True:
                 try:
                     await self._cut_next(locate)
                 except (StoreFailing, ActorGone):
                     await trio.sleep(RETRY_S)
+
+    async def _remove_strays(self, job_ids: Collection[str]) -> None:
+        """Remove clips that are not stored: a server that was killed may have forgotten them, and left their files."""
+        try:
+            for job_id in job_ids:
+                # In this order: a clip is stored as wanted before its file is there.
+                files = await trio.to_thread.run_sync(
+                    _clips_in, self._folder / job_id, abandon_on_cancel=True, limiter=self._removers
+                )
+                stored = {self.path(job_id, event) for event in await self._store.read(clip_table.events, job_id)}
+                for path in files - stored:
+                    await self._remove(path)
+        except (StoreFailing, ActorGone):
+            pass  # the store tells of it, and the next start tries again
 
     # What is wanted
 
@@ -193,24 +210,30 @@ class Clips:
         if reason is not None:
             self._report(wanted, reason)
             return
-        self._counts[wanted.job_id] = self._counts.get(wanted.job_id, 0) + 1
+        self._waiting[wanted.job_id] = self._waiting.get(wanted.job_id, 0) + 1
         self._noted = self._store.change_soon(clip_table.want_clip(wanted))
         self._work.set()
 
     def _take_on(self, wanted: WantedClip) -> str | None:
         """Have the clip waited for if its source is live; return why there will be none, if so."""
-        if self._counts.get(wanted.job_id, 0) >= MAX_JOB_CLIPS:
-            return FULL
+        if self._waiting.get(wanted.job_id, 0) >= MAX_WANTED:
+            return TOO_MANY
         return self._live.want(wanted) if wanted.job_id in self._live else None
 
     def _report(self, wanted: WantedClip, reason: str) -> None:
         """Log why there is no clip, once for all of a job that have the same reason."""
-        what = wanted.job_id, reason
-        if what not in self._reported:
-            self._reported[what] = None
-            if len(self._reported) > MOST_REASONS:
-                del self._reported[next(iter(self._reported))]
+        if self._is_news(wanted.job_id, reason):
             log.info("a clip could not be cut", job_id=wanted.job_id, number=wanted.event, reason=reason)
+
+    def _is_news(self, job_id: str, reason: str) -> bool:
+        """Return whether a reason was not reported of the job yet, and remember it."""
+        what = job_id, reason
+        if what in self._reported:
+            return False
+        self._reported[what] = None
+        if len(self._reported) > MOST_REASONS:
+            del self._reported[next(iter(self._reported))]
+        return True
 
     def _look_again(self) -> None:
         self._work.set()
@@ -282,6 +305,7 @@ class Clips:
             except (OneShotFailed, KinoraError, OSError) as error:
                 return error
             else:
+                self._count_less(wanted)
                 return None
         return fault
 
@@ -289,12 +313,12 @@ class Clips:
         """Forget a clip, and remove its file: a server that was killed may have made it, and not noted that."""
         self._report(wanted, reason)
         await self._remove(self.path(wanted.job_id, wanted.event))
-        await self._store.change(clip_table.drop_clip(wanted))
+        await self._store.change(clip_table.drop_clip(wanted.job_id, wanted.event))
         self._count_less(wanted)
 
     def _count_less(self, wanted: WantedClip) -> None:
-        if wanted.job_id in self._counts:
-            self._counts[wanted.job_id] -= 1
+        if wanted.job_id in self._waiting:
+            self._waiting[wanted.job_id] -= 1
 
     async def _ask(self, request: CutClip | CutKept, fds: Sequence[int] = ()) -> ClipCut:
         return await one_shot(self._fork_server, CLIP_CUTTER, "clip", request, ClipCut, timeout_s=CUT_S, fds=fds)
@@ -312,10 +336,22 @@ class Clips:
             path = self.path(wanted.job_id, wanted.event)
             make_private_folder(path.parent)
             await out.replace(path)
-        await self._store.change(clip_table.keep_clip(wanted, made.start_ms, made.duration_ms, size))
+        await self._keep(wanted, made, size)
         if await self._store.job(wanted.job_id) is None:  # it was deleted meanwhile
-            self._counts.setdefault(wanted.job_id, 0)
+            self._waiting.setdefault(wanted.job_id, 0)
             await self.forget(wanted.job_id)
+
+    async def _keep(self, wanted: WantedClip, made: ClipCut, size: int) -> None:
+        """Note that a clip is there; the oldest of its job goes for it if there are too many."""
+        oldest = await self._store.read(clip_table.oldest_beyond, wanted, MAX_JOB_CLIPS)
+        await self._store.change(
+            clip_table.keep_clip(wanted, made.start_ms, made.duration_ms, size),
+            *(clip_table.drop_clip(wanted.job_id, event) for event in oldest),
+        )
+        if oldest and self._is_news(wanted.job_id, OLDEST_GO):
+            log.info("the oldest clips of a job are removed", job_id=wanted.job_id, reason=OLDEST_GO)
+        for event in oldest:
+            await self._remove(self.path(wanted.job_id, event))
 
 
 def _remove(path: Path) -> None:
@@ -329,6 +365,11 @@ def _remove(path: Path) -> None:
         pass  # it was not made
     except OSError as error:
         log.warning("clips could not be removed", path=str(path), reason=str(error))
+
+
+def _clips_in(folder: Path) -> set[Path]:
+    """Return the clips in the folder of a job. Blocks."""
+    return set(folder.glob("*.mp4"))
 
 
 def _remove_all_but(job_ids: Collection[str], folder: Path) -> None:
