@@ -8,7 +8,7 @@ import trio
 
 from kinora.actors.attempts import Attempts
 from kinora.actors.crew import Crew
-from kinora.actors.replica import Lost, Outcome, failure_of
+from kinora.actors.replica import Lost, Outcome, Replica, failure_of
 from kinora.actors.stage_judge import StageJudge
 from kinora.actors.ticket import Inbox
 from kinora.plugins.protocol import Done, Raised
@@ -37,7 +37,7 @@ class Growth:
         frames_wait = self._crew.is_waited_for or inbox.statistics().current_buffer_used > 0
         if run_ms and self._crew.is_short(frames_wait=frames_wait, run_s=run_ms / 1000):
             self._growing = trio.CancelScope()
-            nursery.start_soon(self._grow, self._growing)
+            nursery.start_soon(self._grow, self._crew.candidate(), self._growing)
 
     def call_off(self, reason: str) -> None:
         """End the preparation, if one is under way."""
@@ -48,12 +48,12 @@ class Growth:
         """Note that the stage has ended, and all its tasks with it."""
         self._growing = None
 
-    async def _grow(self, scope: trio.CancelScope) -> None:
-        """Prepare another replica. If that fails, the stage goes on with those that it has, and nothing counts.
+    async def _grow(self, replica: Replica, scope: trio.CancelScope) -> None:
+        """Prepare a replica. If that fails, the stage goes on with those that it has, and nothing counts.
 
         If all frames have left the ring, and it is gone, that is left to a later frame.
         """
-        replica, ring, outcome = self._crew.candidate(), self._attempts.ring, None
+        ring, outcome = self._attempts.ring, None
         try:
             with scope, ring.kept_open():  # frames may outgrow it meanwhile
                 await trio.sleep(self._judge.breaker.restart_delay_s)

@@ -373,6 +373,15 @@ async def test_it_ends_while_another_process_is_prepared(autojump_clock: MockClo
     assert (len(second.starts), second.alive) == (1, False)
 
 
+@pytest.mark.parametrize("frames", [4, 5])
+async def test_it_ends_when_another_process_would_have_been_next(autojump_clock: MockClock, frames: int) -> None:
+    """Which of the two comes first is a matter of chance, so it is tried often."""
+    for _ in range(20):
+        three = stage(*(FakeProcess(frames=works()) for _ in range(3)))
+        await three.run(frames=frames)
+        assert three.with_result == list(range(frames))
+
+
 @pytest.mark.parametrize("after_s", [0.5, 1.5, 2.5, 5.2])
 async def test_cancelled_it_ends_all_processes_at_once(autojump_clock: MockClock, after_s: float) -> None:
     """Wherever it is; what has passed on is in order."""
