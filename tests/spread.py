@@ -1,10 +1,8 @@
-"""How the tests are spread over processes: one more than there are cores, and what takes longest begins."""
+"""How the tests are spread over processes: what takes longest begins."""
 
 from __future__ import annotations
 
 import pytest
-
-from kinora.runtime.machine import cores
 
 LONGEST = (
     "tests/fleet/test_ray_cluster.py",
@@ -17,12 +15,6 @@ LONGEST = (
 
 At the end of a run one process would still work on them, while the others have no test left.
 """
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """The number of processes for ``--numprocesses auto``: tests wait for a fourth of their time, as for leases."""
-    return cores() + 1
 
 
 @pytest.hookimpl(trylast=True)

@@ -63,12 +63,13 @@ async def ask(fork_server: ForkServer, asked: Asked, question: str) -> Finding |
             return warning(
                 question, f"no answer within {QUESTION_S:.0f} s", "load less in prepare, or do less on a frame"
             )
-        except WorkerGone as gone:
-            output = talk.worker.log.text()
-            fault = "it hangs" if HANGS in output else str(gone)
-            return failed(question, fault, own_line(output, asked.origin))
+        except WorkerGone as error:
+            gone = error
         except ProtocolError:
             return failed(question, "it wrote into the channel to Kinora", "leave descriptor 3 alone")
+    output = talk.worker.log.text()  # its last words are there now that the worker is stopped
+    fault = "it hangs" if HANGS in output else str(gone)
+    return failed(question, fault, own_line(output, asked.origin))
 
 
 def _finding(question: str, answer: Kept | Broken | Passed | Raised) -> Finding | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from kinora.runtime.keeper import keep
@@ -85,5 +86,6 @@ if __name__ == "__main__":
         main(sys.argv[1])
     else:
         with tempfile.TemporaryDirectory(prefix="kinora-ray-", dir="/tmp") as made:
-            ours = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+            (Path(made) / "ray").mkdir()  # for the address of the newest cluster, which Ray notes for all of a machine
+            ours = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": made}
             keep([sys.executable, "-m", "tests.fleet.ray_nodes", made], ours, 0.0)
