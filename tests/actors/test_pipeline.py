@@ -181,7 +181,7 @@ async def running(
         nursery.start_soon(work.pipeline.run, send, work.commands)
         with receive:
             yield work
-        nursery.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()  # before nobody receives any more
 
 
 def make_pipeline(
