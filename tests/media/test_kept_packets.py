@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -44,9 +44,11 @@ def numbers(memory: PacketMemory) -> list[int]:
 
 
 @pytest.fixture
-def memory() -> PacketMemory:
-    """A memory that is closed with the process."""
-    return PacketMemory()
+def memory() -> Iterator[PacketMemory]:
+    """A memory that is closed after the test."""
+    made = PacketMemory()
+    yield made
+    made.close()
 
 
 def test_packets_are_kept_from_a_key_frame_on(memory: PacketMemory) -> None:
