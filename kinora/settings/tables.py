@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -12,6 +11,7 @@ import attrs
 
 from kinora.runtime.home_paths import in_home
 from kinora.settings.conversion import PATHS, converted, written
+from kinora.settings.nearest import nearest
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -64,8 +64,7 @@ def _read_table(cls: type[attrs.AttrsInstance], name: str, table: object) -> obj
 def _read_key(cls: type[attrs.AttrsInstance], place: str, key: str, value: object) -> object:
     kinds = kinds_in(cls)
     if key not in kinds:
-        near = "".join(f"; the nearest one is {found}" for found in get_close_matches(key, kinds, n=1))
-        raise TableError(place, f"there is no such key; there are: {', '.join(kinds)}{near}")
+        raise TableError(place, f"there is no such key; there are: {', '.join(kinds)}{nearest(key, kinds)}")
     try:
         read = converted(kinds[key], value)
         field = attrs.fields_dict(cls)[key]

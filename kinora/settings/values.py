@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, get_type_hints
 
 import attrs
 
 from kinora.settings.conversion import converted, written
 from kinora.settings.fields import Settings, SettingsError
+from kinora.settings.nearest import nearest
 from kinora.settings.tables import TableError, class_of_tables, read_tables
 
 KINDS: Mapping[str, Any] = {name: written(kind) for name, kind in get_type_hints(Settings, include_extras=True).items()}
@@ -23,8 +23,8 @@ def checked_value(origin: str, name: str, value: object) -> object:
         SettingsError: there is no such setting, or it cannot have this value; the text begins with ``origin``.
     """
     if name not in KINDS:
-        near = "".join(f"; the nearest one is {found}" for found in get_close_matches(name, KINDS, n=1))
-        raise SettingsError(f"{origin}: there is no setting '{name}'; there are: {', '.join(sorted(KINDS))}{near}")
+        known = ", ".join(sorted(KINDS))
+        raise SettingsError(f"{origin}: there is no setting '{name}'; there are: {known}{nearest(name, KINDS)}")
     if (tables := class_of_tables(KINDS[name])) is not None:
         try:
             return read_tables(tables, value)

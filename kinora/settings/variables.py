@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 
 import attrs
 
 from kinora.settings.fields import Settings
+from kinora.settings.nearest import nearest
 
 ENV_PREFIX = "KINORA_"
 ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL", "KINORA_TOKEN_FILE", "KINORA_CA_FILE"})
@@ -40,8 +40,7 @@ def passed_over(env: Mapping[str, str]) -> list[str]:
 
 def _passed_over(variable: str) -> str:
     known = [*(name.upper() for name in _NAMES), *(name.removeprefix(ENV_PREFIX) for name in ENV_OF_COMMANDS)]
-    near = difflib.get_close_matches(variable.removeprefix(ENV_PREFIX), known, n=1, cutoff=_NEAR)
-    hint = f"; the nearest one is {ENV_PREFIX}{near[0]}" if near else ""
+    hint = nearest(variable.removeprefix(ENV_PREFIX), known, prefix=ENV_PREFIX, close=_NEAR)
     return f"{variable}: passed over, as there is no such setting{hint}"
 
 
