@@ -174,7 +174,7 @@ def steady_results(state: JobState, frames: list[dict[str, Any]]) -> list[Any]:
 
 
 class LoopWatch(trio.abc.Instrument):
-    """Measures the longest time for which one step of a task held up the event loop.
+    """Measures for how long the steps of the server's tasks held up the event loop.
 
     What the thread waited for a core meanwhile does not count, being other processes' doing, nor what the other threads
     of this process did, which may have had the GIL; nor do the steps of the tests themselves. Use it as a context
@@ -182,9 +182,16 @@ class LoopWatch(trio.abc.Instrument):
     """
 
     def __init__(self) -> None:
-        self.longest_ms = 0.0
-        self.culprit = ""
-        """The name of that step's task."""
+        self._longest_ms: dict[str, float] = {}
+
+    @property
+    def longest_ms(self) -> float:
+        """The duration of the longest step."""
+        return max(self._longest_ms.values(), default=0.0)
+
+    def longer_than(self, limit_ms: float) -> dict[str, float]:
+        """The tasks that had a longer step, by their names, with the duration of the longest one."""
+        return {task: longest_ms for task, longest_ms in self._longest_ms.items() if longest_ms > limit_ms}
 
     def __enter__(self) -> Self:
         gc.collect()
@@ -210,11 +217,12 @@ class LoopWatch(trio.abc.Instrument):
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Take the time: the task has given way to others."""
         took_ns = time.perf_counter_ns() - self._began - (waited_ns(os.pread(self._schedstat, 64, 0)) - self._waited)
-        if took_ns <= self.longest_ms * 1e6 or task.name.startswith("tests."):
+        longest_ns = self._longest_ms.get(task.name, 0) * 1e6
+        if took_ns <= longest_ns or task.name.startswith("tests."):
             return
         took_ns -= sum(waited - self._others_waited.get(tid, 0) for tid, waited in others_waits_ns().items())
-        if took_ns > self.longest_ms * 1e6:
-            self.longest_ms, self.culprit = took_ns / 1e6, task.name
+        if took_ns > longest_ns:
+            self._longest_ms[task.name] = took_ns / 1e6
 
 
 def others_waits_ns() -> dict[str, int]:

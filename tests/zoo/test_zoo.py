@@ -35,7 +35,7 @@ WITH_OWN_PYTHON = {
 LOOP_LIMIT_MS = 50
 WAITED_FOR = {"hang", "fail to remember"}
 """The families that are waited for most of the time, so that their animals can be run at once."""
-LOOKS = 3
+LOOKS = 5
 """At what holds up the event loop for longer, before it counts."""
 LONG = "long.mp4"
 Alone = Mapping[str, list[Any]]
@@ -62,19 +62,20 @@ async def test_jobs_survive_plugins_that(family: str, settings: Settings, media:
 
 async def hold_nothing_up_together(system: System, cage: Cage, animals: Sequence[Animal], alone: Alone) -> bool:
     """Run the animals at once, and return whether the event loop was not held up; if it was, look at each alone."""
-    return (await run_and_check(system, cage, animals, alone)).longest_ms < LOOP_LIMIT_MS
+    return not (await run_and_check(system, cage, animals, alone)).longer_than(LOOP_LIMIT_MS)
 
 
 async def hold_nothing_up(system: System, cage: Cage, animal: Animal, alone: Alone) -> None:
-    """Run the animal alone, and check that the event loop is not held up.
+    """Run the animal alone, and check that no task holds up the event loop.
 
-    A machine that is not the loop's own may hold it up now and then; what we do wrong, we do again.
+    A machine that is not the loop's own may hold up any task now and then; what one of ours does wrong, it does again.
     """
+    looks = []
     for _ in range(LOOKS):
-        watch = await run_and_check(system, cage, [animal], alone)
-        if watch.longest_ms < LOOP_LIMIT_MS:
-            break
-    assert watch.longest_ms < LOOP_LIMIT_MS, (animal, watch.culprit)
+        looks.append((await run_and_check(system, cage, [animal], alone)).longer_than(LOOP_LIMIT_MS))
+        if not set.intersection(*map(set, looks)):
+            return
+    pytest.fail(f"{animal} makes a task hold up the event loop in each of {LOOKS} runs: {looks}")
 
 
 async def run_and_check(system: System, cage: Cage, animals: Sequence[Animal], alone: Alone) -> LoopWatch:
