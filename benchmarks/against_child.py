@@ -12,10 +12,10 @@ from pathlib import Path
 import structlog
 import trio
 
-from kinora.actors.filters import Filters
-from kinora.actors.job_request import JobRequest, PluginRequest
 from kinora.actors.messages import ProgressPayload, RealtimeMessage
 from kinora.actors.models import JobState
+from kinora.actors.realtime.filters import Filters
+from kinora.actors.requests.job_request import JobRequest, PluginRequest
 from kinora.runtime.broadcast import Batch
 from kinora.settings import Settings
 from kinora.system import System, open_system

@@ -22,8 +22,8 @@ from benchmarks import batch_tools
 from benchmarks.batch_models import save_yolo_sized
 from benchmarks.batch_tools import OneByOne, Together
 from benchmarks.pipeline import fps, make_clip, row
-from kinora.actors.filters import Filters
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
+from kinora.actors.realtime.filters import Filters
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.plugins import Frame
 from kinora.plugins.builtin.onnx import Onnx
 from kinora.runtime.broadcast import Batch

@@ -12,10 +12,10 @@ from typing import Any
 import attrs
 import msgspec
 
-from kinora.actors.filters import Filters
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.messages import TYPES, RealtimeMessage
-from kinora.actors.source_finder import DEMO_SOURCE
+from kinora.actors.realtime.filters import Filters
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
+from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.runtime.broadcast import Batch
 from kinora.settings import Settings
 from kinora.system import open_system

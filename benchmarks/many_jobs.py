@@ -23,11 +23,11 @@ from typing import Any
 
 import msgspec
 
-from kinora.actors import database
-from kinora.actors.job_request import JobRequest, PluginRequest
 from kinora.actors.models import JobState, JobStatus, StageState, TimingSummary
-from kinora.actors.store import JobRecord
-from kinora.actors.usage import USAGE_AGE_S
+from kinora.actors.requests.job_request import JobRequest, PluginRequest
+from kinora.actors.retention.usage import USAGE_AGE_S
+from kinora.actors.store import database
+from kinora.actors.store.store import JobRecord
 from kinora.runtime.loop_watch import core_time_in
 
 JOBS = (0, 10_000, 100_000)

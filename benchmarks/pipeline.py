@@ -29,8 +29,8 @@ import trio
 from numpy.typing import NDArray
 
 from benchmarks import tools
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.models import JobState
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.client import KinoraClient
 from kinora.settings import Settings
 from kinora.system import System, open_system

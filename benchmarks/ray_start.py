@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from kinora.actors.job_request import parse_job_request
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System

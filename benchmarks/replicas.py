@@ -22,7 +22,7 @@ import trio
 from benchmarks import heavy_tools
 from benchmarks.pipeline import HEIGHT, WIDTH, make_clip, plain_loop, ratios, row, single_threaded_loop
 from benchmarks.tools import blur, detect
-from kinora.actors.job_request import parse_job_request
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.settings import Settings
 from kinora.system import System, open_system
 

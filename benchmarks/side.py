@@ -18,8 +18,8 @@ import trio
 
 from benchmarks import side_tools
 from benchmarks.pipeline import HEIGHT, WIDTH, make_clip, ratios, row
-from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.settings import Settings
 from kinora.system import System, open_system
 

@@ -19,9 +19,9 @@ import attrs
 import numpy as np
 import trio
 
-from kinora.actors.job_ring import JobRing
-from kinora.actors.plugin_process import PluginProcess, ProcessSpec
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.frames.job_ring import JobRing
+from kinora.actors.frames.ticket import FrameTicket
+from kinora.actors.stages.plugin_process import PluginProcess, ProcessSpec
 from kinora.plugins import protocol
 from kinora.plugins.api import Plugin
 from kinora.plugins.builtin.motion import Motion

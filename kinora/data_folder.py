@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kinora.actors.disk_room import RESERVE_NAME
-from kinora.actors.local_token import FILE as LOCAL_TOKEN
+from kinora.actors.access.local_token import FILE as LOCAL_TOKEN
+from kinora.actors.store.disk_room import RESERVE_NAME
 from kinora.runtime.private_files import make_private, make_private_folder, planted_file, private_opener
 from kinora.settings import SettingsError
 

@@ -13,7 +13,7 @@ import attrs
 import structlog
 import trio
 
-from kinora.actors.job_request import MAX_PLUGINS
+from kinora.actors.requests.job_request import MAX_PLUGINS
 from kinora.fleet.local_agents import core_shares, spread
 from kinora.fleet.local_start import LocalStart
 from kinora.fleet.ray_recipe import Recipe

@@ -12,43 +12,43 @@ import attrs
 import trio
 
 from kinora import __version__
+from kinora.actors.access.local_token import FILE as LOCAL_TOKEN
+from kinora.actors.access.tokens import TokenBook
 from kinora.actors.audience import Audience, Nobody
-from kinora.actors.camera_checks import CameraChecks
-from kinora.actors.cameras import Cameras
 from kinora.actors.clips.clips import Clips
-from kinora.actors.connection_manager import ConnectionManager
-from kinora.actors.device_health import DeviceHealth
-from kinora.actors.disk_floor import DiskFloor
-from kinora.actors.embedded_engine import EmbeddedEngine
 from kinora.actors.errors import KinoraError
-from kinora.actors.held_sources import HeldSources
-from kinora.actors.inspector import InspectorService
-from kinora.actors.job_archive import JobArchive
-from kinora.actors.job_factory import JobFactory, JobLimits
-from kinora.actors.job_figures import JobFigures
-from kinora.actors.job_manager import JobManager
-from kinora.actors.job_trace import Tracer
-from kinora.actors.leftovers import remove_leftovers
-from kinora.actors.library_list import LibraryList
-from kinora.actors.local_token import FILE as LOCAL_TOKEN
-from kinora.actors.means import Means
-from kinora.actors.merging import Merger
+from kinora.actors.jobs.embedded_engine import EmbeddedEngine
+from kinora.actors.jobs.job_archive import JobArchive
+from kinora.actors.jobs.job_factory import JobFactory, JobLimits
+from kinora.actors.jobs.job_figures import JobFigures
+from kinora.actors.jobs.job_manager import JobManager
+from kinora.actors.jobs.standing_jobs import StandingJobs
 from kinora.actors.messages import MetadataPayload
-from kinora.actors.plugin_records import PluginRecords
-from kinora.actors.plugin_watch import PluginWatch
-from kinora.actors.retention import Kept, Retention
-from kinora.actors.source_finder import SourceFinder
-from kinora.actors.source_pictures import SourcePictures
-from kinora.actors.standing_jobs import StandingJobs
-from kinora.actors.stills import Stills
-from kinora.actors.store import Store
-from kinora.actors.tokens import TokenBook
-from kinora.actors.usage import UsageMeter
-from kinora.actors.used_room import RoomMeter
-from kinora.actors.videos import Videos
-from kinora.actors.viewer import Viewer
+from kinora.actors.pictures.source_pictures import SourcePictures
+from kinora.actors.pictures.stills import Stills
+from kinora.actors.pictures.videos import Videos
+from kinora.actors.pipeline.means import Means
+from kinora.actors.pipeline.viewer import Viewer
+from kinora.actors.pipeline.work_order import WorkOrder
+from kinora.actors.realtime.connection_manager import ConnectionManager
+from kinora.actors.retention.leftovers import remove_leftovers
+from kinora.actors.retention.retention import Kept, Retention
+from kinora.actors.retention.usage import UsageMeter
+from kinora.actors.sources.camera_checks import CameraChecks
+from kinora.actors.sources.cameras import Cameras
+from kinora.actors.sources.held_sources import HeldSources
+from kinora.actors.sources.source_finder import SourceFinder
+from kinora.actors.stages.device_health import DeviceHealth
+from kinora.actors.stages.inspector import InspectorService
+from kinora.actors.stages.job_trace import Tracer
+from kinora.actors.stages.library_list import LibraryList
+from kinora.actors.stages.merging import Merger
+from kinora.actors.stages.plugin_records import PluginRecords
+from kinora.actors.stages.plugin_watch import PluginWatch
+from kinora.actors.store.disk_floor import DiskFloor
+from kinora.actors.store.store import Store
+from kinora.actors.store.used_room import RoomMeter
 from kinora.actors.webhooks.webhooks import Webhooks
-from kinora.actors.work_order import WorkOrder
 from kinora.data_folder import CLIPS, DATABASE, LOCK, UPLOADS, own_data_folder
 from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.agent_engine import AgentEngine
@@ -473,7 +473,7 @@ def _open_tracer(every: int) -> AbstractContextManager[Tracer | None]:
     if not every:
         return nullcontext()
     try:
-        otel = importlib.import_module("kinora.actors.otel")
+        otel = importlib.import_module("kinora.actors.jobs.otel")
     except ImportError as error:
         raise SettingsError(
             f"trace_frames: OpenTelemetry cannot be imported ({error}): pip install 'kinora[otel]', or set it to 0."

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import trio
 
-from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.runtime.outbox import Event
 from kinora.system import System
 from tests.traces import no_traces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -62,10 +63,11 @@ def test_a_run_starts_its_fork_server_before_it_imports_what_takes_long() -> Non
 
 def test_a_pipeline_needs_no_store_and_no_clients() -> None:
     """So it can run where neither is: what joins it to its job are commands and events."""
-    upper = ("store", "database", "job", "job_manager", "connection_manager")
+    upper = ("store.store", "store.database", "jobs.job", "jobs.job_manager", "realtime.connection_manager")
     unwanted = tuple(f"kinora.actors.{name}" for name in upper)
-    needed = "kinora.actors.tool_runner"
-    assert loaded_by(("kinora.actors.pipeline",), (*unwanted, "sqlite3", needed)) == [needed]
+    assert all(find_spec(name) for name in unwanted)
+    needed = "kinora.actors.stages.tool_runner"
+    assert loaded_by(("kinora.actors.pipeline.pipeline",), (*unwanted, "sqlite3", needed)) == [needed]
 
 
 def test_a_server_that_has_run_a_job_has_neither_loaded(tmp_path: Path, media: Path) -> None:

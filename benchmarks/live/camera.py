@@ -26,7 +26,7 @@ NUMBERS = 256
 """The pictures that can be told apart; they come again and again."""
 STAMP_ROWS = 32
 LASTING_S = 11.0
-"""A connection that lasts for so long is followed by the shortest pause; see ``kinora.actors.reconnecting``."""
+"""A connection that lasts for so long is followed by the shortest pause; see ``kinora.actors.sources.reconnecting``."""
 SIZE, OTHER_SIZE = (640, 360), (320, 180)
 NAMES = tuple(nasties(lambda: iter(())))
 """The ways in which cameras break."""

@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from kinora.actors.errors import KinoraError
-from kinora.actors.pipeline_link import (
+from kinora.actors.pipeline.pipeline_link import (
     EVENTS_WAITING,
     AnyPipeline,
     CommandQueue,
@@ -18,7 +18,7 @@ from kinora.actors.pipeline_link import (
     PipelineLost,
     Stop,
 )
-from kinora.actors.work_order import WorkOrder
+from kinora.actors.pipeline.work_order import WorkOrder
 from kinora.agent.outgoing import Outgoing
 from kinora.agent.questions import Questions
 from kinora.fleet.events import command_of, encode_event

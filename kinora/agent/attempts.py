@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import structlog
 import trio
 
-from kinora.actors.pipeline_link import PipelineLost
+from kinora.actors.pipeline.pipeline_link import PipelineLost
 from kinora.agent.attempt import MakePipeline, RunningAttempt
 from kinora.agent.bell import Bell
 from kinora.agent.questions import Questions

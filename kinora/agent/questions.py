@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 import trio
 
-from kinora.actors.earlier_frames import Mark
+from kinora.actors.store.earlier_frames import Mark
 from kinora.fleet.events import decode_count, decode_mark, decode_results
 from kinora.fleet.link import Ask, Attempt
 
@@ -21,7 +21,7 @@ class _Question:
 
 
 class Questions:
-    """The :class:`~kinora.actors.earlier_frames.EarlierFrames` of an attempt. A pipeline asks one at a time.
+    """The :class:`~kinora.actors.store.earlier_frames.EarlierFrames` of an attempt. A pipeline asks one at a time.
 
     Args:
         attempt: that asks.

@@ -11,7 +11,7 @@ import structlog
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
-from kinora.actors.pipeline_link import PipelineLost
+from kinora.actors.pipeline.pipeline_link import PipelineLost
 from kinora.agent.attempts import Attempts
 from kinora.agent.bell import Bell
 from kinora.agent.ends import Dismissed, end_of, why

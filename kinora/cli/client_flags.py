@@ -11,8 +11,8 @@ from urllib.parse import SplitResult
 
 import click
 
-from kinora.actors.local_token import FILE as LOCAL_TOKEN
-from kinora.actors.local_token import read_secret
+from kinora.actors.access.local_token import FILE as LOCAL_TOKEN
+from kinora.actors.access.local_token import read_secret
 from kinora.cli import options
 from kinora.cli.exits import Misuse
 from kinora.cli.output import print_line

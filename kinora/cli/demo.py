@@ -10,7 +10,7 @@ import attrs
 import click
 import trio
 
-from kinora.actors.source_finder import DEMO_SOURCE
+from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.exits import Interrupted
 from kinora.cli.live import Live, Moment, live_progress

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import click
 
-from kinora.actors.database import DatabaseUnusable
 from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge, UnsupportedSource
+from kinora.actors.store.database import DatabaseUnusable
 from kinora.cli.exits import Failed, Misuse
 from kinora.cli.flags import PLUGIN_PLACE, in_flags
 from kinora.client import ClientError

@@ -11,8 +11,8 @@ import attrs
 import msgspec
 import trio
 
+from kinora.actors.jobs.next_state import next_state
 from kinora.actors.models import JobState
-from kinora.actors.next_state import next_state
 from kinora.actors.times import utc_now
 from kinora.cli import options
 from kinora.cli.annotating import Drawn, annotate_after

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinora.actors.job_request import JobRequest, parse_job_request
+from kinora.actors.requests.job_request import JobRequest, parse_job_request
 from kinora.cli import options
 from kinora.cli.exits import Misuse
 from kinora.cli.paths import real_path

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from kinora.actors.job_request import (
+from kinora.actors.requests.job_request import (
     AUTO,
     MAX_CPUS,
     MAX_GPUS,

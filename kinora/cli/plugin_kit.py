@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from kinora.actors.source_finder import DEMO_SOURCE
+from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Failed, Misuse

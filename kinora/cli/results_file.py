@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Self
 import attrs
 import msgspec
 
-from kinora.actors.job_events import StoredEvent
 from kinora.actors.models import JobState
+from kinora.actors.store.job_events import StoredEvent
 from kinora.cli.exits import Failed, Misuse
 from kinora.cli.export_folder import ExportFolder
 from kinora.cli.report import Tally

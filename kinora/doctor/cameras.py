@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import trio
 
-from kinora.actors.camera_checks import CameraState
+from kinora.actors.sources.camera_checks import CameraState
 from kinora.doctor.finding import Finding, ok, warning
 from kinora.doctor.folders import in_use
 from kinora.media.placed_camera import unreadable

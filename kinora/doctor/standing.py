@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kinora.actors.errors import KinoraError
-from kinora.actors.standing_job import StandingJob, known_live
+from kinora.actors.requests.standing_job import StandingJob, known_live
 from kinora.doctor.finding import Finding, ok, warning
 from kinora.media.source_names import WEBCAM
 from kinora.settings import Settings

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import attrs
 
-from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.doctor.cameras import try_cameras
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.doctor.standing import check_standing_jobs

@@ -7,15 +7,15 @@ from functools import partial
 
 import attrs
 
-from kinora.actors.cameras import Cameras
-from kinora.actors.embedded_engine import EmbeddedEngine
-from kinora.actors.engine import Needs, Place, Taken
 from kinora.actors.errors import InvalidRequest
-from kinora.actors.merging import Merger
-from kinora.actors.pipeline_link import AnyPipeline
-from kinora.actors.segment_orders import is_shared
-from kinora.actors.store import Store
-from kinora.actors.work_order import WorkOrder
+from kinora.actors.jobs.embedded_engine import EmbeddedEngine
+from kinora.actors.jobs.engine import Needs, Place, Taken
+from kinora.actors.pipeline.pipeline_link import AnyPipeline
+from kinora.actors.pipeline.segment_orders import is_shared
+from kinora.actors.pipeline.work_order import WorkOrder
+from kinora.actors.sources.cameras import Cameras
+from kinora.actors.stages.merging import Merger
+from kinora.actors.store.store import Store
 from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.joined import Joined
 from kinora.fleet.placement import Plugins, choose, has_device, reason, unfit

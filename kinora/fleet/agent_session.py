@@ -9,7 +9,7 @@ import msgspec
 import structlog
 import trio
 
-from kinora.actors.store import StoreFailing
+from kinora.actors.store.store import StoreFailing
 from kinora.fleet.agent_book import Admitted, AgentBook
 from kinora.fleet.assigned import Assigned, LinkMisused
 from kinora.fleet.events import encode_answer

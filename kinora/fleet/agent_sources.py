@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from kinora.actors.cameras import DEVICES, Cameras
+from kinora.actors.sources.cameras import DEVICES, Cameras
 from kinora.fleet.camera_answers import opening_of
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Open

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import attrs
 import trio
 
-from kinora.actors.earlier_frames import EarlierFrames
-from kinora.actors.pipeline_link import Command
+from kinora.actors.pipeline.pipeline_link import Command
+from kinora.actors.store.earlier_frames import EarlierFrames
 from kinora.fleet.events import tell_of
 from kinora.fleet.link import Acknowledged, Assign, Attempt, FromServer, Tell
 from kinora.fleet.parts import MAX_EVENT_BYTES

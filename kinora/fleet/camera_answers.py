@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import msgspec
 
-from kinora.actors.cameras import Cameras
+from kinora.actors.sources.cameras import Cameras
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Open, Refused
 from kinora.media.source_names import CAMERA

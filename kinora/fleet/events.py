@@ -13,7 +13,6 @@ from typing import Any
 import attrs
 import msgspec
 
-from kinora.actors.earlier_frames import Mark
 from kinora.actors.field_types import FrameId, Index, Pixels
 from kinora.actors.found_events import FoundEvent, check_event_data
 from kinora.actors.messages import (
@@ -23,7 +22,7 @@ from kinora.actors.messages import (
     PluginStatusPayload,
     WarningPayload,
 )
-from kinora.actors.pipeline_link import (
+from kinora.actors.pipeline.pipeline_link import (
     Command,
     Event,
     FrameDone,
@@ -38,6 +37,7 @@ from kinora.actors.pipeline_link import (
     Stop,
     Watch,
 )
+from kinora.actors.store.earlier_frames import Mark
 from kinora.fleet.link import Attempt, Tell
 
 

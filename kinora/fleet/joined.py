@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from kinora.actors.engine import Needs
+from kinora.actors.jobs.engine import Needs
 from kinora.actors.times import utc_now
 from kinora.fleet.assigned import Assigned
 from kinora.fleet.figures import AgentFigures

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kinora.actors.engine import Needs
-from kinora.actors.job_request import AUTO
+from kinora.actors.jobs.engine import Needs
+from kinora.actors.requests.job_request import AUTO
 from kinora.fleet.joined import Joined
 from kinora.fleet.link import Device as AgentDevice
 from kinora.fleet.link import Plugin

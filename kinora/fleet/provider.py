@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from kinora.actors.engine import Needs
+from kinora.actors.jobs.engine import Needs
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from kinora.actors.engine import Needs
+from kinora.actors.jobs.engine import Needs
 from kinora.fleet.provider import Present
 
 MAX_AGENTS = 64

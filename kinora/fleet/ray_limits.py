@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kinora.actors.engine import Needs
+from kinora.actors.jobs.engine import Needs
 
 LEAST = 0.0001
 """The smallest part of anything that Ray counts."""

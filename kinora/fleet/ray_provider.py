@@ -12,7 +12,7 @@ import msgspec
 import structlog
 import trio
 
-from kinora.actors.engine import Needs
+from kinora.actors.jobs.engine import Needs
 from kinora.fleet.provider import Dismiss, Present
 from kinora.fleet.ray.talk import (
     MAX_LINE_BYTES,

@@ -9,8 +9,7 @@ from functools import partial
 import msgspec
 import trio
 
-from kinora.actors.cameras import Cameras
-from kinora.actors.pipeline_link import (
+from kinora.actors.pipeline.pipeline_link import (
     CommandQueue,
     Event,
     FrameDone,
@@ -20,9 +19,10 @@ from kinora.actors.pipeline_link import (
     PipelineState,
     Stop,
 )
-from kinora.actors.store import Store
-from kinora.actors.stored_frames import StoredFrames
-from kinora.actors.work_order import WorkOrder, state_before
+from kinora.actors.pipeline.work_order import WorkOrder, state_before
+from kinora.actors.sources.cameras import Cameras
+from kinora.actors.store.store import Store
+from kinora.actors.store.stored_frames import StoredFrames
 from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.assigned import Assigned
 from kinora.fleet.camera_answers import camera_answer

@@ -8,11 +8,11 @@ from typing import Protocol
 import attrs
 import trio
 
-from kinora.actors.merging import Merger
-from kinora.actors.pipeline_link import AnyPipeline, CommandQueue, Event, PipelineState
-from kinora.actors.segment_orders import cut_of, lane_orders
-from kinora.actors.segmented_pipeline import SegmentedPipeline
-from kinora.actors.work_order import WorkOrder, state_before, state_left
+from kinora.actors.pipeline.pipeline_link import AnyPipeline, CommandQueue, Event, PipelineState
+from kinora.actors.pipeline.segment_orders import cut_of, lane_orders
+from kinora.actors.pipeline.segmented_pipeline import SegmentedPipeline
+from kinora.actors.pipeline.work_order import WorkOrder, state_before, state_left
+from kinora.actors.stages.merging import Merger
 
 
 class LanePlace(Protocol):
@@ -47,7 +47,7 @@ class SharedPipeline:
         return state_before(self._order)
 
     async def run(self, events: trio.MemorySendChannel[Event], commands: CommandQueue) -> None:
-        """Do the work once; see :meth:`Pipeline.run <kinora.actors.pipeline.Pipeline.run>`.
+        """Do the work once; see :meth:`Pipeline.run <kinora.actors.pipeline.pipeline.Pipeline.run>`.
 
         The further places are given back when all agents have ended, also if this is cancelled.
         """

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import trio
 
-from kinora.actors.job_request import parse_job_request
+from kinora.actors.jobs.next_state import next_state
 from kinora.actors.messages import Code
 from kinora.actors.models import JobState, StageState
-from kinora.actors.next_state import next_state
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.kit.asking import FRAME_S, NAMES, Asked, ask, own_line
 from kinora.kit.pictures import keep_picture

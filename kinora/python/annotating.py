@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kinora.actors.source_finder import DEMO_SOURCE
+from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.media import annotate
 from kinora.media.messages import Skeletons
 from kinora.media.programs import demo_clip

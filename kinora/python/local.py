@@ -12,11 +12,11 @@ import msgspec
 import trio
 
 from kinora.actors.found_events import FoundEvent
-from kinora.actors.job_request import parse_job_request
-from kinora.actors.job_ring import JobRing
+from kinora.actors.frames.job_ring import JobRing
+from kinora.actors.frames.ticket import FrameTicket
+from kinora.actors.jobs.next_state import next_state
 from kinora.actors.models import JobState
-from kinora.actors.next_state import next_state
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.preloading import launch_of
 from kinora.python.errors import RunError
 from kinora.python.kept import KeptFrames
@@ -43,7 +43,7 @@ class RingViewer:
         self._reader: RingReader | None = None
 
     async def show(self, ticket: FrameTicket, data: bytes) -> None:
-        """As :class:`~kinora.actors.viewer.Viewer` says."""
+        """As :class:`~kinora.actors.pipeline.viewer.Viewer` says."""
         if self._reader is None or self._ring is not ticket.ring:
             self._ring = ticket.ring
             self._reader = RingReader(os.dup(ticket.ring.fd), ticket.ring.slots, ticket.ring.slot_bytes)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import attrs
 
-from kinora.actors.standing_job import StandingJob
+from kinora.actors.requests.standing_job import StandingJob
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.media.placed_camera import PlacedCamera
 from kinora.runtime.machine import memory_bytes
@@ -231,7 +231,7 @@ class Settings:
     its start on, and for one that was cut off until it comes back."""
     max_queued: int = attrs.field(default=100, validator=_positive)
     """Jobs that may wait; a further one is refused and told when to try again. A client that has few may add some to a
-    queue that others have filled; see kinora/actors/queue_shares.py."""
+    queue that others have filled; see kinora/actors/jobs/queue_shares.py."""
     ring_bytes: Bytes = attrs.field(default=64 * MIB, validator=_positive)
     """Shared memory for the frames of one job; at least two frames. Each plugin at the side has two more. Plugins that
     take several frames at once get fewer where it is small; see docs/plugins-at-work.md."""

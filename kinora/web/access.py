@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from kinora.actors.token_table import Role, Token
-from kinora.actors.tokens import TokenBook, cookie_of
+from kinora.actors.access.tokens import TokenBook, cookie_of
+from kinora.actors.store.token_table import Role, Token
 from kinora.web.pages import UI_PAGES
 from kinora.web.problems import Problem
 from kinora.web.scopes import header_values

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from kinora.actors.field_types import Count, Time
-from kinora.actors.token_table import Role, Token
+from kinora.actors.store.token_table import Role, Token
 
 
 class Session(msgspec.Struct, kw_only=True):

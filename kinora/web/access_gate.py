@@ -7,9 +7,9 @@ from typing import Any
 
 import trio
 
-from kinora.actors.connection_manager import CloseCode
-from kinora.actors.token_table import Role
-from kinora.actors.tokens import TokenBook
+from kinora.actors.access.tokens import TokenBook
+from kinora.actors.realtime.connection_manager import CloseCode
+from kinora.actors.store.token_table import Role
 from kinora.system import System
 from kinora.web.access import (
     MISSING,

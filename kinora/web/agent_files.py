@@ -15,7 +15,7 @@ from quart import Blueprint, Response, request
 from werkzeug.http import quote_etag
 
 from kinora.actors.errors import NotFound
-from kinora.actors.media_folder import look
+from kinora.actors.sources.media_folder import look
 from kinora.media.beneath import open_beneath
 from kinora.settings.checks import source_limits
 from kinora.system import System

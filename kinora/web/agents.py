@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from quart import Blueprint, websocket
 
-from kinora.actors.connection_manager import CloseCode
+from kinora.actors.realtime.connection_manager import CloseCode
 from kinora.fleet.agent_session import AgentSession
 from kinora.fleet.link import MAX_MESSAGE_BYTES
 from kinora.system import System

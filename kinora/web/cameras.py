@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from quart import Blueprint, Response
 
-from kinora.actors.camera_checks import CameraState
+from kinora.actors.sources.camera_checks import CameraState
 from kinora.system import System
 from kinora.web.documents import CameraList, CameraStatus
 from kinora.web.responses import json_response

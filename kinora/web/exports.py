@@ -8,7 +8,7 @@ from contextlib import aclosing
 import trio
 from quart import Blueprint, Response, request
 
-from kinora.actors.job_archive import FrameCut
+from kinora.actors.jobs.job_archive import FrameCut
 from kinora.results import parquet
 from kinora.results.endings import ENDINGS
 from kinora.results.exporter import ExportedJob, Piece

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import trio
 
-from kinora.actors.connection_manager import CloseCode
-from kinora.actors.filters import ClientAuth
+from kinora.actors.realtime.connection_manager import CloseCode
+from kinora.actors.realtime.filters import ClientAuth
 from kinora.web.access import Credential
 from kinora.web.scopes import until_stop
 from kinora.web.websocket_stream import Lane, lane_of

@@ -13,7 +13,7 @@ import msgspec
 import trio
 from quart import Response, request
 
-from kinora.actors.job_archive import FrameCut
+from kinora.actors.jobs.job_archive import FrameCut
 from kinora.results.csv_rows import csv_head, csv_rows
 from kinora.system import System
 from kinora.web.bodies import hold_open

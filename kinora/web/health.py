@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kinora.actors.usage import Usage
+from kinora.actors.retention.usage import Usage
 from kinora.settings import Settings
 from kinora.web.room_documents import HealthDetails, JobCounts
 

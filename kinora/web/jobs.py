@@ -10,9 +10,9 @@ from quart import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
 from kinora.actors.errors import NotFound
-from kinora.actors.job_manager import Submitted
-from kinora.actors.job_request import parse_job_request
+from kinora.actors.jobs.job_manager import Submitted
 from kinora.actors.models import JobState
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.system import System
 from kinora.web.bodies import read_json
 from kinora.web.clips import add_clip_calls

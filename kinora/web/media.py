@@ -14,7 +14,7 @@ import msgspec
 import trio
 from quart import Blueprint, Response
 
-from kinora.actors.media_folder import look
+from kinora.actors.sources.media_folder import look
 from kinora.media.kinds import is_named_media
 from kinora.system import System
 from kinora.web.documents import MediaFile, MediaList

@@ -9,11 +9,11 @@ import attrs
 import msgspec
 
 from kinora.actors.field_types import MAX_INDEX, Index, JobId
-from kinora.actors.filters import FramesPerSecond, ImagesOfEvents, JobIds, MessageType
-from kinora.actors.job_request import MAX_NAME, MAX_PLUGINS, JobRequest
 from kinora.actors.models import JobStatus
-from kinora.actors.request_values import READER
-from kinora.actors.store import PAGE_EVENTS
+from kinora.actors.realtime.filters import FramesPerSecond, ImagesOfEvents, JobIds, MessageType
+from kinora.actors.requests.job_request import MAX_NAME, MAX_PLUGINS, JobRequest
+from kinora.actors.requests.request_values import READER
+from kinora.actors.store.store import PAGE_EVENTS
 from kinora.actors.webhooks.delivery_table import DeliveryStatus
 from kinora.plugins.catalogue import CATALOGUE
 from kinora.plugins.protocol import KIND_CHARACTERS

@@ -9,7 +9,7 @@ import trio
 from quart import Blueprint, Response, request
 from werkzeug.http import quote_etag
 
-from kinora.actors.videos import Video
+from kinora.actors.pictures.videos import Video
 from kinora.system import System
 from kinora.web.bodies import hold_open
 from kinora.web.conditions import is_known, require_match

@@ -9,7 +9,7 @@ from quart import Blueprint, Response
 from werkzeug.routing import BaseConverter
 
 from kinora.actors.errors import NotFound
-from kinora.actors.plugin_records import PluginRecord
+from kinora.actors.stages.plugin_records import PluginRecord
 from kinora.plugins.registry import RESERVED_NAMES, PluginEntry
 from kinora.system import System
 from kinora.web.documents import PluginDetail, PluginError, PluginList, PluginSummary

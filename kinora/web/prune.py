@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from quart import Blueprint, Response
 
-from kinora.actors.prune_request import parse_prune_request
-from kinora.actors.retention import Pruned
+from kinora.actors.retention.prune_request import parse_prune_request
+from kinora.actors.retention.retention import Pruned
 from kinora.system import System
 from kinora.web.bodies import read_json
 from kinora.web.responses import json_response

@@ -14,10 +14,10 @@ import msgspec
 import trio
 from quart import Blueprint, websocket
 
-from kinora.actors.connection_manager import CloseCode
 from kinora.actors.errors import Conflict
-from kinora.actors.job import Job
-from kinora.actors.push_inlet import Pusher, PushInlet
+from kinora.actors.jobs.job import Job
+from kinora.actors.realtime.connection_manager import CloseCode
+from kinora.actors.sources.push_inlet import Pusher, PushInlet
 from kinora.media.pushed import MAX_PICTURE_BYTES, is_pushable
 from kinora.system import System
 from kinora.web.connection import Connection

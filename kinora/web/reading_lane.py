@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from kinora.actors.errors import KinoraError
-from kinora.actors.token_table import Role
+from kinora.actors.store.token_table import Role
 from kinora.system import System
 from kinora.web.access import UNCHECKED, Access, Credential, access_by, cookie_name, credential_of, may, needed_role
 from kinora.web.access_log import AccessLog, AnsweredRequest

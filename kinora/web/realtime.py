@@ -15,10 +15,10 @@ from quart import Blueprint, Response, abort, request
 from quart.wrappers.response import ResponseBody
 from werkzeug.datastructures import MultiDict
 
-from kinora.actors.client_session import ClientSession, TransportKind
-from kinora.actors.connection_manager import ConnectionManager
 from kinora.actors.errors import Unavailable
-from kinora.actors.filters import WITHOUT_PICTURES, Filters, parse_filters
+from kinora.actors.realtime.client_session import ClientSession, TransportKind
+from kinora.actors.realtime.connection_manager import ConnectionManager
+from kinora.actors.realtime.filters import WITHOUT_PICTURES, Filters, parse_filters
 from kinora.system import System
 from kinora.web.connection import Connection
 from kinora.web.incoming import invalid_parameter

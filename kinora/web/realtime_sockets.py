@@ -10,11 +10,11 @@ import structlog
 import trio
 from werkzeug.datastructures import MultiDict
 
-from kinora.actors.client_session import ClientSession, TransportKind
-from kinora.actors.connection_manager import CloseCode
 from kinora.actors.errors import KinoraError
-from kinora.actors.filters import parse_filters
 from kinora.actors.messages import BinaryMessage
+from kinora.actors.realtime.client_session import ClientSession, TransportKind
+from kinora.actors.realtime.connection_manager import CloseCode
+from kinora.actors.realtime.filters import parse_filters
 from kinora.system import System
 from kinora.web.access import access_of
 from kinora.web.connection import Connection

@@ -10,14 +10,14 @@ from typing import Any
 import attrs
 import msgspec
 
+from kinora.actors.access.token_request import NewLink, NewToken, SignIn
 from kinora.actors.errors import FieldError
-from kinora.actors.filters import CLIENT_MESSAGES, ShownToken, Subscription
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.messages import TYPES, FrameImageHeader, GapPayload
 from kinora.actors.models import FrameData, JobState
-from kinora.actors.prune_request import CHOICES, PruneRequest
-from kinora.actors.request_values import READER
-from kinora.actors.token_request import NewLink, NewToken, SignIn
+from kinora.actors.realtime.filters import CLIENT_MESSAGES, ShownToken, Subscription
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
+from kinora.actors.requests.request_values import READER
+from kinora.actors.retention.prune_request import CHOICES, PruneRequest
 from kinora.fleet.agent_state import AgentState
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Device

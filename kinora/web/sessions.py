@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
+from kinora.actors.access.token_request import NewLink, SignIn
 from kinora.actors.errors import Conflict, FieldError, InvalidRequest
-from kinora.actors.flat_request import read_request
-from kinora.actors.token_request import NewLink, SignIn
+from kinora.actors.requests.flat_request import read_request
 from kinora.system import System
 from kinora.web.access import SESSION, Access, Credential, access_by, access_of, cookie_name
 from kinora.web.access_documents import LoginLink, Session

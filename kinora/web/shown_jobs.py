@@ -7,7 +7,7 @@ import hashlib
 import attrs
 import msgspec
 
-from kinora.actors.job_archive import FrameCut
+from kinora.actors.jobs.job_archive import FrameCut
 from kinora.actors.models import JobState
 from kinora.system import System
 from kinora.web.documents import document_of

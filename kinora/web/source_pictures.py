@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
-from kinora.actors.job_request import MAX_SOURCE
+from kinora.actors.requests.job_request import MAX_SOURCE
 from kinora.system import System
 from kinora.web.incoming import client_of, invalid_parameter
 from kinora.web.parameters import SOURCE

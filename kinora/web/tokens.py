@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
-from kinora.actors.flat_request import read_request
-from kinora.actors.token_request import NewToken
+from kinora.actors.access.token_request import NewToken
+from kinora.actors.requests.flat_request import read_request
 from kinora.system import System
 from kinora.web.access import TOKENS
 from kinora.web.access_documents import TokenList, token_info, token_made

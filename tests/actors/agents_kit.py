@@ -12,17 +12,17 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from kinora.actors.clips.clips import Clips
-from kinora.actors.disk_floor import DiskFloor
-from kinora.actors.engine import Engine, Needs, Taken
-from kinora.actors.job import Job
-from kinora.actors.job_archive import JobArchive
-from kinora.actors.job_factory import JobFactory
-from kinora.actors.job_figures import JobFigures
-from kinora.actors.job_manager import JobManager
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
-from kinora.actors.job_spec import JobPlan, JobSpec
+from kinora.actors.jobs.engine import Engine, Needs, Taken
+from kinora.actors.jobs.job import Job
+from kinora.actors.jobs.job_archive import JobArchive
+from kinora.actors.jobs.job_factory import JobFactory
+from kinora.actors.jobs.job_figures import JobFigures
+from kinora.actors.jobs.job_manager import JobManager
 from kinora.actors.models import JobState
-from kinora.actors.pipeline_link import (
+from kinora.actors.pictures.stills import Stills
+from kinora.actors.pictures.videos import Videos
+from kinora.actors.pipeline.job_spec import JobPlan, JobSpec
+from kinora.actors.pipeline.pipeline_link import (
     AnyPipeline,
     Command,
     CommandQueue,
@@ -32,10 +32,10 @@ from kinora.actors.pipeline_link import (
     PipelineLost,
     PipelineState,
 )
-from kinora.actors.stills import Stills
-from kinora.actors.store import Store
-from kinora.actors.videos import Videos
-from kinora.actors.work_order import WorkOrder, state_before
+from kinora.actors.pipeline.work_order import WorkOrder, state_before
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
+from kinora.actors.store.disk_floor import DiskFloor
+from kinora.actors.store.store import Store
 from kinora.media.source_types import SourceInfo, SourceLimits
 from kinora.runtime.workers import ForkServer
 from tests.actors.job_kit import PLUGIN, RecordingAudience, job_plan, job_work

@@ -9,15 +9,22 @@ import attrs
 import msgspec
 import trio
 
-from kinora.actors.job import Job, Work
-from kinora.actors.job_figures import JobFigures
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
-from kinora.actors.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
+from kinora.actors.jobs.job import Job, Work
+from kinora.actors.jobs.job_figures import JobFigures
 from kinora.actors.messages import CompletePayload, FrameImage, Payload, ProgressPayload
 from kinora.actors.models import StageState
-from kinora.actors.pipeline_link import AnyPipeline, CommandQueue, Event, FrameDone, PipelineEnded, PipelineState
-from kinora.actors.store import JobRecord, Store
-from kinora.actors.work_order import OrderedPlugin, WorkOrder, for_pipelines
+from kinora.actors.pipeline.job_spec import JobPlan, JobSpec, PlannedPlugin, ResumePoint
+from kinora.actors.pipeline.pipeline_link import (
+    AnyPipeline,
+    CommandQueue,
+    Event,
+    FrameDone,
+    PipelineEnded,
+    PipelineState,
+)
+from kinora.actors.pipeline.work_order import OrderedPlugin, WorkOrder, for_pipelines
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
+from kinora.actors.store.store import JobRecord, Store
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Resolution

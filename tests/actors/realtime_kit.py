@@ -11,9 +11,6 @@ import msgspec
 import trio
 import trio.testing
 
-from kinora.actors.client_session import ClientSession, TransportKind
-from kinora.actors.connection_manager import ConnectionManager
-from kinora.actors.filters import Filters
 from kinora.actors.messages import (
     BinaryMessage,
     FrameImage,
@@ -27,6 +24,9 @@ from kinora.actors.messages import (
     WarningPayload,
 )
 from kinora.actors.messages import Code as WarningCode
+from kinora.actors.realtime.client_session import ClientSession, TransportKind
+from kinora.actors.realtime.connection_manager import ConnectionManager
+from kinora.actors.realtime.filters import Filters
 
 SESSION_ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 

@@ -11,12 +11,12 @@ import attrs
 import msgspec
 import trio
 
-from kinora.actors.frame_source import FrameSource
-from kinora.actors.job_ring import JobRing
-from kinora.actors.live_count import Moment
-from kinora.actors.reconnecting import Lost, Reconnecting
-from kinora.actors.source_reader import MAX_NOTES, OpenSource, SourceSpec
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.frames.job_ring import JobRing
+from kinora.actors.frames.live_count import Moment
+from kinora.actors.frames.ticket import FrameTicket
+from kinora.actors.sources.frame_source import FrameSource
+from kinora.actors.sources.reconnecting import Lost, Reconnecting
+from kinora.actors.sources.source_reader import MAX_NOTES, OpenSource, SourceSpec
 from kinora.media.messages import (
     DecoderAnswer,
     DecoderRequest,

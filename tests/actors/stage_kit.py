@@ -8,20 +8,20 @@ from typing import Literal
 import attrs
 import trio
 
-from kinora.actors.device_health import DeviceHealth
 from kinora.actors.found_events import FoundEvent
-from kinora.actors.inspector import Inspector, NullInspector
-from kinora.actors.job_ring import JobRing
-from kinora.actors.job_trace import JobTrace
-from kinora.actors.merging import Merge
+from kinora.actors.frames.job_ring import JobRing
+from kinora.actors.frames.ticket import FrameTicket
 from kinora.actors.messages import Code, FramePayload, Payload, PluginStatusPayload, WarningPayload
-from kinora.actors.plugin_process import Hear, PluginDied
-from kinora.actors.plugin_records import PluginRecord
-from kinora.actors.stage_memory import Saved
-from kinora.actors.stage_spec import StageSpec
-from kinora.actors.ticket import FrameTicket
-from kinora.actors.tool_runner import ToolRunner
-from kinora.actors.warnings import WarningLog
+from kinora.actors.stages.device_health import DeviceHealth
+from kinora.actors.stages.inspector import Inspector, NullInspector
+from kinora.actors.stages.job_trace import JobTrace
+from kinora.actors.stages.merging import Merge
+from kinora.actors.stages.plugin_process import Hear, PluginDied
+from kinora.actors.stages.plugin_records import PluginRecord
+from kinora.actors.stages.stage_memory import Saved
+from kinora.actors.stages.stage_spec import StageSpec
+from kinora.actors.stages.tool_runner import ToolRunner
+from kinora.actors.stages.warnings import WarningLog
 from kinora.plugins.protocol import BatchDone, Done, Note, Raised
 from kinora.runtime.cores import Cores
 from kinora.runtime.state_memory import StateMemory

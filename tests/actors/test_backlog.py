@@ -10,10 +10,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors.client_session import ClientSession
-from kinora.actors.connection_manager import CloseCode, ConnectionManager
-from kinora.actors.filters import Filters
 from kinora.actors.messages import RealtimeMessage
+from kinora.actors.realtime.client_session import ClientSession
+from kinora.actors.realtime.connection_manager import CloseCode, ConnectionManager
+from kinora.actors.realtime.filters import Filters
 from kinora.runtime.backlog import JOIN_AT, SPACING
 from kinora.runtime.outbox import MAX_MESSAGES
 from tests.actors.realtime_kit import Client, connect, frame, manager_of, progress, running, settle, status, warning

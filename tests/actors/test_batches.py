@@ -9,12 +9,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors.batching import FRUITLESS_IN_ROW
-from kinora.actors.inspector import PluginInspector
-from kinora.actors.job_ring import JobRing
+from kinora.actors.frames.job_ring import JobRing
 from kinora.actors.messages import Code
-from kinora.actors.ring_room import batch_that_fits, slots_wanted, waiting_places
-from kinora.actors.stage_spec import StageSpec
+from kinora.actors.pipeline.ring_room import batch_that_fits, slots_wanted, waiting_places
+from kinora.actors.stages.batching import FRUITLESS_IN_ROW
+from kinora.actors.stages.inspector import PluginInspector
+from kinora.actors.stages.stage_spec import StageSpec
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import BATCH_BYTES, Done
 from tests.actors.stage_kit import (

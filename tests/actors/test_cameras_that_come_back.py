@@ -13,8 +13,8 @@ import cv2
 import pytest
 import trio
 
-from kinora.actors import reconnecting
 from kinora.actors.models import JobState
+from kinora.actors.sources import reconnecting
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.actors.test_source_restarts import kill_decoder

@@ -15,8 +15,8 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors import database
 from kinora.actors.models import JobState
+from kinora.actors.store import database
 from kinora.runtime import workers
 from kinora.settings import Settings
 from kinora.system import System, open_system

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from kinora.actors import client_session
-from kinora.actors.client_session import BATCH_BYTES, CLOSE_GRACE_S, ClientSession, in_batches
-from kinora.actors.connection_manager import WRITERS_AT_ONCE, CloseCode, ConnectionManager
-from kinora.actors.filters import Filters
 from kinora.actors.messages import RealtimeMessage
+from kinora.actors.realtime import client_session
+from kinora.actors.realtime.client_session import BATCH_BYTES, CLOSE_GRACE_S, ClientSession, in_batches
+from kinora.actors.realtime.connection_manager import WRITERS_AT_ONCE, CloseCode, ConnectionManager
+from kinora.actors.realtime.filters import Filters
 from kinora.runtime.broadcast import Broadcast
 from kinora.runtime.replay_log import ReplayLog
 from kinora.runtime.running_clock import RunningClock

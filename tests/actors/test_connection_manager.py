@@ -7,8 +7,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors.connection_manager import GREETING_S, CloseCode, ConnectionManager, ServerFull
 from kinora.actors.messages import ProgressPayload
+from kinora.actors.realtime.connection_manager import GREETING_S, CloseCode, ConnectionManager, ServerFull
 from kinora.runtime.broadcast import Broadcast
 from kinora.runtime.outbox import Event
 from kinora.runtime.replay_log import Lost

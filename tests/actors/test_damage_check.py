@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.actors import database
-from kinora.actors.damage_check import find_damage
+from kinora.actors.store import database
+from kinora.actors.store.damage_check import find_damage
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors import frame_buffer
-from kinora.actors import store as store_module
 from kinora.actors.errors import Unavailable
+from kinora.actors.store import frame_buffer
+from kinora.actors.store import store as store_module
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import CLIP_FRAMES, codes_of, ended, frames_of, run_job, submit, write_plugin
@@ -47,7 +47,7 @@ async def test_without_the_inspector_jobs_run_without_timings(system: System, mo
     def fail(*_: object) -> None:
         raise RuntimeError("fault injected")
 
-    monkeypatch.setattr("kinora.actors.inspector.PluginInspector.__init__", fail)
+    monkeypatch.setattr("kinora.actors.stages.inspector.PluginInspector.__init__", fail)
     state = await run_job(system, "brightness")
     assert (state.status, state.frames_done, state.warnings) == ("done", CLIP_FRAMES, ())
     assert (state.plugin_timings, state.plugins["brightness"].version) == (None, None)

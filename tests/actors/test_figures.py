@@ -6,12 +6,12 @@ import pytest
 import trio
 import trio.testing
 
-from kinora.actors import client_session
-from kinora.actors.job_figures import JobFigures
+from kinora.actors.jobs.job_figures import JobFigures
 from kinora.actors.messages import Code
-from kinora.actors.pipeline_link import CommandQueue, PipelineEnded
-from kinora.actors.plugin_process import PluginDied
-from kinora.actors.store import Store
+from kinora.actors.pipeline.pipeline_link import CommandQueue, PipelineEnded
+from kinora.actors.realtime import client_session
+from kinora.actors.stages.plugin_process import PluginDied
+from kinora.actors.store.store import Store
 from kinora.plugins.protocol import Done
 from tests.actors.job_kit import RecordingAudience, Tell, frames, make_job, pipeline_state
 from tests.actors.realtime_kit import connect, frame, manager_of, running

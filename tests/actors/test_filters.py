@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.actors.errors import InvalidRequest
-from kinora.actors.filters import (
+from kinora.actors.messages import (
+    CompletePayload,
+    ErrorPayload,
+    GapPayload,
+    MetadataPayload,
+    PingPayload,
+    RealtimeMessage,
+)
+from kinora.actors.realtime.filters import (
     Filters,
     Pace,
     Ping,
@@ -19,14 +27,6 @@ from kinora.actors.filters import (
     Subscribe,
     parse_filters,
     read_client_message,
-)
-from kinora.actors.messages import (
-    CompletePayload,
-    ErrorPayload,
-    GapPayload,
-    MetadataPayload,
-    PingPayload,
-    RealtimeMessage,
 )
 from kinora.runtime.outbox import Event
 from tests.actors.realtime_kit import frame, picture, progress, status, warning

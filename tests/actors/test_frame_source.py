@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from kinora.actors.frame_source import MAX_DEATHS, SourceLost
-from kinora.actors.source_reader import FRAME_TIMEOUT_S, MAX_NOTES
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.frames.ticket import FrameTicket
+from kinora.actors.sources.frame_source import MAX_DEATHS, SourceLost
+from kinora.actors.sources.source_reader import FRAME_TIMEOUT_S, MAX_NOTES
 from kinora.media.messages import NeedsLarger, Opened
 from kinora.media.source_types import SourceError, SourceLimits, SourceNote
 from kinora.runtime.channel import ProtocolError

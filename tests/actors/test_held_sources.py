@@ -9,7 +9,7 @@ from typing import Any
 import trio
 import trio.testing
 
-from kinora.actors.held_sources import HeldSource, HeldSources
+from kinora.actors.sources.held_sources import HeldSource, HeldSources
 
 CLOSING_S = 1.5
 

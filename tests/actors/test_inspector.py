@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.actors.errors import NotFound
-from kinora.actors.inspector import RECENT, InspectorService, PluginInspector, Timings
+from kinora.actors.stages.inspector import RECENT, InspectorService, PluginInspector, Timings
 from kinora.plugins.api import PluginMetadata
 
 MOTION = PluginMetadata(name="motion", latency_budget_ms=20)

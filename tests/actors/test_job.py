@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from kinora.actors.errors import Conflict, InvalidRequest, NotFound, QueueFull, UnsupportedSource
-from kinora.actors.job_request import parse_job_request
-from kinora.actors.source_finder import find_in_folder
+from kinora.actors.requests.job_request import parse_job_request
+from kinora.actors.sources.source_finder import find_in_folder
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import (

@@ -12,12 +12,12 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.actors.frame_buffer import MAX_WAITING_BYTES
-from kinora.actors.job import CRASHED, Job
-from kinora.actors.job_ring import JobRing
-from kinora.actors.job_spec import ResumePoint
+from kinora.actors.frames.job_ring import JobRing
+from kinora.actors.frames.ticket import FrameTicket
+from kinora.actors.jobs.job import CRASHED, Job
 from kinora.actors.messages import Code, CompletePayload, ErrorPayload, FrameImage, ProgressPayload, WarningPayload
-from kinora.actors.pipeline_link import (
+from kinora.actors.pipeline.job_spec import ResumePoint
+from kinora.actors.pipeline.pipeline_link import (
     Command,
     CommandQueue,
     FrameDone,
@@ -28,8 +28,8 @@ from kinora.actors.pipeline_link import (
     Stop,
     Watch,
 )
-from kinora.actors.store import Store
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.store.frame_buffer import MAX_WAITING_BYTES
+from kinora.actors.store.store import Store
 from tests.actors.job_kit import (
     FRAMES,
     JOB,

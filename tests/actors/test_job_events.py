@@ -12,13 +12,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors import database, event_table, job_events, schema
 from kinora.actors.found_events import FoundEvent
-from kinora.actors.job_events import StoredEvent
-from kinora.actors.job_spec import ResumePoint
 from kinora.actors.messages import Code, EventPayload, FramePayload, ProgressPayload, WarningPayload
-from kinora.actors.pipeline_link import CommandQueue, FrameDone, PipelineEnded
-from kinora.actors.store import PAGE_EVENTS, Store
+from kinora.actors.pipeline.job_spec import ResumePoint
+from kinora.actors.pipeline.pipeline_link import CommandQueue, FrameDone, PipelineEnded
+from kinora.actors.store import database, event_table, job_events, schema
+from kinora.actors.store.job_events import StoredEvent
+from kinora.actors.store.store import PAGE_EVENTS, Store
 from kinora.plugins.protocol import MAX_EVENTS, Done, Event
 from kinora.runtime.outbox import Overflow
 from tests.actors.job_kit import JOB, JOB_RECORD, RecordingAudience, Tell, make_job

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from kinora.actors.errors import InvalidRequest
-from kinora.actors.plugin_process import NO_ROOM
+from kinora.actors.stages.plugin_process import NO_ROOM
 from kinora.runtime.worker_usage import WorkerKind
 from kinora.settings import Settings
 from kinora.system import System, open_system

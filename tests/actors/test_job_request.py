@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.actors.errors import InvalidRequest
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest, parse_job_request
-from kinora.actors.job_spec import asked_again
+from kinora.actors.pipeline.job_spec import asked_again
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest, parse_job_request
 
 GOOD: dict[str, Any] = {"source": "clip.mp4", "plugins": ["motion"]}
 

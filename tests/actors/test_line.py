@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kinora.actors.line import Line
+from kinora.actors.jobs.line import Line
 
 
 def served(line: Line, queued: list[str], times: int) -> list[str]:

@@ -17,14 +17,14 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from kinora.actors.clips import clip_table, clips, live_clips
-from kinora.actors.clips.clip_rule import ClipRule
 from kinora.actors.clips.clip_table import Clip, WantedClip
 from kinora.actors.clips.live_clips import LiveClips, Shot
-from kinora.actors.clips.recording import Kept, Recording
-from kinora.actors.job_request import parse_job_request
+from kinora.actors.jobs.needs import needs_of
 from kinora.actors.models import JobState
-from kinora.actors.needs import needs_of
-from kinora.actors.standing_job import known_live
+from kinora.actors.requests.clip_rule import ClipRule
+from kinora.actors.requests.job_request import parse_job_request
+from kinora.actors.requests.standing_job import known_live
+from kinora.actors.sources.recording import Kept, Recording
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.media.pushed import PUSHED
 from kinora.settings import Settings

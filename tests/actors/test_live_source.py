@@ -8,10 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors.job_ring import JobRing
-from kinora.actors.live_count import LiveCount, Moment
-from kinora.actors.reconnecting import Reconnecting
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.frames.job_ring import JobRing
+from kinora.actors.frames.live_count import LiveCount, Moment
+from kinora.actors.frames.ticket import FrameTicket
+from kinora.actors.sources.reconnecting import Reconnecting
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Ended
 from kinora.media.source_types import SourceError

@@ -10,7 +10,7 @@ import trio.testing
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from kinora.actors.connection_manager import CloseCode
+from kinora.actors.realtime.connection_manager import CloseCode
 from kinora.media.source_names import without_query, without_query_of
 from kinora.system import System
 from tests.actors.job_kit import JOB

@@ -10,14 +10,14 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.actors.embedded_engine import EmbeddedEngine
-from kinora.actors.engine import Needs
 from kinora.actors.errors import Conflict, InvalidRequest
-from kinora.actors.job import MAX_MOVES
-from kinora.actors.job_spec import ResumePoint
+from kinora.actors.jobs.embedded_engine import EmbeddedEngine
+from kinora.actors.jobs.engine import Needs
+from kinora.actors.jobs.job import MAX_MOVES
 from kinora.actors.messages import Code, FramePayload, ProgressPayload, WarningPayload
 from kinora.actors.models import StageState, WarningGroup
-from kinora.actors.pipeline_link import Pause, PipelineEnded, Prepared, Resume, Stop
+from kinora.actors.pipeline.job_spec import ResumePoint
+from kinora.actors.pipeline.pipeline_link import Pause, PipelineEnded, Prepared, Resume, Stop
 from kinora.plugins.devices import Device
 from tests.actors import realtime_kit
 from tests.actors.agents_kit import PAUSED_KEEP_S, Agents, RemotePipeline, Server, serving

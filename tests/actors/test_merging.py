@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.actors import merging
-from kinora.actors.merging import MergeFailed, Merger
+from kinora.actors.stages import merging
+from kinora.actors.stages.merging import MergeFailed, Merger
 from kinora.plugins.protocol import BATCH_BYTES, Origin
 from kinora.runtime.workers import ForkServer
 from tests.jobs_kit import write_plugin

@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from kinora.actors import reconnecting
+from kinora.actors.sources import reconnecting
 from kinora.media.camera_errors import LostReason
 from kinora.settings import Settings
 from kinora.system import System

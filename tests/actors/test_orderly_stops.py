@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import trio
 
-from kinora.actors import marks
+from kinora.actors.frames import marks
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.client_kit import get, post

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kinora.actors.outages import MAX_OUTAGES, OutageLog
-from kinora.actors.reconnecting import Lost
+from kinora.actors.sources.outages import MAX_OUTAGES, OutageLog
+from kinora.actors.sources.reconnecting import Lost
 from kinora.media.camera_errors import LostReason
 
 LOST = Lost(LostReason.SILENT, "cam has sent no video for 8 s.")

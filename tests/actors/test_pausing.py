@@ -10,12 +10,12 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.actors.job import Job
-from kinora.actors.job_spec import ResumePoint
+from kinora.actors.jobs.job import Job
 from kinora.actors.models import JobState
-from kinora.actors.pipeline_link import CommandQueue, Pause, PipelineEnded, Prepared, Resume, Stop
-from kinora.actors.store import Store
-from kinora.actors.work_order import WorkOrder
+from kinora.actors.pipeline.job_spec import ResumePoint
+from kinora.actors.pipeline.pipeline_link import CommandQueue, Pause, PipelineEnded, Prepared, Resume, Stop
+from kinora.actors.pipeline.work_order import WorkOrder
+from kinora.actors.store.store import Store
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import trio
 
-from kinora.actors.job_ring import JobRing
+from kinora.actors.frames.job_ring import JobRing
+from kinora.actors.frames.ticket import FrameTicket
 from kinora.actors.messages import FrameImage
-from kinora.actors.picture_taker import PictureTaker
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.pipeline.picture_taker import PictureTaker
 from kinora.runtime.frames import RingWriter
 from kinora.runtime.processes import children
 from kinora.system import System

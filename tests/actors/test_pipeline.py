@@ -15,11 +15,9 @@ import msgspec
 import pytest
 import trio
 
-from kinora.actors.device_health import DeviceHealth
-from kinora.actors.inspector import PluginInspector
 from kinora.actors.messages import Code, FrameImage, FramePayload, PluginStatusPayload, WarningPayload
-from kinora.actors.pipeline import Pipeline, PipelineSpec
-from kinora.actors.pipeline_link import (
+from kinora.actors.pipeline.pipeline import Pipeline, PipelineSpec
+from kinora.actors.pipeline.pipeline_link import (
     EVENTS_WAITING,
     CommandQueue,
     Event,
@@ -32,13 +30,15 @@ from kinora.actors.pipeline_link import (
     Stop,
     Watch,
 )
-from kinora.actors.plugin_process import PluginProcess, ProcessSpec
-from kinora.actors.plugin_records import PluginRecord
-from kinora.actors.side_stage import SideStage
-from kinora.actors.source_reader import SourceSpec
-from kinora.actors.stage_spec import StageSpec
-from kinora.actors.tool_runner import ToolRunner
-from kinora.actors.warnings import WarningLog
+from kinora.actors.sources.source_reader import SourceSpec
+from kinora.actors.stages.device_health import DeviceHealth
+from kinora.actors.stages.inspector import PluginInspector
+from kinora.actors.stages.plugin_process import PluginProcess, ProcessSpec
+from kinora.actors.stages.plugin_records import PluginRecord
+from kinora.actors.stages.side_stage import SideStage
+from kinora.actors.stages.stage_spec import StageSpec
+from kinora.actors.stages.tool_runner import ToolRunner
+from kinora.actors.stages.warnings import WarningLog
 from kinora.media.source_types import SourceLimits
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Resolution

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, assert_no_checkpoints, wait_all_tasks_blocked
 
-from kinora.actors.pipeline_link import (
+from kinora.actors.pipeline.pipeline_link import (
     EVENTS_WAITING,
     Command,
     CommandQueue,

@@ -10,19 +10,14 @@ import msgspec
 import pytest
 import trio
 
-from kinora.actors.cameras import Cameras
-from kinora.actors.device_health import DeviceHealth
-from kinora.actors.earlier_frames import NoEarlierFrames
 from kinora.actors.errors import Unavailable
-from kinora.actors.inspector import InspectorService
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
-from kinora.actors.job_spec import ResumePoint
-from kinora.actors.live_count import Moment
-from kinora.actors.means import JobHere, Means
+from kinora.actors.frames.live_count import Moment
 from kinora.actors.messages import Code, WarningPayload
 from kinora.actors.models import JobState, StageState, WarningGroup
-from kinora.actors.pipeline import Pipeline
-from kinora.actors.pipeline_link import (
+from kinora.actors.pipeline.job_spec import ResumePoint
+from kinora.actors.pipeline.means import JobHere, Means
+from kinora.actors.pipeline.pipeline import Pipeline
+from kinora.actors.pipeline.pipeline_link import (
     EVENTS_WAITING,
     AnyPipeline,
     CommandQueue,
@@ -31,10 +26,15 @@ from kinora.actors.pipeline_link import (
     PipelineEnded,
     PipelineState,
 )
-from kinora.actors.pipeline_maker import PipelineMaker
-from kinora.actors.plugin_records import PluginRecords
-from kinora.actors.store import Store
-from kinora.actors.work_order import OrderedPlugin, WorkOrder, for_pipelines, state_before
+from kinora.actors.pipeline.pipeline_maker import PipelineMaker
+from kinora.actors.pipeline.work_order import OrderedPlugin, WorkOrder, for_pipelines, state_before
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
+from kinora.actors.sources.cameras import Cameras
+from kinora.actors.stages.device_health import DeviceHealth
+from kinora.actors.stages.inspector import InspectorService
+from kinora.actors.stages.plugin_records import PluginRecords
+from kinora.actors.store.earlier_frames import NoEarlierFrames
+from kinora.actors.store.store import Store
 from kinora.media.source_types import SourceInfo, SourceLimits
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Device, Resolution

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.actors.push_times import MAX_US, PushTimes
+from kinora.actors.sources.push_times import MAX_US, PushTimes
 
 SECOND = 1_000_000
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.actors.reconnecting import LASTED_S, SPREAD, Lost, Reconnecting
-from kinora.actors.source_reader import DecoderHung, SourceBroke
+from kinora.actors.sources.reconnecting import LASTED_S, SPREAD, Lost, Reconnecting
+from kinora.actors.sources.source_reader import DecoderHung, SourceBroke
 from kinora.media.camera_errors import SILENCE_S, CameraError, LostReason
 from kinora.media.source_types import SourceError
 from kinora.runtime.workers import ForkServerGone

@@ -11,14 +11,14 @@ import pytest
 import trio
 import trio.testing
 
-from kinora.actors.job import Job, Work
-from kinora.actors.job_factory import JobFactory
-from kinora.actors.job_request import JobRequest
-from kinora.actors.job_spec import JobSpec, ResumePoint
+from kinora.actors.jobs.job import Job, Work
+from kinora.actors.jobs.job_factory import JobFactory
+from kinora.actors.jobs.recovery import INTERRUPTED_LIVE, Recovered, recover
 from kinora.actors.models import JobState, JobStatus, StageState, WarningGroup
-from kinora.actors.pipeline_link import CommandQueue
-from kinora.actors.recovery import INTERRUPTED_LIVE, Recovered, recover
-from kinora.actors.store import JobRecord, Store
+from kinora.actors.pipeline.job_spec import JobSpec, ResumePoint
+from kinora.actors.pipeline.pipeline_link import CommandQueue
+from kinora.actors.requests.job_request import JobRequest
+from kinora.actors.store.store import JobRecord, Store
 from kinora.actors.times import utc_now
 from kinora.media.arrival import clock_s
 from tests.actors.job_kit import (

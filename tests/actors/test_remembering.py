@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import trio
 
-from kinora.actors import marks
+from kinora.actors.frames import marks
 from kinora.actors.models import JobState
 from kinora.settings import Settings
 from kinora.system import System, open_system

@@ -9,13 +9,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors.crew import GROW_AFTER_S
-from kinora.actors.inspector import PluginInspector
-from kinora.actors.job_ring import JobRing
-from kinora.actors.merging import Merge, MergeFailed
+from kinora.actors.frames.job_ring import JobRing
 from kinora.actors.messages import Code
-from kinora.actors.plugin_process import PluginDied
-from kinora.actors.stage_spec import REORDER_FRAMES
+from kinora.actors.stages.crew import GROW_AFTER_S
+from kinora.actors.stages.inspector import PluginInspector
+from kinora.actors.stages.merging import Merge, MergeFailed
+from kinora.actors.stages.plugin_process import PluginDied
+from kinora.actors.stages.stage_spec import REORDER_FRAMES
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import Done
 from kinora.runtime.cores import Cores, Load

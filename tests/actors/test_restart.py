@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from kinora.actors.errors import Conflict
-from kinora.actors.job_request import parse_job_request
 from kinora.actors.models import JobState
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, messages_of, submit, write_plugin

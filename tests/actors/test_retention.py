@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.actors import retention as retention_module
 from kinora.actors.errors import NotFound
-from kinora.actors.recent_reads import READING_S, RecentReads
-from kinora.actors.retention import DAY_S, LOOK_AFTER_END_S, LOOK_S, Kept, Retention
-from kinora.actors.retention_rule import ALWAYS, Candidate, Rule, that_go
-from kinora.actors.store import JobRecord, Store
-from kinora.actors.stored_room import EndedJob
+from kinora.actors.retention import retention as retention_module
+from kinora.actors.retention.retention import DAY_S, LOOK_AFTER_END_S, LOOK_S, Kept, Retention
+from kinora.actors.retention.retention_rule import ALWAYS, Candidate, Rule, that_go
+from kinora.actors.store.recent_reads import READING_S, RecentReads
+from kinora.actors.store.store import JobRecord, Store
+from kinora.actors.store.stored_room import EndedJob
+from kinora.actors.store.used_room import RoomMeter
 from kinora.actors.times import time_before, time_text
-from kinora.actors.used_room import RoomMeter
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.actors.job_kit import job_request

@@ -12,9 +12,9 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors import segments
 from kinora.actors.errors import InvalidRequest
 from kinora.actors.models import JobState
+from kinora.actors.pipeline import segments
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import codes_of, ended, frames_of, messages_of, nothing_left_behind, run_job, submit, write_plugin
@@ -242,7 +242,7 @@ async def test_few_bytes_of_room_for_what_waits_only_slow_it_down(
 ) -> None:
     """The pipelines whose turn it is not wait."""
     let_go(go)
-    monkeypatch.setattr("kinora.actors.segmented_pipeline.HELD_BYTES", 4_000)
+    monkeypatch.setattr("kinora.actors.pipeline.segmented_pipeline.HELD_BYTES", 4_000)
     state = await run_job(system, "sums", "pure", source="film.mp4", segments=4)
     assert [frame["index"] for frame in await frames_of(system, state)] == list(range(FRAMES))
     assert bytes(state.plugins["sums"].finalize) == b'{"frames":317}'

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.actors.errors import InvalidRequest
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
-from kinora.actors.job_spec import PlannedPlugin
-from kinora.actors.segments import LEAST_FRAMES, MOST_BY_AUTO, SEGMENT_FRAMES, cut, frames_left, lanes_of
+from kinora.actors.pipeline.job_spec import PlannedPlugin
+from kinora.actors.pipeline.segments import LEAST_FRAMES, MOST_BY_AUTO, SEGMENT_FRAMES, cut, frames_left, lanes_of
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.media.pushed import PUSHED
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.api import PluginMetadata

@@ -10,11 +10,11 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.actors.job_ring import JobRing
+from kinora.actors.frames.job_ring import JobRing
+from kinora.actors.frames.ticket import FrameTicket
 from kinora.actors.messages import Code
 from kinora.actors.models import StageState
-from kinora.actors.side_stage import OfferingInbox, SideStage
-from kinora.actors.ticket import FrameTicket
+from kinora.actors.stages.side_stage import OfferingInbox, SideStage
 from kinora.plugins.protocol import Done
 from tests.actors.stage_kit import (
     CRASH,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from kinora.actors.cameras import Cameras
-from kinora.actors.source_finder import SourceFinder
+from kinora.actors.sources.cameras import Cameras
+from kinora.actors.sources.source_finder import SourceFinder
 from kinora.settings import source_limits
 from kinora.system import System
 

@@ -11,9 +11,9 @@ import pytest
 import trio
 import trio.testing
 
-from kinora.actors import standing_job
 from kinora.actors.models import JobState
-from kinora.actors.standing_job import FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S, Pauses, StandingJob
+from kinora.actors.requests import standing_job
+from kinora.actors.requests.standing_job import FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S, Pauses, StandingJob
 from kinora.doctor.standing import check_live_clips
 from kinora.doctor.trial import check_a_frame
 from kinora.settings import Settings

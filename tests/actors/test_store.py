@@ -16,10 +16,10 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinora.actors import database, frame_buffer, schema
-from kinora.actors import store as store_module
 from kinora.actors.errors import Conflict, InvalidRequest
-from kinora.actors.store import DatabaseUnusable, JobRecord, Store, StoreFailing
+from kinora.actors.store import database, frame_buffer, schema
+from kinora.actors.store import store as store_module
+from kinora.actors.store.store import DatabaseUnusable, JobRecord, Store, StoreFailing
 from kinora.runtime.actor import ActorGone
 
 
@@ -239,7 +239,7 @@ async def test_large_frames_are_bounded_by_size(path: Path) -> None:
 
 SCRIPT = """
 import sys, trio
-from kinora.actors.store import JobRecord, Store
+from kinora.actors.store.store import JobRecord, Store
 
 async def main():
     store = Store(sys.argv[1])

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.actors import database, disk_room, schema
-from kinora.actors import store as store_module
-from kinora.actors.store import JobRecord, Store, StoreFailing
+from kinora.actors.store import database, disk_room, schema
+from kinora.actors.store import store as store_module
+from kinora.actors.store.store import JobRecord, Store, StoreFailing
 from kinora.runtime.actor import ActorGone
 from kinora.runtime.supervisor import ChildSpec, Supervisor
 

@@ -11,13 +11,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.actors.device_health import DeviceHealth
-from kinora.actors.inspector import Inspector, NullInspector, PluginInspector
-from kinora.actors.job_ring import JobRing
+from kinora.actors.frames.job_ring import JobRing
 from kinora.actors.messages import Code, PartialResultPayload, PluginStatusPayload, WarningPayload
 from kinora.actors.models import StageError, StageState, TimingSummary
-from kinora.actors.plugin_process import PluginDied
-from kinora.actors.replica import FINALIZE_TIMEOUT_MS
+from kinora.actors.stages.device_health import DeviceHealth
+from kinora.actors.stages.inspector import Inspector, NullInspector, PluginInspector
+from kinora.actors.stages.plugin_process import PluginDied
+from kinora.actors.stages.replica import FINALIZE_TIMEOUT_MS
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import Done, Partial, Raised, Warned
 from tests.actors.stage_kit import (

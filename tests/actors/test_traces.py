@@ -21,9 +21,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from kinora.actors import otel
-from kinora.actors.job_trace import JobTrace, TracedJob
-from kinora.actors.otel import OtelTracer
+from kinora.actors.jobs import otel
+from kinora.actors.jobs.otel import OtelTracer
+from kinora.actors.stages.job_trace import JobTrace, TracedJob
 from kinora.settings import Settings, SettingsError
 from kinora.system import open_system
 from tests.actors.stage_kit import CRASH, FOUND, PLUGIN, RAISED, FakeProcess, Stage

@@ -11,8 +11,8 @@ import cv2
 import pytest
 import trio
 
-from kinora.actors import held_sources
 from kinora.actors.errors import InvalidRequest, NotFound
+from kinora.actors.sources import held_sources
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import CLIP_FRAMES, ended, frames_of, messages_of, run_job, some_frames, submit, until, write_plugin

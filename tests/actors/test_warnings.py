@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kinora.actors.messages import Code
-from kinora.actors.warnings import MAX_DISTINCT, OVERFLOW_MESSAGE, WarningLog, kept_by_pipeline
+from kinora.actors.stages.warnings import MAX_DISTINCT, OVERFLOW_MESSAGE, WarningLog, kept_by_pipeline
 
 
 def _add(log: WarningLog, message: str, times: int = 1) -> list[int]:

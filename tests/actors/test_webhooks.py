@@ -20,11 +20,11 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from kinora.actors import database
 from kinora.actors.audience import Nobody
 from kinora.actors.errors import Busy
 from kinora.actors.messages import CompletePayload, EndStatus, EventPayload
-from kinora.actors.store import Store
+from kinora.actors.store import database
+from kinora.actors.store.store import Store
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks import receiver as posting
 from kinora.actors.webhooks import sender as sender_module

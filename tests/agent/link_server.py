@@ -12,10 +12,10 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest
-from kinora.actors.job_spec import ResumePoint
-from kinora.actors.pipeline_link import FrameDone
-from kinora.actors.work_order import OrderedPlugin, WorkOrder
+from kinora.actors.pipeline.job_spec import ResumePoint
+from kinora.actors.pipeline.pipeline_link import FrameDone
+from kinora.actors.pipeline.work_order import OrderedPlugin, WorkOrder
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.fleet.events import decode_event
 from kinora.fleet.link import (
     MAX_MESSAGE_BYTES,

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.actors.pipeline_link import PipelineEnded, PipelineLost
-from kinora.actors.work_order import WorkOrder
+from kinora.actors.pipeline.pipeline_link import PipelineEnded, PipelineLost
+from kinora.actors.pipeline.work_order import WorkOrder
 from kinora.fleet.link import WINDOW_FRAMES, Attempt, Refused, Tell
 from kinora.fleet.local_start import LocalStart, encode_start
 from kinora.runtime.processes import children, descendants, status_of

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.actors import database
+from kinora.actors.store import database
 from kinora.media.part_file import part_file
 from kinora.runtime import temporary
 

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kinora.actors.job_events import StoredEvent
+from kinora.actors.store.job_events import StoredEvent
 from kinora.cli.results_file import ResultsFile
 from kinora.results.csv_rows import COLUMNS
 from tests.cli.test_cli import kinora, line_of, started

@@ -19,7 +19,7 @@ import attrs
 import pytest
 from structlog.testing import capture_logs
 
-from kinora.actors import tokens
+from kinora.actors.access import tokens
 from kinora.cli.client_flags import token_for
 from kinora.cli.serve import warn_of_token
 from kinora.cli.this_machine import is_ones_own, is_this_machine, users_listening

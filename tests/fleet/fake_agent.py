@@ -11,7 +11,7 @@ import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from kinora.actors.pipeline_link import Event
+from kinora.actors.pipeline.pipeline_link import Event
 from kinora.fleet.events import encode_event
 from kinora.fleet.link import (
     MAX_MESSAGE_BYTES,

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from kinora import __version__
-from kinora.actors.earlier_frames import NoEarlierFrames
+from kinora.actors.store.earlier_frames import NoEarlierFrames
 from kinora.fleet.agent_book import Admitted, AgentBook
 from kinora.fleet.assigned import Assigned
 from kinora.fleet.joined import Joined

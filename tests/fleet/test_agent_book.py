@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kinora import __version__
-from kinora.actors.pipeline_link import Pause, Resume, Stop, Watch
+from kinora.actors.pipeline.pipeline_link import Pause, Resume, Stop, Watch
 from kinora.fleet.agent_book import LOST_AFTER_S, Admitted, AgentBook
 from kinora.fleet.assigned import LinkMisused
 from kinora.fleet.joined import Joined

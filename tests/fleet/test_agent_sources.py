@@ -8,8 +8,8 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors.cameras import Cameras
-from kinora.actors.source_reader import open_source
+from kinora.actors.sources.cameras import Cameras
+from kinora.actors.sources.source_reader import open_source
 from kinora.fleet.agent_sources import AgentSources, FileServer
 from kinora.fleet.camera_answers import camera_answer
 from kinora.media.camera_errors import CameraError, LostReason

@@ -9,7 +9,6 @@ import attrs
 import msgspec
 import pytest
 
-from kinora.actors.earlier_frames import Mark
 from kinora.actors.found_events import FoundEvent
 from kinora.actors.messages import (
     Code,
@@ -20,7 +19,7 @@ from kinora.actors.messages import (
     WarningPayload,
 )
 from kinora.actors.models import FrameData, Outage, StageState, WarningGroup
-from kinora.actors.pipeline_link import (
+from kinora.actors.pipeline.pipeline_link import (
     Command,
     Event,
     FrameDone,
@@ -35,6 +34,7 @@ from kinora.actors.pipeline_link import (
     Stop,
     Watch,
 )
+from kinora.actors.store.earlier_frames import Mark
 from kinora.fleet.events import (
     InvalidEvent,
     command_of,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kinora import __version__
-from kinora.actors.engine import Needs
+from kinora.actors.jobs.engine import Needs
 from kinora.fleet.agent_book import LOST_AFTER_S, AgentBook
 from kinora.fleet.agent_state import LOST_KEPT_S
 from kinora.fleet.fleet_view import BookView

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from kinora.actors.models import FrameData
-from kinora.actors.pipeline_link import FrameDone, PipelineEnded, Prepared
+from kinora.actors.pipeline.pipeline_link import FrameDone, PipelineEnded, Prepared
 from kinora.fleet import agent_book
 from kinora.fleet.events import decode_count
 from kinora.fleet.link import Acknowledged, Answer, Ask, Assign, Device, Running, Tell, Welcome

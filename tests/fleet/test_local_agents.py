@@ -13,7 +13,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors.standing_job import StandingJob
+from kinora.actors.requests.standing_job import StandingJob
 from kinora.fleet import agent_book
 from kinora.fleet.local_agents import core_shares, spread
 from kinora.fleet.local_start import LocalStart

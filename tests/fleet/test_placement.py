@@ -9,11 +9,11 @@ import attrs
 import pytest
 
 from kinora import __version__
-from kinora.actors.cameras import Cameras
-from kinora.actors.embedded_engine import EmbeddedEngine
-from kinora.actors.engine import Needs, Taken
 from kinora.actors.errors import InvalidRequest
-from kinora.actors.store import Store
+from kinora.actors.jobs.embedded_engine import EmbeddedEngine
+from kinora.actors.jobs.engine import Needs, Taken
+from kinora.actors.sources.cameras import Cameras
+from kinora.actors.store.store import Store
 from kinora.fleet.agent_book import AgentBook
 from kinora.fleet.agent_engine import AgentEngine
 from kinora.fleet.link import Device, Plugin

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kinora.actors.engine import Needs
+from kinora.actors.jobs.engine import Needs
 from kinora.fleet.provider import Present
 from kinora.fleet.ray_demand import CONNECT_S, MAX_AGENTS, MAX_COMING, Ask, Demand, Dismiss, GiveBack, Step
 from kinora.fleet.ray_limits import refusal

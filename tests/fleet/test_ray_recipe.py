@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kinora.actors.engine import Needs
+from kinora.actors.jobs.engine import Needs
 from kinora.fleet.local_start import decode_start
 from kinora.fleet.ray.kept import first_line
 from kinora.fleet.ray_demand import Ask

@@ -12,12 +12,12 @@ import pytest
 import trio
 
 from kinora import __version__
-from kinora.actors.cameras import Cameras
-from kinora.actors.job import Job
+from kinora.actors.jobs.job import Job
 from kinora.actors.models import FrameData
-from kinora.actors.pipeline_link import CommandQueue, Event, FrameDone, PipelineEnded, PipelineLost, Prepared
-from kinora.actors.store import Store
-from kinora.actors.work_order import WorkOrder
+from kinora.actors.pipeline.pipeline_link import CommandQueue, Event, FrameDone, PipelineEnded, PipelineLost, Prepared
+from kinora.actors.pipeline.work_order import WorkOrder
+from kinora.actors.sources.cameras import Cameras
+from kinora.actors.store.store import Store
 from kinora.fleet.agent_book import LOST_AFTER_S, AgentBook
 from kinora.fleet.events import encode_event
 from kinora.fleet.joined import Joined

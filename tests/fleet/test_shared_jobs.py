@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from kinora.actors.found_events import FoundEvent
-from kinora.actors.pipeline_link import Event, FrameDone, PipelineEnded, Prepared
+from kinora.actors.pipeline.pipeline_link import Event, FrameDone, PipelineEnded, Prepared
 from kinora.fleet import agent_book
 from kinora.fleet.link import Assign, Attempt, Tell
 from kinora.fleet.placement import plugins_of

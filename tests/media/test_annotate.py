@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinora.actors.videos import FILES, VIDEO_FILE
+from kinora.actors.pictures.videos import FILES, VIDEO_FILE
 from kinora.media.annotate import annotate
 from kinora.media.sources import SourceError, SourceLimits, open_source
 from tests.media.all_files import write as write_frames

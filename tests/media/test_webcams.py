@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kinora.actors import cameras
 from kinora.actors.errors import InvalidRequest, UnsupportedSource
+from kinora.actors.sources import cameras
 from kinora.media import webcam
 from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason

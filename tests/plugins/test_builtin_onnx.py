@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from kinora.actors.job_request import parse_job_request
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.plugins import PluginContext
 from kinora.plugins.builtin.onnx import Onnx, model_file
 from kinora.plugins.builtin.yolo.decoding import read_rows, rows_of

@@ -17,8 +17,8 @@ import pytest
 from structlog.testing import capture_logs
 from trio_websocket import ConnectionClosed, open_websocket_url
 
-from kinora.actors.local_token import FILE as LOCAL_TOKEN
-from kinora.actors.tokens import cookie_of
+from kinora.actors.access.local_token import FILE as LOCAL_TOKEN
+from kinora.actors.access.tokens import cookie_of
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.web.access_log import MAX_REASON, AnsweredRequest, level_of, reason_without_secrets, without_secrets

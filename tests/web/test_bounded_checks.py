@@ -11,9 +11,10 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors import job_manager, source_finder
-from kinora.actors.source_finder import CHECKS_AT_ONCE
-from kinora.actors.source_reader import OpenSource, open_source
+from kinora.actors.jobs import job_manager
+from kinora.actors.sources import source_finder
+from kinora.actors.sources.source_finder import CHECKS_AT_ONCE
+from kinora.actors.sources.source_reader import OpenSource, open_source
 from kinora.serve import open_server
 from kinora.settings import Settings
 from tests.client_kit import Answer, post

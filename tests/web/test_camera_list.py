@@ -14,7 +14,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors.standing_job import StandingJob
+from kinora.actors.requests.standing_job import StandingJob
 from kinora.cli.cameras import for_people
 from kinora.client import KinoraClient
 from kinora.doctor.cameras import check_cameras, try_cameras

@@ -21,9 +21,9 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Request, TextMessage
 
-from kinora.actors import client_session
-from kinora.actors.connection_manager import ConnectionManager
-from kinora.actors.filters import Filters
+from kinora.actors.realtime import client_session
+from kinora.actors.realtime.connection_manager import ConnectionManager
+from kinora.actors.realtime.filters import Filters
 from kinora.runtime import outbox
 from kinora.runtime.broadcast import Subscription
 from kinora.serve import RunningServer, open_server

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from kinora.actors.clips import clip_table
 from kinora.actors.clips import clips as clips_module
-from kinora.actors.schema import EVENT_COST, FRAME_COST
-from kinora.actors.standing_job import StandingJob
+from kinora.actors.requests.standing_job import StandingJob
+from kinora.actors.store.schema import EVENT_COST, FRAME_COST
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.serve import RunningServer, open_server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from kinora.actors.client_session import BATCH_BYTES, ClientSession
+from kinora.actors.realtime.client_session import BATCH_BYTES, ClientSession
 from kinora.serve import RunningServer
 from kinora.web.realtime_sockets import FastWebSocketTransport
 from tests.actors.realtime_kit import frame

@@ -11,7 +11,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from kinora.actors import store as store_module
+from kinora.actors.store import store as store_module
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.client_kit import Part, get, post, upload

@@ -13,9 +13,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import kinora.web
-from kinora.actors.job_request import JobOptions, JobRequest, PluginRequest, parse_job_request
 from kinora.actors.messages import TYPES, FrameImage, FrameImageHeader, MetadataPayload, RealtimeMessage
 from kinora.actors.models import FrameData, JobState, StageError, StageState, TimingSummary, WarningGroup
+from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest, parse_job_request
 from kinora.plugins.api import PluginMetadata
 from kinora.serve import RunningServer
 from kinora.web.documents import JobResponse, JobSummary

@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors.queue_shares import has_room
+from kinora.actors.jobs.queue_shares import has_room
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.web.long_answers import AT_ONCE, AT_ONCE_PER_CLIENT

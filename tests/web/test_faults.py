@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors import store as store_module
+from kinora.actors.store import store as store_module
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.client_kit import events, exchange, get, post
@@ -132,7 +132,7 @@ async def test_without_the_inspector_ready_says_so(server: RunningServer, monkey
     def fail(*_: object) -> None:
         raise RuntimeError("fault injected")
 
-    monkeypatch.setattr("kinora.actors.inspector.PluginInspector.__init__", fail)
+    monkeypatch.setattr("kinora.actors.stages.inspector.PluginInspector.__init__", fail)
     state = await ended(await started(server, "quiet"))
     assert (state["status"], state["plugin_timings"]) == ("done", None)
     ready = await get(f"{server.url}/v1/ready")

@@ -10,7 +10,8 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors import source_reader, still_decoding
+from kinora.actors.pictures import still_decoding
+from kinora.actors.sources import source_reader
 from kinora.media.messages import DECODER, STILL
 from kinora.runtime import workers
 from kinora.runtime.processes import children

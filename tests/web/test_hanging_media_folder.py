@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 
-from kinora.actors import source_finder
+from kinora.actors.sources import source_finder
 from kinora.serve import RunningServer
 from kinora.web import media as media_module
 from tests.client_kit import Answer, get, post

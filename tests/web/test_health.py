@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 import pytest
 
-from kinora.actors import usage as usage_module
-from kinora.actors.usage import due_at
+from kinora.actors.retention import usage as usage_module
+from kinora.actors.retention.usage import due_at
 from kinora.runtime.actor import ActorGone
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import trio
 
-from kinora.actors.job_manager import JobManager
+from kinora.actors.jobs.job_manager import JobManager
 from kinora.media.sources import SourceLimits, open_source
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings

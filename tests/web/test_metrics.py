@@ -10,7 +10,7 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from kinora.actors.connection_manager import ConnectionManager
+from kinora.actors.realtime.connection_manager import ConnectionManager
 from kinora.runtime import loop_watch
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings

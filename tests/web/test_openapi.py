@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from kinora.actors.errors import InvalidRequest
-from kinora.actors.job_request import parse_job_request
+from kinora.actors.requests.job_request import parse_job_request
 from kinora.serve import RunningServer
 from kinora.settings import Settings
 from kinora.system import System

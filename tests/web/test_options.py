@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import trio
 
-from kinora.actors import options_checker
 from kinora.actors.errors import InvalidRequest, QueueFull
-from kinora.actors.job_request import parse_job_request
-from kinora.actors.options_checker import CHECK_TIMEOUT_S, OptionsChecker
+from kinora.actors.requests import options_checker
+from kinora.actors.requests.job_request import parse_job_request
+from kinora.actors.requests.options_checker import CHECK_TIMEOUT_S, OptionsChecker
 from kinora.runtime.processes import children
 from kinora.serve import RunningServer
 from kinora.system import System

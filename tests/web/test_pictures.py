@@ -9,9 +9,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from kinora.actors import still_decoding
 from kinora.actors.one_shot import OneShotTimedOut
-from kinora.actors.stills import Stills
+from kinora.actors.pictures import still_decoding
+from kinora.actors.pictures.stills import Stills
 from kinora.media.messages import Jpeg
 from kinora.serve import RunningServer
 from tests.client_kit import Answer, exchange, get, request

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from kinora.actors.errors import InvalidRequest
-from kinora.actors.prune_request import parse_prune_request
+from kinora.actors.retention.prune_request import parse_prune_request
 from kinora.serve import RunningServer
 from tests.actors.test_retention import store_job
 from tests.client_kit import events, get, post

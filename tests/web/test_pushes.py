@@ -14,7 +14,7 @@ import pytest
 import trio
 from trio_websocket import ConnectionClosed
 
-from kinora.actors import push_inlet
+from kinora.actors.sources import push_inlet
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.access_kit import WRONG_TOKEN, bearer, make_token

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 import trio
 
-from kinora.actors import database
-from kinora.actors.database import JobRecord
 from kinora.actors.errors import NotFound
 from kinora.actors.models import JobState
+from kinora.actors.store import database
+from kinora.actors.store.database import JobRecord
 from kinora.serve import RunningServer
 from kinora.system import System
 from kinora.web import ready_answers

@@ -10,9 +10,9 @@ from hypercorn.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.actors.store import JobRecord, StoreFailing
-from kinora.actors.stored_room import EndedJob
-from kinora.actors.tokens import cookie_of
+from kinora.actors.access.tokens import cookie_of
+from kinora.actors.store.store import JobRecord, StoreFailing
+from kinora.actors.store.stored_room import EndedJob
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System

@@ -13,7 +13,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors.open_files import FilesReplaced
+from kinora.actors.store.open_files import FilesReplaced
 from kinora.runtime.processes import descendants
 from kinora.serve import open_server
 from kinora.settings import Settings

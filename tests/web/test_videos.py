@@ -11,8 +11,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from kinora.actors import videos
 from kinora.actors.one_shot import one_shot
+from kinora.actors.pictures import videos
 from kinora.media.messages import Working, Written
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings

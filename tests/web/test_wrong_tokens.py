@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 
+from kinora.actors.access.tokens import MAX_TOKENS, TokenBook, cookie_of
 from kinora.actors.errors import Conflict
-from kinora.actors.store import Store
-from kinora.actors.tokens import MAX_TOKENS, TokenBook, cookie_of
+from kinora.actors.store.store import Store
 from kinora.runtime.actor import ActorGone
 from kinora.serve import open_server
 from kinora.settings import Settings

@@ -15,9 +15,9 @@ import attrs
 import msgspec
 import trio
 
-from kinora.actors.filters import Filters
 from kinora.actors.messages import Code
 from kinora.actors.models import JobState
+from kinora.actors.realtime.filters import Filters
 from kinora.runtime.broadcast import Batch
 from kinora.system import System
 from tests.jobs_kit import HANG_TIMEOUT_MS, frames_of, run_job, write_plugin

@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.actors.warnings import MAX_DISTINCT
+from kinora.actors.stages.warnings import MAX_DISTINCT
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.clips import make_clip

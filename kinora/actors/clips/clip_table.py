@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import attrs
 
-from kinora.actors.database import Statement, clean_text
+from kinora.actors.store.database import Statement, clean_text
 
 MAX_JOB_CLIPS = 1000
 """The most clips that a job keeps. Beyond it the oldest goes for each new one."""

@@ -15,19 +15,19 @@ import trio
 
 from kinora.actors.audience import Audience
 from kinora.actors.clips import clip_table
-from kinora.actors.clips.clip_rule import ClipRule, widest
 from kinora.actors.clips.clip_table import MAX_JOB_CLIPS, MAX_WANTED, Clip, WantedClip
 from kinora.actors.clips.live_clips import LiveClips, Shot
-from kinora.actors.clips.recording import Recording
-from kinora.actors.disk_floor import DiskFloor
 from kinora.actors.errors import KinoraError
-from kinora.actors.job_spec import JobSpec
 from kinora.actors.messages import CompletePayload, EventPayload, Payload
 from kinora.actors.one_shot import OneShotBroke, OneShotFailed, one_shot
-from kinora.actors.standing_job import StandingJob
-from kinora.actors.store import Change, Store, StoreFailing
-from kinora.actors.used_room import folders_in
-from kinora.actors.videos import VIDEO_FILE, temporary_folder
+from kinora.actors.pictures.videos import VIDEO_FILE, temporary_folder
+from kinora.actors.pipeline.job_spec import JobSpec
+from kinora.actors.requests.clip_rule import ClipRule, widest
+from kinora.actors.requests.standing_job import StandingJob
+from kinora.actors.sources.recording import Recording
+from kinora.actors.store.disk_floor import DiskFloor
+from kinora.actors.store.store import Change, Store, StoreFailing
+from kinora.actors.store.used_room import folders_in
 from kinora.actors.webhooks.occurrences import occurrence_of
 from kinora.actors.webhooks.overheard import Overheard
 from kinora.actors.webhooks.webhook import Occurrence, Webhook

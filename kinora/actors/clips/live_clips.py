@@ -9,9 +9,9 @@ from functools import partial
 import attrs
 import trio
 
-from kinora.actors.clips.clip_rule import ClipRule
 from kinora.actors.clips.clip_table import WantedClip
-from kinora.actors.clips.recording import SPARE_S, Kept, Recording
+from kinora.actors.requests.clip_rule import ClipRule
+from kinora.actors.sources.recording import SPARE_S, Kept, Recording
 
 MAX_WAITING = 256
 """The most clips of a job that wait for their end, or for their turn. Beyond it events have none, which is logged."""

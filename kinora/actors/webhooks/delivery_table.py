@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import attrs
 
-from kinora.actors.database import LARGEST, Statement
+from kinora.actors.store.database import LARGEST, Statement
 
 DeliveryStatus = Literal["waiting", "delivered", "given_up"]
 KEPT = 1000

@@ -14,7 +14,7 @@ import attrs
 import structlog
 import trio
 
-from kinora.actors.store import Store, StoreFailing
+from kinora.actors.store.store import Store, StoreFailing
 from kinora.actors.times import utc_now
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.back_off import FIRST_PAUSE_S, BackOff, pause_s

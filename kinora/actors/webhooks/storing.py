@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kinora.actors.database import Statement
-from kinora.actors.store import Store, StoreFailing
+from kinora.actors.store.database import Statement
+from kinora.actors.store.store import Store, StoreFailing
 from kinora.runtime.actor import ActorGone
 
 

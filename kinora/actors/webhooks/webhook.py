@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from kinora.actors.clips.clip_rule import ClipRule, check_clip
+from kinora.actors.requests.clip_rule import ClipRule, check_clip
 from kinora.media.placed_camera import read_password
 from kinora.media.source_types import SourceError
 from kinora.media.url_access import HTTP, SourceUrl

@@ -17,7 +17,7 @@ import trio
 from kinora.actors.audience import Audience
 from kinora.actors.errors import Busy, NotFound
 from kinora.actors.messages import Payload, RealtimeMessage
-from kinora.actors.store import Change, Store, StoreFailing
+from kinora.actors.store.store import Change, Store, StoreFailing
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.cooldown import Cooldown
 from kinora.actors.webhooks.delivery_table import Delivery, DeliveryFilter, NewDelivery

@@ -12,8 +12,8 @@ import msgspec
 import trio
 
 from kinora.actors.errors import InvalidRequest, KinoraError
-from kinora.actors.job_manager import Submitted
-from kinora.actors.next_state import next_state
+from kinora.actors.jobs.job_manager import Submitted
+from kinora.actors.jobs.next_state import next_state
 from kinora.cli import options
 from kinora.cli.batch.names import names_of
 from kinora.cli.batch.outputs import OutFolder

@@ -8,8 +8,8 @@ from typing import get_args
 
 from prometheus_client.core import Metric
 
-from kinora.actors.job_figures import JobFigures
-from kinora.actors.job_manager import JobManager, QueueStatistics
+from kinora.actors.jobs.job_figures import JobFigures
+from kinora.actors.jobs.job_manager import JobManager, QueueStatistics
 from kinora.actors.messages import EndStatus, ProgressPayload, Stage
 from kinora.web.metrics.families import counter, counters, gauge, gauges, histogram
 

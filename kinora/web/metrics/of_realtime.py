@@ -8,9 +8,14 @@ from typing import get_args
 
 from prometheus_client.core import Metric
 
-from kinora.actors.client_session import ClientSession, SessionStatistics, TransportKind
-from kinora.actors.connection_manager import CloseCode, ConnectionManager, ConnectionStatistics, RealtimeFigures
 from kinora.actors.messages import GapReason
+from kinora.actors.realtime.client_session import ClientSession, SessionStatistics, TransportKind
+from kinora.actors.realtime.connection_manager import (
+    CloseCode,
+    ConnectionManager,
+    ConnectionStatistics,
+    RealtimeFigures,
+)
 from kinora.runtime.broadcast import BroadcastStatistics
 from kinora.web.metrics.families import counter, counters, gauge, gauges
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from kinora.actors.store import StoreStatistics
+from kinora.actors.store.store import StoreStatistics
 from kinora.web.metrics.families import counter, gauge, histogram
 
 

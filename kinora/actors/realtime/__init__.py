@@ -1,0 +1,1 @@
+"""The clients that are connected, and the messages to them."""

@@ -1,0 +1,1 @@
+"""What clients and the operator ask for, and how it is read."""

@@ -1,0 +1,80 @@
+"""The output and the errors of one plugin in one job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kinora.actors.messages import Code
+from kinora.actors.models import StageError
+from kinora.actors.stages.plugin_records import PluginRecord
+from kinora.actors.times import utc_now
+from kinora.plugins.protocol import TRACEBACK_CHARACTERS
+from kinora.runtime.tail import Tail
+from kinora.runtime.worker_log import LOG_BYTES
+
+KINDS = 5
+"""The kinds of errors of which the first is kept; errors of further kinds are not."""
+
+
+class StageLog:
+    """Joins the output of the plugin's processes, one after the other, and keeps the last ``LOG_BYTES`` of it."""
+
+    def __init__(self, job_id: str, record: PluginRecord) -> None:
+        self.last_error: StageError | None = None
+        self._first: dict[object, StageError] = {}
+        """Kind → the first error of that kind, in the order in which they came."""
+        self._job_id = job_id
+        self._record = record
+        self._output = Tail(LOG_BYTES)
+
+    @property
+    def errors(self) -> tuple[StageError, ...]:
+        """The first error of each kind: of those with the same code that came from the same lines."""
+        return tuple(self._first.values())
+
+    def text(self, running: bytes) -> str:
+        """Return the output so far; ``running`` is the output of the running process, which is not kept yet."""
+        if not running:
+            return self._output.text()
+        both = Tail(LOG_BYTES)
+        both.add(self._output.data())
+        both.add(running)
+        return both.text()
+
+    def restore(self, output: str, last_error: StageError | None, errors: Sequence[StageError] = ()) -> None:
+        """Go on after the output and the errors of an earlier server."""
+        self._output.add(output.encode())
+        self.last_error = last_error
+        self._first = {_kind(error): error for error in errors}
+
+    def take(self, output: bytes) -> None:
+        """Keep the output of a process that has ended."""
+        self._output.add(output)
+
+    def note_failure(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
+        """Note an exception of the plugin."""
+        error = StageError(message=message, code=code, traceback=traceback or None, frame_id=frame_id, at=utc_now())
+        self.last_error = error
+        if len(self._first) < KINDS:
+            self._first.setdefault(_kind(error), error)
+        self._record.failures += 1
+        self._record.failed[code] += 1
+        self._record.last_error, self._record.last_job = error, self._job_id
+
+    def note_death(
+        self, code: Code, message: str, traceback: str, frame_id: str | None, last_words: bytes = b""
+    ) -> None:
+        """Note that its process ended or was killed. Without a traceback, the end of its output may say why."""
+        words = last_words.decode("utf-8", "backslashreplace")
+        self.note_failure(code, message, traceback or words[-TRACEBACK_CHARACTERS:], frame_id)
+        self._output.add(f"[{message}]\n".encode())
+
+    def note_restart(self) -> None:
+        """Note that a new process is started for one that died."""
+        self._record.restarts += 1
+
+
+def _kind(error: StageError) -> object:
+    """What errors of one kind have in common: the code, and the lines that the traceback names, else the message."""
+    lines = tuple(line for line in (error.traceback or "").splitlines() if line.startswith('  File "'))
+    return error.code, lines or error.message
