@@ -49,7 +49,7 @@ live: $(VENV)/.installed-dev ## Watch a camera that breaks each minute, or with 
 	$(BIN)/python -m benchmarks.live $(if $(NASTY),--nasty) $(if $(MINUTES),--minutes $(MINUTES))
 
 ui-types: $(VENV)/.installed-dev
-	$(BIN)/python -m kinora.web.typescript $(UI_TYPES)
+	$(BIN)/python -m kinora.web.openapi.typescript $(UI_TYPES)
 
 ui-test: ui-types $(UI_TOOLS) chromium ## Run the web UI's tests, in a real browser too
 	$(IN_UI) npm test

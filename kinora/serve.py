@@ -21,13 +21,13 @@ from kinora.runtime.confinement import gaps
 from kinora.settings import Settings, password_faults
 from kinora.settings.transfer import encode_settings
 from kinora.system import System, make_system
-from kinora.web.access import Credential, access_by
-from kinora.web.addresses import is_reachable, local_base, outer_bases
+from kinora.web.access.access import Credential, access_by
+from kinora.web.access.login_links import LoginLinks
 from kinora.web.app import create_app
-from kinora.web.login_links import LoginLinks
-from kinora.web.server import Server, bind
-from kinora.web.stack import stack_faults
-from kinora.web.tls import Certificate, certificate_in
+from kinora.web.connection.addresses import is_reachable, local_base, outer_bases
+from kinora.web.connection.server import Server, bind
+from kinora.web.connection.stack import stack_faults
+from kinora.web.connection.tls import Certificate, certificate_in
 
 log = structlog.get_logger()
 

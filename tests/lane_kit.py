@@ -11,8 +11,8 @@ import trio
 
 from kinora.system import System
 from kinora.web.app import KinoraApp, create_app
-from kinora.web.connection import Later
-from kinora.web.server import Server, bind
+from kinora.web.connection.connection import Later
+from kinora.web.connection.server import Server, bind
 
 SAFETY_S = 120.0
 """Far more than anything takes on a busy machine."""

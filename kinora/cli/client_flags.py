@@ -21,7 +21,7 @@ from kinora.client import ClientError, KinoraClient
 from kinora.client.http import CA_FILE, PORTS, server_address
 from kinora.client.token import token_in, token_of_environment
 from kinora.settings import SettingsError, load_settings
-from kinora.web.addresses import reachable_here
+from kinora.web.connection.addresses import reachable_here
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -25,7 +25,7 @@ from kinora.runtime.temporary import temporary_folder
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.settings.of_run import settings_of_run
-from kinora.web.server import BindError, bind
+from kinora.web.connection.server import BindError, bind
 
 PLUGINS = ("motion", "people", "tracker", "quality", "colors", "scenes")
 

@@ -32,8 +32,8 @@ from kinora.runtime.temporary import remove_left_folders
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.settings.variables import is_of_commands
-from kinora.web.server import BindError
-from kinora.web.tls import Certificate, TlsError
+from kinora.web.connection.server import BindError
+from kinora.web.connection.tls import Certificate, TlsError
 
 LAST_S = 2.0
 """The time that all actors together have to end after the grace period; then the process ends, and all others with it.

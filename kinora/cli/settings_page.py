@@ -17,7 +17,7 @@ from kinora.settings.fields import GIB, MIB
 from kinora.settings.tables import class_of_tables, kinds_in
 from kinora.settings.values import KINDS
 from kinora.settings.variables import ENV_PREFIX
-from kinora.web.field_docs import field_docs
+from kinora.web.openapi.field_docs import field_docs
 
 HEAD = """\
 # Settings

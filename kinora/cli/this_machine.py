@@ -8,7 +8,7 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from kinora.web.addresses import own_names
+from kinora.web.connection.addresses import own_names
 
 ROOT = 0
 """The user account that may read all files anyway."""

@@ -7,8 +7,8 @@ import time
 
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.settings import Settings
-from kinora.web.tls import TlsError, certificate_in
-from kinora.web.tls_session import TlsSession
+from kinora.web.connection.tls import TlsError, certificate_in
+from kinora.web.connection.tls_session import TlsSession
 
 SOON_D = 14
 """The days before its end at which a certificate should have been renewed."""

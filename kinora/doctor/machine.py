@@ -15,7 +15,7 @@ from kinora.runtime.requirements import try_requirements
 from kinora.serve import FILES_PER_JOB, OTHER_FILES
 from kinora.settings import Settings
 from kinora.settings.fields import MIB
-from kinora.web.server import REST_RESERVE
+from kinora.web.connection.server import REST_RESERVE
 
 OTHER_TASKS, TASKS_PER_JOB = 64, 256
 """Processes and threads of a server and of a job: a dozen processes, each with a thread or more for each core."""

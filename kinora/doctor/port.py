@@ -9,8 +9,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 from kinora.doctor.finding import Finding, failed, ok
 from kinora.settings import Settings
-from kinora.web.addresses import reachable_here
-from kinora.web.server import BindError, bind
+from kinora.web.connection.addresses import reachable_here
+from kinora.web.connection.server import BindError, bind
 
 ASK_S = 2.0
 """The time for a server on the port to answer."""

@@ -12,8 +12,9 @@ from packaging.requirements import Requirement
 
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.plugins.opencv import MEND, opencv_damage
-from kinora.web.bundle import FOLDER, INDEX
-from kinora.web.stack import HYPERCORN, stack_faults
+from kinora.web.connection.stack import HYPERCORN, stack_faults
+from kinora.web.pages.bundle import INDEX
+from kinora.web.pages.pages import STATIC
 
 OLDEST = (3, 11)
 
@@ -82,6 +83,6 @@ def check_opencv() -> list[Finding]:
 
 def check_web_ui() -> list[Finding]:
     """The web UI in the package."""
-    if not (FOLDER / INDEX).is_file():
+    if not (STATIC / INDEX).is_file():
         return [warning("web UI", "it has not been built; everything else works", "install Node 22 and install again")]
     return [ok("web UI", "built")]

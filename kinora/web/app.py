@@ -15,41 +15,42 @@ from werkzeug.routing import WebsocketMismatch
 
 from kinora.actors.errors import KinoraError
 from kinora.system import System
-from kinora.web.about import about_routes
-from kinora.web.access import access_of
-from kinora.web.access_gate import AccessGate
-from kinora.web.access_log import AccessLog, reason_without_secrets, without_secrets
-from kinora.web.addresses import own_names
-from kinora.web.agent_files import agent_file_routes
-from kinora.web.agent_list import agent_list_routes
-from kinora.web.agents import agent_routes
-from kinora.web.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
-from kinora.web.bundle import read_bundle, ui_routes
-from kinora.web.cameras import camera_routes
-from kinora.web.catalogue import catalogue_routes
-from kinora.web.deliveries import delivery_routes
-from kinora.web.http_figures import HttpFigures
-from kinora.web.jobs import JobName, job_routes
-from kinora.web.login_links import LoginLinks
-from kinora.web.media import media_routes
+from kinora.web.access.access import access_of
+from kinora.web.access.access_gate import AccessGate
+from kinora.web.access.login_links import LoginLinks
+from kinora.web.access.security import Guard, ServerOptions
+from kinora.web.access.wrong_tokens import WrongTokens
+from kinora.web.answers.responses import EVERY_ANSWER, problem_response
+from kinora.web.api.about import about_routes
+from kinora.web.api.agent_files import agent_file_routes
+from kinora.web.api.agent_list import agent_list_routes
+from kinora.web.api.agents import agent_routes
+from kinora.web.api.cameras import camera_routes
+from kinora.web.api.catalogue import catalogue_routes
+from kinora.web.api.deliveries import delivery_routes
+from kinora.web.api.jobs import JobName, job_routes
+from kinora.web.api.media import media_routes
+from kinora.web.api.plugins import PluginName, plugin_routes
+from kinora.web.api.pushes import push_routes
+from kinora.web.api.sessions import session_routes
+from kinora.web.api.source_pictures import source_picture_routes
+from kinora.web.api.tokens import token_routes
+from kinora.web.connection.addresses import own_names
 from kinora.web.metrics import metrics_routes
-from kinora.web.pages import no_ui_page
-from kinora.web.plugins import PluginName, plugin_routes
+from kinora.web.middleware.access_log import AccessLog, reason_without_secrets, without_secrets
+from kinora.web.middleware.http_figures import HttpFigures
+from kinora.web.middleware.proxies import BehindProxies, WithRootPath
+from kinora.web.middleware.request_watch import WATCHED, RequestWatch, Watched
+from kinora.web.middleware.starting import StartGate
+from kinora.web.pages.bundle import read_bundle, ui_routes
+from kinora.web.pages.pages import no_ui_page
+from kinora.web.paths import REALTIME
 from kinora.web.problems import Problem, problem_of
-from kinora.web.proxies import BehindProxies, WithRootPath
-from kinora.web.pushes import push_routes
-from kinora.web.reading_lane import ReadingLane
-from kinora.web.realtime import PATH, realtime_routes
-from kinora.web.realtime_sockets import RealtimeSockets
-from kinora.web.request_watch import WATCHED, RequestWatch, Watched
-from kinora.web.responses import EVERY_ANSWER, problem_response
+from kinora.web.reads.reading_lane import ReadingLane
+from kinora.web.realtime.realtime import realtime_routes
+from kinora.web.realtime.realtime_sockets import RealtimeSockets
+from kinora.web.requests.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.scopes import until_stop
-from kinora.web.security import Guard, ServerOptions
-from kinora.web.sessions import session_routes
-from kinora.web.source_pictures import source_picture_routes
-from kinora.web.starting import StartGate
-from kinora.web.tokens import token_routes
-from kinora.web.wrong_tokens import WrongTokens
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ ANSWER_S = 1.0
 """When the server stops, a request has this long for its answer to begin; then it is refused with 503."""
 STOPPING = Problem(503, "The server is stopping: send the request again when it is back.", headers={"retry-after": "2"})
 """The answer to a request that was not done before the server stopped."""
-NO_WEBSOCKET = Problem(400, f"There is no WebSocket at this address: open one at {PATH}, or leave Upgrade out.")
+NO_WEBSOCKET = Problem(400, f"There is no WebSocket at this address: open one at {REALTIME}, or leave Upgrade out.")
 """The answer to an upgrade at an address of plain HTTP."""
 
 

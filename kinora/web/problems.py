@@ -131,6 +131,10 @@ def _of_werkzeug(error: HTTPException, status: int) -> Problem:
     return plain_problem(status)
 
 
+STARTING = Problem(503, "The server is starting: try again in a moment.", headers={"retry-after": "1"})
+"""The answer to a request that the start takes too long for."""
+
+
 def _whole_answer(problem: Problem) -> bytes:
     """The last answer of a connection whose request is not read."""
     body = problem.document()

@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from kinora.web.connection import Connection
+from kinora.web.connection.connection import Connection
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 

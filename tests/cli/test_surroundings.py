@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from kinora.client import ClientError, KinoraClient
-from kinora.web.server import CONNECTIONS_OF_FILES
+from kinora.web.connection.server import CONNECTIONS_OF_FILES
 from tests.cli.surroundings import FEW_FILES
 from tests.client_kit import get
 

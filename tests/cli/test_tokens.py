@@ -29,7 +29,7 @@ from kinora.client.http import server_address
 from kinora.client.token import authorization, token_of_environment
 from kinora.settings import load_settings, variables
 from kinora.settings.variables import passed_over
-from kinora.web.addresses import reachable_here
+from kinora.web.connection.addresses import reachable_here
 from tests.cli.test_cli import KINORA, LIMIT_S
 
 ANY = "0.0.0.0"  # noqa: S104 - all addresses are meant

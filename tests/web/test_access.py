@@ -14,7 +14,7 @@ from trio_websocket import open_websocket_url
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web import wrong_tokens
+from kinora.web.access import wrong_tokens
 from kinora.web.app import create_app
 from tests.access_kit import WRONG_TOKEN, bearer, make_token, owner, revoke
 from tests.client_kit import exchange, get, post, request

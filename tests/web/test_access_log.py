@@ -21,7 +21,13 @@ from kinora.actors.access.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.access.tokens import cookie_of
 from kinora.serve import open_server
 from kinora.settings import Settings
-from kinora.web.access_log import MAX_REASON, AnsweredRequest, level_of, reason_without_secrets, without_secrets
+from kinora.web.middleware.access_log import (
+    MAX_REASON,
+    AnsweredRequest,
+    level_of,
+    reason_without_secrets,
+    without_secrets,
+)
 from tests.access_kit import WRONG_TOKEN, make_token, owner
 from tests.cli.test_cli import KINORA, LIMIT_S
 from tests.client_kit import Part, get, post, request, upload

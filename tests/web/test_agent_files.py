@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from kinora.serve import RunningServer
-from kinora.web import agent_files
+from kinora.web.api import agent_files
 from tests.client_kit import Answer, Exchange, exchange, get, request
 
 JOB = "0190b2c4-0000-7000-8000-000000000001"

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from kinora.plugins.catalogue import CATALOGUE, Detection, Mask, Result
 from kinora.serve import RunningServer
-from kinora.web.catalogue import catalogue_schema
+from kinora.web.api.catalogue import catalogue_schema
 from tests.client_kit import get
 
 WHOLE: dict[str, Any] = {

@@ -28,7 +28,7 @@ from kinora.runtime import outbox
 from kinora.runtime.broadcast import Subscription
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web import byte_queue
+from kinora.web.connection import byte_queue
 from tests.actors.realtime_kit import frame, progress
 from tests.client_kit import exchange
 

@@ -17,11 +17,11 @@ import trio
 from structlog.testing import capture_logs
 from trio_websocket import WebSocketConnection, open_websocket_url
 
-from kinora.web import byte_queue, server
-from kinora.web.server import BindError, Server, bind
-from kinora.web.stack import stack_faults
-from kinora.web.tls import Certificate
-from kinora.web.websocket_stream import text_frame
+from kinora.web.connection import byte_queue, server
+from kinora.web.connection.server import BindError, Server, bind
+from kinora.web.connection.stack import stack_faults
+from kinora.web.connection.tls import Certificate
+from kinora.web.connection.websocket_stream import text_frame
 from tests.authority import Authority
 
 UPGRADE = (

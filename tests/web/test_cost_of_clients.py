@@ -6,7 +6,7 @@ import trio
 
 from kinora.actors.realtime.client_session import BATCH_BYTES, ClientSession
 from kinora.serve import RunningServer
-from kinora.web.realtime_sockets import FastWebSocketTransport
+from kinora.web.realtime.realtime_sockets import FastWebSocketTransport
 from tests.actors.realtime_kit import frame
 from tests.web.test_channel_under_stress import client, manager_of
 

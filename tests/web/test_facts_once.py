@@ -18,10 +18,10 @@ from kinora.actors.models import FrameData, JobState, StageError, StageState, Ti
 from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest, parse_job_request
 from kinora.plugins.api import PluginMetadata
 from kinora.serve import RunningServer
-from kinora.web.documents import JobResponse, JobSummary
-from kinora.web.openapi import api_document
-from kinora.web.schemas import schemas
-from kinora.web.typescript import type_of, typescript
+from kinora.web.documents.documents import JobResponse, JobSummary
+from kinora.web.openapi.openapi import api_document
+from kinora.web.openapi.schemas import schemas
+from kinora.web.openapi.typescript import type_of, typescript
 from tests.client_kit import events, get, post
 from tests.jobs_kit import write_plugin
 
@@ -218,5 +218,5 @@ def test_the_types_that_the_ui_is_checked_with_are_those_of_the_models() -> None
 
 def test_a_schema_that_has_no_type_is_an_error() -> None:
     """No field is skipped: a new kind of field is an error here, not a wrong type in the UI."""
-    with pytest.raises(ValueError, match=r"teach kinora\.web\.typescript"):
+    with pytest.raises(ValueError, match=r"teach kinora\.web\.openapi\.typescript"):
         type_of({"type": "of tomorrow"})

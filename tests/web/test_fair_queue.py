@@ -13,7 +13,7 @@ import trio
 from kinora.actors.jobs.queue_shares import has_room
 from kinora.serve import open_server
 from kinora.settings import Settings
-from kinora.web.long_answers import AT_ONCE, AT_ONCE_PER_CLIENT
+from kinora.web.answers.long_answers import AT_ONCE, AT_ONCE_PER_CLIENT
 from tests.access_kit import bearer, make_token, owner
 from tests.client_kit import Part, exchange, get, post, request, upload
 from tests.jobs_kit import write_plugin

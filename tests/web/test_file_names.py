@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kinora.web.file_names import attachment
+from kinora.web.answers.file_names import attachment
 
 JOB = "50b3245c-db53-4d2c-af42-52c88ed3bce5"
 

@@ -15,7 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web.first_message import FIRST_MESSAGE_S, FirstMessage
+from kinora.web.access.first_message import FIRST_MESSAGE_S, FirstMessage
 from tests.access_kit import WRONG_TOKEN, close_of, make_token, owner, revoke
 from tests.client_kit import get
 

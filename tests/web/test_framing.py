@@ -8,7 +8,7 @@ import trio
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web.server import MAX_HEAD_BYTES
+from kinora.web.connection.server import MAX_HEAD_BYTES
 from tests.cli.test_cli import Served
 from tests.client_kit import get, post, request
 from tests.jobs_kit import ended

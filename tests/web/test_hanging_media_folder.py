@@ -13,7 +13,7 @@ import trio
 
 from kinora.actors.sources import source_finder
 from kinora.serve import RunningServer
-from kinora.web import media as media_module
+from kinora.web.api import media as media_module
 from tests.client_kit import Answer, get, post
 from tests.jobs_kit import run_job
 

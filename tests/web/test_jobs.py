@@ -19,9 +19,10 @@ from kinora.actors.jobs.job_manager import JobManager
 from kinora.media.sources import SourceLimits, open_source
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web import jobs, uploads
-from kinora.web.upload_room import UploadRoom
-from kinora.web.uploads import Upload, receive_upload
+from kinora.web.api import jobs
+from kinora.web.requests import uploads
+from kinora.web.requests.upload_room import UploadRoom
+from kinora.web.requests.uploads import Upload, receive_upload
 from tests import client_kit
 from tests.client_kit import Answer, Part, get, post, request, upload
 from tests.clips import make_clip

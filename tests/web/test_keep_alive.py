@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web.server import REQUEST_S
+from kinora.web.connection.server import REQUEST_S
 
 ANSWERED = b"GET /v1/plugins HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NOT_FOUND = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -17,7 +17,7 @@ from kinora.cli.root_warning import warn_of_root
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System
-from kinora.web import stack
+from kinora.web.connection import stack
 from tests.client_kit import get
 from tests.web.test_realtime import close_code, websocket
 

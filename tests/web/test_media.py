@@ -14,8 +14,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from kinora.media.kinds import IMAGES, VIDEOS
 from kinora.serve import RunningServer
-from kinora.web import media as media_module
-from kinora.web.media import MediaFolder, list_folder
+from kinora.web.api import media as media_module
+from kinora.web.api.media import MediaFolder, list_folder
 from tests.client_kit import Answer, exchange, get
 
 SAFETY_S = 120.0

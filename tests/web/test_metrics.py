@@ -14,7 +14,7 @@ from kinora.actors.realtime.connection_manager import ConnectionManager
 from kinora.runtime import loop_watch
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web import server as server_module
+from kinora.web.connection import server as server_module
 from tests.client_kit import Exchange, events, get, post
 from tests.jobs_kit import CLIP_FRAMES, write_plugin
 

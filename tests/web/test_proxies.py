@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings, SettingsError, load_settings
-from kinora.web.pages import UI_PAGES
-from kinora.web.proxies import MAX_HOPS, as_told
+from kinora.web.middleware.proxies import MAX_HOPS, as_told
+from kinora.web.paths import UI_PAGES
 from tests.client_kit import events, get, post
 from tests.web.test_realtime import websocket
 

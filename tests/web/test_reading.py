@@ -20,8 +20,8 @@ from kinora.actors.store import database
 from kinora.actors.store.database import JobRecord
 from kinora.serve import RunningServer
 from kinora.system import System
-from kinora.web import ready_answers
-from kinora.web.documents import ExtendedJobResponse, FramePage, JobResponse, document_of
+from kinora.web.documents.documents import ExtendedJobResponse, FramePage, JobResponse, document_of
+from kinora.web.reads import ready_answers
 from tests.client_kit import Exchange, exchange, get, request
 from tests.jobs_kit import run_job
 

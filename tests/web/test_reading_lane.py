@@ -16,10 +16,10 @@ from kinora.actors.store.stored_room import EndedJob
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System
-from kinora.web import ready_answers
-from kinora.web.access import cookie_name
-from kinora.web.plain_heads import plain_head
-from kinora.web.ready_answers import KEPT_S, LIVE_S, Encoded, Made, ReadyAnswers
+from kinora.web.access.access import cookie_name
+from kinora.web.reads import ready_answers
+from kinora.web.reads.plain_heads import plain_head
+from kinora.web.reads.ready_answers import KEPT_S, LIVE_S, Encoded, Made, ReadyAnswers
 from tests.access_kit import make_token, revoke
 from tests.jobs_kit import run_job, submit, until
 from tests.lane_kit import BothWays, both_ways, get, wire

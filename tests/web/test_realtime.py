@@ -22,10 +22,11 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import open_system
-from kinora.web import realtime
 from kinora.web.app import create_app
-from kinora.web.realtime import Joined, event_block
-from kinora.web.websocket_stream import text_frame
+from kinora.web.connection.websocket_stream import text_frame
+from kinora.web.event_stream import event_block
+from kinora.web.realtime import realtime
+from kinora.web.realtime.realtime import Joined
 from tests.actors.realtime_kit import warning
 from tests.client_kit import events, get, post, request
 from tests.jobs_kit import write_plugin

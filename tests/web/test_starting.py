@@ -17,7 +17,7 @@ from kinora.actors.store.open_files import FilesReplaced
 from kinora.runtime.processes import descendants
 from kinora.serve import open_server
 from kinora.settings import Settings
-from kinora.web import starting as web_starting
+from kinora.web.middleware import starting as web_starting
 from tests.client_kit import get, post, request
 from tests.jobs_kit import write_plugin
 from tests.web.test_security import UPGRADE

@@ -19,7 +19,7 @@ from kinora.client import ClientError, KinoraClient, connect
 from kinora.client.http import fetch
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web.tls import HANDSHAKE_S, Certificate, TlsError
+from kinora.web.connection.tls import HANDSHAKE_S, Certificate, TlsError
 from tests.authority import Authority
 from tests.client_kit import events, get
 from tests.jobs_kit import CLIP_FRAMES

@@ -14,9 +14,15 @@ from trio.testing import MockClock
 
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
-from kinora.web import upload_room, uploads
 from kinora.web.problems import Problem
-from kinora.web.upload_room import SLOW_AFTER_S, SLOW_BYTES_PER_S, UPLOADS_AT_ONCE, UPLOADS_PER_CLIENT, UploadRoom
+from kinora.web.requests import upload_room, uploads
+from kinora.web.requests.upload_room import (
+    SLOW_AFTER_S,
+    SLOW_BYTES_PER_S,
+    UPLOADS_AT_ONCE,
+    UPLOADS_PER_CLIENT,
+    UploadRoom,
+)
 from tests.client_kit import Part, get, multipart, post, request, upload
 from tests.disk_kit import Disk
 from tests.jobs_kit import write_plugin

@@ -19,10 +19,9 @@ from kinora.actors.store.store import Store
 from kinora.runtime.actor import ActorGone
 from kinora.serve import open_server
 from kinora.settings import Settings
-from kinora.web import wrong_tokens
-from kinora.web.access import MISSING, WRONG, credential_of, needed_role
-from kinora.web.scopes import client_network
-from kinora.web.wrong_tokens import (
+from kinora.web.access import wrong_tokens
+from kinora.web.access.access import MISSING, WRONG, credential_of, needed_role
+from kinora.web.access.wrong_tokens import (
     FIRST_DELAY_S,
     FORGET_S,
     LONGEST_DELAY_S,
@@ -31,6 +30,7 @@ from kinora.web.wrong_tokens import (
     TOO_MANY,
     WrongTokens,
 )
+from kinora.web.scopes import client_network
 from tests.access_kit import WRONG_TOKEN, bearer
 from tests.client_kit import get
 

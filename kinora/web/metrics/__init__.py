@@ -16,7 +16,7 @@ from quart import Blueprint, Response, request
 
 from kinora.runtime.worker_usage import ProcessUsage, WorkerKind
 from kinora.system import System
-from kinora.web.http_figures import HttpFigures
+from kinora.web.connection.server import Server
 from kinora.web.metrics.labels import MAX_PLUGINS, Labels
 from kinora.web.metrics.of_agents import of_agents
 from kinora.web.metrics.of_http import of_connections, of_http, of_uploads
@@ -26,7 +26,7 @@ from kinora.web.metrics.of_realtime import of_realtime
 from kinora.web.metrics.of_store import of_disk, of_store
 from kinora.web.metrics.of_system import of_actors, of_log, of_loop, of_server
 from kinora.web.metrics.of_workers import of_workers
-from kinora.web.server import Server
+from kinora.web.middleware.http_figures import HttpFigures
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SCRAPES_AT_ONCE = 2

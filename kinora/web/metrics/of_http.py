@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from prometheus_client.core import Metric
 
-from kinora.web.http_figures import HttpFigures, UploadFigures
+from kinora.web.connection.server import ServerStatistics
 from kinora.web.metrics.families import counter, counters, gauge, histograms
-from kinora.web.server import ServerStatistics
+from kinora.web.middleware.http_figures import HttpFigures, UploadFigures
 
 
 def of_http(figures: HttpFigures) -> Iterable[Metric]:

@@ -1,0 +1,1 @@
+"""Who may do what: the guard against other sites' pages, tokens, and browsers that sign in."""

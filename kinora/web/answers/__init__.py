@@ -1,0 +1,1 @@
+"""How answers are made and sent, those with a job's frames above all."""

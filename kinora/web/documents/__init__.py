@@ -1,0 +1,1 @@
+"""The documents that the API's answers consist of, as types."""

@@ -1,0 +1,1 @@
+"""The reading lane, which answers plain GETs without Hypercorn and Quart."""

@@ -1,0 +1,1 @@
+"""The realtime feed: ``/v1/realtime`` over WebSocket and as server-sent events."""

@@ -1,0 +1,1 @@
+"""What a request says, and its body, read within bounds."""
