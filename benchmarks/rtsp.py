@@ -30,7 +30,7 @@ import trio
 
 from benchmarks import rtsp_tools
 from kinora.client import KinoraClient, connect
-from kinora.media.newest import Newest
+from kinora.media.live.newest import Newest
 from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_types import SourceLimits
 from tests.media.videos import Image, numbered

@@ -27,7 +27,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from kinora.media.camera_errors import CameraLost
-from kinora.media.rtsp.auth import Credentials
+from kinora.media.network.auth import Credentials
 from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source

@@ -13,7 +13,7 @@ from kinora.cli.live import Moment, live_progress
 from kinora.cli.output import print_line
 from kinora.media.messages import Skeletons
 from kinora.media.source_types import SourceError, opencv_limits
-from kinora.media.video_kinds import KINDS, kind_of
+from kinora.media.videos.video_kinds import KINDS, kind_of
 from kinora.settings import Settings, source_limits
 
 
@@ -45,7 +45,7 @@ async def annotate_after(source: str, settings: Settings, drawn: Drawn, out: Pat
 
         def work() -> None:
             os.environ.update(opencv_limits(source_limits(settings)))
-            from kinora.media.annotate import read_frames  # noqa: PLC0415 - loads FFmpeg and OpenCV, so only when needed
+            from kinora.media.drawing.annotate import read_frames  # noqa: PLC0415 - loads FFmpeg and OpenCV, so only when needed
             from kinora.python.annotating import annotate_source  # noqa: PLC0415 - as above
 
             frames = read_frames(drawn.frames)

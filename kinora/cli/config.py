@@ -13,7 +13,7 @@ from kinora.actors.webhooks.webhook import Webhook
 from kinora.cli import options
 from kinora.cli.output import print_json, print_table
 from kinora.cli.server_flags import of_server
-from kinora.media.placed_camera import PlacedCamera
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.media.source_names import without_query
 from kinora.settings import Settings
 from kinora.settings.fields import HIDDEN

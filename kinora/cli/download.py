@@ -21,7 +21,7 @@ from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import whole_id
 from kinora.client import KinoraClient
 from kinora.client.http import Write
-from kinora.media.part_file import part_file
+from kinora.media.files.part_file import part_file
 from kinora.printable import printable
 
 STDOUT = Path("-")

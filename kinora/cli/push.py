@@ -17,8 +17,8 @@ from kinora.cli.output import counted, print_line
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import whole_id
 from kinora.client import KinoraClient, Pushing
-from kinora.media.folder_list import in_natural_order
-from kinora.media.jpeg_row import read_jpegs
+from kinora.media.images.folder_list import in_natural_order
+from kinora.media.images.jpeg_row import read_jpegs
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 """Files of a folder with other names are passed over."""

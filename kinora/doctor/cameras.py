@@ -9,7 +9,7 @@ import trio
 from kinora.actors.sources.camera_checks import CameraState
 from kinora.doctor.finding import Finding, ok, warning
 from kinora.doctor.folders import in_use
-from kinora.media.placed_camera import unreadable
+from kinora.media.live.placed_camera import unreadable
 from kinora.settings import Settings, password_faults
 from kinora.system import System
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kinora.doctor.finding import Finding, failed, ok, warning
-from kinora.media.video_kinds import KINDS
+from kinora.media.videos.video_kinds import KINDS
 from kinora.plugins.opencv import opencv_advice
 from kinora.runtime.workers import describe_exit
 

@@ -8,7 +8,7 @@ import sys
 import av
 import cv2
 
-from kinora.media.lettering import OWN_FONT, visible
+from kinora.media.drawing.lettering import OWN_FONT, visible
 from kinora.plugins.opencv import require_opencv
 
 SAMPLES = {"Latin": "\u00df", "Cyrillic": "\u0416", "Chinese": "\u4e2d", "Japanese": "\u3042", "Korean": "\uac00"}

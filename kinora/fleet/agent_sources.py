@@ -10,10 +10,10 @@ from kinora.actors.sources.cameras import DEVICES, Cameras
 from kinora.fleet.camera_answers import opening_of
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Open
-from kinora.media.served import Served
+from kinora.media.network.served import Served
+from kinora.media.network.url_access import is_url
 from kinora.media.source_names import CAMERA, WEBCAM
 from kinora.media.source_types import SourceLimits
-from kinora.media.url_access import is_url
 
 FILES = "/v1/agents/files/"
 """The address of the files of a server, each under its job's id."""

@@ -8,9 +8,9 @@ import msgspec
 from kinora.actors.sources.cameras import Cameras
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Open, Refused
+from kinora.media.network.url_access import SourceUrl
 from kinora.media.source_names import CAMERA
 from kinora.media.source_types import SourceLimits
-from kinora.media.url_access import SourceUrl
 
 _decode = msgspec.msgpack.Decoder(Open | Refused).decode
 _ENDED = "The server has ended the job."

@@ -1,4 +1,4 @@
-"""The reasons for which a camera is lost, or was never there. Light to import, so that the server can use it."""
+"""The reasons for which a camera is lost, or was never there, and errors that HTTP and RTSP share. Light to import."""
 
 from __future__ import annotations
 
@@ -63,3 +63,26 @@ class CameraLost(SourceTruncated):
 def stream_ended(name: str) -> CameraLost:
     """The end of a live stream by its server."""
     return CameraLost(LostReason.CLOSED, f"{name} sends no more: it ended the stream.")
+
+
+def password_needed(name: str) -> CameraError:
+    """The error for a camera that nobody may watch without a password."""
+    return CameraError(
+        LostReason.AUTH,
+        f"{name} asks for a user and password: give its [cameras.NAME] in kinora.toml user and password_file.",
+    )
+
+
+def password_wrong(name: str) -> CameraError:
+    """The error for a camera that does not take the user or the password."""
+    return CameraError(LostReason.AUTH, f"{name} refuses the user or the password: check both.")
+
+
+def redirected(name: str, why: str) -> CameraError:
+    """The error for a camera that sends its clients elsewhere; ``why`` is a sentence that says why nobody goes."""
+    return CameraError(LostReason.REDIRECTED, f"{name} leads to another address. {why}")
+
+
+def not_followed(name: str) -> CameraError:
+    """The error for such a camera whose address is told to nobody; neither is where it leads."""
+    return redirected(name, "It is not allowed: the operator can set the camera's url to where it leads.")

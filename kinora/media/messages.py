@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 
 from kinora.media.camera_errors import LostReason
-from kinora.media.rtsp.auth import Credentials
-from kinora.media.served import Served
+from kinora.media.network.auth import Credentials
+from kinora.media.network.served import Served
 from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.program import Program
 

@@ -6,8 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from kinora.media.pushed import PUSH
-from kinora.media.url_access import is_url
+from kinora.media.network.url_access import is_url
+from kinora.media.source_names import PUSH
 
 SAMPLE_BYTES = 64 * 1024
 """The size of each of the three samples of a file: its beginning, its middle and its end."""

@@ -6,6 +6,8 @@ CAMERA = "camera:"
 """The beginning of a source that is a camera of the operator's; its name follows."""
 WEBCAM = "webcam:"
 """The beginning of a source that is a webcam of the server's machine; its number follows, or for decoders its path."""
+PUSH = "push:"
+"""The source whose pictures a client sends."""
 
 
 def is_watched(source: str) -> bool:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import attrs
 
-from kinora.media.image_header import MAX_JPEG_SCANS
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -23,6 +21,10 @@ CHANNELS = 3
 MAX_IMAGE_BYTES = 64 * 2**20
 """The limit on an image behind a URL, and on each picture of a camera: their server may send without end. A larger one
 is refused and not kept."""
+
+MAX_JPEG_SCANS = 100
+"""The scans of a JPEG beyond which it is refused, as by libjpeg's tools. A decoder goes over the whole picture once for
+each; encoders write about ten."""
 
 ErrorKind = Literal["unsupported", "too_large", "unreadable"]
 """Not a video or image; beyond a limit; missing, forbidden or broken."""

@@ -16,23 +16,24 @@ from stat import S_ISDIR, S_ISREG
 
 import attrs
 
-from kinora.media.albums import open_album
-from kinora.media.beneath import folder_around, open_beneath
-from kinora.media.camera import CameraSource, is_multipart
-from kinora.media.folder import FolderSource
-from kinora.media.folder_list import list_folder
-from kinora.media.image_header import is_film, is_gif, is_image, is_jpeg
-from kinora.media.images import ImageSource
-from kinora.media.jpeg_file import JpegFile, is_named_row, is_row
-from kinora.media.jpeg_row import read_jpegs
-from kinora.media.other_files import LOOKED_AT, what_it_is
-from kinora.media.pushed import PUSH
-from kinora.media.remote_file import HEAD_BYTES, RemoteFile
-from kinora.media.rtsp.auth import Credentials
+from kinora.media.files.beneath import folder_around, open_beneath
+from kinora.media.files.other_files import LOOKED_AT, what_it_is
+from kinora.media.images.albums import open_album
+from kinora.media.images.folder import FolderSource
+from kinora.media.images.folder_list import list_folder
+from kinora.media.images.image_header import is_film, is_gif, is_image, is_jpeg
+from kinora.media.images.images import ImageSource
+from kinora.media.images.jpeg_row import read_jpegs
+from kinora.media.images.tiff import is_camera_raw, is_tiff
+from kinora.media.live.camera import CameraSource, is_multipart
+from kinora.media.live.webcam import WebcamSource, require_device
+from kinora.media.network.auth import Credentials
+from kinora.media.network.remote_file import HEAD_BYTES, RemoteFile
+from kinora.media.network.served import Served
+from kinora.media.network.served_file import ServedSource
+from kinora.media.network.url_access import is_rtsp, is_url
 from kinora.media.rtsp.source import RtspSource
-from kinora.media.served import Served
-from kinora.media.served_file import ServedSource
-from kinora.media.source_names import device_of, is_watched
+from kinora.media.source_names import PUSH, device_of, is_watched
 from kinora.media.source_types import (
     MAX_IMAGE_BYTES,
     Picture,
@@ -42,11 +43,9 @@ from kinora.media.source_types import (
     SourceLimits,
     SourceTruncated,
 )
-from kinora.media.tiff import is_camera_raw, is_tiff
-from kinora.media.url_access import is_rtsp, is_url
-from kinora.media.video import VideoSource
-from kinora.media.video_file import VideoFile
-from kinora.media.webcam import WebcamSource, require_device
+from kinora.media.videos.jpeg_file import JpegFile, is_named_row, is_row
+from kinora.media.videos.video import VideoSource
+from kinora.media.videos.video_file import VideoFile
 
 __all__ = [
     "Picture",

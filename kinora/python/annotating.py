@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from kinora.actors.sources.source_finder import DEMO_SOURCE
-from kinora.media import annotate
+from kinora.media.drawing import annotate
 from kinora.media.messages import Skeletons
+from kinora.media.network.url_access import is_url
 from kinora.media.programs import demo_clip
-from kinora.media.url_access import is_url
 from kinora.settings import Settings, source_limits
 
 
@@ -26,7 +26,7 @@ def annotate_source(
 ) -> int:
     """Write the video ``out`` of a source, given by its name under these settings.
 
-    All else, and what is raised, is as for :func:`kinora.media.annotate.annotate`.
+    All else, and what is raised, is as for :func:`kinora.media.drawing.annotate.annotate`.
     """
     if source == DEMO_SOURCE:
         location = str(demo_clip.ensure(settings.data_dir))

@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
+from kinora.media.network.url_access import SourceUrl, is_url
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import SourceUrl, is_url
 from kinora.python.errors import RunError
 from kinora.python.wanted import source_text
 from kinora.runtime.home_paths import in_home

@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from kinora.media.network.url_access import is_rtsp
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import is_rtsp
-from kinora.media.video_kinds import KINDS, kind_of
+from kinora.media.videos.video_kinds import KINDS, kind_of
 from kinora.python.annotating import annotate_source
 from kinora.python.errors import RunError
 from kinora.python.kept import KeptFrames

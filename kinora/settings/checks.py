@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from kinora.actors.webhooks.webhook import read_secret
-from kinora.media.placed_camera import others_can_read, read_password, unreadable, why_unreadable
+from kinora.media.live.placed_camera import others_can_read, read_password, unreadable, why_unreadable
 from kinora.media.source_names import CAMERA
 from kinora.media.source_types import SourceLimits
 from kinora.settings.fields import Settings, SettingsError

@@ -14,7 +14,7 @@ import attrs
 
 from kinora.actors.requests.standing_job import StandingJob
 from kinora.actors.webhooks.webhook import Webhook
-from kinora.media.placed_camera import PlacedCamera
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.runtime.machine import memory_bytes
 
 HIDDEN = "hidden"

@@ -26,7 +26,7 @@ from kinora.actors.requests.job_request import parse_job_request
 from kinora.actors.requests.standing_job import known_live
 from kinora.actors.sources.recording import Kept, Recording
 from kinora.actors.webhooks.webhook import Webhook
-from kinora.media.pushed import PUSHED
+from kinora.media.live.pushed import PUSHED
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import SAFETY_S, messages_of, run_job, submit, write_plugin

@@ -13,7 +13,7 @@ import cv2
 import pytest
 
 from kinora.actors.errors import InvalidRequest
-from kinora.media.placed_camera import PlacedCamera
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.settings import Settings
 from kinora.system import System
 from tests.door import Door

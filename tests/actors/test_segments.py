@@ -12,7 +12,7 @@ from kinora.actors.errors import InvalidRequest
 from kinora.actors.pipeline.job_spec import PlannedPlugin
 from kinora.actors.pipeline.segments import LEAST_FRAMES, MOST_BY_AUTO, SEGMENT_FRAMES, cut, frames_left, lanes_of
 from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
-from kinora.media.pushed import PUSHED
+from kinora.media.live.pushed import PUSHED
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import Origin

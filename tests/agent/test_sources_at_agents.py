@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from kinora.fleet.joined import Joined
-from kinora.media.placed_camera import PlacedCamera
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from tests.access_kit import owner

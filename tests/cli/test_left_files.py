@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from kinora.actors.store import database
-from kinora.media.part_file import part_file
+from kinora.media.files.part_file import part_file
 from kinora.runtime import temporary
 
 SAFETY_S = 120.0

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from kinora.cli.config import config
 from kinora.doctor.webhooks import check_webhooks
-from kinora.media.placed_camera import PlacedCamera
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.settings import SettingsError, load_settings, password_faults
 from tests.cli.test_settings import toml
 

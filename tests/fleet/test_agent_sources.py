@@ -13,9 +13,9 @@ from kinora.actors.sources.source_reader import open_source
 from kinora.fleet.agent_sources import AgentSources, FileServer
 from kinora.fleet.camera_answers import camera_answer
 from kinora.media.camera_errors import CameraError, LostReason
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.media.messages import Open
-from kinora.media.placed_camera import PlacedCamera
-from kinora.media.rtsp.auth import Credentials
+from kinora.media.network.auth import Credentials
 from kinora.media.source_types import SourceError, SourceLimits
 from kinora.runtime.workers import ForkServer
 from kinora.serve import RunningServer

@@ -17,7 +17,7 @@ from kinora.actors.requests.standing_job import StandingJob
 from kinora.fleet import agent_book
 from kinora.fleet.local_agents import core_shares, spread
 from kinora.fleet.local_start import LocalStart
-from kinora.media.placed_camera import PlacedCamera
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.runtime.machine import cores
 from kinora.runtime.processes import descendants, status_of
 from kinora.serve import open_server

@@ -61,7 +61,7 @@ def differences(case: Case, path: Path) -> list[str]:
 @pytest.mark.parametrize("name", CASES)
 def test_a_file_is_read_as_ffmpeg_reads_it(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The count, times, sizes, orientation and colours of its pictures, from any on, and whether it is whole."""
-    monkeypatch.setattr("kinora.media.video.SEEK_WORTH", 1)
+    monkeypatch.setattr("kinora.media.videos.video.SEEK_WORTH", 1)
     case, path = CASES[name], tmp_path / name
     case.write(path)
     assert differences(case, path) == []

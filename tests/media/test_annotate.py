@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kinora.actors.pictures.videos import FILES, VIDEO_FILE
-from kinora.media.annotate import annotate
+from kinora.media.drawing.annotate import annotate
 from kinora.media.sources import SourceError, SourceLimits, open_source
 from tests.media.all_files import write as write_frames
 from tests.media.videos import Image, numbered, read_number, write_video

@@ -11,8 +11,8 @@ import attrs
 import cv2
 import pytest
 
-from kinora.media.annotate import annotate, read_frames
-from kinora.media.beneath import open_beneath, open_without_links
+from kinora.media.drawing.annotate import annotate, read_frames
+from kinora.media.files.beneath import open_beneath, open_without_links
 from kinora.media.messages import DECODER, STILL, Failed, Jpeg, MakeStill, Open, Opened, Refused
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import SourceError, SourceTruncated, open_source

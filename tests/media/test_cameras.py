@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinora.media.newest import Newest
+from kinora.media.live.newest import Newest
 from kinora.media.source_types import MAX_IMAGE_BYTES, Picture, SourceError, SourceLimits, SourceTruncated
 from kinora.media.sources import open_source
 from tests.media.videos import Image, numbered, read_number, with_scans

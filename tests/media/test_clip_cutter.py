@@ -11,7 +11,7 @@ import pytest
 
 from kinora.media.source_types import SourceError, SourceLimits
 from kinora.media.sources import open_source
-from kinora.media.video import VideoSource
+from kinora.media.videos.video import VideoSource
 from tests.media.videos import write_video
 
 FPS = 10

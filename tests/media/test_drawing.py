@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from kinora.media.drawing import draw
 from kinora.media.drawing.colors import COLORS, PLAIN, color_of
 from kinora.media.drawing.labels import label
+from kinora.media.drawing.lettering import UNKNOWN, lettering, take_undrawn
+from kinora.media.drawing.lettering import visible as visible_character
 from kinora.media.drawing.overlay import visible
-from kinora.media.lettering import UNKNOWN, lettering, take_undrawn
-from kinora.media.lettering import visible as visible_character
 from kinora.media.messages import Skeletons
 from kinora.plugins.detections import Detection
 from kinora.plugins.rle import mask_of

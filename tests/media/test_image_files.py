@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kinora.media import heif, tiff
+from kinora.media.images import heif, tiff
 from kinora.media.sources import SourceError, SourceLimits, SourceTruncated, open_source
 from tests.media.heifs import Photo, write_heif
 from tests.media.videos import Image, cut, numbered, read_number, write_rotated_jpeg, write_video
@@ -172,7 +172,7 @@ def test_pages_in_a_circle_are_read_once(tmp_path: Path) -> None:
 
 def test_further_pages_than_are_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the limit at three."""
-    monkeypatch.setattr("kinora.media.albums.MAX_PAGES", 3)
+    monkeypatch.setattr("kinora.media.images.albums.MAX_PAGES", 3)
     monkeypatch.setattr(tiff, "MAX_PAGES", 3)
     path = tmp_path / "a.tif"
     path.write_bytes(gray_tiff(*[[]] * 5))

@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from kinora.media.image_header import MAX_JPEG_SCANS, has_many_scans, read_size
+from kinora.media.images.image_header import has_many_scans, read_size
+from kinora.media.source_types import MAX_JPEG_SCANS
 from tests.media.videos import numbered, with_scans
 
 WIDTH, HEIGHT, LONG = 256, 257, 4

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import cv2
 import pytest
 
-from kinora.media import jpeg_row
-from kinora.media.jpeg_row import read_jpegs
+from kinora.media.images import jpeg_row
+from kinora.media.images.jpeg_row import read_jpegs
 from kinora.media.source_types import SourceError
 from tests.media.videos import numbered, with_scans
 

@@ -13,11 +13,11 @@ import av
 import numpy as np
 import pytest
 
-from kinora.media.clip_cutter import Cut
-from kinora.media.kept_clip import cut_kept
-from kinora.media.packet_keeper import BEGINNING_BYTES, PACKET_BYTES, PacketKeeper
-from kinora.media.packet_memory import KEPT_BYTES, KeptPacket, PacketMemory, PacketWriter, read_packets
+from kinora.media.packets.packet_keeper import BEGINNING_BYTES, PACKET_BYTES, PacketKeeper
+from kinora.media.packets.packet_memory import KEPT_BYTES, KeptPacket, PacketMemory, PacketWriter, read_packets
 from kinora.media.source_types import SourceError, SourceLimits
+from kinora.media.videos.clip_cutter import Cut
+from kinora.media.videos.kept_clip import cut_kept
 from tests.media.videos import numbered, read_number
 from tests.rtsp_clips import Codec, encode
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from kinora.media import url_access
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason
+from kinora.media.network import url_access
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source
 from tests.authority import Authority

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason
+from kinora.media.network.auth import Credentials
 from kinora.media.rtsp import reader, requests, session
-from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_types import SourceLimits
 from tests.media.test_rtsp import descriptors

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from kinora.media.orientation import Orientation
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source
+from kinora.media.videos.orientation import Orientation
 from tests.media.ffmpeg_answer import FILTERS, filtered, pixels
 from tests.media.videos import Image, numbered, write_jpeg_video, write_rotated_jpeg, write_video
 

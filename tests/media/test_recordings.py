@@ -14,10 +14,10 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
-from kinora.media.clock import Clock
 from kinora.media.source_types import SourceInfo, SourceLimits, SourceNote
 from kinora.media.sources import SourceError, SourceTruncated, open_source
-from kinora.media.video import SEEK_WORTH
+from kinora.media.videos.clock import Clock
+from kinora.media.videos.video import SEEK_WORTH
 from tests.media.ffmpeg_answer import by_libraries
 from tests.media.videos import cut, numbered, read_number, write_video
 

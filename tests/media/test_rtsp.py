@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import trustme
 
-from kinora.media import url_access
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason
+from kinora.media.network import url_access
+from kinora.media.network.auth import Credentials
 from kinora.media.rtsp import backlog, reader, requests, session
-from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_types import SourceError, SourceLimits, SourceTruncated
 from kinora.media.sources import open_again, open_source

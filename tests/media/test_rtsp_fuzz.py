@@ -20,14 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.media.camera_errors import CameraError
-from kinora.media.rtsp.auth import Credentials, Prover, parse_challenges
+from kinora.media.network.auth import Credentials, Prover, parse_challenges
+from kinora.media.network.url_access import RTSP, SourceUrl
 from kinora.media.rtsp.connection import READ_BYTES, Connection
 from kinora.media.rtsp.description import find_track
 from kinora.media.rtsp.reader import CameraReader
 from kinora.media.rtsp.session import Redirected, Session
 from kinora.media.rtsp.units import MAX_UNIT
 from kinora.media.rtsp.wire import MAX_BODY, MAX_HEAD, Splitter, WireError
-from kinora.media.url_access import RTSP, SourceUrl
 from tests.media.test_rtsp_parsing import MESSAGES, SECRET, depacketizer, split, units
 from tests.media.videos import numbered
 from tests.rtsp_clips import Clip, Codec, describe, encode, framed, rtp, rtp_packets

@@ -9,8 +9,8 @@ import av
 import pytest
 
 from kinora.media.camera_errors import CameraError, LostReason
+from kinora.media.network.auth import Credentials, Prover, digest, parse_challenges
 from kinora.media.rtsp import backlog
-from kinora.media.rtsp.auth import Credentials, Prover, digest, parse_challenges
 from kinora.media.rtsp.backlog import Backlog
 from kinora.media.rtsp.description import find_track
 from kinora.media.rtsp.h264 import H264

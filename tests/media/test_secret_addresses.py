@@ -13,8 +13,8 @@ import cv2
 import pytest
 import trustme
 
-from kinora.media import url_access
-from kinora.media.rtsp.auth import Credentials
+from kinora.media.network import url_access
+from kinora.media.network.auth import Credentials
 from kinora.media.sources import Source, SourceError, SourceLimits, open_source
 from tests.door import Door
 from tests.media.videos import numbered

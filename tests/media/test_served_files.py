@@ -11,9 +11,9 @@ import cv2
 import pytest
 import trustme
 
-from kinora.media import served_file, url_access
 from kinora.media.messages import DECODER, FrameReady, Map, Mapped, Open, Opened, Slot
-from kinora.media.served import Served
+from kinora.media.network import served_file, url_access
+from kinora.media.network.served import Served
 from kinora.media.source_types import SourceInfo
 from kinora.media.sources import Source, SourceError, SourceLimits, open_served, open_source
 from kinora.runtime.frames import FrameRing

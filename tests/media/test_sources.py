@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kinora.media.clock import Clock
-from kinora.media.seeking import find_place
 from kinora.media.sources import SourceError, SourceLimits, open_source
-from kinora.media.video import SEEK_WORTH
+from kinora.media.videos.clock import Clock
+from kinora.media.videos.seeking import find_place
+from kinora.media.videos.video import SEEK_WORTH
 from tests.media.videos import (
     Image,
     cut,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from kinora.media.messages import Span
-from kinora.media.seeking import find_place
 from kinora.media.source_types import SourceLimits, SourceTruncated
 from kinora.media.sources import open_source
-from kinora.media.spans import read_spans
-from kinora.media.video import VideoSource
+from kinora.media.videos.seeking import find_place
+from kinora.media.videos.spans import read_spans
+from kinora.media.videos.video import VideoSource
 from tests.media.videos import cut, numbered, read_number, write_video
 
 FRAMES = 101

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import trustme
 
-from kinora.media import url_access
+from kinora.media.network import url_access
+from kinora.media.network.url_access import is_public
 from kinora.media.sources import Source, SourceError, SourceLimits, SourceTruncated, open_again, open_source
-from kinora.media.url_access import is_public
 from tests.media.videos import Image, cut, numbered, read_number, write_video
 from tests.media_server import MediaServer, media_server
 

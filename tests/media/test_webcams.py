@@ -21,14 +21,14 @@ import pytest
 
 from kinora.actors.errors import InvalidRequest, UnsupportedSource
 from kinora.actors.sources import cameras
-from kinora.media import webcam
 from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason
-from kinora.media.packet_memory import PacketMemory, PacketWriter, read_packets
+from kinora.media.live import webcam
+from kinora.media.live.webcam import WebcamSource, device_fault
+from kinora.media.packets.packet_memory import PacketMemory, PacketWriter, read_packets
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source
-from kinora.media.video_picture import VideoPicture
-from kinora.media.webcam import WebcamSource, device_fault
+from kinora.media.videos.video_picture import VideoPicture
 from kinora.runtime.confinement import landlock_version
 from kinora.settings import Settings
 from kinora.system import open_system

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.media.demo_scene import HEIGHT, WIDTH, Walker
+from kinora.media.drawing.demo_scene import HEIGHT, WIDTH, Walker
 from kinora.plugins.api import Frame
 from tests.clips import PEOPLE
 

@@ -19,7 +19,7 @@ from kinora.cli.cameras import for_people
 from kinora.client import KinoraClient
 from kinora.doctor.cameras import check_cameras, try_cameras
 from kinora.doctor.trial import check_a_frame
-from kinora.media.placed_camera import PlacedCamera
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import make_system

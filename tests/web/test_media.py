@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.media.kinds import IMAGES, VIDEOS
+from kinora.media.files.kinds import IMAGES, VIDEOS
 from kinora.serve import RunningServer
 from kinora.web.api import media as media_module
 from kinora.web.api.media import MediaFolder, list_folder

@@ -28,8 +28,7 @@ from kinora.actors.stages.job_trace import JobTrace, NoTracer, TracedJob, Tracer
 from kinora.actors.store.store import Store
 from kinora.actors.store.stored_frames import StoredFrames
 from kinora.actors.webhooks.webhooks import Webhooks
-from kinora.media.pushed import PUSH
-from kinora.media.source_names import is_watched, without_query
+from kinora.media.source_names import PUSH, is_watched, without_query
 from kinora.media.source_types import SourceInfo
 from kinora.plugins.devices import resolve
 from kinora.plugins.option_errors import OptionsError

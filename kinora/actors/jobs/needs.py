@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from kinora.actors.jobs.engine import Needs
 from kinora.actors.requests.job_request import JobRequest
-from kinora.media.pushed import PUSH
-from kinora.media.source_names import WEBCAM
+from kinora.media.source_names import PUSH, WEBCAM
 from kinora.media.source_types import SourceInfo
 
 

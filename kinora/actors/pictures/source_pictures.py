@@ -9,7 +9,7 @@ from kinora.actors.fair_turns import FairTurns
 from kinora.actors.pictures.still_decoding import decode_still
 from kinora.actors.sources.source_finder import SourceFinder
 from kinora.media.messages import MakeStill, Open
-from kinora.media.pushed import PUSH
+from kinora.media.source_names import PUSH
 from kinora.media.source_types import SourceError
 from kinora.runtime.workers import ForkServer
 

@@ -12,7 +12,7 @@ from kinora.actors.pipeline.segmented_pipeline import SegmentedPipeline
 from kinora.actors.pipeline.stage_maker import Stages, make_stages, merger_of
 from kinora.actors.pipeline.work_order import OrderedPlugin, WorkOrder, state_left
 from kinora.actors.sources.source_reader import SourceSpec
-from kinora.media.pushed import PUSH
+from kinora.media.source_names import PUSH
 from kinora.media.source_types import SourceLimits
 from kinora.plugins.devices import resolve
 

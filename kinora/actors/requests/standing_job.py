@@ -9,9 +9,9 @@ import attrs
 
 from kinora.actors.requests.clip_rule import ClipRule, check_clip
 from kinora.actors.requests.job_request import JobRequest, parse_job_request
+from kinora.media.network.url_access import is_rtsp
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceInfo
-from kinora.media.url_access import is_rtsp
 
 Restart = Literal["always", "on_failure", "never"]
 FIRST_PAUSE_S = 1.0

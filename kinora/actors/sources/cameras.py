@@ -12,9 +12,9 @@ import trio
 
 from kinora.actors.errors import FieldError, InvalidRequest
 from kinora.media.camera_errors import CameraError, LostReason
+from kinora.media.live.placed_camera import PlacedCamera
 from kinora.media.messages import Open
-from kinora.media.placed_camera import PlacedCamera
-from kinora.media.rtsp.auth import Credentials
+from kinora.media.network.auth import Credentials
 from kinora.media.source_names import CAMERA, WEBCAM, is_watched
 from kinora.media.source_types import SourceLimits
 

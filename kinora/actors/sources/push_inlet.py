@@ -17,7 +17,7 @@ from kinora.actors.errors import Conflict
 from kinora.actors.sources.push_times import PushTimes
 from kinora.actors.sources.source_reader import SourceEnded
 from kinora.media.arrival import clock_s
-from kinora.media.pushed import PushedPicture
+from kinora.media.live.pushed import PushedPicture
 from kinora.media.source_types import SourceError
 
 SILENT_S = 5.0

@@ -11,7 +11,7 @@ import trio
 
 from kinora.actors.frames.ticket import FrameTicket
 from kinora.media.arrival import clock_s
-from kinora.media.packet_memory import PacketMemory
+from kinora.media.packets.packet_memory import PacketMemory
 
 SPARE_S = 30.0
 """The time for which packets stay longer than a clip lasts: for the way of a picture through the plugins to its event,

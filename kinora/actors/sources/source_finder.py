@@ -16,11 +16,11 @@ from kinora.actors.sources.cameras import Cameras
 from kinora.actors.sources.held_sources import HeldSource, HeldSources
 from kinora.actors.sources.media_folder import look
 from kinora.actors.sources.source_reader import OpenSource, SourceBroke, find_key_frames, open_source
+from kinora.media.live.pushed import PUSHED
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
-from kinora.media.pushed import PUSH, PUSHED
-from kinora.media.source_names import is_watched
+from kinora.media.network.url_access import is_url
+from kinora.media.source_names import PUSH, is_watched
 from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
-from kinora.media.url_access import is_url
 from kinora.runtime.workers import ForkServer
 
 DEMO_SOURCE = "demo:"

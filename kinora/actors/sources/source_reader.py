@@ -42,7 +42,7 @@ from kinora.media.messages import (
     Slot,
     Span,
 )
-from kinora.media.pushed import PUSH
+from kinora.media.source_names import PUSH
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
 from kinora.runtime.channel import ProtocolError
 from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone

@@ -16,8 +16,8 @@ from kinora import __version__
 from kinora.actors.webhooks import outcome
 from kinora.actors.webhooks.outcome import Answer
 from kinora.actors.webhooks.webhook import Webhook, read_secret
-from kinora.media.placed_camera import why_unreadable
-from kinora.media.url_access import HTTP, SourceUrl, is_secured
+from kinora.media.live.placed_camera import why_unreadable
+from kinora.media.network.url_access import HTTP, SourceUrl, is_secured
 
 ATTEMPT_S = 10.0
 """The time for an attempt, from the look-up of the host to the head of the answer. Then it has failed."""

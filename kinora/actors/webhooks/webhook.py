@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 
 from kinora.actors.requests.clip_rule import ClipRule, check_clip
-from kinora.media.placed_camera import read_password
+from kinora.media.live.placed_camera import read_password
+from kinora.media.network.url_access import HTTP, SourceUrl
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import HTTP, SourceUrl
 
 EVERY_EVENT = "*"
 """Stands for the events of plugins, whatever their kind."""

@@ -32,9 +32,9 @@ from kinora.cli.plugin_output import PluginOutput
 from kinora.cli.report import summary
 from kinora.cli.results_file import ResultsFile
 from kinora.cli.run_arguments import RunArguments
+from kinora.media.network.url_access import is_url
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import is_url
 from kinora.results.job import exported_job
 from kinora.runtime.launching import Launched
 from kinora.runtime.temporary import temporary_folder

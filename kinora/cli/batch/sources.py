@@ -11,7 +11,7 @@ import attrs
 
 from kinora.cli.exits import Misuse
 from kinora.cli.paths import real_path
-from kinora.media.kinds import VIDEOS, is_named_image, is_named_media, suffix
+from kinora.media.files.kinds import VIDEOS, is_named_image, is_named_media, suffix
 from kinora.runtime.home_paths import in_home
 from kinora.settings.of_run import is_path
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from kinora.media.drawing.colors import Color, color_of_class
+from kinora.media.drawing.lettering import lettering
+from kinora.media.drawing.shapes import PictureClass, Point
 from kinora.media.drawing.strokes import Picture
-from kinora.media.lettering import lettering
-from kinora.media.shapes import PictureClass, Point
 from kinora.plugins.detections import Detection
 
 LETTERS = np.array((32, 18, 11))

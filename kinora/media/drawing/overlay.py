@@ -10,10 +10,10 @@ import numpy as np
 
 from kinora.media.drawing.colors import PLAIN, color_of
 from kinora.media.drawing.labels import draw_classes, draw_label, draw_shape_label, label
+from kinora.media.drawing.shapes import all_classes, all_shapes, all_spots
 from kinora.media.drawing.strokes import Picture, dot, fill, stroke
 from kinora.media.drawing.things import corners_of, draw_outline, draw_pose
 from kinora.media.messages import Skeleton, Skeletons
-from kinora.media.shapes import all_classes, all_shapes, all_spots
 from kinora.plugins.detections import Detection, as_boxes, clip_boxes, read_detections
 
 ZONE_SHARE = 0.1

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.media.drawing.colors import Color
-from kinora.media.shapes import Point
+from kinora.media.drawing.shapes import Point
 
 Picture = NDArray[np.uint8]
 """HxWx3, BGR."""

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from kinora.media.drawing.colors import Color
+from kinora.media.drawing.shapes import Point
 from kinora.media.drawing.strokes import Picture, dot, fill, stroke, tint
 from kinora.media.messages import Skeleton
-from kinora.media.shapes import Point
 from kinora.plugins.catalogue import LEAST_CORNERS, LEAST_SEEN, Mask
 from kinora.plugins.detections import Detection, as_boxes, clip_boxes
 from kinora.plugins.rle import pixels_of

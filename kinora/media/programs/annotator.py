@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kinora.media.annotate import annotate, read_frames
-from kinora.media.lettering import FONT_FOLDERS
+from kinora.media.drawing.annotate import annotate, read_frames
+from kinora.media.drawing.lettering import FONT_FOLDERS
 from kinora.media.messages import ANNOTATOR, Annotate, Failed, Working, Written
 from kinora.media.programs.confining import confine_to
 from kinora.media.sources import SourceError

@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinora.media.clip_cutter import Cut
-from kinora.media.kept_clip import cut_kept
 from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip, CutKept, Failed
-from kinora.media.packet_memory import read_packets
+from kinora.media.packets.packet_memory import read_packets
 from kinora.media.programs.confining import confine_to
 from kinora.media.sources import SourceError, open_again
-from kinora.media.video import VideoSource
+from kinora.media.videos.clip_cutter import Cut
+from kinora.media.videos.kept_clip import cut_kept
+from kinora.media.videos.video import VideoSource
 from kinora.runtime.channel import Channel
 from kinora.runtime.processes import lower_priority
 from kinora.runtime.program import Line, serve

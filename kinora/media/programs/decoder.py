@@ -11,8 +11,11 @@ from pathlib import PurePath
 
 import attrs
 
-from kinora.media.camera import CameraSource
 from kinora.media.camera_errors import CameraError, CameraLost
+from kinora.media.live.camera import CameraSource
+from kinora.media.live.newest import Newest
+from kinora.media.live.push_source import PushSource
+from kinora.media.live.webcam import WebcamSource
 from kinora.media.messages import (
     DECODER,
     DecoderAnswer,
@@ -31,19 +34,15 @@ from kinora.media.messages import (
     Refused,
     Slot,
 )
-from kinora.media.newest import Newest
-from kinora.media.packet_memory import PacketWriter
+from kinora.media.packets.packet_memory import PacketWriter
 from kinora.media.programs.confining import confine_to
-from kinora.media.push_source import PushSource
-from kinora.media.pushed import PUSH
 from kinora.media.rtsp.source import RtspSource
 from kinora.media.source_mark import source_mark
-from kinora.media.source_names import device_of
+from kinora.media.source_names import PUSH, device_of
 from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_served, open_source
-from kinora.media.spans import read_spans
-from kinora.media.video import VideoSource
-from kinora.media.webcam import WebcamSource
+from kinora.media.videos.spans import read_spans
+from kinora.media.videos.video import VideoSource
 from kinora.runtime.channel import Channel, close_all
 from kinora.runtime.frames import RingWriter
 from kinora.runtime.program import Line, serve

@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kinora.media.demo_scene import HEIGHT, WIDTH, Image, Walker, square_by_day, street_by_night
+from kinora.media.drawing.demo_scene import HEIGHT, WIDTH, Image, Walker, square_by_day, street_by_night
 from kinora.media.messages import DEMO_CLIP, Failed, Made, MakeDemoClip
-from kinora.media.video_writer import open_writer
+from kinora.media.videos.video_writer import open_writer
 from kinora.runtime.channel import Channel
 from kinora.runtime.program import Line, serve
 

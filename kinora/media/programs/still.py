@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.media.drawing import draw
-from kinora.media.lettering import FONT_FOLDERS
+from kinora.media.drawing.lettering import FONT_FOLDERS
 from kinora.media.messages import JPEG_QUALITY, STILL, Failed, Jpeg, MakeStill, Open
 from kinora.media.programs.confining import confine_to
 from kinora.media.source_names import device_of

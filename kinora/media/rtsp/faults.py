@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from http.client import responses
 
 from kinora.media.camera_errors import CameraError, LostReason
-from kinora.media.url_access import SourceUrl
+from kinora.media.network.url_access import SourceUrl
 
 _WORDS = {
     403: "does not let this machine watch it: allow it on the camera",
@@ -57,19 +57,6 @@ def status(name: str, code: int) -> CameraError:
     return CameraError(LostReason.REFUSED, f"{name} {words}.")
 
 
-def password_needed(name: str) -> CameraError:
-    """The error for a camera that nobody may watch without a password."""
-    return CameraError(
-        LostReason.AUTH,
-        f"{name} asks for a user and password: give its [cameras.NAME] in kinora.toml user and password_file.",
-    )
-
-
-def password_wrong(name: str) -> CameraError:
-    """The error for a camera that does not take the user or the password."""
-    return CameraError(LostReason.AUTH, f"{name} refuses the user or the password: check both.")
-
-
 def no_video(name: str) -> CameraError:
     """The error for a camera of sound only, or of nothing."""
     return CameraError(LostReason.NO_VIDEO, f"{name} offers no video: check the path of the URL.")
@@ -112,16 +99,6 @@ def no_key_frame(name: str, seconds: float) -> CameraError:
 def session_ended(name: str) -> CameraError:
     """The error for a camera that knows nothing of the session any more."""
     return CameraError(LostReason.CLOSED, f"{name} has ended the session: see if it was started anew.")
-
-
-def redirected(name: str, why: str) -> CameraError:
-    """The error for a camera that sends its clients elsewhere; ``why`` is a sentence that says why nobody goes."""
-    return CameraError(LostReason.REDIRECTED, f"{name} leads to another address. {why}")
-
-
-def not_followed(name: str) -> CameraError:
-    """The error for such a camera whose address is told to nobody; neither is where it leads."""
-    return redirected(name, "It is not allowed: the operator can set the camera's url to where it leads.")
 
 
 def closed(name: str) -> CameraError:

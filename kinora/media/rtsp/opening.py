@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from kinora.media.camera_errors import CameraError
+from kinora.media.camera_errors import CameraError, not_followed, redirected
+from kinora.media.network.auth import Credentials
+from kinora.media.network.url_access import RTSP, SourceUrl, open_socket
 from kinora.media.rtsp import faults
-from kinora.media.rtsp.auth import Credentials
 from kinora.media.rtsp.connection import Connection
 from kinora.media.rtsp.requests import REQUEST_S
 from kinora.media.rtsp.session import Redirected, Session
 from kinora.media.source_types import SourceError
-from kinora.media.url_access import RTSP, SourceUrl, open_socket
 
 MAX_REDIRECTS = 5
 OPEN_S = 20.0
@@ -45,12 +45,12 @@ def open_session(
         except SourceError as error:
             if leads_to is None:
                 raise
-            raise (faults.not_followed(name) if called else faults.redirected(name, str(error))) from error
+            raise (not_followed(name) if called else redirected(name, str(error))) from error
         try:
             return Session.begin(connection, at, name, credentials if at.origin == first.origin else None, until)
         except Redirected as redirect:
             leads_to = redirect.location
-    raise faults.redirected(name, f"It does so more than {MAX_REDIRECTS} times: check the camera's settings.")
+    raise redirected(name, f"It does so more than {MAX_REDIRECTS} times: check the camera's settings.")
 
 
 def camera_name(url: SourceUrl) -> str:

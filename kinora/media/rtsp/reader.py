@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from kinora.media.packet_keeper import PacketKeeper
-from kinora.media.packet_memory import KeptPacket
+from kinora.media.packets.packet_keeper import PacketKeeper
+from kinora.media.packets.packet_memory import KeptPacket
 from kinora.media.rtsp.backlog import Backlog
 from kinora.media.rtsp.connection import Stopped
 from kinora.media.rtsp.description import Track

@@ -6,8 +6,9 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
+from kinora.media.camera_errors import password_wrong, redirected
+from kinora.media.network.auth import MAX_PROOFS, Credentials, Prover, parse_challenges
 from kinora.media.rtsp import faults
-from kinora.media.rtsp.auth import MAX_PROOFS, Credentials, Prover, parse_challenges
 from kinora.media.rtsp.connection import Connection
 from kinora.media.rtsp.wire import Asked, Interleaved, Response, WireError, encode_request, encode_response
 
@@ -45,7 +46,7 @@ class Requests:
             answer = self._answer(deadline)
             if not self.wants_proof(answer):
                 return answer
-        raise faults.password_wrong(self._name)
+        raise password_wrong(self._name)
 
     def wants_proof(self, answer: Response) -> bool:
         """True if the request is to be sent again, with a proof that the camera may take.
@@ -59,7 +60,7 @@ class Requests:
             self._prover.was_accepted()
             return False
         if not self._prover.take(parse_challenges(answer.fields.all("www-authenticate"))):
-            raise faults.password_wrong(self._name)
+            raise password_wrong(self._name)
         return True
 
     def send(self, method: str, target: str, fields: Mapping[str, str], deadline: float) -> None:
@@ -101,7 +102,7 @@ class Requests:
             CameraError: it says goodbye.
         """
         if asked.method == "REDIRECT":
-            raise faults.redirected(self._name, "Give that address instead, if you know it.")
+            raise redirected(self._name, "Give that address instead, if you know it.")
         if asked.method == "TEARDOWN":
             raise faults.closed(self._name)
         known = asked.method in ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER")

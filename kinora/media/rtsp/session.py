@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Self
 
-from kinora.media.camera_errors import SILENCE_S, CameraError
+from kinora.media.camera_errors import SILENCE_S, CameraError, password_needed, password_wrong
+from kinora.media.network.auth import MAX_PROOFS, Credentials
+from kinora.media.network.url_access import SourceUrl
 from kinora.media.rtsp import faults
-from kinora.media.rtsp.auth import MAX_PROOFS, Credentials
 from kinora.media.rtsp.connection import Connection, Stopped
 from kinora.media.rtsp.description import Track, find_track
 from kinora.media.rtsp.requests import OK, REQUEST_S, UNAUTHORIZED, Requests
 from kinora.media.rtsp.rtp import RtpPacket, parse_rtp
 from kinora.media.rtsp.wire import Asked, Interleaved, Message, Response
-from kinora.media.url_access import SourceUrl
 
 GOODBYE_S = 0.05
 """The time to send the request that ends a session; its answer is not waited for."""
@@ -141,7 +141,7 @@ class Session:
 
     def _checked(self, answer: Response) -> Response:
         if answer.status == UNAUTHORIZED:
-            raise faults.password_needed(self._name)
+            raise password_needed(self._name)
         if answer.status in _REDIRECTS:
             raise Redirected(answer.fields.get("location"))
         if answer.status == _NO_SESSION:
@@ -172,7 +172,7 @@ class Session:
         if self._requests.wants_proof(answer):
             self._refusals += 1
             if self._refusals > MAX_PROOFS:
-                raise faults.password_wrong(self._name)
+                raise password_wrong(self._name)
             self._keep_alive()
             return
         self._refusals = 0

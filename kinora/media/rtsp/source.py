@@ -14,10 +14,10 @@ from av.video.frame import VideoFrame
 
 from kinora.media.arrival import Arrivals
 from kinora.media.camera_errors import CameraLost
-from kinora.media.image_header import may_have_many_scans
-from kinora.media.orientation import Orientation
-from kinora.media.packets import packet_of
-from kinora.media.rtsp.auth import Credentials
+from kinora.media.images.image_header import may_have_many_scans
+from kinora.media.network.auth import Credentials
+from kinora.media.network.url_access import RTSP, SourceUrl
+from kinora.media.packets.packets import packet_of
 from kinora.media.rtsp.faults import not_decoded
 from kinora.media.rtsp.opening import camera_name, open_session
 from kinora.media.rtsp.reader import KEY_FRAME_S, CameraReader
@@ -32,11 +32,11 @@ from kinora.media.source_types import (
     changes_size,
     many_scans,
 )
-from kinora.media.url_access import RTSP, SourceUrl
-from kinora.media.video import THREADS
-from kinora.media.video_errors import check_pixels, pixel_limit
-from kinora.media.video_picture import Converter, VideoPicture
-from kinora.media.video_reading import JPEGS
+from kinora.media.videos.orientation import Orientation
+from kinora.media.videos.video import THREADS
+from kinora.media.videos.video_errors import check_pixels, pixel_limit
+from kinora.media.videos.video_picture import Converter, VideoPicture
+from kinora.media.videos.video_reading import JPEGS
 
 
 class RtspSource:

@@ -16,7 +16,7 @@ from werkzeug.http import quote_etag
 
 from kinora.actors.errors import NotFound
 from kinora.actors.sources.media_folder import look
-from kinora.media.beneath import open_beneath
+from kinora.media.files.beneath import open_beneath
 from kinora.settings.checks import source_limits
 from kinora.system import System
 from kinora.web.answers.responses import streamed

@@ -15,7 +15,7 @@ import trio
 from quart import Blueprint, Response
 
 from kinora.actors.sources.media_folder import look
-from kinora.media.kinds import is_named_media
+from kinora.media.files.kinds import is_named_media
 from kinora.system import System
 from kinora.web.answers.responses import json_response
 from kinora.web.documents.documents import MediaFile, MediaList

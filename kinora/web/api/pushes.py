@@ -18,7 +18,7 @@ from kinora.actors.errors import Conflict
 from kinora.actors.jobs.job import Job
 from kinora.actors.realtime.connection_manager import CloseCode
 from kinora.actors.sources.push_inlet import Pusher, PushInlet
-from kinora.media.pushed import MAX_PICTURE_BYTES, is_pushable
+from kinora.media.live.pushed import MAX_PICTURE_BYTES, is_pushable
 from kinora.system import System
 from kinora.web.connection.connection import Connection
 from kinora.web.connection.websocket_stream import Lane

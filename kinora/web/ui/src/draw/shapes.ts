@@ -22,7 +22,7 @@ export interface PictureClass {
 
 /**
  * `lines` of a result holds `[x1, y1, x2, y2, …]`, `[[x, y], …]`, `{x1, y1, x2, y2}` or `{points: […]}`; `polygons` the
- * same. Those that are objects may have a `label`. Pictures and videos show the same (kinora/media/shapes.py).
+ * same. Those that are objects may have a `label`. Pictures and videos show the same (kinora/media/drawing/shapes.py).
  */
 export function allShapes(frame: FrameData, hiding = HIDES_NOTHING): Shape[] {
   return shownResults(frame, hiding).flatMap(([, result]) => [

@@ -1,0 +1,1 @@
+"""Live sources: cameras over HTTP, webcams, and pictures that a client pushes."""

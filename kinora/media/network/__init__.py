@@ -1,0 +1,1 @@
+"""What is read over the network: which URLs, with which password, and how."""
