@@ -16,8 +16,6 @@ class Breaker:
     """Consecutive deaths of its process, timeouts included, that disable it."""
     max_errors: int
     """Consecutive exceptions that disable it; its process survives an exception."""
-    failures: int = 0
-    """Deaths and exceptions in the whole job."""
     _deaths_in_row: int = 0
     _errors_in_row: int = 0
     _lost: bool = False
@@ -35,10 +33,9 @@ class Breaker:
             return BACKOFF_S if self._lost else 0.0
         return min(BACKOFF_S * 2.0 ** (self._deaths_in_row - 1), BACKOFF_MAX_S)
 
-    def restore(self, failures: int, *, disabled: bool) -> None:
-        """Go on after the failures of an earlier server."""
-        self.failures = failures
-        self._deaths_in_row = self.max_deaths if disabled else 0
+    def disable(self) -> None:
+        """Disable it, as an earlier server has done."""
+        self._deaths_in_row = self.max_deaths
 
     def succeeded(self) -> None:
         """Note a success on a frame, which resets the consecutive counts."""
@@ -47,12 +44,10 @@ class Breaker:
 
     def raised(self) -> None:
         """Note an exception; its process goes on."""
-        self.failures += 1
         self._errors_in_row += 1
 
     def died(self) -> None:
         """Note that its process ended or had to be killed."""
-        self.failures += 1
         self._deaths_in_row += 1
 
     def lost(self) -> None:

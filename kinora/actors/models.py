@@ -66,12 +66,15 @@ class StageState:
     late: Count = 0
     """Its results that came after their frames were done: they are told as messages, and are not in the frames."""
     failures: Count = 0
+    """All that went wrong: exceptions, crashes, timeouts, and results that are bad in whole or in part."""
     restarts: Count = 0
     replicas: Count = 0
     """The processes that take its frames now; several only if the plugin is stateless."""
     queue_ms: TimingSummary | None = None
     run_ms: TimingSummary | None = None
     health: Health = "ok"
+    """``degraded`` while something was wrong with its last frame or its sum, its process is away, or it is slower than
+    its latency budget; ``failed`` if it was disabled, or completed and failed on every frame."""
     device_used: str = "cpu"
     """The device that it runs on now; ``cpu`` after its GPU has failed."""
     finalize: msgspec.Raw

@@ -96,11 +96,9 @@ def of_plugin(system: System, state: JobState, kind: str, plugin: str) -> list[d
 
 
 def comparable(state: JobState) -> dict[str, Any]:
-    """What is shown of a job, but for its names, times and choice of segments."""
+    """What is shown of a job, but for its names, times, choice of segments, and the health that each pipeline tells."""
     facts = ("status", "stage", "error", "frames_done", "frames_total", "detections", "picture", "progress")
-    stages = [
-        (name, stage.frames, bytes(stage.finalize), stage.status, stage.health) for name, stage in state.plugins.items()
-    ]
+    stages = [(name, stage.frames, bytes(stage.finalize), stage.status) for name, stage in state.plugins.items()]
     groups = [attrs.evolve(group, at=None) for group in state.warning_groups]
     return {**{fact: getattr(state, fact) for fact in facts}, "stages": stages, "groups": groups}
 

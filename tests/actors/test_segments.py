@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kinora.actors.errors import InvalidRequest
 from kinora.actors.pipeline.job_spec import PlannedPlugin
+from kinora.actors.pipeline.joint_state import joint_health
 from kinora.actors.pipeline.segments import LEAST_FRAMES, MOST_BY_AUTO, SEGMENT_FRAMES, cut, frames_left, lanes_of
 from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.media.live.pushed import PUSHED
@@ -119,3 +120,10 @@ def test_auto_takes_as_many_pipelines_as_can_be_at_work() -> None:
     """Up to a limit, and where it runs one for each core; a plugin that merges may sum up."""
     lanes = lanes_of(request("auto"), VIDEO, [plugin(sums_up=True, merges=True)], KEYS)
     assert lanes == MOST_BY_AUTO
+
+
+def test_a_plugin_that_has_failed_in_some_segments_is_degraded() -> None:
+    """It has failed only if it has in all of them."""
+    assert joint_health(["ok", "failed", "ok"]) == "degraded"
+    assert joint_health(["failed", "failed"]) == "failed"
+    assert joint_health(["ok", "ok"]) == "ok"

@@ -299,6 +299,48 @@ async def test_it_is_degraded_until_it_works_again(autojump_clock: MockClock) ->
     assert stage.runner.state().health == "ok"
 
 
+NAN = Done(result=RESULT, run_ms=1.0, fault="a is NaN or infinite and became null")
+NO_DICT = Done(result=None, run_ms=1.0, fault="a result must be a dict or None, not str")
+
+
+@pytest.mark.parametrize(
+    ("frames", "finalize", "health", "failures"),
+    [
+        ([RAISED, RAISED, RAISED], DONE, "failed", 3),
+        ([CRASH, CRASH, RAISED], DONE, "failed", 3),
+        ([NO_DICT, NO_DICT, NO_DICT], DONE, "failed", 3),
+        ([NAN, NAN, NAN], DONE, "degraded", 3),
+        ([RAISED, NAN, RAISED], DONE, "degraded", 3),
+        ([DONE, FOUND, RAISED], DONE, "degraded", 1),
+        ([FOUND, FOUND, NO_DICT], DONE, "degraded", 1),
+        ([RAISED, CRASH, FOUND], DONE, "ok", 2),
+        ([DONE, DONE, DONE], DONE, "ok", 0),
+        ([FOUND, FOUND, FOUND], RAISED, "degraded", 1),
+        ([FOUND, FOUND, FOUND], NAN, "degraded", 1),
+    ],
+)
+async def test_its_health_says_how_it_did(
+    autojump_clock: MockClock, frames: list[Ending], finalize: Ending, health: str, failures: int
+) -> None:
+    """Failed if it failed on every frame, degraded if something was wrong with the last or the sum; all is counted."""
+    stage = Stage(FakeProcess(frames=frames, finalize=finalize), max_errors=9)
+    await stage.run(frames=3)
+    state = stage.runner.state()
+    assert (state.status, state.health, state.failures) == ("completed", health, failures)
+    assert (stage.healths[-1], stage.record.health, stage.record.failures) == (health, health, failures)
+    assert (state.last_error is None) == (failures == 0)
+
+
+async def test_health_goes_on_after_an_earlier_server(autojump_clock: MockClock) -> None:
+    """It is degraded until the next frame goes well, and has not failed on every frame if it had done some."""
+    stage = Stage(FakeProcess(frames=[RAISED]))
+    past = StageState(status="running", frames=3, failures=2, health="degraded", finalize=msgspec.Raw(b"null"))
+    stage.runner.restore(past, "")
+    assert stage.runner.state().health == "degraded"
+    await stage.run(frames=1)
+    assert (stage.runner.state().status, stage.runner.state().health) == ("completed", "degraded")
+
+
 async def test_exceptions_in_a_row_disable_it_without_a_restart(
     autojump_clock: MockClock, inspector: Inspector
 ) -> None:

@@ -8,6 +8,8 @@ from textwrap import dedent, indent
 
 import attrs
 
+from kinora.actors.messages import Health
+
 FROM_THE_FIFTH_ON = range(5, 1_000_000)
 
 
@@ -78,6 +80,14 @@ class Animal:
         """True if the job disables it in the end."""
         fails = self.fate in {Fate.RAISES, Fate.DIES, Fate.HANGS, Fate.SWELLS}
         return fails and self.given_up and where is not Where.FINALIZE
+
+    def health(self, where: Where, frames: int) -> Health:
+        """What is said of its health in the end, of a source with so many frames."""
+        if self.is_disabled(where):
+            return "failed"
+        harmed = self.fate is not Fate.UNHARMED
+        last_went_wrong = where is Where.FINALIZE or (where is Where.FRAME and frames - 1 in self.strikes)
+        return "degraded" if self.fate is Fate.IS_SLOW or (harmed and last_went_wrong) else "ok"
 
     def frames_lost(self, where: Where, frames: int) -> set[int]:
         """The indexes without a result of it, of a source with so many frames."""

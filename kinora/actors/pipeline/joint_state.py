@@ -22,7 +22,6 @@ OF_THE_FILE = frozenset({Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED, Code.SOURCE_
 Status = Literal["waiting", "stopped"] | StageStatus
 NO_SUM = b"null"
 """What ``finalize`` returned, if it returned nothing."""
-_WORST: tuple[Health, ...] = ("failed", "degraded", "ok")
 
 
 def joint_state(
@@ -103,9 +102,10 @@ def _first_errors(stages: Sequence[StageState]) -> tuple[StageError, ...]:
     return tuple(sorted(kinds.values(), key=lambda error: error.at))[:KINDS]
 
 
-def joint_health(healths: Iterable[Health]) -> Health:
-    """Return the worst."""
-    return min(healths, key=_WORST.index)
+def joint_health(healths: Collection[Health]) -> Health:
+    """Return what all say, or ``degraded`` if they differ: where some have failed, others have done their frames."""
+    first, *others = set(healths)
+    return "degraded" if others else first
 
 
 def joint_status(statuses: Collection[Status]) -> Status:

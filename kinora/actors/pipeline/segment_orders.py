@@ -40,7 +40,7 @@ def without_figures(order: WorkOrder) -> WorkOrder:
         return order
     stages = {
         name: attrs.evolve(
-            stage, frames=0, failures=0, restarts=0, queue_ms=None, run_ms=None, last_error=None, errors=()
+            stage, frames=0, failures=0, restarts=0, queue_ms=None, run_ms=None, health="ok", last_error=None, errors=()
         )
         for name, stage in past.plugins.items()
     }

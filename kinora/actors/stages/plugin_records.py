@@ -17,7 +17,6 @@ class PluginRecord:
 
     health: Health = "ok"
     """The health in the stage that reported last; ``ok`` after the plugins were looked for again."""
-    failures: int = 0
     restarts: int = 0
     last_error: StageError | None = None
     last_job: str | None = None
@@ -27,11 +26,16 @@ class PluginRecord:
     queue: Histogram = attrs.field(factory=Histogram)
     """The time for which each frame waited for the plugin."""
     failed: Counter[Code] = attrs.field(factory=Counter)
-    """The failures by their kind, with results that JSON cannot represent beside those in ``failures``."""
+    """The failures by their kind."""
     disabled: int = 0
     """The jobs that went on without it, as it had failed too often in a row."""
     fallbacks: int = 0
     """The times that it was prepared on the CPU because its device had failed."""
+
+    @property
+    def failures(self) -> int:
+        """All failures."""
+        return self.failed.total()
 
 
 class PluginRecords:

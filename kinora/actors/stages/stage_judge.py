@@ -15,6 +15,7 @@ from kinora.actors.stages.inspector import Inspector
 from kinora.actors.stages.plugin_process import PluginDied
 from kinora.actors.stages.plugin_records import PluginRecord
 from kinora.actors.stages.replica import Lost, Outcome, Replica
+from kinora.actors.stages.stage_health import StageHealth
 from kinora.actors.stages.stage_log import StageLog
 from kinora.actors.stages.stage_spec import StageSpec
 from kinora.actors.stages.stage_voice import StageVoice
@@ -79,21 +80,23 @@ class StageJudge:
         self._device_health = device_health
         self._record = record
         self._call_off = call_off
-        self._slow = False
+        self._health = StageHealth()
 
     def restore(self, past: StageState, output: str) -> None:
         """Go on with the figures and the output of an earlier server. A plugin that was disabled stays so."""
         self.frames, self.restarts = past.frames, past.restarts
-        self.breaker.restore(past.failures, disabled=past.status == "failed")
-        self.status = "failed" if past.status == "failed" else None
-        self.log.restore(output, past.last_error, past.errors)
+        if past.status == "failed":
+            self.status = "failed"
+            self.breaker.disable()
+        self._health.restore(past)
+        self.log.restore(past, output)
 
     @property
     def health(self) -> Health:
         """The plugin's health in this stage."""
-        if self.breaker.disabled:
+        if self.breaker.disabled or (self.status == "completed" and self._health.useless):
             return "failed"
-        return "degraded" if self._slow or self.breaker.restart_delay_s else "ok"
+        return "degraded" if self._health.ailing or self.breaker.restart_delay_s else "ok"
 
     # Frames
 
@@ -102,6 +105,7 @@ class StageJudge:
         ticket = flight.ticket
         if (why := _why_no_result(outcome)) is not None:
             ticket.errors[self._spec.plugin] = why[:MESSAGE_CHARACTERS]
+        self._judge_health(outcome, failed=why is not None)
         if isinstance(outcome, Lost):
             await self.lose(outcome, ticket.frame_id)
             return
@@ -116,6 +120,14 @@ class StageJudge:
         if not self.breaker.disabled:
             await self.say("running", outcome.run_ms)
 
+    def _judge_health(self, outcome: Outcome, *, failed: bool) -> None:
+        if isinstance(outcome, Lost) and outcome.death.blameless:
+            return
+        if failed:
+            self._health.failed()
+        else:
+            self._health.done(flawed=isinstance(outcome, Done) and outcome.fault is not None)
+
     async def _take_result(self, answer: Done, flight: Flight) -> None:
         ticket = flight.ticket
         if answer.fault is not None:
@@ -128,12 +140,14 @@ class StageJudge:
                 ticket, answer.result, device=flight.device, run_ms=answer.run_ms, queue_ms=flight.queue_ms
             )
         if self._inspector.over_budget(self._spec.plugin, answer.run_ms):
-            self._slow = True
+            self._health.slow = True
             message = f"a frame took {answer.run_ms:.1f} ms, more than its latency budget"
             await self.warn(Code.PLUGIN_SLOW, message, "low", ticket.frame_id)
 
     async def judge_sum(self, outcome: Outcome) -> None:
         """Make of the outcome of ``finalize`` what follows from it."""
+        if not isinstance(outcome, Done) or outcome.fault is not None:
+            self._health.failed_to_sum_up()
         if isinstance(outcome, Lost):
             await self.note_loss(outcome, None)
         elif isinstance(outcome, Raised):
@@ -148,13 +162,23 @@ class StageJudge:
             self.final = answer.result
             await self._voice.partial(answer.result)
 
+    async def note_unmerged(self, reason: str) -> None:
+        """Note that what several processes of it returned from ``finalize`` has not become one result."""
+        self._health.failed_to_sum_up()
+        message = f"merge: {reason}"
+        self.log.note_failure(Code.PLUGIN_ERROR, message, "", None)
+        await self.warn(Code.PLUGIN_ERROR, message, "medium", None)
+
     # Notes, which are told at once
 
     async def hear(self, note: protocol.Note, frame_id: str | None) -> None:
         """Tell what the plugin says while it works."""
-        if isinstance(note, protocol.Unsaved) and note.traceback:
-            self.log.note_failure(Code.PLUGIN_ERROR, note.message, note.traceback, frame_id)
-        await self._voice.note(note, frame_id)
+        if isinstance(note, protocol.Unsaved):
+            code = Code.PLUGIN_ERROR if note.traceback else Code.PLUGIN_BAD_RESULT
+            self.log.note_failure(code, note.message, note.traceback, frame_id)
+            await self.warn(code, placed(note.message, note.place), "medium", frame_id)
+        else:
+            await self._voice.note(note, frame_id)
 
     # The device
 
@@ -217,7 +241,7 @@ class StageJudge:
         if self.breaker.disabled and self.status != "failed":
             self._record.disabled += 1
             log.warning("a plugin is disabled for its job", job_id=self._spec.job_id, plugin=self._spec.plugin)
-            message = f"failed {self.breaker.failures} times, the last ones in a row; this job goes on without it"
+            message = f"failed {self.log.failures} times, the last ones in a row; this job goes on without it"
             await self.warn(Code.PLUGIN_DISABLED, message, "high", frame_id)
             await self.say("failed")
             self._call_off()
@@ -230,15 +254,15 @@ class StageJudge:
 
     async def _note_bad_result(self, fault: str, frame_id: str | None) -> None:
         """Count a result that JSON cannot represent, in whole or in part."""
-        self._record.failed[Code.PLUGIN_BAD_RESULT] += 1
+        self.log.note_failure(Code.PLUGIN_BAD_RESULT, fault, "", frame_id)
         await self.warn(Code.PLUGIN_BAD_RESULT, fault, "medium", frame_id)
 
     # Messages to clients
 
     async def say(self, status: StageStatus, timing_ms: float | None = None) -> None:
         """Tell the status of the stage; ``timing_ms`` is the plugin's time for the last frame."""
-        health = self.health
-        self.status, self._record.health = status, health
+        self.status = status
+        self._record.health = health = self.health
         await self._voice.status(status, health, self.frames, timing_ms)
 
     async def warn(self, code: Code, message: str, severity: Severity, frame_id: str | None) -> None:

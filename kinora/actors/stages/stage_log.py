@@ -1,11 +1,9 @@
-"""The output and the errors of one plugin in one job."""
+"""The output and the failures of one plugin in one job."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from kinora.actors.messages import Code
-from kinora.actors.models import StageError
+from kinora.actors.models import StageError, StageState
 from kinora.actors.stages.plugin_records import PluginRecord
 from kinora.actors.times import utc_now
 from kinora.plugins.protocol import TRACEBACK_CHARACTERS
@@ -20,6 +18,7 @@ class StageLog:
     """Joins the output of the plugin's processes, one after the other, and keeps the last ``LOG_BYTES`` of it."""
 
     def __init__(self, job_id: str, record: PluginRecord) -> None:
+        self.failures = 0
         self.last_error: StageError | None = None
         self._first: dict[object, StageError] = {}
         """Kind → the first error of that kind, in the order in which they came."""
@@ -41,23 +40,23 @@ class StageLog:
         both.add(running)
         return both.text()
 
-    def restore(self, output: str, last_error: StageError | None, errors: Sequence[StageError] = ()) -> None:
-        """Go on after the output and the errors of an earlier server."""
+    def restore(self, past: StageState, output: str) -> None:
+        """Go on after the output and the failures of an earlier server."""
         self._output.add(output.encode())
-        self.last_error = last_error
-        self._first = {_kind(error): error for error in errors}
+        self.failures, self.last_error = past.failures, past.last_error
+        self._first = {_kind(error): error for error in past.errors}
 
     def take(self, output: bytes) -> None:
         """Keep the output of a process that has ended."""
         self._output.add(output)
 
     def note_failure(self, code: Code, message: str, traceback: str, frame_id: str | None) -> None:
-        """Note an exception of the plugin."""
+        """Count a failure of the plugin, and note its error; the traceback is empty if there is none."""
         error = StageError(message=message, code=code, traceback=traceback or None, frame_id=frame_id, at=utc_now())
+        self.failures += 1
         self.last_error = error
         if len(self._first) < KINDS:
             self._first.setdefault(_kind(error), error)
-        self._record.failures += 1
         self._record.failed[code] += 1
         self._record.last_error, self._record.last_job = error, self._job_id
 

@@ -37,14 +37,11 @@ class StageVoice:
         if shown is not None:
             await self.tell(shown)
 
-    async def note(self, note: protocol.Note, frame_id: str | None) -> None:
+    async def note(self, note: protocol.Warned | protocol.Partial | protocol.Event, frame_id: str | None) -> None:
         """Tell what the plugin said while it worked on a frame; None stands for ``prepare`` and ``finalize``."""
         match note:
             case protocol.Event():
                 await self.tell(found_event(self._spec.plugin, note))
-            case protocol.Unsaved(message=message, place=place):
-                code = Code.PLUGIN_ERROR if note.traceback else Code.PLUGIN_BAD_RESULT
-                await self.warn(code, message if place is None else f"{message} ({place})", "medium", frame_id)
             case protocol.Warned(message=message, severity=severity):
                 await self.warn(Code.PLUGIN_WARNING, message, severity, frame_id)
             case protocol.Partial(result=result):

@@ -14,7 +14,6 @@ import trio
 
 from kinora.actors.frames.job_ring import JobRing
 from kinora.actors.frames.ticket import FrameTicket, Inbox
-from kinora.actors.messages import Code
 from kinora.actors.models import StageState
 from kinora.actors.stages.attempts import Attempts
 from kinora.actors.stages.batching import Batching
@@ -179,7 +178,7 @@ class ToolRunner:
             side=self.spec.side,
             status=judge.status or "waiting",
             frames=judge.frames,
-            failures=judge.breaker.failures,
+            failures=judge.log.failures,
             restarts=judge.restarts,
             replicas=self.replicas,
             queue_ms=inspector.queue_ms(plugin),
@@ -349,6 +348,6 @@ class ToolRunner:
         try:
             merged = await self._merge(known)
         except MergeFailed as error:
-            await self._judge.warn(Code.PLUGIN_ERROR, f"merge: {error}", "medium", None)
+            await self._judge.note_unmerged(str(error))
         else:
             await self._judge.judge_sum(merged)

@@ -7,7 +7,7 @@ import { PluginFaults } from "./PluginFaults";
 import { PluginMetadata } from "./PluginMetadata";
 import { PluginOutput } from "./PluginOutput";
 import { framesInWords } from "./framesInWords";
-import { stageInWords } from "./stageInWords";
+import { healthInWords, stageInWords } from "./stageInWords";
 import { TimingChart } from "./TimingChart";
 import type { Times } from "./times";
 import { useTimes } from "./useTimes";
@@ -26,6 +26,7 @@ export function TimedCard({ name, times }: { name: string; times: Times }) {
   const jobStatus = useRealtime(watchedStatus);
   const metadata = useRealtime((state) => state.metadata[name] ?? null);
   if (!live) return null;
+  const health = healthInWords(live.health, live.status);
   const restarts = full?.restarts ?? 0;
   const failures = full?.failures ?? 0;
   const own = times.plugins.find(([plugin]) => plugin === name)?.[1];
@@ -36,7 +37,7 @@ export function TimedCard({ name, times }: { name: string; times: Times }) {
         <h3>{name}</h3>
         <span className="hint">{framesInWords(live.frames, full)}</span>
         <Badge text={stageInWords(live.status, jobStatus)} />
-        {live.health !== "ok" && live.health !== live.status && <Badge text={live.health} />}
+        {health !== null && <Badge text={health} tone={live.health === "failed" ? "bad" : "warn"} />}
         {restarts > 0 && <Badge text={count(restarts, "restart")} tone="warn" />}
         {failures > 0 && <Badge text={count(failures, "failure")} tone="bad" />}
       </header>

@@ -9,7 +9,7 @@ import { cancelInWords } from "../../src/controls/JobActions";
 import { ConnectionNote } from "../../src/header/ConnectionBadge";
 import { framesInWords } from "../../src/inspector/framesInWords";
 import { PluginMetadata } from "../../src/inspector/PluginMetadata";
-import { stageInWords } from "../../src/inspector/stageInWords";
+import { healthInWords, stageInWords } from "../../src/inspector/stageInWords";
 import { Warnings } from "../../src/inspector/WarningList";
 import { CONNECTIONS, DEVICES, PLUGINS, WARNINGS } from "../../src/kit/examples";
 import { ProgressBar } from "../../src/overlay/ProgressBar";
@@ -53,11 +53,15 @@ test("warnings show how often they occurred and lead to their frame", async () =
   expect(onJump).toHaveBeenCalledWith(3);
 });
 
-test("a plugin of a cancelled job is shown as stopped", () => {
+test("a plugin of a cancelled job is shown as stopped, and its health where it says more than that", () => {
   expect(stageInWords("running", "running")).toBe("running");
   expect(stageInWords("running", "cancelled")).toBe("stopped");
   expect(stageInWords("failed", "cancelled")).toBe("failed");
   expect(stageInWords("completed", "done")).toBe("completed");
+  expect(healthInWords("ok", "completed")).toBeNull();
+  expect(healthInWords("failed", "failed")).toBeNull();
+  expect(healthInWords("degraded", "completed")).toBe("degraded");
+  expect(healthInWords("failed", "completed")).toBe("failed on every frame");
 });
 
 test("unknown metadata is shown as such", () => {
