@@ -15,6 +15,7 @@ import jsonschema
 import referencing
 
 from kinora.plugins.api import PluginMetadata
+from kinora.plugins.distinct_options import distinct_fault, repeated
 from kinora.plugins.option_errors import MAX_ERRORS, MAX_MESSAGE, OptionsError, dotted
 
 MAX_COUNTED = 500
@@ -50,7 +51,7 @@ def schema_fault(schema: object) -> str | None:
     except jsonschema.SchemaError as error:
         place = dotted(("config_schema", *error.absolute_path))
         return f"{place} is not valid JSON Schema (2020-12): {error.message[:MAX_MESSAGE]}"
-    return None
+    return distinct_fault(schema)
 
 
 def check_options(metadata: PluginMetadata, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def check_options(metadata: PluginMetadata, options: Mapping[str, Any]) -> dict[
         _fill(schema, filled)
         found = islice(_validator(schema).iter_errors(filled), MAX_COUNTED)
         errors = {(path, message[:MAX_MESSAGE]) for error in found for path, message in _explain(error)}
+        errors |= {(path, message[:MAX_MESSAGE]) for path, message in islice(repeated(schema, filled), MAX_COUNTED)}
     except Exception as error:  # the schema is the plugin's: it may be wrong in any way
         fault = f"the config_schema of {metadata.name} cannot be applied: {str(error)[:MAX_MESSAGE]}"
         raise OptionsError([("", fault)]) from error

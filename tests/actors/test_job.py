@@ -402,10 +402,12 @@ async def test_sources_outside_the_media_folder_are_refused(system: System, sour
 
 async def test_unknown_plugins_and_options_are_named_with_what_there_is(system: System) -> None:
     """All errors are reported at once, each with its path."""
+    door = {"name": "door", "polygon": [[0, 0], [9, 0], [9, 9]]}
+    zones = {"name": "zones", "options": {"zones": [door, door]}}
     with pytest.raises(InvalidRequest) as caught:
-        await submit(system, "nonesuch", {"name": "faces", "options": {"min_siez": 40}})
+        await submit(system, "nonesuch", {"name": "faces", "options": {"min_siez": 40}}, zones)
     errors = {error.path: error.message for error in caught.value.errors}
-    assert set(errors) == {"plugins[0]", "plugins[1].options.min_siez"}
+    assert set(errors) == {"plugins[0]", "plugins[1].options.min_siez", "plugins[2].options.zones[1].name"}
     assert "brightness" in errors["plugins[0]"]
     assert "min_size" in errors["plugins[1].options.min_siez"]
 

@@ -178,8 +178,8 @@ def test_options_that_are_no_places_are_refused(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize("twice", [{"zones": [DOOR, DOOR]}, {"zones": [DOOR], "lines": [{**GATE, "name": "door"}]}])
 def test_two_places_of_one_name_are_refused(twice: dict[str, Any]) -> None:
     """Nobody could tell their counts apart: those of a line from those of a zone of a class that is called "in"."""
-    with pytest.raises(ValueError, match=r"two of the zones and lines are called 'door'"):
-        watch([], options=twice)
+    with pytest.raises(OptionsError, match=r"(zones\[1\]|lines\[0\])\.name: must differ from zones\[0\]\.name"):
+        check_options(Zones.metadata, twice)
 
 
 def test_no_two_counts_have_one_name() -> None:

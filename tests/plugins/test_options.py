@@ -116,6 +116,18 @@ def test_an_empty_schema_knows_no_option() -> None:
     assert errors_of({}, {"a": 1}) == {"a": "is unknown; known here are: none"}
 
 
+def test_places_that_must_differ_may_not_repeat_each_other() -> None:
+    """Each value that was there before is told with both places; what is not there repeats nothing."""
+    schema = {"additionalProperties": True, "distinct": ["zones[].name", "main.name", "tags[]"]}
+    assert check_options(plugin(schema), {"zones": [{"name": "a"}, {"name": "b"}, {}], "main": 3}) is not None
+    options = {"zones": [{"name": "a"}, {"name": "a"}], "main": {"name": "b"}, "tags": ["b", 1, "1", "a"]}
+    assert errors_of(schema, options) == {
+        "zones[1].name": "must differ from zones[0].name, which is the same",
+        "tags[0]": "must differ from main.name, which is the same",
+        "tags[3]": "must differ from zones[0].name, which is the same",
+    }
+
+
 def test_long_values_are_not_repeated() -> None:
     """A megabyte in the options makes no megabyte in the answer."""
     (message,) = errors_of({"properties": {"a": {"maxLength": 3}}}, {"a": "x" * 1_000_000}).values()
@@ -182,6 +194,8 @@ def test_a_sound_schema_has_no_fault() -> None:
         ([], "must be a JSON Schema"),
         ({"type": "strange"}, "config_schema.type"),
         ({"properties": {"a": {"minimum": "x"}}}, "config_schema.properties.a.minimum"),
+        ({"distinct": ["zones[0].name"]}, "config_schema.distinct"),
+        ({"distinct": "zones"}, "config_schema.distinct"),
     ],
 )
 def test_a_faulty_schema_is_explained(schema: object, words: str) -> None:

@@ -17,6 +17,7 @@ from kinora.plugins.builtin.zone_counts import LineCounts, ZoneCounts
 from kinora.plugins.builtin.zone_geometry import Line, Points, Polygon
 from kinora.plugins.builtin.zone_schema import ANCHOR, LINES, ZONES
 from kinora.plugins.detections import Detection, read_detections
+from kinora.plugins.distinct_options import DISTINCT
 
 MARGIN = 0.05
 """The share of a thing's height by which it must be beyond a line to have crossed it: boxes tremble."""
@@ -66,21 +67,27 @@ class Zones(Plugin):
         inputs=("detections",),
         outputs=("metrics", "polygons", "lines", "events"),
         capabilities=("metrics", "events"),
-        config_schema=options_schema(
-            zones=ZONES,
-            lines=LINES,
-            classes=names("Classes that are counted. Empty: all."),
-            anchor=ANCHOR,
-            away_ms=integer(
-                1000, 0, 600_000, "Milliseconds outside a zone, or unseen, after which a thing has left it.", unit="ms"
+        config_schema={
+            **options_schema(
+                zones=ZONES,
+                lines=LINES,
+                classes=names("Classes that are counted. Empty: all."),
+                anchor=ANCHOR,
+                away_ms=integer(
+                    1000,
+                    0,
+                    600_000,
+                    "Milliseconds outside a zone, or unseen, after which a thing has left it.",
+                    unit="ms",
+                ),
             ),
-        ),
+            DISTINCT: ["zones[].name", "lines[].name"],
+        },
     )
 
     def prepare(self, context: PluginContext) -> None:
         """Begin with nothing seen."""
         self._context, self._options = context, context.options
-        _require_names(self._options)
         self._zones = [(zone["name"], Polygon(zone["polygon"]), zone["polygon"]) for zone in self._options["zones"]]
         self._lines = [(line["name"], Line(line["line"]), line["line"]) for line in self._options["lines"]]
         self._state = _State(
@@ -227,10 +234,3 @@ class Zones(Plugin):
             metrics |= {f"{name}: in": into, f"{name}: out": out}
             lines.append({"points": ends, "label": f"{name}: {into} in, {out} out"})
         return {"metrics": metrics, "polygons": polygons, "lines": lines, "events": self._events}
-
-
-def _require_names(options: Mapping[str, Any]) -> None:
-    """Raise ValueError if two of the zones and lines have one name: nobody could tell their counts apart."""
-    counted = Counter(given["name"] for given in (*options["zones"], *options["lines"]))
-    if twice := [name for name, count in counted.items() if count > 1]:
-        raise ValueError(f"two of the zones and lines are called {twice[0]!r}: give each a name of its own")
