@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import attrs
@@ -15,6 +14,7 @@ from kinora.actors.store import frame_buffer
 from kinora.actors.store import store as store_module
 from kinora.settings import Settings
 from kinora.system import System, open_system
+from tests.disk_kit import full_disk
 from tests.jobs_kit import CLIP_FRAMES, codes_of, ended, frames_of, run_job, submit, write_plugin
 
 PLUGINS = """
@@ -75,16 +75,6 @@ async def test_without_realtime_jobs_give_the_same(settings: Settings, system: S
         untold = await run_job(quiet, "brightness")
         assert await frames_of(quiet, untold) == frames
     assert (untold.status, untold.warnings, untold.frames_done) == (told.status, told.warnings, told.frames_done)
-
-
-@contextmanager
-def full_disk(system: System) -> Iterator[None]:
-    """Writing fails inside, as on a full disk, and works again afterwards."""
-    writer = system.store._writer
-    assert writer is not None
-    writer.execute("PRAGMA max_page_count = 1")
-    yield
-    writer.execute("PRAGMA max_page_count = 1073741823")
 
 
 async def test_with_a_full_disk_running_jobs_go_on_and_lose_nothing(

@@ -11,10 +11,12 @@ import av
 import pytest
 import trio
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from kinora.actors.clips import clip_table
 from kinora.actors.clips import clips as clips_module
 from kinora.actors.requests.standing_job import StandingJob
+from kinora.actors.store import store as store_module
 from kinora.actors.store.schema import EVENT_COST, FRAME_COST
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.webhook import Webhook
@@ -22,7 +24,8 @@ from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.client_kit import ask, get, post
-from tests.jobs_kit import ended, run_job, write_plugin
+from tests.disk_kit import full_disk
+from tests.jobs_kit import ended, run_job, some_frames, submit, write_plugin
 from tests.media.test_clip_cutter import brightness, film
 from tests.push_kit import picture, pushing, start
 
@@ -41,6 +44,25 @@ class Bell(Plugin):
             self.context.event("rang")
         return {}
 """
+
+
+BULKY_BELL = """
+from pathlib import Path
+
+class Bell(Plugin):
+    metadata = PluginMetadata(name="bell", version="1")
+
+    def prepare(self, context):
+        self.context, self.rung = context, 0
+
+    def process_frame(self, frame):
+        time.sleep(0.1)
+        if self.rung < int(Path("{rings}").read_text()):
+            self.rung += 1
+            self.context.event("rang")
+        return {{"text": "x" * 100_000}}
+"""
+"""Rings as often as a file says."""
 
 
 async def clips(server: RunningServer, job_id: str, wanted: int) -> list[dict[str, Any]]:
@@ -120,6 +142,37 @@ def uncounted(connection: sqlite3.Connection) -> int:
         f" - (SELECT sum(length(data) + {EVENT_COST}) FROM events) - (SELECT sum(bytes) FROM clips) FROM sizes"
     ).fetchone()
     return int(wrong)
+
+
+async def test_clips_that_a_full_disk_refuses_do_not_count_as_waiting(
+    settings: Settings, media: Path, plugins_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log says why there are none, and later events of the job have clips again."""
+    monkeypatch.setattr(store_module, "RETRY_S", 0.05)
+    film(media / "film.mp4", "libx264")
+    (rings := tmp_path / "rings").write_text("0")
+    write_plugin(plugins_dir, "bell", BULKY_BELL.format(rings=rings))
+    hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 0.5, "after_s": 1})
+    with capture_logs() as logs, trio.fail_after(PLENTY_S):
+        async with open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system:
+            state = await some_frames(system, await submit(system, "bell", source="film.mp4"))
+            with full_disk(system):
+                await system.store.wait_failing()
+                rings.write_text("1")
+                await reported(logs)
+            await system.store.wait_writable()
+            rings.write_text("2")
+            await ended(system, state)
+            await clips_left(system, state.job_id, [2])
+            assert system.clips._waiting == {state.job_id: 0}
+    (said,) = [entry for entry in logs if entry["event"] == "a clip could not be cut"]
+    assert (said["job_id"], said["number"], "full" in said["reason"]) == (state.job_id, 1, True)
+
+
+async def reported(logs: list[EventDict]) -> None:
+    """Wait until the log says that there is no clip of an event."""
+    while not any(entry["event"] == "a clip could not be cut" for entry in logs):  # noqa: ASYNC110 - no event for it
+        await trio.sleep(0.01)
 
 
 async def clips_left(system: System, job_id: str, events: list[int]) -> None:

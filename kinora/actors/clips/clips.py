@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shutil
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -98,6 +99,8 @@ class Clips:
         """Set when there may be a clip to cut."""
         self._noted: Change | None = None
         """The newest change that notes a clip; those before it are written with it, or earlier."""
+        self._noting: deque[tuple[WantedClip, Change]] = deque()
+        """The clips of files that may not be stored as wanted yet; at most ``MAX_WANTED`` of a job."""
         self._waiting: dict[str, int] = {}
         """Job → its clips that are still to be made, for each job that has clips or is to have some."""
         self._reported: dict[tuple[str, str], None] = {}
@@ -212,6 +215,8 @@ class Clips:
             return
         self._waiting[wanted.job_id] = self._waiting.get(wanted.job_id, 0) + 1
         self._noted = self._store.change_soon(clip_table.want_clip(wanted))
+        if wanted.job_id not in self._live:
+            self._noting.append((wanted, self._noted))
         self._work.set()
 
     def _take_on(self, wanted: WantedClip) -> str | None:
@@ -243,7 +248,7 @@ class Clips:
     async def _cut_next(self, locate: Callable[[str], Awaitable[str]]) -> None:
         """Cut the clip of a file that is next, or give it up; wait for one if there is none."""
         work = self._work = trio.Event()
-        await self._noted_all()
+        await self._count_unnoted()
         wanted = await self._store.read(clip_table.next_wanted, self._live.at_work)
         if wanted is None:
             await work.wait()
@@ -292,6 +297,17 @@ class Clips:
         """Wait until all clips that are wanted are stored."""
         if self._noted is not None:
             await self._noted.settled.wait()
+
+    async def _count_unnoted(self) -> None:
+        """Wait until all clips of files are stored as wanted, and wait no more for those that are not."""
+        while self._noting:
+            wanted, change = self._noting[0]
+            await change.settled.wait()
+            if change.fault is not None:
+                self._report(wanted, str(change.fault))
+            if not await self._store.read(clip_table.is_wanted, wanted):
+                self._count_less(wanted)  # so also if its job was deleted, or the clip is there from before a restart
+            self._noting.popleft()
 
     async def _attempt(self, wanted: WantedClip, cut: Callable[[str], Awaitable[ClipCut]]) -> Exception | None:
         """Make a clip, in several attempts if need be; return why there is none, if so."""
