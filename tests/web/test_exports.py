@@ -5,14 +5,27 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from pathlib import Path
 from zipfile import ZipFile
+
+import h11
+import pytest
+from structlog.testing import capture_logs
 
 from kinora.results.endings import ENDINGS
 from kinora.results.formats import FORMATS
 from kinora.serve import RunningServer
-from tests.client_kit import get
-from tests.jobs_kit import run_job
+from tests.client_kit import Exchange, exchange, get
+from tests.jobs_kit import run_job, write_plugin
 from tests.web.test_negotiation import CSV, JSON, NDJSON
+
+BULKY = """
+@tool("bulky")
+def bulky(frame):
+    box = {"x": 1, "y": 1, "width": 5, "height": 5, "confidence": 0.5, "class": "x" * 100}
+    return {"detections": [box] * 1000}
+"""
+"""Results that no socket takes at once."""
 
 
 async def test_results_are_one_file_in_each_format_named_after_the_source(server: RunningServer) -> None:
@@ -35,6 +48,28 @@ async def test_results_are_one_file_in_each_format_named_after_the_source(server
             assert answer.body == (await get(f"{job}/frames", accept=content_type.partition(";")[0])).body
     lines = (await get(f"{job}/export?format=ndjson")).body.splitlines()
     assert [json.loads(line)["index"] for line in lines] == list(range(state.frames_done))
+
+
+async def test_the_file_of_a_job_that_is_deleted_meanwhile_breaks_off(server: RunningServer, plugins_dir: Path) -> None:
+    """So the client knows that it is not whole; the log says why in a line, without a traceback."""
+    write_plugin(plugins_dir, "bulky", BULKY)
+    await server.system.plugins.reload()
+    state = await run_job(server.system, "bulky")
+    with capture_logs() as logs:
+        async with exchange(f"{server.url}/v1/jobs/{state.job_id}/export?format=csv") as answer:
+            assert (await answer.head()).status_code == 200
+            await answer.piece()
+            await server.system.jobs.delete(state.job_id)
+            with pytest.raises(h11.RemoteProtocolError, match="incomplete chunked read"):
+                await rest(answer)
+    (said,) = [entry for entry in logs if entry["log_level"] in {"warning", "error"}]
+    assert (said["event"], "deleted" in said["reason"], "exc_info" in said) == ("an answer has broken off", True, False)
+
+
+async def rest(answer: Exchange) -> None:
+    """Read an answer to its end."""
+    while await answer.piece() is not None:
+        pass
 
 
 async def test_an_unknown_format_or_job_is_refused(server: RunningServer) -> None:

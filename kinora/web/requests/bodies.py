@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from contextlib import AbstractContextManager, ExitStack
+from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 import msgspec
+import structlog
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Request, request
@@ -16,8 +18,10 @@ from quart_trio.wrappers.request import TrioBody
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from kinora.web.connection.connection import Connection
-from kinora.web.problems import Problem
+from kinora.web.problems import Problem, problem_of
 from kinora.web.scopes import connection_of
+
+log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
@@ -104,6 +108,16 @@ class BoundedConnection(TrioASGIHTTPConnection):
         """Answer the request; the client may go at any time."""
         with cast("BoundedRequest", request).held:
             await super().handle_request(nursery, request, send)
+
+    async def _send_response(self, send: ASGISendCallable, response: Any) -> None:
+        """Send the answer; one that cannot be made to its end is broken off, so the client knows it is not whole."""
+        try:
+            await super()._send_response(send, response)
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            log.warning("an answer has broken off", path=self.scope["path"], reason=problem.detail)
 
 
 async def read_json() -> Any:
