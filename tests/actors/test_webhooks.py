@@ -426,17 +426,19 @@ def test_a_kind_that_has_just_come_is_left_out_for_a_while() -> None:
     assert cooldown.lets_through("a", DONE, 0)
 
 
-async def test_what_too_many_wait_for_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first ones stay; no job waits."""
+async def test_what_too_many_wait_for_is_left_out_and_counted(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """The first ones stay, and age; no job waits."""
     monkeypatch.setattr(webhooks_module, "MAX_WAITING", 2)
     webhooks = Webhooks({"alarm": Webhook(url="http://10.0.0.5/", events=("complete",))}, Store(":memory:"))
     audience = webhooks.audience_of(None, Nobody())
     for number in range(5):
         job_id = f"job {number}"
         audience.publish(CompletePayload(job_id=job_id, status="done", frames=1, duration_ms=1.0, warnings_count=0))
-    await trio.lowlevel.checkpoint()
+        await trio.sleep(1)
     (state,) = webhooks.states()
-    assert (state.waiting, state.figures.left_out) == (2, 3)
+    assert (state.waiting, state.figures.left_out, state.oldest_s) == (2, 3, 5)
 
 
 async def test_one_test_of_a_webhook_runs_at_a_time() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from structlog.typing import EventDict
 
 from kinora.actors.clips import clip_table
 from kinora.actors.clips import clips as clips_module
+from kinora.actors.clips.clips import ClipFigures
 from kinora.actors.requests.standing_job import StandingJob
 from kinora.actors.store import store as store_module
 from kinora.actors.store.schema import EVENT_COST, FRAME_COST
@@ -164,7 +166,7 @@ async def test_clips_that_a_full_disk_refuses_do_not_count_as_waiting(
             rings.write_text("2")
             await ended(system, state)
             await clips_left(system, state.job_id, [2])
-            assert system.clips._waiting == {state.job_id: 0}
+            assert (system.clips.waiting, system.clips.figures) == (0, ClipFigures(1, Counter({"not_stored": 1})))
     (said,) = [entry for entry in logs if entry["event"] == "a clip could not be cut"]
     assert (said["job_id"], said["number"], "full" in said["reason"]) == (state.job_id, 1, True)
 

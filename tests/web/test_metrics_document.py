@@ -8,6 +8,8 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from kinora.actors.webhooks.webhook import Webhook
+from kinora.actors.webhooks.webhooks import Webhooks
 from kinora.fleet.figures import MAX_NAMES
 from kinora.runtime.histogram import SECONDS
 from kinora.serve import RunningServer
@@ -29,6 +31,7 @@ def row(family: Metric) -> str:
 async def test_each_metric_is_in_the_document(server: RunningServer) -> None:
     """Name, type, labels and meaning are the same, each metric stands there once, and no other does."""
     server.system.agents = ToldFleet()
+    server.system.webhooks = Webhooks({"alarm": Webhook(url="http://10.0.0.5/")}, server.system.store)
     await run_job(server)  # so that each family with labels has a sample
     text = (await get(f"{server.url}/metrics")).body.decode()
     served = [row(family) for family in text_string_to_metric_families(text) if family.name.startswith("kinora_")]

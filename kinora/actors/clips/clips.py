@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 import shutil
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import attrs
 import structlog
@@ -17,7 +18,7 @@ import trio
 from kinora.actors.audience import Audience
 from kinora.actors.clips import clip_table
 from kinora.actors.clips.clip_table import MAX_JOB_CLIPS, MAX_WANTED, Clip, WantedClip
-from kinora.actors.clips.live_clips import LiveClips, Shot
+from kinora.actors.clips.live_clips import TOO_LATE, LiveClips, Shot
 from kinora.actors.errors import KinoraError
 from kinora.actors.messages import CompletePayload, EventPayload, Payload
 from kinora.actors.one_shot import OneShotBroke, OneShotFailed, one_shot
@@ -55,9 +56,20 @@ MOST_REASONS = 1000
 """The most jobs' reasons of missing and removed clips that are remembered. Beyond it the oldest is forgotten, and
 logged again."""
 OVERTAKEN = "the machine is too busy: its pictures had to make room for newer ones before it could be made"
+NOT_NOTED = "the disk was full when it was to be noted"
 TOO_MANY = f"{MAX_WANTED:,} clips of the job wait already"
 OLDEST_GO = f"the job has {MAX_JOB_CLIPS:,} clips: from now on its oldest is removed for each new one"
+GivenUp = Literal["too_many", "too_late", "not_stored", "failed"]
+"""Why there is no clip of an event: too many wait, its pictures are gone, the disk is full, or it cannot be cut."""
 _JOB_ID = re.compile(r"[0-9a-f-]{36}")
+
+
+@attrs.define
+class ClipFigures:
+    """What has come of clips since the start of the server."""
+
+    kept: int = 0
+    given_up: Counter[GivenUp] = attrs.field(factory=Counter)
 
 
 @attrs.frozen
@@ -86,6 +98,7 @@ class Clips:
         webhooks: Mapping[str, Webhook],
         standing: Mapping[str, StandingJob],
     ) -> None:
+        self.figures = ClipFigures()
         self._store = store
         self._fork_server = fork_server
         self._limits = limits
@@ -130,6 +143,11 @@ class Clips:
         if job is not None and job.clip_rule is not None:
             wishes.append(_Wish(job.clip_rule, lambda _: True))
         return wishes
+
+    @property
+    def waiting(self) -> int:
+        """The clips of all jobs that are still to be made."""
+        return sum(self._waiting.values())
 
     async def of_job(self, job_id: str) -> list[Clip]:
         """Return all clips of a job, in the order of their events."""
@@ -211,7 +229,7 @@ class Clips:
         )
         reason = self._take_on(wanted)
         if reason is not None:
-            self._report(wanted, reason)
+            self._report(wanted, reason, "too_late" if reason == TOO_LATE else "too_many")
             return
         self._waiting[wanted.job_id] = self._waiting.get(wanted.job_id, 0) + 1
         self._noted = self._store.change_soon(clip_table.want_clip(wanted))
@@ -225,8 +243,9 @@ class Clips:
             return TOO_MANY
         return self._live.want(wanted) if wanted.job_id in self._live else None
 
-    def _report(self, wanted: WantedClip, reason: str) -> None:
-        """Log why there is no clip, once for all of a job that have the same reason."""
+    def _report(self, wanted: WantedClip, reason: str, kind: GivenUp) -> None:
+        """Count a clip that there will not be, and log why, once for all of a job that have the same reason."""
+        self.figures.given_up[kind] += 1
         if self._is_news(wanted.job_id, reason):
             log.info("a clip could not be cut", job_id=wanted.job_id, number=wanted.event, reason=reason)
 
@@ -265,7 +284,7 @@ class Clips:
 
         fault = await self._attempt(wanted, cut)
         if fault is not None:
-            await self._give_up(wanted, without_query_of(location, str(fault)))
+            await self._give_up(wanted, without_query_of(location, str(fault)), "failed")
 
     async def _make_live(self, shot: Shot) -> None:
         """Make the clip of a live source, or give it up, unless it is not wanted any more."""
@@ -285,13 +304,16 @@ class Clips:
         await self._noted_all()
         try:
             if not await self._store.read(clip_table.is_wanted, wanted):
-                self._count_less(wanted)  # its job was deleted, or the disk was full when it was to be noted
+                self._count_less(wanted)
+                if await self._store.job(wanted.job_id) is not None:  # else it was deleted
+                    self._report(wanted, NOT_NOTED, "not_stored")
                 return
-            fault = OVERTAKEN if shot.is_overtaken else await self._attempt(wanted, cut)
-            if fault is not None:
-                await self._give_up(wanted, str(fault))
+            if shot.is_overtaken:
+                await self._give_up(wanted, OVERTAKEN, "too_late")
+            elif fault := await self._attempt(wanted, cut):
+                await self._give_up(wanted, str(fault), "failed")
         except (StoreFailing, ActorGone) as error:  # the next start gives it up, and says so
-            self._report(wanted, str(error))
+            self._report(wanted, str(error), "not_stored")
 
     async def _noted_all(self) -> None:
         """Wait until all clips that are wanted are stored."""
@@ -304,7 +326,7 @@ class Clips:
             wanted, change = self._noting[0]
             await change.settled.wait()
             if change.fault is not None:
-                self._report(wanted, str(change.fault))
+                self._report(wanted, str(change.fault), "not_stored")
             if not await self._store.read(clip_table.is_wanted, wanted):
                 self._count_less(wanted)  # so also if its job was deleted, or the clip is there from before a restart
             self._noting.popleft()
@@ -325,9 +347,9 @@ class Clips:
                 return None
         return fault
 
-    async def _give_up(self, wanted: WantedClip, reason: str) -> None:
+    async def _give_up(self, wanted: WantedClip, reason: str, kind: GivenUp) -> None:
         """Forget a clip, and remove its file: a server that was killed may have made it, and not noted that."""
-        self._report(wanted, reason)
+        self._report(wanted, reason, kind)
         await self._remove(self.path(wanted.job_id, wanted.event))
         await self._store.change(clip_table.drop_clip(wanted.job_id, wanted.event))
         self._count_less(wanted)
@@ -353,6 +375,7 @@ class Clips:
             make_private_folder(path.parent)
             await out.replace(path)
         await self._keep(wanted, made, size)
+        self.figures.kept += 1
         if await self._store.job(wanted.job_id) is None:  # it was deleted meanwhile
             self._waiting.setdefault(wanted.job_id, 0)
             await self.forget(wanted.job_id)

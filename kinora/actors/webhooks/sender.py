@@ -100,6 +100,10 @@ class Sender:
         """The deliveries that wait, one that is under way included."""
         return len(self._waiting)
 
+    def oldest_born(self, now: float) -> float:
+        """When the oldest message that waits came, by Trio's clock; ``now`` if none waits."""
+        return min((waiting.born for waiting in self._waiting.values()), default=now)
+
     def hold(self, waiting: Waiting) -> None:
         """Send a delivery that is stored, from now on; one that is held already stays as it is."""
         if waiting.key not in self._waiting:

@@ -65,6 +65,8 @@ class _Unsaved:
 
     hook: _Hook
     new: NewDelivery
+    born: float
+    """When the message came, by Trio's clock."""
     change: Change
 
 
@@ -74,6 +76,8 @@ class WebhookState:
 
     name: str
     waiting: int
+    oldest_s: float
+    """The age of the oldest delivery that waits; 0 if none does."""
     figures: SenderFigures
 
 
@@ -99,9 +103,16 @@ class Webhooks:
     def states(self) -> list[WebhookState]:
         """The state of each webhook, in the order of the settings."""
         return [
-            WebhookState(name=hook.name, waiting=hook.waiting, figures=hook.sender.figures)
+            WebhookState(
+                name=hook.name, waiting=hook.waiting, oldest_s=self._oldest_s(hook), figures=hook.sender.figures
+            )
             for hook in self._hooks.values()
         ]
+
+    def _oldest_s(self, hook: _Hook) -> float:
+        now = trio.current_time()
+        unsaved = next((unsaved.born for unsaved in self._unsaved if unsaved.hook is hook), now)
+        return now - min(unsaved, hook.sender.oldest_born(now))
 
     async def deliveries(self, chosen: DeliveryFilter, *, before: int | None, limit: int) -> list[Delivery]:
         """Return a page of deliveries without their bodies, the newest first: those numbered below ``before``."""
@@ -173,7 +184,7 @@ class Webhooks:
                 body=body,
             )
             change = self._store.change_soon(delivery_table.add_delivery(new))
-            self._unsaved.append(_Unsaved(hook, new, change))
+            self._unsaved.append(_Unsaved(hook, new, trio.current_time(), change))
             hook.unsaved += 1
         self._work.unpark_all()
 
@@ -205,7 +216,7 @@ class Webhooks:
                 continue
             self._unsaved.popleft()
             first.hook.unsaved -= 1
-            first.hook.sender.hold(Waiting(first.new.key, first.new.type, trio.current_time()))
+            first.hook.sender.hold(Waiting(first.new.key, first.new.type, first.born))
 
     def _store_again(self) -> None:
         """Store what could not be stored, all in one transaction."""

@@ -19,6 +19,7 @@ from kinora.system import System
 from kinora.web.connection.server import Server
 from kinora.web.metrics.labels import MAX_PLUGINS, Labels
 from kinora.web.metrics.of_agents import of_agents
+from kinora.web.metrics.of_events import of_clips, of_webhooks
 from kinora.web.metrics.of_http import of_connections, of_http, of_uploads
 from kinora.web.metrics.of_jobs import of_jobs
 from kinora.web.metrics.of_plugins import of_plugins
@@ -91,6 +92,8 @@ class _Sources:
         yield from of_plugins(system.plugins.all(), system.plugin_records.all(), self.plugins)
         yield from of_workers(system.fork_server.statistics(), self.usage, self.plugins)
         yield from of_agents(system.agents)
+        yield from of_webhooks(system.webhooks.states())
+        yield from of_clips(system.clips)
         yield from of_store(system.store.statistics())
         yield from of_disk(system.store.statistics())
         yield from of_realtime(system.connections)
