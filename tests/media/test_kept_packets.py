@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import attrs
 import av
 import numpy as np
 import pytest
@@ -217,6 +218,14 @@ def test_a_clip_does_not_go_beyond_a_change_of_the_clock(tmp_path: Path) -> None
     out = tmp_path / "clip.mp4"
     assert cut(kept("h264", after=20), out, start_ms=0, end_ms=20_000) == Cut(10_800, 1_600)
     assert shown(out) == list(range(20, 60))
+
+
+def test_a_clip_of_a_slow_source_has_all_its_pictures(tmp_path: Path) -> None:
+    """A minute between two pictures is no change of the clock if a minute has passed."""
+    slow = [attrs.evolve(one, time_us=60_000_000 * n, came_s=60.0 * n) for n, one in enumerate(kept("mjpeg")[:5])]
+    out = tmp_path / "clip.mp4"
+    done = made_of("mjpeg", slow, out, at_ms=120_000, came_s=120, start_ms=60_000, end_ms=200_000)
+    assert done == Cut(60_000, 180_000)
 
 
 def test_what_cannot_be_decoded_makes_no_clip(tmp_path: Path) -> None:

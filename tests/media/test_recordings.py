@@ -372,3 +372,10 @@ def test_a_clock_set_to_a_later_time_goes_on_where_that_may_be() -> None:
     assert [clock.read(stamp, stamp) for stamp in stamps] == [0, 40, 80, 120]
     clock = Clock(0, 1.0, 40.0)
     assert [clock.read(stamp, stamp) for stamp in stamps] == stamps
+
+
+def test_a_slow_camera_does_not_set_its_clock_anew() -> None:
+    """What its clock steps on by has passed here too; a step by far more than that is another matter."""
+    clock = Clock(0, 1.0, 40.0, may_jump=True)
+    assert [clock.read(60_000 * n, 60_000 * n, now_s=60.0 * n) for n in range(3)] == [0, 60_000, 120_000]
+    assert clock.read(300_000, 300_000, now_s=125.0) == 120_040

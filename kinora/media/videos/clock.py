@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 JUMP_MS = 10_000.0
-"""A step forward by more than this is where a stream's clock was set anew, as FFmpeg has it."""
+"""A step forward by so much more than has passed is where a stream's clock was set anew, as FFmpeg has it."""
 SET_BACK_MS = 100.0
 """A stream that is stored in order, and steps back by more than this, had its clock set anew, as FFmpeg has it."""
 
@@ -23,16 +23,21 @@ class Clock:
         """True once the clock was set anew: a stated length does not count in it."""
         self._last: float | None = None
         self._last_dts: int | None = None
+        self._last_s: float | None = None
+        """When the last picture was read; None if that is not told."""
         self._fell = False
         """True if the clock was set back for pictures that are yet to be shown."""
         self._shift = 0.0
 
-    def read(self, pts: int | None, dts: int | None = None) -> float:
+    def read(self, pts: int | None, dts: int | None = None, *, now_s: float | None = None) -> float:
         """The next picture's time; if its timestamp is missing or its clock was set anew, one frame after the last.
 
         ``dts`` is the time at which it is decoded, which only falls where the clock was set back: without it, each
-        step back counts as that.
+        step back counts as that. ``now_s`` is when it is read, of a live stream: between two pictures of a slow camera
+        the clock may step on by as much as has passed.
         """
+        passed_ms = 0.0 if now_s is None or self._last_s is None else (now_s - self._last_s) * 1000
+        self._last_s = now_s
         follows = 0.0 if self._last is None else self._last + self._frame_ms
         if self._zero is None:
             self._zero = pts
@@ -40,21 +45,21 @@ class Clock:
             time = follows
         else:
             time = (pts - self._zero) * self._ms_per_tick + self._shift
-            if self._set_anew(time, dts):
+            if self._set_anew(time, dts, passed_ms):
                 self.was_set_anew = True
                 self._shift += follows - time
                 time = follows
         self._last = time = max(time, self._last or 0.0)
         return round(time, 3)
 
-    def _set_anew(self, time: float, dts: int | None) -> bool:
+    def _set_anew(self, time: float, dts: int | None, passed_ms: float) -> bool:
         knows_dts = dts is not None and self._last_dts is not None
         if dts is not None and self._last_dts is not None:
             self._fell |= (dts - self._last_dts) * self._ms_per_tick < -SET_BACK_MS
         self._last_dts = dts
         step = time - (self._last or 0.0)
         if step >= 0:
-            return self._may_jump and self._last is not None and step > JUMP_MS
+            return self._may_jump and self._last is not None and step > passed_ms + JUMP_MS
         fell, self._fell = self._fell, False
         return fell or not knows_dts
 

@@ -24,7 +24,8 @@ from kinora.media.videos.video_errors import pixel_limit
 
 TICK = Fraction(1, 1_000_000)
 JUMP_US = 10_000_000
-"""A step in time by more than this, or back, is where the source's clock was set anew: a clip does not go beyond it."""
+"""A step in time by so much more than has passed, or by so much back, is where the source's clock was set anew: a clip
+does not go beyond it."""
 DESCRIBED_BY = 5
 """The packets by which FFmpeg finds out how pictures are coded."""
 GONE = "Its pictures are not kept any more, or never were: clips are made of H.264, H.265 and JPEG alone."
@@ -62,12 +63,15 @@ def cut_kept(
 
 def _run_around(packets: Sequence[KeptPacket], at: int) -> Sequence[KeptPacket]:
     """The packets around one, as far as the clock goes on."""
-    breaks = [
-        number for number, (one, other) in enumerate(pairwise(packets), 1) if abs(other.time_us - one.time_us) > JUMP_US
-    ]
+    breaks = [number for number, (one, other) in enumerate(pairwise(packets), 1) if _is_jump(one, other)]
     place = bisect_right(breaks, at)
     begin = breaks[place - 1] if place else 0
     return packets[begin : breaks[place] if place < len(breaks) else len(packets)]
+
+
+def _is_jump(one: KeptPacket, other: KeptPacket) -> bool:
+    step_us, passed_us = other.time_us - one.time_us, (other.came_s - one.came_s) * 1_000_000
+    return not -JUMP_US <= step_us <= passed_us + JUMP_US
 
 
 def _described(codec: str, packets: Sequence[KeptPacket], limits: SourceLimits) -> InputContainer:

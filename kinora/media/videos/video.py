@@ -17,6 +17,7 @@ from av.format import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraLost, stream_ended
 from kinora.media.packets.packet_keeper import PacketKeeper
 from kinora.media.packets.raw_packets import kept_codec
@@ -123,7 +124,8 @@ class VideoSource:
         try:
             with self._reading(start) as (reading, numbered):
                 for index, frame in numbered:
-                    at_ms = clock.read(frame.pts if self._timed else None, frame.dts)
+                    now_s = clock_s() if is_live else None
+                    at_ms = clock.read(frame.pts if self._timed else None, frame.dts, now_s=now_s)
                     end_ms = at_ms + (frame.duration * self._ms_per_tick or self._frame_ms)
                     if index == wanted:
                         wanted += stride
