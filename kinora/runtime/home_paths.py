@@ -1,4 +1,4 @@
-"""Paths that people write, with ``~`` for a home folder."""
+"""Paths in a user's home folder: those that people write with ``~``, and the folder for what can be made anew."""
 
 from __future__ import annotations
 
@@ -13,3 +13,13 @@ def in_home(written: str | os.PathLike[str]) -> Path:
     with suppress(RuntimeError):
         path = path.expanduser()
     return path
+
+
+def cache_folder() -> Path:
+    """``~/.cache/kinora``, or ``$XDG_CACHE_HOME/kinora`` where that is an absolute path. It may not exist.
+
+    Raises:
+        RuntimeError: this user has no home folder.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "kinora"

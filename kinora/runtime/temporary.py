@@ -39,6 +39,11 @@ def temporary_folder() -> Iterator[Path]:
             shutil.rmtree(folder)
 
 
+def is_temporary(folder: Path) -> bool:
+    """True for the temporary folder of a command."""
+    return (folder / MARK).exists()
+
+
 def remove_left_folders() -> None:
     """Delete the temporary folders of this user's commands that were killed."""
     with suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,19 +11,32 @@ import cv2
 import numpy as np
 import pytest
 
+from kinora.media.files.demo_cache import NAME, keep_clip, kept_clip
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
 from kinora.media.programs import demo_clip
 from kinora.media.sources import SourceLimits, open_source
+from kinora.runtime.private_files import FOLDER_MODE
+from kinora.runtime.temporary import MARK, temporary_folder
 from tests.media.channels import running
 from tests.media.videos import Image
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clip, made once, where a crash had left a half-written one behind."""
+    """The clip, made once, in the temporary folder of a command, where a crash had left a half-written one behind."""
     folder = tmp_path_factory.mktemp("demo")
+    (folder / MARK).touch()
     (folder / f".{demo_clip.NAME}.part").write_bytes(b"half")
-    return demo_clip.ensure(folder)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return demo_clip.ensure(folder)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "kinora"
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +71,12 @@ def test_it_is_made_once(clip: Path) -> None:
     assert not list(clip.parent.glob("*.part"))
 
 
-def test_its_worker_makes_the_same_everywhere(clip: Path, tmp_path: Path) -> None:
-    """In another folder the worker makes the same bytes and returns their path; asked twice, it names the same file."""
+def test_its_worker_makes_the_same_everywhere(clip: Path, cache: Path, tmp_path: Path) -> None:
+    """In another folder the worker makes the same bytes and returns their path; asked twice, it names the same file.
+
+    Without a look at the user's cache, unless the folder is deleted again.
+    """
+    keep_clip(demo_clip.recipe(), b"as it was kept")
     folder = tmp_path / "new" / "folder"
     with running(DEMO_CLIP) as peer:
         first = peer.ask(MakeDemoClip(str(folder)))
@@ -67,6 +85,37 @@ def test_its_worker_makes_the_same_everywhere(clip: Path, tmp_path: Path) -> Non
     assert first == Made(str(folder / demo_clip.NAME))
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (clip, Path(first.path))}
     assert len(digests) == 1
+    with temporary_folder() as deleted:
+        assert demo_clip.ensure(deleted).read_bytes() == b"as it was kept"
+
+
+def test_a_command_keeps_it_in_the_users_cache(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has drawn it keeps it for the others of this version, where no other user reads it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(clip.parent / "cache"))
+    assert kept_clip(demo_clip.recipe()) == clip.read_bytes()
+    assert kept_clip(b"of another version") is None
+    assert stat.S_IMODE((clip.parent / "cache" / "kinora").stat().st_mode) == FOLDER_MODE
+
+
+def test_a_damaged_clip_is_not_taken_from_the_cache(cache: Path) -> None:
+    """One that has lost its end or is of another kind counts as none, and the next one is put in its place."""
+    for broken in (b"", b"short", b"x" * 1000):
+        keep_clip(b"this", b"the clip" * 100)
+        kept = cache / NAME
+        kept.write_bytes(broken or kept.read_bytes()[:-1])
+        assert kept_clip(b"this") is None
+    keep_clip(b"this", b"the clip")
+    assert kept_clip(b"this") == b"the clip"
+    assert [file.name for file in cache.iterdir()] == [NAME]
+
+
+def test_without_a_cache_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the folder cannot be made, or another user's would get it, keeping does nothing and raises nothing."""
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", Path("/proc/1")):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+        keep_clip(b"this", b"the clip")
+        assert kept_clip(b"this") is None
 
 
 def test_its_stretches_look_as_they_should(frames: list[Image]) -> None:

@@ -9,14 +9,19 @@ import fcntl
 import os
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
+from kinora.media.drawing import demo_scene
 from kinora.media.drawing.demo_scene import HEIGHT, WIDTH, Image, Walker, square_by_day, street_by_night
+from kinora.media.files.demo_cache import keep_clip, kept_clip
+from kinora.media.files.part_file import part_file
 from kinora.media.messages import DEMO_CLIP, Failed, Made, MakeDemoClip
 from kinora.media.videos.video_writer import open_writer
 from kinora.runtime.channel import Channel
 from kinora.runtime.program import Line, serve
+from kinora.runtime.temporary import is_temporary
 
 NAME = "demo.mp4"
 CLIP_WIDTH, CLIP_HEIGHT = WIDTH // 2, HEIGHT // 2
@@ -93,6 +98,8 @@ def _answer(request: MakeDemoClip) -> Made | Failed:
 def ensure(folder: Path) -> Path:
     """Return the clip's file in ``folder``, made if it is missing; of several processes at once, one makes it.
 
+    In the temporary folder of a command it is a copy of the one in the user's cache, if there is one.
+
     Raises:
         OSError: the folder cannot be written.
     """
@@ -102,8 +109,28 @@ def ensure(folder: Path) -> Path:
         with (path.parent / f".{NAME}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                _make(path)
+                _copy_or_make(path) if is_temporary(path.parent) else _make(path)
     return path
+
+
+def recipe() -> bytes:
+    """All that decides how the clip is drawn and encoded; a clip kept for another one is not used.
+
+    Raises:
+        OSError: the code cannot be read.
+    """
+    libraries = f"{av.__version__} {cv2.__version__}"
+    return b"\0".join([libraries.encode(), *(Path(code).read_bytes() for code in (__file__, demo_scene.__file__))])
+
+
+def _copy_or_make(path: Path) -> None:
+    wanted = recipe()
+    if (kept := kept_clip(wanted)) is None:
+        _make(path)
+        keep_clip(wanted, path.read_bytes())
+    else:
+        with part_file(path) as part:
+            part.write_bytes(kept)
 
 
 def _make(path: Path) -> None:
