@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
+from kinora.nearest import no_such
 from kinora.plugins.option_errors import MAX_ERRORS
 
 
@@ -44,6 +45,17 @@ class InvalidRequest(KinoraError):
 
 class NotFound(KinoraError):
     """The job, frame or plugin does not exist, or no longer does."""
+
+
+def require_plugin(name: str, plugins: Iterable[str]) -> None:
+    """Check that a job has a plugin; ``plugins`` are the names of those that it has.
+
+    Raises:
+        NotFound: it has not.
+    """
+    names = list(plugins)
+    if name not in names:
+        raise NotFound(f"{no_such('plugin', name, names, place='this job')}.")
 
 
 class Conflict(KinoraError):

@@ -22,6 +22,7 @@ from kinora.cli.plugin_kit import check, install, new
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
 from kinora.log import configure_logging
+from kinora.nearest import no_such
 from kinora.plugins.registry import PluginEntry
 from kinora.printable import printable_lines
 from kinora.settings import Settings
@@ -73,7 +74,7 @@ def show_plugin(name: str, plugins_dir: Path | None, config: Path | None, as_jso
         entries = _find(plugins_dir, config)
         found = [entry for entry in entries if entry.name == name][:1]
         if not found:
-            raise Misuse(f"There is no plugin {name!r}; there are: {', '.join(entry.name for entry in entries)}")
+            raise Misuse(no_such("plugin", name, [entry.name for entry in entries]))
     if as_json:
         documents = [_document(entry) for entry in found]
         print_json(documents if is_file else documents[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from kinora.actors.errors import NotFound
+from kinora.actors.errors import require_plugin
 from kinora.actors.models import JobState
 from kinora.media.messages import Skeleton
 from kinora.media.source_names import without_query
@@ -20,8 +20,8 @@ def exported_job(registry: PluginRegistry, state: JobState, wanted: str) -> Expo
     """
     pipeline = tuple(state.plugins)
     named = [name.strip() for name in wanted.split(",") if name.strip()]
-    if others := [name for name in named if name not in pipeline]:
-        raise NotFound(f"{others[0][:100]!r} is not a plugin of this job; its plugins are: {', '.join(pipeline)}")
+    for name in named:
+        require_plugin(name, pipeline)
     return ExportedJob(
         job_id=state.job_id,
         source=without_query(state.source),

@@ -7,9 +7,9 @@ from typing import Any, get_type_hints
 
 import attrs
 
+from kinora.nearest import nearest
 from kinora.settings.conversion import converted, written
 from kinora.settings.fields import Settings, SettingsError
-from kinora.settings.nearest import nearest
 from kinora.settings.tables import TableError, class_of_tables, read_tables
 
 KINDS: Mapping[str, Any] = {name: written(kind) for name, kind in get_type_hints(Settings, include_extras=True).items()}

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from kinora.nearest import nearest
 from kinora.settings.fields import Settings
-from kinora.settings.nearest import nearest
 
 ENV_PREFIX = "KINORA_"
 ENV_OF_COMMANDS = frozenset({"KINORA_CONFIG", "KINORA_URL", "KINORA_TOKEN_FILE", "KINORA_CA_FILE"})

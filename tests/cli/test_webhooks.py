@@ -47,6 +47,7 @@ async def test_a_webhook_is_tested_and_its_deliveries_are_listed(settings: Setti
             listed = await command(server, "webhooks", "list")
             every = await command(server, "deliveries")
             failed = await command(server, "deliveries", "--failed", "--json")
+            misspelt = await command(server, "deliveries", "--webhook", "alrm")
             none = (await get(f"{server.url}/v1/deliveries?failed=1&webhook=alarm")).json()
     assert [right(one, secret) for one, secret in zip(good.posts, ("old", "new", "new"), strict=True)] == [True] * 3
     assert taken.returncode == 0
@@ -57,7 +58,7 @@ async def test_a_webhook_is_tested_and_its_deliveries_are_listed(settings: Setti
     assert refused.stderr == "kinora: moved: it answered 404 Not Found: check the path in url\n"
     assert (json.loads(told.stdout)["accepted"], told.returncode) == (False, 1)
     assert unknown.status == 404
-    assert "there are: alarm, moved" in unknown.json()["detail"]
+    assert "there are: alarm, moved; the nearest one is alarm" in unknown.json()["detail"]
     assert [line.split("\t")[:3] for line in listed.stdout.splitlines()[1:]] == [
         ["alarm", "0", "1"],
         ["moved", "1", "0"],
@@ -67,3 +68,7 @@ async def test_a_webhook_is_tested_and_its_deliveries_are_listed(settings: Setti
     (one,) = json.loads(failed.stdout)["deliveries"]
     assert (one["webhook"], one["status"], one["kind"]) == ("moved", "waiting", "done")
     assert none["deliveries"] == []
+    assert (misspelt.returncode, misspelt.stdout) == (2, "")
+    assert misspelt.stderr == (
+        "kinora: --webhook: There is no webhook 'alrm'; there are: alarm, moved; the nearest one is alarm\n"
+    )

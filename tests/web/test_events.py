@@ -91,6 +91,9 @@ async def _check_pages(server: RunningServer, job_id: str) -> None:
     assert (kinds(rest["events"]), rest["next"]) == (KINDS[3:4], None)
     assert (await page(server, job_id, "plugin=motion")).json() == {"events": [], "next": None}
     assert len((await page(server, job_id, "plugin=reporter&kind=&after=&limit=")).json()["events"]) == len(KINDS)
+    unknown = await page(server, job_id, "plugin=motoin")
+    assert is_problem(unknown, 404)
+    assert "there are: reporter, motion; the nearest one is motion" in unknown.json()["detail"]
     for query, parameter in (("limit=0", "limit"), ("limit=1001", "limit"), ("after=-1", "after")):
         assert is_problem(await page(server, job_id, query), 422, parameter)
     assert is_problem(await page(server, job_id, f"kind={'k' * 65}"), 422, "kind")

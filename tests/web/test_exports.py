@@ -101,4 +101,4 @@ async def test_results_are_files_for_other_programs(server: RunningServer) -> No
     assert (await get(f"{export}?format=coco")).headers["kinora-plugins"] == "tracker"
     refused = await get(f"{export}?format=coco&plugins=motion,nobody")
     assert refused.status == 404
-    assert refused.json()["detail"] == "'nobody' is not a plugin of this job; its plugins are: motion, tracker"
+    assert refused.json()["detail"] == "There is no plugin 'nobody' in this job; there are: motion, tracker."

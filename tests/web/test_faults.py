@@ -85,7 +85,7 @@ async def test_what_plugins_print_is_read_as_text(server: RunningServer) -> None
     assert (await get(f"{job}/log")).body.decode().splitlines() == ["raises: about to raise"] * 25
     assert (await get(f"{job}/log?plugin=quiet")).body == b""
     unknown = await get(f"{job}/log?plugin=nonesuch")
-    assert (unknown.status, "use one of raises, quiet" in unknown.json()["detail"]) == (404, True)
+    assert (unknown.status, "there are: raises, quiet" in unknown.json()["detail"]) == (404, True)
     assert (await get(f"{server.url}/v1/jobs/00000000-0000-0000-0000-000000000000/log")).status == 404
 
 

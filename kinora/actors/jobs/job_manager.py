@@ -16,7 +16,7 @@ import structlog
 import trio
 
 from kinora.actors.audience import Audience
-from kinora.actors.errors import Conflict, InProgress, InvalidRequest, NotFound, QueueFull, Unavailable
+from kinora.actors.errors import Conflict, InProgress, InvalidRequest, NotFound, QueueFull, Unavailable, require_plugin
 from kinora.actors.jobs.engine import Engine, Needs, Place
 from kinora.actors.jobs.job import Job
 from kinora.actors.jobs.job_archive import FrameCut, JobArchive, stored_state
@@ -423,11 +423,13 @@ class JobManager:
         """See :meth:`Store.events`.
 
         Raises:
-            NotFound: there is no such job (any more).
+            NotFound: there is no such job (any more), or it has no such plugin.
         """
         page = await self._archive.events(job_id, after=after, limit=limit, kind=kind, plugin=plugin)
         if not page.events:
-            await self.state(job_id)  # a job that has just been deleted has no events either
+            state = await self.state(job_id)  # a job that has just been deleted has no events either
+            if plugin is not None:
+                require_plugin(plugin, state.plugins)
         return page
 
     async def picture(self, job_id: str, index: int, *, overlay: bool, client: Hashable = None) -> bytes:

@@ -17,6 +17,7 @@ from kinora.media.messages import Open
 from kinora.media.network.auth import Credentials
 from kinora.media.source_names import CAMERA, WEBCAM, is_watched
 from kinora.media.source_types import SourceLimits
+from kinora.nearest import no_such
 
 DEVICES = "/dev"
 """The folder of webcams."""
@@ -89,8 +90,7 @@ class Cameras:
             return
         name = source.removeprefix(CAMERA)
         if name not in self._placed:
-            names = ", ".join(self._placed) or "none"
-            message = f"There is no camera {name[:80]!r} in kinora.toml; there are: {names}"
+            message = no_such("camera", name, self._placed, place="kinora.toml")
             raise InvalidRequest("There is no such camera.", [FieldError("source", message)])
 
     async def request(self, location: str, shown_as: str, limits: SourceLimits) -> Open:

@@ -133,6 +133,11 @@ def deliveries(
     return [_delivery(row) for row in rows]
 
 
+def webhooks(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of all webhooks that there are deliveries of; an index has them."""
+    return [name for (name,) in connection.execute("SELECT DISTINCT webhook FROM deliveries ORDER BY webhook")]
+
+
 def _delivery(row: tuple[Any, ...]) -> Delivery:
     names = (field.name for field in attrs.fields(Delivery))
     return Delivery(**dict(zip(names, row, strict=True)))

@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from kinora.actors.audience import Audience
-from kinora.actors.errors import Busy, NotFound
+from kinora.actors.errors import Busy, FieldError, InvalidRequest, NotFound
 from kinora.actors.messages import Payload, RealtimeMessage
 from kinora.actors.store.store import Change, Store, StoreFailing
 from kinora.actors.webhooks import delivery_table
@@ -28,6 +28,7 @@ from kinora.actors.webhooks.sender import MAX_WAITING, Sender, SenderFigures, Wa
 from kinora.actors.webhooks.storing import store_surely
 from kinora.actors.webhooks.trial import Tested, trial_message
 from kinora.actors.webhooks.webhook import Occurrence, Webhook
+from kinora.nearest import no_such
 from kinora.repeats import is_told
 from kinora.runtime.actor import ActorGone
 
@@ -115,8 +116,21 @@ class Webhooks:
         return now - min(unsaved, hook.sender.oldest_born(now))
 
     async def deliveries(self, chosen: DeliveryFilter, *, before: int | None, limit: int) -> list[Delivery]:
-        """Return a page of deliveries without their bodies, the newest first: those numbered below ``before``."""
-        return await self._store.read(delivery_table.deliveries, chosen, before, limit)
+        """Return a page of deliveries without their bodies, the newest first: those numbered below ``before``.
+
+        Raises:
+            InvalidRequest: the settings have no such webhook, and nothing is kept of an earlier one of this name.
+        """
+        found = await self._store.read(delivery_table.deliveries, chosen, before, limit)
+        if not found and chosen.webhook is not None and chosen.webhook not in self._hooks:
+            await self._require_known(chosen.webhook)
+        return found
+
+    async def _require_known(self, name: str) -> None:
+        known = dict.fromkeys([*self._hooks, *await self._store.read(delivery_table.webhooks)])
+        if name not in known:
+            error = FieldError("webhook", no_such("webhook", name, known))
+            raise InvalidRequest("A parameter in the query string is not valid.", [error])
 
     async def test(self, name: str) -> Tested:
         """Post a message that tests a webhook, and return what came of it. It is neither stored nor posted again.
@@ -127,8 +141,7 @@ class Webhooks:
         """
         hook = self._hooks.get(name)
         if hook is None:
-            names = ", ".join(self._hooks) or "none"
-            raise NotFound(f"There is no webhook {name!r} in kinora.toml; there are: {names}.")
+            raise NotFound(f"{no_such('webhook', name, self._hooks, place='kinora.toml')}.")
         if hook.tested.locked():
             raise Busy(f"The webhook {name} is being tested already: try again.", math.ceil(ATTEMPT_S))
         async with hook.tested:

@@ -9,7 +9,7 @@ import trio
 from quart import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
-from kinora.actors.errors import NotFound
+from kinora.actors.errors import require_plugin
 from kinora.actors.jobs.job_manager import Submitted
 from kinora.actors.models import JobState
 from kinora.actors.requests.job_request import parse_job_request
@@ -122,8 +122,7 @@ async def _log(system: System, job_id: str, plugin: str | None) -> str:
     logs = await system.jobs.logs(job_id)
     if plugin is None:
         return "".join(f"{name}: {line}\n" for name, text in logs.items() for line in text.splitlines())
-    if plugin not in logs:
-        raise NotFound(f"This job has no such plugin: use one of {', '.join(logs)}.")
+    require_plugin(plugin, logs)
     return logs[plugin]
 
 

@@ -10,6 +10,7 @@ from werkzeug.routing import BaseConverter
 
 from kinora.actors.errors import NotFound
 from kinora.actors.stages.plugin_records import PluginRecord
+from kinora.nearest import no_such
 from kinora.plugins.registry import RESERVED_NAMES, PluginEntry
 from kinora.system import System
 from kinora.web.answers.responses import json_response
@@ -40,8 +41,7 @@ def plugin_routes(system: System) -> Blueprint:
     async def show(name: str) -> Response:
         entry = system.plugins.get(name)
         if entry is None:
-            known = ", ".join(sorted({known.name for known in system.plugins.all()}))
-            raise NotFound(f"There is no such plugin: use one of {known}.")
+            raise NotFound(f"{no_such('plugin', name, sorted({known.name for known in system.plugins.all()}))}.")
         record = _record(system, entry)
         return json_response(
             PluginDetail(

@@ -7,6 +7,14 @@ from difflib import get_close_matches
 
 CLOSE = 0.6
 """How alike two names are that are taken for one another, from 0 to 1."""
+MAX_SHOWN = 100
+"""The most characters of a wrong name that are repeated and compared: clients choose it."""
+
+
+def no_such(what: str, name: str, known: Iterable[str], *, place: str = "") -> str:
+    """A sentence without its full stop: there is no ``what`` of this name in ``place``; there are the known ones."""
+    names, shown, where = list(known), name[:MAX_SHOWN], f" in {place}" if place else ""
+    return f"There is no {what} {shown!r}{where}; there are: {', '.join(names) or 'none'}{nearest(shown, names)}"
 
 
 def nearest(name: str, known: Iterable[str], *, prefix: str = "", close: float = CLOSE) -> str:
