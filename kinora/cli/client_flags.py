@@ -14,10 +14,11 @@ import click
 from kinora.actors.access.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.access.local_token import read_secret
 from kinora.cli import options
+from kinora.cli.command_client import CommandClient
 from kinora.cli.exits import Misuse
 from kinora.cli.output import print_line
 from kinora.cli.this_machine import is_ones_own, is_this_machine
-from kinora.client import ClientError, KinoraClient
+from kinora.client import ClientError
 from kinora.client.http import CA_FILE, PORTS, server_address
 from kinora.client.token import token_in, token_of_environment
 from kinora.settings import SettingsError, load_settings
@@ -74,8 +75,9 @@ def of_client(command: Command) -> Command:
 
     @wraps(command)
     def with_client(*args: Any, url: str, ca_file: Path | None, **others: Any) -> Any:
-        token = token_for(url, others.pop("token"), others.pop("token_file"))
-        return command(*args, client=KinoraClient(url, token, ca_file), **others)
+        given = _given(others.pop("token"), others.pop("token_file"))
+        client = CommandClient(url, ca_file=ca_file, find_token=lambda: given or _local_token(server_address(url)))
+        return command(*args, client=client, **others)
 
     for flag in reversed(CLIENT_FLAGS):
         with_client = flag(with_client)
@@ -84,11 +86,14 @@ def of_client(command: Command) -> Command:
 
 def token_for(url: str, token: str | None, token_file: Path | None) -> str | None:
     """The token given by a flag, else by a variable, else that of a server on this machine; None if there is none."""
+    return _given(token, token_file) or _local_token(server_address(url))
+
+
+def _given(token: str | None, token_file: Path | None) -> str | None:
     try:
-        given = token or (token_in(token_file) if token_file else token_of_environment())
+        return token or (token_in(token_file) if token_file else token_of_environment())
     except ClientError as error:
         raise Misuse(str(error)) from error
-    return given or _local_token(server_address(url))
 
 
 def _local_token(address: SplitResult) -> str | None:

@@ -62,6 +62,7 @@ async def follow(client: KinoraClient, job_id: str | None, last_event_id: str | 
     Raises:
         ClientError: the server cannot be reached or refuses, or the job does not exist (any more).
     """
+    await client.ready()
     with _display(client, as_json=as_json) as show:
         known = partial(connect, client.url, token=client.token, ca_file=client.ca_file)
         async with known(job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:

@@ -37,7 +37,7 @@ def _or_of_environment(token: str | None) -> str | None:
     return token or token_of_environment()
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class KinoraClient:
     """A server's REST API; each call opens a connection of its own.
 
@@ -50,6 +50,10 @@ class KinoraClient:
     ca_file: str | Path | None = None
     """A file of certificates to trust beside the machine's, in PEM; None stands for the one that ``KINORA_CA_FILE``
     names."""
+
+    async def ready(self) -> None:
+        """Get ready for a call; each one begins with this."""
+        await trio.lowlevel.checkpoint()
 
     async def submit(self, request: Mapping[str, Any], *, idempotency_key: str | None = None) -> Submitted:
         """Start a job on a source that the server can reach; ``request`` is the JSON of ``POST /v1/jobs``."""
@@ -254,6 +258,7 @@ class KinoraClient:
         body: Body | None = None,
         write: Write | None = None,
     ) -> Answer:
+        await self.ready()
         known = partial(fetch, self.url, token=self.token, ca_file=self.ca_file)
         return await known(method, target, headers=headers, body=body, write=write)
 

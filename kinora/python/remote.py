@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from kinora.actors.models import ENDED
 from kinora.client.errors import ClientError
 from kinora.client.rest import KinoraClient
 from kinora.client.resumption import BackOff
+from kinora.client.starting import wait_for_start
 from kinora.media.source_names import without_query
 from kinora.python.beside import in_own_loop
 from kinora.python.errors import RunError, as_run_error
@@ -69,7 +71,8 @@ class RemoteRun:
             RunError: the job failed.
             ClientError: the server refuses, or cannot be reached for long.
         """
-        plugins = await self.client.plugins()  # a server that cannot be reached is told at once
+        await wait_for_start(self.client.url, self.client.ca_file, _tell)
+        plugins = await self.client.plugins()  # a server that cannot be reached is told now
         job_id = await self._submit()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_on_stop, turns, nursery.cancel_scope)
@@ -182,6 +185,10 @@ class RemoteRun:
         except ClientError as error:
             out.unlink(missing_ok=True)
             raise as_run_error(error) from None
+
+
+def _tell(said: str) -> None:
+    sys.stderr.write(f"kinora: {said}\n")
 
 
 async def _cancel_on_stop(turns: Turns[Shown], scope: trio.CancelScope) -> None:

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 import kinora
-from kinora.client import KinoraClient
+from kinora.client import KinoraClient, starting
 from kinora.serve import RunningServer
 from tests.clips import make_clip
 from tests.cutting_proxy import cutting_proxy
@@ -37,7 +37,7 @@ def _box(plugins_dir: Path) -> None:
 
 async def test_a_run_on_a_server_goes_on_after_cuts(server: RunningServer, tmp_path: Path) -> None:
     """No frame is lost or comes twice, of one job; a Trio program waits for it as for anything else."""
-    async with cutting_proxy(server.url, [math.inf, 40, math.inf, math.inf, 2_000]) as url:
+    async with cutting_proxy(server.url, [math.inf, math.inf, 40, math.inf, math.inf, 2_000]) as url:
         run = kinora.connect(url).run("clip.mp4", plugins=["box"])
         seen = [frame async for frame in run]
         assert [frame.index for frame in seen] == list(range(30))
@@ -85,8 +85,9 @@ def _listed(url: str, asked: Mapping[str, Any]) -> list[kinora.RunFrame]:
     return list(kinora.connect(url).run(**asked))
 
 
-def test_a_server_that_is_not_there_is_told_at_once() -> None:
+def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """So is an address that is none."""
+    monkeypatch.setattr(starting, "START_WAIT_S", 0.01)
     with pytest.raises(kinora.RunError, match=r"No Kinora server answers .* or give another address$"):
         _listed("http://127.0.0.1:1", {"source": "clip.mp4", "plugins": ["motion"]})
     with pytest.raises(kinora.RunError, match="is not a server address"):
