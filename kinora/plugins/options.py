@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -40,6 +41,8 @@ _BOUNDS = {
     "exclusiveMaximum": "less",
 }
 """Keyword of JSON Schema → on which side of its bound a value must be."""
+PATTERNS_IN_WORDS = {"^[^:]*$": "must not contain a colon"}
+"""The patterns in the schemas of the built-in plugins → what they ask for."""
 
 
 def schema_fault(schema: object) -> str | None:
@@ -102,14 +105,23 @@ def _explain(error: jsonschema.ValidationError) -> list[tuple[str, str]]:
     """An error as (path, sentence) pairs."""
     place = tuple(error.absolute_path)
     if error.validator in {"additionalProperties", "unevaluatedProperties"} and isinstance(error.instance, dict):
-        known = _known(error.schema)
-        unknown = [key for key in error.instance if key not in known]
-        sentence = f"is unknown; known here are: {', '.join(sorted(known)) or 'none'}"
+        known, patterns = _known(error.schema), error.schema.get("patternProperties", {})
+        unknown = [key for key in error.instance if key not in known and not any(re.search(p, key) for p in patterns)]
+        others = "".join(f", and names that match the regular expression {pattern}" for pattern in patterns)
+        sentence = f"is unknown; known here are: {', '.join(sorted(known)) or 'none'}{others}"
         return [(dotted((*place, key)), sentence) for key in unknown] or [(dotted(place), _sentence(error))]
     if error.validator == "required" and isinstance(error.instance, dict):
         missing = [key for key in error.validator_value if key not in error.instance]
         return [(dotted((*place, key)), "must be given" + _described(error.schema, key)) for key in missing]
+    if _is_about_a_name(error):
+        return [(dotted((*place, str(error.instance))), f"its name {_sentence(error)}")]
     return [(dotted(place), _sentence(error))]
+
+
+def _is_about_a_name(error: jsonschema.ValidationError) -> bool:
+    """True for an error of a key, by the keyword ``propertyNames``; a property may be called so too."""
+    before, keyword, _ = map(str, ("", "", "", *error.schema_path)[-3:])
+    return keyword == "propertyNames" and before != "properties"
 
 
 def _described(schema: Any, key: str) -> str:
@@ -147,7 +159,9 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "enum":
             return f"must be one of {', '.join(json.dumps(choice) for choice in limit)}"
         case "pattern":
-            return f"does not fit {limit}" + _description(error.schema)
+            return (
+                PATTERNS_IN_WORDS.get(limit) or f"must match the regular expression {limit}{_description(error.schema)}"
+            )
         case _:
             return _jsonschemas_sentence(error)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.plugins.api import PluginMetadata
+from kinora.plugins.builtin.zones import Zones
 from kinora.plugins.option_errors import MAX_ERRORS, MAX_PATH, OptionsError, dotted
 from kinora.plugins.options import MAX_COUNTED, check_options, schema_fault
 
@@ -79,6 +80,28 @@ def test_every_wrong_option_is_told_with_its_place() -> None:
 def test_true_is_no_number() -> None:
     """Types are strict."""
     assert errors_of(SCHEMA, {"min_size": True}) == {"min_size": "must be a whole number"}
+
+
+def test_a_pattern_is_told_in_words() -> None:
+    """What a built-in plugin asks for; of another plugin's, that it is a regular expression, and what for."""
+    zone = {"name": "a:b", "polygon": [[0, 0], [1, 0], [1, 1]]}
+    assert errors_of(Zones.metadata.config_schema, {"zones": [zone]}) == {"zones[0].name": "must not contain a colon"}
+    code = {"type": "string", "pattern": "^[A-Z]+$", "description": "The code of a gate."}
+    schema = {
+        "properties": {
+            "code": code,
+            "by": {"propertyNames": {"pattern": "^[A-Z]+$"}},
+            "propertyNames": {"type": "string"},
+        },
+        "patternProperties": {"^x_": {"type": "integer"}},
+        "additionalProperties": False,
+    }
+    assert errors_of(schema, {"code": "a", "by": {"a": 1}, "propertyNames": 1, "x_a": 1, "y": 1}) == {
+        "code": "must match the regular expression ^[A-Z]+$: The code of a gate.",
+        "by.a": "its name must match the regular expression ^[A-Z]+$",
+        "propertyNames": "must be text",
+        "y": "is unknown; known here are: by, code, propertyNames, and names that match the regular expression ^x_",
+    }
 
 
 def test_unknown_keys_within_objects_are_told_too() -> None:

@@ -63,7 +63,7 @@ function shapeOption(name: string, schema: OptionSchema): ShapeOption | null {
 function ruleOf({ pattern, description }: OptionSchema = {}): ShapeOption["nameRule"] {
   if (pattern === undefined) return undefined;
   try {
-    return { pattern: new RegExp(pattern, "u"), words: description ?? `It must match ${pattern}` };
+    return { pattern: new RegExp(pattern, "u"), words: description ?? `It must match the regular expression ${pattern}` };
   } catch {
     return undefined;
   }
