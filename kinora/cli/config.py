@@ -11,6 +11,7 @@ import click
 
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.cli import options
+from kinora.cli.groups import Group
 from kinora.cli.output import print_json, print_table
 from kinora.cli.server_flags import of_server
 from kinora.media.live.placed_camera import PlacedCamera
@@ -19,7 +20,7 @@ from kinora.settings import Settings
 from kinora.settings.fields import HIDDEN
 
 
-@click.group
+@click.group(cls=Group)
 def config() -> None:
     """Show the settings that a server would have here, and where each comes from."""
 

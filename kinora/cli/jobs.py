@@ -10,6 +10,7 @@ import click
 
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
+from kinora.cli.groups import Group
 from kinora.cli.output import counted, local_time, print_json, print_line, print_table
 from kinora.cli.prune import prune
 from kinora.cli.report import state_in_words
@@ -20,12 +21,12 @@ from kinora.client import KinoraClient
 COLUMNS = ("job_id", "status", "progress", "frames_done", "source", "created_at")
 
 
-class Jobs(click.Group):
+class Jobs(Group):
     """A group that lists unless another of its commands is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; those without a command are those of ``list``."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+        """Read the arguments; those that begin without a command are those of ``list``."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from kinora import __version__
+from kinora.cli.groups import Group, no_such_flag
 from kinora.cli.lean_imports import import_structlog
 from kinora.cli.standard_streams import open_missing_streams
 from kinora.printable import printable
@@ -54,7 +55,7 @@ IMPORT_LATER = {"run"}
 """The commands that start something before they import what they need."""
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Subcommands that are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -94,6 +95,9 @@ def main(args: Sequence[str] | None = None, command: click.Command = cli) -> Non
         sys.exit(command.main(args, prog_name="kinora", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
+    except click.NoSuchOption as error:
+        click.echo(f"kinora: {printable(no_such_flag(error))}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         click.echo(f"kinora: {printable(error.format_message())}", err=True)

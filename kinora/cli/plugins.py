@@ -16,6 +16,7 @@ from kinora.cli import options
 from kinora.cli.client_flags import of_client
 from kinora.cli.exits import Misuse
 from kinora.cli.folders import require_existing
+from kinora.cli.groups import Group
 from kinora.cli.output import print_json, print_table
 from kinora.cli.paths import real_path
 from kinora.cli.plugin_kit import check, install, new
@@ -31,7 +32,7 @@ from kinora.system import open_system
 COLUMNS = ("name", "version", "state", "description")
 
 
-@click.group
+@click.group(cls=Group)
 def plugins() -> None:
     """List the plugins that are installed here, show one, write a new one, or have a server look for them."""
 

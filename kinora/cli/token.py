@@ -11,6 +11,7 @@ import click
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
 from kinora.cli.exits import Misuse
+from kinora.cli.groups import Group
 from kinora.cli.output import print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
 from kinora.client import ClientError, KinoraClient
@@ -20,7 +21,7 @@ NOT_NEEDED = 409
 """The status with which a server that needs no token refuses to make a link."""
 
 
-@click.group
+@click.group(cls=Group)
 def token() -> None:
     """Make, list and revoke tokens of a server, and links that sign a browser in."""
 

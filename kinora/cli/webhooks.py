@@ -9,6 +9,7 @@ import click
 from kinora.cli import options
 from kinora.cli.client_flags import of_client
 from kinora.cli.exits import Failed
+from kinora.cli.groups import Group
 from kinora.cli.output import print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
 from kinora.client import KinoraClient
@@ -16,7 +17,7 @@ from kinora.client import KinoraClient
 COLUMNS = ("name", "waiting", "delivered", "given_up", "left_out", "fault")
 
 
-@click.group
+@click.group(cls=Group)
 def webhooks() -> None:
     """List a server's webhooks, and test one."""
 

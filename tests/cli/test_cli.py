@@ -178,8 +178,10 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["srve"], "No such command 'srve'"),
-        (["serve", "--prot", "1"], "No such option '--prot'"),
+        (["jbos"], "There is no command 'jbos'; the nearest one is jobs: see kinora --help"),
+        (["jobs", "prnue"], "There is no command 'prnue'; the nearest one is prune: see kinora jobs --help"),
+        (["run", "clip.mp4", "--plugn", "x"], "There is no flag '--plugn'; the nearest one is --plugin: see "),
+        (["serve", "-Z"], "There is no flag '-Z': see kinora serve --help"),
         (["serve", "--port", "70000"], "--port: 'port' must be <= 65535"),
         (["serve", "--log-level", "loud"], "--log-level: 'log_level' must be in"),
         (["serve", "--config", "gone.toml"], "gone.toml cannot be read"),
