@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinora.actors.requests.job_request import JobRequest, parse_job_request
+from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.cli import options
 from kinora.cli.exits import Misuse
 from kinora.cli.paths import real_path
 from kinora.cli.run_arguments import RunArguments
 from kinora.media.source_types import SourceError
 from kinora.plugins.own_python import PROJECT
+from kinora.runtime.missing_paths import no_such_path
 from kinora.settings import Settings
 from kinora.settings.of_run import allowing, is_path, settings_of_run
 from kinora.system import System
@@ -28,7 +30,7 @@ def settings_for(settings: Settings, wanted: RunArguments, folder: Path) -> tupl
     settings = own_settings(settings, wanted.plugins, folder)
     source = real_path(wanted.source) if is_path(wanted.source) else wanted.source
     if isinstance(source, Path) and not source.exists():
-        raise Misuse(f"There is no file or folder {wanted.source}")
+        raise Misuse(no_such_path("file or folder", wanted.source, DEMO_SOURCE))
     try:
         return allowing(settings, source)
     except SourceError as error:
@@ -39,9 +41,11 @@ def plugin_file(plugin: str) -> Path:
     """The path of a plugin's file or package, as it is given.
 
     Raises:
-        Misuse: it is another folder, such as that around a package.
+        Misuse: there is none, or it is another folder, such as that around a package.
     """
     path = real_path(plugin)
+    if not path.exists():
+        raise Misuse(no_such_path("file", plugin))
     if path.is_dir() and not (path / "__init__.py").exists():
         packages = [init.parent.name for init in path.glob("*/__init__.py") if init.parent.name != "tests"]
         if len(packages) == 1 and (path / PROJECT).exists():

@@ -25,6 +25,7 @@ from kinora.kit.install import NotInstalledError
 from kinora.kit.install import install as make_environment
 from kinora.kit.new_plugin import NotNewError, new_plugin, write_files
 from kinora.log import configure_logging
+from kinora.nearest import no_such
 from kinora.plugins.own_python import OwnPythonError, own_python
 from kinora.plugins.registry import PluginEntry
 from kinora.runtime.temporary import temporary_folder
@@ -101,8 +102,6 @@ async def _check(settings: Settings, plugin: str, given: Mapping[str, Any], tell
 
     await require_existing(settings, "models_dir", "plugins_dir")
     path = plugin_file(plugin) if options.is_plugin_file(plugin) else None
-    if path is not None and not path.exists():
-        raise Misuse(f"There is no file {plugin}")
     with temporary_folder() as folder:
         settings = settings_of_run(settings, folder, [] if path is None else [path])
         settings, source = allowing(settings, real_path(given["source"]) if given["source"] else DEMO_SOURCE)
@@ -139,7 +138,7 @@ def _entries(system: System, plugin: str, path: Path | None) -> Sequence[PluginE
     named = [entry for entry in every if entry.name == plugin][:1]
     found = named if path is None else system.plugins.defined_in(path)
     if not found:
-        raise Misuse(f"There is no plugin {plugin!r}; there are: {', '.join(entry.name for entry in every)}")
+        raise Misuse(no_such("plugin", plugin, [entry.name for entry in every]))
     return found
 
 

@@ -26,6 +26,7 @@ from kinora.log import configure_logging
 from kinora.nearest import no_such
 from kinora.plugins.registry import PluginEntry
 from kinora.printable import printable_lines
+from kinora.runtime.missing_paths import no_such_path
 from kinora.settings import Settings
 from kinora.system import open_system
 
@@ -69,7 +70,7 @@ def show_plugin(name: str, plugins_dir: Path | None, config: Path | None, as_jso
     if is_file := options.is_plugin_file(name):
         location = str(real_path(name))
         if not Path(location).exists():
-            raise Misuse(f"There is no file {name}")
+            raise Misuse(no_such_path("file", name))
         found = [entry for entry in _find(plugins_dir, config, Path(location)) if entry.origin.location == location]
     else:
         entries = _find(plugins_dir, config)

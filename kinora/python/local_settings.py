@@ -9,11 +9,13 @@ from typing import Any
 
 import attrs
 
+from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.media.network.url_access import SourceUrl, is_url
 from kinora.media.source_types import SourceError
 from kinora.python.errors import RunError
 from kinora.python.wanted import source_text
 from kinora.runtime.home_paths import in_home
+from kinora.runtime.missing_paths import no_such_path
 from kinora.settings import Settings, read_settings, require_folders
 from kinora.settings.of_run import allowing, is_path, settings_of_run
 
@@ -49,7 +51,7 @@ def settled_source(source: str | os.PathLike[str]) -> str:
         return text
     path = in_home(text).resolve()
     if not path.exists():
-        raise RunError(f"There is no file or folder {text}")
+        raise RunError(no_such_path("file or folder", text, DEMO_SOURCE))
     return str(path)
 
 

@@ -342,7 +342,7 @@ def test_run_makes_the_bundled_clip() -> None:
 @pytest.mark.parametrize(
     ("source", "args", "said"),
     [
-        ("gone.mp4", ["-p", "motion"], "There is no file or folder"),
+        ("clipp.mp4", ["-p", "motion"], "clipp.mp4; the nearest one is "),
         ("text.mp4", ["-p", "motion"], "is not a video or image"),
         ("circle", ["-p", "motion"], "circle leads nowhere: its links go round in a circle"),
         ("clip.mp4", ["-p", "./circle.py"], "./circle.py leads nowhere: its links go round in a circle"),
@@ -352,7 +352,7 @@ def test_run_makes_the_bundled_clip() -> None:
         ("clip.mp4", ["-p", "moton"], "Did you mean motion?"),
         ("clip.mp4", ["-p", "./"], "./: this folder has no __init__.py; for the plugins in it write --plugins-dir ./"),
         ("clip.mp4", ["-p", "motion", "-p", "motion"], "-p motion: is in the list twice"),
-        ("clip.mp4", ["-p", "./gone.py"], "./gone.py: "),
+        ("clip.mp4", ["-p", "./circl.py"], "There is no file ./circl.py; the nearest one is ./circle.py"),
         ("empty.mp4", ["-p", "motion"], "kinora: empty.mp4 is empty; copy or download it again."),
         ("rtsp://127.0.0.1:1/live", ["-p", "motion"], "kinora: Nothing listens at port 1 of 127.0.0.1: check the port"),
         ("http://127.0.0.1:1/clip.mp4", ["-p", "motion"], "clip.mp4 cannot be read: Connection refused"),

@@ -9,10 +9,12 @@ from typing import Self
 
 import attrs
 
+from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.cli.exits import Misuse
 from kinora.cli.paths import real_path
 from kinora.media.files.kinds import VIDEOS, is_named_image, is_named_media, suffix
 from kinora.runtime.home_paths import in_home
+from kinora.runtime.missing_paths import no_such_path
 from kinora.settings.of_run import is_path
 
 
@@ -79,7 +81,7 @@ def _expanded(text: str, *, each_video: bool) -> Iterator[Source]:
         for name in _matching(text):
             yield from _each(Source.of(name), each_video=each_video)
     elif not source.path.exists():
-        raise Misuse(f"There is no file or folder {text}")
+        raise Misuse(no_such_path("file or folder", text, DEMO_SOURCE))
     else:
         yield from _each(source, each_video=each_video)
 
