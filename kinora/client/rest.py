@@ -189,7 +189,7 @@ class KinoraClient:
         return await self._post("/v1/jobs/prune", request)
 
     def push(self, job_id: str, *, timestamps: bool = False) -> AbstractAsyncContextManager[Pushing]:
-        """Push pictures into a job with the source ``push:``; see :func:`kinora.client.push`.
+        """Push pictures into a job with the source ``push:``; see :func:`kinora.client.push.push`.
 
         With ``timestamps`` each picture comes with its time.
         """

@@ -26,7 +26,7 @@ def annotate_source(
 ) -> int:
     """Write the video ``out`` of a source, given by its name under these settings.
 
-    All else, and what is raised, is as for :func:`kinora.media.drawing.annotate`.
+    All else, and what is raised, is as for :func:`kinora.media.drawing.annotate.annotate`.
     """
     if source == DEMO_SOURCE:
         location = str(demo_clip.ensure(settings.data_dir))

@@ -370,6 +370,7 @@ async def test_frames_of_a_folder_name_their_files_and_what_is_left_out_is_told(
         ("out", "is a link that leads out of the media folder or nowhere"),
         ("out/a.png", "is a link that leads out of the media folder or nowhere"),
         ("gone.mp4", "is a link that leads out of the media folder or nowhere"),
+        ("demo", "; the nearest one is demo:"),
         ("missing.mp4", "is not a file or folder below"),
         ("../outside", "is not a file or folder below"),
     ],

@@ -21,9 +21,12 @@ from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
 from kinora.media.network.url_access import is_url
 from kinora.media.source_names import PUSH, is_watched
 from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
+from kinora.nearest import nearest
 from kinora.runtime.workers import ForkServer
 
 DEMO_SOURCE = "demo:"
+CLOSE = 0.8
+"""How alike a missing file's name and such a word are, from 0 to 1, if the word was meant."""
 DEMO_TIMEOUT_S = 120.0
 CHECKS_AT_ONCE = 3
 """The most files, and the most URLs and cameras, that are examined at once; further ones wait in order of arrival.
@@ -188,4 +191,4 @@ def _why_not(source: str, root: Path) -> str:
                 return (
                     f"{named} is a link that leads out of the media folder or nowhere: put what it links to into {root}"
                 )
-    return f"{named} is not a file or folder below {root}"
+    return f"{named} is not a file or folder below {root}{nearest(source[:200], (DEMO_SOURCE, PUSH), close=CLOSE)}"
