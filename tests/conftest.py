@@ -23,7 +23,15 @@ from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.clips import make_clip
 
-pytest_plugins = ["tests.both_ways", "tests.garbage", "tests.limit", "tests.mother", "tests.spread", "tests.stalls"]
+pytest_plugins = [
+    "tests.both_ways",
+    "tests.garbage",
+    "tests.limit",
+    "tests.mother",
+    "tests.mother_of_commands",
+    "tests.spread",
+    "tests.stalls",
+]
 
 # Tracebacks with the values of all names take seconds to print, in which the event loop of a server in a test stands.
 structlog.configure(

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import cast
 
 import attrs
@@ -28,6 +29,7 @@ from kinora.runtime.syscalls import prctl
 from kinora.settings import Settings
 
 PR_SET_CHILD_SUBREAPER = 36
+ADOPTING = Lock()
 _BOOTSTRAP = """import sys
 sys.path[:] = sys.argv[3:]
 from tests.mother_program import serve
@@ -114,12 +116,13 @@ class Mother:
 
 @contextmanager
 def adopting() -> Iterator[None]:
-    """Become the parent of processes below this one whose own parent ends meanwhile."""
-    become_subreaper()
-    try:
-        yield
-    finally:
-        prctl(PR_SET_CHILD_SUBREAPER, 0)
+    """Become the parent of processes below this one whose own parent ends meanwhile; one thread at a time."""
+    with ADOPTING:
+        become_subreaper()
+        try:
+            yield
+        finally:
+            prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
 @pytest.fixture(scope="session")

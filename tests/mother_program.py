@@ -25,19 +25,22 @@ def serve(control_fd: int, preload: list[str]) -> NoReturn:
             folder, fds = control.recv()
         except EOFError:
             os._exit(0)
-        control.send(_fork_orphan(control, os.fsdecode(folder), fds, preload))
+        pid = fork_orphan()
+        if pid is None:
+            _become_fork_server(control, os.fsdecode(folder), fds, preload)
+        control.send(pid)
         close_all(fds)
 
 
-def _fork_orphan(control: Channel, folder: str, fds: list[int], preload: list[str]) -> bytes:
-    """Fork a fork server whose parent has ended, so that it has become a child of the suite's; return its pid."""
+def fork_orphan() -> bytes | None:
+    """Fork a process whose parent has ended, so that it has become a child of the suite's; return None in it."""
     told, tells = os.pipe()
     if (between := os.fork()) == 0:
         if pid := os.fork():
             os.write(tells, str(pid).encode())
             os._exit(0)
         os.closerange(told, tells + 1)
-        _become_fork_server(control, folder, fds, preload)
+        return None
     os.close(tells)
     os.waitpid(between, 0)
     with os.fdopen(told, "rb") as pipe:

@@ -70,6 +70,7 @@ def test_a_pipeline_needs_no_store_and_no_clients() -> None:
     assert loaded_by(("kinora.actors.pipeline.pipeline",), (*unwanted, "sqlite3", needed)) == [needed]
 
 
+@pytest.mark.own_start
 def test_a_server_that_has_run_a_job_has_neither_loaded(tmp_path: Path, media: Path) -> None:
     """Nor do their libraries come in by another way; the process that it forks workers from has both."""
     with serving(tmp_path, media) as server:

@@ -210,6 +210,7 @@ async def command(served: Served, *arguments: str) -> None:
     served.sent.extend(done.stdout + done.stderr)
 
 
+@pytest.mark.own_start
 async def test_no_password_is_written_sent_or_shown(tmp_path: Path, rtsp: NastyCamera, web: MediaServer) -> None:
     """Of a camera that is watched, breaks, refuses, redirects; nor one in a URL, which is not accepted."""
     folder = tmp_path / "server"

@@ -121,6 +121,7 @@ def results(frames: list[dict[str, Any]]) -> list[Any]:
     return [(frame["index"], frame["timestamp_ms"], frame["results"]) for frame in frames]
 
 
+@pytest.mark.own_start
 async def test_an_agent_elsewhere_has_the_sources_of_the_server(
     server: RunningServer, elsewhere: Elsewhere, camera: RtspServer, capfd: pytest.CaptureFixture[str]
 ) -> None:

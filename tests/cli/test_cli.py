@@ -121,6 +121,7 @@ def two(frame):
 """
 
 
+@pytest.mark.own_start
 def test_the_server_has_a_name_and_keeps_its_command_line(tmp_path: Path, media: Path) -> None:
     """``top`` shows what it is, ``ps`` with which flags it runs."""
     with serving(tmp_path, media) as server:
