@@ -17,6 +17,7 @@ import trio
 from kinora.serve import open_server
 from kinora.settings import Settings
 from tests.clips import make_clip
+from tests.schemathesis_source import SOURCE
 
 CONFIG = """
 # A stream of events does not end: its first ones are enough.
@@ -55,13 +56,11 @@ enabled = false
 """
 WITH_416 = '["2xx", "3xx", "401", "403", "404", "409", "416", "429", "5xx"]'
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
-SHORT, LONG = 2, 200
+SHORT, LONG = 1, 200
 """Examples for each call and phase: in the suite, and at leisure."""
 FRAMES = 5
-QUEUED = 100_000
-"""The jobs that may wait: all that are submitted are accepted, although they are not run as fast."""
-SOURCE = "clip.mp4"
-"""The file in the media folder that accepted jobs name."""
+AT_ONCE, QUEUED = 1, 100_000
+"""The jobs that may run and wait: all that are submitted are accepted, although they are not run as fast."""
 
 
 async def fuzz(url: str, folder: Path, *, examples: int, document: str = "") -> tuple[int, str]:
@@ -85,7 +84,14 @@ async def _main(examples: int) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_clip(folder / SOURCE, frames=FRAMES)
-        settings = Settings(port=0, data_dir=folder / "data", media_dir=folder, max_queued=QUEUED, min_free_bytes=0)
+        settings = Settings(
+            port=0,
+            data_dir=folder / "data",
+            media_dir=folder,
+            max_jobs=AT_ONCE,
+            max_queued=QUEUED,
+            min_free_bytes=0,
+        )
         async with open_server(settings) as server:
             status, report = await fuzz(server.url, folder, examples=examples)
     sys.stdout.write(report)

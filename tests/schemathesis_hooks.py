@@ -8,7 +8,7 @@ from typing import Any
 import schemathesis
 from schemathesis import Case, HookContext
 
-from tests.fuzz_api import SOURCE
+from tests.schemathesis_source import SOURCE
 
 _HEAD = struct.pack("<2sIII IIIHHIIIIII", b"BM", 54 + 16 * 16 * 3, 0, 54, 40, 16, 16, 1, 24, 0, 0, 0, 0, 0, 0)
 IMAGE = _HEAD.decode("ascii") + "@" * 16 * 16 * 3

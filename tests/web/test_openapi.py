@@ -22,6 +22,7 @@ from kinora.web.openapi.openapi import api_document
 from tests import fuzz_api
 from tests.client_kit import get
 from tests.clips import make_clip
+from tests.schemathesis_source import SOURCE
 
 BY_ITSELF = {"HEAD", "OPTIONS"}
 """The methods that every address has by itself."""
@@ -30,8 +31,8 @@ BY_ITSELF = {"HEAD", "OPTIONS"}
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """A server that accepts jobs faster than it runs them, with a clip that takes little time."""
-    make_clip(settings.media_dir / fuzz_api.SOURCE, frames=fuzz_api.FRAMES)
-    return attrs.evolve(settings, max_queued=fuzz_api.QUEUED)
+    make_clip(settings.media_dir / SOURCE, frames=fuzz_api.FRAMES)
+    return attrs.evolve(settings, max_jobs=fuzz_api.AT_ONCE, max_queued=fuzz_api.QUEUED)
 
 
 def test_the_document_is_valid() -> None:
