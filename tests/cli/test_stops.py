@@ -19,7 +19,7 @@ import trio
 
 from kinora.cli.errors import for_user
 from kinora.cli.exits import Failed
-from kinora.cli.running import stop_on_signal, stop_signals
+from kinora.cli.running import stop_signals
 from kinora.runtime.processes import descendants
 from kinora.runtime.supervisor import ChildSpec, Supervisor
 from tests.cli.test_cli import KINORA, LIMIT_S, SLEEPY
@@ -130,17 +130,24 @@ def test_what_does_not_end_is_ended() -> None:
     assert "did not end in time" in done.stdout
 
 
-async def test_a_second_hangup_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any first signal stops politely; then SIGHUP does nothing more, and another one ends the process at once."""
-    ended: list[int] = []
-    stopped: list[str] = []
-    monkeypatch.setattr(os, "_exit", ended.append)
-    signals, received = trio.open_memory_channel[int](3)
+HUNG_UP = """
+import signal, trio
+from kinora.cli.running import stop_on_signal
+
+async def main():
+    signals, received = trio.open_memory_channel(3)
     for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
         signals.send_nowait(number)
-    signals.close()
-    await stop_on_signal(received, lambda: stopped.append("politely"))
-    assert (stopped, ended) == (["politely"], [128 + signal.SIGTERM])
+    await stop_on_signal(received, lambda: print("politely", flush=True))
+
+trio.run(main)
+"""
+
+
+def test_a_second_hangup_ends_nothing() -> None:
+    """Any first signal stops politely; then SIGHUP does nothing more, and another one ends the process at once."""
+    done = subprocess.run([sys.executable, "-c", HUNG_UP], capture_output=True, timeout=LIMIT_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, b"politely\n", b"")
 
 
 async def test_an_ignored_hangup_stays_ignored() -> None:
