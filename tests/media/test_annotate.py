@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 
 from kinora.actors.pictures.videos import FILES, VIDEO_FILE
 from kinora.media.drawing.annotate import annotate
@@ -80,14 +81,16 @@ def test_pictures_without_a_frame_are_left_out_and_times_stay(video: Path, tmp_p
     ],
 )
 def test_the_suffix_names_the_kind_of_file(video: Path, tmp_path: Path, name: str, container: str, codec: str) -> None:
-    """Each holds all pictures at their times."""
+    """Each holds all pictures at their times, and says how colours are stored, as browsers guess wrong."""
     out = tmp_path / "made" / name
     out.parent.mkdir()
     numbers = [*range(10), *range(12, 20)]
     assert annotate(str(video), [frame(n) for n in numbers], out, limits=LIMITS) == 18
     with av.open(str(out)) as written:
         assert written.format.name.startswith(container)
-        assert written.streams.video[0].codec_context.name == codec
+        context = written.streams.video[0].codec_context
+        assert context.name == codec
+        assert codec == "mpeg4" or (context.colorspace, context.color_range) == (Colorspace.ITU601, ColorRange.MPEG)
     got = read(out)
     assert [read_number(image) for _, image in got] == numbers
     assert [time for time, _ in got] == pytest.approx([40 * n for n in numbers], abs=1.5)

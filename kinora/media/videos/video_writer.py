@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ from kinora.media.files.part_file import part_file
 from kinora.media.videos.video_kinds import VideoKind, kind_of
 
 TIME_BASE = Fraction(1, 90_000)
+PIXELS = "yuv420p"
 BLACK = (0, 0, 0)
 MAX_DENOMINATOR = 1001
 """The largest denominator of a rate, as of 30000/1001. A slower one, as of a picture an hour, counts as 1/1001."""
@@ -54,7 +56,10 @@ class VideoWriter:
         """
         size = (self._stream.width, self._stream.height)
         same = image.shape[1::-1] == self._first_size
-        frame = VideoFrame.from_ndarray(_resized(image, size) if same else _fitted(image, size), format="bgr24")
+        fitting = _resized(image, size) if same else _fitted(image, size)
+        frame = VideoFrame.from_ndarray(fitting, format="bgr24").reformat(
+            format=PIXELS, dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
+        )
         frame.pts, frame.time_base = self._next_pts(timestamp_ms), self._time_base
         self._container.mux(self._stream.encode(frame))
 
@@ -113,12 +118,20 @@ def open_writer(path: Path, *, width: int, height: int, fps: float, threads: int
     ):
         stream = cast(VideoStream, container.add_stream(codec, rate=rate, options=dict(kind.codecs[codec])))
         stream.width, stream.height = max(2, width & ~1), max(2, height & ~1)  # two by two pixels share a colour
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = PIXELS
+        _name_colors(stream)
         stream.codec_context.time_base = 1 / _fine(rate) if kind.fixed_rate else TIME_BASE
         stream.thread_count = threads
         writer = VideoWriter(container, stream, kind, (width, height))
         yield writer
         writer.finish()
+
+
+def _name_colors(stream: VideoStream) -> None:
+    """Have the file say how its colours are stored: players guess otherwise, and guess wrong for large pictures."""
+    context = stream.codec_context
+    context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
+    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.IEC61966_2_1
 
 
 def _fine(rate: Fraction) -> Fraction:
