@@ -269,6 +269,14 @@ ANNOTATOR: Program[Annotate, Working | Written | Failed] = Program(
 
 # A part of a video around an event.
 
+CLIP_BYTES = 256 * 2**20
+"""The most bytes of the pictures of a clip: one that is copied ends there, and is not encoded if it would take more. So
+many are held, too, of what is before a clip in a video without an index; such a clip begins later."""
+CLIP_INDEX_BYTES = 2**24
+"""What a clip's file may take beside its pictures."""
+MAX_CODEC = 32
+"""The most letters of a codec's name."""
+
 
 class CutClip(msgspec.Struct, tag_field="op", tag="cut", frozen=True, kw_only=True):
     """Copy a part of a video into an MP4; answered with ClipCut or Failed."""
@@ -300,13 +308,28 @@ class ClipCut(msgspec.Struct, tag_field="op", tag="clip", frozen=True):
     start_ms: float
     """Where it begins: at a key frame, at the latest where it was to begin if that is still there."""
     duration_ms: float
+    codec: Annotated[str, msgspec.Meta(max_length=MAX_CODEC)]
+    """FFmpeg's name of how its pictures are coded."""
 
 
-CLIP_CUTTER: Program[CutClip | CutKept, ClipCut | Failed] = Program(
+class EncodeClip(msgspec.Struct, tag_field="op", tag="encode", frozen=True, kw_only=True):
+    """Encode a clip as H.264; answered with ClipEncoded or Failed."""
+
+    location: str
+    """The path of the clip."""
+    out: str
+    limits: SourceLimits = SourceLimits()
+
+
+class ClipEncoded(msgspec.Struct, tag_field="op", tag="encoded", frozen=True):
+    """The encoded clip is complete."""
+
+
+CLIP_CUTTER: Program[CutClip | CutKept | EncodeClip, ClipCut | ClipEncoded | Failed] = Program(
     "kinora.media.programs.clip_cutter:main",
-    msgspec.msgpack.Decoder(CutClip | CutKept).decode,
-    msgspec.msgpack.Decoder(ClipCut | Failed).decode,
-    WRITES,
+    msgspec.msgpack.Decoder(CutClip | CutKept | EncodeClip).decode,
+    msgspec.msgpack.Decoder(ClipCut | ClipEncoded | Failed).decode,
+    {**WRITES, resource.RLIMIT_FSIZE: CLIP_BYTES + CLIP_INDEX_BYTES},
 )
 
 

@@ -193,7 +193,7 @@ def test_a_clip_has_the_pictures_of_its_time(tmp_path: Path, codec: Codec, b_fra
     seen = shown(out)
     assert seen == list(range(first, first + len(seen)))
     assert seen[-1] in range(45, 46 + b_frames)  # those that another one refers to are there
-    assert done == Cut(10_000 + first * 40, len(seen) * 40)
+    assert done == Cut(10_000 + first * 40, len(seen) * 40, codec)
     with av.open(str(out)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.width) == (codec, 160)
@@ -205,8 +205,8 @@ def test_a_clip_is_of_what_is_left(tmp_path: Path) -> None:
     """It begins later and ends earlier than wanted, also if the picture of its event is gone."""
     out = tmp_path / "clip.mp4"
     packets = kept("h264")[20:50]
-    assert cut(packets, out, start_ms=10_000, end_ms=20_000) == Cut(10_800, 1_200)
-    assert cut(packets, out, event=5, start_ms=10_000, end_ms=20_000) == Cut(10_800, 1_200)
+    assert cut(packets, out, start_ms=10_000, end_ms=20_000) == Cut(10_800, 1_200, "h264")
+    assert cut(packets, out, event=5, start_ms=10_000, end_ms=20_000) == Cut(10_800, 1_200, "h264")
     with pytest.raises(SourceError, match="no pictures"):
         cut(packets, out, start_ms=10_000, end_ms=10_100)
     with pytest.raises(SourceError, match="not kept"):
@@ -216,7 +216,7 @@ def test_a_clip_is_of_what_is_left(tmp_path: Path) -> None:
 def test_a_clip_does_not_go_beyond_a_change_of_the_clock(tmp_path: Path) -> None:
     """What lies behind it has no place in its time."""
     out = tmp_path / "clip.mp4"
-    assert cut(kept("h264", after=20), out, start_ms=0, end_ms=20_000) == Cut(10_800, 1_600)
+    assert cut(kept("h264", after=20), out, start_ms=0, end_ms=20_000) == Cut(10_800, 1_600, "h264")
     assert shown(out) == list(range(20, 60))
 
 

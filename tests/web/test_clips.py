@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import av
+import numpy as np
 import pytest
 import trio
 from structlog.testing import capture_logs
@@ -29,6 +30,7 @@ from tests.client_kit import ask, get, post
 from tests.disk_kit import full_disk
 from tests.jobs_kit import ended, run_job, some_frames, submit, write_plugin
 from tests.media.test_clip_cutter import brightness, film
+from tests.media.videos import read_number
 from tests.push_kit import picture, pushing, start
 
 PLENTY_S = 60.0
@@ -189,7 +191,7 @@ async def clips_left(system: System, job_id: str, events: list[int]) -> None:
 
 
 async def test_pushed_pictures_have_clips(settings: Settings, plugins_dir: Path, tmp_path: Path) -> None:
-    """Those that are JPEGs, without being coded anew; the client need not push on."""
+    """Those that are JPEGs, which are encoded as browsers play them; the client need not push on."""
     write_plugin(plugins_dir, "bell", BELL)
     hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 0.5, "after_s": 1})
     async with open_server(attrs.evolve(settings, webhooks={"alarm": hook})) as server:
@@ -198,12 +200,23 @@ async def test_pushed_pictures_have_clips(settings: Settings, plugins_dir: Path,
         async with pushing(server, job_id, "?timestamps=1") as opened:
             for number, data in enumerate(pushed):
                 await opened.send_message((number * 100_000).to_bytes(8, "big") + data)
-            (clip,) = await clips(server, job_id, 1)
-        assert (clip["start_ms"], clip["duration_ms"]) == (2100, 900)
-        (seen := tmp_path / "seen.mp4").write_bytes((await get(f"{server.url}{clip['url']}")).body)
+            clip = await encoded(server, job_id)
+        assert (clip["start_ms"], clip["duration_ms"], clip["codec"]) == (2100, 900, "h264")
+        answer = await get(f"{server.url}{clip['url']}")
+        assert (len(answer.body), answer.headers["cache-control"]) == (clip["bytes"], "private, no-cache")
+        (seen := tmp_path / "seen.mp4").write_bytes(answer.body)
+        assert await server.system.store.read(uncounted) == 0
     with av.open(str(seen)) as container:
-        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
-    assert packets == pushed[21:]
+        shown = [np.asarray(frame.to_ndarray(format="bgr24"), np.uint8) for frame in container.decode(video=0)]
+    assert [read_number(image) for image in shown] == [*range(21, 30)]
+
+
+async def encoded(server: RunningServer, job_id: str) -> dict[str, Any]:
+    """The only clip of a job, once it is not to be encoded any more."""
+    with trio.fail_after(PLENTY_S):
+        while (clip := (await clips(server, job_id, 1))[0])["to_encode"]:  # noqa: ASYNC110 - as clients of the REST API do
+            await trio.sleep(0.05)
+    return clip
 
 
 async def test_why_clips_cannot_be_cut_is_logged_once(settings: Settings, media: Path, plugins_dir: Path) -> None:

@@ -46,6 +46,10 @@ class Clip:
     """Where it begins: at a key frame."""
     duration_ms: float
     bytes: int
+    codec: str | None
+    """FFmpeg's name of how its pictures are coded; None for a clip of an earlier version."""
+    to_encode: bool = attrs.field(converter=bool)
+    """True while it is still to be encoded, so that browsers play it."""
 
 
 _WANTED = ", ".join(field.name for field in attrs.fields(WantedClip)[1:])
@@ -63,12 +67,31 @@ def want_clip(wanted: WantedClip) -> Statement:
     )
 
 
-def keep_clip(wanted: WantedClip, start_ms: float, duration_ms: float, size: int) -> Statement:
+def keep_clip(
+    wanted: WantedClip, start_ms: float, duration_ms: float, size: int, codec: str, *, to_encode: bool
+) -> Statement:
     """Note that a clip is there."""
     return Statement(
-        "UPDATE clips SET start_ms = ?, duration_ms = ?, bytes = ?"
+        "UPDATE clips SET start_ms = ?, duration_ms = ?, bytes = ?, codec = ?, to_encode = ?"
         " WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ?",
-        (start_ms, duration_ms, size, wanted.job_id, wanted.event),
+        (start_ms, duration_ms, size, codec, to_encode, wanted.job_id, wanted.event),
+    )
+
+
+def is_encoded(job_id: str, event: int, codec: str, size: int) -> Statement:
+    """Note that a clip was encoded, if it is still there."""
+    return Statement(
+        "UPDATE clips SET bytes = ?, codec = ?, to_encode = 0"
+        " WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ?",
+        (size, codec, job_id, event),
+    )
+
+
+def stays_copied(job_id: str, event: int) -> Statement:
+    """Note that a clip cannot be encoded."""
+    return Statement(
+        "UPDATE clips SET to_encode = 0 WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ?",
+        (job_id, event),
     )
 
 
@@ -92,6 +115,15 @@ def next_wanted(connection: sqlite3.Connection, but: Collection[str] = ()) -> Wa
     return WantedClip(**dict(zip(names, row, strict=True)))
 
 
+def next_to_encode(connection: sqlite3.Connection) -> tuple[str, int] | None:
+    """Return the job and event of the newest clip that is still to be encoded; None if none is."""
+    found: tuple[str, int] | None = connection.execute(
+        "SELECT job_id, event FROM clips JOIN jobs ON jobs.number = clips.job WHERE to_encode"
+        " ORDER BY clips.rowid DESC LIMIT 1"
+    ).fetchone()
+    return found
+
+
 def is_wanted(connection: sqlite3.Connection, wanted: WantedClip) -> bool:
     """Return whether a clip is still to be cut: its job may have been deleted, or too many have waited."""
     found = connection.execute(
@@ -99,6 +131,11 @@ def is_wanted(connection: sqlite3.Connection, wanted: WantedClip) -> bool:
         (wanted.job_id, wanted.event),
     ).fetchone()
     return found is not None
+
+
+def has_clip(connection: sqlite3.Connection, job_id: str, event: int) -> bool:
+    """Return whether there is a clip of an event, or is to be one."""
+    return event in events(connection, job_id)
 
 
 def clips(connection: sqlite3.Connection, job_id: str) -> list[Clip]:

@@ -18,6 +18,7 @@ import trio
 from kinora.actors.audience import Audience
 from kinora.actors.clips import clip_table
 from kinora.actors.clips.clip_table import MAX_JOB_CLIPS, MAX_WANTED, Clip, WantedClip
+from kinora.actors.clips.encoding import COPIED, Encoding
 from kinora.actors.clips.live_clips import TOO_LATE, LiveClips, Shot
 from kinora.actors.errors import KinoraError
 from kinora.actors.messages import CompletePayload, EventPayload, Payload
@@ -83,6 +84,7 @@ class _Wish:
 class Clips:
     """Has clips made into ``folder``, in a folder for each job. No job waits for a clip.
 
+    Clips are copied; those that browsers do not play are encoded after that.
     Clips of files are cut one at a time; what is to be cut is stored first, so that a restart loses none. Clips of live
     sources are made of packets that are kept in memory, so a restart loses those that are not made yet.
     """
@@ -107,6 +109,9 @@ class Clips:
         self._webhooks = webhooks
         self._standing = standing
         self._live = LiveClips(self._make_live, self._look_again)
+        self._encoding = Encoding(
+            store, fork_server, limits, disk, folder.parent, path=self.path, report=self._report_copied
+        )
         self._removers = trio.CapacityLimiter(REMOVERS)
         self._work = trio.Event()
         """Set when there may be a clip to cut."""
@@ -185,6 +190,7 @@ class Clips:
             task_status.started()
             await begin.wait()
             nursery.start_soon(self._remove_strays, [*self._waiting])
+            nursery.start_soon(self._encoding.run)
             while True:
                 try:
                     await self._cut_next(locate)
@@ -248,6 +254,11 @@ class Clips:
         self.figures.given_up[kind] += 1
         if self._is_news(wanted.job_id, reason):
             log.info("a clip could not be cut", job_id=wanted.job_id, number=wanted.event, reason=reason)
+
+    def _report_copied(self, job_id: str, event: int, reason: str) -> None:
+        """Log why a clip is not encoded, once for all of a job that have the same reason."""
+        if self._is_news(job_id, reason):
+            log.info("a clip could not be encoded for browsers", job_id=job_id, number=event, reason=reason)
 
     def _is_news(self, job_id: str, reason: str) -> bool:
         """Return whether a reason was not reported of the job yet, and remember it."""
@@ -384,11 +395,14 @@ class Clips:
         """Note that a clip is there; the oldest of its job goes for it if there are too many."""
         oldest = await self._store.read(clip_table.oldest_beyond, wanted, MAX_JOB_CLIPS)
         await self._store.change(
-            clip_table.keep_clip(wanted, made.start_ms, made.duration_ms, size),
+            clip_table.keep_clip(
+                wanted, made.start_ms, made.duration_ms, size, made.codec, to_encode=made.codec not in COPIED
+            ),
             *(clip_table.drop_clip(wanted.job_id, event) for event in oldest),
         )
         if oldest and self._is_news(wanted.job_id, OLDEST_GO):
             log.info("the oldest clips of a job are removed", job_id=wanted.job_id, reason=OLDEST_GO)
+        self._encoding.look_again()
         for event in oldest:
             await self._remove(self.path(wanted.job_id, event))
 

@@ -183,6 +183,11 @@ CREATE TRIGGER clips_of_deleted AFTER DELETE ON jobs BEGIN
     DELETE FROM clips WHERE job = OLD.number;
 END;
 """
+_CLIPS_ENCODED = """
+ALTER TABLE clips ADD COLUMN codec TEXT;
+ALTER TABLE clips ADD COLUMN to_encode INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX clips_to_encode ON clips (to_encode) WHERE to_encode;
+"""
 MIGRATIONS = (
     _JOBS_AND_FRAMES,
     _LOGS_AND_DELETED,
@@ -198,6 +203,7 @@ MIGRATIONS = (
     _CLIPS,
     _DELIVERIES_GO,
     _CLIPS_GO,
+    _CLIPS_ENCODED,
 )
 """The scripts from each schema version to the next; never changed once released."""
 SCHEMA_VERSION = len(MIGRATIONS)

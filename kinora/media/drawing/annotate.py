@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from kinora.media.drawing.lettering import take_undrawn
 from kinora.media.drawing.overlay import draw
+from kinora.media.images.pixels import pixels_of
 from kinora.media.messages import Skeletons
-from kinora.media.source_types import CHANNELS
-from kinora.media.sources import Found, Picture, Source, SourceLimits, SourceTruncated, open_again
+from kinora.media.sources import Found, Source, SourceLimits, SourceTruncated, open_again
 from kinora.media.videos.video_writer import open_writer
 
 DEFAULT_FPS = 25.0
@@ -85,10 +85,4 @@ def _pair(source: Source, frames: Iterator[Mapping[str, Any]]) -> Iterator[tuple
             if wanted is None:
                 return
             if wanted["index"] == picture.index:
-                yield _image(picture), wanted
-
-
-def _image(picture: Picture) -> NDArray[np.uint8]:
-    image = np.empty((picture.height, picture.width, CHANNELS), np.uint8)
-    picture.write_to(image)
-    return image
+                yield pixels_of(picture), wanted

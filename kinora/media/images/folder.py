@@ -10,14 +10,13 @@ from stat import S_ISREG
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import numpy as np
-
 from kinora.media.files.beneath import open_beneath, open_without_links
 from kinora.media.files.other_files import LOOKED_AT
+from kinora.media.images import MAX_NAMED, ImagePicture, check_size, more_than_named, unreadable_image
 from kinora.media.images.albums import STILL_INTERVAL_MS, Pixels
 from kinora.media.images.folder_list import UNNAMED, FolderList, describe, in_natural_order, note_left_out
 from kinora.media.images.image_header import MAGIC_BYTES, is_image, read_size
-from kinora.media.images.images import MAX_NAMED, ImagePicture, check_size, more_than_named, unreadable_image
+from kinora.media.images.pixels import pixels_of
 from kinora.media.source_types import (
     CHANNELS,
     Source,
@@ -109,8 +108,7 @@ class FolderSource:
             picture = next(pictures, None)
             if picture is None:
                 raise SourceError("unreadable", f"No picture of {shown(name)} can be decoded.")
-            pixels = np.empty((picture.height, picture.width, CHANNELS), np.uint8)
-            picture.write_to(pixels)
+            pixels = pixels_of(picture)
             if source.info.frames_total == 1:
                 next(pictures, None)  # raises if the picture is not whole
             if source.info.frames_total != 1 or source.notes:

@@ -1,4 +1,4 @@
-"""Cuts a clip around an event out of a video, or of what is kept of a live source."""
+"""Cuts a clip around an event out of a video, or of what is kept of a live source, and encodes clips."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip, CutKept, Failed
+from kinora.media.clip_cutter import Cut
+from kinora.media.messages import CLIP_CUTTER, ClipCut, ClipEncoded, CutClip, CutKept, EncodeClip, Failed
 from kinora.media.packets.packet_memory import read_packets
 from kinora.media.programs.confining import confine_to
 from kinora.media.sources import SourceError, open_again
 from kinora.media.videos.clip_cutter import Cut
+from kinora.media.videos.clip_encoder import encode_clip
 from kinora.media.videos.kept_clip import cut_kept
 from kinora.media.videos.video import VideoSource
 from kinora.runtime.channel import Channel
@@ -19,18 +21,21 @@ from kinora.runtime.program import Line, serve
 
 
 def main(channel: Channel) -> None:
-    """Cut the requested clips."""
+    """Make the requested clips."""
     serve(Line(CLIP_CUTTER, channel), lambda request, fds: [_answer(request, fds)])
 
 
-def _answer(request: CutClip | CutKept, fds: list[int]) -> ClipCut | Failed:
+def _answer(request: CutClip | CutKept | EncodeClip, fds: list[int]) -> ClipCut | ClipEncoded | Failed:
     try:
+        if isinstance(request, EncodeClip):
+            _encode(request)
+            return ClipEncoded()
         cut = _cut(request) if isinstance(request, CutClip) else _cut_kept(request, fds)
     except SourceError as error:
         return Failed(str(error))
     except OSError as error:
         return Failed(error.strerror or str(error), disk=True)
-    return ClipCut(cut.start_ms, cut.duration_ms)
+    return ClipCut(cut.start_ms, cut.duration_ms, cut.codec)
 
 
 def _cut(request: CutClip) -> Cut:
@@ -44,6 +49,16 @@ def _cut(request: CutClip) -> Cut:
         if not isinstance(source, VideoSource):
             raise SourceError("unsupported", "Clips are cut out of videos only, and this source is not a video.")
         return source.cut(request.start_ms, request.end_ms, out)
+
+
+def _encode(request: EncodeClip) -> None:
+    lower_priority()
+    out = Path(request.out)
+
+    def found(source: Sequence[int | str] | None) -> None:
+        confine_to(source, writes=str(out.parent))
+
+    encode_clip(request.location, out, limits=request.limits, found=found)
 
 
 def _cut_kept(request: CutKept, fds: list[int]) -> Cut:

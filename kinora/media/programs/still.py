@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from kinora.media.drawing import draw
 from kinora.media.drawing.lettering import FONT_FOLDERS
+from kinora.media.images.pixels import pixels_of
 from kinora.media.messages import JPEG_QUALITY, STILL, Failed, Jpeg, MakeStill, Open
 from kinora.media.programs.confining import confine_to
 from kinora.media.source_names import device_of
-from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Found, Source, SourceError, SourceLimits, SourceTruncated, open_again, open_source
 from kinora.runtime.channel import Channel
 from kinora.runtime.program import Line, serve
@@ -69,9 +69,7 @@ def read_picture(
     with source, contextlib.suppress(SourceTruncated):
         picture = next(source.frames(index), None)
         if picture is not None and picture.index == index:
-            image = np.empty((picture.height, picture.width, CHANNELS), np.uint8)
-            picture.write_to(image)
-            return image
+            return pixels_of(picture)
     raise SourceError("unreadable", f"The source has no readable frame {index}.")
 
 

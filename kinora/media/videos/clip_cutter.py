@@ -17,12 +17,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from kinora.media.files.part_file import part_file
+from kinora.media.messages import CLIP_BYTES
 from kinora.media.source_types import SourceError
 from kinora.media.videos.seeking import SEEKABLE
 
-CLIP_BYTES = 256 * 2**20
-"""The most bytes of a clip: it ends there. So many are held, too, of what is before a clip in a video without an index;
-such a clip begins later."""
 INDEXED = SEEKABLE | {"avi"}
 """The containers that tell where a key frame is."""
 SEEK_BACK_S = 10
@@ -40,6 +38,8 @@ class Cut:
     start_ms: float
     """Its first picture: the key frame at the wanted start, or before it."""
     duration_ms: float
+    codec: str
+    """FFmpeg's name of how its pictures are coded."""
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +88,8 @@ def write_part(template: VideoStream, packets: Iterator[Packet[VideoStream]], pa
     began = _time(wanted[0])
     _write(template, wanted, out)
     ms_per_tick = float(part.tick) * 1000
-    return Cut(round((began - part.zero) * ms_per_tick, 1), round((ended - began) * ms_per_tick, 1))
+    codec = template.codec_context.codec.canonical_name
+    return Cut(round((began - part.zero) * ms_per_tick, 1), round((ended - began) * ms_per_tick, 1), codec)
 
 
 def _seek(container: InputContainer, stream: VideoStream, at: int) -> None:

@@ -12,12 +12,15 @@ from kinora.actors.clips.clip_table import Clip
 from kinora.actors.errors import NotFound
 from kinora.system import System
 from kinora.web.answers.responses import json_response, streamed
-from kinora.web.api.pictures import PICTURE_CACHING, pieces_of
+from kinora.web.api.pictures import pieces_of
 from kinora.web.documents.documents import ClipList, ClipState
 from kinora.web.requests.bodies import hold_open
 from kinora.web.requests.conditions import is_known, require_match
 from kinora.web.requests.incoming import job_id_of
 from kinora.web.requests.ranges import status_and_headers, wanted_part
+
+CACHING = "private, no-cache"
+"""Browsers ask whether a clip is still the same: it changes when it is encoded."""
 
 
 def add_clip_calls(routes: Blueprint, system: System) -> None:
@@ -35,8 +38,8 @@ def add_clip_calls(routes: Blueprint, system: System) -> None:
         job_id, number = job_id_of(job_id), _event_number(event)
         file = hold_open(await system.archive.open_clip(job_id, number))
         size = os.fstat(file.fileno()).st_size
-        tag = f"{job_id}-{number}-{size}"  # a clip never changes
-        headers = {"content-type": "video/mp4", "etag": quote_etag(tag), "cache-control": PICTURE_CACHING}
+        tag = f"{job_id}-{number}-{size}"
+        headers = {"content-type": "video/mp4", "etag": quote_etag(tag), "cache-control": CACHING}
         require_match(tag)
         if is_known(tag):
             return Response(b"", 304, headers)
@@ -61,5 +64,7 @@ def _shown(folder: str, clip: Clip) -> ClipState:
         start_ms=clip.start_ms,
         duration_ms=clip.duration_ms,
         bytes=clip.bytes,
+        codec=clip.codec,
+        to_encode=clip.to_encode,
         url=f"{folder}/{clip.event}",
     )

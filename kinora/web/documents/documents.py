@@ -141,6 +141,10 @@ class ClipState(msgspec.Struct, kw_only=True):
     picture."""
     duration_ms: Milliseconds
     bytes: Count
+    codec: str | None
+    """How its pictures are coded, by FFmpeg's name, such as ``h264``; null for a clip of an earlier version."""
+    to_encode: bool
+    """True while it waits to be encoded as H.264, as browsers do not play it; its bytes change then."""
     url: str
     """The address of the clip, an MP4."""
 
