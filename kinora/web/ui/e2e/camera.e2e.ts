@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, openPage } from "./kit/browser";
 import { Camera } from "./kit/Camera";
@@ -19,8 +19,16 @@ let browser: Browser;
 
 beforeAll(async () => {
   writePlugins(server);
+  server.writePlugin("bell", `rung = []
+
+@tool('bell')
+def bell(frame):
+    if frame.index < 9 or rung:
+        return {}
+    rung.append(frame.index)
+    return {'events': [{'kind': 'rang'}]}`);
   await camera.open();
-  await server.start("--allowed-hosts", ELSEWHERE, "--config", server.writeFile("kinora.toml", `[cameras.door]\nurl = "http://127.0.0.1:${camera.port}/"\n\n[cameras.gone]\nurl = "rtsp://127.0.0.1:1/"\n`));
+  await server.start("--allowed-hosts", ELSEWHERE, "--config", server.writeFile("kinora.toml", `[cameras.door]\nurl = "http://127.0.0.1:${camera.port}/"\n\n[cameras.gone]\nurl = "rtsp://127.0.0.1:1/"\n\n[webhooks.kept]\nurl = "http://127.0.0.1:9/"\nclip = {before_s = 1, after_s = 1}\n`));
   proxy = new Proxy(server.url);
   await proxy.open();
   browser = await launch("--use-fake-device-for-media-stream", `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`);
@@ -43,10 +51,10 @@ async function openForm(url: string, permissions: string[] = ["camera"]) {
   return opened;
 }
 
-async function startOn(page: Page): Promise<string> {
+async function startOn(page: Page, plugin = "walker"): Promise<string> {
   await own(page).check();
   await page.getByLabel("What this browser’s camera sees").waitFor();
-  await page.getByRole("button", { name: "walker", exact: true }).click();
+  await page.getByRole("button", { name: plugin, exact: true }).click();
   await page.getByRole("button", { name: "Start", exact: true }).click();
   await expect.poll(() => page.url()).toContain("#/jobs/");
   return /#\/jobs\/([^?]+)/.exec(page.url())?.[1] ?? "";
@@ -95,6 +103,33 @@ test("this browser's camera is previewed, sent to a job at the slider's pace, an
   await server.ended(jobId);
   expect((await server.state()).status).toBe("done");
   await expect.poll(() => bar(page).count()).toBe(0);
+  expect(faults).toEqual([]);
+  await context.close();
+});
+
+/** The colour of a video at the left, where the camera that the browser plays shows its background. */
+const background = (video: Locator) => video.evaluate((element: HTMLVideoElement) => {
+  const canvas = new OffscreenCanvas(1, 1);
+  const context = canvas.getContext("2d");
+  context?.drawImage(element, element.videoWidth / 8, element.videoHeight / 2, 8, 8, 0, 0, 1, 1);
+  return [...(context?.getImageData(0, 0, 1, 1).data ?? [])];
+});
+
+test("the clip of what this browser's camera sent is played by the browser, in the camera's colours", async () => {
+  const { context, page, faults } = await openForm(server.url);
+  await own(page).check();
+  const preview = page.locator(".browser-preview video");
+  await expect.poll(() => preview.evaluate((video: HTMLVideoElement) => video.videoWidth)).toBeGreaterThan(0);
+  const sent = await background(preview);
+  await startOn(page, "bell");
+  await page.getByRole("region", { name: "Events", exact: true }).getByRole("button", { name: /rang/ }).click();
+  const clip = page.getByLabel("Clip of rang, number 1");
+  await expect.poll(() => clip.evaluate((video: HTMLVideoElement) => video.duration)).toBeGreaterThan(1);
+  await clip.evaluate((video: HTMLVideoElement) => video.play());
+  await expect.poll(() => clip.evaluate((video: HTMLVideoElement) => video.currentTime)).toBeGreaterThan(0.5);
+  const seen = await background(clip);
+  expect(Math.max(...seen.map((value, channel) => Math.abs(value - (sent[channel] ?? 0)))), `${seen.join()} for ${sent.join()}`).toBeLessThan(12);
+  await bar(page).getByRole("button", { name: "Stop the camera" }).click();
   expect(faults).toEqual([]);
   await context.close();
 });

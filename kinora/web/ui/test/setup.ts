@@ -19,6 +19,7 @@ class NoMatch extends EventTarget implements Pick<MediaQueryList, "matches" | "m
   readonly matches = false;
   readonly media = "";
 }
+Element.prototype.scrollIntoView = () => undefined;
 globalThis.matchMedia = () => new NoMatch() as unknown as MediaQueryList;
 
 configure({ asyncUtilTimeout: 20_000 });

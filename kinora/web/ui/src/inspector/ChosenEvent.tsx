@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { clipUrl } from "../api/calls";
 import type { ClipState, EventPayload, Json } from "../api/generated";
 import { isObject } from "../draw/detections";
@@ -6,6 +6,7 @@ import { usePlayer } from "../player/PlayerContext";
 import { IconButton } from "../ui/Button";
 import { bytes, clock, duration } from "../ui/format";
 import { Icon } from "../ui/Icon";
+import { Notice } from "../ui/Notice";
 import { isFlat, valueInWords } from "./resultShape";
 
 interface ChosenEventProps {
@@ -32,7 +33,7 @@ export function ChosenEvent({ event, clip, onClose }: ChosenEventProps) {
       </header>
       {message !== "" && <p>{message}</p>}
       {index !== null && <button type="button" className="link" onClick={() => player.seekIndex(index)}>To frame {index}</button>}
-      {clip && <Clip jobId={player.jobId} clip={clip} />}
+      {clip && <Clip key={clip.bytes} jobId={player.jobId} clip={clip} />}
       {data !== null && <Data value={data} />}
     </div>
   );
@@ -53,24 +54,37 @@ function Data({ value }: { value: Json }) {
   );
 }
 
-/** The clip, which begins before its event, and a button that leads to the event in it. */
+/** The codecs whose FFmpeg names are not those that people know. */
+const CODECS: Readonly<Record<string, string>> = { hevc: "H.265", mjpeg: "JPEG", mpeg2video: "MPEG-2", mpeg4: "MPEG-4 Part 2" };
+
+/** The clip, which begins before its event, and a button that leads to the event in it; or why it cannot be played. */
 function Clip({ jobId, clip }: { jobId: string; clip: ClipState }) {
   const { event, kind, duration_ms: length, bytes: size } = clip;
   const video = useRef<HTMLVideoElement>(null);
+  const [failed, setFailed] = useState(false);
   const url = clipUrl(jobId, event);
   const at = clip.timestamp_ms - clip.start_ms;
+  const plays = !clip.to_encode && !failed;
   const seek = () => {
     if (video.current) video.current.currentTime = at / 1000;
   };
   return (
     <>
-      <video ref={video} src={url} controls muted playsInline preload="metadata" aria-label={`Clip of ${kind}, number ${event}`} />
+      {plays
+        ? <video ref={video} src={url} controls muted playsInline preload="metadata" aria-label={`Clip of ${kind}, number ${event}`} onError={() => setFailed(true)} />
+        : <Notice tone={clip.to_encode ? "info" : "warn"}>{whyNot(clip)}</Notice>}
       <footer>
-        <button type="button" className="link" onClick={seek}>To the event in the clip, at {clock(at)}</button>
+        {plays && <button type="button" className="link" onClick={seek}>To the event in the clip, at {clock(at)}</button>}
         <a className="button quiet" href={url} download={`${jobId.slice(0, 8)}-${event}.mp4`}>
           <Icon name="download" /> Clip <span className="hint">{duration(length / 1000)}, {bytes(size)}</span>
         </a>
       </footer>
     </>
   );
+}
+
+function whyNot({ codec, to_encode: waits }: ClipState): string {
+  const name = codec === null ? "such" : (CODECS[codec] ?? codec.toUpperCase());
+  if (waits) return `Browsers do not play ${name} video. This clip is being encoded as H.264, and plays here then.`;
+  return `This clip does not play: this browser may not know ${name} video. Download it, and open it in a player such as VLC.`;
 }

@@ -39,7 +39,7 @@ function Listed({ list }: { list: readonly EventPayload[] }) {
   const frame = useShownFrame();
   const [wanted, setWanted] = useState("");
   const [chosen, setChosen] = useState<EventPayload | null>(null);
-  const clips = useClips(player.jobId, chosen);
+  const clips = useClips(player.jobId, chosen?.number);
   const kinds = useMemo(() => [...new Set(list.map(({ kind }) => kind))], [list]);
   const shown = useMemo(() => (wanted === "" ? list : list.filter(({ kind }) => kind === wanted)), [list, wanted]);
   const at = frame === null ? -1 : shown.findLastIndex(({ index }) => index !== null && index <= frame.index);

@@ -1,6 +1,7 @@
-import { render, screen } from "@testing-library/react";
+import { fireEvent, render, screen } from "@testing-library/react";
 import { expect, test } from "vitest";
-import type { FrameData, Json } from "../../src/api/generated";
+import type { ClipState, EventPayload, FrameData, Json } from "../../src/api/generated";
+import { ChosenEvent } from "../../src/inspector/ChosenEvent";
 import { FramePane } from "../../src/inspector/FramePane";
 import { Player } from "../../src/player/Player";
 import { PlayerContext } from "../../src/player/PlayerContext";
@@ -39,4 +40,17 @@ test.each<[string, CellKind, number, Json, string]>([
 ])("the cell of %s has words", (name, kind, value, result, words) => {
   render(<Cell column={new Column("zones", name, kind)} value={value} result={result} />);
   expect(screen.getByRole("cell").textContent).toBe(words);
+});
+
+test("a clip that does not play says why, and can be downloaded", () => {
+  const told: EventPayload = { job_id: JOB_ID, number: 3, plugin: "gate", kind: "left", message: "", data: null, frame_id: "", index: 7, timestamp_ms: 700 };
+  const kept: ClipState = { event: 3, plugin: "gate", kind: "left", index: 7, timestamp_ms: 700, start_ms: 0, duration_ms: 900, bytes: 9, codec: "mjpeg", to_encode: true, url: "" };
+  const shown = (clip: ClipState) => <PlayerContext value={new Player(JOB_ID, new RealtimeStore())}><ChosenEvent event={told} clip={clip} onClose={() => undefined} /></PlayerContext>;
+  const { rerender } = render(shown(kept));
+  expect(screen.getByRole("status").textContent).toContain("do not play JPEG video. This clip is being encoded");
+  rerender(shown({ ...kept, bytes: 8, codec: "hevc", to_encode: false }));
+  expect(screen.queryByRole("status")).toBeNull();
+  fireEvent.error(screen.getByLabelText("Clip of left, number 3"));
+  expect(screen.getByRole("status").textContent).toContain("may not know H.265 video");
+  expect(screen.getByRole("link", { name: /^Clip/ }).getAttribute("download")).toMatch(/-3\.mp4$/);
 });
