@@ -274,6 +274,8 @@ CLIP_BYTES = 256 * 2**20
 many are held, too, of what is before a clip in a video without an index; such a clip begins later."""
 CLIP_INDEX_BYTES = 2**24
 """What a clip's file may take beside its pictures."""
+CLIP_CPU_S = 600
+"""The most processor time for one clip. A process that needs more is killed: what it was to make is not there then."""
 MAX_CODEC = 32
 """The most letters of a codec's name."""
 
@@ -313,7 +315,7 @@ class ClipCut(msgspec.Struct, tag_field="op", tag="clip", frozen=True):
 
 
 class EncodeClip(msgspec.Struct, tag_field="op", tag="encode", frozen=True, kw_only=True):
-    """Encode a clip as H.264; answered with ClipEncoded or Failed."""
+    """Encode a clip as H.264; answered with any number of Working, then ClipEncoded or Failed."""
 
     location: str
     """The path of the clip."""
@@ -325,11 +327,11 @@ class ClipEncoded(msgspec.Struct, tag_field="op", tag="encoded", frozen=True):
     """The encoded clip is complete."""
 
 
-CLIP_CUTTER: Program[CutClip | CutKept | EncodeClip, ClipCut | ClipEncoded | Failed] = Program(
+CLIP_CUTTER: Program[CutClip | CutKept | EncodeClip, Working | ClipCut | ClipEncoded | Failed] = Program(
     "kinora.media.programs.clip_cutter:main",
     msgspec.msgpack.Decoder(CutClip | CutKept | EncodeClip).decode,
-    msgspec.msgpack.Decoder(ClipCut | ClipEncoded | Failed).decode,
-    {**WRITES, resource.RLIMIT_FSIZE: CLIP_BYTES + CLIP_INDEX_BYTES},
+    msgspec.msgpack.Decoder(Working | ClipCut | ClipEncoded | Failed).decode,
+    {**WRITES, resource.RLIMIT_FSIZE: CLIP_BYTES + CLIP_INDEX_BYTES, resource.RLIMIT_CPU: CLIP_CPU_S},
 )
 
 

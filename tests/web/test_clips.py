@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,7 @@ import trio
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from kinora.actors.clips import clip_table
+from kinora.actors.clips import clip_table, encoding
 from kinora.actors.clips import clips as clips_module
 from kinora.actors.clips.clips import ClipFigures
 from kinora.actors.requests.standing_job import StandingJob
@@ -23,6 +24,7 @@ from kinora.actors.store import store as store_module
 from kinora.actors.store.schema import EVENT_COST, FRAME_COST
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.webhook import Webhook
+from kinora.media.messages import CLIP_CUTTER
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system
@@ -239,3 +241,26 @@ async def test_why_clips_cannot_be_cut_is_logged_once(settings: Settings, media:
     assert (of_film["number"], of_album["number"]) == (2, 2)
     assert "vp8" in of_film["reason"]
     assert "no video" in of_album["reason"]
+
+
+async def test_a_clip_that_cannot_be_encoded_stays_as_it_was_copied(
+    settings: Settings, media: Path, plugins_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that would be too large. The log says so once for the job; a restart does not try again."""
+    limits = {**CLIP_CUTTER.limits, resource.RLIMIT_FSIZE: 500}
+    monkeypatch.setattr(encoding, "CLIP_CUTTER", attrs.evolve(CLIP_CUTTER, limits=limits))
+    film(media / "film.avi", "mpeg4")
+    write_plugin(plugins_dir, "bell", BELL)
+    hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 0.5, "after_s": 1})
+    given = attrs.evolve(settings, webhooks={"alarm": hook})
+    with capture_logs() as logs:
+        async with open_system(given) as system:
+            job_id = (await run_job(system, "bell", source="film.avi")).job_id
+            with trio.fail_after(PLENTY_S):
+                while [one.to_encode for one in await system.clips.of_job(job_id)] != [False, False]:  # noqa: ASYNC110 - as above
+                    await trio.sleep(0.02)
+            first, _ = await system.clips.of_job(job_id)
+            path = system.clips.path(job_id, first.event)
+            assert (first.codec, path.stat().st_size) == ("mpeg4", first.bytes)
+    (said,) = [entry for entry in logs if "encoded" in entry["event"]]
+    assert (said["job_id"], said["reason"]) == (job_id, "File too large")

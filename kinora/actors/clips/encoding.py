@@ -24,8 +24,8 @@ COPIED = frozenset({"h264", "hevc", "vp9", "av1"})
 can decode it. All others are encoded."""
 ENCODED = "h264"
 """What they are then."""
-ENCODE_S = 600.0
-"""The time for one clip; after it the clip stays as it was copied."""
+PROGRESS_S = 60.0
+"""The longest time between two signs of progress on a clip; after it the clip stays as it was copied."""
 RETRY_S = 5.0
 """The pause after a failure that is not the clip's, such as a disk without room."""
 MAX_ATTEMPTS = 3
@@ -109,7 +109,7 @@ class Encoding:
         async with temporary_folder(self._folder) as folder:
             out = folder / VIDEO_FILE
             request = EncodeClip(location=str(clip), out=str(out), limits=self._limits)
-            await one_shot(self._fork_server, CLIP_CUTTER, "encode", request, ClipEncoded, timeout_s=ENCODE_S)
+            await one_shot(self._fork_server, CLIP_CUTTER, "encode", request, ClipEncoded, timeout_s=PROGRESS_S)
             await out.chmod(FILE_MODE)
             size = (await out.stat()).st_size
             self._disk.require(size)

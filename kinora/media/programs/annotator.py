@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,13 +10,12 @@ from kinora.media.drawing.annotate import annotate, read_frames
 from kinora.media.drawing.lettering import FONT_FOLDERS
 from kinora.media.messages import ANNOTATOR, Annotate, Failed, Working, Written
 from kinora.media.programs.confining import confine_to
+from kinora.media.programs.progress import Progress
 from kinora.media.sources import SourceError
 from kinora.runtime.channel import Channel
 from kinora.runtime.processes import lower_priority
 from kinora.runtime.program import Line, serve
 
-WORKING_S = 1.0
-"""The least time between two reports of progress."""
 PIECE = 2**20
 """The bytes of a video that are read at a time."""
 
@@ -32,15 +30,7 @@ def main(channel: Channel) -> None:
 
 
 def _annotate(request: Annotate, line: _Line) -> Written | Failed:
-    reported, done = time.monotonic(), 0
-
-    def report(pictures: int = 0) -> None:
-        nonlocal reported, done
-        done = max(done, pictures)
-        if time.monotonic() - reported > WORKING_S:
-            reported = time.monotonic()
-            line.send(Working(done))
-
+    report = Progress(line.send)
     frames, out = read_frames(Path(request.frames)), Path(request.out)
 
     def found(source: Sequence[int | str] | None) -> None:

@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinora.media.clip_cutter import Cut
-from kinora.media.messages import CLIP_CUTTER, ClipCut, ClipEncoded, CutClip, CutKept, EncodeClip, Failed
+from kinora.media.messages import CLIP_CUTTER, ClipCut, ClipEncoded, CutClip, CutKept, EncodeClip, Failed, Working
 from kinora.media.packets.packet_memory import read_packets
 from kinora.media.programs.confining import confine_to
+from kinora.media.programs.progress import Progress
 from kinora.media.sources import SourceError, open_again
 from kinora.media.videos.clip_cutter import Cut
 from kinora.media.videos.clip_encoder import encode_clip
@@ -19,16 +19,20 @@ from kinora.runtime.channel import Channel
 from kinora.runtime.processes import lower_priority
 from kinora.runtime.program import Line, serve
 
+_Request = CutClip | CutKept | EncodeClip
+_Line = Line[_Request, Working | ClipCut | ClipEncoded | Failed]
+
 
 def main(channel: Channel) -> None:
     """Make the requested clips."""
-    serve(Line(CLIP_CUTTER, channel), lambda request, fds: [_answer(request, fds)])
+    line = Line(CLIP_CUTTER, channel)
+    serve(line, lambda request, fds: [_answer(request, fds, line)])
 
 
-def _answer(request: CutClip | CutKept | EncodeClip, fds: list[int]) -> ClipCut | ClipEncoded | Failed:
+def _answer(request: _Request, fds: list[int], line: _Line) -> ClipCut | ClipEncoded | Failed:
     try:
         if isinstance(request, EncodeClip):
-            _encode(request)
+            _encode(request, line)
             return ClipEncoded()
         cut = _cut(request) if isinstance(request, CutClip) else _cut_kept(request, fds)
     except SourceError as error:
@@ -51,14 +55,14 @@ def _cut(request: CutClip) -> Cut:
         return source.cut(request.start_ms, request.end_ms, out)
 
 
-def _encode(request: EncodeClip) -> None:
+def _encode(request: EncodeClip, line: _Line) -> None:
     lower_priority()
     out = Path(request.out)
 
     def found(source: Sequence[int | str] | None) -> None:
         confine_to(source, writes=str(out.parent))
 
-    encode_clip(request.location, out, limits=request.limits, found=found)
+    encode_clip(request.location, out, limits=request.limits, found=found, progress=Progress(line.send))
 
 
 def _cut_kept(request: CutKept, fds: list[int]) -> Cut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from math import sqrt
 from pathlib import Path
@@ -22,8 +23,17 @@ USUAL_FPS = 25.0
 """The nominal rate of a clip of one picture; the pictures' own times decide when each is shown."""
 
 
-def encode_clip(location: str, out: Path, *, limits: SourceLimits, found: Found = lambda _: None) -> None:
+def encode_clip(
+    location: str,
+    out: Path,
+    *,
+    limits: SourceLimits,
+    found: Found = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> None:
     """Write the pictures of a video at their times into the MP4 ``out``. Those that are damaged are left out.
+
+    ``progress`` is called with the number of pictures written so far.
 
     Raises:
         SourceError: the video cannot be opened, or none of its pictures can be decoded.
@@ -33,11 +43,12 @@ def encode_clip(location: str, out: Path, *, limits: SourceLimits, found: Found 
         info = source.info
         width, height = encoded_size(info.width, info.height, info.frames_total or 1)
         with open_writer(out, width=width, height=height, fps=info.fps or USUAL_FPS, threads=THREADS) as writer:
-            written = False
+            written = 0
             with suppress(SourceTruncated):  # what the source sent was damaged, which its job has told
                 for picture in source.frames():
                     writer.write(pixels_of(picture), picture.timestamp_ms)
-                    written = True
+                    written += 1
+                    progress(written)
             if not written:
                 raise SourceError("unreadable", "None of its pictures can be decoded.")
 
