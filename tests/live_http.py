@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 KEY_EVERY = 25
 BOUNDARY = "frame"
+WITHOUT_DELAY = {
+    "libx264": {"preset": "ultrafast", "tune": "zerolatency"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
+}
 Wait = Callable[[], bool]
 """Called before each picture but the first; False if none is wanted any more."""
 
@@ -70,7 +74,7 @@ def muxed(container: str, codec: str, options: dict[str, str], images: Iterable[
 def _track(stream: VideoStream, image: Image) -> VideoStream:
     stream.height, stream.width = image.shape[:2]
     stream.pix_fmt = "yuv420p"
-    stream.options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(KEY_EVERY)}
+    stream.options = {**WITHOUT_DELAY[stream.codec_context.codec.name], "g": str(KEY_EVERY)}
     return stream
 
 
@@ -82,6 +86,11 @@ def fragments(images: Iterable[Image]) -> Iterator[bytes]:
 def transport(images: Iterable[Image]) -> Iterator[bytes]:
     """MPEG-TS."""
     return muxed("mpegts", "libx264", {"flush_packets": "1"}, images)
+
+
+def web(images: Iterable[Image]) -> Iterator[bytes]:
+    """WebM of VP9."""
+    return muxed("webm", "libvpx-vp9", {"live": "1", "cluster_time_limit": "0", "flush_packets": "1"}, images)
 
 
 def parts(images: Iterable[Image]) -> Iterator[bytes]:
@@ -97,6 +106,8 @@ SERVED = (
     Served("api/stream.ts", "video/mp2t", transport),
     Served("api/stream.mjpeg", f"multipart/x-mixed-replace; boundary={BOUNDARY}", parts),
 )
+WEB = Served("stream.webm", "video/webm", web)
+"""One that go2rtc does not serve."""
 
 
 def _chunk(data: bytes) -> bytes:
@@ -115,7 +126,7 @@ def live_server(folder: Path, images: Callable[[], Iterable[Image]], wait: Wait)
                 if not wait() or server.closing.is_set():
                     return
 
-        for kind in SERVED:
+        for kind in (*SERVED, WEB):
             server.raw_streams[kind.path] = _Chunks(kind, paced)
             server.fields[kind.path] = {"Content-Type": kind.content_type, "Transfer-Encoding": "chunked"}
         yield server

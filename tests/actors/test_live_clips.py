@@ -30,7 +30,7 @@ from kinora.media.live.pushed import PUSHED
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import SAFETY_S, messages_of, run_job, submit, write_plugin
-from tests.live_http import SERVED, live_server
+from tests.live_http import SERVED, WEB, live_server
 from tests.media.videos import Image, numbered, read_number
 from tests.media_server import MediaServer
 from tests.rtsp_clips import Clip as Sent
@@ -164,7 +164,7 @@ async def test_streams_over_http_have_clips(settings: Settings, plugins_dir: Pat
     """While they go on, with the pictures that were left out for newer ones."""
     write_plugin(plugins_dir, "alarm", ALARM.replace("        seen =", "        time.sleep(0.05)\n        seen ="))
     async with open_system(for_short(settings)) as system:
-        for kind in SERVED:
+        for kind in (*SERVED, WEB):
             state = await submit(system, "alarm", source=f"http://{streams.host}/{kind.path}")
             clip, *_ = await clips_of(system, state.job_id)
             await system.jobs.cancel(state.job_id)

@@ -13,13 +13,13 @@ import attrs
 import av
 import numpy as np
 import pytest
+from kinora.media.clip_cutter import Cut
 
 from kinora.media.packets.packet_keeper import BEGINNING_BYTES, PACKET_BYTES, PacketKeeper
-from kinora.media.packets.packet_memory import KEPT_BYTES, KeptPacket, PacketMemory, PacketWriter, read_packets
+from kinora.media.packets.packet_memory import CODECS, KEPT_BYTES, KeptPacket, PacketMemory, PacketWriter, read_packets
 from kinora.media.source_types import SourceError, SourceLimits
-from kinora.media.videos.clip_cutter import Cut
 from kinora.media.videos.kept_clip import cut_kept
-from tests.media.videos import numbered, read_number
+from tests.media.videos import numbered, read_number, write_video
 from tests.rtsp_clips import Codec, encode
 
 KEY_EVERY = 10
@@ -201,6 +201,21 @@ def test_a_clip_has_the_pictures_of_its_time(tmp_path: Path, codec: Codec, b_fra
     assert out.read_bytes()[4:64].find(b"moov") > 0
 
 
+@pytest.mark.parametrize(("codec", "encoder"), [("vp9", "libvpx-vp9"), ("av1", "libsvtav1")])
+def test_pictures_of_the_web_have_clips(tmp_path: Path, codec: str, encoder: str) -> None:
+    """As they were sent."""
+    options = {"g": str(KEY_EVERY), "deadline": "realtime", "preset": "12"}
+    write_video(tmp_path / "sent.webm", map(numbered, range(60)), codec=encoder, options=options)
+    with av.open(str(tmp_path / "sent.webm")) as container:
+        sent = [one for one in container.demux(video=0) if one.size]
+    packets = [KeptPacket(bytes(one), 1000 * (one.pts or 0), 0.0, one.is_keyframe) for one in sent]
+    packets = [attrs.evolve(one, came_s=100 + one.time_us / 1e6) for one in packets][KEY_EVERY:]
+    out = tmp_path / "clip.mp4"
+    done = made_of(codec, packets, out, at_ms=11_200, came_s=101.2, start_ms=11_000, end_ms=11_800)
+    assert done == Cut(10_800, 1_040, codec)
+    assert shown(out) == list(range(20, 46))
+
+
 def test_a_clip_is_of_what_is_left(tmp_path: Path) -> None:
     """It begins later and ends earlier than wanted, also if the picture of its event is gone."""
     out = tmp_path / "clip.mp4"
@@ -231,7 +246,7 @@ def test_a_clip_of_a_slow_source_has_all_its_pictures(tmp_path: Path) -> None:
 def test_what_cannot_be_decoded_makes_no_clip(tmp_path: Path) -> None:
     """Whatever was sent, nothing is left of it."""
     noise = [KeptPacket(os.urandom(1000), number, float(number), is_key=True) for number in range(20)]
-    for codec in ("h264", "hevc", "mjpeg"):
+    for codec in CODECS:
         with pytest.raises(SourceError, match="No clip can be made"):
             made_of(codec, noise, tmp_path / "out.mp4", at_ms=0, came_s=5, start_ms=0, end_ms=100)
     assert list(tmp_path.iterdir()) == []

@@ -16,8 +16,9 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from kinora.media.packets import packet_of
+from kinora.media.packets.ivf import FOURCC, ivf_of
 from kinora.media.packets.packet_memory import KeptPacket
-from kinora.media.packets.packets import packet_of
 from kinora.media.source_types import SourceError, SourceLimits
 from kinora.media.videos.clip_cutter import Cut, Part, write_part
 from kinora.media.videos.video_errors import pixel_limit
@@ -28,7 +29,7 @@ JUMP_US = 10_000_000
 does not go beyond it."""
 DESCRIBED_BY = 5
 """The packets by which FFmpeg finds out how pictures are coded."""
-GONE = "Its pictures are not kept any more, or never were: clips are made of H.264, H.265 and JPEG alone."
+GONE = "Its pictures are not kept any more, or never were: clips are made of H.264, H.265, VP9, AV1 and JPEG alone."
 
 
 def cut_kept(
@@ -76,9 +77,10 @@ def _is_jump(one: KeptPacket, other: KeptPacket) -> bool:
 
 def _described(codec: str, packets: Sequence[KeptPacket], limits: SourceLimits) -> InputContainer:
     """The first packets as FFmpeg opens them, which decodes a picture to find out what they are."""
-    first = b"".join(packet.data for packet in islice(packets, DESCRIBED_BY))
+    first = [packet.data for packet in islice(packets, DESCRIBED_BY)]
+    data, name = (ivf_of(codec, first), "ivf") if codec in FOURCC else (b"".join(first), codec)
     try:
-        container = av.open(io.BytesIO(first), "r", format=codec, options=pixel_limit(limits))
+        container = av.open(io.BytesIO(data), "r", format=name, options=pixel_limit(limits))
     except av.FFmpegError as error:
         raise SourceError("unsupported", f"No clip can be made: its pictures ({codec}) are damaged.") from error
     if not container.streams.video or not container.streams.video[0].width:
