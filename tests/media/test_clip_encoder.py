@@ -12,6 +12,7 @@ from av.video.reformatter import ColorRange
 
 from kinora.media.packets.packet_memory import KeptPacket
 from kinora.media.source_types import SourceError, SourceLimits
+from kinora.media.sources import open_again
 from kinora.media.videos.clip_encoder import CLIP_PIXELS, encode_clip, encoded_size
 from kinora.media.videos.kept_clip import cut_kept
 from tests.media.videos import Image, numbered
@@ -37,12 +38,18 @@ def jpegs_at(times_ms: list[int], path: Path, width: int, height: int) -> list[b
     return jpegs
 
 
+def encode(folder: Path) -> None:
+    """Encode the copied clip."""
+    with open_again(str(folder / "copied.mp4"), limits=LIMITS) as source:
+        encode_clip(source, folder / "out.mp4")
+
+
 @pytest.mark.parametrize("height", [480, 720])
 def test_an_encoded_clip_shows_what_was_sent(tmp_path: Path, height: int) -> None:
     """Each picture in its colours and at its time, however far apart they are; and it says how colours are stored."""
     times_ms = [0, 40, 80, 500, 540, 3540]
     sent = jpegs_at(times_ms, tmp_path / "copied.mp4", 1280, height)
-    encode_clip(str(tmp_path / "copied.mp4"), tmp_path / "out.mp4", limits=LIMITS)
+    encode(tmp_path)
     with av.open(str(tmp_path / "out.mp4")) as container:
         frames = list(container.decode(video=0))
         assert container.streams.video[0].codec_context.name == "h264"
@@ -66,7 +73,7 @@ def test_the_pictures_of_a_long_clip_are_made_smaller() -> None:
 def test_large_pictures_fill_the_smaller_ones(tmp_path: Path) -> None:
     """Nothing of them is left out, and no black is beside them."""
     (jpeg, _) = jpegs_at([0, 100], tmp_path / "copied.mp4", 4000, 3000)
-    encode_clip(str(tmp_path / "copied.mp4"), tmp_path / "out.mp4", limits=LIMITS)
+    encode(tmp_path)
     with av.open(str(tmp_path / "out.mp4")) as container:
         seen = next(container.decode(video=0)).to_ndarray(format="bgr24")
     assert seen.shape == (1246, 1662, 3)
@@ -80,5 +87,5 @@ def test_what_cannot_be_decoded_is_not_encoded(tmp_path: Path) -> None:
     for jpeg in jpegs_at([0, 100], copied, 64, 48):
         copied.write_bytes(copied.read_bytes().replace(jpeg, bytes(len(jpeg))))
     with pytest.raises(SourceError):
-        encode_clip(str(tmp_path / "copied.mp4"), tmp_path / "out.mp4", limits=LIMITS)
+        encode(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["copied.mp4"]

@@ -13,11 +13,11 @@ import attrs
 import av
 import numpy as np
 import pytest
-from kinora.media.clip_cutter import Cut
 
 from kinora.media.packets.packet_keeper import BEGINNING_BYTES, PACKET_BYTES, PacketKeeper
 from kinora.media.packets.packet_memory import CODECS, KEPT_BYTES, KeptPacket, PacketMemory, PacketWriter, read_packets
 from kinora.media.source_types import SourceError, SourceLimits
+from kinora.media.videos.clip_cutter import Cut
 from kinora.media.videos.kept_clip import cut_kept
 from tests.media.videos import numbered, read_number, write_video
 from tests.rtsp_clips import Codec, encode
@@ -240,7 +240,7 @@ def test_a_clip_of_a_slow_source_has_all_its_pictures(tmp_path: Path) -> None:
     slow = [attrs.evolve(one, time_us=60_000_000 * n, came_s=60.0 * n) for n, one in enumerate(kept("mjpeg")[:5])]
     out = tmp_path / "clip.mp4"
     done = made_of("mjpeg", slow, out, at_ms=120_000, came_s=120, start_ms=60_000, end_ms=200_000)
-    assert done == Cut(60_000, 180_000)
+    assert done == Cut(60_000, 180_000, "mjpeg")
 
 
 def test_what_cannot_be_decoded_makes_no_clip(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from kinora.media.messages import CLIP_CUTTER, ClipCut, ClipEncoded, CutClip, CutKept, EncodeClip, Failed, Working
 from kinora.media.packets.packet_memory import read_packets
 from kinora.media.programs.confining import confine_to
 from kinora.media.programs.progress import Progress
-from kinora.media.sources import SourceError, open_again
+from kinora.media.source_types import Source, SourceError
+from kinora.media.sources import open_again
 from kinora.media.videos.clip_cutter import Cut
 from kinora.media.videos.clip_encoder import encode_clip
 from kinora.media.videos.kept_clip import cut_kept
@@ -42,27 +44,30 @@ def _answer(request: _Request, fds: list[int], line: _Line) -> ClipCut | ClipEnc
     return ClipCut(cut.start_ms, cut.duration_ms, cut.codec)
 
 
-def _cut(request: CutClip) -> Cut:
+@contextmanager
+def _opened(request: CutClip | EncodeClip, out: Path) -> Iterator[Source]:
+    """Open the source at low priority; nothing else can be read then, and nothing written but beside ``out``."""
     lower_priority()
-    out = Path(request.out)
 
     def found(source: Sequence[int | str] | None) -> None:
         confine_to(source, writes=str(out.parent))
 
     with open_again(request.location, limits=request.limits, found=found) as source:
+        yield source
+
+
+def _cut(request: CutClip) -> Cut:
+    out = Path(request.out)
+    with _opened(request, out) as source:
         if not isinstance(source, VideoSource):
             raise SourceError("unsupported", "Clips are cut out of videos only, and this source is not a video.")
         return source.cut(request.start_ms, request.end_ms, out)
 
 
 def _encode(request: EncodeClip, line: _Line) -> None:
-    lower_priority()
     out = Path(request.out)
-
-    def found(source: Sequence[int | str] | None) -> None:
-        confine_to(source, writes=str(out.parent))
-
-    encode_clip(request.location, out, limits=request.limits, found=found, progress=Progress(line.send))
+    with _opened(request, out) as source:
+        encode_clip(source, out, progress=Progress(line.send))
 
 
 def _cut_kept(request: CutKept, fds: list[int]) -> Cut:

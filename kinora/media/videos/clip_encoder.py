@@ -8,8 +8,7 @@ from math import sqrt
 from pathlib import Path
 
 from kinora.media.images.pixels import pixels_of
-from kinora.media.source_types import SourceError, SourceLimits, SourceTruncated
-from kinora.media.sources import Found, open_again
+from kinora.media.source_types import Source, SourceError, SourceTruncated
 from kinora.media.videos.video_writer import open_writer
 
 PICTURE_PIXELS = 1920 * 1080
@@ -23,34 +22,26 @@ USUAL_FPS = 25.0
 """The nominal rate of a clip of one picture; the pictures' own times decide when each is shown."""
 
 
-def encode_clip(
-    location: str,
-    out: Path,
-    *,
-    limits: SourceLimits,
-    found: Found = lambda _: None,
-    progress: Callable[[int], object] = lambda _: None,
-) -> None:
+def encode_clip(source: Source, out: Path, *, progress: Callable[[int], object] = lambda _: None) -> None:
     """Write the pictures of a video at their times into the MP4 ``out``. Those that are damaged are left out.
 
     ``progress`` is called with the number of pictures written so far.
 
     Raises:
-        SourceError: the video cannot be opened, or none of its pictures can be decoded.
+        SourceError: none of its pictures can be decoded.
         OSError: the file cannot be written.
     """
-    with open_again(location, limits=limits, found=found) as source:
-        info = source.info
-        width, height = encoded_size(info.width, info.height, info.frames_total or 1)
-        with open_writer(out, width=width, height=height, fps=info.fps or USUAL_FPS, threads=THREADS) as writer:
-            written = 0
-            with suppress(SourceTruncated):  # what the source sent was damaged, which its job has told
-                for picture in source.frames():
-                    writer.write(pixels_of(picture), picture.timestamp_ms)
-                    written += 1
-                    progress(written)
-            if not written:
-                raise SourceError("unreadable", "None of its pictures can be decoded.")
+    info = source.info
+    width, height = encoded_size(info.width, info.height, info.frames_total or 1)
+    with open_writer(out, width=width, height=height, fps=info.fps or USUAL_FPS, threads=THREADS) as writer:
+        written = 0
+        with suppress(SourceTruncated):  # what the source sent was damaged, which its job has told
+            for picture in source.frames():
+                writer.write(pixels_of(picture), picture.timestamp_ms)
+                written += 1
+                progress(written)
+        if not written:
+            raise SourceError("unreadable", "None of its pictures can be decoded.")
 
 
 def encoded_size(width: int, height: int, pictures: int) -> tuple[int, int]:
