@@ -23,7 +23,7 @@ def open_to_others(folder: Path) -> list[str]:
     return [f"{path.relative_to(folder)}: {path.stat().st_mode:o}" for path in paths if path.stat().st_mode & 0o077]
 
 
-@pytest.fixture(params=[0o000, 0o022, 0o777], ids=oct)
+@pytest.fixture(params=[0o000, 0o777], ids=oct)
 def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     """A umask of the server's process."""
     before = os.umask(request.param)
