@@ -6,8 +6,10 @@ import trio
 
 from kinora.actors.sources.cameras import Cameras
 from kinora.actors.sources.source_finder import SourceFinder
+from kinora.media.programs.demo_clip import NAME
 from kinora.settings import source_limits
 from kinora.system import System
+from tests.clips import make_clip
 
 SAFETY_S = 120.0
 """Far more than any of it takes on a busy machine."""
@@ -30,6 +32,7 @@ def finder(system: System) -> SourceFinder:
 async def test_the_demo_clip_is_looked_for_once(system: System) -> None:
     """Twenty that ask at once share one process; later ones need none, unless the clip has gone."""
     sources = finder(system)
+    make_clip(system.settings.data_dir / NAME)  # as an earlier server has left its own there
     found: list[str] = []
 
     async def locate() -> None:
