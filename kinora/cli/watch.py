@@ -62,7 +62,7 @@ async def follow(client: KinoraClient, job_id: str | None, last_event_id: str | 
     Raises:
         ClientError: the server cannot be reached or refuses, or the job does not exist (any more).
     """
-    await client.ready()
+    await client.plugins()  # a refusal says here what a command can do about it; a WebSocket's cannot
     with _display(client, as_json=as_json) as show:
         known = partial(connect, client.url, token=client.token, ca_file=client.ca_file)
         async with known(job_ids=[job_id] if job_id else [], last_event_id=last_event_id) as realtime:

@@ -101,9 +101,9 @@ def test_a_team_uses_a_server(tmp_path: Path, media: Path) -> None:
         assert {urlsplit(link).path for link in server.links} == {"/login"}
         cookie = cookie_by(server.links[0], server.url)
         assert json.loads(server.run("jobs", "--json").stdout) == {"jobs": [], "next_cursor": None}
-        stranger = server.run("jobs", own=False)
-        assert stranger.returncode == 1
-        assert re.fullmatch(r"kinora: This server needs a token: give one by --token-file, .*\n", stranger.stderr)
+        for stranger in (server.run("jobs", own=False), server.run("watch", own=False)):
+            assert stranger.returncode == 1
+            assert re.fullmatch(r"kinora: This server needs a token: give one by --token-file, .*\n", stranger.stderr)
 
         made = server.run("token", "new", "--role", "view", "--name", "wall")
         wall, (link, *_) = made.stdout.strip(), re.findall(r"http://\S+", made.stderr)
