@@ -124,7 +124,7 @@ test("the clip of what this browser's camera sent is played by the browser, in t
   await startOn(page, "bell");
   await page.getByRole("region", { name: "Events", exact: true }).getByRole("button", { name: /rang/ }).click();
   const clip = page.getByLabel("Clip of rang, number 1");
-  await expect.poll(() => clip.evaluate((video: HTMLVideoElement) => video.duration)).toBeGreaterThan(1);
+  await expect.poll(() => clip.evaluate((video: HTMLVideoElement) => video.duration), { timeout: 60_000 }).toBeGreaterThan(1);
   await clip.evaluate((video: HTMLVideoElement) => video.play());
   await expect.poll(() => clip.evaluate((video: HTMLVideoElement) => video.currentTime)).toBeGreaterThan(0.5);
   const seen = await background(clip);
