@@ -18,6 +18,7 @@ from kinora.cli.output import print_json, print_line
 from kinora.cli.running import run_interruptible
 from kinora.cli.short_ids import SHORT_ID, whole_id
 from kinora.client import KinoraClient, Submitted
+from kinora.runtime.missing_paths import no_such_path
 
 WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "token", "token_file", "as_json"})
 """The parameters that can be given together with ``--repeat``."""
@@ -51,6 +52,8 @@ def submit(
     one of its cameras, push: for pictures that `kinora push` sends, demo: for a bundled clip, or with --upload a file
     of this machine.
     """
+    if upload and source is not None:
+        _require_file(source)
     if repeat is not None:
         _refuse_others(ctx)
         work = partial(_repeat, client, repeat, source, upload=upload)
@@ -77,6 +80,14 @@ def _request(asked: Mapping[str, Any]) -> dict[str, Any]:
         "device_requested": asked["device"],
         "options": options.job_options(asked),
     }
+
+
+def _require_file(source: str) -> None:
+    """Refuse to send what is not a file, before any server is asked."""
+    if Path(source).is_dir():
+        raise Misuse(f"{source} is a folder: --upload sends one file")
+    if not Path(source).exists():
+        raise Misuse(no_such_path("file", source))
 
 
 def _refuse_others(ctx: click.Context) -> None:

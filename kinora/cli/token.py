@@ -15,6 +15,7 @@ from kinora.cli.groups import Group
 from kinora.cli.output import print_json, print_line, print_table
 from kinora.cli.running import run_interruptible
 from kinora.client import ClientError, KinoraClient
+from kinora.nearest import nearest
 
 COLUMNS = ("id", "name", "role", "created_at", "last_used_at")
 NOT_NEEDED = 409
@@ -84,7 +85,8 @@ async def _revoke(client: KinoraClient, given: Sequence[str]) -> None:
     found = await client.tokens()
     ids = {entry["name"]: entry["id"] for entry in found} | {entry["id"]: entry["id"] for entry in found}
     if unknown := [text for text in given if text not in ids]:
-        raise Misuse(f"There is no token {unknown[0]!r}: see `kinora token list`")
+        names = [entry["name"] for entry in found]
+        raise Misuse(f"There is no token {unknown[0]!r}{nearest(unknown[0], names)}: see `kinora token list`")
     for token_id in dict.fromkeys(ids[text] for text in given):
         await client.revoke_token(token_id)
 

@@ -22,6 +22,7 @@ from kinora.python.report import Report
 from kinora.python.run import Run
 from kinora.python.wanted import Wanted, source_text
 from kinora.runtime.home_paths import in_home
+from kinora.runtime.missing_paths import no_such_path
 
 
 @attrs.frozen
@@ -73,7 +74,7 @@ class Server:
         )
         sent = in_home(source) if upload else None
         if sent is not None and not sent.is_file():
-            raise RunError(f"There is no file {source} to send")
+            raise RunError(no_such_path("file", os.fspath(source)))
         report = Report(without_query(wanted.source))
         work = RemoteRun(self.client, wanted, sent, report)
         return Run(work.run, report, work.annotate, strict=strict)

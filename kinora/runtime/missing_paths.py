@@ -22,4 +22,5 @@ def no_such_path(what: str, written: str, *others: str) -> str:
     names = [] if folder else list(others)
     with suppress(OSError):  # then none of its files was meant
         names += [file.name for file in islice(path.parent.iterdir(), MAX_NEIGHBOURS)]
+    names = [name for name in names if name != path.name]  # a link that leads nowhere is there
     return f"There is no {what} {written}{nearest(path.name, names, prefix=folder)}"

@@ -208,6 +208,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["jobs", "--url", "localhost"], "write it as http://"),
         (["submit", "-p", "motion"], "Missing argument SOURCE"),
         (["submit", "clip.mp4"], "Missing option -p"),
+        (["submit", "pyproject.tml", "--upload", "-p", "motion"], "pyproject.tml; the nearest one is pyproject.toml"),
+        (["submit", ".", "--upload", "-p", "motion"], ". is a folder: --upload sends one file"),
         (
             ["submit", "--repeat", "688a", "--stride", "2"],
             "--repeat takes everything but SOURCE from the job: leave out",

@@ -130,8 +130,8 @@ def test_a_team_uses_a_server(tmp_path: Path, media: Path) -> None:
         listed = json.loads(server.run("token", "list", "--json").stdout)["tokens"]
         assert [token["name"] for token in listed] == ["local"]
         assert (
-            server.run("token", "revoke", "wall").stderr
-            == "kinora: There is no token 'wall': see `kinora token list`\n"
+            server.run("token", "revoke", "locl").stderr
+            == "kinora: There is no token 'locl'; the nearest one is local: see `kinora token list`\n"
         )
         again = server.run("token", "link").stdout.split()
         assert [urlsplit(link).hostname for link in again] == [urlsplit(link).hostname for link in server.links]
