@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from kinora.runtime.missing_paths import no_such_path
 from kinora.settings.conversion import PATHS
 from kinora.settings.fields import Settings, SettingsError
 from kinora.settings.tables import class_of_tables, in_folder, placed
@@ -77,8 +78,11 @@ def _from_toml(path: Path | None) -> Iterator[tuple[str, str, Any]]:
             return
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad and PowerShell write a byte order mark
+    except FileNotFoundError as error:
+        raise SettingsError(no_such_path("configuration file", str(path))) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The configuration file {path} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"The configuration file {path} cannot be read: {reason}") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"The configuration file {path} is not valid TOML: {error}") from error
     for name, value in table.items():

@@ -185,7 +185,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "-Z"], "There is no flag '-Z': see kinora serve --help"),
         (["serve", "--port", "70000"], "--port: 'port' must be <= 65535"),
         (["serve", "--log-level", "loud"], "--log-level: 'log_level' must be in"),
-        (["serve", "--config", "gone.toml"], "gone.toml cannot be read"),
+        (["serve", "--config", "pyproject.tml"], "There is no configuration file pyproject.tml; the nearest one is "),
         (["run", "clip.mp4"], "Missing option '-p' / '--plugin'. `kinora plugins list`"),
         (["run", "clip.mp4", "-p", "motion", "--json", "--out", "-"], "--json and --out - both write to stdout"),
         (["run", "clip.mp4", "-p", "motion", "--annotate", "no/such/a.mp4"], "folder of no/such/a.mp4 does not exist"),
