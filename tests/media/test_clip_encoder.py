@@ -29,13 +29,14 @@ def colored(number: int, width: int, height: int) -> Image:
     return image
 
 
-def jpegs_at(times_ms: list[int], path: Path, width: int, height: int) -> list[bytes]:
-    """Make a clip of JPEGs at these times, as one is copied of a live source; return them."""
-    jpegs = [bytes(cv2.imencode(".jpg", colored(number, width, height))[1]) for number in range(len(times_ms))]
-    packets = [KeptPacket(data, 1000 * ms, ms / 1000, is_key=True) for data, ms in zip(jpegs, times_ms, strict=True)]
-    cut = cut_kept("mjpeg", packets, path, at_ms=0, came_s=0, start_ms=0, end_ms=times_ms[-1], limits=LIMITS)
-    assert (cut.start_ms, cut.codec) == (0, "mjpeg")
-    return jpegs
+def clip_at(times_ms: list[int], path: Path, width: int, height: int, codec: str = "mjpeg") -> list[bytes]:
+    """Make a clip of pictures at these times, as one is copied of a live source; return them."""
+    kind = {"mjpeg": ".jpg", "png": ".png"}[codec]
+    sent = [bytes(cv2.imencode(kind, colored(number, width, height))[1]) for number in range(len(times_ms))]
+    packets = [KeptPacket(data, 1000 * ms, ms / 1000, is_key=True) for data, ms in zip(sent, times_ms, strict=True)]
+    cut = cut_kept(codec, packets, path, at_ms=0, came_s=0, start_ms=0, end_ms=times_ms[-1], limits=LIMITS)
+    assert (cut.start_ms, cut.codec) == (0, codec)
+    return sent
 
 
 def encode(folder: Path) -> None:
@@ -44,20 +45,20 @@ def encode(folder: Path) -> None:
         encode_clip(source, folder / "out.mp4")
 
 
-@pytest.mark.parametrize("height", [480, 720])
-def test_an_encoded_clip_shows_what_was_sent(tmp_path: Path, height: int) -> None:
+@pytest.mark.parametrize(("codec", "height"), [("mjpeg", 480), ("mjpeg", 720), ("png", 480)])
+def test_an_encoded_clip_shows_what_was_sent(tmp_path: Path, codec: str, height: int) -> None:
     """Each picture in its colours and at its time, however far apart they are; and it says how colours are stored."""
     times_ms = [0, 40, 80, 500, 540, 3540]
-    sent = jpegs_at(times_ms, tmp_path / "copied.mp4", 1280, height)
+    sent = clip_at(times_ms, tmp_path / "copied.mp4", 1280, height, codec)
     encode(tmp_path)
     with av.open(str(tmp_path / "out.mp4")) as container:
         frames = list(container.decode(video=0))
         assert container.streams.video[0].codec_context.name == "h264"
     assert [round((frame.time or 0) * 1000) for frame in frames] == times_ms
     assert {frame.color_range for frame in frames} == {ColorRange.MPEG}
-    for frame, jpeg in zip(frames, sent, strict=True):
-        seen, jpeg_shows = frame.to_ndarray(format="bgr24"), cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1)
-        assert np.abs(seen.astype(int) - jpeg_shows).mean() < 3
+    for frame, data in zip(frames, sent, strict=True):
+        seen, wanted = frame.to_ndarray(format="bgr24"), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert np.abs(seen.astype(int) - wanted).mean() < 3
 
 
 def test_the_pictures_of_a_long_clip_are_made_smaller() -> None:
@@ -72,7 +73,7 @@ def test_the_pictures_of_a_long_clip_are_made_smaller() -> None:
 
 def test_large_pictures_fill_the_smaller_ones(tmp_path: Path) -> None:
     """Nothing of them is left out, and no black is beside them."""
-    (jpeg, _) = jpegs_at([0, 100], tmp_path / "copied.mp4", 4000, 3000)
+    (jpeg, _) = clip_at([0, 100], tmp_path / "copied.mp4", 4000, 3000)
     encode(tmp_path)
     with av.open(str(tmp_path / "out.mp4")) as container:
         seen = next(container.decode(video=0)).to_ndarray(format="bgr24")
@@ -84,7 +85,7 @@ def test_large_pictures_fill_the_smaller_ones(tmp_path: Path) -> None:
 def test_what_cannot_be_decoded_is_not_encoded(tmp_path: Path) -> None:
     """Nothing is left of it."""
     copied = tmp_path / "copied.mp4"
-    for jpeg in jpegs_at([0, 100], copied, 64, 48):
+    for jpeg in clip_at([0, 100], copied, 64, 48):
         copied.write_bytes(copied.read_bytes().replace(jpeg, bytes(len(jpeg))))
     with pytest.raises(SourceError):
         encode(tmp_path)

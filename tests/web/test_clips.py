@@ -192,13 +192,16 @@ async def clips_left(system: System, job_id: str, events: list[int]) -> None:
             await trio.sleep(0.02)
 
 
-async def test_pushed_pictures_have_clips(settings: Settings, plugins_dir: Path, tmp_path: Path) -> None:
-    """Those that are JPEGs, which are encoded as browsers play them; the client need not push on."""
+@pytest.mark.parametrize(("kind", "other"), [(".jpg", ".png"), (".png", ".jpg")])
+async def test_pushed_pictures_have_clips(
+    settings: Settings, plugins_dir: Path, tmp_path: Path, kind: str, other: str
+) -> None:
+    """Those of the kind of the first one, which are encoded as browsers play them; the client need not push on."""
     write_plugin(plugins_dir, "bell", BELL)
     hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 0.5, "after_s": 1})
     async with open_server(attrs.evolve(settings, webhooks={"alarm": hook})) as server:
         job_id = await start(server, "bell", policy="wait")
-        pushed = [picture(number, ".png" if number == 20 else ".jpg") for number in range(30)]
+        pushed = [picture(number, other if number == 20 else kind) for number in range(30)]
         async with pushing(server, job_id, "?timestamps=1") as opened:
             for number, data in enumerate(pushed):
                 await opened.send_message((number * 100_000).to_bytes(8, "big") + data)

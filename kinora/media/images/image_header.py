@@ -41,6 +41,11 @@ def is_jpeg(head: bytes) -> bool:
     return head.startswith(_JPEG_START)
 
 
+def is_png(head: bytes) -> bool:
+    """True if a file that begins like this claims to be a PNG."""
+    return head.startswith(_PNG_START)
+
+
 def is_gif(head: bytes) -> bool:
     """True if a file that begins like this claims to be a GIF."""
     return head.startswith((b"GIF87a", b"GIF89a"))
@@ -55,7 +60,7 @@ def is_film(file: BinaryIO) -> bool:
     head = file.read(MAGIC_BYTES)
     if is_heif(head):
         return has_film(file)
-    return is_gif(head) or (head.startswith(_PNG_START) and _is_animated_png(file))
+    return is_gif(head) or (is_png(head) and _is_animated_png(file))
 
 
 def read_size(file: BinaryIO) -> tuple[int, int] | None:
@@ -199,7 +204,7 @@ def _pnm(file: BinaryIO) -> tuple[int, int]:
 
 
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO], tuple[int, int]]], ...] = (
-    (lambda magic: magic.startswith(_PNG_START), _png),
+    (is_png, _png),
     (is_jpeg, _jpeg),
     (lambda magic: magic.startswith(b"RIFF") and magic[8:14] == b"WEBPVP", _webp),
     (lambda magic: magic.startswith(b"BM") and magic[14:16] in (b"\x28\0", b"\x6c\0", b"\x7c\0"), _bmp),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.media.images.albums import damaged_image, open_album
-from kinora.media.images.image_header import is_jpeg
+from kinora.media.images.image_header import is_jpeg, is_png
 from kinora.media.images.images import ImagePicture, check_size
 from kinora.media.live.pushed import PUSHED, PushedPicture, is_pushable, read_picture
 from kinora.media.packets.packet_keeper import PacketKeeper
@@ -24,6 +24,8 @@ from kinora.media.source_types import CHANNELS, ErrorKind, SourceError, SourceLi
 from kinora.media.videos.video_reading import JPEGS
 
 NAME = "The pushed stream"
+PNG = "png"
+"""The codec of videos in which every picture is a PNG."""
 DECODE_S = 30.0
 """A picture that takes longer to decode ends this process: the server goes on behind it with another one."""
 
@@ -41,8 +43,6 @@ class PushSource:
             SourceError: there was none.
         """
         self.notes: list[SourceNote] = []
-        self.keeper = PacketKeeper(JPEGS)
-        """Gets the pictures that are JPEGs."""
         self._told: set[ErrorKind] = set()
         self._limits = limits
         self._socket = socket.socket(fileno=fd)
@@ -53,7 +53,9 @@ class PushSource:
             self._close()
             raise SourceError("unreadable", self._nothing())
         self._first = first
-        _, pixels = first
+        pushed, pixels = first
+        self.keeper = PacketKeeper(_codec_of(pushed.data) or JPEGS)
+        """Gets the pictures of the kind of the first one, if clips can be made of them, else those that are JPEGs."""
         self._size = _size(pixels)
         width, height = self._size
         self.info = attrs.evolve(PUSHED, width=width, height=height, max_frame_bytes=width * height * CHANNELS)
@@ -62,7 +64,7 @@ class PushSource:
         """Those of the pictures ``start``, ``start + stride``, … that can be read, from the first one on."""
         zero_us = self._first[0].time_us
         for pushed, pixels in chain([self._first], self._decoded):
-            if self.keeper.wants and is_jpeg(pushed.data):
+            if self.keeper.wants and _codec_of(pushed.data) == self.keeper.codec:
                 self.keeper.put(KeptPacket(pushed.data, pushed.time_us, pushed.received_s, is_key=True))
             self._note_size(_size(pixels))
             if pushed.index >= start and (pushed.index - start) % stride == 0:
@@ -123,6 +125,13 @@ def decode_pushed(pushed: PushedPicture, limits: SourceLimits) -> NDArray[np.uin
     if not decoded.whole:
         raise damaged_image(name)
     return decoded.pixels
+
+
+def _codec_of(data: bytes) -> str | None:
+    """FFmpeg's name of a picture's kind; None if no clips are made of it."""
+    if is_jpeg(data):
+        return JPEGS
+    return PNG if is_png(data) else None
 
 
 def _size(pixels: NDArray[np.uint8]) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from kinora.runtime.sized_memory import sized_memory
 KEPT_BYTES = 64 * 2**20
 """The most bytes that are kept of a connection. Beyond it the oldest go, from key frame to key frame, however new they
 are: a clip that needs them begins later."""
-CODECS = ("h264", "hevc", "vp9", "av1", "mjpeg")
+CODECS = ("h264", "hevc", "vp9", "av1", "mjpeg", "png")
 """The codecs, by FFmpeg's names, whose packets are kept: each key frame says by itself how it is decoded."""
 _PAGE = mmap.PAGESIZE
 _BLOCK = 2**20

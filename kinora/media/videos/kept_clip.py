@@ -27,9 +27,11 @@ TICK = Fraction(1, 1_000_000)
 JUMP_US = 10_000_000
 """A step in time by so much more than has passed, or by so much back, is where the source's clock was set anew: a clip
 does not go beyond it."""
+FORMATS = {"vp9": "ivf", "av1": "ivf", "png": "png_pipe"}
+"""Codec → FFmpeg's name of the format of its packets, where that is another."""
 DESCRIBED_BY = 5
 """The packets by which FFmpeg finds out how pictures are coded."""
-GONE = "Its pictures are not kept any more, or never were: clips are made of H.264, H.265, VP9, AV1 and JPEG alone."
+GONE = "Its pictures are not kept (any more): clips are made of H.264, H.265, VP9, AV1, JPEG and PNG alone."
 
 
 def cut_kept(
@@ -78,9 +80,9 @@ def _is_jump(one: KeptPacket, other: KeptPacket) -> bool:
 def _described(codec: str, packets: Sequence[KeptPacket], limits: SourceLimits) -> InputContainer:
     """The first packets as FFmpeg opens them, which decodes a picture to find out what they are."""
     first = [packet.data for packet in islice(packets, DESCRIBED_BY)]
-    data, name = (ivf_of(codec, first), "ivf") if codec in FOURCC else (b"".join(first), codec)
+    data = ivf_of(codec, first) if codec in FOURCC else b"".join(first)
     try:
-        container = av.open(io.BytesIO(data), "r", format=name, options=pixel_limit(limits))
+        container = av.open(io.BytesIO(data), "r", format=FORMATS.get(codec, codec), options=pixel_limit(limits))
     except av.FFmpegError as error:
         raise SourceError("unsupported", f"No clip can be made: its pictures ({codec}) are damaged.") from error
     if not container.streams.video or not container.streams.video[0].width:
