@@ -3,7 +3,7 @@
 import os
 import sys
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
@@ -85,14 +85,23 @@ def ours(registry: PluginRegistry) -> list[PluginEntry]:
 
 async def reason_of(registry: PluginRegistry, folder: Path, text: str) -> str:
     """The reason for which a plugin of this text is broken."""
-    write(folder / "odd.py", text)
+    (reason,) = await reasons_of(registry, folder, [text])
+    return reason
+
+
+async def reasons_of(registry: PluginRegistry, folder: Path, texts: Iterable[str]) -> list[str]:
+    """The reasons for which plugins of these texts are broken, all found by one reload."""
+    names = [write(folder / f"odd{number}.py", text).stem for number, text in enumerate(texts)]
     await registry.reload()
-    entry = registry.get("odd")
-    assert entry is not None
-    assert entry.metadata is None
-    assert entry.broken is not None
-    assert "odd" not in registry.names()
-    return entry.broken
+    reasons = []
+    for name in names:
+        entry = registry.get(name)
+        assert entry is not None
+        assert entry.metadata is None
+        assert entry.broken is not None
+        reasons.append(entry.broken)
+    assert not {*names} & {*registry.names()}
+    return reasons
 
 
 async def test_files_and_packages_of_the_folder_are_found(registry: PluginRegistry, folder: Path) -> None:
@@ -172,28 +181,28 @@ async def test_the_built_in_plugins_work(registry: PluginRegistry) -> None:
         assert entry.metadata.config_schema is not None
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("raise ValueError('no model here')", "ValueError: no model here"),
-        ("def broken(:", "SyntaxError"),
-        ("import kinora_no_such_module", "kinora_no_such_module"),
-        ("raise SystemExit(3)", "SystemExit"),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
-        ("import os; os._exit(3)", "on import its process ended with exit code 3"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "on import its process was killed by SIGSEGV"),
-        ("import os; os.closerange(3, 100); os._exit(0)", "on import its process ended with exit code 0"),
-        ("import os; os.write(3, b'rubbish' * 10); os._exit(0)", "wrote into the channel"),
-        ("x = 1", "defines no plugin"),
-        ("from kinora.plugins import Plugin\nclass A(Plugin):\n    pass", "has no metadata"),
-    ],
+UNIMPORTABLE = (
+    ("raise ValueError('no model here')", "ValueError: no model here"),
+    ("def broken(:", "SyntaxError"),
+    ("import kinora_no_such_module", "kinora_no_such_module"),
+    ("raise SystemExit(3)", "SystemExit"),
+    ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ("import os; os._exit(3)", "on import its process ended with exit code 3"),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "on import its process was killed by SIGSEGV"),
+    ("import os; os.closerange(3, 100); os._exit(0)", "on import its process ended with exit code 0"),
+    ("import os; os.write(3, b'rubbish' * 10); os._exit(0)", "wrote into the channel"),
+    ("x = 1", "defines no plugin"),
+    ("from kinora.plugins import Plugin\nclass A(Plugin):\n    pass", "has no metadata"),
 )
-async def test_what_cannot_be_imported_is_listed_with_the_reason(
-    registry: PluginRegistry, folder: Path, text: str, words: str
-) -> None:
+"""What fails on import → words of the reason."""
+
+
+async def test_what_cannot_be_imported_is_listed_with_the_reason(registry: PluginRegistry, folder: Path) -> None:
     """A plugin that fails in any way on import is broken, and the others are found."""
     good(folder / "fine.py", "fine")
-    assert words in await reason_of(registry, folder, text)
+    reasons = await reasons_of(registry, folder, (text for text, _ in UNIMPORTABLE))
+    for (text, words), reason in zip(UNIMPORTABLE, reasons, strict=True):
+        assert words in reason, text
     assert "fine" in registry.names()
 
 
@@ -251,7 +260,7 @@ async def test_a_plugin_that_hangs_on_import_is_given_up(
     reason = await reason_of(registry, folder, "print('loading', flush=True)\nimport time\ntime.sleep(1000)")
     assert "took longer" in reason
     assert "fine" in registry.names()
-    entry = registry.get("odd")
+    entry = registry.get("odd0")
     assert entry is not None
     assert entry.traceback == "loading\n"
     assert registry._fork_server.statistics().workers == 0
@@ -273,10 +282,10 @@ async def test_a_schema_that_takes_for_ever_is_given_up(
 async def test_the_traceback_is_kept(registry: PluginRegistry, folder: Path) -> None:
     """The author of a broken plugin sees the line that failed."""
     await reason_of(registry, folder, "def load():\n    raise ValueError('no model')\nload()")
-    entry = registry.get("odd")
+    entry = registry.get("odd0")
     assert entry is not None
     assert entry.traceback is not None
-    assert "odd.py" in entry.traceback
+    assert "odd0.py" in entry.traceback
     assert "line 2" in entry.traceback
 
 
@@ -291,35 +300,36 @@ class Odd(Plugin):
 """
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ("name=3", "name"),
-        ("name='Größe'", "lower-case"),
-        ("name=''", "lower-case"),
-        ("name='x', tags=[1]", "tags"),
-        ("name='x', version=None", "version"),
-        ("name='x', latency_budget_ms='20'", "latency_budget_ms"),
-        ("name='x', memory_limit_mb=0", "memory_limit_mb"),
-        ("name='x', max_batch=0", "max_batch must be from 1 to 64, not 0"),
-        ("name='x', max_batch=-3", "max_batch"),
-        ("name='x', max_batch='8'", "max_batch"),
-        ("name='x', max_batch=True", "max_batch"),
-        ("name='x', batch_wait_ms=-1", "batch_wait_ms must be from 0 to 1000, not -1"),
-        ("name='x', batch_wait_ms=1e9", "batch_wait_ms"),
-        ("name='x', batch_wait_ms=float('nan')", "batch_wait_ms"),
-        ("name='x', skeleton=[(0, -1)]", "skeleton must be up to 1000 pairs of numbers from 0 to 999"),
-        ("name='x', skeleton=[(0, 1.5)]", "skeleton"),
-        ("name='reload'", "the address of a call"),
-        ("name='x', config_schema=[1]", "config_schema"),
-        ("name='x', config_schema={'type': 'strange'}", "config_schema.type"),
-    ],
+WRONG_METADATA = (
+    ("name=3", "name"),
+    ("name='Größe'", "lower-case"),
+    ("name=''", "lower-case"),
+    ("name='x', tags=[1]", "tags"),
+    ("name='x', version=None", "version"),
+    ("name='x', latency_budget_ms='20'", "latency_budget_ms"),
+    ("name='x', memory_limit_mb=0", "memory_limit_mb"),
+    ("name='x', max_batch=0", "max_batch must be from 1 to 64, not 0"),
+    ("name='x', max_batch=-3", "max_batch"),
+    ("name='x', max_batch='8'", "max_batch"),
+    ("name='x', max_batch=True", "max_batch"),
+    ("name='x', batch_wait_ms=-1", "batch_wait_ms must be from 0 to 1000, not -1"),
+    ("name='x', batch_wait_ms=1e9", "batch_wait_ms"),
+    ("name='x', batch_wait_ms=float('nan')", "batch_wait_ms"),
+    ("name='x', skeleton=[(0, -1)]", "skeleton must be up to 1000 pairs of numbers from 0 to 999"),
+    ("name='x', skeleton=[(0, 1.5)]", "skeleton"),
+    ("name='reload'", "the address of a call"),
+    ("name='x', config_schema=[1]", "config_schema"),
+    ("name='x', config_schema={'type': 'strange'}", "config_schema.type"),
 )
-async def test_wrong_metadata_is_told(registry: PluginRegistry, folder: Path, fields: str, words: str) -> None:
+"""The arguments of metadata → words of the reason."""
+
+
+async def test_wrong_metadata_is_told(registry: PluginRegistry, folder: Path) -> None:
     """A plugin whose metadata the server could not work with is broken, and the field is named."""
-    reason = await reason_of(registry, folder, METADATA.format(fields=fields))
-    assert "metadata of Odd is wrong" in reason
-    assert words in reason
+    reasons = await reasons_of(registry, folder, (METADATA.format(fields=fields) for fields, _ in WRONG_METADATA))
+    for (fields, words), reason in zip(WRONG_METADATA, reasons, strict=True):
+        assert "metadata of Odd is wrong" in reason, fields
+        assert words in reason, fields
 
 
 async def test_of_two_with_one_name_the_first_wins(registry: PluginRegistry, folder: Path) -> None:
