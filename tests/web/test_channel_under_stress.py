@@ -34,6 +34,8 @@ from tests.client_kit import exchange
 
 SMALL_BUFFER = 8 * 1024
 READING, STALLED = 180, 20
+CLIENTS = 20
+"""With habits of their own. More at once are the business of ``benchmarks.storms``."""
 GRACE_S = 3.0
 PLENTY_S = 30.0
 """The longest wait of a test; shorter than the stall limit, which would end the wait by itself."""
@@ -306,12 +308,12 @@ def check(one: Client, pings: int) -> None:
     assert one.close_code is not None or len(one.pongs) == pings
 
 
-async def test_fifty_clients_that_stall_ping_and_leave_get_everything_in_order(server: RunningServer) -> None:
+async def test_clients_that_stall_ping_and_leave_get_everything_in_order(server: RunningServer) -> None:
     """With buffers of 8 KB all bytes parse; nothing is lost, repeated or out of order, and nothing follows a close."""
     manager = manager_of(server)
-    last = 300
+    last = 200
     async with trio.open_nursery() as nursery:
-        for seed in range(50):
+        for seed in range(CLIENTS):
             habits = Habits(seed, leaves_after=seed * 10 if seed % 5 == 0 else None)
             await nursery.start(live, server, habits, last)
         for index in range(last + 1):
