@@ -40,7 +40,7 @@ def ends_phase(phase: str, owner: Any, name: str) -> None:
 def note_the_rest() -> None:
     """Import what runs a job, and have its phases noted."""
     from kinora.actors.jobs.job_manager import JobManager  # noqa: PLC0415 - what is timed
-    from kinora.cli import local_job  # noqa: PLC0415 - what is timed
+    from kinora.cli.local import local_job  # noqa: PLC0415 - what is timed
     from kinora.plugins.registry import PluginRegistry  # noqa: PLC0415 - what is timed
     from kinora.runtime.workers import ForkServer  # noqa: PLC0415 - what is timed
 

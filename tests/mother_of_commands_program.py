@@ -16,7 +16,7 @@ from kinora.cli.main import COMMANDS, cli, main
 from kinora.runtime.channel import Channel, close_all
 from tests.mother_program import fork_orphan
 
-LATER = ("kinora.cli.local_job", "kinora.cli.plugin_kit", "kinora.serve", "kinora.agent")
+LATER = ("kinora.cli.local.local_job", "kinora.cli.plugin_kit", "kinora.serve", "kinora.agent")
 """Modules that commands import when they are needed."""
 UNWANTED = ("cv2", "av", "rich")
 """Those that most commands never import."""

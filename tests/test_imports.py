@@ -47,7 +47,7 @@ def test_most_commands_import_nothing_that_only_few_need() -> None:
 import sys
 from kinora.cli.main import cli
 found = [cli.get_command(None, name) for name in {sorted(COMMANDS.keys() - HEAVY)!r}]
-import kinora.cli.local_job
+import kinora.cli.local.local_job
 print(*[name for name in {unwanted!r} if name in sys.modules])
 """
     command = [sys.executable, "-c", program]

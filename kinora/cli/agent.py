@@ -13,12 +13,12 @@ import trio
 from kinora.agent.agent import Agent
 from kinora.agent.facts import Offer
 from kinora.agent.home import Home
-from kinora.cli import options
-from kinora.cli.client_flags import checked_url, token_for
+from kinora.cli.client.client_flags import checked_url, token_for
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.folders import require_existing
-from kinora.cli.root_warning import warn_of_root
-from kinora.cli.running import run_to_end, stop_on_signal, stop_signals
+from kinora.cli.flags import options
+from kinora.cli.flags.folders import require_existing
+from kinora.cli.process.root_warning import warn_of_root
+from kinora.cli.process.running import run_to_end, stop_on_signal, stop_signals
 from kinora.client import ClientError
 from kinora.client.http import CA_FILE
 from kinora.log import configure_logging

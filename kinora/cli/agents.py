@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from kinora.cli import options
-from kinora.cli.amounts import size_text
-from kinora.cli.client_flags import of_client
-from kinora.cli.output import local_time, print_json, print_line, print_table
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import SHORT_ID
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.short_ids import SHORT_ID
+from kinora.cli.flags import options
+from kinora.cli.flags.amounts import size_text
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import local_time, print_json, print_line, print_table
 from kinora.client import KinoraClient
 
 COLUMNS = ("agent", "kind", "host", "status", "places", "cpus", "busy_cpus", "memory", "version", "jobs", "told")

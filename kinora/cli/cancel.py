@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
-from kinora.cli.each_job import for_each_job
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.each_job import for_each_job
+from kinora.cli.flags import options
 from kinora.client import KinoraClient
 
 COLUMNS = ("job_id", "status", "cancelled", "cancel_ms")

@@ -10,10 +10,10 @@ import attrs
 import click
 
 from kinora.actors.webhooks.webhook import Webhook
-from kinora.cli import options
-from kinora.cli.groups import Group
-from kinora.cli.output import print_json, print_table
-from kinora.cli.server_flags import of_server
+from kinora.cli.flags import options
+from kinora.cli.flags.groups import Group
+from kinora.cli.flags.server_flags import of_server
+from kinora.cli.terminal.output import print_json, print_table
 from kinora.media.live.placed_camera import PlacedCamera
 from kinora.media.source_names import without_query
 from kinora.settings import Settings

@@ -11,14 +11,14 @@ import click
 import trio
 
 from kinora.actors.sources.source_finder import DEMO_SOURCE
-from kinora.cli import options
+from kinora.cli.client.moments import after
 from kinora.cli.exits import Interrupted
-from kinora.cli.live import Live, Moment, live_progress
-from kinora.cli.moments import after
-from kinora.cli.output import print_line
-from kinora.cli.report import Tally, print_summary
-from kinora.cli.running import run_interruptible
+from kinora.cli.flags import options
+from kinora.cli.process.running import run_interruptible
 from kinora.cli.show import fetch_summary
+from kinora.cli.terminal.live import Live, Moment, live_progress
+from kinora.cli.terminal.output import print_line
+from kinora.cli.terminal.report import Tally, print_summary
 from kinora.client import KinoraClient, Submitted, connect
 from kinora.log import configure_logging
 from kinora.runtime.temporary import temporary_folder

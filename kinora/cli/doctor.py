@@ -9,11 +9,11 @@ from typing import Any
 import attrs
 import click
 
-from kinora.cli import options
-from kinora.cli.findings import print_findings
-from kinora.cli.output import print_json
-from kinora.cli.running import run_interruptible
-from kinora.cli.server_flags import of_server
+from kinora.cli.flags import options
+from kinora.cli.flags.server_flags import of_server
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.findings import print_findings
+from kinora.cli.terminal.output import print_json
 from kinora.doctor.examination import examine
 from kinora.doctor.finding import Finding
 from kinora.log import configure_logging

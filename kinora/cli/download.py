@@ -13,12 +13,12 @@ import click
 import trio
 
 from kinora.actors.models import ENDED
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.short_ids import whole_id
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.output import print_json, print_line
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import whole_id
+from kinora.cli.flags import options
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import print_json, print_line
 from kinora.client import KinoraClient
 from kinora.client.http import Write
 from kinora.media.files.part_file import part_file

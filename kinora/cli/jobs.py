@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
-from kinora.cli.groups import Group
-from kinora.cli.output import counted, local_time, print_json, print_line, print_table
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.short_ids import SHORT_ID
+from kinora.cli.flags import options
+from kinora.cli.flags.groups import Group
+from kinora.cli.process.running import run_interruptible
 from kinora.cli.prune import prune
-from kinora.cli.report import state_in_words
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import SHORT_ID
+from kinora.cli.terminal.output import counted, local_time, print_json, print_line, print_table
+from kinora.cli.terminal.report import state_in_words
 from kinora.client import KinoraClient
 
 COLUMNS = ("job_id", "status", "progress", "frames_done", "source", "created_at")

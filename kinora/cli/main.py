@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import click
 
 from kinora import __version__
-from kinora.cli.groups import Group, no_such_flag
-from kinora.cli.lean_imports import import_structlog
-from kinora.cli.standard_streams import open_missing_streams
+from kinora.cli.flags.groups import Group, no_such_flag
+from kinora.cli.process.lean_imports import import_structlog
+from kinora.cli.process.standard_streams import open_missing_streams
 from kinora.printable import printable
 
 COMMANDS = {

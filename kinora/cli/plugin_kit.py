@@ -11,15 +11,15 @@ import attrs
 import click
 
 from kinora.actors.sources.source_finder import DEMO_SOURCE
-from kinora.cli import options
-from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.findings import print_count, print_finding
-from kinora.cli.folders import require_existing
-from kinora.cli.local_request import plugin_file, require_path
-from kinora.cli.output import print_json, print_line
-from kinora.cli.paths import real_path
-from kinora.cli.running import run_interruptible
+from kinora.cli.flags import options
+from kinora.cli.flags.folders import require_existing
+from kinora.cli.flags.paths import real_path
+from kinora.cli.local.local_request import plugin_file, require_path
+from kinora.cli.process.errors import naming_flags
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.findings import print_count, print_finding
+from kinora.cli.terminal.output import print_json, print_line
 from kinora.doctor.finding import Finding
 from kinora.kit.install import NotInstalledError
 from kinora.kit.install import install as make_environment

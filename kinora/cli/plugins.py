@@ -12,15 +12,15 @@ import attrs
 import click
 import msgspec
 
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
+from kinora.cli.client.client_flags import of_client
 from kinora.cli.exits import Misuse
-from kinora.cli.folders import require_existing
-from kinora.cli.groups import Group
-from kinora.cli.output import print_json, print_table
-from kinora.cli.paths import real_path
+from kinora.cli.flags import options
+from kinora.cli.flags.folders import require_existing
+from kinora.cli.flags.groups import Group
+from kinora.cli.flags.paths import real_path
 from kinora.cli.plugin_kit import check, install, new
-from kinora.cli.running import run_interruptible
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import print_json, print_table
 from kinora.client import KinoraClient
 from kinora.log import configure_logging
 from kinora.nearest import no_such

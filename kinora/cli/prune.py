@@ -10,13 +10,13 @@ from typing import Any, get_args
 import click
 
 from kinora.actors.messages import EndStatus
-from kinora.cli import options
-from kinora.cli.amounts import Age, Size, size_text
-from kinora.cli.client_flags import of_client
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.short_ids import SHORT_ID
 from kinora.cli.exits import Misuse
-from kinora.cli.output import counted, local_time, print_json, print_line, print_table
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import SHORT_ID
+from kinora.cli.flags import options
+from kinora.cli.flags.amounts import Age, Size, size_text
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import counted, local_time, print_json, print_line, print_table
 from kinora.client import KinoraClient
 
 COLUMNS = ("job_id", "status", "finished_at", "bytes")

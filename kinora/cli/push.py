@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 import trio
 
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.short_ids import whole_id
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.output import counted, print_line
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import whole_id
+from kinora.cli.flags import options
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import counted, print_line
 from kinora.client import KinoraClient, Pushing
 from kinora.media.images.folder_list import in_natural_order
 from kinora.media.images.jpeg_row import read_jpegs

@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 import click
 
-from kinora.cli import options
-from kinora.cli.lean_imports import import_structlog
-from kinora.cli.run_arguments import RunArguments
+from kinora.cli.flags import options
+from kinora.cli.local.run_arguments import RunArguments
+from kinora.cli.process.lean_imports import import_structlog
 from kinora.preloading import launch_of
 from kinora.runtime.launching import Launched
 from kinora.settings import Settings
@@ -87,9 +87,9 @@ def _run(settings: Settings, wanted: RunArguments, launched: Launched) -> int:
     """Import what runs the job, while the process of the fork server imports what the workers need; then run it."""
     import_structlog()
     from kinora.cli.batch.sources import only_source  # noqa: PLC0415 - takes long, see above
-    from kinora.cli.local_job import run_job  # noqa: PLC0415
-    from kinora.cli.run_outputs import check_outputs  # noqa: PLC0415
-    from kinora.cli.running import run_interruptible  # noqa: PLC0415
+    from kinora.cli.local.local_job import run_job  # noqa: PLC0415
+    from kinora.cli.local.run_outputs import check_outputs  # noqa: PLC0415
+    from kinora.cli.process.running import run_interruptible  # noqa: PLC0415
     from kinora.log import configure_logging  # noqa: PLC0415
 
     configure_logging("error")
@@ -104,7 +104,7 @@ def _run_many(settings: Settings, wanted: RunArguments, out_dir: Path, launched:
     from kinora.cli.batch.files import run_files  # noqa: PLC0415 - as above
     from kinora.cli.batch.outputs import OutFolder, forms_of  # noqa: PLC0415
     from kinora.cli.batch.sources import sources_of  # noqa: PLC0415
-    from kinora.cli.running import run_interruptible  # noqa: PLC0415
+    from kinora.cli.process.running import run_interruptible  # noqa: PLC0415
 
     forms, sources = forms_of(wanted), sources_of(wanted.sources, each_video=True)
     with OutFolder.open(out_dir, forms) as out:

@@ -16,13 +16,13 @@ import click
 import structlog
 import trio
 
-from kinora.cli import options
 from kinora.cli.exits import Failed
-from kinora.cli.folders import require_existing
-from kinora.cli.output import print_line
-from kinora.cli.root_warning import warn_of_root
-from kinora.cli.running import end_now, run_to_end, stop_on_signal, stop_signals
-from kinora.cli.server_flags import of_server
+from kinora.cli.flags import options
+from kinora.cli.flags.folders import require_existing
+from kinora.cli.flags.server_flags import of_server
+from kinora.cli.process.root_warning import warn_of_root
+from kinora.cli.process.running import end_now, run_to_end, stop_on_signal, stop_signals
+from kinora.cli.terminal.output import print_line
 from kinora.data_folder import DataDirInUse
 from kinora.log import configure_logging, flush_log, held_back
 from kinora.runtime.heap import give_back_freed_memory, trim_regularly

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.short_ids import whole_id
 from kinora.cli.exits import Misuse
-from kinora.cli.output import print_json
-from kinora.cli.report import Tally, print_summary, summary
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import whole_id
+from kinora.cli.flags import options
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import print_json
+from kinora.cli.terminal.report import Tally, print_summary, summary
 from kinora.client import KinoraClient
 from kinora.printable import printable_lines
 

@@ -10,13 +10,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
-from kinora.cli.errors import naming_flags
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.short_ids import SHORT_ID, whole_id
 from kinora.cli.exits import Misuse
-from kinora.cli.output import print_json, print_line
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import SHORT_ID, whole_id
+from kinora.cli.flags import options
+from kinora.cli.process.errors import naming_flags
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import print_json, print_line
 from kinora.client import KinoraClient, Submitted
 from kinora.runtime.missing_paths import no_such_path
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
+from kinora.cli.client.client_flags import of_client
 from kinora.cli.exits import Misuse
-from kinora.cli.groups import Group
-from kinora.cli.output import print_json, print_line, print_table
-from kinora.cli.running import run_interruptible
+from kinora.cli.flags import options
+from kinora.cli.flags.groups import Group
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import print_json, print_line, print_table
 from kinora.client import ClientError, KinoraClient
 from kinora.nearest import nearest
 

@@ -15,20 +15,20 @@ import msgspec
 import trio
 
 from kinora.actors.models import ENDED
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
-from kinora.cli.events import event_in_words
-from kinora.cli.live import Moment
-from kinora.cli.moments import after
-from kinora.cli.output import counted, print_json, print_line
-from kinora.cli.report import Tally
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import SHORT_ID, whole_id
+from kinora.cli.client.client_flags import of_client
+from kinora.cli.client.moments import after
+from kinora.cli.client.short_ids import SHORT_ID, whole_id
+from kinora.cli.flags import options
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.events import event_in_words
+from kinora.cli.terminal.live import Moment
+from kinora.cli.terminal.output import counted, print_json, print_line
+from kinora.cli.terminal.report import Tally
 from kinora.client import ClientError, KinoraClient, Message, connect
 from kinora.log import configure_logging
 
 if TYPE_CHECKING:
-    from kinora.cli.bars import Bars
+    from kinora.cli.terminal.bars import Bars
 
 LINES = frozenset({"event", "warning", "error", "complete", "gap"})
 """The messages that are shown as lines beside bars."""
@@ -97,7 +97,7 @@ def _display(client: KinoraClient, *, as_json: bool) -> Iterator[Show]:
     if as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
         yield partial(_print, as_json=as_json)
     else:
-        from kinora.cli.bars import Bars as Drawn  # noqa: PLC0415 - what draws is needed on a terminal only
+        from kinora.cli.terminal.bars import Bars as Drawn  # noqa: PLC0415 - what draws is needed on a terminal only
 
         with Drawn.open() as bars:
             yield JobBars(client, bars).show

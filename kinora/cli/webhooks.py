@@ -6,12 +6,12 @@ from functools import partial
 
 import click
 
-from kinora.cli import options
-from kinora.cli.client_flags import of_client
+from kinora.cli.client.client_flags import of_client
 from kinora.cli.exits import Failed
-from kinora.cli.groups import Group
-from kinora.cli.output import print_json, print_line, print_table
-from kinora.cli.running import run_interruptible
+from kinora.cli.flags import options
+from kinora.cli.flags.groups import Group
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import print_json, print_line, print_table
 from kinora.client import KinoraClient
 
 COLUMNS = ("name", "waiting", "delivered", "given_up", "left_out", "fault")

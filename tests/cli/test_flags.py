@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kinora.actors.errors import FieldError, InvalidRequest
-from kinora.cli.errors import for_user, naming_flags
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.flags import flag_of
-from kinora.cli.options import plugin_requests
+from kinora.cli.flags.flags import flag_of
+from kinora.cli.flags.options import plugin_requests
+from kinora.cli.process.errors import for_user, naming_flags
 from kinora.client.errors import refused
 from kinora.plugins.builtin.motion import Motion
 from kinora.plugins.options import check_options

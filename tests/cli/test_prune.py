@@ -11,8 +11,8 @@ import click
 import pytest
 import trio
 
-from kinora.cli.amounts import Age, Size, size_text
 from kinora.cli.exits import Misuse
+from kinora.cli.flags.amounts import Age, Size, size_text
 from kinora.cli.main import cli
 from kinora.serve import RunningServer
 from tests.actors.test_retention import store_job

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from kinora.cli.jobs import for_people
-from kinora.cli.live import Moment, live_progress
-from kinora.cli.output import counted, local_time, print_table
-from kinora.cli.plugin_output import LINE_BYTES, PluginOutput
-from kinora.cli.report import SHOWN_TRACEBACK_LINES, Tally, failed_plugins, print_summary, summary
-from kinora.cli.results_text import WIDTH, result_lines
-from kinora.cli.tracebacks import own_lines, own_place
+from kinora.cli.local.plugin_output import LINE_BYTES, PluginOutput
+from kinora.cli.terminal.live import Moment, live_progress
+from kinora.cli.terminal.output import counted, local_time, print_table
+from kinora.cli.terminal.report import SHOWN_TRACEBACK_LINES, Tally, failed_plugins, print_summary, summary
+from kinora.cli.terminal.results_text import WIDTH, result_lines
+from kinora.cli.terminal.tracebacks import own_lines, own_place
 from kinora.cli.watch import described
 from kinora.client import Message
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from kinora.actors.store.job_events import StoredEvent
-from kinora.cli.results_file import ResultsFile
+from kinora.cli.local.results_file import ResultsFile
 from kinora.results.csv_rows import COLUMNS
 from tests.cli.test_cli import kinora, line_of, started
 from tests.media_server import media_server

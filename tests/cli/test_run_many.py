@@ -18,8 +18,8 @@ from kinora.cli.batch.outputs import OutFolder, forms_of
 from kinora.cli.batch.record import FILE, Entry, Record, version_of
 from kinora.cli.batch.sources import Source, only_source, sources_of
 from kinora.cli.exits import Misuse
-from kinora.cli.run_arguments import RunArguments
-from kinora.cli.run_outputs import check_outputs
+from kinora.cli.local.run_arguments import RunArguments
+from kinora.cli.local.run_outputs import check_outputs
 from tests.cli.test_cli import LIMIT_S, kinora
 from tests.cli.test_run import plugin
 from tests.cli.test_terminal import on_terminal

@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from kinora.cli.client.short_ids import CANDIDATES, whole_id, whole_ids
 from kinora.cli.exits import Misuse
-from kinora.cli.short_ids import CANDIDATES, whole_id, whole_ids
 from kinora.client import KinoraClient
 from kinora.serve import RunningServer
 

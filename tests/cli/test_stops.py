@@ -17,9 +17,9 @@ import attrs
 import pytest
 import trio
 
-from kinora.cli.errors import for_user
 from kinora.cli.exits import Failed
-from kinora.cli.running import stop_signals
+from kinora.cli.process.errors import for_user
+from kinora.cli.process.running import stop_signals
 from kinora.runtime.processes import descendants
 from kinora.runtime.supervisor import ChildSpec, Supervisor
 from tests.cli.test_cli import KINORA, LIMIT_S, SLEEPY
@@ -132,7 +132,7 @@ def test_what_does_not_end_is_ended() -> None:
 
 HUNG_UP = """
 import signal, trio
-from kinora.cli.running import stop_on_signal
+from kinora.cli.process.running import stop_on_signal
 
 async def main():
     signals, received = trio.open_memory_channel(3)

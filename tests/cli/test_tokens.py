@@ -20,9 +20,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from kinora.actors.access import tokens
-from kinora.cli.client_flags import token_for
+from kinora.cli.client.client_flags import token_for
+from kinora.cli.client.this_machine import is_ones_own, is_this_machine, users_listening
 from kinora.cli.serve import warn_of_token
-from kinora.cli.this_machine import is_ones_own, is_this_machine, users_listening
 from kinora.client import ClientError, KinoraClient
 from kinora.client import token as client_token
 from kinora.client.http import server_address

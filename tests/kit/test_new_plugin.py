@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kinora.cli.exits import Misuse
-from kinora.cli.local_request import plugin_file
+from kinora.cli.local.local_request import plugin_file
 from kinora.cli.main import cli
 from kinora.kit.new_plugin import NotNewError, new_plugin
 

@@ -13,7 +13,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from kinora.actors.realtime.client_session import ClientSession
-from kinora.cli.root_warning import warn_of_root
+from kinora.cli.process.root_warning import warn_of_root
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System

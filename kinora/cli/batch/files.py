@@ -14,24 +14,24 @@ import trio
 from kinora.actors.errors import InvalidRequest, KinoraError
 from kinora.actors.jobs.job_manager import Submitted
 from kinora.actors.jobs.next_state import next_state
-from kinora.cli import options
 from kinora.cli.batch.names import names_of
 from kinora.cli.batch.outputs import OutFolder
 from kinora.cli.batch.record import Entry, Record, hash_of, version_of
 from kinora.cli.batch.rows import Rows, live_rows
 from kinora.cli.batch.sources import Source
 from kinora.cli.batch.summing import Outcome, report
-from kinora.cli.errors import naming_flags
 from kinora.cli.exits import Misuse
-from kinora.cli.flags import in_flags
-from kinora.cli.folders import require_existing
-from kinora.cli.following import moment_of, take_frames
-from kinora.cli.live import Moment
-from kinora.cli.local_request import own_settings, plugin_names, request_of
-from kinora.cli.plugin_output import PluginOutput
-from kinora.cli.report import summary
-from kinora.cli.results_file import ResultsFile
-from kinora.cli.run_arguments import RunArguments
+from kinora.cli.flags import options
+from kinora.cli.flags.flags import in_flags
+from kinora.cli.flags.folders import require_existing
+from kinora.cli.local.following import moment_of, take_frames
+from kinora.cli.local.local_request import own_settings, plugin_names, request_of
+from kinora.cli.local.plugin_output import PluginOutput
+from kinora.cli.local.results_file import ResultsFile
+from kinora.cli.local.run_arguments import RunArguments
+from kinora.cli.process.errors import naming_flags
+from kinora.cli.terminal.live import Moment
+from kinora.cli.terminal.report import summary
 from kinora.media.network.url_access import is_url
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError

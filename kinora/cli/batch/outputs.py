@@ -12,9 +12,9 @@ from typing import BinaryIO, Self
 from kinora.actors.models import JobState
 from kinora.cli.batch.record import FILE
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.export_folder import ExportFolder, ExportWish
-from kinora.cli.results_file import ResultsFile
-from kinora.cli.run_arguments import RunArguments
+from kinora.cli.local.export_folder import ExportFolder, ExportWish
+from kinora.cli.local.results_file import ResultsFile
+from kinora.cli.local.run_arguments import RunArguments
 from kinora.results import parquet
 from kinora.results.endings import ENDINGS, FOR_OTHERS
 from kinora.results.exporter import ExportedJob

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kinora.cli.live import Moment
-from kinora.cli.output import counted, print_line
+from kinora.cli.terminal.live import Moment
+from kinora.cli.terminal.output import counted, print_line
 
 if TYPE_CHECKING:
-    from kinora.cli.bars import Bars
+    from kinora.cli.terminal.bars import Bars
 
 ROOM = 4
 """Lines of a terminal that are left free below the rows."""
@@ -37,7 +37,7 @@ def live_rows(number: int) -> Iterator[Rows]:
     if not sys.stderr.isatty():
         yield _Lines()
         return
-    from kinora.cli.bars import Bars  # noqa: PLC0415 - what draws is needed on a terminal only
+    from kinora.cli.terminal.bars import Bars  # noqa: PLC0415 - what draws is needed on a terminal only
 
     with Bars.open() as bars:
         yield _Bars(bars, keep=number <= shutil.get_terminal_size().lines - ROOM)

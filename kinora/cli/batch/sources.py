@@ -11,7 +11,7 @@ import attrs
 
 from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.cli.exits import Misuse
-from kinora.cli.paths import real_path
+from kinora.cli.flags.paths import real_path
 from kinora.media.files.kinds import VIDEOS, is_named_image, is_named_media, suffix
 from kinora.runtime.home_paths import in_home
 from kinora.runtime.missing_paths import no_such_path

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import attrs
 
-from kinora.cli.local_job import PLUGINS_FAILED
-from kinora.cli.output import counted, print_json, print_line, print_table
-from kinora.cli.run_arguments import RunArguments
+from kinora.cli.local.local_job import PLUGINS_FAILED
+from kinora.cli.local.run_arguments import RunArguments
+from kinora.cli.terminal.output import counted, print_json, print_line, print_table
 
 COLUMNS = ("source", "status", "frames", "seconds", "fps", "detections", "events", "warnings", "error")
 IF_ANY = ("events", "error")

@@ -7,9 +7,9 @@ from typing import Any
 
 import trio
 
-from kinora.cli.output import print_json, print_table
-from kinora.cli.running import run_interruptible
-from kinora.cli.short_ids import whole_ids
+from kinora.cli.client.short_ids import whole_ids
+from kinora.cli.process.running import run_interruptible
+from kinora.cli.terminal.output import print_json, print_table
 from kinora.client import KinoraClient
 
 Do = Callable[[KinoraClient, str], Awaitable[dict[str, Any]]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kinora.cli.live import Moment
-from kinora.cli.results_file import ResultsFile
+from kinora.cli.local.results_file import ResultsFile
+from kinora.cli.terminal.live import Moment
 from kinora.system import System
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import attrs
 
-from kinora.cli.output import counted, print_line
+from kinora.cli.terminal.output import counted, print_line
 
 LINE_STEP = 10
 """Per cent of progress between two lines, if there is no bar."""
@@ -44,7 +44,7 @@ class Live(Protocol):
 def live_progress(*, lines: bool) -> Iterator[Live]:
     """A bar if stderr is a terminal; otherwise lines, or nothing."""
     if sys.stderr.isatty():
-        from kinora.cli.bars import one_bar  # noqa: PLC0415 - what draws is needed on a terminal only
+        from kinora.cli.terminal.bars import one_bar  # noqa: PLC0415 - what draws is needed on a terminal only
 
         with one_bar() as bar:
             yield bar

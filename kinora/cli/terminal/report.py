@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from kinora.cli.output import counted, local_time, print_line, print_state, print_table
-from kinora.cli.results_text import WIDTH, cut, result_lines
-from kinora.cli.tracebacks import own_lines, own_place
+from kinora.cli.terminal.output import counted, local_time, print_line, print_state, print_table
+from kinora.cli.terminal.results_text import WIDTH, cut, result_lines
+from kinora.cli.terminal.tracebacks import own_lines, own_place
 
 SHOWN_FAILED = 10
 """Plugins that failed, with the reason."""

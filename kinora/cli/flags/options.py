@@ -22,7 +22,7 @@ from kinora.actors.requests.job_request import (
     JobOptions,
 )
 from kinora.cli.exits import Misuse
-from kinora.cli.output import print_line
+from kinora.cli.terminal.output import print_line
 from kinora.settings import Reading, Settings, SettingsError, passed_over, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])

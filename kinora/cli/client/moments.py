@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from kinora.cli.live import Moment
-from kinora.cli.report import Tally
+from kinora.cli.terminal.live import Moment
+from kinora.cli.terminal.report import Tally
 from kinora.client import Message
 
 

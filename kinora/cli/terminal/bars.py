@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from kinora.cli.live import Live, Moment, Pace, numbers
-from kinora.cli.output import STATE_STYLES, counted
+from kinora.cli.terminal.live import Live, Moment, Pace, numbers
+from kinora.cli.terminal.output import STATE_STYLES, counted
 from kinora.printable import printable
 
 BAR_FROM_COLUMNS = 60

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from kinora.cli.annotating import check_kind
 from kinora.cli.exits import Misuse
-from kinora.cli.export_folder import ExportWish
-from kinora.cli.paths import real_path
-from kinora.cli.results_formats import STDOUT, format_of
-from kinora.cli.run_arguments import RunArguments
+from kinora.cli.flags.paths import real_path
+from kinora.cli.local.annotating import check_kind
+from kinora.cli.local.export_folder import ExportWish
+from kinora.cli.local.results_formats import STDOUT, format_of
+from kinora.cli.local.run_arguments import RunArguments
 
 
 def check_outputs(wanted: RunArguments) -> None:

@@ -9,8 +9,8 @@ import attrs
 import trio
 
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.live import Moment, live_progress
-from kinora.cli.output import print_line
+from kinora.cli.terminal.live import Moment, live_progress
+from kinora.cli.terminal.output import print_line
 from kinora.media.messages import Skeletons
 from kinora.media.source_types import SourceError, opencv_limits
 from kinora.media.videos.video_kinds import KINDS, kind_of

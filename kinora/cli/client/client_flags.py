@@ -13,11 +13,11 @@ import click
 
 from kinora.actors.access.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.access.local_token import read_secret
-from kinora.cli import options
-from kinora.cli.command_client import CommandClient
+from kinora.cli.client.command_client import CommandClient
+from kinora.cli.client.this_machine import is_ones_own, is_this_machine
 from kinora.cli.exits import Misuse
-from kinora.cli.output import print_line
-from kinora.cli.this_machine import is_ones_own, is_this_machine
+from kinora.cli.flags import options
+from kinora.cli.terminal.output import print_line
 from kinora.client import ClientError
 from kinora.client.http import CA_FILE, PORTS, server_address
 from kinora.client.token import token_in, token_of_environment

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from kinora.cli import options
+from kinora.cli.flags import options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from kinora.actors.requests.job_request import JobRequest, parse_job_request
 from kinora.actors.sources.source_finder import DEMO_SOURCE
-from kinora.cli import options
 from kinora.cli.exits import Misuse
-from kinora.cli.paths import real_path
-from kinora.cli.run_arguments import RunArguments
+from kinora.cli.flags import options
+from kinora.cli.flags.paths import real_path
+from kinora.cli.local.run_arguments import RunArguments
 from kinora.media.source_types import SourceError
 from kinora.plugins.own_python import PROJECT
 from kinora.runtime.missing_paths import no_such_path

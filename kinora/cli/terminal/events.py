@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from kinora.cli.output import counted
-from kinora.cli.results_text import cut
+from kinora.cli.terminal.output import counted
+from kinora.cli.terminal.results_text import cut
 
 SHOWN_EVENTS = 100
 """The most events of a run that are shown as lines as they happen; how many came after them is said at its end."""

@@ -14,9 +14,9 @@ import msgspec
 from kinora.actors.models import JobState
 from kinora.actors.store.job_events import StoredEvent
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.export_folder import ExportFolder
-from kinora.cli.report import Tally
-from kinora.cli.results_formats import STDOUT, CsvTable, Format, FrameLines, format_of
+from kinora.cli.local.export_folder import ExportFolder
+from kinora.cli.local.results_formats import STDOUT, CsvTable, Format, FrameLines, format_of
+from kinora.cli.terminal.report import Tally
 from kinora.printable import printable_json
 from kinora.results.csv_rows import has_more_than_rows
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
-from kinora.cli.output import print_line
+from kinora.cli.terminal.output import print_line
 
 LINE_BYTES = 4096
 """The longest line; what is longer is shown as several."""

@@ -14,23 +14,23 @@ import trio
 from kinora.actors.jobs.next_state import next_state
 from kinora.actors.models import JobState
 from kinora.actors.times import utc_now
-from kinora.cli import options
-from kinora.cli.annotating import Drawn, annotate_after
-from kinora.cli.errors import naming_flags
-from kinora.cli.events import EventLines
 from kinora.cli.exits import Misuse
-from kinora.cli.export_folder import ExportFolder, ExportWish
-from kinora.cli.folders import require_existing
-from kinora.cli.following import moment_of, take_frames
-from kinora.cli.live import live_progress
-from kinora.cli.local_request import plugin_names, request_of, settings_for
-from kinora.cli.outages import Outages
-from kinora.cli.output import counted, print_json, print_line
-from kinora.cli.plugin_output import PluginOutput
-from kinora.cli.report import Tally, print_summary, summary
-from kinora.cli.results_file import ResultsFile
-from kinora.cli.results_formats import STDOUT
-from kinora.cli.run_arguments import RunArguments
+from kinora.cli.flags import options
+from kinora.cli.flags.folders import require_existing
+from kinora.cli.local.annotating import Drawn, annotate_after
+from kinora.cli.local.export_folder import ExportFolder, ExportWish
+from kinora.cli.local.following import moment_of, take_frames
+from kinora.cli.local.local_request import plugin_names, request_of, settings_for
+from kinora.cli.local.plugin_output import PluginOutput
+from kinora.cli.local.results_file import ResultsFile
+from kinora.cli.local.results_formats import STDOUT
+from kinora.cli.local.run_arguments import RunArguments
+from kinora.cli.process.errors import naming_flags
+from kinora.cli.terminal.events import EventLines
+from kinora.cli.terminal.live import live_progress
+from kinora.cli.terminal.outages import Outages
+from kinora.cli.terminal.output import counted, print_json, print_line
+from kinora.cli.terminal.report import Tally, print_summary, summary
 from kinora.media.messages import Skeletons
 from kinora.results.job import exported_job
 from kinora.runtime.launching import Launched

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kinora.cli.output import counted, print_line, print_state, print_table
+from kinora.cli.terminal.output import counted, print_line, print_state, print_table
 from kinora.doctor.finding import Finding
 
 

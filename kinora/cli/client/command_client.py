@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from kinora.cli.output import print_line
+from kinora.cli.terminal.output import print_line
 from kinora.client import KinoraClient
 from kinora.client.starting import wait_for_start
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import trio
 
-from kinora.cli.errors import for_user
 from kinora.cli.exits import Interrupted
+from kinora.cli.process.errors import for_user
 from kinora.log import flush_log
 from kinora.runtime.processes import descendants
 from kinora.runtime.running_clock import RunningClock

@@ -1,0 +1,1 @@
+"""A job in this process, as ``kinora run`` has it, and the files that it writes."""
