@@ -342,6 +342,7 @@ def test_run_makes_the_bundled_clip() -> None:
     assert json.loads(done.stdout)["frames"] == 2
 
 
+@pytest.mark.usefixtures("logging_as_before")
 @pytest.mark.parametrize(
     ("source", "args", "said"),
     [
@@ -362,7 +363,13 @@ def test_run_makes_the_bundled_clip() -> None:
     ],
 )
 def test_run_says_what_it_cannot_do(
-    media: Path, source: str, args: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+    media: Path,
+    source: str,
+    args: list[str],
+    said: str,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A wrong source, plugin or option ends in one line and exit code 2, before anything runs or is overwritten."""
     (media / "text.mp4").write_text("no video")
@@ -372,12 +379,14 @@ def test_run_says_what_it_cannot_do(
     Path("circle.py").symlink_to("circle.py")
     out = media / "earlier.jsonl"
     out.write_text("of an earlier run")
-    done = kinora("run", source if "://" in source else media / source, *args, "--out", out)
-    assert done.returncode == 2
-    assert done.stdout == ""
+    with pytest.raises(SystemExit) as exited:
+        main(["run", source if "://" in source else str(media / source), *args, "--out", str(out)])
+    output = capsys.readouterr()
+    assert exited.value.code == 2
+    assert output.out == ""
     assert out.read_text() == "of an earlier run"
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert said in output.err
+    assert output.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
