@@ -16,13 +16,13 @@ import trio
 from kinora.actors.requests.job_request import MAX_PLUGINS
 from kinora.fleet.local_agents import core_shares, spread
 from kinora.fleet.local_start import LocalStart
-from kinora.fleet.ray_recipe import Recipe
+from kinora.fleet.ray.recipe import Recipe
 from kinora.runtime.confinement import gaps
 from kinora.settings import Settings, password_faults
 from kinora.settings.transfer import encode_settings
 from kinora.system import System, make_system
-from kinora.web.access.access import Credential, access_by
 from kinora.web.access.login_links import LoginLinks
+from kinora.web.access.rights import Credential, access_by
 from kinora.web.app import create_app
 from kinora.web.connection.addresses import is_reachable, local_base, outer_bases
 from kinora.web.connection.server import Server, bind

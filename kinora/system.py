@@ -24,12 +24,16 @@ from kinora.actors.jobs.job_figures import JobFigures
 from kinora.actors.jobs.job_manager import JobManager
 from kinora.actors.jobs.standing_jobs import StandingJobs
 from kinora.actors.messages import MetadataPayload
+from kinora.actors.pictures.annotated_videos import Videos
 from kinora.actors.pictures.source_pictures import SourcePictures
 from kinora.actors.pictures.stills import Stills
-from kinora.actors.pictures.videos import Videos
 from kinora.actors.pipeline.means import Means
 from kinora.actors.pipeline.viewer import Viewer
 from kinora.actors.pipeline.work_order import WorkOrder
+from kinora.actors.plugins.device_health import DeviceHealth
+from kinora.actors.plugins.library_list import LibraryList
+from kinora.actors.plugins.plugin_records import PluginRecords
+from kinora.actors.plugins.plugin_watch import PluginWatch
 from kinora.actors.realtime.connection_manager import ConnectionManager
 from kinora.actors.retention.leftovers import remove_leftovers
 from kinora.actors.retention.retention import Kept, Retention
@@ -38,13 +42,9 @@ from kinora.actors.sources.camera_checks import CameraChecks
 from kinora.actors.sources.cameras import Cameras
 from kinora.actors.sources.held_sources import HeldSources
 from kinora.actors.sources.source_finder import SourceFinder
-from kinora.actors.stages.device_health import DeviceHealth
 from kinora.actors.stages.inspector import InspectorService
 from kinora.actors.stages.job_trace import Tracer
-from kinora.actors.stages.library_list import LibraryList
 from kinora.actors.stages.merging import Merger
-from kinora.actors.stages.plugin_records import PluginRecords
-from kinora.actors.stages.plugin_watch import PluginWatch
 from kinora.actors.store.disk_floor import DiskFloor
 from kinora.actors.store.store import Store
 from kinora.actors.store.used_room import RoomMeter
@@ -58,7 +58,7 @@ from kinora.fleet.lease_watch import watch_leases
 from kinora.fleet.local_agents import LocalAgents
 from kinora.fleet.placement import plugins_of
 from kinora.fleet.provider import Dismiss
-from kinora.fleet.ray_provider import RayProvider
+from kinora.fleet.ray.ray_provider import RayProvider
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry

@@ -13,7 +13,7 @@ import yaml
 from kinora.cli.agent import agent
 from kinora.cli.serve import LAST_S
 from kinora.settings import Settings, load_settings, passed_over
-from kinora.web.openapi.openapi import api_document
+from kinora.web.openapi.document import api_document
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()

@@ -1,6 +1,6 @@
-"""The system at work; ``messages`` and ``models`` are what it says and shows.
+"""The system at work: a room for each part of it, and at the root the words that all rooms share.
 
-Jobs: ``job_manager`` has the queue, ``job_factory`` makes a ``job``, whose ``pipeline`` has a ``tool_runner`` for each
-plugin. Clients: ``connection_manager`` publishes to a ``client_session`` each, ``tokens`` lets them in. What is kept:
-``store``, over ``database`` and ``schema``; ``retention`` deletes it again.
+``messages`` and ``models`` are what clients are told and shown. ``jobs`` decides when a job runs and how it ends; its
+``pipeline`` takes frames from ``sources`` through ``stages``, one for each plugin. ``realtime`` has the clients that
+listen, ``access`` the tokens that let them in. ``store`` keeps what jobs find, and ``retention`` deletes it again.
 """

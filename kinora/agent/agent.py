@@ -13,12 +13,12 @@ from kinora.actors.pipeline.means import JobHere, Means
 from kinora.actors.pipeline.pipeline_link import AnyPipeline
 from kinora.actors.pipeline.pipeline_maker import PipelineMaker
 from kinora.actors.pipeline.work_order import WorkOrder
+from kinora.actors.plugins.device_health import DeviceHealth
+from kinora.actors.plugins.library_list import LibraryList
+from kinora.actors.plugins.plugin_records import PluginRecords
+from kinora.actors.plugins.plugin_watch import PluginWatch
 from kinora.actors.sources.cameras import Cameras
-from kinora.actors.stages.device_health import DeviceHealth
 from kinora.actors.stages.inspector import InspectorService
-from kinora.actors.stages.library_list import LibraryList
-from kinora.actors.stages.plugin_records import PluginRecords
-from kinora.actors.stages.plugin_watch import PluginWatch
 from kinora.agent.attempts import Attempts
 from kinora.agent.bell import Bell
 from kinora.agent.ends import Dismissed

@@ -11,7 +11,7 @@ import click
 import trio
 
 from kinora.actors.sources.source_finder import DEMO_SOURCE
-from kinora.cli.client.moments import after
+from kinora.cli.client.progress import after
 from kinora.cli.exits import Interrupted
 from kinora.cli.flags import options
 from kinora.cli.process.running import run_interruptible

@@ -16,7 +16,7 @@ import trio
 
 from kinora.actors.models import ENDED
 from kinora.cli.client.client_flags import of_client
-from kinora.cli.client.moments import after
+from kinora.cli.client.progress import after
 from kinora.cli.client.short_ids import SHORT_ID, whole_id
 from kinora.cli.flags import options
 from kinora.cli.process.running import run_interruptible

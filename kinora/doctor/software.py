@@ -14,7 +14,7 @@ from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.plugins.opencv import MEND, opencv_damage
 from kinora.web.connection.stack import HYPERCORN, stack_faults
 from kinora.web.pages.bundle import INDEX
-from kinora.web.pages.pages import STATIC
+from kinora.web.pages.own_pages import STATIC
 
 OLDEST = (3, 11)
 

@@ -22,7 +22,7 @@ from kinora.media.images.albums import open_album
 from kinora.media.images.folder import FolderSource
 from kinora.media.images.folder_list import list_folder
 from kinora.media.images.image_header import is_film, is_gif, is_image, is_jpeg
-from kinora.media.images.images import ImageSource
+from kinora.media.images.image_source import ImageSource
 from kinora.media.images.jpeg_row import read_jpegs
 from kinora.media.images.tiff import is_camera_raw, is_tiff
 from kinora.media.live.camera import CameraSource, is_multipart

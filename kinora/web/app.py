@@ -15,10 +15,10 @@ from werkzeug.routing import WebsocketMismatch
 
 from kinora.actors.errors import KinoraError
 from kinora.system import System
-from kinora.web.access.access import access_of
 from kinora.web.access.access_gate import AccessGate
+from kinora.web.access.guard import Guard, ServerOptions
 from kinora.web.access.login_links import LoginLinks
-from kinora.web.access.security import Guard, ServerOptions
+from kinora.web.access.rights import access_of
 from kinora.web.access.wrong_tokens import WrongTokens
 from kinora.web.answers.responses import EVERY_ANSWER, problem_response
 from kinora.web.api.about import about_routes
@@ -43,11 +43,11 @@ from kinora.web.middleware.proxies import BehindProxies, WithRootPath
 from kinora.web.middleware.request_watch import WATCHED, RequestWatch, Watched
 from kinora.web.middleware.starting import StartGate
 from kinora.web.pages.bundle import read_bundle, ui_routes
-from kinora.web.pages.pages import no_ui_page
+from kinora.web.pages.own_pages import no_ui_page
 from kinora.web.paths import REALTIME
 from kinora.web.problems import Problem, problem_of
 from kinora.web.reads.reading_lane import ReadingLane
-from kinora.web.realtime.realtime import realtime_routes
+from kinora.web.realtime.event_streams import realtime_routes
 from kinora.web.realtime.realtime_sockets import RealtimeSockets
 from kinora.web.requests.bodies import FORM_RESERVE_BYTES, BoundedConnection, BoundedRequest
 from kinora.web.scopes import until_stop

@@ -19,8 +19,8 @@ from kinora.actors.jobs.job_factory import JobFactory
 from kinora.actors.jobs.job_figures import JobFigures
 from kinora.actors.jobs.job_manager import JobManager
 from kinora.actors.models import JobState
+from kinora.actors.pictures.annotated_videos import Videos
 from kinora.actors.pictures.stills import Stills
-from kinora.actors.pictures.videos import Videos
 from kinora.actors.pipeline.job_spec import JobPlan, JobSpec
 from kinora.actors.pipeline.pipeline_link import (
     AnyPipeline,

@@ -12,12 +12,12 @@ from kinora.actors.found_events import FoundEvent
 from kinora.actors.frames.job_ring import JobRing
 from kinora.actors.frames.ticket import FrameTicket
 from kinora.actors.messages import Code, FramePayload, Payload, PluginStatusPayload, WarningPayload
-from kinora.actors.stages.device_health import DeviceHealth
+from kinora.actors.plugins.device_health import DeviceHealth
+from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.actors.stages.inspector import Inspector, NullInspector
 from kinora.actors.stages.job_trace import JobTrace
 from kinora.actors.stages.merging import Merge
 from kinora.actors.stages.plugin_process import Hear, PluginDied
-from kinora.actors.stages.plugin_records import PluginRecord
 from kinora.actors.stages.stage_memory import Saved
 from kinora.actors.stages.stage_spec import StageSpec
 from kinora.actors.stages.tool_runner import ToolRunner

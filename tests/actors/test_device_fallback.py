@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from kinora.actors.models import JobState
+from kinora.actors.plugins.device_health import DeviceHealth
 from kinora.actors.requests.job_request import parse_job_request
-from kinora.actors.stages.device_health import DeviceHealth
 from kinora.plugins.devices import Device
 from kinora.settings import Settings
 from kinora.system import System, open_system

@@ -30,11 +30,11 @@ from kinora.actors.pipeline.pipeline_link import (
     Stop,
     Watch,
 )
+from kinora.actors.plugins.device_health import DeviceHealth
+from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.actors.sources.source_reader import SourceSpec
-from kinora.actors.stages.device_health import DeviceHealth
 from kinora.actors.stages.inspector import PluginInspector
 from kinora.actors.stages.plugin_process import PluginProcess, ProcessSpec
-from kinora.actors.stages.plugin_records import PluginRecord
 from kinora.actors.stages.side_stage import SideStage
 from kinora.actors.stages.stage_spec import StageSpec
 from kinora.actors.stages.tool_runner import ToolRunner

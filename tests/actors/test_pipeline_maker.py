@@ -28,11 +28,11 @@ from kinora.actors.pipeline.pipeline_link import (
 )
 from kinora.actors.pipeline.pipeline_maker import PipelineMaker
 from kinora.actors.pipeline.work_order import OrderedPlugin, WorkOrder, for_pipelines, state_before
+from kinora.actors.plugins.device_health import DeviceHealth
+from kinora.actors.plugins.plugin_records import PluginRecords
 from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.sources.cameras import Cameras
-from kinora.actors.stages.device_health import DeviceHealth
 from kinora.actors.stages.inspector import InspectorService
-from kinora.actors.stages.plugin_records import PluginRecords
 from kinora.actors.store.earlier_frames import NoEarlierFrames
 from kinora.actors.store.store import Store
 from kinora.media.source_types import SourceInfo, SourceLimits

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 from structlog.testing import capture_logs
 
-from kinora.actors.stages.plugin_watch import PluginWatch, changed_files
+from kinora.actors.plugins.plugin_watch import PluginWatch, changed_files
 from kinora.plugins.own_python import INSTALLED
 from kinora.settings import Settings
 from kinora.system import open_system

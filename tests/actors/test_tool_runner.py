@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from kinora.actors.frames.job_ring import JobRing
 from kinora.actors.messages import Code, PartialResultPayload, PluginStatusPayload, WarningPayload
 from kinora.actors.models import StageError, StageState, TimingSummary
-from kinora.actors.stages.device_health import DeviceHealth
+from kinora.actors.plugins.device_health import DeviceHealth
 from kinora.actors.stages.inspector import Inspector, NullInspector, PluginInspector
 from kinora.actors.stages.plugin_process import PluginDied
 from kinora.actors.stages.replica import FINALIZE_TIMEOUT_MS

@@ -6,7 +6,7 @@ import pytest
 
 from kinora.actors.errors import FieldError, InvalidRequest
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.flags.flags import flag_of
+from kinora.cli.flags.flag_names import flag_of
 from kinora.cli.flags.options import plugin_requests
 from kinora.cli.process.errors import for_user, naming_flags
 from kinora.client.errors import refused

@@ -11,7 +11,7 @@ import pytest
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.plugins.api import PluginContext, PluginMetadata
 from kinora.plugins.builtin.zones import Zones
-from kinora.web.openapi.openapi import api_document
+from kinora.web.openapi.document import api_document
 from tests.docs.snippets import DOCS
 
 API: dict[str, Any] = api_document()

@@ -9,8 +9,8 @@ import pytest
 
 from kinora.actors.jobs.engine import Needs
 from kinora.fleet.provider import Present
-from kinora.fleet.ray_demand import CONNECT_S, MAX_AGENTS, MAX_COMING, Ask, Demand, Dismiss, GiveBack, Step
-from kinora.fleet.ray_limits import refusal
+from kinora.fleet.ray.demand import CONNECT_S, MAX_AGENTS, MAX_COMING, Ask, Demand, Dismiss, GiveBack, Step
+from kinora.fleet.ray.limits import refusal
 
 IDLE_S = 60.0
 

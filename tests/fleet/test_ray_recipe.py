@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kinora.actors.jobs.engine import Needs
 from kinora.fleet.local_start import decode_start
+from kinora.fleet.ray.demand import Ask
 from kinora.fleet.ray.kept import first_line
-from kinora.fleet.ray_demand import Ask
-from kinora.fleet.ray_recipe import Recipe
+from kinora.fleet.ray.recipe import Recipe
 
 ASK = Ask("ray-7f-1", Needs(job_id="j", plugins=(), cpus=2.0, gpus=1.0, resources={"card": 2.0}))
 TOKEN = "kin_1"  # noqa: S105 - an example

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from kinora.actors.pictures.videos import FILES, VIDEO_FILE
+from kinora.actors.pictures.annotated_videos import FILES, VIDEO_FILE
 from kinora.media.drawing.annotate import annotate
 from kinora.media.sources import SourceError, SourceLimits, open_source
 from tests.media.all_files import write as write_frames

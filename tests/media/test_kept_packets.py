@@ -17,7 +17,7 @@ import pytest
 from kinora.media.packets.packet_keeper import BEGINNING_BYTES, PACKET_BYTES, PacketKeeper
 from kinora.media.packets.packet_memory import CODECS, KEPT_BYTES, KeptPacket, PacketMemory, PacketWriter, read_packets
 from kinora.media.source_types import SourceError, SourceLimits
-from kinora.media.videos.clip_cutter import Cut
+from kinora.media.videos.cut_clip import Cut
 from kinora.media.videos.kept_clip import cut_kept
 from tests.media.videos import numbered, read_number, write_video
 from tests.rtsp_clips import Codec, encode

@@ -19,7 +19,7 @@ from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginReq
 from kinora.plugins.api import PluginMetadata
 from kinora.serve import RunningServer
 from kinora.web.documents.documents import JobResponse, JobSummary
-from kinora.web.openapi.openapi import api_document
+from kinora.web.openapi.document import api_document
 from kinora.web.openapi.schemas import schemas
 from kinora.web.openapi.typescript import type_of, typescript
 from tests.client_kit import events, get, post

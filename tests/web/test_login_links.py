@@ -10,9 +10,9 @@ import trio.testing
 
 from kinora.settings import Settings
 from kinora.system import make_system
-from kinora.web.access.access import Access
 from kinora.web.access.access_gate import AccessGate
 from kinora.web.access.login_links import CODE_S, MAX_CODES, LoginLinks
+from kinora.web.access.rights import Access
 from kinora.web.access.wrong_tokens import WrongTokens
 from tests.access_kit import WRONG_TOKEN, bearer
 

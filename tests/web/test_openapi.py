@@ -18,7 +18,7 @@ from kinora.serve import RunningServer
 from kinora.settings import Settings
 from kinora.system import System
 from kinora.web.app import create_app
-from kinora.web.openapi.openapi import api_document
+from kinora.web.openapi.document import api_document
 from tests import fuzz_api
 from tests.client_kit import get
 from tests.clips import make_clip

@@ -16,7 +16,7 @@ from kinora.actors.store.stored_room import EndedJob
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System
-from kinora.web.access.access import cookie_name
+from kinora.web.access.rights import cookie_name
 from kinora.web.reads import ready_answers
 from kinora.web.reads.plain_heads import plain_head
 from kinora.web.reads.ready_answers import KEPT_S, LIVE_S, Encoded, Made, ReadyAnswers

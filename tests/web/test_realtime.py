@@ -25,8 +25,8 @@ from kinora.system import open_system
 from kinora.web.app import create_app
 from kinora.web.connection.websocket_stream import text_frame
 from kinora.web.event_stream import event_block
-from kinora.web.realtime import realtime
-from kinora.web.realtime.realtime import Joined
+from kinora.web.realtime import event_streams
+from kinora.web.realtime.event_streams import Joined
 from tests.actors.realtime_kit import warning
 from tests.client_kit import events, get, post, request
 from tests.jobs_kit import write_plugin
@@ -138,7 +138,7 @@ async def test_a_plain_get_is_an_event_stream(server: RunningServer) -> None:
 
 async def test_an_event_stream_is_never_silent(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while without messages a comment is sent."""
-    monkeypatch.setattr(realtime, "COMMENT_S", 0.05)
+    monkeypatch.setattr(event_streams, "COMMENT_S", 0.05)
     async with events(f"{server.url}/v1/realtime?types=complete") as stream:
         while (await anext(stream)).fields != {"": ""}:
             pass

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trio
 
-from kinora.web.access.security import refusal
+from kinora.web.access.guard import refusal
 from tests.cli.test_cli import Served
 from tests.client_kit import get, post, request
 

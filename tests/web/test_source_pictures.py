@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.serve import RunningServer
-from kinora.web.access.access import needed_role
+from kinora.web.access.rights import needed_role
 from tests.client_kit import Answer, get
 from tests.clips import make_clip
 

@@ -12,7 +12,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from kinora.actors.one_shot import one_shot
-from kinora.actors.pictures import videos
+from kinora.actors.pictures import annotated_videos
 from kinora.media.messages import Working, Written
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
@@ -34,7 +34,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sources.append(about[3].location)
         return await one_shot(*about, **options)
 
-    monkeypatch.setattr(videos, "one_shot", counted)
+    monkeypatch.setattr(annotated_videos, "one_shot", counted)
     return sources
 
 
@@ -43,7 +43,7 @@ class Annotator:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.go, self.begun, self.stopped = trio.Event(), trio.Semaphore(0), trio.Semaphore(0)
-        monkeypatch.setattr(videos, "one_shot", self._make)
+        monkeypatch.setattr(annotated_videos, "one_shot", self._make)
 
     async def _make(self, *about: Any, **_: Any) -> Written:
         self.begun.release()
@@ -61,7 +61,7 @@ def kept_files() -> int:
     found = set[int]()
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
-            if str(entry.readlink()).endswith(f"{videos.VIDEO_FILE} (deleted)"):
+            if str(entry.readlink()).endswith(f"{annotated_videos.VIDEO_FILE} (deleted)"):
                 found.add(entry.stat().st_ino)
     return len(found)
 
@@ -187,7 +187,7 @@ async def test_videos_are_made_in_turn_and_for_somebody(server: RunningServer, m
     urls = [f"{server.url}/v1/jobs/{job.job_id}/annotated.mp4" for job in jobs]
     with trio.fail_after(SAFETY_S):
         async with trio.open_nursery() as nursery:
-            for _ in range(videos.MAX_PER_CLIENT):
+            for _ in range(annotated_videos.MAX_PER_CLIENT):
                 nursery.start_soon(get, urls[0])
             await annotator.begun.acquire()
             await wait_all_tasks_blocked()
@@ -216,7 +216,7 @@ async def test_the_floor_of_the_disk_holds_for_videos(settings: Settings, monkey
             on_working(Working())
             return Written(1, "digest")
 
-        monkeypatch.setattr(videos, "one_shot", fill)
+        monkeypatch.setattr(annotated_videos, "one_shot", fill)
         before = await get(url)
         disk.free = 400 * MB
         meanwhile = await get(url)
@@ -238,7 +238,7 @@ async def test_a_head_says_how_much_of_a_video_is_made(server: RunningServer, mo
         await trio.Path(about[3].out).write_bytes(b"a video")
         return Written(1, "digest")
 
-    monkeypatch.setattr(videos, "one_shot", draw)
+    monkeypatch.setattr(annotated_videos, "one_shot", draw)
     assert "kinora-progress" not in (await request(url, "HEAD")).headers
     with trio.fail_after(SAFETY_S):
         async with trio.open_nursery() as nursery:

@@ -20,7 +20,7 @@ from kinora.runtime.actor import ActorGone
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.web.access import wrong_tokens
-from kinora.web.access.access import MISSING, WRONG, credential_of, needed_role
+from kinora.web.access.rights import MISSING, WRONG, credential_of, needed_role
 from kinora.web.access.wrong_tokens import (
     FIRST_DELAY_S,
     FORGET_S,

@@ -23,7 +23,8 @@ from kinora.actors.clips.live_clips import TOO_LATE, LiveClips, Shot
 from kinora.actors.errors import KinoraError
 from kinora.actors.messages import CompletePayload, EventPayload, Payload
 from kinora.actors.one_shot import OneShotBroke, OneShotFailed, one_shot
-from kinora.actors.pictures.videos import VIDEO_FILE, temporary_folder
+from kinora.actors.overheard import Overheard
+from kinora.actors.pictures.annotated_videos import VIDEO_FILE, temporary_folder
 from kinora.actors.pipeline.job_spec import JobSpec
 from kinora.actors.requests.clip_rule import ClipRule, widest
 from kinora.actors.requests.standing_job import StandingJob
@@ -32,7 +33,6 @@ from kinora.actors.store.disk_floor import DiskFloor
 from kinora.actors.store.store import Change, Store, StoreFailing
 from kinora.actors.store.used_room import folders_in
 from kinora.actors.webhooks.occurrences import occurrence_of
-from kinora.actors.webhooks.overheard import Overheard
 from kinora.actors.webhooks.webhook import Occurrence, Webhook
 from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip, CutKept
 from kinora.media.source_names import without_query_of

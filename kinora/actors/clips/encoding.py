@@ -10,7 +10,7 @@ import trio
 from kinora.actors.clips import clip_table
 from kinora.actors.errors import Unavailable
 from kinora.actors.one_shot import OneShotBroke, OneShotFailed, one_shot
-from kinora.actors.pictures.videos import VIDEO_FILE, temporary_folder
+from kinora.actors.pictures.annotated_videos import VIDEO_FILE, temporary_folder
 from kinora.actors.store.disk_floor import DiskFloor
 from kinora.actors.store.store import Store, StoreFailing
 from kinora.media.messages import CLIP_CUTTER, ClipEncoded, EncodeClip

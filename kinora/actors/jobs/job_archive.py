@@ -15,8 +15,8 @@ from kinora.actors.clips.clip_table import Clip
 from kinora.actors.clips.clips import Clips
 from kinora.actors.errors import InvalidRequest, NotFound
 from kinora.actors.models import ENDED, JobState, when_ended
+from kinora.actors.pictures.annotated_videos import Material, Video, Videos
 from kinora.actors.pictures.stills import Stills
-from kinora.actors.pictures.videos import Material, Video, Videos
 from kinora.actors.pipeline.job_spec import asked_again
 from kinora.actors.requests.job_request import JobRequest
 from kinora.actors.sources.source_finder import SourceFinder

@@ -28,7 +28,7 @@ from kinora.actors.jobs.queue_shares import has_room
 from kinora.actors.jobs.recovery import Recovered, recall, recover
 from kinora.actors.messages import PluginStatusPayload, ProgressPayload
 from kinora.actors.models import CancelAnswer, JobPage, JobState
-from kinora.actors.pictures.videos import Video
+from kinora.actors.pictures.annotated_videos import Video
 from kinora.actors.pipeline.job_spec import JobSpec
 from kinora.actors.requests.job_request import JobRequest
 from kinora.actors.requests.standing_job import known_live

@@ -9,14 +9,14 @@ import attrs
 
 from kinora.actors.pipeline.job_spec import PlannedPlugin
 from kinora.actors.pipeline.viewer import Viewer
+from kinora.actors.plugins.device_health import DeviceHealth
+from kinora.actors.plugins.plugin_records import PluginRecords
 from kinora.actors.sources.cameras import Cameras
 from kinora.actors.sources.held_sources import HeldSource
 from kinora.actors.sources.push_inlet import PushInlet
 from kinora.actors.sources.recording import Recording
-from kinora.actors.stages.device_health import DeviceHealth
 from kinora.actors.stages.inspector import InspectorService
 from kinora.actors.stages.job_trace import JobTrace, NoTrace
-from kinora.actors.stages.plugin_records import PluginRecords
 from kinora.actors.store.earlier_frames import EarlierFrames
 from kinora.media.source_types import SourceLimits
 from kinora.plugins.devices import Device, Resolution

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from kinora.actors.pictures.videos import FILES
+from kinora.actors.pictures.annotated_videos import FILES
 from kinora.actors.store.store import Store, StoreFailing
 from kinora.runtime.actor import ActorGone
 

@@ -9,11 +9,11 @@ import structlog
 from kinora.actors.breaker import Breaker
 from kinora.actors.messages import Code, Health, StageStatus
 from kinora.actors.models import StageState
-from kinora.actors.stages.device_health import DeviceHealth
+from kinora.actors.plugins.device_health import DeviceHealth
+from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.actors.stages.flights import Flight
 from kinora.actors.stages.inspector import Inspector
 from kinora.actors.stages.plugin_process import PluginDied
-from kinora.actors.stages.plugin_records import PluginRecord
 from kinora.actors.stages.replica import Lost, Outcome, Replica
 from kinora.actors.stages.stage_health import StageHealth
 from kinora.actors.stages.stage_log import StageLog

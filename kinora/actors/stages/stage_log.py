@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kinora.actors.messages import Code
 from kinora.actors.models import StageError, StageState
-from kinora.actors.stages.plugin_records import PluginRecord
+from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.actors.times import utc_now
 from kinora.plugins.protocol import TRACEBACK_CHARACTERS
 from kinora.runtime.tail import Tail

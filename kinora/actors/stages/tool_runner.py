@@ -15,10 +15,11 @@ import trio
 from kinora.actors.frames.job_ring import JobRing
 from kinora.actors.frames.ticket import FrameTicket, Inbox
 from kinora.actors.models import StageState
+from kinora.actors.plugins.device_health import DeviceHealth
+from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.actors.stages.attempts import Attempts
 from kinora.actors.stages.batching import Batching
 from kinora.actors.stages.crew import Crew
-from kinora.actors.stages.device_health import DeviceHealth
 from kinora.actors.stages.flights import Flight, Flights
 from kinora.actors.stages.flying import Flying
 from kinora.actors.stages.gathering import gather
@@ -28,7 +29,6 @@ from kinora.actors.stages.job_trace import JobTrace, NoTrace
 from kinora.actors.stages.landing import Landing
 from kinora.actors.stages.merging import Merge, MergeFailed
 from kinora.actors.stages.plugin_process import Process
-from kinora.actors.stages.plugin_records import PluginRecord
 from kinora.actors.stages.replica import Lost, Replica
 from kinora.actors.stages.stage_judge import StageJudge
 from kinora.actors.stages.stage_memory import StageMemory

@@ -17,12 +17,12 @@ import trio
 from kinora.actors.audience import Audience
 from kinora.actors.errors import Busy, FieldError, InvalidRequest, NotFound
 from kinora.actors.messages import Payload, RealtimeMessage
+from kinora.actors.overheard import Overheard
 from kinora.actors.store.store import Change, Store, StoreFailing
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.cooldown import Cooldown
 from kinora.actors.webhooks.delivery_table import Delivery, DeliveryFilter, NewDelivery
 from kinora.actors.webhooks.occurrences import id_of, occurrence_of
-from kinora.actors.webhooks.overheard import Overheard
 from kinora.actors.webhooks.receiver import ATTEMPT_S, Receiver
 from kinora.actors.webhooks.sender import MAX_WAITING, Sender, SenderFigures, Waiting
 from kinora.actors.webhooks.storing import store_surely

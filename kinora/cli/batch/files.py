@@ -22,7 +22,7 @@ from kinora.cli.batch.sources import Source
 from kinora.cli.batch.summing import Outcome, report
 from kinora.cli.exits import Misuse
 from kinora.cli.flags import options
-from kinora.cli.flags.flags import in_flags
+from kinora.cli.flags.flag_names import in_flags
 from kinora.cli.flags.folders import require_existing
 from kinora.cli.local.following import moment_of, take_frames
 from kinora.cli.local.local_request import own_settings, plugin_names, request_of

@@ -10,7 +10,7 @@ import click
 from kinora.actors.errors import InvalidRequest, KinoraError, NotFound, TooLarge, UnsupportedSource
 from kinora.actors.store.database import DatabaseUnusable
 from kinora.cli.exits import Failed, Misuse
-from kinora.cli.flags.flags import PLUGIN_PLACE, in_flags
+from kinora.cli.flags.flag_names import PLUGIN_PLACE, in_flags
 from kinora.client import ClientError
 from kinora.client.errors import Unreachable
 from kinora.plugins.opencv import opencv_advice

@@ -15,7 +15,7 @@ from kinora.media.files.other_files import LOOKED_AT
 from kinora.media.images.albums import STILL_INTERVAL_MS, Pixels
 from kinora.media.images.folder_list import UNNAMED, FolderList, describe, in_natural_order, note_left_out
 from kinora.media.images.image_header import MAGIC_BYTES, is_image, read_size
-from kinora.media.images.images import MAX_NAMED, ImagePicture, check_size, more_than_named, unreadable_image
+from kinora.media.images.image_source import MAX_NAMED, ImagePicture, check_size, more_than_named, unreadable_image
 from kinora.media.images.pixels import pixels_of
 from kinora.media.source_types import (
     CHANNELS,

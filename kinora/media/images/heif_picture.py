@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from kinora.media.images.heif import Heif, NotReadable, Size, Still, Tile
-from kinora.media.packets.packets import packet_of
+from kinora.media.packets.decoder_packets import packet_of
 from kinora.media.source_types import CHANNELS
 
 THREADS = 3

@@ -22,9 +22,9 @@ from kinora.media.arrival import clock_s
 from kinora.media.camera_errors import CameraError, CameraLost, LostReason, stream_ended
 from kinora.media.images.image_header import may_have_many_scans
 from kinora.media.images.jpeg_row import read_jpegs
+from kinora.media.packets.decoder_packets import packet_of
 from kinora.media.packets.packet_keeper import PacketKeeper
 from kinora.media.packets.packet_memory import KeptPacket
-from kinora.media.packets.packets import packet_of
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, many_scans
 from kinora.media.videos.clock import ArrivalClock
 from kinora.media.videos.orientation import Orientation

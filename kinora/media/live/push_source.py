@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinora.media.images.albums import damaged_image, open_album
 from kinora.media.images.image_header import is_jpeg, is_png
-from kinora.media.images.images import ImagePicture, check_size
+from kinora.media.images.image_source import ImagePicture, check_size
 from kinora.media.live.pushed import PUSHED, PushedPicture, is_pushable, read_picture
 from kinora.media.packets.packet_keeper import PacketKeeper
 from kinora.media.packets.packet_memory import KeptPacket

@@ -7,8 +7,8 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from kinora.media.packets.decoder_packets import packet_of
 from kinora.media.packets.packet_memory import CODECS
-from kinora.media.packets.packets import packet_of
 
 _WITH_START_CODES = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 

@@ -13,8 +13,8 @@ from kinora.media.programs.confining import confine_to
 from kinora.media.programs.progress import Progress
 from kinora.media.source_types import Source, SourceError
 from kinora.media.sources import open_again
-from kinora.media.videos.clip_cutter import Cut
 from kinora.media.videos.clip_encoder import encode_clip
+from kinora.media.videos.cut_clip import Cut
 from kinora.media.videos.kept_clip import cut_kept
 from kinora.media.videos.video import VideoSource
 from kinora.runtime.channel import Channel

@@ -17,7 +17,7 @@ from kinora.media.camera_errors import CameraLost
 from kinora.media.images.image_header import may_have_many_scans
 from kinora.media.network.auth import Credentials
 from kinora.media.network.url_access import RTSP, SourceUrl
-from kinora.media.packets.packets import packet_of
+from kinora.media.packets.decoder_packets import packet_of
 from kinora.media.rtsp.faults import not_decoded
 from kinora.media.rtsp.opening import camera_name, open_session
 from kinora.media.rtsp.reader import KEY_FRAME_S, CameraReader

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 from kinora.media.files.kinds import suffix
 from kinora.media.images.albums import Decoded, decode_image, has_views
 from kinora.media.images.image_header import read_size
-from kinora.media.images.images import ImagePicture, check_size
+from kinora.media.images.image_source import ImagePicture, check_size
 from kinora.media.images.jpeg_row import read_jpegs
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, SourceTruncated
 from kinora.media.videos.video_errors import no_video

@@ -16,11 +16,11 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from kinora.media.packets.decoder_packets import packet_of
 from kinora.media.packets.ivf import FOURCC, ivf_of
 from kinora.media.packets.packet_memory import KeptPacket
-from kinora.media.packets.packets import packet_of
 from kinora.media.source_types import SourceError, SourceLimits
-from kinora.media.videos.clip_cutter import Cut, Part, write_part
+from kinora.media.videos.cut_clip import Cut, Part, write_part
 from kinora.media.videos.video_errors import pixel_limit
 
 TICK = Fraction(1, 1_000_000)

@@ -22,8 +22,8 @@ from kinora.media.camera_errors import CameraLost, stream_ended
 from kinora.media.packets.packet_keeper import PacketKeeper
 from kinora.media.packets.raw_packets import kept_codec
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote, changes_size
-from kinora.media.videos.clip_cutter import Cut, cut_clip
 from kinora.media.videos.clock import Clock
+from kinora.media.videos.cut_clip import Cut, cut_clip
 from kinora.media.videos.key_frames import find_key_frames
 from kinora.media.videos.mp4_outline import FEW_BOXES, MAX_BOXES, Mp4Outline
 from kinora.media.videos.orientation import Orientation

@@ -11,7 +11,8 @@ from kinora.actors.access.tokens import TokenBook
 from kinora.actors.realtime.connection_manager import CloseCode
 from kinora.actors.store.token_table import Role
 from kinora.system import System
-from kinora.web.access.access import (
+from kinora.web.access.first_message import FirstMessage
+from kinora.web.access.rights import (
     MISSING,
     UNCHECKED,
     VIEW_ONLY,
@@ -24,7 +25,6 @@ from kinora.web.access.access import (
     may,
     needed_role,
 )
-from kinora.web.access.first_message import FirstMessage
 from kinora.web.access.wrong_tokens import WrongTokens
 from kinora.web.direct_answers import send_problem
 from kinora.web.paths import REALTIME

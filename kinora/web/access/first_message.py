@@ -10,7 +10,7 @@ import trio
 
 from kinora.actors.realtime.connection_manager import CloseCode
 from kinora.actors.realtime.filters import ClientAuth
-from kinora.web.access.access import Credential
+from kinora.web.access.rights import Credential
 from kinora.web.connection.websocket_stream import Lane, lane_of
 from kinora.web.scopes import until_stop
 

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import trio
 
-from kinora.web.access.access import Access
+from kinora.web.access.rights import Access
 from kinora.web.scopes import header_values, host_name, is_loopback, is_secure
 
 LOGIN = "/login"

@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from kinora.repeats import is_told
-from kinora.web.access.access import WRONG
+from kinora.web.access.rights import WRONG
 from kinora.web.problems import Problem
 from kinora.web.scopes import client_network, until_stop
 

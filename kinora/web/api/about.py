@@ -9,9 +9,9 @@ from kinora.system import System
 from kinora.web.answers.responses import json_response, problem_response
 from kinora.web.api.health import health_details
 from kinora.web.documents.documents import DeviceList, LibraryStatus, Liveness, Readiness
-from kinora.web.openapi.openapi import api_document
+from kinora.web.openapi.document import api_document
 from kinora.web.openapi.parameters import DETAILS
-from kinora.web.pages.pages import docs_page
+from kinora.web.pages.own_pages import docs_page
 from kinora.web.problems import Problem
 
 

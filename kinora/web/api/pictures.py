@@ -9,7 +9,7 @@ import trio
 from quart import Blueprint, Response, request
 from werkzeug.http import quote_etag
 
-from kinora.actors.pictures.videos import Video
+from kinora.actors.pictures.annotated_videos import Video
 from kinora.system import System
 from kinora.web.answers.file_names import attachment
 from kinora.web.answers.responses import no_pieces, streamed

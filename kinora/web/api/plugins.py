@@ -9,7 +9,7 @@ from quart import Blueprint, Response
 from werkzeug.routing import BaseConverter
 
 from kinora.actors.errors import NotFound
-from kinora.actors.stages.plugin_records import PluginRecord
+from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.nearest import no_such
 from kinora.plugins.registry import RESERVED_NAMES, PluginEntry
 from kinora.system import System

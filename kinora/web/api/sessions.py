@@ -8,12 +8,12 @@ from kinora.actors.access.token_request import NewLink, SignIn
 from kinora.actors.errors import Conflict, FieldError, InvalidRequest
 from kinora.actors.requests.flat_request import read_request
 from kinora.system import System
-from kinora.web.access.access import SESSION, Access, Credential, access_by, access_of, cookie_name
 from kinora.web.access.login_links import CODE_S, LOGIN, LoginLinks
+from kinora.web.access.rights import SESSION, Access, Credential, access_by, access_of, cookie_name
 from kinora.web.access.wrong_tokens import WrongTokens
 from kinora.web.answers.responses import json_response
 from kinora.web.documents.access_documents import LoginLink, Session
-from kinora.web.pages.pages import login_failed_page
+from kinora.web.pages.own_pages import login_failed_page
 from kinora.web.requests.bodies import read_json
 from kinora.web.scopes import is_secure
 

@@ -7,7 +7,7 @@ from quart import Blueprint, Response, request
 from kinora.actors.access.token_request import NewToken
 from kinora.actors.requests.flat_request import read_request
 from kinora.system import System
-from kinora.web.access.access import TOKENS
+from kinora.web.access.rights import TOKENS
 from kinora.web.answers.responses import json_response
 from kinora.web.documents.access_documents import TokenList, token_info, token_made
 from kinora.web.requests.bodies import read_json

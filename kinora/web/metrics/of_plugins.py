@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from prometheus_client.core import Metric
 
 from kinora.actors.messages import Code
-from kinora.actors.stages.plugin_records import PluginRecord
+from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.plugins.registry import PluginEntry
 from kinora.web.metrics.families import counters, gauges, histograms
 from kinora.web.metrics.labels import Labels

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 import structlog
 
-from kinora.web.access.security import METHODS, WRITING
+from kinora.web.access.guard import METHODS, WRITING
 from kinora.web.middleware.http_figures import CLIENT_GONE, FAILED
 
 SHORTEST_SECRET = 20

@@ -9,7 +9,7 @@ from functools import lru_cache
 import attrs
 
 from kinora.runtime.histogram import Histogram
-from kinora.web.access.security import METHODS
+from kinora.web.access.guard import METHODS
 
 OTHER = "other"
 """Stands for methods and addresses that this server does not have."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from kinora.web.access.access import Access
+from kinora.web.access.rights import Access
 from kinora.web.middleware.access_log import AccessLog, AnsweredRequest
 from kinora.web.middleware.http_figures import CLIENT_GONE, FAILED, OTHER, HttpFigures, template_of
 from kinora.web.paths import REALTIME

@@ -12,7 +12,7 @@ import attrs
 from quart import Blueprint, Response, request
 
 from kinora.web.answers.responses import problem_response
-from kinora.web.pages.pages import STATIC, Page
+from kinora.web.pages.own_pages import STATIC, Page
 from kinora.web.paths import UI_PAGES
 from kinora.web.problems import plain_problem
 

@@ -17,7 +17,8 @@ import msgspec
 from kinora.actors.errors import KinoraError
 from kinora.actors.store.token_table import Role
 from kinora.system import System
-from kinora.web.access.access import (
+from kinora.web.access.guard import refusal
+from kinora.web.access.rights import (
     UNCHECKED,
     Access,
     Credential,
@@ -27,7 +28,6 @@ from kinora.web.access.access import (
     may,
     needed_role,
 )
-from kinora.web.access.security import refusal
 from kinora.web.answers.frame_documents import JSON, frame_page, whole_body
 from kinora.web.answers.shown_jobs import shown_job
 from kinora.web.connection.connection import Later
@@ -85,7 +85,7 @@ class ReadingLane:
 
     Args:
         system: what is asked about.
-        allowed_hosts: as for :func:`~kinora.web.access.security.refusal`.
+        allowed_hosts: as for :func:`~kinora.web.access.guard.refusal`.
         figures: where requests are counted.
         access_log: where they are written, if at all.
     """

@@ -16,14 +16,14 @@ from kinora.actors.realtime.client_session import ClientSession, TransportKind
 from kinora.actors.realtime.connection_manager import CloseCode
 from kinora.actors.realtime.filters import parse_filters
 from kinora.system import System
-from kinora.web.access.access import access_of
+from kinora.web.access.rights import access_of
 from kinora.web.connection.connection import Connection
 from kinora.web.connection.websocket_stream import Lane, binary_frame, lane_of, text_frame
 from kinora.web.direct_answers import send_problem
 from kinora.web.middleware.request_watch import WATCHED, Watched
 from kinora.web.paths import REALTIME
 from kinora.web.problems import plain_problem, problem_of
-from kinora.web.realtime.realtime import BAD_SESSION_ID, Joined, run_until_going_away, session_id_of
+from kinora.web.realtime.event_streams import BAD_SESSION_ID, Joined, run_until_going_away, session_id_of
 from kinora.web.scopes import connection_of
 
 PATHS = frozenset({REALTIME, f"{REALTIME}/"})

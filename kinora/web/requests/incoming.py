@@ -11,7 +11,7 @@ from werkzeug.datastructures import Headers
 from kinora.actors.errors import FieldError, InvalidRequest, NotFound
 from kinora.actors.field_types import MAX_INDEX
 from kinora.actors.job_ids import canonical_job_id
-from kinora.web.access.access import access_of
+from kinora.web.access.rights import access_of
 from kinora.web.problems import Problem
 from kinora.web.scopes import client_address
 

@@ -14,6 +14,9 @@ import trio
 
 from kinora.actors.jobs.engine import Needs
 from kinora.fleet.provider import Dismiss, Present
+from kinora.fleet.ray.demand import Ask, Demand, GiveBack, Step
+from kinora.fleet.ray.limits import refusal
+from kinora.fleet.ray.recipe import Recipe
 from kinora.fleet.ray.talk import (
     MAX_LINE_BYTES,
     End,
@@ -27,9 +30,6 @@ from kinora.fleet.ray.talk import (
     decode_from_driver,
     line,
 )
-from kinora.fleet.ray_demand import Ask, Demand, GiveBack, Step
-from kinora.fleet.ray_limits import refusal
-from kinora.fleet.ray_recipe import Recipe
 from kinora.runtime.tail import Tail
 
 START_S = 90.0

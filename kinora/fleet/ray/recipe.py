@@ -7,9 +7,9 @@ from pathlib import Path
 import attrs
 
 from kinora.fleet.local_start import LocalStart, encode_start
+from kinora.fleet.ray.demand import Ask
+from kinora.fleet.ray.limits import LEAST
 from kinora.fleet.ray.talk import Begin
-from kinora.fleet.ray_demand import Ask
-from kinora.fleet.ray_limits import LEAST
 
 
 @attrs.frozen(kw_only=True)

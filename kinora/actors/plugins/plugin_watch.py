@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from kinora.actors.stages.plugin_records import PluginRecords
+from kinora.actors.plugins.plugin_records import PluginRecords
 from kinora.plugins.code_hash import files_of
 from kinora.plugins.own_python import files_about
 from kinora.plugins.registry import PluginEntry, PluginRegistry
