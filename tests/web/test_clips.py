@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sqlite3
 from collections import Counter
@@ -21,15 +22,17 @@ from kinora.actors.clips import clips as clips_module
 from kinora.actors.clips.clips import ClipFigures
 from kinora.actors.requests.standing_job import StandingJob
 from kinora.actors.store import store as store_module
+from kinora.actors.store.database import Statement
 from kinora.actors.store.schema import EVENT_COST, FRAME_COST
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.media.messages import CLIP_CUTTER
+from kinora.runtime.worker_usage import ProcessUsage, WorkerKind
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.client_kit import ask, get, post
-from tests.disk_kit import full_disk
+from tests.disk_kit import Disk, full_disk
 from tests.jobs_kit import ended, run_job, some_frames, submit, write_plugin
 from tests.media.test_clip_cutter import brightness, film
 from tests.media.videos import read_number
@@ -260,10 +263,56 @@ async def test_a_clip_that_cannot_be_encoded_stays_as_it_was_copied(
         async with open_system(given) as system:
             job_id = (await run_job(system, "bell", source="film.avi")).job_id
             with trio.fail_after(PLENTY_S):
-                while [one.to_encode for one in await system.clips.of_job(job_id)] != [False, False]:  # noqa: ASYNC110 - as above
-                    await trio.sleep(0.02)
+                await are_encoded(system, job_id)
             first, _ = await system.clips.of_job(job_id)
             path = system.clips.path(job_id, first.event)
             assert (first.codec, path.stat().st_size) == ("mpeg4", first.bytes)
     (said,) = [entry for entry in logs if "encoded" in entry["event"]]
     assert (said["job_id"], said["reason"]) == (job_id, "File too large")
+
+
+async def test_a_deleted_job_ends_the_encoding_of_its_clip(
+    settings: Settings, media: Path, plugins_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if its encoder would go on for ever: those of other jobs wait for their turn."""
+    monkeypatch.setattr(encoding, "CLIP_CUTTER", attrs.evolve(CLIP_CUTTER, target="tests.runtime.targets:mute"))
+    monkeypatch.setattr(encoding, "PROGRESS_S", math.inf)
+    film(media / "film.avi", "mpeg4")
+    write_plugin(plugins_dir, "bell", BELL)
+    hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 0.5, "after_s": 1})
+    async with open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system:
+        with trio.fail_after(PLENTY_S):
+            job_id = (await run_job(system, "bell", source="film.avi")).job_id
+            await until_encoders(system, 1)
+            await system.jobs.delete(job_id)
+            await until_encoders(system, 0)
+
+
+async def until_encoders(system: System, count: int) -> None:
+    """Wait until so many processes encode, where ``mute`` is what does."""
+    mute = WorkerKind("targets", "")
+    while (await system.fork_server.usage()).get(mute, ProcessUsage()).processes != count:  # noqa: ASYNC110 - as above
+        await trio.sleep(0.02)
+
+
+async def test_clips_are_encoded_where_the_disk_has_just_its_floor(
+    settings: Settings, media: Path, plugins_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is encoded takes the place of what was copied; it is not encoded anew until there is more room."""
+    film(media / "film.avi", "mpeg4")
+    write_plugin(plugins_dir, "bell", BELL)
+    hook = Webhook(url="http://10.0.0.5/", events=("rang",), clip={"before_s": 0.5, "after_s": 1})
+    with trio.fail_after(PLENTY_S):
+        async with open_system(attrs.evolve(settings, webhooks={"alarm": hook})) as system:
+            job_id = (await run_job(system, "bell", source="film.avi")).job_id
+            await are_encoded(system, job_id)
+            await system.store.change(Statement("UPDATE clips SET to_encode = 1", ()))
+        Disk(monkeypatch, settings.min_free_bytes)
+        async with open_system(settings) as system:
+            await are_encoded(system, job_id)
+
+
+async def are_encoded(system: System, job_id: str) -> None:
+    """Wait until a job has two clips, none of which is to be encoded any more."""
+    while [one.to_encode for one in await system.clips.of_job(job_id)] != [False, False]:  # noqa: ASYNC110 - nobody tells of it
+        await trio.sleep(0.02)

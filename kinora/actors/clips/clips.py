@@ -166,6 +166,7 @@ class Clips:
         """Remove the clips of a deleted job. What cannot be removed is logged; the next start tries again."""
         if self._waiting.pop(job_id, None) is None:
             return
+        self._encoding.forget(job_id)
         await self._remove(self._folder / job_id)
 
     async def _remove(self, path: Path) -> None:

@@ -62,6 +62,14 @@ class Encoding:
         self._report = report
         self._work = trio.Event()
         """Set when there may be a clip to encode."""
+        self._at_work = "", trio.CancelScope()
+        """The job of the clip that is being encoded, or was last, and what ends that."""
+
+    def forget(self, job_id: str) -> None:
+        """End the encoding of a clip of a job that was deleted."""
+        of_job, scope = self._at_work
+        if of_job == job_id:
+            scope.cancel(reason="the job was deleted")
 
     def look_again(self) -> None:
         """Note that there may be a clip to encode."""
@@ -83,10 +91,12 @@ class Encoding:
             await work.wait()
             return
         job_id, event = found
-        fault = await self._attempt(job_id, event)
-        if fault is not None and await self._store.read(clip_table.has_clip, job_id, event):  # it was not deleted
-            self._report(job_id, event, str(fault))
-            await self._store.change(clip_table.stays_copied(job_id, event))
+        with trio.CancelScope() as scope:
+            self._at_work = job_id, scope
+            fault = await self._attempt(job_id, event)
+            if fault is not None and await self._store.read(clip_table.has_clip, job_id, event):  # it was not deleted
+                self._report(job_id, event, str(fault))
+                await self._store.change(clip_table.stays_copied(job_id, event))
 
     async def _attempt(self, job_id: str, event: int) -> Exception | None:
         """Encode a clip, in several attempts if need be; return why it cannot be, if so."""
@@ -112,7 +122,6 @@ class Encoding:
             await one_shot(self._fork_server, CLIP_CUTTER, "encode", request, ClipEncoded, timeout_s=PROGRESS_S)
             await out.chmod(FILE_MODE)
             size = (await out.stat()).st_size
-            self._disk.require(size)
             await out.replace(clip)
         await self._store.change(clip_table.is_encoded(job_id, event, ENCODED, size))
         if not await self._store.read(clip_table.has_clip, job_id, event):  # it went for a newer one meanwhile
