@@ -139,6 +139,11 @@ def test_an_empty_schema_knows_no_option() -> None:
     assert errors_of({}, {"a": 1}) == {"a": "is unknown; known here are: none"}
 
 
+ZONES = {
+    "properties": {"zones": {"type": "array", "items": {"properties": {"name": {}}, "additionalProperties": False}}}
+}
+
+
 def test_places_that_must_differ_may_not_repeat_each_other() -> None:
     """Each value that was there before is told with both places; what is not there repeats nothing."""
     schema = {"additionalProperties": True, "distinct": ["zones[].name", "main.name", "tags[]"]}
@@ -219,6 +224,9 @@ def test_a_sound_schema_has_no_fault() -> None:
         ({"properties": {"a": {"minimum": "x"}}}, "config_schema.properties.a.minimum"),
         ({"distinct": ["zones[0].name"]}, "config_schema.distinct"),
         ({"distinct": "zones"}, "config_schema.distinct"),
+        ({"distinct": ["zoness[].name"], **ZONES}, "There is no property 'zoness'; there are: zones; the nearest one"),
+        ({"distinct": ["zones[].nam"], **ZONES}, "config_schema.distinct: zones[].nam leads nowhere"),
+        ({"distinct": ["zones.name"], **ZONES}, "The type of zones is array, not object"),
     ],
 )
 def test_a_faulty_schema_is_explained(schema: object, words: str) -> None:
