@@ -16,7 +16,7 @@ from kinora.actors.messages import ProgressPayload, RealtimeMessage
 from kinora.actors.models import JobState
 from kinora.actors.realtime.filters import Filters
 from kinora.actors.requests.job_request import JobRequest, PluginRequest
-from kinora.runtime.broadcast import Batch
+from kinora.runtime.events.broadcast import Batch
 from kinora.settings import Settings
 from kinora.system import System, open_system
 

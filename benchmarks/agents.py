@@ -26,7 +26,7 @@ from benchmarks.many_jobs import Server
 from benchmarks.pipeline import make_clip
 from kinora.client import KinoraClient
 from kinora.client.realtime import connect
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 
 AGENTS = (0, 1, 2)
 ROUNDS = 2

@@ -26,7 +26,7 @@ from kinora.actors.realtime.filters import Filters
 from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.plugins import Frame
 from kinora.plugins.builtin.onnx import Onnx
-from kinora.runtime.broadcast import Batch
+from kinora.runtime.events.broadcast import Batch
 from kinora.settings import Settings
 from kinora.system import System, open_system
 

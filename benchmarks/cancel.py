@@ -27,7 +27,7 @@ import trio
 from benchmarks import cancel_tools
 from benchmarks.pipeline import make_clip
 from kinora.client import KinoraClient
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 

@@ -16,7 +16,7 @@ from kinora.actors.messages import TYPES, RealtimeMessage
 from kinora.actors.realtime.filters import Filters
 from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginRequest
 from kinora.actors.sources.source_finder import DEMO_SOURCE
-from kinora.runtime.broadcast import Batch
+from kinora.runtime.events.broadcast import Batch
 from kinora.settings import Settings
 from kinora.system import open_system
 

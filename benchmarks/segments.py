@@ -23,7 +23,7 @@ import trio
 from benchmarks import segments_tools
 from benchmarks.pipeline import ratios, row
 from kinora.actors.requests.job_request import parse_job_request
-from kinora.runtime.processes import stat_fields
+from kinora.runtime.linux.processes import stat_fields
 from kinora.settings import Settings
 from kinora.system import System, open_system
 

@@ -42,7 +42,7 @@ def note_the_rest() -> None:
     from kinora.actors.jobs.job_manager import JobManager  # noqa: PLC0415 - what is timed
     from kinora.cli.local import local_job  # noqa: PLC0415 - what is timed
     from kinora.plugins.registry import PluginRegistry  # noqa: PLC0415 - what is timed
-    from kinora.runtime.workers import ForkServer  # noqa: PLC0415 - what is timed
+    from kinora.runtime.forking.workers import ForkServer  # noqa: PLC0415 - what is timed
 
     end("importing what runs the job")
     forks: Any = ForkServer

@@ -29,9 +29,9 @@ from kinora.plugins.builtin.scenes import Scenes
 from kinora.plugins.builtin.tracker import Tracker
 from kinora.plugins.options import check_options
 from kinora.plugins.protocol import Done
-from kinora.runtime.frames import RingWriter
-from kinora.runtime.state_memory import StateMemory
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
+from kinora.runtime.shared_memory.frames import RingWriter
+from kinora.runtime.shared_memory.state_memory import StateMemory
 
 WIDTH, HEIGHT = 1280, 720
 SLOTS = 16

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kinora.actors.access.local_token import FILE as LOCAL_TOKEN
 from kinora.actors.store.disk_room import RESERVE_NAME
-from kinora.runtime.private_files import make_private, make_private_folder, planted_file, private_opener
+from kinora.runtime.files.private_files import make_private, make_private_folder, planted_file, private_opener
 from kinora.settings import SettingsError
 
 DATABASE = "kinora.db"

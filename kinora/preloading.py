@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kinora.media.source_types import opencv_limits
-from kinora.runtime.launching import Launch
+from kinora.runtime.forking.launching import Launch
 from kinora.settings import Settings, source_limits
 
 PRELOAD = (

@@ -17,7 +17,7 @@ from kinora.actors.requests.job_request import MAX_PLUGINS
 from kinora.fleet.local_agents import core_shares, spread
 from kinora.fleet.local_start import LocalStart
 from kinora.fleet.ray.recipe import Recipe
-from kinora.runtime.confinement import gaps
+from kinora.runtime.linux.confinement import gaps
 from kinora.settings import Settings, password_faults
 from kinora.settings.transfer import encode_settings
 from kinora.system import System, make_system

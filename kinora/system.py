@@ -63,14 +63,14 @@ from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.opencv import opencv_damage
 from kinora.plugins.registry import PluginEntry, PluginRegistry
 from kinora.preloading import launch_of
-from kinora.runtime.cores import Cores
-from kinora.runtime.launching import Launched
+from kinora.runtime.files.private_files import make_private, make_private_folder
+from kinora.runtime.forking.cores import Cores
+from kinora.runtime.forking.launching import Launched
+from kinora.runtime.forking.workers import MB, ForkServer, HearOutput, nobody_hears
+from kinora.runtime.linux.machine import cores
 from kinora.runtime.loop_watch import LoopWatch
-from kinora.runtime.machine import cores
-from kinora.runtime.private_files import make_private, make_private_folder
 from kinora.runtime.requirements import unmet_requirements
 from kinora.runtime.supervisor import ChildSpec, Supervisor, SupervisorStatistics
-from kinora.runtime.workers import MB, ForkServer, HearOutput, nobody_hears
 from kinora.settings import Settings, SettingsError, require_usable_paths, source_limits
 
 RAY = "ray"

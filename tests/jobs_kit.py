@@ -13,7 +13,7 @@ import trio
 
 from kinora.actors.models import JobState
 from kinora.actors.requests.job_request import parse_job_request
-from kinora.runtime.outbox import Event
+from kinora.runtime.events.outbox import Event
 from kinora.system import System
 from tests.traces import no_traces
 

@@ -22,10 +22,10 @@ import attrs
 import pytest
 
 from kinora.preloading import launch_of
-from kinora.runtime.channel import Channel, socket_pair
-from kinora.runtime.launching import Launch, Launched
-from kinora.runtime.processes import become_subreaper
-from kinora.runtime.syscalls import prctl
+from kinora.runtime.forking.channel import Channel, socket_pair
+from kinora.runtime.forking.launching import Launch, Launched
+from kinora.runtime.linux.processes import become_subreaper
+from kinora.runtime.linux.syscalls import prctl
 from kinora.settings import Settings
 
 PR_SET_CHILD_SUBREAPER = 36

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kinora.runtime.channel import Channel, socket_pair
+from kinora.runtime.forking.channel import Channel, socket_pair
 from tests.mother import adopting
 from tests.mother_of_commands_program import Order
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from kinora.cli.main import COMMANDS, cli, main
-from kinora.runtime.channel import Channel, close_all
+from kinora.runtime.forking.channel import Channel, close_all
 from tests.mother_program import fork_orphan
 
 LATER = ("kinora.cli.local.local_job", "kinora.cli.plugin_kit", "kinora.serve", "kinora.agent")

@@ -8,8 +8,8 @@ import os
 import socket
 from typing import NoReturn
 
-from kinora.runtime.channel import Channel, close_all
-from kinora.runtime.forkserver import main
+from kinora.runtime.forking.channel import Channel, close_all
+from kinora.runtime.forking.forkserver import main
 
 
 def serve(control_fd: int, preload: list[str]) -> NoReturn:

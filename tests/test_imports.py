@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kinora.cli.main import COMMANDS
-from kinora.runtime.processes import children
+from kinora.runtime.linux.processes import children
 from tests.cli.test_cli import kinora, serving
 
 NATIVE = ("/cv2/", "opencv", "/av/", "av.libs")

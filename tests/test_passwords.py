@@ -18,7 +18,7 @@ import pytest
 import trio
 
 from kinora.client import ClientError, KinoraClient, Message, connect
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 from tests.client_kit import get
 from tests.door import Door
 from tests.jobs_kit import SAFETY_S

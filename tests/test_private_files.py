@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kinora.actors.access.local_token import write_secret
-from kinora.runtime.private_files import make_private_folder
+from kinora.runtime.files.private_files import make_private_folder
 from kinora.serve import open_server
 from kinora.settings import Settings, SettingsError
 from tests.client_kit import Part, get, post, upload

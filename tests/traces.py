@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kinora.runtime.processes import descendants
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
+from kinora.runtime.linux.processes import descendants
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from benchmarks.agent_chaos.nodes import WORKING, Nodes
 from benchmarks.chaos.house import House, send_signal
 from benchmarks.chaos.tools import PROCESS_NAME
 from kinora.fleet.link import LEASE_S, MARGIN_S
-from kinora.runtime.processes import descendants, status_of
+from kinora.runtime.linux.processes import descendants, status_of
 
 AGENT = "kinora: agent"
 """The name of an agent's main thread."""

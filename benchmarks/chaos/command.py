@@ -16,7 +16,7 @@ from typing import NoReturn
 import structlog
 import trio
 
-from kinora.runtime.processes import become_subreaper
+from kinora.runtime.linux.processes import become_subreaper
 
 HERE = Path(__file__).resolve().parents[2]
 Play = Callable[[int, float, Path, Path], Awaitable[bool]]

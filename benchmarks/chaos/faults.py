@@ -13,7 +13,7 @@ import trio
 from benchmarks.chaos.house import House, send_signal
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.url_host import UrlHost
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 
 STOPPED_S = 4.0
 """The longest time for which processes are stopped."""

@@ -16,7 +16,7 @@ import trio
 
 from benchmarks.chaos.disk import Disk
 from benchmarks.chaos.tools import PROCESS_NAME
-from kinora.runtime.processes import children, descendants, status_of
+from kinora.runtime.linux.processes import children, descendants, status_of
 
 TOOLS = Path(__file__).with_name("tools.py")
 MIN_FREE_BYTES = 16 * 2**20

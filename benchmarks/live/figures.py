@@ -11,7 +11,7 @@ import trio
 
 from benchmarks.soak.samples import FIGURES, Sample, growth_per_hour, take
 from benchmarks.storms.server import Server
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 
 EVERY_S = 5.0
 """The time between two samples."""

@@ -21,8 +21,8 @@ from benchmarks.chaos.house import STOP_S, House
 from benchmarks.pipeline import make_clip
 from benchmarks.soak.load import Load
 from benchmarks.soak.samples import FIGURES, HOUR_S, Figure, Sample, growth_per_hour, take
-from kinora.runtime.processes import become_subreaper
-from kinora.runtime.replay_log import MAX_MESSAGES
+from kinora.runtime.events.replay_log import MAX_MESSAGES
+from kinora.runtime.linux.processes import become_subreaper
 
 HERE = Path(__file__).parents[2]
 TOOLS = Path(__file__).with_name("tools.py")

@@ -11,7 +11,7 @@ from statistics import median
 import attrs
 
 from benchmarks.storms.memory import field_of
-from kinora.runtime.processes import children, descendants
+from kinora.runtime.linux.processes import children, descendants
 
 MIB = 2**20
 HOUR_S = 3600.0

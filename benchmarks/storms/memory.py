@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 
 EVERY_S = 0.25
 _RESET_PEAK = "5"

@@ -17,7 +17,7 @@ from kinora.actors.field_types import Count, FrameId, Index, JobId, Milliseconds
 from kinora.actors.times import utc_now
 from kinora.plugins.api import Severity
 from kinora.plugins.protocol import KIND_CHARACTERS
-from kinora.runtime.broadcast import Overflow
+from kinora.runtime.events.broadcast import Overflow
 
 Health = Literal["ok", "degraded", "failed"]
 StageStatus = Literal["started", "running", "completed", "failed"]

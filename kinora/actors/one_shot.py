@@ -9,9 +9,9 @@ import msgspec
 import trio
 
 from kinora.media.messages import Failed, Working
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.program import Answer, Program, Request
-from kinora.runtime.workers import Conversation, ForkServer, WorkerGone
+from kinora.runtime.forking.channel import ProtocolError
+from kinora.runtime.forking.program import Answer, Program, Request
+from kinora.runtime.forking.workers import Conversation, ForkServer, WorkerGone
 
 _Wanted = TypeVar("_Wanted", bound=msgspec.Struct)
 

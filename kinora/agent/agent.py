@@ -33,11 +33,11 @@ from kinora.fleet.link import Facts
 from kinora.plugins.devices import CPU, Device, detect, with_gpus
 from kinora.plugins.registry import PluginRegistry
 from kinora.preloading import launch_of
-from kinora.runtime.cores import Cores
-from kinora.runtime.machine import cores
+from kinora.runtime.forking.cores import Cores
+from kinora.runtime.forking.workers import MB, ForkServer
+from kinora.runtime.linux.machine import cores
 from kinora.runtime.supervisor import ChildSpec, Supervisor
 from kinora.runtime.versions import versions
-from kinora.runtime.workers import MB, ForkServer
 from kinora.settings import Settings, source_limits
 
 LEAVE_S = 3.0

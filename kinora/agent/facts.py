@@ -12,7 +12,7 @@ from kinora import __version__
 from kinora.fleet import link
 from kinora.plugins.devices import Device
 from kinora.plugins.registry import PluginEntry
-from kinora.runtime.machine import memory_bytes
+from kinora.runtime.linux.machine import memory_bytes
 
 
 @attrs.frozen(kw_only=True)

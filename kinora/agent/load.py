@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import trio
 
 from kinora.fleet.link import RENEW_S, Load
-from kinora.runtime.boot_clock import boot_s
-from kinora.runtime.worker_usage import ProcessUsage, measure
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.clocks.boot_clock import boot_s
+from kinora.runtime.forking.worker_usage import ProcessUsage, measure
+from kinora.runtime.forking.workers import ForkServer
 
 SHORTEST_S = RENEW_S / 2
 """Over a shorter time than this nothing is measured, as after the process was stopped: the clock of the kernel's

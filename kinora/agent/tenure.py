@@ -8,9 +8,9 @@ from collections.abc import Callable
 import trio
 
 from kinora.fleet.link import LEASE_S, MARGIN_S
-from kinora.runtime.boot_clock import boot_s
-from kinora.runtime.lease import Lease
-from kinora.runtime.workers import ForkServer, LeaseEnded
+from kinora.runtime.clocks.boot_clock import boot_s
+from kinora.runtime.clocks.lease import Lease
+from kinora.runtime.forking.workers import ForkServer, LeaseEnded
 
 LOOK_S = 0.1
 """The interval between two looks at the end of the lease. Trio's clock stands still while the process is stopped."""

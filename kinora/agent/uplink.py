@@ -38,8 +38,8 @@ from kinora.fleet.link import (
     decode_from_server,
     encode,
 )
-from kinora.runtime.boot_clock import boot_s
-from kinora.runtime.growing_pauses import GrowingPauses
+from kinora.runtime.clocks.boot_clock import boot_s
+from kinora.runtime.clocks.growing_pauses import GrowingPauses
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0

@@ -23,8 +23,8 @@ from kinora.client import ClientError
 from kinora.client.http import CA_FILE
 from kinora.log import configure_logging
 from kinora.plugins.opencv import opencv_damage
-from kinora.runtime.heap import give_back_freed_memory
-from kinora.runtime.process_names import name_main_thread
+from kinora.runtime.linux.heap import give_back_freed_memory
+from kinora.runtime.linux.process_names import name_main_thread
 from kinora.runtime.requirements import unmet_requirements
 from kinora.settings import Settings, require_usable_paths
 

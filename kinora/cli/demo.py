@@ -21,7 +21,7 @@ from kinora.cli.terminal.output import print_line
 from kinora.cli.terminal.report import Tally, print_summary
 from kinora.client import KinoraClient, Submitted, connect
 from kinora.log import configure_logging
-from kinora.runtime.temporary import temporary_folder
+from kinora.runtime.files.temporary import temporary_folder
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.settings.of_run import settings_of_run

@@ -17,7 +17,7 @@ from kinora.cli.terminal.output import print_json
 from kinora.doctor.examination import examine
 from kinora.doctor.finding import Finding
 from kinora.log import configure_logging
-from kinora.runtime.temporary import temporary_folder
+from kinora.runtime.files.temporary import temporary_folder
 from kinora.settings import Settings
 
 

@@ -15,9 +15,9 @@ from kinora.cli.agent import run_agent
 from kinora.cli.main import main
 from kinora.fleet.local_start import LocalStart, decode_start
 from kinora.log import configure_logging
-from kinora.runtime.heap import give_back_freed_memory
-from kinora.runtime.process_names import name_main_thread
-from kinora.runtime.processes import die_with_parent
+from kinora.runtime.linux.heap import give_back_freed_memory
+from kinora.runtime.linux.process_names import name_main_thread
+from kinora.runtime.linux.processes import die_with_parent
 from kinora.settings.transfer import decode_settings
 
 

@@ -28,7 +28,7 @@ from kinora.log import configure_logging
 from kinora.nearest import no_such
 from kinora.plugins.own_python import OwnPythonError, own_python
 from kinora.plugins.registry import PluginEntry
-from kinora.runtime.temporary import temporary_folder
+from kinora.runtime.files.temporary import temporary_folder
 from kinora.settings import Settings
 from kinora.settings.of_run import allowing, settings_of_run
 from kinora.system import System, open_system

@@ -26,7 +26,7 @@ from kinora.log import configure_logging
 from kinora.nearest import no_such
 from kinora.plugins.registry import PluginEntry
 from kinora.printable import printable_lines
-from kinora.runtime.missing_paths import no_such_path
+from kinora.runtime.files.missing_paths import no_such_path
 from kinora.settings import Settings
 from kinora.system import open_system
 

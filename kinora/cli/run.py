@@ -13,7 +13,7 @@ from kinora.cli.flags import options
 from kinora.cli.local.run_arguments import RunArguments
 from kinora.cli.process.lean_imports import import_structlog
 from kinora.preloading import launch_of
-from kinora.runtime.launching import Launched
+from kinora.runtime.forking.launching import Launched
 from kinora.settings import Settings
 
 MAX_AT_ONCE = 64

@@ -25,10 +25,10 @@ from kinora.cli.process.running import end_now, run_to_end, stop_on_signal, stop
 from kinora.cli.terminal.output import print_line
 from kinora.data_folder import DataDirInUse
 from kinora.log import configure_logging, flush_log, held_back
-from kinora.runtime.heap import give_back_freed_memory, trim_regularly
-from kinora.runtime.process_names import name_main_thread
-from kinora.runtime.service_manager import ServiceManager, this_service
-from kinora.runtime.temporary import remove_left_folders
+from kinora.runtime.files.temporary import remove_left_folders
+from kinora.runtime.linux.heap import give_back_freed_memory, trim_regularly
+from kinora.runtime.linux.process_names import name_main_thread
+from kinora.runtime.linux.service_manager import ServiceManager, this_service
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.settings.variables import is_of_commands

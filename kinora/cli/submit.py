@@ -18,7 +18,7 @@ from kinora.cli.process.errors import naming_flags
 from kinora.cli.process.running import run_interruptible
 from kinora.cli.terminal.output import print_json, print_line
 from kinora.client import KinoraClient, Submitted
-from kinora.runtime.missing_paths import no_such_path
+from kinora.runtime.files.missing_paths import no_such_path
 
 WITH_REPEAT = frozenset({"source", "upload", "repeat", "url", "token", "token_file", "as_json"})
 """The parameters that can be given together with ``--repeat``."""

@@ -8,9 +8,9 @@ import time
 
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.plugins.devices import CPU, detect
-from kinora.runtime.confinement import gaps, landlock_version
-from kinora.runtime.control_groups import cores_limit, memory_limit, tasks_limit
-from kinora.runtime.machine import cores, memory_bytes
+from kinora.runtime.linux.confinement import gaps, landlock_version
+from kinora.runtime.linux.control_groups import cores_limit, memory_limit, tasks_limit
+from kinora.runtime.linux.machine import cores, memory_bytes
 from kinora.runtime.requirements import try_requirements
 from kinora.serve import FILES_PER_JOB, OTHER_FILES
 from kinora.settings import Settings

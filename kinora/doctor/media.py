@@ -12,7 +12,7 @@ from typing import Any
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.media.videos.video_kinds import KINDS
 from kinora.plugins.opencv import opencv_advice
-from kinora.runtime.workers import describe_exit
+from kinora.runtime.forking.workers import describe_exit
 
 DECODERS = ("h264", "hevc", "libdav1d", "vp9", "vp8", "mpeg4", "mpeg2video", "mjpeg", "prores", "png", "gif", "webp")
 """FFmpeg's names of the codecs that cameras, phones and archives use; libdav1d is for AV1."""

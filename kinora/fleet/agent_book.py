@@ -27,7 +27,7 @@ from kinora.fleet.link import (
     Running,
     Welcome,
 )
-from kinora.runtime.boot_clock import boot_s
+from kinora.runtime.clocks.boot_clock import boot_s
 
 KILLING_S = 0.2
 """The time in which an agent's fork server kills everything, once it is due."""

@@ -24,7 +24,7 @@ from kinora.fleet.differing import differing
 from kinora.fleet.joined import Joined
 from kinora.fleet.placement import plugins_of
 from kinora.plugins.registry import PluginEntry
-from kinora.runtime.boot_clock import boot_s
+from kinora.runtime.clocks.boot_clock import boot_s
 
 RAY = "ray-"
 """The beginning of the names of agents that Ray has started."""

@@ -14,7 +14,7 @@ import trio
 
 from kinora.fleet.local_start import LocalStart, encode_start
 from kinora.fleet.memory_file import memory_file
-from kinora.runtime.growing_pauses import GrowingPauses
+from kinora.runtime.clocks.growing_pauses import GrowingPauses
 
 PROGRAM = "kinora.cli.local_agent"
 """The module that reads a LocalStart from its standard input."""

@@ -13,8 +13,8 @@ import trio
 from kinora.doctor.finding import Finding, failed, ok, warning
 from kinora.kit.messages import QUESTION, Ask, Broken, Kept, Passed
 from kinora.plugins.protocol import Origin, Raised
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import ForkServer, WorkerGone
+from kinora.runtime.forking.channel import ProtocolError
+from kinora.runtime.forking.workers import ForkServer, WorkerGone
 
 QUESTION_S = 60.0
 """The time for a question, with an import and one ``prepare`` or several; what takes longer is told, and ended."""

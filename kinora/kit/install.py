@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from packaging.requirements import Requirement
 
 from kinora.plugins.own_python import INSTALLED, OwnPython
-from kinora.runtime.own_interpreter import NEEDED
+from kinora.runtime.forking.own_interpreter import NEEDED
 
 
 class NotInstalledError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from kinora.plugins.protocol import Message, Origin, Raised
-from kinora.runtime.program import Program
+from kinora.runtime.forking.program import Program
 
 
 class Ask(msgspec.Struct, tag_field="op", tag="ask", frozen=True, kw_only=True):

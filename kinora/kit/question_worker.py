@@ -14,8 +14,8 @@ from kinora.plugins.failures import home_of, own_place, raised, valid
 from kinora.plugins.loading import load
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, Raised
 from kinora.plugins.testing import FRAME_MS
-from kinora.runtime.channel import Channel
-from kinora.runtime.program import Line, serve
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, serve
 
 
 def main(channel: Channel) -> None:

@@ -23,8 +23,8 @@ from kinora.kit.comparing import alike, difference_of, short
 from kinora.plugins.api import Frame, Plugin
 from kinora.plugins.loading import remembers
 from kinora.plugins.testing import PluginRun, run_checked
-from kinora.runtime.memory import resident_bytes
-from kinora.runtime.processes import children, status_of
+from kinora.runtime.linux.memory import resident_bytes
+from kinora.runtime.linux.processes import children, status_of
 
 SIZES = ((64, 48), (16, 16), (33, 21), (8, 240))
 """Widths and heights of pictures beside those of the source, in pixels."""

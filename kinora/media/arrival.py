@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kinora.runtime.boot_clock import boot_s
+from kinora.runtime.clocks.boot_clock import boot_s
 
 MOST_HELD = 64
 """The most packets whose pictures a decoder holds back. Of more, the oldest count as coming when they are decoded."""

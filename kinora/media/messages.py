@@ -15,7 +15,7 @@ from kinora.media.camera_errors import LostReason
 from kinora.media.network.auth import Credentials
 from kinora.media.network.served import Served
 from kinora.media.source_types import ErrorKind, SourceInfo, SourceLimits, SourceNote
-from kinora.runtime.program import Program
+from kinora.runtime.forking.program import Program
 
 MAX_FILES = 64
 """The descriptors that a program which meets hostile media may have; it needs about ten."""

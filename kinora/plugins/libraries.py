@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from kinora.runtime.channel import Channel
-from kinora.runtime.program import Line, Program, serve
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, Program, serve
 
 _IDENTITY = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'

@@ -11,8 +11,8 @@ from kinora.plugins.api import PluginMetadata
 from kinora.plugins.option_errors import OptionsError
 from kinora.plugins.options import check_options, schema_fault
 from kinora.plugins.protocol import OPTIONS_CHECKER, CheckOptions, CheckSchema, OptionsChecked, SchemaFaulty
-from kinora.runtime.channel import Channel
-from kinora.runtime.program import Line, serve
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, serve
 
 
 def main(channel: Channel) -> None:

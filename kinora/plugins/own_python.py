@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from kinora.runtime.home_paths import in_home
+from kinora.runtime.files.home_paths import in_home
 
 PROJECT = "pyproject.toml"
 ENVIRONMENT = ".venv"

@@ -13,7 +13,7 @@ import msgspec
 from kinora.plugins.api import Severity
 from kinora.plugins.catalogue import MAX_EVENT_KIND
 from kinora.plugins.option_errors import MAX_ERRORS, MAX_MESSAGE, MAX_PATH
-from kinora.runtime.program import Program
+from kinora.runtime.forking.program import Program
 
 MESSAGE_CHARACTERS = 1_000
 MAX_RESULT_BYTES = 4 * 2**20

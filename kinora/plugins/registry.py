@@ -21,8 +21,8 @@ from kinora.plugins.discovery import Candidate, find_candidates
 from kinora.plugins.import_errors import from_plugin_on, with_place
 from kinora.plugins.needed import is_builtin, may_be_needed, suffices
 from kinora.plugins.protocol import Origin
-from kinora.runtime.own_interpreter import UNUSABLE
-from kinora.runtime.workers import (
+from kinora.runtime.forking.own_interpreter import UNUSABLE
+from kinora.runtime.forking.workers import (
     Conversation,
     ForkServer,
     ForkServerGone,

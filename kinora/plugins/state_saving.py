@@ -10,7 +10,7 @@ from kinora.plugins import protocol
 from kinora.plugins.api import Plugin
 from kinora.plugins.failures import raised
 from kinora.plugins.protocol import MESSAGE_CHARACTERS
-from kinora.runtime.state_memory import StateKeeper, StateTooLarge
+from kinora.runtime.shared_memory.state_memory import StateKeeper, StateTooLarge
 
 CHEAP_MS = 1.0
 """The processor time that saving may take after each frame, however short the frame's time is."""

@@ -29,11 +29,11 @@ from kinora.plugins.mask_arrays import Size
 from kinora.plugins.protocol import BATCH_BYTES, MAX_EVENTS, MESSAGE_CHARACTERS
 from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
 from kinora.plugins.state_saving import StateSaving
-from kinora.runtime.channel import Channel, close_all
-from kinora.runtime.lending import RingLender
-from kinora.runtime.machine import THREAD_VARIABLES
-from kinora.runtime.program import Line, serve
-from kinora.runtime.state_memory import StateKeeper, read_state
+from kinora.runtime.forking.channel import Channel, close_all
+from kinora.runtime.forking.program import Line, serve
+from kinora.runtime.linux.machine import THREAD_VARIABLES
+from kinora.runtime.shared_memory.lending import RingLender
+from kinora.runtime.shared_memory.state_memory import StateKeeper, read_state
 
 _T = TypeVar("_T")
 _SEVERITIES = ("low", "medium", "high")

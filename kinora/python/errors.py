@@ -5,8 +5,8 @@ from __future__ import annotations
 from kinora.actors.errors import KinoraError
 from kinora.client.errors import ClientError
 from kinora.data_folder import DataDirInUse
+from kinora.runtime.forking.workers import ForkServerGone
 from kinora.runtime.supervisor import RestartIntensityExceeded
-from kinora.runtime.workers import ForkServerGone
 from kinora.settings import SettingsError
 
 NO_TOKEN = 401

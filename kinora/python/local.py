@@ -28,8 +28,8 @@ from kinora.python.shown import Shown, check_end
 from kinora.python.turns import Turns
 from kinora.python.wanted import Wanted
 from kinora.results.job import exported_job
-from kinora.runtime.frames import RingReader
-from kinora.runtime.temporary import temporary_folder
+from kinora.runtime.files.temporary import temporary_folder
+from kinora.runtime.shared_memory.frames import RingReader
 from kinora.settings import Settings
 from kinora.system import System, open_system
 

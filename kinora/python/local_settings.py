@@ -14,8 +14,8 @@ from kinora.media.network.url_access import SourceUrl, is_url
 from kinora.media.source_types import SourceError
 from kinora.python.errors import RunError
 from kinora.python.wanted import source_text
-from kinora.runtime.home_paths import in_home
-from kinora.runtime.missing_paths import no_such_path
+from kinora.runtime.files.home_paths import in_home
+from kinora.runtime.files.missing_paths import no_such_path
 from kinora.settings import Settings, read_settings, require_folders
 from kinora.settings.of_run import allowing, is_path, settings_of_run
 

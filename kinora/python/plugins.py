@@ -17,7 +17,7 @@ import attrs
 from kinora.plugins.api import Frame, Plugin, PluginMetadata
 from kinora.python.errors import RunError
 from kinora.python.pickling import pickled
-from kinora.runtime.home_paths import in_home
+from kinora.runtime.files.home_paths import in_home
 
 PluginLike = str | os.PathLike[str] | Callable[[Frame], Mapping[str, Any] | None] | type[Plugin] | Mapping[str, Any]
 """A plugin: its name, the path of its file, a function of a frame, a class of Plugin; or a mapping with one of these as

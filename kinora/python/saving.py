@@ -23,7 +23,7 @@ from kinora.results.csv_rows import csv_head, csv_rows
 from kinora.results.endings import ENDINGS
 from kinora.results.exporter import Exporter, Piece
 from kinora.results.formats import FORMATS
-from kinora.runtime.temporary import temporary_folder
+from kinora.runtime.files.temporary import temporary_folder
 from kinora.settings import Settings
 
 

@@ -21,8 +21,8 @@ from kinora.python.remote import RemoteRun
 from kinora.python.report import Report
 from kinora.python.run import Run
 from kinora.python.wanted import Wanted, source_text
-from kinora.runtime.home_paths import in_home
-from kinora.runtime.missing_paths import no_such_path
+from kinora.runtime.files.home_paths import in_home
+from kinora.runtime.files.missing_paths import no_such_path
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import attrs
 import trio
 
-from kinora.runtime.running_clock import RunningClock
+from kinora.runtime.clocks.running_clock import RunningClock
 
 T = TypeVar("T")
 STOP_S = 15.0

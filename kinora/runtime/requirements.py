@@ -8,9 +8,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from kinora.runtime.frames import FrameRing
-from kinora.runtime.processes import become_subreaper
-from kinora.runtime.syscalls import prctl
+from kinora.runtime.linux.processes import become_subreaper
+from kinora.runtime.linux.syscalls import prctl
+from kinora.runtime.shared_memory.frames import FrameRing
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 

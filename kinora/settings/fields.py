@@ -15,7 +15,7 @@ import attrs
 from kinora.actors.requests.standing_job import StandingJob
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.media.live.placed_camera import PlacedCamera
-from kinora.runtime.machine import memory_bytes
+from kinora.runtime.linux.machine import memory_bytes
 
 HIDDEN = "hidden"
 """The metadata of a field whose value is a secret, which is shown nowhere."""
@@ -210,7 +210,8 @@ class Settings:
 
     worker_env: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(_variable))
     """Further variables of the server's environment that its workers get, as plugins may need them: names, with a ``*``
-    at the end for all that begin so. Workers always get those listed in kinora/runtime/worker_environment.py."""
+    at the end for all that begin so. Workers always get those listed in
+    kinora/runtime/forking/worker_environment.py."""
 
     device_cool_down_s: float = attrs.field(default=60.0, validator=attrs.validators.ge(0.0))
     """The time for which a plugin is kept off a GPU that failed under it; the first job after that tries it again."""

@@ -10,7 +10,7 @@ import attrs
 from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.media.network.url_access import ANY_PUBLIC, SourceUrl, is_url
 from kinora.media.source_names import is_watched
-from kinora.runtime.temporary import FLOOR_BYTES
+from kinora.runtime.files.temporary import FLOOR_BYTES
 from kinora.settings.fields import MAX_WEBCAM, Settings
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from kinora.runtime.missing_paths import no_such_path
+from kinora.runtime.files.missing_paths import no_such_path
 from kinora.settings.conversion import PATHS
 from kinora.settings.fields import Settings, SettingsError
 from kinora.settings.tables import class_of_tables, in_folder, placed

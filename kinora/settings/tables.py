@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import attrs
 
 from kinora.nearest import nearest
-from kinora.runtime.home_paths import in_home
+from kinora.runtime.files.home_paths import in_home
 from kinora.settings.conversion import PATHS, converted, written
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

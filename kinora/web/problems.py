@@ -26,7 +26,7 @@ from kinora.actors.errors import (
     UnsupportedSource,
 )
 from kinora.runtime.actor import ActorGone
-from kinora.runtime.workers import ForkServerGone
+from kinora.runtime.forking.workers import ForkServerGone
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -37,7 +37,7 @@ from kinora.actors.requests.job_request import JobOptions, JobRequest, PluginReq
 from kinora.actors.store.disk_floor import DiskFloor
 from kinora.actors.store.store import Store
 from kinora.media.source_types import SourceInfo, SourceLimits
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 from tests.actors.job_kit import PLUGIN, RecordingAudience, job_plan, job_work
 
 PAUSED_KEEP_S = 600.0

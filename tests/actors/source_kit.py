@@ -30,7 +30,7 @@ from kinora.media.messages import (
     Slot,
 )
 from kinora.media.source_types import SourceInfo, SourceLimits, SourceNote
-from kinora.runtime.workers import Conversation, WorkerGone
+from kinora.runtime.forking.workers import Conversation, WorkerGone
 
 TOTAL = 40
 """The pictures in the source."""

@@ -23,8 +23,8 @@ from kinora.actors.stages.stage_spec import StageSpec
 from kinora.actors.stages.tool_runner import ToolRunner
 from kinora.actors.stages.warnings import WarningLog
 from kinora.plugins.protocol import BatchDone, Done, Note, Raised
-from kinora.runtime.cores import Cores
-from kinora.runtime.state_memory import StateMemory
+from kinora.runtime.forking.cores import Cores
+from kinora.runtime.shared_memory.state_memory import StateMemory
 
 PLUGIN, JOB = "greedy", "job-1"
 RESULT = b'{"found": 1}'

@@ -14,8 +14,8 @@ from kinora.actors.messages import RealtimeMessage
 from kinora.actors.realtime.client_session import ClientSession
 from kinora.actors.realtime.connection_manager import CloseCode, ConnectionManager
 from kinora.actors.realtime.filters import Filters
-from kinora.runtime.backlog import JOIN_AT, SPACING
-from kinora.runtime.outbox import MAX_MESSAGES
+from kinora.runtime.events.backlog import JOIN_AT, SPACING
+from kinora.runtime.events.outbox import MAX_MESSAGES
 from tests.actors.realtime_kit import Client, connect, frame, manager_of, progress, running, settle, status, warning
 
 PUBLISHED = frozenset({"frame", "progress", "plugin_status", "warning"})
@@ -144,7 +144,7 @@ async def test_a_client_that_goes_leaves_its_backlog(autojump_clock: MockClock) 
 
 async def test_there_are_few_backlogs(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that fall behind one after the other share some; the others keep their messages themselves."""
-    monkeypatch.setattr("kinora.runtime.backlog.MAX_BACKLOGS", 4)
+    monkeypatch.setattr("kinora.runtime.events.backlog.MAX_BACKLOGS", 4)
     manager = manager_of()
     async with running(manager) as nursery:
         clients = await crowd(nursery, manager, 10)

@@ -17,7 +17,7 @@ import trio
 
 from kinora.actors.models import JobState
 from kinora.actors.store import database
-from kinora.runtime import workers
+from kinora.runtime.forking import workers
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests import jobs_kit

@@ -18,9 +18,9 @@ from kinora.actors.realtime import client_session
 from kinora.actors.realtime.client_session import BATCH_BYTES, CLOSE_GRACE_S, ClientSession, in_batches
 from kinora.actors.realtime.connection_manager import WRITERS_AT_ONCE, CloseCode, ConnectionManager
 from kinora.actors.realtime.filters import Filters
-from kinora.runtime.broadcast import Broadcast
-from kinora.runtime.replay_log import ReplayLog
-from kinora.runtime.running_clock import RunningClock
+from kinora.runtime.clocks.running_clock import RunningClock
+from kinora.runtime.events.broadcast import Broadcast
+from kinora.runtime.events.replay_log import ReplayLog
 from tests.actors.realtime_kit import (
     SESSION_ID,
     Client,

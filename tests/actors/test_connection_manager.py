@@ -9,9 +9,9 @@ from trio.testing import MockClock
 
 from kinora.actors.messages import ProgressPayload
 from kinora.actors.realtime.connection_manager import GREETING_S, CloseCode, ConnectionManager, ServerFull
-from kinora.runtime.broadcast import Broadcast
-from kinora.runtime.outbox import Event
-from kinora.runtime.replay_log import Lost
+from kinora.runtime.events.broadcast import Broadcast
+from kinora.runtime.events.outbox import Event
+from kinora.runtime.events.replay_log import Lost
 from tests.actors.realtime_kit import SESSION_ID, Client, connect, frame, manager_of, progress, running, settle, warning
 
 

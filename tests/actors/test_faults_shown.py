@@ -9,7 +9,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.runtime.worker_log import LOG_BYTES
+from kinora.runtime.forking.worker_log import LOG_BYTES
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.jobs_kit import HANG_TIMEOUT_MS, run_job, submit, write_plugin

@@ -28,7 +28,7 @@ from kinora.actors.realtime.filters import (
     parse_filters,
     read_client_message,
 )
-from kinora.runtime.outbox import Event
+from kinora.runtime.events.outbox import Event
 from tests.actors.realtime_kit import frame, picture, progress, status, warning
 
 COMPLETE = RealtimeMessage(CompletePayload(job_id="job", status="done", frames=1, duration_ms=1.0, warnings_count=0))

@@ -17,8 +17,8 @@ from kinora.actors.sources.frame_source import MAX_DEATHS, SourceLost
 from kinora.actors.sources.source_reader import FRAME_TIMEOUT_S, MAX_NOTES
 from kinora.media.messages import NeedsLarger, Opened
 from kinora.media.source_types import SourceError, SourceLimits, SourceNote
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import ForkServerGone, WorkerGone
+from kinora.runtime.forking.channel import ProtocolError
+from kinora.runtime.forking.workers import ForkServerGone, WorkerGone
 from tests.actors.source_kit import (
     DEAD,
     HANG,

@@ -20,7 +20,7 @@ from kinora.actors.store import database, event_table, job_events, schema
 from kinora.actors.store.job_events import StoredEvent
 from kinora.actors.store.store import PAGE_EVENTS, Store
 from kinora.plugins.protocol import MAX_EVENTS, Done, Event
-from kinora.runtime.outbox import Overflow
+from kinora.runtime.events.outbox import Overflow
 from tests.actors.job_kit import JOB, JOB_RECORD, RecordingAudience, Tell, make_job
 from tests.actors.stage_kit import CRASH, FOUND, NO_DEVICE, PLUGIN, RAISED, RESULT, Act, FakeProcess, Stage
 from tests.actors.test_side_stage import Beside

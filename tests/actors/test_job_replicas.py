@@ -10,7 +10,7 @@ import trio
 
 from kinora.actors.errors import InvalidRequest
 from kinora.actors.stages.plugin_process import NO_ROOM
-from kinora.runtime.worker_usage import WorkerKind
+from kinora.runtime.forking.worker_usage import WorkerKind
 from kinora.settings import Settings
 from kinora.system import System, open_system
 from tests.actors.test_process_names import names_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from kinora.runtime.machine import cores, threads_per_worker
+from kinora.runtime.linux.machine import cores, threads_per_worker
 from kinora.settings import Settings
 from kinora.system import open_system
 from tests.jobs_kit import CLIP_FRAMES, codes_of, frames_of, nothing_left_behind, run_job, write_plugin

@@ -15,7 +15,7 @@ from kinora.actors.sources.reconnecting import Reconnecting
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.messages import Ended
 from kinora.media.source_types import SourceError
-from kinora.runtime.workers import ForkServerGone
+from kinora.runtime.forking.workers import ForkServerGone
 from tests.actors.source_kit import DEAD, HANG, SLOWER, TOTAL, Ending, Life, Reading
 
 AWAY = Life(unopened=CameraError(LostReason.UNREACHABLE, "The host cam does not answer."))

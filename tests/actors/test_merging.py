@@ -11,7 +11,7 @@ import trio
 from kinora.actors.stages import merging
 from kinora.actors.stages.merging import MergeFailed, Merger
 from kinora.plugins.protocol import BATCH_BYTES, Origin
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 from tests.jobs_kit import write_plugin
 from tests.traces import no_traces
 

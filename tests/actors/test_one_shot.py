@@ -11,7 +11,7 @@ import trio
 from kinora.actors.errors import NotFound
 from kinora.actors.one_shot import OneShotFailed, one_shot
 from kinora.media.messages import Failed, Made, Working
-from kinora.runtime.program import Program
+from kinora.runtime.forking.program import Program
 from kinora.system import System
 from tests.jobs_kit import nothing_left_behind
 

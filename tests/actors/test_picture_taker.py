@@ -16,8 +16,8 @@ from kinora.actors.frames.job_ring import JobRing
 from kinora.actors.frames.ticket import FrameTicket
 from kinora.actors.messages import FrameImage
 from kinora.actors.pipeline.picture_taker import PictureTaker
-from kinora.runtime.frames import RingWriter
-from kinora.runtime.processes import children
+from kinora.runtime.linux.processes import children
+from kinora.runtime.shared_memory.frames import RingWriter
 from kinora.system import System
 from tests.jobs_kit import (
     CLIP_FRAMES,

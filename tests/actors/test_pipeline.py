@@ -43,8 +43,8 @@ from kinora.media.source_types import SourceLimits
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Resolution
 from kinora.plugins.protocol import Origin
-from kinora.runtime.cores import Cores
-from kinora.runtime.workers import ForkServer, ForkServerGone
+from kinora.runtime.forking.cores import Cores
+from kinora.runtime.forking.workers import ForkServer, ForkServerGone
 from tests.clips import make_clip
 from tests.traces import no_traces
 

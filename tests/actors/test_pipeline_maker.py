@@ -40,8 +40,8 @@ from kinora.plugins.api import PluginMetadata
 from kinora.plugins.devices import Device, Resolution
 from kinora.plugins.protocol import Origin
 from kinora.plugins.registry import PluginEntry
-from kinora.runtime.cores import Cores
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.cores import Cores
+from kinora.runtime.forking.workers import ForkServer
 from tests.actors.job_kit import JOB, RecordingAudience, frames, make_job
 from tests.clips import make_clip
 

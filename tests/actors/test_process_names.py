@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.runtime.process_names import SHORT_BYTES, short_name
+from kinora.runtime.linux.process_names import SHORT_BYTES, short_name
 from kinora.system import System
 from tests.jobs_kit import submit, write_plugin
 

@@ -12,7 +12,7 @@ from kinora.actors.sources.reconnecting import LASTED_S, SPREAD, Lost, Reconnect
 from kinora.actors.sources.source_reader import DecoderHung, SourceBroke
 from kinora.media.camera_errors import SILENCE_S, CameraError, LostReason
 from kinora.media.source_types import SourceError
-from kinora.runtime.workers import ForkServerGone
+from kinora.runtime.forking.workers import ForkServerGone
 
 CLOSED, SILENT = LostReason.CLOSED, LostReason.SILENT
 

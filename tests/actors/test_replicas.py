@@ -18,7 +18,7 @@ from kinora.actors.stages.plugin_process import PluginDied
 from kinora.actors.stages.stage_spec import REORDER_FRAMES
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import Done
-from kinora.runtime.cores import Cores, Load
+from kinora.runtime.forking.cores import Cores, Load
 from tests.actors.stage_kit import (
     CRASH,
     DONE,

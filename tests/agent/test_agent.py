@@ -17,7 +17,7 @@ from kinora.actors.pipeline.pipeline_link import PipelineEnded, PipelineLost
 from kinora.actors.pipeline.work_order import WorkOrder
 from kinora.fleet.link import WINDOW_FRAMES, Attempt, Refused, Tell
 from kinora.fleet.local_start import LocalStart, encode_start
-from kinora.runtime.processes import children, descendants, status_of
+from kinora.runtime.linux.processes import children, descendants, status_of
 from kinora.settings import Settings
 from kinora.settings.transfer import encode_settings
 from tests.agent.link_server import SAFETY_S, LinkServer, link_server, order

@@ -1,8 +1,8 @@
 """How busy an agent is."""
 
 from kinora.agent.load import LoadMeter
-from kinora.runtime.worker_usage import ProcessUsage
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.worker_usage import ProcessUsage
+from kinora.runtime.forking.workers import ForkServer
 
 
 def test_the_load_is_of_the_time_since_the_last_measurement() -> None:

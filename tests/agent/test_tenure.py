@@ -7,9 +7,9 @@ import trio
 
 from kinora.agent import tenure as tenure_module
 from kinora.agent.tenure import Tenure
-from kinora.runtime.boot_clock import boot_s
+from kinora.runtime.clocks.boot_clock import boot_s
+from kinora.runtime.forking.workers import ForkServer, WorkerGone
 from kinora.runtime.supervisor import ChildSpec, Supervisor
-from kinora.runtime.workers import ForkServer, WorkerGone
 from tests.runtime.targets import ECHO
 
 LEASE_S = 0.2

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from kinora.cli import main
-from kinora.runtime.syscalls import prctl, syscall
+from kinora.runtime.linux.syscalls import prctl, syscall
 
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _MEMFD_CREATE = {"x86_64": 319, "aarch64": 279}

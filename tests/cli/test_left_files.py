@@ -18,7 +18,7 @@ import trio
 
 from kinora.actors.store import database
 from kinora.media.files.part_file import part_file
-from kinora.runtime import temporary
+from kinora.runtime.files import temporary
 
 SAFETY_S = 120.0
 """Far more than any of it takes on a busy machine."""

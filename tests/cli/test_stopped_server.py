@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from kinora.client import KinoraClient
-from kinora.runtime.processes import children, descendants, status_of
+from kinora.runtime.linux.processes import children, descendants, status_of
 from kinora.settings import Settings
 from tests.cli.test_cli import Served, serving
 from tests.jobs_kit import write_plugin

@@ -20,7 +20,7 @@ import trio
 from kinora.cli.exits import Failed
 from kinora.cli.process.errors import for_user
 from kinora.cli.process.running import stop_signals
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 from kinora.runtime.supervisor import ChildSpec, Supervisor
 from tests.cli.test_cli import KINORA, LIMIT_S, SLEEPY
 from tests.jobs_kit import write_plugin
@@ -115,7 +115,7 @@ def test_a_closed_terminal_leaves_nothing(tmp_path: Path, media: Path) -> None:
 FROZEN = """
 import subprocess, sys, time
 from kinora.cli.serve import LAST_S, Stopping
-from kinora.runtime.service_manager import this_service
+from kinora.runtime.linux.service_manager import this_service
 subprocess.Popen(["sleep", "1000"])
 Stopping(0.1 - LAST_S, this_service()).begin()
 time.sleep(1000)

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from kinora.runtime.keeper import keep
-from kinora.runtime.processes import status_of
+from kinora.runtime.linux.keeper import keep
+from kinora.runtime.linux.processes import status_of
 
 BYTES = 80 * 2**20
 NODES: dict[str, dict[str, Any]] = {

@@ -16,7 +16,7 @@ from kinora.fleet.agent_book import KILLING_S
 from kinora.fleet.joined import Joined
 from kinora.fleet.link import MARGIN_S
 from kinora.fleet.local_start import LocalStart, encode_start
-from kinora.runtime.processes import children, descendants, status_of
+from kinora.runtime.linux.processes import children, descendants, status_of
 from kinora.serve import RunningServer
 from kinora.settings.transfer import encode_settings
 

@@ -17,7 +17,7 @@ from kinora.media.live.placed_camera import PlacedCamera
 from kinora.media.messages import Open
 from kinora.media.network.auth import Credentials
 from kinora.media.source_types import SourceError, SourceLimits
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 from kinora.serve import RunningServer
 from kinora.settings import Settings
 from tests.access_kit import WRONG_TOKEN

@@ -18,8 +18,8 @@ from kinora.fleet import agent_book
 from kinora.fleet.local_agents import core_shares, spread
 from kinora.fleet.local_start import LocalStart
 from kinora.media.live.placed_camera import PlacedCamera
-from kinora.runtime.machine import cores
-from kinora.runtime.processes import descendants, status_of
+from kinora.runtime.linux.machine import cores
+from kinora.runtime.linux.processes import descendants, status_of
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.settings.transfer import decode_settings, encode_settings

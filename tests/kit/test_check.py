@@ -22,7 +22,7 @@ from kinora.kit.shown import shown
 from kinora.plugins.api import Frame
 from kinora.plugins.loading import load
 from kinora.plugins.protocol import Origin
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 from kinora.settings import Settings
 from kinora.system import open_system
 from tests.cli.test_cli import kinora

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic
 
-from kinora.runtime.channel import Channel, socket_pair
-from kinora.runtime.program import Answer, Program, Request, encode
+from kinora.runtime.forking.channel import Channel, socket_pair
+from kinora.runtime.forking.program import Answer, Program, Request, encode
 
 JOIN_TIMEOUT_S = 30.0
 

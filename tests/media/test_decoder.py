@@ -28,7 +28,7 @@ from kinora.media.messages import (
     Slot,
 )
 from kinora.media.source_types import SourceLimits
-from kinora.runtime.frames import FrameRing, RingReader
+from kinora.runtime.shared_memory.frames import FrameRing, RingReader
 from tests.media.channels import Peer, running
 from tests.media.videos import cut, numbered, read_number, write_video
 

@@ -15,8 +15,8 @@ from kinora.media.files.demo_cache import NAME, keep_clip, kept_clip
 from kinora.media.messages import DEMO_CLIP, Made, MakeDemoClip
 from kinora.media.programs import demo_clip
 from kinora.media.sources import SourceLimits, open_source
-from kinora.runtime.private_files import FOLDER_MODE
-from kinora.runtime.temporary import MARK, temporary_folder
+from kinora.runtime.files.private_files import FOLDER_MODE
+from kinora.runtime.files.temporary import MARK, temporary_folder
 from tests.media.channels import running
 from tests.media.videos import Image
 

@@ -16,7 +16,7 @@ from kinora.media.network import served_file, url_access
 from kinora.media.network.served import Served
 from kinora.media.source_types import SourceInfo
 from kinora.media.sources import Source, SourceError, SourceLimits, open_served, open_source
-from kinora.runtime.frames import FrameRing
+from kinora.runtime.shared_memory.frames import FrameRing
 from tests.door import Door
 from tests.media.channels import running
 from tests.media.heifs import Photo, write_heif

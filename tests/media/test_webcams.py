@@ -29,7 +29,7 @@ from kinora.media.packets.packet_memory import PacketMemory, PacketWriter, read_
 from kinora.media.source_types import SourceLimits
 from kinora.media.sources import open_source
 from kinora.media.videos.video_picture import VideoPicture
-from kinora.runtime.confinement import landlock_version
+from kinora.runtime.linux.confinement import landlock_version
 from kinora.settings import Settings
 from kinora.system import open_system
 from tests.jobs_kit import submit
@@ -39,7 +39,7 @@ IOCTL_SINCE = 5
 """The version of Landlock."""
 STEERS = """
 import fcntl, os, sys, termios
-from kinora.runtime.confinement import confine
+from kinora.runtime.linux.confinement import confine
 allowed, other = sys.argv[1:]
 confine(devices=[allowed])
 fd = os.open(allowed, os.O_RDWR | os.O_NOCTTY)

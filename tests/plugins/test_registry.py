@@ -16,7 +16,7 @@ from kinora.plugins.discovery import find_candidates
 from kinora.plugins.loading import load
 from kinora.plugins.protocol import OptionsChecked, Origin
 from kinora.plugins.registry import PluginEntry, PluginRegistry, settle_names
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 
 GOOD = """
 from kinora.plugins import Frame, Plugin, PluginMetadata

@@ -8,7 +8,7 @@ import pytest
 
 from kinora.plugins.api import Frame, Plugin, PluginMetadata
 from kinora.plugins.state_saving import StateSaving
-from kinora.runtime.state_memory import StateKeeper, StateMemory
+from kinora.runtime.shared_memory.state_memory import StateKeeper, StateMemory
 
 FRAMES = 100
 

@@ -15,10 +15,10 @@ import trio
 
 from kinora.plugins import protocol
 from kinora.plugins.protocol import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
-from kinora.runtime.frames import FrameRing, RingWriter
-from kinora.runtime.program import encode
-from kinora.runtime.state_memory import StateMemory, hold_state, read_state
-from kinora.runtime.workers import ForkServer, Worker, WorkerGone
+from kinora.runtime.forking.program import encode
+from kinora.runtime.forking.workers import ForkServer, Worker, WorkerGone
+from kinora.runtime.shared_memory.frames import FrameRing, RingWriter
+from kinora.runtime.shared_memory.state_memory import StateMemory, hold_state, read_state
 
 HEIGHT, WIDTH = 4, 6
 HEAD = """

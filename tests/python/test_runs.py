@@ -24,7 +24,7 @@ from pycocotools.coco import COCO
 import kinora
 from kinora.plugins import Frame, Plugin, PluginMetadata
 from kinora.python.pickling import pickled
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 from tests.clips import make_clip
 
 FRAMES = 30
@@ -374,7 +374,7 @@ def test_a_program_may_fork_and_end_in_the_middle_of_a_run(clip: Path) -> None:
     program = f"""
 import os, sys
 import kinora
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 frames = iter(kinora.run({str(clip)!r}, plugins=["motion"]))
 next(frames)
 if os.fork() == 0:

@@ -5,8 +5,8 @@ import sys
 
 import trio
 
-from kinora.runtime.boot_clock import boot_s
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.clocks.boot_clock import boot_s
+from kinora.runtime.forking.workers import ForkServer
 
 
 async def main(lifeline: int, lease_s: float) -> None:

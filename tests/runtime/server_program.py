@@ -5,7 +5,7 @@ import sys
 
 import trio
 
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 
 
 async def main(lifeline: int) -> None:

@@ -17,8 +17,8 @@ from typing import NoReturn
 
 import msgspec
 
-from kinora.runtime.channel import Channel
-from kinora.runtime.program import Line, Program, serve
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, Program, serve
 
 GENERATIONS = 8
 HOPS = 20_000
@@ -223,7 +223,7 @@ _FAMILIES: dict[str, Callable[[int], int]] = {
 
 def ring(channel: Channel) -> None:
     """Map a ring as told, then carry out each order on it, and send its outcome."""
-    from kinora.runtime.frames import RingReader, RingWriter  # noqa: PLC0415 - the others do without numpy
+    from kinora.runtime.shared_memory.frames import RingReader, RingWriter  # noqa: PLC0415 - the others do without numpy
 
     data, (fd,) = channel.recv()
     ask = json.loads(data)
@@ -322,7 +322,7 @@ def _twins(request: str, fds: list[int]) -> list[str]:
 
 def confined(channel: Channel) -> None:
     """Confine this process as told, then try what it may still do, and send the outcome of each attempt."""
-    from kinora.runtime.confinement import confine  # noqa: PLC0415 - the others do without
+    from kinora.runtime.linux.confinement import confine  # noqa: PLC0415 - the others do without
 
     ask = json.loads(channel.recv()[0])
     confine(reads=ask["reads"], writes=ask["writes"], network=ask["network"])

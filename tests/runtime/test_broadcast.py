@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kinora.runtime.broadcast import MAX_PENDING, Batch, Broadcast, Subscription
-from kinora.runtime.outbox import Event
-from kinora.runtime.replay_log import Lost, ReplayLog
+from kinora.runtime.events.broadcast import MAX_PENDING, Batch, Broadcast, Subscription
+from kinora.runtime.events.outbox import Event
+from kinora.runtime.events.replay_log import Lost, ReplayLog
 
 
 @attrs.frozen
@@ -238,7 +238,7 @@ def test_handing_on_may_be_interrupted_anywhere(steps: list[tuple[Callable[[Meet
 
 async def test_others_get_their_turn_while_many_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten thousand subscribers do not keep the event loop to themselves: a task beside them runs again and again."""
-    monkeypatch.setattr("kinora.runtime.broadcast.HOLD_S", 0.001)
+    monkeypatch.setattr("kinora.runtime.events.broadcast.HOLD_S", 0.001)
     broadcast = Broadcast()
     told = turns = 0
 

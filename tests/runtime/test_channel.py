@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.runtime.channel import (
+from kinora.runtime.forking.channel import (
     MAX_MESSAGE_BYTES,
     PACKET_BYTES,
     Assembler,

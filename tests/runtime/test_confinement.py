@@ -14,9 +14,9 @@ import pytest
 import trio
 
 from kinora.media.messages import DECODER, LIVE_JPEG, STILL, Jpeg, MakeStill
-from kinora.runtime.confinement import gaps, landlock_version, seccomp_works
-from kinora.runtime.program import Program
-from kinora.runtime.workers import Conversation, ForkServer
+from kinora.runtime.forking.program import Program
+from kinora.runtime.forking.workers import Conversation, ForkServer
+from kinora.runtime.linux.confinement import gaps, landlock_version, seccomp_works
 from tests.clips import make_clip
 
 PLENTY_S = 60.0
@@ -77,8 +77,8 @@ async def test_a_confined_program_can_do_its_work_and_nothing_else(
 
 REFUSED = """
 import ctypes, os, struct
-from kinora.runtime import confinement
-from kinora.runtime.syscalls import syscall, prctl
+from kinora.runtime.linux import confinement
+from kinora.runtime.linux.syscalls import syscall, prctl
 prctl(38, 1)
 machine = os.uname().machine
 numbers = {names}

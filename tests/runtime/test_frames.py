@@ -12,8 +12,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.runtime.frames import MIN_SLOTS, FrameRing, RingReader, RingWriter, slots_for
-from kinora.runtime.workers import ForkServer, Worker, WorkerGone
+from kinora.runtime.forking.workers import ForkServer, Worker, WorkerGone
+from kinora.runtime.shared_memory.frames import MIN_SLOTS, FrameRing, RingReader, RingWriter, slots_for
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 HD = 1280 * 720 * 3

@@ -10,12 +10,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kinora.runtime import heap
+from kinora.runtime.linux import heap
 
 PROGRAM = """
 import os
 from pathlib import Path
-from kinora.runtime.heap import give_back_freed_memory
+from kinora.runtime.linux.heap import give_back_freed_memory
 
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
@@ -42,7 +42,7 @@ def test_large_blocks_go_back_to_the_system_although_smaller_ones_lie_behind_the
 PAGES = """
 import os
 from pathlib import Path
-from kinora.runtime.syscalls import malloc_trim
+from kinora.runtime.linux.syscalls import malloc_trim
 
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20

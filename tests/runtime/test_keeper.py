@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.runtime.processes import status_of
+from kinora.runtime.linux.processes import status_of
 
 KEEPER = """
 import os, sys
-from kinora.runtime.keeper import keep
+from kinora.runtime.linux.keeper import keep
 sys.exit(keep(sys.argv[1:], os.environ, 5.0))
 """
 FAMILY = """

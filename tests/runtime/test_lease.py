@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.runtime.boot_clock import boot_s
-from kinora.runtime.lease import Lease
-from kinora.runtime.workers import ForkServer, ForkServerGone, LeaseEnded
+from kinora.runtime.clocks.boot_clock import boot_s
+from kinora.runtime.clocks.lease import Lease
+from kinora.runtime.forking.workers import ForkServer, ForkServerGone, LeaseEnded
 from tests.runtime.targets import ECHO
 
 PLENTY_S = 30.0

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kinora.runtime.frames import FrameRing, RingWriter
-from kinora.runtime.lending import RingLender
+from kinora.runtime.shared_memory.frames import FrameRing, RingWriter
+from kinora.runtime.shared_memory.lending import RingLender
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 HEIGHT, WIDTH = 40, 50

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kinora.runtime.control_groups import cores_limit, memory_limit, tasks_limit
-from kinora.runtime.machine import cores, memory_bytes, threads_per_worker
+from kinora.runtime.linux.control_groups import cores_limit, memory_limit, tasks_limit
+from kinora.runtime.linux.machine import cores, memory_bytes, threads_per_worker
 
 
 @pytest.mark.parametrize(

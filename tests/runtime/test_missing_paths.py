@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kinora.runtime.missing_paths import no_such_path
+from kinora.runtime.files.missing_paths import no_such_path
 
 
 def test_the_nearest_file_is_named_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinora.runtime.outbox import Dropped, Event, Outbox, OutboxFull, Overflow
+from kinora.runtime.events.outbox import Dropped, Event, Outbox, OutboxFull, Overflow
 
 MAX_MESSAGES = 6
 MAX_BYTES = 40

@@ -7,11 +7,18 @@ import sys
 
 import pytest
 
-from kinora.runtime.processes import _children_by_scan, children, descendants, kill_child, kill_children, status_of
+from kinora.runtime.linux.processes import (
+    _children_by_scan,
+    children,
+    descendants,
+    kill_child,
+    kill_children,
+    status_of,
+)
 
 DIES_WITH = """
 import os, signal, sys
-from kinora.runtime.processes import die_with_parent
+from kinora.runtime.linux.processes import die_with_parent
 expected = int(sys.argv[1])
 if os.fork():
     os.read(0, 1)
@@ -22,7 +29,7 @@ signal.pause()
 """
 ADOPTS = """
 import os, signal, sys
-from kinora.runtime.processes import become_subreaper, children
+from kinora.runtime.linux.processes import become_subreaper, children
 become_subreaper()
 if os.fork() == 0:
     if os.fork() == 0:
@@ -115,7 +122,7 @@ def test_a_subreaper_adopts_orphans() -> None:
 
 def test_a_signal_that_does_not_exist_is_an_error() -> None:
     """A refusal of the kernel is raised."""
-    code = "from kinora.runtime.processes import die_with_parent; import os; die_with_parent(1000, os.getppid())"
+    code = "from kinora.runtime.linux.processes import die_with_parent; import os; die_with_parent(1000, os.getppid())"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert b"Invalid argument" in result.stderr
 

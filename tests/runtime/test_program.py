@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import trio
 
-from kinora.runtime.channel import Channel, ProtocolError, socket_pair
-from kinora.runtime.program import Line, Program, encode, serve
-from kinora.runtime.workers import KILL_GRACE_S, ForkServer, Worker
+from kinora.runtime.forking.channel import Channel, ProtocolError, socket_pair
+from kinora.runtime.forking.program import Line, Program, encode, serve
+from kinora.runtime.forking.workers import KILL_GRACE_S, ForkServer, Worker
 from tests.runtime.targets import ECHO
 
 GRACE_S = 0.3

@@ -15,7 +15,7 @@ import attrs
 import pytest
 import trio
 
-from kinora.runtime.running_clock import JUMP_S, LATE_S, MAX_STEP_S, MAX_WAIT_S, RunningClock, last_jump
+from kinora.runtime.clocks.running_clock import JUMP_S, LATE_S, MAX_STEP_S, MAX_WAIT_S, RunningClock, last_jump
 
 ROOT = Path(__file__).parents[2]
 PLENTY_S = 30.0
@@ -138,7 +138,7 @@ def test_deadlines_of_trio_stand_still() -> None:
 
 WAITING = """
 import os, socket, sys, trio
-from kinora.runtime.running_clock import RunningClock
+from kinora.runtime.clocks.running_clock import RunningClock
 
 async def main():
     end = trio.socket.fromfd(int(sys.argv[1]), socket.AF_UNIX, socket.SOCK_SEQPACKET)

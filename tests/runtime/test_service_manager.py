@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from kinora.runtime.service_manager import BEATS, ServiceManager
+from kinora.runtime.linux.service_manager import BEATS, ServiceManager
 
 PID = 4321
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinora.runtime.state_memory import (
+from kinora.runtime.shared_memory.state_memory import (
     MAX_PARTS,
     MAX_STATE_BYTES,
     StateKeeper,

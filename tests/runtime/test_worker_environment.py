@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from kinora.runtime.worker_environment import passed_on
+from kinora.runtime.forking.worker_environment import passed_on
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import open_system

@@ -14,11 +14,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from kinora.runtime import forkserver, workers
-from kinora.runtime.channel import MAX_MESSAGE_BYTES, PACKET_BYTES, ProtocolError
-from kinora.runtime.launching import Launch
-from kinora.runtime.worker_log import LOG_BYTES
-from kinora.runtime.workers import (
+from kinora.runtime.forking import forkserver, workers
+from kinora.runtime.forking.channel import MAX_MESSAGE_BYTES, PACKET_BYTES, ProtocolError
+from kinora.runtime.forking.launching import Launch
+from kinora.runtime.forking.worker_log import LOG_BYTES
+from kinora.runtime.forking.workers import (
     ForkServer,
     ForkServerGone,
     Log,
@@ -381,7 +381,7 @@ async def test_a_fork_server_that_cannot_import_says_so() -> None:
 
 async def test_a_process_that_was_started_beforehand_forks_the_workers() -> None:
     """It is the first one of the fork server, and ends with it."""
-    with Launch(("kinora.runtime.processes",)).start() as launched:
+    with Launch(("kinora.runtime.linux.processes",)).start() as launched:
         server = ForkServer(launched=launched)
         async with trio.open_nursery() as nursery:
             await nursery.start(server.run)

@@ -24,8 +24,8 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Reques
 from kinora.actors.realtime import client_session
 from kinora.actors.realtime.connection_manager import ConnectionManager
 from kinora.actors.realtime.filters import Filters
-from kinora.runtime import outbox
-from kinora.runtime.broadcast import Subscription
+from kinora.runtime.events import outbox
+from kinora.runtime.events.broadcast import Subscription
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.web.connection import byte_queue

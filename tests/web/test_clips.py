@@ -27,7 +27,7 @@ from kinora.actors.store.schema import EVENT_COST, FRAME_COST
 from kinora.actors.webhooks import delivery_table
 from kinora.actors.webhooks.webhook import Webhook
 from kinora.media.messages import CLIP_CUTTER
-from kinora.runtime.worker_usage import ProcessUsage, WorkerKind
+from kinora.runtime.forking.worker_usage import ProcessUsage, WorkerKind
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import System, open_system

@@ -14,7 +14,7 @@ from wsproto.events import TextMessage
 from kinora.actors.messages import ErrorPayload, RealtimeMessage
 from kinora.actors.realtime import client_session
 from kinora.actors.realtime.filters import Filters, Subject
-from kinora.runtime.outbox import Outbox, Overflow
+from kinora.runtime.events.outbox import Outbox, Overflow
 from kinora.serve import RunningServer
 from tests.actors.realtime_kit import frame, picture, progress, warning
 from tests.client_kit import events

@@ -13,8 +13,8 @@ import trio
 from kinora.actors.pictures import still_decoding
 from kinora.actors.sources import source_reader
 from kinora.media.messages import DECODER, STILL
-from kinora.runtime import workers
-from kinora.runtime.processes import children
+from kinora.runtime.forking import workers
+from kinora.runtime.linux.processes import children
 from kinora.serve import RunningServer
 from tests.client_kit import Answer, get, post
 

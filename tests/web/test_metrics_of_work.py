@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from kinora.runtime import loop_watch
-from kinora.runtime.worker_usage import WorkerKind, measure
+from kinora.runtime.forking.worker_usage import WorkerKind, measure
 from kinora.serve import RunningServer, open_server
 from kinora.settings import Settings
 from kinora.system import System

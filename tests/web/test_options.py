@@ -14,7 +14,7 @@ from kinora.actors.errors import InvalidRequest, QueueFull
 from kinora.actors.requests import options_checker
 from kinora.actors.requests.job_request import parse_job_request
 from kinora.actors.requests.options_checker import CHECK_TIMEOUT_S, OptionsChecker
-from kinora.runtime.processes import children
+from kinora.runtime.linux.processes import children
 from kinora.serve import RunningServer
 from kinora.system import System
 from tests.cli.test_cli import LIMIT_S, Served, line_of, started

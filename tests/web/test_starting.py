@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from kinora.actors.store.open_files import FilesReplaced
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.web.middleware import starting as web_starting

@@ -18,7 +18,7 @@ import trio
 from kinora.actors.messages import Code
 from kinora.actors.models import JobState
 from kinora.actors.realtime.filters import Filters
-from kinora.runtime.broadcast import Batch
+from kinora.runtime.events.broadcast import Batch
 from kinora.system import System
 from tests.jobs_kit import HANG_TIMEOUT_MS, frames_of, run_job, write_plugin
 from tests.zoo.animals import Animal, Fate, Where

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from kinora.fleet.joined import Joined
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 from kinora.serve import open_server
 from kinora.settings import Settings
 from kinora.system import System

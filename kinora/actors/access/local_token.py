@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kinora.runtime.private_files import private_opener
+from kinora.runtime.files.private_files import private_opener
 
 FILE = "token"
 """Its name in the data folder."""

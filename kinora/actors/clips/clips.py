@@ -38,8 +38,8 @@ from kinora.media.messages import CLIP_CUTTER, ClipCut, CutClip, CutKept
 from kinora.media.source_names import without_query_of
 from kinora.media.source_types import SourceInfo, SourceLimits
 from kinora.runtime.actor import ActorGone
-from kinora.runtime.private_files import FILE_MODE, make_private_folder
-from kinora.runtime.workers import ForkServer, ForkServerGone
+from kinora.runtime.files.private_files import FILE_MODE, make_private_folder
+from kinora.runtime.forking.workers import ForkServer, ForkServerGone
 
 log = structlog.get_logger()
 

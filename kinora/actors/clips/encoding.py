@@ -16,8 +16,8 @@ from kinora.actors.store.store import Store, StoreFailing
 from kinora.media.messages import CLIP_CUTTER, ClipEncoded, EncodeClip
 from kinora.media.source_types import SourceLimits
 from kinora.runtime.actor import ActorGone
-from kinora.runtime.private_files import FILE_MODE
-from kinora.runtime.workers import ForkServer, ForkServerGone
+from kinora.runtime.files.private_files import FILE_MODE
+from kinora.runtime.forking.workers import ForkServer, ForkServerGone
 
 COPIED = frozenset({"h264", "hevc", "vp9", "av1"})
 """The codecs, by FFmpeg's names, of clips that stay as they were copied: browsers play them, H.265 where the machine

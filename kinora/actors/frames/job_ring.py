@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import trio
 
-from kinora.runtime.frames import FrameRing
+from kinora.runtime.shared_memory.frames import FrameRing
 
 
 class JobRing(FrameRing):

@@ -13,7 +13,7 @@ from kinora.actors.requests.job_request import JobRequest
 from kinora.actors.requests.standing_job import Pauses, StandingJob
 from kinora.actors.store.store import StoreFailing
 from kinora.runtime.actor import ActorGone
-from kinora.runtime.workers import ForkServerGone
+from kinora.runtime.forking.workers import ForkServerGone
 
 log = structlog.get_logger()
 

@@ -22,8 +22,8 @@ from kinora.actors.one_shot import OneShotBroke, OneShotDiskFailed, OneShotFaile
 from kinora.actors.store.disk_floor import DiskFloor
 from kinora.media.messages import ANNOTATOR, Annotate, Skeletons, Working, Written
 from kinora.media.source_types import SourceLimits
-from kinora.runtime.private_files import FILE_MODE, private_opener
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.files.private_files import FILE_MODE, private_opener
+from kinora.runtime.forking.workers import ForkServer
 
 FRAMES_FILE, VIDEO_FILE = "frames.ndjson", "annotated.mp4"
 FILES = re.compile(rf"{re.escape(FRAMES_FILE)}|{re.escape(VIDEO_FILE)}|\.{re.escape(VIDEO_FILE)}(\.[0-9a-f]+)?\.part")

@@ -11,7 +11,7 @@ from kinora.actors.sources.source_finder import SourceFinder
 from kinora.media.messages import MakeStill, Open
 from kinora.media.source_names import PUSH
 from kinora.media.source_types import SourceError
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 
 AT_ONCE = 2
 """The most sources that are opened at the same time; further requests wait for their turn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kinora.actors.errors import NotFound, Unavailable
 from kinora.actors.one_shot import OneShotBroke, OneShotFailed, OneShotTimedOut, one_shot
 from kinora.media.messages import STILL, Jpeg, MakeStill
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 
 TIMEOUT_S = 30.0
 """The time for one picture: a camera has 20 s for its first key frame."""

@@ -10,7 +10,7 @@ from kinora.actors.fair_turns import FairTurns
 from kinora.actors.pictures.still_decoding import decode_still
 from kinora.media.messages import MakeStill, Skeletons
 from kinora.media.source_types import SourceLimits
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 
 AT_ONCE = 2
 """The most stills that are made at the same time; further requests wait for their turn."""

@@ -14,8 +14,8 @@ from kinora.actors.pipeline.pipeline_link import PipelineState
 from kinora.actors.stages.stage_log import KINDS
 from kinora.actors.stages.warnings import WarningLog
 from kinora.plugins.devices import CPU
+from kinora.runtime.forking.worker_log import LOG_BYTES
 from kinora.runtime.tail import Tail
-from kinora.runtime.worker_log import LOG_BYTES
 
 OF_THE_FILE = frozenset({Code.SOURCE_LEFT_OUT, Code.SOURCE_GUESSED, Code.SOURCE_RESIZED, Code.DEVICE_FALLBACK})
 """The warnings without a plugin that each pipeline gives of the same file or device; they count once."""

@@ -21,8 +21,8 @@ from kinora.actors.store.earlier_frames import EarlierFrames
 from kinora.media.source_types import SourceLimits
 from kinora.plugins.devices import Device, Resolution
 from kinora.plugins.registry import PluginEntry
-from kinora.runtime.cores import Cores
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.cores import Cores
+from kinora.runtime.forking.workers import ForkServer
 
 
 @attrs.frozen(kw_only=True)

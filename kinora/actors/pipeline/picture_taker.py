@@ -14,8 +14,8 @@ from kinora.actors.frames.ticket import FrameTicket
 from kinora.actors.messages import FrameImage
 from kinora.actors.realtime.filters import next_due
 from kinora.media.messages import LIVE_JPEG, EncodeSlot, Jpeg, UseRing
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
+from kinora.runtime.forking.channel import ProtocolError
+from kinora.runtime.forking.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
 TIMEOUT_S = 10.0
 """The time for one picture; long, because the encoder runs at low priority."""

@@ -57,10 +57,10 @@ from kinora.media.camera_errors import LostReason
 from kinora.media.source_types import SourceError, SourceNote
 from kinora.plugins.api import MAX_BATCH, Severity
 from kinora.plugins.devices import CPU, Resolution
-from kinora.runtime.cores import Cores
-from kinora.runtime.frames import slots_for
+from kinora.runtime.forking.cores import Cores
+from kinora.runtime.forking.workers import ForkServer
 from kinora.runtime.sending import receive, send
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.shared_memory.frames import slots_for
 
 log = structlog.get_logger()
 

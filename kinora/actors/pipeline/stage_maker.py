@@ -21,9 +21,9 @@ from kinora.actors.stages.stage_spec import StageSpec
 from kinora.actors.stages.tool_runner import ToolRunner
 from kinora.actors.stages.warnings import WarningLog
 from kinora.plugins.devices import CPU
-from kinora.runtime.cores import Cores
-from kinora.runtime.machine import threads_per_worker
-from kinora.runtime.workers import MB
+from kinora.runtime.forking.cores import Cores
+from kinora.runtime.forking.workers import MB
+from kinora.runtime.linux.machine import threads_per_worker
 
 
 @attrs.frozen

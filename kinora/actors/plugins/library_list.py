@@ -6,7 +6,7 @@ import trio
 
 from kinora.actors.one_shot import OneShotFailed, one_shot
 from kinora.plugins.libraries import EXAMINER, EXAMINERS, Examine, Library
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 
 TIMEOUT_S = 60.0
 """The time for importing a library; torch takes long from a cold disk."""

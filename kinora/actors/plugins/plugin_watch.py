@@ -12,7 +12,7 @@ from kinora.actors.plugins.plugin_records import PluginRecords
 from kinora.plugins.code_hash import files_of
 from kinora.plugins.own_python import files_about
 from kinora.plugins.registry import PluginEntry, PluginRegistry
-from kinora.runtime.workers import ForkServerGone
+from kinora.runtime.forking.workers import ForkServerGone
 
 LOOK_S = 0.5
 """The time between two looks at the files. A change is taken up when the next look finds no further one."""

@@ -13,11 +13,11 @@ import trio
 from kinora.actors.messages import ErrorPayload, GapPayload, Payload, PingPayload, PongPayload, RealtimeMessage
 from kinora.actors.realtime.connection_manager import CloseCode, ConnectionManager, ServerFull
 from kinora.actors.realtime.filters import Filters, Pace, Ping, Subject, Subscribe, read_client_message
-from kinora.runtime.backlog import JOIN_AT, Backlog, Member
-from kinora.runtime.broadcast import Batch, batch_of
-from kinora.runtime.outbox import Dropped, Event, Outbox, OutboxFull, Taken
-from kinora.runtime.replay_log import Lost, ReplayLog
-from kinora.runtime.running_clock import last_jump
+from kinora.runtime.clocks.running_clock import last_jump
+from kinora.runtime.events.backlog import JOIN_AT, Backlog, Member
+from kinora.runtime.events.broadcast import Batch, batch_of
+from kinora.runtime.events.outbox import Dropped, Event, Outbox, OutboxFull, Taken
+from kinora.runtime.events.replay_log import Lost, ReplayLog
 
 PING_S = 30
 SILENCE_S = 60.0

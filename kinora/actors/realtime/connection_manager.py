@@ -21,8 +21,8 @@ from kinora.actors.messages import (
 )
 from kinora.actors.realtime.filters import Filters, Subject
 from kinora.actors.realtime.heartbeat import Heartbeat
-from kinora.runtime.backlog import Backlogs
-from kinora.runtime.broadcast import Broadcast, BroadcastStatistics, Offer, Subscription
+from kinora.runtime.events.backlog import Backlogs
+from kinora.runtime.events.broadcast import Broadcast, BroadcastStatistics, Offer, Subscription
 
 MAX_CONNECTIONS = 10_000
 WRITERS_AT_ONCE = 8

@@ -14,7 +14,7 @@ import msgspec
 from kinora.actors.errors import FieldError, InvalidRequest
 from kinora.actors.job_ids import canonical_job_id
 from kinora.actors.messages import FRAME_IMAGE, TYPES, ErrorPayload, FrameImage, RealtimeMessage
-from kinora.runtime.outbox import Event
+from kinora.runtime.events.outbox import Event
 
 ALWAYS_SHOWN = frozenset(name for kind, name in TYPES.items() if kind.always_shown)
 WITHOUT_PICTURES = ("url", "none")

@@ -14,8 +14,8 @@ from kinora.plugins.api import PluginMetadata
 from kinora.plugins.option_errors import MAX_MESSAGE, OptionsError
 from kinora.plugins.protocol import OPTIONS_CHECKER, CheckOptions, OptionsChecked
 from kinora.plugins.registry import PluginEntry
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import Conversation, ForkServer, WorkerGone
+from kinora.runtime.forking.channel import ProtocolError
+from kinora.runtime.forking.workers import Conversation, ForkServer, WorkerGone
 
 CHECK_TIMEOUT_S = 3.0
 """The time for checking all options of one request; after it the request is refused."""

@@ -14,7 +14,7 @@ from kinora.actors.sources.source_reader import SourceBroke, open_source
 from kinora.actors.times import utc_now
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.source_types import SourceError, SourceLimits
-from kinora.runtime.workers import ForkServer, ForkServerGone
+from kinora.runtime.forking.workers import ForkServer, ForkServerGone
 
 CHECKS_AT_ONCE = 3
 """The most cameras that are opened at the same time to check them; further ones wait, each in a task of its own."""

@@ -26,7 +26,7 @@ from kinora.actors.sources.source_reader import (
 )
 from kinora.media.camera_errors import CameraError, LostReason
 from kinora.media.source_types import CHANNELS, SourceError, SourceNote, changes_size
-from kinora.runtime.workers import ForkServerGone
+from kinora.runtime.forking.workers import ForkServerGone
 
 MAX_DEATHS = 3
 """The deaths of decoders in a row, without a frame between them, after which the source counts as unreadable."""

@@ -10,7 +10,7 @@ import attrs
 from kinora.actors.sources.source_reader import DecoderHung, SourceBroke
 from kinora.media.camera_errors import SILENCE_S, CameraError, LostReason
 from kinora.media.source_types import SourceError
-from kinora.runtime.workers import ForkServerGone
+from kinora.runtime.forking.workers import ForkServerGone
 
 PAUSES = (*[1.0] * 5, *[5.0] * 5, *[10.0] * 10, 60.0)
 """The seconds before each attempt to open a lost source again; the last is that of all further ones."""

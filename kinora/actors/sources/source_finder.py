@@ -22,7 +22,7 @@ from kinora.media.network.url_access import is_url
 from kinora.media.source_names import PUSH, is_watched
 from kinora.media.source_types import SourceError, SourceInfo, SourceLimits
 from kinora.nearest import nearest
-from kinora.runtime.workers import ForkServer
+from kinora.runtime.forking.workers import ForkServer
 
 DEMO_SOURCE = "demo:"
 CLOSE = 0.8

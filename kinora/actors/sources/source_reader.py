@@ -44,8 +44,8 @@ from kinora.media.messages import (
 )
 from kinora.media.source_names import PUSH
 from kinora.media.source_types import CHANNELS, SourceError, SourceInfo, SourceLimits, SourceNote
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
+from kinora.runtime.forking.channel import ProtocolError
+from kinora.runtime.forking.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
 
 OPEN_TIMEOUT_S = 30.0
 """The time for a decoder that runs to open a source; after it the source is refused."""

@@ -9,7 +9,7 @@ import trio
 
 from kinora.actors.stages.replica import Replica
 from kinora.actors.stages.stage_spec import StageSpec
-from kinora.runtime.cores import Cores, Load
+from kinora.runtime.forking.cores import Cores, Load
 
 GROW_AFTER_S = 0.2
 """The time, in sum, for which frames have waited for the stage while cores were idle, before it gets another replica.

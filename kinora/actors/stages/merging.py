@@ -10,8 +10,8 @@ import trio
 from kinora.actors.stages.plugin_process import NOT_A_MESSAGE, UNEXPECTED, check_result
 from kinora.plugins import protocol
 from kinora.plugins.protocol import BATCH_BYTES, Done, Origin, Raised
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.workers import ForkServer, ForkServerGone, WorkerGone
+from kinora.runtime.forking.channel import ProtocolError
+from kinora.runtime.forking.workers import ForkServer, ForkServerGone, WorkerGone
 
 ATTEMPTS = 3
 """The processes that one merge gets, if those before it were killed from outside."""

@@ -19,10 +19,10 @@ from kinora.actors.stages.stage_memory import Saved
 from kinora.plugins import protocol
 from kinora.plugins.devices import CPU
 from kinora.plugins.protocol import MAX_RESULT_BYTES, BatchDone, Done, Note, Raised
-from kinora.runtime.channel import ProtocolError
-from kinora.runtime.state_memory import StateMemory
-from kinora.runtime.worker_usage import WorkerKind, worker_name
-from kinora.runtime.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
+from kinora.runtime.forking.channel import ProtocolError
+from kinora.runtime.forking.worker_usage import WorkerKind, worker_name
+from kinora.runtime.forking.workers import Conversation, ForkServer, ForkServerGone, WorkerGone
+from kinora.runtime.shared_memory.state_memory import StateMemory
 
 ADDRESS_SPACE_FACTOR = 4
 """Threads, allocators and mapped files reserve more than they use."""

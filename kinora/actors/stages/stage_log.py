@@ -7,8 +7,8 @@ from kinora.actors.models import StageError, StageState
 from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.actors.times import utc_now
 from kinora.plugins.protocol import TRACEBACK_CHARACTERS
+from kinora.runtime.forking.worker_log import LOG_BYTES
 from kinora.runtime.tail import Tail
-from kinora.runtime.worker_log import LOG_BYTES
 
 KINDS = 5
 """The kinds of errors of which the first is kept; errors of further kinds are not."""

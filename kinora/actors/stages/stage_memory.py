@@ -7,7 +7,7 @@ import os
 import attrs
 import trio
 
-from kinora.runtime.state_memory import KeptState, StateMemory, hold_state, read_state
+from kinora.runtime.shared_memory.state_memory import KeptState, StateMemory, hold_state, read_state
 
 
 @attrs.frozen

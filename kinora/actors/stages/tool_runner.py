@@ -37,7 +37,7 @@ from kinora.actors.stages.stage_voice import StageVoice, Tell
 from kinora.actors.stages.warnings import WarningLog
 from kinora.plugins.api import PluginMetadata
 from kinora.plugins.protocol import Done
-from kinora.runtime.cores import Cores
+from kinora.runtime.forking.cores import Cores
 from kinora.runtime.sending import receive
 
 

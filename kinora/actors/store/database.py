@@ -19,7 +19,7 @@ import msgspec
 
 from kinora.actors.errors import FieldError, InvalidRequest
 from kinora.actors.store.schema import MIGRATIONS, SCHEMA_VERSION
-from kinora.runtime.private_files import private_opener
+from kinora.runtime.files.private_files import private_opener
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 5.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kinora.actors.errors import Unavailable
 from kinora.actors.store.disk_floor import free_bytes, require_free
-from kinora.runtime.private_files import private_opener
+from kinora.runtime.files.private_files import private_opener
 
 MB = 2**20
 RESERVE_NAME = "reserve"

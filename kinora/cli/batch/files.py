@@ -36,9 +36,9 @@ from kinora.media.network.url_access import is_url
 from kinora.media.source_names import is_watched
 from kinora.media.source_types import SourceError
 from kinora.results.job import exported_job
-from kinora.runtime.launching import Launched
-from kinora.runtime.temporary import temporary_folder
-from kinora.runtime.workers import nobody_hears
+from kinora.runtime.files.temporary import temporary_folder
+from kinora.runtime.forking.launching import Launched
+from kinora.runtime.forking.workers import nobody_hears
 from kinora.settings import Settings
 from kinora.settings.of_run import hosts_of
 from kinora.system import System, open_system

@@ -13,8 +13,8 @@ from kinora.actors.sources.source_finder import DEMO_SOURCE
 from kinora.cli.exits import Misuse
 from kinora.cli.flags.paths import real_path
 from kinora.media.files.kinds import VIDEOS, is_named_image, is_named_media, suffix
-from kinora.runtime.home_paths import in_home
-from kinora.runtime.missing_paths import no_such_path
+from kinora.runtime.files.home_paths import in_home
+from kinora.runtime.files.missing_paths import no_such_path
 from kinora.settings.of_run import is_path
 
 

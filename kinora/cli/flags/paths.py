@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 from kinora.cli.exits import Misuse
-from kinora.runtime.home_paths import in_home
+from kinora.runtime.files.home_paths import in_home
 
 
 def real_path(written: str | Path) -> Path:

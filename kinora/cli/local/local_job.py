@@ -33,9 +33,9 @@ from kinora.cli.terminal.output import counted, print_json, print_line
 from kinora.cli.terminal.report import Tally, print_summary, summary
 from kinora.media.messages import Skeletons
 from kinora.results.job import exported_job
-from kinora.runtime.launching import Launched
-from kinora.runtime.temporary import temporary_folder
-from kinora.runtime.workers import nobody_hears
+from kinora.runtime.files.temporary import temporary_folder
+from kinora.runtime.forking.launching import Launched
+from kinora.runtime.forking.workers import nobody_hears
 from kinora.settings import Settings
 from kinora.system import System, open_system
 

@@ -13,7 +13,7 @@ from kinora.cli.flags.paths import real_path
 from kinora.cli.local.run_arguments import RunArguments
 from kinora.media.source_types import SourceError
 from kinora.plugins.own_python import PROJECT
-from kinora.runtime.missing_paths import no_such_path
+from kinora.runtime.files.missing_paths import no_such_path
 from kinora.settings import Settings
 from kinora.settings.of_run import allowing, is_path, settings_of_run
 from kinora.system import System

@@ -14,8 +14,8 @@ from kinora.cli.flags.flag_names import PLUGIN_PLACE, in_flags
 from kinora.client import ClientError
 from kinora.client.errors import Unreachable
 from kinora.plugins.opencv import opencv_advice
+from kinora.runtime.forking.workers import ForkServerGone
 from kinora.runtime.supervisor import RestartIntensityExceeded
-from kinora.runtime.workers import ForkServerGone
 from kinora.settings import SettingsError
 
 MISUSE_STATUSES = frozenset({400, 404, 413, 415, 422})

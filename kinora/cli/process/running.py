@@ -13,8 +13,8 @@ import trio
 from kinora.cli.exits import Interrupted
 from kinora.cli.process.errors import for_user
 from kinora.log import flush_log
-from kinora.runtime.processes import descendants
-from kinora.runtime.running_clock import RunningClock
+from kinora.runtime.clocks.running_clock import RunningClock
+from kinora.runtime.linux.processes import descendants
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 _FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)(?P<comma>,?)(?: in (?P<function>.+))?')
 """A frame as Python writes it; without the comma as ``faulthandler`` writes it, the newest frame first."""
-_OURS = re.compile(r"<frozen .*|<string>|(.*/)?kinora/(plugins/(worker|api)|runtime/\w+)\.py")
+_OURS = re.compile(r"<frozen .*|<string>|(.*/)?kinora/(plugins/(worker|api)|runtime/(\w+/)?\w+)\.py")
 """The files of the frames below a plugin's own."""
 _SKIPPED = re.compile(r"|Traceback \(most recent call last\):|Current thread .*|Extension modules: .*")
 """Lines that tell an author nothing."""

@@ -15,7 +15,7 @@ from kinora.fleet.ray.actor import AgentActor
 from kinora.fleet.ray.room import Amounts
 from kinora.fleet.ray.talk import Begin, cut
 from kinora.fleet.ray.versions import misfit
-from kinora.runtime.machine import cores
+from kinora.runtime.linux.machine import cores
 
 OBJECT_STORE_BYTES = 80 * 2**20
 """The object store of an embedded Ray, about the least that it takes: nothing of Kinora goes through it."""

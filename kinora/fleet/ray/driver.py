@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
-from kinora.runtime.keeper import keep
+from kinora.runtime.linux.keeper import keep
 
 LONGEST_FOLDER = 40
 """Ray makes sockets below its folder, whose paths have 107 bytes at most."""

@@ -9,7 +9,7 @@ import msgspec
 
 from kinora.fleet.local_start import decode_start, encode_start
 from kinora.fleet.memory_file import memory_file
-from kinora.runtime.keeper import keep
+from kinora.runtime.linux.keeper import keep
 
 GRACE_S = 2.0
 """The time that the agent has to tell its server that it ends; else its jobs would wait for the end of its lease."""

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from kinora.runtime.syscalls import syscall
+from kinora.runtime.linux.syscalls import syscall
 
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """Opening must not wait: a pipe may have been put in a file's place."""

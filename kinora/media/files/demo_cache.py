@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from kinora.media.files.part_file import part_file
-from kinora.runtime.home_paths import cache_folder
-from kinora.runtime.private_files import make_private_folder
+from kinora.runtime.files.home_paths import cache_folder
+from kinora.runtime.files.private_files import make_private_folder
 
 NAME = "demo.clip"
 MAX_BYTES = 32 * 2**20

@@ -18,7 +18,7 @@ from contextlib import suppress
 
 import attrs
 
-from kinora.runtime.sized_memory import sized_memory
+from kinora.runtime.shared_memory.sized_memory import sized_memory
 
 KEPT_BYTES = 64 * 2**20
 """The most bytes that are kept of a connection. Beyond it the oldest go, from key frame to key frame, however new they

@@ -12,9 +12,9 @@ from kinora.media.messages import ANNOTATOR, Annotate, Failed, Working, Written
 from kinora.media.programs.confining import confine_to
 from kinora.media.programs.progress import Progress
 from kinora.media.sources import SourceError
-from kinora.runtime.channel import Channel
-from kinora.runtime.processes import lower_priority
-from kinora.runtime.program import Line, serve
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, serve
+from kinora.runtime.linux.processes import lower_priority
 
 PIECE = 2**20
 """The bytes of a video that are read at a time."""

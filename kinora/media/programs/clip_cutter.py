@@ -17,9 +17,9 @@ from kinora.media.videos.clip_encoder import encode_clip
 from kinora.media.videos.cut_clip import Cut
 from kinora.media.videos.kept_clip import cut_kept
 from kinora.media.videos.video import VideoSource
-from kinora.runtime.channel import Channel
-from kinora.runtime.processes import lower_priority
-from kinora.runtime.program import Line, serve
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, serve
+from kinora.runtime.linux.processes import lower_priority
 
 _Request = CutClip | CutKept | EncodeClip
 _Line = Line[_Request, Working | ClipCut | ClipEncoded | Failed]

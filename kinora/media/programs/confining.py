@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Sequence
 
-from kinora.runtime.confinement import confine
+from kinora.runtime.linux.confinement import confine
 
 
 def confine_to(

@@ -43,9 +43,9 @@ from kinora.media.source_types import CHANNELS
 from kinora.media.sources import Picture, Source, SourceError, SourceTruncated, open_served, open_source
 from kinora.media.videos.spans import read_spans
 from kinora.media.videos.video import VideoSource
-from kinora.runtime.channel import Channel, close_all
-from kinora.runtime.frames import RingWriter
-from kinora.runtime.program import Line, serve
+from kinora.runtime.forking.channel import Channel, close_all
+from kinora.runtime.forking.program import Line, serve
+from kinora.runtime.shared_memory.frames import RingWriter
 
 LIVE = RtspSource | CameraSource | VideoSource | PushSource | WebcamSource
 """The sources that may be live: their packets pass by a keeper."""

@@ -19,9 +19,9 @@ from kinora.media.files.demo_cache import keep_clip, kept_clip
 from kinora.media.files.part_file import part_file
 from kinora.media.messages import DEMO_CLIP, Failed, Made, MakeDemoClip
 from kinora.media.videos.video_writer import open_writer
-from kinora.runtime.channel import Channel
-from kinora.runtime.program import Line, serve
-from kinora.runtime.temporary import is_temporary
+from kinora.runtime.files.temporary import is_temporary
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, serve
 
 NAME = "demo.mp4"
 CLIP_WIDTH, CLIP_HEIGHT = WIDTH // 2, HEIGHT // 2

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import cv2
 
 from kinora.media.messages import JPEG_QUALITY, LIVE_JPEG, EncodeSlot, Jpeg, UseRing
-from kinora.runtime.channel import Channel
-from kinora.runtime.confinement import confine
-from kinora.runtime.frames import RingReader
-from kinora.runtime.processes import lower_priority
-from kinora.runtime.program import Line, serve
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, serve
+from kinora.runtime.linux.confinement import confine
+from kinora.runtime.linux.processes import lower_priority
+from kinora.runtime.shared_memory.frames import RingReader
 
 MAX_JPEG_BYTES = 8 * 2**20
 """The size of the largest picture; a larger one does not fit in a client's outbox."""

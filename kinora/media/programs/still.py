@@ -17,8 +17,8 @@ from kinora.media.messages import JPEG_QUALITY, STILL, Failed, Jpeg, MakeStill, 
 from kinora.media.programs.confining import confine_to
 from kinora.media.source_names import device_of
 from kinora.media.sources import Found, Source, SourceError, SourceLimits, SourceTruncated, open_again, open_source
-from kinora.runtime.channel import Channel
-from kinora.runtime.program import Line, serve
+from kinora.runtime.forking.channel import Channel
+from kinora.runtime.forking.program import Line, serve
 
 
 def main(channel: Channel) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.builtin.mog2_memory import ModelMemory
-from kinora.runtime.state_memory import MAX_STATE_BYTES
+from kinora.runtime.shared_memory.state_memory import MAX_STATE_BYTES
 
 REPLAYED_FRAMES = 40
 """The most pictures in a state; with one more the model itself is copied. Fewer if the state would become too large."""

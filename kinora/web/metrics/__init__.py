@@ -14,7 +14,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from quart import Blueprint, Response, request
 
-from kinora.runtime.worker_usage import ProcessUsage, WorkerKind
+from kinora.runtime.forking.worker_usage import ProcessUsage, WorkerKind
 from kinora.system import System
 from kinora.web.connection.server import Server
 from kinora.web.metrics.labels import MAX_PLUGINS, Labels

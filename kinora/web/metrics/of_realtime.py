@@ -16,7 +16,7 @@ from kinora.actors.realtime.connection_manager import (
     ConnectionStatistics,
     RealtimeFigures,
 )
-from kinora.runtime.broadcast import BroadcastStatistics
+from kinora.runtime.events.broadcast import BroadcastStatistics
 from kinora.web.metrics.families import counter, counters, gauge, gauges
 
 NOTHING = ConnectionStatistics(0, 0, BroadcastStatistics(published=0, subscribers=0, log_messages=0, log_bytes=0))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from kinora.runtime.worker_usage import ProcessUsage, WorkerKind
-from kinora.runtime.workers import ForkServerStatistics
+from kinora.runtime.forking.worker_usage import ProcessUsage, WorkerKind
+from kinora.runtime.forking.workers import ForkServerStatistics
 from kinora.web.metrics.families import counter, gauge
 from kinora.web.metrics.labels import Labels
 

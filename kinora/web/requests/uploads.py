@@ -16,7 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from kinora.actors.errors import FieldError, InvalidRequest, Unavailable
-from kinora.runtime.private_files import private_opener
+from kinora.runtime.files.private_files import private_opener
 from kinora.web.problems import Problem
 from kinora.web.requests.bodies import MAX_JSON_BYTES, decode_json
 from kinora.web.requests.incoming import sender

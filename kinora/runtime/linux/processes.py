@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from kinora.runtime.syscalls import prctl
+from kinora.runtime.linux.syscalls import prctl
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kinora.runtime.private_files import private_opener
+from kinora.runtime.files.private_files import private_opener
 
 PREFIX = "kinora-"
 MARK = ".temporary"

@@ -10,7 +10,7 @@ from typing import Literal
 
 import attrs
 
-from kinora.runtime.outbox import Event
+from kinora.runtime.events.outbox import Event
 
 MAX_MESSAGES = 20_000
 MAX_BYTES = 32 * 2**20

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import attrs
 
-from kinora.runtime.sized_memory import sized_memory
+from kinora.runtime.shared_memory.sized_memory import sized_memory
 
 MAX_STATE_BYTES = 64 * 2**20
 """The size of the largest state. A larger one is refused, and the one before stays."""

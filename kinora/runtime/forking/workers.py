@@ -1,7 +1,7 @@
 """Worker processes: started in milliseconds, and gone with all their children when they are stopped.
 
-A worker is forked from the :mod:`~kinora.runtime.forkserver`. Each has its own channel, its own session and its own
-log, and shares neither lock nor queue with any other. Its children are killed with it.
+A worker is forked from the :mod:`~kinora.runtime.forking.forkserver`. Each has its own channel, its own session and
+its own log, and shares neither lock nor queue with any other. Its children are killed with it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ import msgspec
 import structlog
 import trio
 
-from kinora.runtime import forkserver
-from kinora.runtime.boot_clock import boot_s
-from kinora.runtime.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
-from kinora.runtime.launching import Launch, Launched
-from kinora.runtime.memory import largest_beyond, uses_more
-from kinora.runtime.processes import kill_children
-from kinora.runtime.program import Answer, Program, Request, encode
-from kinora.runtime.worker_log import Log
-from kinora.runtime.worker_usage import ProcessUsage, WorkerKind, measure
+from kinora.runtime.clocks.boot_clock import boot_s
+from kinora.runtime.forking import forkserver
+from kinora.runtime.forking.channel import READ_BYTES, Assembler, ProtocolError, packets, socket_pair
+from kinora.runtime.forking.launching import Launch, Launched
+from kinora.runtime.forking.program import Answer, Program, Request, encode
+from kinora.runtime.forking.worker_log import Log
+from kinora.runtime.forking.worker_usage import ProcessUsage, WorkerKind, measure
+from kinora.runtime.linux.memory import largest_beyond, uses_more
+from kinora.runtime.linux.processes import kill_children
 
 STATUS_WAIT_S = 0.5
 """The time to wait for the status of a worker whose channel has closed; nearly always it has ended."""
@@ -344,7 +344,7 @@ class ForkServer:
     ``preload`` names the modules that it imports before the first fork; none of them may start a thread.
     ``memory_limit`` is the most bytes that any worker may have resident; ``memory_budget`` is the most that all of them
     may have together: beyond it the largest is killed. ``grace_s`` is the time, in seconds, that a worker has to end by
-    itself. ``environment`` names further variables that workers get, see :mod:`~kinora.runtime.worker_environment`;
+    itself. ``environment`` names further variables that workers get, beside those in ``worker_environment``;
     ``variables`` are set for them, whatever the server's own values. ``hear_output`` gets the output of all workers as
     it comes; it must not block for long, nor raise. ``launched`` is a process that was started beforehand in the same
     way, for the first run. ``lifeline`` is a descriptor that the fork server's process keeps open to its end, when all
@@ -443,11 +443,12 @@ class ForkServer:
         limits: Mapping[int, int] | None = None,
         interpreter: str = "",
     ) -> Worker:
-        """Start a worker that runs ``target`` (``module:function``) with its :class:`~kinora.runtime.channel.Channel`.
+        """Start a worker that runs ``target`` (``module:function``) with its ``Channel``.
 
         ``memory_limit``, in bytes, is the worker's own; that of the fork server holds as well.
         ``limits`` are those of setrlimit(2). ``interpreter`` is the path of another Python for it, see
-        :mod:`~kinora.runtime.own_interpreter`. Waits until the fork server is up. If cancelled, no worker is left.
+        :mod:`~kinora.runtime.forking.own_interpreter`. Waits until the fork server is up. If cancelled, it leaves no
+        worker.
 
         Raises:
             ForkServerGone: the fork server ended meanwhile, or has started no worker within ``FORK_TIMEOUT_S``.
@@ -480,8 +481,8 @@ class ForkServer:
         """Have the fork server kill all workers and end at this time, whatever becomes of this process until then.
 
         Args:
-            until: by :func:`~kinora.runtime.boot_clock.boot_s`; the newest one counts, and None stands for never. It
-                holds for the next fork server too, if this one ends.
+            until: by :func:`~kinora.runtime.clocks.boot_clock.boot_s`; the newest one counts, and None stands for
+                never. It holds for the next fork server too, if this one ends.
         """
         self._until = until
         with contextlib.suppress(ForkServerGone):  # the next one is told when it is ready

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import attrs
 
-from kinora.runtime.broadcast import Batch, Broadcast, Filter, Subscription
-from kinora.runtime.outbox import Outbox, OutboxFull, Taken
+from kinora.runtime.events.broadcast import Batch, Broadcast, Filter, Subscription
+from kinora.runtime.events.outbox import Outbox, OutboxFull, Taken
 
 JOIN_AT = 25
 """The number of waiting events from which on a subscriber may join a backlog; these stay in its own outbox."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kinora.runtime.machine import THREAD_VARIABLES
+from kinora.runtime.linux.machine import THREAD_VARIABLES
 
 PASSED_ON = (
     "PATH",

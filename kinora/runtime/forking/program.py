@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import attrs
 import msgspec
 
-from kinora.runtime.channel import Channel
+from kinora.runtime.forking.channel import Channel
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -29,7 +29,7 @@ class Program(Generic[Request, Answer]):
     """
 
     target: str
-    """``module:function``; the function is called with a :class:`~kinora.runtime.channel.Channel`."""
+    """``module:function``; the function is called with a :class:`~kinora.runtime.forking.channel.Channel`."""
     decode_request: Callable[[bytes], Request]
     decode_answer: Callable[[bytes], Answer]
     limits: Mapping[int, int] = attrs.field(factory=dict)

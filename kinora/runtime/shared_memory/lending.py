@@ -17,8 +17,8 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.runtime.frames import CHANNELS, picture_bytes
-from kinora.runtime.syscalls import make_read_only, map_file, map_memory, move_pages, share_pages
+from kinora.runtime.linux.syscalls import make_read_only, map_file, map_memory, move_pages, share_pages
+from kinora.runtime.shared_memory.frames import CHANNELS, picture_bytes
 
 
 class RingLender:

@@ -12,7 +12,7 @@ import mmap
 import os
 from typing import TYPE_CHECKING
 
-from kinora.runtime.sized_memory import sized_memory
+from kinora.runtime.shared_memory.sized_memory import sized_memory
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from stat import S_ISDIR
 
-from kinora.runtime.syscalls import prctl, syscall
+from kinora.runtime.linux.syscalls import prctl, syscall
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # on every architecture

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from kinora.runtime.processes import become_subreaper, children, descendants, die_with_parent, kill_children
+from kinora.runtime.linux.processes import become_subreaper, children, descendants, die_with_parent, kill_children
 
 KILL_S = 5.0
 """The time in which killed processes should be gone; what is there after it is stuck in the kernel and is left."""

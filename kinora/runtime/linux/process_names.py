@@ -12,8 +12,8 @@ from contextlib import suppress
 from functools import cache
 
 from kinora.printable import printable
-from kinora.runtime.processes import stat_fields
-from kinora.runtime.syscalls import prctl_bytes
+from kinora.runtime.linux.processes import stat_fields
+from kinora.runtime.linux.syscalls import prctl_bytes
 
 SHORT_BYTES = 15
 """The longest short name."""

@@ -30,7 +30,7 @@ def become(interpreter: str, channel: int, target: str, name: str) -> NoReturn:
     os.set_inheritable(channel, True)
     try:
         os.execv(  # noqa: S606 - the interpreter that the plugin's folder names
-            interpreter, [interpreter, "-I", str(script), str(script.parents[1]), str(channel), target, name]
+            interpreter, [interpreter, "-I", str(script), str(script.parents[2]), str(channel), target, name]
         )
     except OSError as error:
         _end(f"its interpreter {interpreter} cannot be started: {error.strerror}")
@@ -44,8 +44,8 @@ def _main(package: str, channel: str, target: str, name: str) -> None:
     if lacking:
         _end(f"its interpreter {sys.executable} lacks {', '.join(lacking)}: install what is missing there")
     _find_package(Path(package))
-    from kinora.runtime.process_names import name_worker  # noqa: PLC0415 - only now it can be found
-    from kinora.runtime.worker_start import run_target  # noqa: PLC0415
+    from kinora.runtime.forking.worker_start import run_target  # noqa: PLC0415
+    from kinora.runtime.linux.process_names import name_worker  # noqa: PLC0415 - only now it can be found
 
     name_worker(name)
     run_target(target)

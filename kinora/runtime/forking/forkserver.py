@@ -25,13 +25,13 @@ from typing import NoReturn
 
 import msgspec
 
-from kinora.runtime.boot_clock import boot_s
-from kinora.runtime.channel import Channel, close_all
-from kinora.runtime.confinement import libraries
-from kinora.runtime.own_interpreter import become
-from kinora.runtime.process_names import name_process, name_worker
-from kinora.runtime.processes import become_subreaper, children, die_first, die_with_parent
-from kinora.runtime.worker_start import CHANNEL, run_target
+from kinora.runtime.clocks.boot_clock import boot_s
+from kinora.runtime.forking.channel import Channel, close_all
+from kinora.runtime.forking.own_interpreter import become
+from kinora.runtime.forking.worker_start import CHANNEL, run_target
+from kinora.runtime.linux.confinement import libraries
+from kinora.runtime.linux.process_names import name_process, name_worker
+from kinora.runtime.linux.processes import become_subreaper, children, die_first, die_with_parent
 
 
 class Fork(msgspec.Struct, tag="fork", frozen=True):

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import attrs
 
-from kinora.runtime.memory import used_bytes
-from kinora.runtime.processes import stat_fields
+from kinora.runtime.linux.memory import used_bytes
+from kinora.runtime.linux.processes import stat_fields
 
 PLUGIN = "plugin"
 """The program of workers that run a plugin, or look at one."""

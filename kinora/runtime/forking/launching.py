@@ -12,12 +12,12 @@ from typing import Self
 
 import attrs
 
-from kinora.runtime.channel import socket_pair
-from kinora.runtime.worker_environment import SET, passed_on
+from kinora.runtime.forking.channel import socket_pair
+from kinora.runtime.forking.worker_environment import SET, passed_on
 
 _BOOTSTRAP = """import sys
 sys.path[:] = sys.argv[3:]
-from kinora.runtime.forkserver import main
+from kinora.runtime.forking.forkserver import main
 main(int(sys.argv[1]), sys.argv[2].split(",") if sys.argv[2] else [])
 """
 """Modules are imported from the same places as here, and not from the working folder, which may hold a select.py."""
@@ -30,7 +30,7 @@ class Launch:
     preload: Sequence[str] = ()
     """The modules that it imports before the first fork; none of them may start a thread."""
     environment: Sequence[str] = ()
-    """Names of further variables that workers get, see :mod:`~kinora.runtime.worker_environment`."""
+    """Names of further variables that workers get, see :mod:`~kinora.runtime.forking.worker_environment`."""
     variables: Mapping[str, str] = attrs.field(factory=dict)
     """Variables that are set for them, whatever the server's own values."""
     lifeline: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kinora.runtime.control_groups import ROOT, cores_limit, memory_limit
+from kinora.runtime.linux.control_groups import ROOT, cores_limit, memory_limit
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

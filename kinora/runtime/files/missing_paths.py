@@ -6,7 +6,7 @@ from contextlib import suppress
 from itertools import islice
 
 from kinora.nearest import nearest
-from kinora.runtime.home_paths import in_home
+from kinora.runtime.files.home_paths import in_home
 
 MAX_NEIGHBOURS = 10_000
 """The most files of a folder that are compared; those beyond it, in the folder's own order, are not."""

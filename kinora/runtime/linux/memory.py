@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from kinora.runtime.processes import descendants
+from kinora.runtime.linux.processes import descendants
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 

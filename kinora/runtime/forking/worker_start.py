@@ -12,7 +12,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from kinora.runtime.channel import Channel
+from kinora.runtime.forking.channel import Channel
 
 CHANNEL = 3
 """The descriptor of a worker's channel, which programs that a plugin starts do not inherit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from kinora.runtime.syscalls import malloc_trim, mallopt
+from kinora.runtime.linux.syscalls import malloc_trim, mallopt
 
 LARGE_BYTES = 128 * 1024
 """A block from this size on is mapped for itself, and goes back to the system when it is freed."""

@@ -11,8 +11,8 @@ from typing import Protocol
 import attrs
 import trio
 
-from kinora.runtime.outbox import Event, Overflow
-from kinora.runtime.replay_log import Lost, ReplayLog
+from kinora.runtime.events.outbox import Event, Overflow
+from kinora.runtime.events.replay_log import Lost, ReplayLog
 
 __all__ = ["Batch", "Broadcast", "BroadcastStatistics", "Event", "Filter", "Lost", "Overflow"]
 

@@ -1,0 +1,1 @@
+"""Clocks and what ends by them: leases, and the pauses between attempts."""

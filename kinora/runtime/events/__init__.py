@@ -1,0 +1,1 @@
+"""Numbered events for many subscribers: published once, queued for each within bounds, and replayed."""

@@ -1,0 +1,1 @@
+"""Files of the server's user: private ones, temporary ones, and paths as people write them."""

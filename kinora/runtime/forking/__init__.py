@@ -1,0 +1,1 @@
+"""Worker processes: forked in milliseconds, spoken with in typed messages, and gone with all their children."""

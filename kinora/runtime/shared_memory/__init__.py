@@ -1,0 +1,1 @@
+"""Frames and states in memory that several processes share."""
