@@ -1,4 +1,4 @@
-"""Tells who has written a name that there is not which one was meant."""
+"""Names what was probably meant by a name that does not exist."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def no_such(what: str, name: str, known: Iterable[str], *, place: str = "") -> s
 
 
 def nearest(name: str, known: Iterable[str], *, prefix: str = "", close: float = CLOSE) -> str:
-    """The end of a sentence: which of the known names is the nearest one, behind ``prefix``; empty if none is close."""
+    """The end of a sentence, with the nearest of the known names behind ``prefix``; empty if none is close."""
     found = get_close_matches(name, list(known), n=1, cutoff=close)
     return f"; the nearest one is {prefix}{found[0]}" if found else ""

@@ -11,11 +11,11 @@ from kinora.client.errors import ClientError, Unreachable
 from kinora.client.http import fetch
 
 START_WAIT_S = 5.0
-"""The time for which somebody is waited for who listens; beyond it the next call says that nobody does."""
+"""How long to wait until somebody listens; beyond it the next call says that nobody does."""
 ANSWER_S = 10.0
-"""The time that a server which listens has for its start; beyond it the next call is made all the same."""
+"""How long a server that listens may take to start; beyond it the next call is made all the same."""
 NOTICE_S = 1.0
-"""The time after which somebody is told of the wait."""
+"""The time after which the user is told of the wait."""
 AGAIN_S = 0.1
 """The time between two attempts."""
 
@@ -23,8 +23,7 @@ AGAIN_S = 0.1
 async def wait_for_start(url: str, ca_file: str | Path | None, tell: Callable[[str], object]) -> None:
     """Wait until a server answers at this address, for ``START_WAIT_S`` at most if nobody listens there.
 
-    ``tell`` gets a sentence if that takes more than ``NOTICE_S``. Nothing that is wrong is raised: the next call raises
-    it.
+    ``tell`` gets a sentence if that takes more than ``NOTICE_S``. No error is raised: the next call meets the same one.
     """
     give_up = trio.current_time() + START_WAIT_S
     async with trio.open_nursery() as nursery:

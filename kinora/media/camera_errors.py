@@ -79,10 +79,10 @@ def password_wrong(name: str) -> CameraError:
 
 
 def redirected(name: str, why: str) -> CameraError:
-    """The error for a camera that sends its clients elsewhere; ``why`` is a sentence that says why nobody goes."""
+    """The error for a camera that sends its clients elsewhere; ``why`` is a sentence that says why they do not go."""
     return CameraError(LostReason.REDIRECTED, f"{name} leads to another address. {why}")
 
 
 def not_followed(name: str) -> CameraError:
-    """The error for such a camera whose address is told to nobody; neither is where it leads."""
+    """The same error for a placed camera: neither its address nor where it leads may be told to clients."""
     return redirected(name, "It is not allowed: the operator can set the camera's url to where it leads.")

@@ -270,12 +270,12 @@ ANNOTATOR: Program[Annotate, Working | Written | Failed] = Program(
 # A part of a video around an event.
 
 CLIP_BYTES = 256 * 2**20
-"""The most bytes of the pictures of a clip: one that is copied ends there, and is not encoded if it would take more. So
-many are held, too, of what is before a clip in a video without an index; such a clip begins later."""
+"""The most bytes of a clip's pictures: a copied clip ends there, and one that would take more encoded stays copied. All
+from the key frame before its start on counts."""
 CLIP_INDEX_BYTES = 2**24
 """What a clip's file may take beside its pictures."""
 CLIP_CPU_S = 600
-"""The most processor time for one clip. A process that needs more is killed: what it was to make is not there then."""
+"""The most processor time for one clip. A process that needs more is killed, and does not make it."""
 MAX_CODEC = 32
 """The most letters of a codec's name."""
 

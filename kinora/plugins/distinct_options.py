@@ -17,7 +17,7 @@ DISTINCT = "distinct"
 _PLACE = re.compile(r"[\w-]+(\[\])?(\.[\w-]+(\[\])?)*")
 _ITEMS = "[]"
 _MORE = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "patternProperties"})
-"""The keywords beside which ``properties`` may not be all that there is."""
+"""Keywords by which a schema may allow more properties than its ``properties`` lists."""
 
 _Path = tuple[str | int, ...]
 

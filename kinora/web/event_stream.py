@@ -10,7 +10,7 @@ STREAM_HEADERS = {
     "x-accel-buffering": "no",
 }
 RETRY = b"retry: 1000\n\n"
-"""Tells a browser to open a stream that has ended again after a second."""
+"""Tells a browser to wait for a second before it opens a stream anew that has ended."""
 COMMENT = b":\n\n"
 
 

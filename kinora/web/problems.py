@@ -132,7 +132,7 @@ def _of_werkzeug(error: HTTPException, status: int) -> Problem:
 
 
 STARTING = Problem(503, "The server is starting: try again in a moment.", headers={"retry-after": "1"})
-"""The answer to a request that the start takes too long for."""
+"""The answer to a request that has waited long enough for the start."""
 
 
 def _whole_answer(problem: Problem) -> bytes:

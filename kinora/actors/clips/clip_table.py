@@ -78,7 +78,7 @@ def keep_clip(
     )
 
 
-def is_encoded(job_id: str, event: int, codec: str, size: int) -> Statement:
+def keep_encoded(job_id: str, event: int, codec: str, size: int) -> Statement:
     """Note that a clip was encoded, if it is still there."""
     return Statement(
         "UPDATE clips SET bytes = ?, codec = ?, to_encode = 0"
@@ -87,7 +87,7 @@ def is_encoded(job_id: str, event: int, codec: str, size: int) -> Statement:
     )
 
 
-def stays_copied(job_id: str, event: int) -> Statement:
+def keep_copied(job_id: str, event: int) -> Statement:
     """Note that a clip cannot be encoded."""
     return Statement(
         "UPDATE clips SET to_encode = 0 WHERE job = (SELECT number FROM jobs WHERE job_id = ?) AND event = ?",

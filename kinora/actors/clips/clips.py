@@ -340,7 +340,7 @@ class Clips:
             if change.fault is not None:
                 self._report(wanted, str(change.fault), "not_stored")
             if not await self._store.read(clip_table.is_wanted, wanted):
-                self._count_less(wanted)  # so also if its job was deleted, or the clip is there from before a restart
+                self._count_less(wanted)  # its job was deleted, or the clip is there from before a restart
             self._noting.popleft()
 
     async def _attempt(self, wanted: WantedClip, cut: Callable[[str], Awaitable[ClipCut]]) -> Exception | None:

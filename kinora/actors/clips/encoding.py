@@ -23,7 +23,7 @@ COPIED = frozenset({"h264", "hevc", "vp9", "av1"})
 """The codecs, by FFmpeg's names, of clips that stay as they were copied: browsers play them, H.265 where the machine
 can decode it. All others are encoded."""
 ENCODED = "h264"
-"""What they are then."""
+"""The codec that they have then."""
 PROGRESS_S = 60.0
 """The longest time between two signs of progress on a clip; after it the clip stays as it was copied."""
 RETRY_S = 5.0
@@ -49,7 +49,7 @@ class Encoding:
         path: Callable[[str, int], Path],
         report: Callable[[str, int, str], None],
     ) -> None:
-        """Clips are encoded in ``folder``, which is on their disk; ``path`` tells where that of a job's event is.
+        """Clips are encoded in ``folder``, which is on their disk; ``path`` tells where the clip of a job's event is.
 
         ``report`` gets job, event and reason of each that cannot be encoded.
         """
@@ -84,7 +84,7 @@ class Encoding:
                 await trio.sleep(RETRY_S)
 
     async def _encode_next(self) -> None:
-        """Have the newest clip that is to be encoded encoded, or give that up; wait for one if there is none."""
+        """Encode the newest clip that waits for it, or leave it as it was copied; wait for one if there is none."""
         work = self._work = trio.Event()
         found = await self._store.read(clip_table.next_to_encode)
         if found is None:
@@ -96,7 +96,7 @@ class Encoding:
             fault = await self._attempt(job_id, event)
             if fault is not None and await self._store.read(clip_table.has_clip, job_id, event):  # it was not deleted
                 self._report(job_id, event, str(fault))
-                await self._store.change(clip_table.stays_copied(job_id, event))
+                await self._store.change(clip_table.keep_copied(job_id, event))
 
     async def _attempt(self, job_id: str, event: int) -> Exception | None:
         """Encode a clip, in several attempts if need be; return why it cannot be, if so."""
@@ -123,6 +123,6 @@ class Encoding:
             await out.chmod(FILE_MODE)
             size = (await out.stat()).st_size
             await out.replace(clip)
-        await self._store.change(clip_table.is_encoded(job_id, event, ENCODED, size))
+        await self._store.change(clip_table.keep_encoded(job_id, event, ENCODED, size))
         if not await self._store.read(clip_table.has_clip, job_id, event):  # it went for a newer one meanwhile
             await trio.Path(clip).unlink(missing_ok=True)

@@ -26,7 +26,7 @@ from kinora.runtime.forking.workers import ForkServer
 
 DEMO_SOURCE = "demo:"
 CLOSE = 0.8
-"""How alike a missing file's name and such a word are, from 0 to 1, if the word was meant."""
+"""How alike the name of a missing file and such a word must be, from 0 to 1, for the word to be suggested."""
 DEMO_TIMEOUT_S = 120.0
 CHECKS_AT_ONCE = 3
 """The most files, and the most URLs and cameras, that are examined at once; further ones wait in order of arrival.

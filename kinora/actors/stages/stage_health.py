@@ -9,7 +9,7 @@ from kinora.actors.models import StageState
 
 @attrs.define
 class StageHealth:
-    """Judges the frames and ``finalize``; how often the process of the plugin died in a row, the breaker judges."""
+    """Judges frames and ``finalize``; the deaths of the plugin's process are judged by the breaker."""
 
     slow: bool = False
     """True once a frame took more than the plugin's latency budget."""

@@ -1,4 +1,4 @@
-"""Names what was meant by a command or a flag that there is not."""
+"""Names what was probably meant by a command or a flag that does not exist."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _SEAL_BYTES = hashlib.sha256().digest_size
 
 
 def kept_clip(recipe: bytes) -> bytes | None:
-    """The clip that was kept for this recipe; None if there is none, or what there is was damaged. Blocks."""
+    """The clip that was kept for this recipe; None if none was, or it is damaged. Blocks."""
     try:
         folder = cache_folder()
         with (folder / NAME).open("rb") as file:

@@ -13,7 +13,7 @@ _TICKS = 1000
 
 
 def ivf_of(codec: str, packets: Sequence[bytes | memoryview]) -> bytes:
-    """A file of these packets, which says no size of the pictures, and their numbers for times."""
+    """A file of these packets: without the size of their pictures, and with their numbers in place of times."""
     head = _HEAD.pack(b"DKIF", 0, _HEAD.size, FOURCC[codec], 0, 0, _TICKS, 1, len(packets))
     parts = (part for number, data in enumerate(packets) for part in (_HEAD_OF_PACKET.pack(len(data), number), data))
     return b"".join([head, *parts])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 JUMP_MS = 10_000.0
-"""A step forward by so much more than has passed is where a stream's clock was set anew, as FFmpeg has it."""
+"""A stream whose timestamps go on by this much more than the time that has passed had its clock set anew."""
 SET_BACK_MS = 100.0
 """A stream that is stored in order, and steps back by more than this, had its clock set anew, as FFmpeg has it."""
 

@@ -25,8 +25,8 @@ from kinora.media.videos.video_errors import pixel_limit
 
 TICK = Fraction(1, 1_000_000)
 JUMP_US = 10_000_000
-"""A step in time by so much more than has passed, or by so much back, is where the source's clock was set anew: a clip
-does not go beyond it."""
+"""Where timestamps go on by this much more than the time that has passed, or go back by this much, the source's clock
+was set anew: a clip lies on one side of it."""
 FORMATS = {"vp9": "ivf", "av1": "ivf", "png": "png_pipe"}
 """Codec → FFmpeg's name of the format of its packets, where that is another."""
 DESCRIBED_BY = 5

@@ -1,4 +1,4 @@
-"""Tells who has written a path that leads nowhere which one was meant."""
+"""Names what was probably meant by a path that leads nowhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def no_such_path(what: str, written: str, *others: str) -> str:
     path = in_home(written)
     folder = written.rstrip("/").removesuffix(path.name)
     names = [] if folder else list(others)
-    with suppress(OSError):  # then none of its files was meant
+    with suppress(OSError):  # a folder that cannot be read has nothing to suggest
         names += [file.name for file in islice(path.parent.iterdir(), MAX_NEIGHBOURS)]
     names = [name for name in names if name != path.name]  # a link that leads nowhere is there
     return f"There is no {what} {written}{nearest(path.name, names, prefix=folder)}"

@@ -1,1 +1,1 @@
-"""What Linux says of processes and of the machine, and has done to them. No module here needs another room."""
+"""Processes and the machine, as Linux shows, limits and ends them."""
