@@ -83,7 +83,11 @@ def described(entry: PluginEntry) -> list[Finding]:
     found = []
     if lacking:
         found.append(
-            warning("metadata", f"it has no {' and no '.join(lacking)}", "add it to PluginMetadata: lists show it")
+            warning(
+                "metadata",
+                f"it has no {' and no '.join(lacking)}",
+                "add it to PluginMetadata, or to @tool(…): lists show it",
+            )
         )
     if bare:
         found.append(

@@ -157,7 +157,8 @@ def goes_on(subject: Subject) -> str | None:
     if not remembers(subject.plugin):
         raise PromiseBroken(
             "after a crash or a restart of the server it begins anew, as it neither is stateless nor saves its state",
-            "define save_state and load_state, or say stateless=True in the metadata if no frame depends on another",
+            "say stateless=True in PluginMetadata or @tool(…) if no frame depends on another, else define save_state "
+            "and load_state",
         )
     whole = subject.run(subject.frames)
     again = subject.run(subject.frames, restart_after=len(subject.frames) // 2)

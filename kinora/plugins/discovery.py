@@ -21,6 +21,8 @@ MAX_FILES = 1_000
 MAX_BYTES = 2**20
 """The part of a file in which imports are looked for, from its beginning."""
 _BUILTIN = "kinora.plugins.builtin."
+_TESTS = ("test_*.py", "*_test.py", "conftest.py")
+"""The files that pytest takes for tests or for help with them; they may stand beside the plugins that they test."""
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(?P<source>\w+)|import[ \t]+(?P<modules>\w[\w., \t]*))", re.MULTILINE)
 
 
@@ -109,7 +111,7 @@ def imports_of(file: Path) -> set[str]:
 
 
 def _in_folder(folder: Path | None) -> list[Path]:
-    """A folder's ``*.py`` files and packages, or the folder itself if it cannot be read, so that this is reported."""
+    """A folder's ``*.py`` files and packages apart from tests, or itself if it cannot be read, so that this is told."""
     if folder is None:
         return []
     try:
@@ -120,4 +122,6 @@ def _in_folder(folder: Path | None) -> list[Path]:
 
 
 def _is_plugin(path: Path) -> bool:
-    return (path.suffix == ".py" and path.is_file()) or (path / "__init__.py").is_file()
+    if path.suffix == ".py" and path.is_file():
+        return not any(path.match(pattern) for pattern in _TESTS)
+    return (path / "__init__.py").is_file()

@@ -207,7 +207,7 @@ async def test_what_cannot_be_imported_is_listed_with_the_reason(registry: Plugi
 
 
 async def test_modules_that_plugins_import_are_no_broken_plugins(registry: PluginRegistry, folder: Path) -> None:
-    """Nor are those that these import, or base classes. One that nobody imports may have been meant as a plugin."""
+    """Nor are those that these import, base classes, or tests. Another that nobody imports may be meant as a plugin."""
     write(
         folder / "uses.py",
         "def later():\n    from boxes import area\nimport os, family as f\n" + GOOD.format(name="uses"),
@@ -220,6 +220,8 @@ async def test_modules_that_plugins_import_are_no_broken_plugins(registry: Plugi
     write(folder / "geometry.py", "import boxes\ndef area(): pass")
     write(folder / "family.py", "from kinora.plugins import Plugin\nclass Base(Plugin):\n    pass")
     write(folder / "alone.py", "import alone")
+    for name in ("test_uses.py", "uses_test.py", "conftest.py"):
+        write(folder / name, "raise SystemExit('not under pytest')")
     write(folder / "raises.py", "raise ValueError")
     write(folder / "imports.py", "import raises")
     await registry.reload()
