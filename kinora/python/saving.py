@@ -34,7 +34,7 @@ def export(kept: KeptFrames, report: Report, form: str, folder: Path) -> list[Pa
     if report.exported is None:
         raise RunError("The run has no job: nothing was found")
     if form == "parquet" and not parquet.is_there():
-        raise RunError("Parquet needs pyarrow: pip install 'kinora[parquet]'")
+        raise RunError(parquet.MISSING)
     if form in FORMATS:
         return _write(_pieces(kept, FORMATS[form].make(report.exported)), folder)
     return _write(((f"results.{form}", part) for part in _parts(kept, report, form)), folder)

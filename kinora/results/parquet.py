@@ -13,7 +13,7 @@ from kinora.results.exporter import ExportedJob, Piece
 FILE = "results.parquet"
 NUMBERS = frozenset({"timestamp_ms", "confidence", "x", "y", "width", "height", "value"})
 WHOLE_NUMBERS = frozenset({"index", "track_id"})
-MISSING = "Parquet needs pyarrow: pip install kinora[parquet] where the server runs."
+MISSING = "Parquet needs pyarrow: pip install 'kinora[parquet]'"
 
 
 def is_there() -> bool:
