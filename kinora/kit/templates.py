@@ -113,11 +113,16 @@ pythonpath = ["."]
 
 README = """# $name
 
-A plugin of [Kinora](https://pypi.org/project/kinora/).
+A plugin of Kinora.
 
-    kinora plugins check ./$module     # does it keep what a plugin promises?
-    kinora run demo: -p ./$module      # what does it find?
-    pytest                             # its own tests
-    pip install -e .                   # from now on it is found by its name
+Does it keep what a plugin promises, what does it find, and what do its own tests say?
+
+    kinora plugins check ./$module
+    kinora run demo: -p ./$module
+    pytest
+
+Once it is installed it is found by its name:
+
+    pip install -e .
     kinora run demo: -p $name
 """
