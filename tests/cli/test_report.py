@@ -390,10 +390,11 @@ def test_a_line_of_progress_says_how_many_frames_are_done() -> None:
         "data": {"zone": "door"},
         "frame_id": "frame-000012",
         "index": 12,
+        "timestamp_ms": 1200.0,
     }
     told = described(Message(type="event", payload=event, timestamp="2026-11-26T05:00:07.123Z", id="e-1"))
     assert told is not None
-    assert told.endswith('  event           zones: entered at frame-000012: {"zone":"door"}')
+    assert told.endswith('  event           zones: entered at 1.2 s (frame-000012): {"zone":"door"}')
     line = described(Message(type="progress", payload=payload, timestamp="2026-11-26T05:00:07.123Z", id="e-1"))
     assert line is not None
     assert line.endswith("running, 1,200 frames")

@@ -176,8 +176,8 @@ def test_events_are_shown_as_they_come_and_kept(media: Path, tmp_path: Path) -> 
     out = tmp_path / "out.jsonl"
     done = kinora("run", media / "clip.mp4", "-p", plugin(tmp_path, "reports", REPORTS), "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "event: reports: tick at frame-000000: 0\n" in done.stderr
-    assert "event: reports: fall at frame-000002: Somebody fell.\n" in done.stderr
+    assert "event: reports: tick at 0.0 s (frame-000000): 0\n" in done.stderr
+    assert "event: reports: fall at 0.2 s (frame-000002): Somebody fell.\n" in done.stderr
     assert "and 52 more events\n" in done.stderr
     assert "events: tick 150, fall 1, end 1\n" in done.stdout
     written = [line["event"] for line in lines(out) if "event" in line]

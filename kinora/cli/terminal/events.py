@@ -15,8 +15,8 @@ SHOWN_EVENTS = 100
 
 
 def event_in_words(event: Mapping[str, Any]) -> str:
-    """The event in a line: plugin, kind, frame, message, or else its data."""
-    where = "" if event["index"] is None else f" at {event['frame_id']}"
+    """The event in a line: plugin, kind, time and frame, message, or else its data."""
+    where = "" if event["index"] is None else f" at {event['timestamp_ms'] / 1000:,.1f} s ({event['frame_id']})"
     said = event["message"] or ("" if event["data"] is None else msgspec.json.encode(event["data"]).decode())
     return f"{event['plugin']}: {event['kind']}{where}" + (f": {said}" if said else "")
 
