@@ -97,10 +97,13 @@ class Run:
         if self._frame is not None:
             self._frame.end_turn(left=False)
             self._frame = None
+        failure: BaseException | None = None
         try:
             shown = self._turns.next()
         except Exception as error:  # noqa: BLE001 - it is raised, or its sentence
-            raise as_run_error(error) from None
+            failure = as_run_error(error)
+        if failure is not None:  # raised here, as IPython does not show an error properly whose context is a group
+            raise failure
         if shown is None:
             self._check_plugins()
             return None

@@ -261,8 +261,9 @@ def test_an_asyncio_program_goes_on_beside_a_run(clip: Path) -> None:
 def test_a_source_that_breaks_is_an_error_of_the_loop(tmp_path: Path) -> None:
     """One that is not there is refused at once; so are plugins that are none."""
     (tmp_path / "film.mp4").write_bytes(b"this is no film")
-    with pytest.raises(kinora.RunError, match="film"):
+    with pytest.raises(kinora.RunError, match="film") as raised:
         list(kinora.run(tmp_path / "film.mp4", plugins=["motion"]))
+    assert raised.value.__context__ is None  # else IPython shows it as mere text
     with pytest.raises(kinora.RunError, match="There is no file"):
         kinora.run(tmp_path / "nowhere.mp4", plugins=["motion"])
     with pytest.raises(kinora.RunError, match="There is no file"):
