@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -15,8 +15,12 @@ import trio
 from kinora.actors.errors import InvalidRequest
 from kinora.actors.models import JobState
 from kinora.actors.pipeline import segments
+from kinora.actors.pipeline.pipeline_link import CommandQueue, Event, FrameDone, PipelineEnded
+from kinora.actors.pipeline.segmented_pipeline import SegmentedPipeline
+from kinora.actors.stages.merging import Merger
 from kinora.settings import Settings
 from kinora.system import System, open_system
+from tests.actors.job_kit import JOB, FakePipeline, Tell, frames, until_told
 from tests.jobs_kit import codes_of, ended, frames_of, messages_of, nothing_left_behind, run_job, submit, write_plugin
 from tests.media.videos import numbered, write_video
 
@@ -244,3 +248,32 @@ async def test_few_bytes_of_room_for_what_waits_only_slow_it_down(
     state = await run_job(system, "sums", "pure", source="film.mp4", segments=4)
     assert [frame["index"] for frame in await frames_of(system, state)] == list(range(FRAMES))
     assert bytes(state.plugins["sums"].finalize) == b'{"frames":317}'
+
+
+async def test_a_pipeline_that_ends_while_its_last_frames_are_told_ends_the_job() -> None:
+    """Also if it takes long until these are taken."""
+    hears_last, has_ended = trio.Event(), trio.Event()
+
+    async def last(tell: Tell, _: CommandQueue) -> None:
+        await frames(tell, 2, 3)
+        await hears_last.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        await tell(PipelineEnded())
+        has_ended.set()
+
+    pipelines = [FakePipeline(lambda tell, _: until_told(tell, 0, 1)), FakePipeline(last)]
+    cut = segments.Cut(((0, 2), (2, None)), 2)
+    merger = cast("Merger", None)  # there is nothing to merge
+    joint = SegmentedPipeline(JOB, cut, pipelines, stride=1, merger=merger)
+    tell, told = trio.open_memory_channel[Event](0)
+    heard = list[Event]()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(joint.run, tell, CommandQueue())
+        async for event in told:
+            heard.append(event)
+            if isinstance(event, FrameDone) and event.index == 1:
+                hears_last.set()
+                await has_ended.wait()
+                await trio.testing.wait_all_tasks_blocked()
+    assert [event.index for event in heard if isinstance(event, FrameDone)] == [0, 1, 2, 3]
+    assert heard[-1] == PipelineEnded()

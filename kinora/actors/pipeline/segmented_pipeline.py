@@ -208,7 +208,8 @@ class SegmentedPipeline:
                 is_over |= isinstance(event, FrameDone) and event.index == last
             if is_over:
                 return
-            await lane.wait_changed()
+            if lane.ended is None:  # else it has ended while its frames were told, and nothing changes any more
+                await lane.wait_changed()
 
     async def _wait_ended(self) -> None:
         for lane in self._lanes:
