@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame
 from kinora.plugins.builtin.people import People
-from kinora.plugins.detections import as_boxes, iou, read_detections
+from kinora.plugins.forms.detections import as_boxes, iou, read_detections
 from kinora.plugins.testing import run_plugin
 
 FOOTAGE = Path(__file__).parents[1] / "../shared/data/people.mp4"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.builtin.tracks import distance_iou
-from kinora.plugins.detections import Detection, as_boxes, iou, read_detections
+from kinora.plugins.forms.detections import Detection, as_boxes, iou, read_detections
 
 VELOCITY_GAIN = 0.4
 MAX_PREDICTION_MS = 500.0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from kinora.plugins.detections import as_boxes, iou
+from kinora.plugins.forms.detections import as_boxes, iou
 
 HIGH = 0.5
 LOW = 0.1

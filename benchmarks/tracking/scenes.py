@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.detections import Boxes, as_boxes, intersections
+from kinora.plugins.forms.detections import Boxes, as_boxes, intersections
 
 WIDTH, HEIGHT = 1280, 720
 HIDDEN = 0.7

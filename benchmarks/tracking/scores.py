@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.tracking.scenes import Moment, Scene
 from kinora.plugins.api import Frame
 from kinora.plugins.builtin.tracker import Tracker
-from kinora.plugins.detections import as_boxes, iou
+from kinora.plugins.forms.detections import as_boxes, iou
 from kinora.plugins.testing import run_plugin
 
 SAME_IOU = 0.5

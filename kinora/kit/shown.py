@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kinora.plugins.detections import read_detections
+from kinora.plugins.forms.detections import read_detections
 
 PARTS = ("mask", "polygon", "keypoints", "angle", "track_id", "text")
 """What a detection may have beside its box."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from kinora.plugins.failures import valid
+from kinora.plugins.forms.results import BadResult, encode_value
 from kinora.plugins.protocol import (
     EVENT_BYTES,
     KIND_CHARACTERS,
@@ -15,7 +16,6 @@ from kinora.plugins.protocol import (
     MESSAGE_CHARACTERS,
     Event,
 )
-from kinora.plugins.results import BadResult, encode_value
 
 KIND = f"the kind of an event must be text of 1 to {KIND_CHARACTERS} characters"
 EVENTS_FORM = 'events must be a list of {"kind": "…", "message": "…", "data": {…}}'

@@ -15,8 +15,8 @@ import attrs
 
 from kinora.plugins import protocol
 from kinora.plugins.api import Plugin, PluginMetadata
+from kinora.plugins.forms.results import BadResult, encode_result
 from kinora.plugins.protocol import MESSAGE_CHARACTERS
-from kinora.plugins.results import BadResult, encode_result
 
 STATE_METHODS = ("save_state", "load_state")
 METHODS = ("prepare", "process_frame", "process_batch", "finalize", "merge", *STATE_METHODS)

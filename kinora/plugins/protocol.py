@@ -11,13 +11,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from kinora.plugins.api import Severity
-from kinora.plugins.catalogue import MAX_EVENT_KIND
+from kinora.plugins.forms.catalogue import MAX_EVENT_KIND
 from kinora.plugins.option_errors import MAX_ERRORS, MAX_MESSAGE, MAX_PATH
 from kinora.runtime.forking.program import Program
 
 MESSAGE_CHARACTERS = 1_000
-MAX_RESULT_BYTES = 4 * 2**20
-"""The size of the largest result, as JSON; both sides refuse larger ones."""
 TRACEBACK_CHARACTERS = 8_000
 PLACE_CHARACTERS = 300
 KIND_CHARACTERS = MAX_EVENT_KIND

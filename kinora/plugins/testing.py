@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.api import Frame, Plugin, Severity, one_for_each
+from kinora.plugins.forms.results import Encoded, encode_frame_result, encode_result
 from kinora.plugins.found_events import events_in, make_event
 from kinora.plugins.loading import remembers
 from kinora.plugins.protocol import Event
-from kinora.plugins.results import Encoded, encode_frame_result, encode_result
 from kinora.plugins.state_saving import state_parts
 
 FRAME_MS = 40.0  # plain pictures come at 25 a second

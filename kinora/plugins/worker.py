@@ -23,11 +23,11 @@ import numpy as np
 from kinora.plugins import protocol
 from kinora.plugins.api import Frame, Plugin, Severity, one_for_each
 from kinora.plugins.failures import home_of, own_place, raised, valid
+from kinora.plugins.forms.mask_arrays import Size
+from kinora.plugins.forms.results import BadResult, Encoded, encode_frame_result, encode_result
 from kinora.plugins.found_events import TOO_MANY, events_in, make_event
 from kinora.plugins.loading import NoPluginError, find, load, remembers
-from kinora.plugins.mask_arrays import Size
 from kinora.plugins.protocol import BATCH_BYTES, MAX_EVENTS, MESSAGE_CHARACTERS
-from kinora.plugins.results import BadResult, Encoded, encode_frame_result, encode_result
 from kinora.plugins.state_saving import StateSaving
 from kinora.runtime.forking.channel import Channel, close_all
 from kinora.runtime.forking.program import Line, serve

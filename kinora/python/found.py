@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.detections import Detection, read_detections
+from kinora.plugins.forms.detections import Detection, read_detections
 
 NO_TRACK = -1
 """The ``track_id`` of a detection without one."""

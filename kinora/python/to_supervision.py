@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.rle import pixels_of
+from kinora.plugins.forms.rle import pixels_of
 from kinora.python.errors import RunError
 from kinora.python.found import NO_TRACK, Detections
 

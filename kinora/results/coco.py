@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import msgspec
 
-from kinora.plugins.detections import Detection
+from kinora.plugins.forms.detections import Detection
 from kinora.results.coco_shapes import shapes_of
 from kinora.results.exporter import ExportedJob, Piece
 from kinora.results.found import FoundFrame, found_in

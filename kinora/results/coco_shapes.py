@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kinora.plugins.catalogue import LEAST_CORNERS, LEAST_SEEN, Detection
-from kinora.plugins.rle import counts_in_frame
+from kinora.plugins.forms.catalogue import LEAST_CORNERS, LEAST_SEEN, Detection
+from kinora.plugins.forms.rle import counts_in_frame
 from kinora.results.found import FoundFrame
 from kinora.results.outlines import area_of, turned_outline_of
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from xml.sax.saxutils import escape
 
-from kinora.plugins.detections import Detection
+from kinora.plugins.forms.detections import Detection
 from kinora.printable import printable
 from kinora.results.cvat_tracks import LooseTracks, Shape, Tracks
 from kinora.results.exporter import ExportedJob, Piece

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from kinora.plugins.detections import UNKNOWN, Detection, read_detections
+from kinora.plugins.forms.detections import UNKNOWN, Detection, read_detections
 from kinora.printable import printable
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from kinora.plugins.detections import Detection
+from kinora.plugins.forms.detections import Detection
 from kinora.results.exporter import ExportedJob, Piece
 from kinora.results.found import found_in
 from kinora.results.numbering import Numbering

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kinora.plugins.catalogue import LEAST_CORNERS, Detection, Pair
-from kinora.plugins.rle import Pixels, pixels_of
-from kinora.plugins.turned_boxes import turned_corners
+from kinora.plugins.forms.catalogue import LEAST_CORNERS, Detection, Pair
+from kinora.plugins.forms.rle import Pixels, pixels_of
+from kinora.plugins.forms.turned_boxes import turned_corners
 
 MAX_EDGES = 2**17
 """The most edges of pixels of an outline that is followed; a finer mask has none."""

@@ -13,7 +13,7 @@ from typing import IO
 
 import msgspec
 
-from kinora.plugins.catalogue import Detection
+from kinora.plugins.forms.catalogue import Detection
 from kinora.results.exporter import ExportedJob, Piece
 from kinora.results.found import FoundFrame, found_in
 from kinora.results.numbering import Numbering

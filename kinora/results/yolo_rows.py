@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from kinora.plugins.catalogue import Detection, Pair
+from kinora.plugins.forms.catalogue import Detection, Pair
 from kinora.results.coco_shapes import SEEN, UNSEEN, is_seen
 from kinora.results.found import FoundFrame
 from kinora.results.outlines import outline_of, turned_outline_of

@@ -17,8 +17,8 @@ from kinora.media.drawing.lettering import UNKNOWN, lettering, take_undrawn
 from kinora.media.drawing.lettering import visible as visible_character
 from kinora.media.drawing.overlay import visible
 from kinora.media.messages import Skeletons
-from kinora.plugins.detections import Detection
-from kinora.plugins.rle import mask_of
+from kinora.plugins.forms.detections import Detection
+from kinora.plugins.forms.rle import mask_of
 from tests.plugins.drawn import plain
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kinora.plugins.builtin.motion import Motion, merge_near
-from kinora.plugins.detections import as_boxes
+from kinora.plugins.forms.detections import as_boxes
 from kinora.plugins.testing import run_plugin
 from tests.plugins.drawn import noisy, plain, square
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kinora.plugins.builtin.people import People, vote
-from kinora.plugins.detections import as_boxes, iou, read_detections
+from kinora.plugins.forms.detections import as_boxes, iou, read_detections
 from kinora.plugins.testing import run_plugin
 from tests.clips import PEOPLE
 from tests.plugins.drawn import footage, plain, walk, walker

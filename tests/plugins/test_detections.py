@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinora.media.drawing.overlay import visible
-from kinora.plugins.detection_forms import NoBoxError, settle_detections, settled
-from kinora.plugins.detections import Detection, read_detections
-from kinora.plugins.results import encode_frame_result
+from kinora.plugins.forms.detection_forms import NoBoxError, settle_detections, settled
+from kinora.plugins.forms.detections import Detection, read_detections
+from kinora.plugins.forms.results import encode_frame_result
 from kinora.results.csv_rows import csv_head, csv_rows
 
 SIZE = (480, 640)

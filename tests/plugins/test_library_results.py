@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kinora.plugins.results import encode_frame_result
+from kinora.plugins.forms.results import encode_frame_result
 from tests.plugins.library_stand_ins import Columns, Detections, Results, Tensor
 
 SIZE = (60, 80)

@@ -22,7 +22,7 @@ from kinora.plugins import PluginContext
 from kinora.plugins.builtin.onnx import Onnx
 from kinora.plugins.builtin.yolo.classifying import probabilities
 from kinora.plugins.builtin.yolo.pictures import Input
-from kinora.plugins.rle import run_lengths
+from kinora.plugins.forms.rle import run_lengths
 from kinora.plugins.testing import PluginRun, run_plugin
 from tests.plugins.drawn import plain
 from tests.plugins.onnx_models import SLANT, save_constant, save_model

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
-from kinora.plugins.results import MAX_ARRAY_ELEMENTS, MAX_DEPTH, MAX_RESULT_BYTES, BadResult, encode_result
+from kinora.plugins.forms.results import MAX_ARRAY_ELEMENTS, MAX_DEPTH, MAX_RESULT_BYTES, BadResult, encode_result
 
 
 class Kind(str, enum.Enum):  # noqa: UP042 - what older code has, and differs from StrEnum in its str()

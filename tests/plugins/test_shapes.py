@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
-from kinora.plugins.catalogue import Mask
-from kinora.plugins.detections import read_detections
-from kinora.plugins.results import encode_frame_result
-from kinora.plugins.rle import MAX_MASK_PIXELS, mask_of, pixels_of
+from kinora.plugins.forms.catalogue import Mask
+from kinora.plugins.forms.detections import read_detections
+from kinora.plugins.forms.results import encode_frame_result
+from kinora.plugins.forms.rle import MAX_MASK_PIXELS, mask_of, pixels_of
 from tests.plugins.library_stand_ins import Tensor
 
 SIZE = (60, 80)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import kinora
-from kinora.plugins.rle import mask_of
+from kinora.plugins.forms.rle import mask_of
 from kinora.python.to_supervision import to_supervision
 
 SIZE = (16, 9)

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from kinora.plugins.rle import mask_of
+from kinora.plugins.forms.rle import mask_of
 from kinora.results.exporter import ExportedJob
 from kinora.results.formats import FORMATS
 from kinora.results.zip_stream import ZipStream

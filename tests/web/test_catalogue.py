@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from kinora.plugins.catalogue import CATALOGUE, Detection, Mask, Result
+from kinora.plugins.forms.catalogue import CATALOGUE, Detection, Mask, Result
 from kinora.serve import RunningServer
 from kinora.web.api.catalogue import catalogue_schema
 from tests.client_kit import get

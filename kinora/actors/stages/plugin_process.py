@@ -18,7 +18,8 @@ from kinora.actors.messages import Code
 from kinora.actors.stages.stage_memory import Saved
 from kinora.plugins import protocol
 from kinora.plugins.devices import CPU
-from kinora.plugins.protocol import MAX_RESULT_BYTES, BatchDone, Done, Note, Raised
+from kinora.plugins.forms.catalogue import MAX_RESULT_BYTES
+from kinora.plugins.protocol import BatchDone, Done, Note, Raised
 from kinora.runtime.forking.channel import ProtocolError
 from kinora.runtime.forking.worker_usage import WorkerKind, worker_name
 from kinora.runtime.forking.workers import Conversation, ForkServer, ForkServerGone, WorkerGone

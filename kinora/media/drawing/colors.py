@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinora.plugins.detections import Detection
+from kinora.plugins.forms.detections import Detection
 
 Color = tuple[int, int, int]
 """BGR."""

@@ -12,7 +12,7 @@ from kinora.media.drawing.colors import Color, color_of_class
 from kinora.media.drawing.lettering import lettering
 from kinora.media.drawing.shapes import PictureClass, Point
 from kinora.media.drawing.strokes import Picture
-from kinora.plugins.detections import Detection
+from kinora.plugins.forms.detections import Detection
 
 LETTERS = np.array((32, 18, 11))
 """BGR of labels' text."""

@@ -14,7 +14,7 @@ from kinora.media.drawing.shapes import all_classes, all_shapes, all_spots
 from kinora.media.drawing.strokes import Picture, dot, fill, stroke
 from kinora.media.drawing.things import corners_of, draw_outline, draw_pose
 from kinora.media.messages import Skeleton, Skeletons
-from kinora.plugins.detections import Detection, as_boxes, clip_boxes, read_detections
+from kinora.plugins.forms.detections import Detection, as_boxes, clip_boxes, read_detections
 
 ZONE_SHARE = 0.1
 """How much of the colour is mixed into the pixels within a result's polygon."""

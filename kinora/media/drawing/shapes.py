@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 import attrs
 
-from kinora.plugins.detections import LARGEST
+from kinora.plugins.forms.detections import LARGEST
 
 Point = tuple[float, float]
 LEAST_NUMBERS = 4

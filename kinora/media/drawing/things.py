@@ -11,10 +11,10 @@ from kinora.media.drawing.colors import Color
 from kinora.media.drawing.shapes import Point
 from kinora.media.drawing.strokes import Picture, dot, fill, stroke, tint
 from kinora.media.messages import Skeleton
-from kinora.plugins.catalogue import LEAST_CORNERS, LEAST_SEEN, Mask
-from kinora.plugins.detections import Detection, as_boxes, clip_boxes
-from kinora.plugins.rle import pixels_of
-from kinora.plugins.turned_boxes import turned_corners
+from kinora.plugins.forms.catalogue import LEAST_CORNERS, LEAST_SEEN, Mask
+from kinora.plugins.forms.detections import Detection, as_boxes, clip_boxes
+from kinora.plugins.forms.rle import pixels_of
+from kinora.plugins.forms.turned_boxes import turned_corners
 
 MASK_SHARE, FILL_SHARE = 0.4, 0.2
 """How much of the colour is mixed into the pixels of a mask, and into those within a polygon or a turned box."""

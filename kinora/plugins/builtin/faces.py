@@ -13,7 +13,7 @@ from cv2.data import haarcascades
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.scaling import scale_down
 from kinora.plugins.builtin.schema import integer, number, options_schema
-from kinora.plugins.detections import Detection, as_boxes, clip_boxes
+from kinora.plugins.forms.detections import Detection, as_boxes, clip_boxes
 from kinora.plugins.opencv import require_opencv
 
 require_opencv("CascadeClassifier")  # OpenCV 5 has it, and the cascades, only in its contrib packages

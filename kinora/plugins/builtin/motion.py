@@ -14,7 +14,7 @@ from kinora.plugins.builtin.background import Applied, Background
 from kinora.plugins.builtin.saved import read_head, with_head
 from kinora.plugins.builtin.scaling import scale_down
 from kinora.plugins.builtin.schema import boolean, integer, number, options_schema
-from kinora.plugins.detections import Boxes, Detection, as_boxes
+from kinora.plugins.forms.detections import Boxes, Detection, as_boxes
 
 MOVING = 255  # in MOG2's mask; shadows are 127
 SUDDEN = 0.3  # if the moving share grows by more than this from one frame to the next, the whole picture changed: a cut

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.onnx_sessions import open_session, require_extra
 from kinora.plugins.builtin.schema import boolean, integer, number, options_schema
-from kinora.plugins.detections import Detection
+from kinora.plugins.forms.detections import Detection
 
 require_extra("ocr", "rapidocr", "onnxruntime")
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kinora.plugins.api import Frame, Plugin, PluginContext, PluginMetadata
 from kinora.plugins.builtin.scaling import scale_down
 from kinora.plugins.builtin.schema import integer, number, options_schema
-from kinora.plugins.detections import Boxes, Detection, as_boxes, clip_boxes, iou, nesting
+from kinora.plugins.forms.detections import Boxes, Detection, as_boxes, clip_boxes, iou, nesting
 from kinora.plugins.opencv import require_opencv
 
 require_opencv("HOGDescriptor")  # OpenCV 5 has it only in its contrib packages

@@ -13,7 +13,7 @@ from kinora.plugins.builtin.results_before import ResultsBefore
 from kinora.plugins.builtin.saved import read_head, with_head
 from kinora.plugins.builtin.schema import integer, names, number, options_schema
 from kinora.plugins.builtin.tracks import SavedTrack, Track, associate
-from kinora.plugins.detections import Detection, as_boxes, iou, read_detections
+from kinora.plugins.forms.detections import Detection, as_boxes, iou, read_detections
 
 FALLBACK_SOURCE = "motion"  # it says that something moves but not what: followed only if no other plugin detects
 SAME_THING_IOU = 0.6  # boxes of one class that overlap by more than this are one thing

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.builtin.assignment import best_pairs
-from kinora.plugins.detections import Boxes, Detection, as_boxes, iou
+from kinora.plugins.forms.detections import Boxes, Detection, as_boxes, iou
 
 MAX_PREDICTION_MS = 1000.0  # a track unseen for longer is expected where it should have been after this time
 SURE = 0.5  # confidence from which a detection chooses among all tracks before the others do

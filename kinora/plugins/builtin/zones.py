@@ -16,8 +16,8 @@ from kinora.plugins.builtin.schema import integer, names, options_schema
 from kinora.plugins.builtin.zone_counts import LineCounts, ZoneCounts
 from kinora.plugins.builtin.zone_geometry import Line, Points, Polygon
 from kinora.plugins.builtin.zone_schema import ANCHOR, LINES, ZONES
-from kinora.plugins.detections import Detection, read_detections
 from kinora.plugins.distinct_options import DISTINCT
+from kinora.plugins.forms.detections import Detection, read_detections
 
 MARGIN = 0.05
 """The share of a thing's height by which it must be beyond a line to have crossed it: boxes tremble."""

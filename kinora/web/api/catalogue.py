@@ -9,7 +9,7 @@ import msgspec
 from quart import Blueprint, Response
 
 from kinora.actors.errors import NotFound
-from kinora.plugins.catalogue import CATALOGUE
+from kinora.plugins.forms.catalogue import CATALOGUE
 from kinora.system import System
 from kinora.web.answers.responses import json_response
 from kinora.web.openapi.field_docs import field_docs

@@ -15,7 +15,7 @@ from kinora.actors.requests.job_request import MAX_NAME, MAX_PLUGINS, JobRequest
 from kinora.actors.requests.request_values import READER
 from kinora.actors.store.store import PAGE_EVENTS
 from kinora.actors.webhooks.delivery_table import DeliveryStatus
-from kinora.plugins.catalogue import CATALOGUE
+from kinora.plugins.forms.catalogue import CATALOGUE
 from kinora.plugins.protocol import KIND_CHARACTERS
 from kinora.results.formats import FORMATS
 from kinora.web.openapi.schemas import schema_of

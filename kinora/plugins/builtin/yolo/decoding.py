@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.builtin.yolo.heads import HEAD_NUMBERS, Head
-from kinora.plugins.detections import Boxes
+from kinora.plugins.forms.detections import Boxes
 
 MAX_CANDIDATES = 3_000
 """The most boxes that are compared with each other; more are noise."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.builtin.yolo.pictures import Letterbox
-from kinora.plugins.detections import Boxes
-from kinora.plugins.rle import run_lengths
+from kinora.plugins.forms.detections import Boxes
+from kinora.plugins.forms.rle import run_lengths
 
 Maps = NDArray[np.float32]
 """Shape (k, height, width): maps of a model's whole input, in a few pixels' steps."""

@@ -14,7 +14,7 @@ from kinora.plugins.builtin.yolo.heads import Head
 from kinora.plugins.builtin.yolo.masks import Size, masks_in
 from kinora.plugins.builtin.yolo.overlaps import without_overlaps
 from kinora.plugins.builtin.yolo.pictures import Input, Letterbox
-from kinora.plugins.detections import Boxes, Detection
+from kinora.plugins.forms.detections import Boxes, Detection
 
 MAX_DETECTIONS = 300
 """The most objects of a frame; the surest are kept."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinora.plugins.builtin.yolo.metadata import Facts
-from kinora.plugins.detections import Boxes, clip_boxes
+from kinora.plugins.forms.detections import Boxes, clip_boxes
 
 DIMENSIONS = 4
 COLOURS = 3

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kinora.plugins.values import finite_list
+from kinora.plugins.forms.values import finite_list
 
 _CORNERS = tuple(f"{axis}{number}" for number in range(1, 5) for axis in "xy")
 _LENGTH_OF_XYWHR = 5

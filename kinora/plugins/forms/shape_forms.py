@@ -1,6 +1,6 @@
 """The forms in which programs give the mask, polygon, key points and turn of a detection, and Kinora's own.
 
-Like :mod:`kinora.plugins.detection_forms`: a form is taken where it can mean one thing only.
+Like :mod:`kinora.plugins.forms.detection_forms`: a form is taken where it can mean one thing only.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from kinora.plugins.catalogue import LEAST_CORNERS, Detection, Mask
-from kinora.plugins.rle import MAX_MASK_PIXELS, compressed
-from kinora.plugins.values import finite, finite_list, in_reach
+from kinora.plugins.forms.catalogue import LEAST_CORNERS, Detection, Mask
+from kinora.plugins.forms.rle import MAX_MASK_PIXELS, compressed
+from kinora.plugins.forms.values import finite, finite_list, in_reach
 
 MAX_POINTS = 10_000
 """The most corners of a polygon, and the most key points of a detection; further ones are left out."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kinora.plugins.shape_forms import settled_shapes, unread_shape
-from kinora.plugins.turned_boxes import turned_box
-from kinora.plugins.values import LARGEST as LARGEST  # noqa: PLC0414 - for all that read places in results
-from kinora.plugins.values import finite, finite_list, unwrapped
+from kinora.plugins.forms.shape_forms import settled_shapes, unread_shape
+from kinora.plugins.forms.turned_boxes import turned_box
+from kinora.plugins.forms.values import LARGEST as LARGEST  # noqa: PLC0414 - for all that read places in results
+from kinora.plugins.forms.values import finite, finite_list, unwrapped
 
 BOX = ("x", "y", "width", "height")
 """In pixels of the source frame; x and y are the top left corner."""

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.catalogue import Detection as Detection  # noqa: PLC0414 - with the reading of them
-from kinora.plugins.detection_forms import BOX, NoBoxError, settled
-from kinora.plugins.detection_forms import LARGEST as LARGEST  # noqa: PLC0414 - for all that read places in results
-from kinora.plugins.shape_forms import read_shapes
+from kinora.plugins.forms.catalogue import Detection as Detection  # noqa: PLC0414 - with the reading of them
+from kinora.plugins.forms.detection_forms import BOX, NoBoxError, settled
+from kinora.plugins.forms.detection_forms import LARGEST as LARGEST  # noqa: PLC0414 - for all that read places in results
+from kinora.plugins.forms.shape_forms import read_shapes
 
 Boxes = NDArray[np.float64]
 """Shape (n, 4): x, y, width, height in pixels, origin top left."""

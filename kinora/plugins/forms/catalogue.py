@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+MAX_RESULT_BYTES = 4 * 2**20
+"""The size of the largest result, as JSON; server and worker refuse larger ones."""
 MAX_EVENT_KIND, MAX_EVENT_MESSAGE = 64, 1_000
 """The most characters of an event's kind and of its message."""
 LEAST_CORNERS = 3

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins.catalogue import Mask
+from kinora.plugins.forms.catalogue import Mask
 
 MAX_MASK_PIXELS = 2**26
 """The most pixels of a mask's crop that are read; a larger mask counts as unreadable."""

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from kinora.plugins import plain
-from kinora.plugins.detection_forms import BOX, NoBoxError, box_of
-from kinora.plugins.rle import mask_of
+from kinora.plugins.forms import plain
+from kinora.plugins.forms.detection_forms import BOX, NoBoxError, box_of
+from kinora.plugins.forms.rle import mask_of
 
 Size = tuple[int, int]
 """Height and width of a frame, in pixels."""

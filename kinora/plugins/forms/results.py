@@ -10,13 +10,13 @@ import attrs
 import msgspec
 import numpy as np
 
-from kinora.plugins import plain
-from kinora.plugins.detection_forms import settle_detections
-from kinora.plugins.library_results import with_plain_library_results
-from kinora.plugins.mask_arrays import Size, with_plain_masks
-from kinora.plugins.plain import MAX_ARRAY_ELEMENTS as MAX_ARRAY_ELEMENTS  # noqa: PLC0414 - the limits in one place
-from kinora.plugins.plain import NotPlainError
-from kinora.plugins.protocol import MAX_RESULT_BYTES as MAX_RESULT_BYTES  # noqa: PLC0414 - the limits in one place
+from kinora.plugins.forms import plain
+from kinora.plugins.forms.catalogue import MAX_RESULT_BYTES as MAX_RESULT_BYTES  # noqa: PLC0414 - the limits in one place
+from kinora.plugins.forms.detection_forms import settle_detections
+from kinora.plugins.forms.library_results import with_plain_library_results
+from kinora.plugins.forms.mask_arrays import Size, with_plain_masks
+from kinora.plugins.forms.plain import MAX_ARRAY_ELEMENTS as MAX_ARRAY_ELEMENTS  # noqa: PLC0414 - the limits in one place
+from kinora.plugins.forms.plain import NotPlainError
 
 MAX_DEPTH = 32
 MAX_PLACE = 500  # characters of a path in a sentence
@@ -66,8 +66,8 @@ def encode_frame_result(value: object, size: Size) -> Encoded | None:
 def encode_result(value: object) -> Encoded | None:
     """The JSON text of a result; None for None.
 
-    What programs keep things in is turned into JSON, see :mod:`kinora.plugins.plain`. In place of a value that JSON
-    cannot express there is null; the entry of such a key is left out.
+    What programs keep things in is turned into JSON by ``plain``. In place of a value that JSON cannot express there is
+    null; the entry of such a key is left out.
 
     Raises:
         BadResult: it is not a mapping, is nested too deeply (or in itself), or is too large.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kinora.plugins.turned_boxes import from_centre, from_corners
+from kinora.plugins.forms.turned_boxes import from_centre, from_corners
 
 _NAMES, _CORNERS = "class_name", "xyxyxyxy"
 """Keys of the ``data`` of supervision's detections."""
