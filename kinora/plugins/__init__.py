@@ -1,6 +1,7 @@
 """Vision tools: their interface, how they are found, and how they run.
 
-Importing this package gives a plugin author all that is needed and loads nothing heavy.
+Importing this package gives a plugin author all that is needed and loads nothing heavy. ``registry`` finds plugins,
+``worker`` runs one in a process of its own, and ``forms`` has what their results may say.
 """
 
 from kinora.plugins.api import DeviceError as DeviceError
