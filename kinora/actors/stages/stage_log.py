@@ -8,7 +8,7 @@ from kinora.actors.plugins.plugin_records import PluginRecord
 from kinora.actors.times import utc_now
 from kinora.plugins.protocol import TRACEBACK_CHARACTERS
 from kinora.runtime.forking.worker_log import LOG_BYTES
-from kinora.runtime.tail import Tail
+from kinora.runtime.tail import Tail, readable
 
 KINDS = 5
 """The kinds of errors of which the first is kept; errors of further kinds are not."""
@@ -25,6 +25,8 @@ class StageLog:
         self._job_id = job_id
         self._record = record
         self._output = Tail(LOG_BYTES)
+        self._shown = b"", ""
+        """The output that was last asked for, and its text."""
 
     @property
     def errors(self) -> tuple[StageError, ...]:
@@ -32,13 +34,14 @@ class StageLog:
         return tuple(self._first.values())
 
     def text(self, running: bytes) -> str:
-        """Return the output so far; ``running`` is the output of the running process, which is not kept yet."""
-        if not running:
-            return self._output.text()
-        both = Tail(LOG_BYTES)
-        both.add(self._output.data())
-        both.add(running)
-        return both.text()
+        """Return the output so far; ``running`` is the output of the running process, which is not kept yet.
+
+        Only new output is made text: a pipeline asks several times a second.
+        """
+        output = (self._output.data() + running)[-LOG_BYTES:]
+        if output != self._shown[0]:
+            self._shown = output, readable(output)
+        return self._shown[1]
 
     def restore(self, past: StageState, output: str) -> None:
         """Go on after the output and the failures of an earlier server."""
@@ -64,8 +67,8 @@ class StageLog:
         self, code: Code, message: str, traceback: str, frame_id: str | None, last_words: bytes = b""
     ) -> None:
         """Note that its process ended or was killed. Without a traceback, the end of its output may say why."""
-        words = last_words.decode("utf-8", "backslashreplace")
-        self.note_failure(code, message, traceback or words[-TRACEBACK_CHARACTERS:], frame_id)
+        words = readable(last_words[-TRACEBACK_CHARACTERS:])[-TRACEBACK_CHARACTERS:]
+        self.note_failure(code, message, traceback or words, frame_id)
         self._output.add(f"[{message}]\n".encode())
 
     def note_restart(self) -> None:
