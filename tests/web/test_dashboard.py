@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kinora.actors.webhooks.webhook import Webhook
+from kinora.actors.webhooks.webhooks import Webhooks
 from kinora.serve import RunningServer
 from tests.client_kit import get
 from tests.fleet_kit import ToldFleet
@@ -44,6 +46,7 @@ def _expressions(part: Any) -> Iterator[str]:
 async def served(server: RunningServer) -> dict[str, set[str]]:
     """Each name of a sample, with its labels, of a server that has run a job."""
     server.system.agents = ToldFleet()
+    server.system.webhooks = Webhooks({"alarm": Webhook(url="http://10.0.0.5/")}, server.system.store)
     await run_job(server)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families((await get(f"{server.url}/metrics")).body.decode()):
