@@ -265,12 +265,12 @@ test("the table of results follows a running job until the user scrolls away fro
   const jobId = await server.submit(["slow"], { max_frames: 45 });
   const { context, page } = await openPage(browser, `${server.url}/#/jobs/${jobId}`);
   const table = page.getByRole("region", { name: "Results, a row for each frame" });
-  await page.getByRole("button", { name: /^25 / }).waitFor();
-  expect(await table.evaluate((element) => element.scrollTop)).toBeGreaterThan(0);
+  const scrolled = () => table.evaluate((element) => element.scrollTop);
+  await expect.poll(scrolled, { timeout: 30_000 }).toBeGreaterThan(0);
   await table.evaluate((element) => element.scrollTo(0, 0));
   await server.ended(jobId);
   await page.getByText(/^done/).first().waitFor();
-  expect(await table.evaluate((element) => element.scrollTop)).toBe(0);
+  expect(await scrolled()).toBe(0);
   await context.close();
 });
 
